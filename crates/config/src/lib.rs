@@ -1,0 +1,2 @@
+//! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! The processes: supervisor, vrrp worker, notify, reload, control socket.
+#![forbid(unsafe_code)]

@@ -1,0 +1,1 @@
+//! The only writer to Linux: netlink, sockets, processes. Desired state in, difference out.

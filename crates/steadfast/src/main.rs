@@ -1,0 +1,4 @@
+//! The steadfast command.
+#![forbid(unsafe_code)]
+
+fn main() {}

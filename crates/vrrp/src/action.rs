@@ -1,0 +1,124 @@
+//! What goes into the machine and what it asks for.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::config::{InstanceId, InterfaceId, ScriptId};
+use crate::event::Event;
+
+/// Something the outside tells the machine. Timers are not inputs: see `Machine::advance`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A datagram of protocol 112.
+    Datagram(Datagram<'a>),
+    /// What is known of an interface now; sent for every interface before the first `advance`.
+    Interface {
+        /// Which.
+        interface: InterfaceId,
+        /// It exists, is up and running.
+        up: bool,
+        /// First usable IPv4 address, not one of the virtual ones.
+        source_v4: Option<std::net::Ipv4Addr>,
+        /// Link-local address, not tentative.
+        source_v6: Option<std::net::Ipv6Addr>,
+        /// Largest datagram.
+        mtu: u32,
+    },
+    /// A configured source address appeared or vanished.
+    SourcePresent {
+        /// Whose.
+        instance: InstanceId,
+        /// Whether it is there.
+        present: bool,
+    },
+    /// A script ended.
+    ScriptResult {
+        /// Which.
+        script: ScriptId,
+        /// Exit status 0 in time.
+        success: bool,
+    },
+    /// The daemon stops: masters release and hand over.
+    Stop,
+}
+
+/// A received datagram, its IP header already taken off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// Where it came in.
+    pub interface: InterfaceId,
+    /// Sender.
+    pub source: IpAddr,
+    /// Destination: a multicast group or an own address.
+    pub destination: IpAddr,
+    /// TTL or hop limit; `None` if the kernel did not tell.
+    pub hop_limit: Option<u8>,
+    /// The VRRP message with whatever trails it.
+    pub message: &'a [u8],
+}
+
+/// An advert to send now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmit<'a> {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Where it goes out.
+    pub interface: InterfaceId,
+    /// Source address.
+    pub source: IpAddr,
+    /// Group or peers.
+    pub destination: Destination<'a>,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// The VRRP message, checksum included (for IPv6 too).
+    pub message: &'a [u8],
+}
+
+/// Where an advert goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Destination<'a> {
+    /// A multicast group.
+    Group(IpAddr),
+    /// Each in turn.
+    Peers(&'a [crate::config::UnicastPeer]),
+}
+
+/// What the machine wants done, besides sending adverts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Action {
+    /// All addresses of the instance (advertised and excluded) shall exist, or shall not.
+    Addresses {
+        /// Whose.
+        instance: InstanceId,
+        /// Whether they shall exist.
+        wanted: bool,
+    },
+    /// Gratuitous ARP or unsolicited neighbour advertisements for every address.
+    Announce {
+        /// Whose.
+        instance: InstanceId,
+        /// Messages per address.
+        repeat: u32,
+    },
+    /// Forget announcements that wait for their turn.
+    CancelAnnounce {
+        /// Whose.
+        instance: InstanceId,
+    },
+    /// A unicast instance announces its own source address when it leaves FAULT.
+    AnnounceSource {
+        /// Whose.
+        instance: InstanceId,
+    },
+    /// Something to tell.
+    Event(Event),
+}
+
+/// Takes what the machine asks for, in order. Both calls must be quick: they run between adverts.
+pub trait Sink {
+    /// Queue an advert.
+    fn transmit(&mut self, advert: Transmit<'_>);
+    /// Queue an action.
+    fn act(&mut self, action: Action);
+}

@@ -1,0 +1,218 @@
+//! What the machine is told to run: a digest of the configuration file, free of its syntax.
+//!
+//! The caller numbers everything: an [`InstanceId`], [`GroupId`], [`ScriptId`] or [`InterfaceId`]
+//! keeps its meaning across a reload, so that a reload is a comparison of values.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
+
+macro_rules! identifier {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(pub u32);
+
+        impl $name {
+            /// As an index into the caller's table.
+            pub const fn index(self) -> usize {
+                self.0 as usize
+            }
+        }
+    };
+}
+
+identifier!(
+    /// A vrrp_instance; small and dense, reused after removal.
+    InstanceId
+);
+identifier!(
+    /// A vrrp_sync_group.
+    GroupId
+);
+identifier!(
+    /// A vrrp_script.
+    ScriptId
+);
+identifier!(
+    /// An interface name that the configuration mentions, whether or not it exists now.
+    InterfaceId
+);
+
+/// Everything one worker runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Config {
+    /// Ordered by id.
+    pub instances: Vec<Arc<InstanceConfig>>,
+    /// Ordered by id.
+    pub groups: Vec<Arc<GroupConfig>>,
+    /// Ordered by id.
+    pub scripts: Vec<Arc<ScriptConfig>>,
+    /// `vrrp_startup_delay`: nothing is heard and no timer runs before this long after the start.
+    pub startup_delay: Duration,
+}
+
+/// One virtual router.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InstanceConfig {
+    /// Stable across reloads of a matching instance.
+    pub id: InstanceId,
+    /// As configured, for events.
+    pub name: Arc<str>,
+    /// Virtual router identifier.
+    pub vrid: Vrid,
+    /// IPv4 or IPv6.
+    pub family: Family,
+    /// Protocol version; both families allow both (keepalived sends v2 for IPv6 when told to).
+    pub version: Version,
+    /// Interface that carries the adverts.
+    pub interface: InterfaceId,
+    /// Where adverts go and whence they are taken.
+    pub transport: Transport,
+    /// Configured source address; otherwise the interface's own (link-local for IPv6).
+    pub source: Option<IpAddr>,
+    /// FAULT while the configured source address is missing (`track_src_ip`).
+    pub track_source: bool,
+    /// Wanted state at start; MASTER shortens the first wait only.
+    pub initial_master: bool,
+    /// Base priority.
+    pub priority: Priority,
+    /// Own advertisement interval.
+    pub interval: AdvertInterval,
+    /// Missed adverts before a backup takes over.
+    pub down_timer_adverts: u32,
+    /// Do not take over from a living master of lower priority.
+    pub nopreempt: bool,
+    /// Wait this long before taking over from a living master of lower priority.
+    pub preempt_delay: Duration,
+    /// Simple password of version 2, zero padded (RFC 2338 section 5.3.6).
+    pub password: Option<[u8; 8]>,
+    /// Addresses in adverts, in configured order; excluded addresses are not here.
+    pub addresses: Vec<IpAddr>,
+    /// Compare the address list as backup only for a new sender.
+    pub skip_check_addresses: bool,
+    /// Leave the pseudo header out of the IPv4 version 3 checksum.
+    pub v3_checksum_as_v2: bool,
+    /// A master hears a lower priority and stays silent.
+    pub lower_priority_no_advert: bool,
+    /// A master that yields to a higher priority sends one advert first.
+    pub higher_priority_send_advert: bool,
+    /// An address owner drops everything it hears.
+    pub owner_ignore_adverts: bool,
+    /// Gratuitous ARP or neighbour advertisement timing.
+    pub announce: AnnounceConfig,
+    /// Do not go to FAULT when the own interface is down.
+    pub dont_track_interface: bool,
+    /// Interfaces watched besides the own one, those of addresses included.
+    pub track_interfaces: Vec<TrackInterface>,
+    /// Scripts watched.
+    pub track_scripts: Vec<TrackScript>,
+    /// The sync group, if it is in one.
+    pub group: Option<GroupId>,
+    /// Configuration that cannot work: permanent FAULT until a reload, with the reason.
+    pub broken: Option<Arc<str>>,
+}
+
+/// Where adverts go.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Transport {
+    /// To a multicast group.
+    Multicast {
+        /// 224.0.0.18, ff02::12 or as configured.
+        group: IpAddr,
+    },
+    /// To each peer in turn.
+    Unicast {
+        /// In configured order.
+        peers: Vec<UnicastPeer>,
+        /// Time to live or hop limit of what is sent; `None` is 255.
+        ttl: Option<u8>,
+        /// Drop adverts from others than the peers.
+        check_source: bool,
+    },
+}
+
+/// One unicast peer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnicastPeer {
+    /// Its address.
+    pub address: IpAddr,
+    /// Smallest acceptable TTL or hop limit.
+    pub min_ttl: u8,
+    /// Largest acceptable TTL or hop limit.
+    pub max_ttl: u8,
+}
+
+/// Timing of gratuitous ARP and unsolicited neighbour advertisements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnnounceConfig {
+    /// Second block this long after becoming master; zero for none.
+    pub master_delay: Duration,
+    /// Messages per address in each block.
+    pub master_repeat: u32,
+    /// Periodic refresh while master; zero for none.
+    pub refresh: Duration,
+    /// Messages per address in each refresh.
+    pub refresh_repeat: u32,
+    /// Second block this long after a lower priority advert; zero for none.
+    pub lower_priority_delay: Duration,
+    /// Messages per address after a lower priority advert.
+    pub lower_priority_repeat: u32,
+}
+
+/// An interface whose state counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackInterface {
+    /// Which.
+    pub interface: InterfaceId,
+    /// Its effect.
+    pub weight: Weight,
+}
+
+/// A script whose result counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackScript {
+    /// Which.
+    pub script: ScriptId,
+    /// Its effect.
+    pub weight: Weight,
+}
+
+/// What the state of a tracked object does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Weight {
+    /// Zero: FAULT while bad. Positive: added while good. Negative: added while bad.
+    pub value: i16,
+    /// Good and bad exchanged.
+    pub reverse: bool,
+}
+
+/// A sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupConfig {
+    /// Stable across reloads by name.
+    pub id: GroupId,
+    /// As configured.
+    pub name: Arc<str>,
+    /// In configured order.
+    pub members: Vec<InstanceId>,
+}
+
+/// How results of a script are counted; running it is the caller's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScriptConfig {
+    /// Stable across reloads by name.
+    pub id: ScriptId,
+    /// As configured.
+    pub name: Arc<str>,
+    /// Successes needed to become good.
+    pub rise: u32,
+    /// Failures needed to become bad.
+    pub fall: u32,
+    /// Failed until it has succeeded `rise` times.
+    pub init_fail: bool,
+}

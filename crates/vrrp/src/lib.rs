@@ -1,0 +1,27 @@
+//! The VRRP machine: instances, sync groups, tracking arithmetic and timers.
+//!
+//! Pure: no I/O, no threads, no clock. The caller owns sockets and time, feeds [`Input`]s with the
+//! moment they happened, and carries out what comes back through a [`Sink`]:
+//!
+//! ```text
+//! loop {
+//!     sleep until machine.next_wakeup(), a datagram, or another input
+//!     machine.handle(now, input, &mut sink)      // for each input
+//!     machine.advance(now, &mut sink)            // timers that are due
+//! }
+//! ```
+//!
+//! The daemon, the simulator and the fuzzers drive this very code.
+#![forbid(unsafe_code)]
+
+pub mod action;
+pub mod config;
+pub mod event;
+pub mod timer;
+
+pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
+pub use config::{
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId,
+};
+pub use event::{Cause, Event, State};
+pub use timer::Moment;

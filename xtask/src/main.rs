@@ -1,0 +1,4 @@
+//! Developer commands of the steadfast workspace.
+#![forbid(unsafe_code)]
+
+fn main() {}
