@@ -28,7 +28,7 @@ pub enum State {
 
 /// Why something happened: the link of a chain that an operator reads from left to right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "cause")]
+#[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// The daemon started, or the instance was added by a reload.
     Start,
@@ -115,7 +115,7 @@ pub enum Cause {
 
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "event")]
+#[serde(rename_all = "snake_case")]
 pub enum Event {
     /// An instance changed state.
     InstanceState {
