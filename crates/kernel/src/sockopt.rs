@@ -1,0 +1,38 @@
+//! Socket options that neither rustix nor socket2 offers.
+
+use std::os::fd::{AsFd, AsRawFd};
+
+use crate::error::{Errno, check};
+
+/// Sets an option whose value is a C int.
+pub(crate) fn set_int(
+    fd: impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: libc::c_int,
+) -> Result<(), Errno> {
+    set(fd, level, option, &value)
+}
+
+/// Sets an option whose value is the C struct `T`.
+pub(crate) fn set<T: Copy>(
+    fd: impl AsFd,
+    level: libc::c_int,
+    option: libc::c_int,
+    value: &T,
+) -> Result<(), Errno> {
+    let size = libc::socklen_t::try_from(size_of::<T>()).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `value` is readable for `size` bytes during the call; the kernel checks that the size fits the option.
+    check(unsafe {
+        libc::setsockopt(fd.as_fd().as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), size)
+    })?;
+    Ok(())
+}
+
+/// Sets the receive buffer, beyond net.core.rmem_max where allowed and up to it otherwise.
+pub(crate) fn grow_receive_buffer(fd: impl AsFd, bytes: usize) {
+    if rustix::net::sockopt::set_socket_recv_buffer_size_force(&fd, bytes).is_err() {
+        // What remains is the system's default, which works for small loads.
+        let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&fd, bytes);
+    }
+}
