@@ -1,0 +1,218 @@
+//! Virtual and real servers of the load balancer.
+
+use std::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+use steadfast_wire::vrrp::Family;
+
+use super::{Checker, Script, Site};
+use crate::value::{Name, Text};
+
+/// Address and port; port 0 is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ServerAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The port; 0 is none.
+    pub port: u16,
+}
+
+/// What a virtual server serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceTarget {
+    /// One address and port.
+    Address(ServerAddress),
+    /// Packets with a firewall mark.
+    Mark(u32),
+    /// All entries of a `virtual_server_group`.
+    Group(Name),
+}
+
+/// Transport protocol of a service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Transport {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+    /// SCTP.
+    Sctp,
+}
+
+/// How packets reach a real server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Forwarding {
+    /// Address translation.
+    #[default]
+    Nat,
+    /// Direct routing.
+    Dr,
+    /// Tunnel.
+    Tun,
+}
+
+/// Encapsulation of a tunnel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TunnelKind {
+    /// IP in IP.
+    #[default]
+    Ipip,
+    /// Generic UDP encapsulation.
+    Gue,
+    /// Generic routing encapsulation.
+    Gre,
+}
+
+/// Checksum of a tunnel.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TunnelChecksum {
+    /// None.
+    #[default]
+    Nocsum,
+    /// Computed.
+    Csum,
+    /// Remote checksum offload.
+    Remcsum,
+}
+
+/// Forwarding with its tunnel options.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ForwardingMethod {
+    /// The method.
+    pub method: Forwarding,
+    /// Encapsulation, with `TUN`.
+    pub tunnel: TunnelKind,
+    /// Checksum, with `TUN`.
+    pub checksum: TunnelChecksum,
+    /// Destination port, with `gue`; 0 otherwise.
+    pub port: u16,
+}
+
+/// `virtual_server`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualServer {
+    /// What it serves.
+    pub target: ServiceTarget,
+    /// Where it is defined.
+    #[serde(skip)]
+    pub site: Site,
+    /// Address family.
+    pub family: Family,
+    /// Transport protocol; `None` for marks.
+    pub protocol: Option<Transport>,
+    /// IPVS scheduler.
+    pub scheduler: Text,
+    /// Scheduler flags, bit 0 is `flag-1`.
+    pub scheduler_flags: u8,
+    /// Legacy flag.
+    pub hashed: bool,
+    /// One-packet scheduling.
+    pub one_packet: bool,
+    /// Default forwarding of real servers.
+    pub forwarding: ForwardingMethod,
+    /// Persistence engine.
+    pub persistence_engine: Option<Text>,
+    /// Persistence, seconds.
+    pub persistence_timeout_seconds: Option<u32>,
+    /// Prefix length by which clients are grouped.
+    pub persistence_granularity: Option<u8>,
+    /// Check only while the address is here.
+    pub ha_suspend: bool,
+    /// Set weight 0 instead of removing failed servers.
+    pub inhibit_on_failure: bool,
+    /// Mail quorum changes.
+    pub smtp_alert: bool,
+    /// Default Host header.
+    pub virtualhost: Option<Text>,
+    /// Name in SNMP.
+    pub snmp_name: Option<Text>,
+    /// Servers start down.
+    pub alpha: bool,
+    /// Run down notifications at stop.
+    pub omega: bool,
+    /// Run when quorum is gained.
+    pub quorum_up: Option<Box<Script>>,
+    /// Run when quorum is lost.
+    pub quorum_down: Option<Box<Script>>,
+    /// Live weight needed.
+    pub quorum: u32,
+    /// Margin around it.
+    pub hysteresis: u32,
+    /// Default weight of real servers.
+    pub weight: i32,
+    /// Server used while quorum is lost.
+    pub sorry_server: Option<Box<RealServer>>,
+    /// The real servers, in file order.
+    pub real_servers: Vec<RealServer>,
+}
+
+/// `real_server`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RealServer {
+    /// Address and port.
+    pub address: ServerAddress,
+    /// Where it is defined.
+    #[serde(skip)]
+    pub site: Site,
+    /// Initial weight.
+    pub weight: i32,
+    /// Forwarding.
+    pub forwarding: ForwardingMethod,
+    /// Upper connection threshold.
+    pub upper_threshold: u32,
+    /// Lower connection threshold.
+    pub lower_threshold: u32,
+    /// Weight 0 instead of removal.
+    pub inhibit_on_failure: bool,
+    /// Mail state changes.
+    pub smtp_alert: bool,
+    /// Run when it comes up.
+    pub notify_up: Option<Box<Script>>,
+    /// Run when it goes down.
+    pub notify_down: Option<Box<Script>>,
+    /// Default Host header.
+    pub virtualhost: Option<Text>,
+    /// Name in SNMP.
+    pub snmp_name: Option<Text>,
+    /// Its checkers.
+    pub checkers: Vec<Checker>,
+}
+
+/// `virtual_server_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualServerGroup {
+    /// Its name.
+    pub name: Name,
+    /// Where it is defined.
+    #[serde(skip)]
+    pub site: Site,
+    /// Its entries.
+    pub entries: Vec<GroupEntry>,
+}
+
+/// An entry of a `virtual_server_group`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GroupEntry {
+    /// Addresses from the first to the last, one port.
+    Addresses {
+        /// First address.
+        first: IpAddr,
+        /// Last address.
+        last: IpAddr,
+        /// Port; 0 is none.
+        port: u16,
+    },
+    /// A firewall mark.
+    Mark {
+        /// The mark.
+        mark: u32,
+        /// Its family, if told.
+        family: Option<Family>,
+    },
+}
