@@ -46,7 +46,8 @@ pub enum Input<'a> {
 /// A received datagram, its IP header already taken off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
-    /// Where it came in.
+    /// Where it came in. For unicast: the interface of the instances that the socket serves, since
+    /// routing may bring the datagram in by another.
     pub interface: InterfaceId,
     /// Sender.
     pub source: IpAddr,
@@ -88,6 +89,9 @@ pub enum Destination<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Action {
     /// All addresses of the instance (advertised and excluded) shall exist, or shall not.
+    ///
+    /// `wanted` repeated for a master means that a reload changed its list, or that a worker resumed
+    /// it: who carries it out installs and announces only what is missing and removes what is surplus.
     Addresses {
         /// Whose.
         instance: InstanceId,
@@ -109,6 +113,12 @@ pub enum Action {
     /// A unicast instance announces its own source address when it leaves FAULT.
     AnnounceSource {
         /// Whose.
+        instance: InstanceId,
+    },
+    /// An instance that a reload removed has handed over; nothing more will be said of it and its
+    /// number may be given to another. Comes after its last `Addresses { wanted: false }`.
+    Removed {
+        /// Which.
         instance: InstanceId,
     },
     /// Something to tell.

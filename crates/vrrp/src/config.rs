@@ -52,6 +52,8 @@ pub struct Config {
     pub groups: Vec<Arc<GroupConfig>>,
     /// Ordered by id.
     pub scripts: Vec<Arc<ScriptConfig>>,
+    /// Ordered by id: every interface that an instance or tracker names.
+    pub interfaces: Vec<InterfaceConfig>,
     /// `vrrp_startup_delay`: nothing is heard and no timer runs before this long after the start.
     pub startup_delay: Duration,
 }
@@ -187,7 +189,7 @@ pub struct TrackScript {
 pub struct Weight {
     /// Zero: FAULT while bad. Positive: added while good. Negative: added while bad.
     pub value: i16,
-    /// Good and bad exchanged.
+    /// Zero: FAULT while good. Otherwise what is added changes its sign.
     pub reverse: bool,
 }
 
@@ -200,6 +202,15 @@ pub struct GroupConfig {
     pub name: Arc<str>,
     /// In configured order.
     pub members: Vec<InstanceId>,
+}
+
+/// An interface, for events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InterfaceConfig {
+    /// Stable across reloads by name.
+    pub id: InterfaceId,
+    /// As configured.
+    pub name: Arc<str>,
 }
 
 /// How results of a script are counted; running it is the caller's work.

@@ -117,7 +117,7 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// An instance changed state.
+    /// An instance changed state. `from` equals `to` only when a worker resumed it: nothing to notify.
     InstanceState {
         /// Which.
         instance: InstanceId,

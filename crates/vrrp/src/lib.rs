@@ -16,12 +16,21 @@
 
 pub mod action;
 pub mod config;
+pub mod counters;
 pub mod event;
+mod machine;
+mod plan;
+pub mod status;
 pub mod timer;
 
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
+    ScriptId,
 };
+pub use counters::{Counters, MachineCounters};
 pub use event::{Cause, Event, State};
+pub use machine::Machine;
+pub use plan::Plan;
+pub use status::{InstanceStatus, Resume};
 pub use timer::Moment;
