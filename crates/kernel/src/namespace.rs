@@ -11,43 +11,10 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use crate::error::{Attempt, Capability, Errno, Error, Result};
+
 /// Where a named network namespace is mounted, as iproute2 does it.
 pub const NAMED_NETWORKS: &str = "/run/netns";
-
-/// What could not be done with a namespace.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The kernel refused for want of rights.
-    #[error(
-        "{attempt} needs CAP_SYS_ADMIN: run it as root, or allow unprivileged user namespaces \
-         (sysctl user.max_user_namespaces, kernel.unprivileged_userns_clone, \
-         kernel.apparmor_restrict_unprivileged_userns)"
-    )]
-    NotPermitted {
-        /// What was tried.
-        attempt: &'static str,
-    },
-    /// A name that cannot be a file name below [`NAMED_NETWORKS`].
-    #[error("\"{0}\" cannot name a namespace: expected a file name without '/' and NUL")]
-    Name(String),
-    /// Any other failure.
-    #[error("{attempt}: {source}")]
-    Failed {
-        /// What was tried.
-        attempt: &'static str,
-        /// What the kernel answered.
-        source: io::Error,
-    },
-}
-
-impl Error {
-    fn new(attempt: &'static str, source: io::Error) -> Self {
-        match source.raw_os_error() {
-            Some(libc::EPERM) => Self::NotPermitted { attempt },
-            _ => Self::Failed { attempt, source },
-        }
-    }
-}
 
 /// A network namespace: interfaces, addresses, routes and sockets of its own.
 #[derive(Debug)]
@@ -61,9 +28,9 @@ impl Network {
     ///
     /// # Errors
     /// When the caller may not create namespaces, or the kernel's bound on them is reached.
-    pub fn anonymous() -> Result<Self, Error> {
+    pub fn anonymous() -> Result<Self> {
         in_thread(|| {
-            unshare(libc::CLONE_NEWNET, "creating a network namespace")?;
+            unshare(libc::CLONE_NEWNET, "create a network namespace")?;
             Self::current()
         })
     }
@@ -72,19 +39,19 @@ impl Network {
     ///
     /// # Errors
     /// As [`Network::anonymous`]; also when the name is taken or is no file name.
-    pub fn named(name: &str) -> Result<Self, Error> {
+    pub fn named(name: &str) -> Result<Self> {
         if name.is_empty() || name.starts_with('.') || name.contains(['/', '\0']) {
-            return Err(Error::Name(name.to_owned()));
+            return Err(Error::new(format!("name a namespace \"{name}\""), Errno::INVAL));
         }
-        let attempt = "mounting a network namespace";
-        fs::create_dir_all(NAMED_NETWORKS).map_err(|e| Error::new(attempt, e))?;
+        let attempt = "mount a network namespace";
+        fs::create_dir_all(NAMED_NETWORKS).attempt_with(Capability::SysAdmin, attempt)?;
         let path = Path::new(NAMED_NETWORKS).join(name);
-        fs::File::create_new(&path).map_err(|e| Error::new(attempt, e))?;
+        fs::File::create_new(&path).attempt_with(Capability::SysAdmin, attempt)?;
         let mut network = Self::anonymous().inspect_err(|_| remove_mount_point(&path))?;
         let source = format!("/proc/self/fd/{}", network.handle.as_raw_fd());
         if let Err(error) = bind_mount(Path::new(&source), &path) {
             remove_mount_point(&path);
-            return Err(Error::new(attempt, error));
+            return Err(error).attempt_with(Capability::SysAdmin, attempt);
         }
         network.mount_point = Some(path);
         Ok(network)
@@ -94,7 +61,7 @@ impl Network {
     ///
     /// # Errors
     /// When /proc is not mounted.
-    pub fn current() -> Result<Self, Error> {
+    pub fn current() -> Result<Self> {
         Self::open(Path::new("/proc/thread-self/ns/net"))
     }
 
@@ -102,8 +69,8 @@ impl Network {
     ///
     /// # Errors
     /// When the path cannot be opened.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let file = fs::File::open(path).map_err(|e| Error::new("opening a network namespace", e))?;
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = fs::File::open(path).attempt_with(Capability::SysAdmin, "open a network namespace")?;
         Ok(Self { handle: file.into(), mount_point: None })
     }
 
@@ -112,7 +79,7 @@ impl Network {
     ///
     /// # Errors
     /// When the namespace cannot be entered; `work` has not run then.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
         in_thread(|| {
             self.enter()?;
             Ok(work())
@@ -123,8 +90,8 @@ impl Network {
     ///
     /// # Errors
     /// When the caller lacks CAP_SYS_ADMIN.
-    pub fn enter(&self) -> Result<(), Error> {
-        setns(self.handle.as_fd(), libc::CLONE_NEWNET, "entering a network namespace")
+    pub fn enter(&self) -> Result<()> {
+        setns(self.handle.as_fd(), libc::CLONE_NEWNET, "enter a network namespace")
     }
 }
 
@@ -160,21 +127,23 @@ impl Container {
     ///
     /// # Errors
     /// When the caller may not create namespaces.
-    pub fn start(name: &str) -> Result<Self, Error> {
-        let attempt = "starting a container";
-        let name = CString::new(name).map_err(|_| Error::Name(name.to_owned()))?;
-        let (lifeline_end, lifeline) = pipe().map_err(|e| Error::new(attempt, e))?;
-        let (report, report_end) = pipe().map_err(|e| Error::new(attempt, e))?;
-        let (init, init_pid) = match clone_container().map_err(|e| Error::new(attempt, e))? {
+    pub fn start(name: &str) -> Result<Self> {
+        let attempt = "start a container";
+        let name =
+            CString::new(name).map_err(|_| Error::new("name a container with a NUL in it", Errno::INVAL))?;
+        let (lifeline_end, lifeline) = pipe().attempt_with(Capability::SysAdmin, attempt)?;
+        let (report, report_end) = pipe().attempt_with(Capability::SysAdmin, attempt)?;
+        let (init, init_pid) = match clone_container().attempt_with(Capability::SysAdmin, attempt)? {
             Clone::Child => first_process(&name, lifeline_end.as_raw_fd(), report_end.as_raw_fd()),
             Clone::Parent { child, pid } => (child, pid),
         };
         drop(report_end);
         let mut stage = Vec::new();
-        io::Read::read_to_end(&mut fs::File::from(report), &mut stage).map_err(|e| Error::new(attempt, e))?;
+        io::Read::read_to_end(&mut fs::File::from(report), &mut stage)
+            .attempt_with(Capability::SysAdmin, attempt)?;
         if let Ok(errno) = <[u8; 4]>::try_from(stage.as_slice()) {
-            let error = io::Error::from_raw_os_error(i32::from_ne_bytes(errno));
-            return Err(Error::new("mounting a container's private /run", error));
+            let error = Errno::from_raw_os_error(i32::from_ne_bytes(errno));
+            return Err(Error::new("mount a container's private /run", error).needing(Capability::SysAdmin));
         }
         let network = Network::open(Path::new(&format!("/proc/{init_pid}/ns/net")))?;
         Ok(Self { init, init_pid, network, _lifeline: lifeline })
@@ -201,8 +170,8 @@ impl Container {
     ///
     /// # Errors
     /// When the container cannot be entered; `work` has not run then.
-    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T, Error> {
-        let attempt = "entering a container";
+    pub fn run<T: Send>(&self, work: impl FnOnce() -> T + Send) -> Result<T> {
+        let attempt = "enter a container";
         in_thread(|| {
             // A thread that shares its working directory with others may not change its mounts.
             unshare(libc::CLONE_FS, attempt)?;
@@ -216,11 +185,11 @@ impl Container {
     ///
     /// # Errors
     /// When /proc cannot be read.
-    pub fn processes(&self) -> Result<Vec<u32>, Error> {
-        let attempt = "listing a container's processes";
-        let tree =
-            fs::read_link(format!("/proc/{}/ns/pid", self.init_pid)).map_err(|e| Error::new(attempt, e))?;
-        let entries = fs::read_dir("/proc").map_err(|e| Error::new(attempt, e))?;
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let attempt = "list a container's processes";
+        let tree = fs::read_link(format!("/proc/{}/ns/pid", self.init_pid))
+            .attempt_with(Capability::SysAdmin, attempt)?;
+        let entries = fs::read_dir("/proc").attempt_with(Capability::SysAdmin, attempt)?;
         let mut found: Vec<u32> = entries
             .flatten()
             .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -255,13 +224,13 @@ pub const END_LIMIT: Duration = Duration::from_secs(2);
 ///
 /// # Errors
 /// When the process has more than one thread, or the system does not allow it.
-pub fn become_root_of_user_namespace() -> Result<(), Error> {
+pub fn become_root_of_user_namespace() -> Result<()> {
     // SAFETY: both calls only read credentials.
     let (user, group) = unsafe { (libc::geteuid(), libc::getegid()) };
-    let attempt = "creating a user namespace";
+    let attempt = "create a user namespace";
     unshare(libc::CLONE_NEWUSER, attempt)?;
     let write = |file: &str, text: String| {
-        fs::write(format!("/proc/self/{file}"), text).map_err(|e| Error::new(attempt, e))
+        fs::write(format!("/proc/self/{file}"), text).attempt_with(Capability::SysAdmin, attempt)
     };
     // user_namespaces(7): an unprivileged writer of gid_map must have given up setgroups first.
     write("setgroups", "deny".to_owned())?;
@@ -269,11 +238,11 @@ pub fn become_root_of_user_namespace() -> Result<(), Error> {
     write("gid_map", format!("0 {group} 1"))
 }
 
-fn in_thread<T: Send>(work: impl FnOnce() -> Result<T, Error> + Send) -> Result<T, Error> {
+fn in_thread<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new()
             .spawn_scoped(scope, work)
-            .map_err(|e| Error::new("starting a thread", e))?;
+            .attempt_with(Capability::SysAdmin, "start a thread")?;
         thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
@@ -374,19 +343,19 @@ fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(unsafe { (OwnedFd::from_raw_fd(read), OwnedFd::from_raw_fd(write)) })
 }
 
-fn unshare(kinds: libc::c_int, attempt: &'static str) -> Result<(), Error> {
+fn unshare(kinds: libc::c_int, attempt: &'static str) -> Result<()> {
     // SAFETY: descriptors stay shared (no CLONE_FILES); the rest concerns this thread alone.
     match unsafe { libc::unshare(kinds) } {
         0 => Ok(()),
-        _ => Err(Error::new(attempt, io::Error::last_os_error())),
+        _ => Err(io::Error::last_os_error()).attempt_with(Capability::SysAdmin, attempt),
     }
 }
 
-fn setns(handle: BorrowedFd<'_>, kinds: libc::c_int, attempt: &'static str) -> Result<(), Error> {
+fn setns(handle: BorrowedFd<'_>, kinds: libc::c_int, attempt: &'static str) -> Result<()> {
     // SAFETY: the descriptor is valid for the call; it moves this thread alone.
     match unsafe { libc::setns(handle.as_raw_fd(), kinds) } {
         0 => Ok(()),
-        _ => Err(Error::new(attempt, io::Error::last_os_error())),
+        _ => Err(io::Error::last_os_error()).attempt_with(Capability::SysAdmin, attempt),
     }
 }
 
@@ -457,7 +426,7 @@ mod tests {
     #[test]
     fn names_that_leave_the_folder_are_refused() {
         for name in ["", ".", "..", "a/b", "a\0b"] {
-            assert!(matches!(Network::named(name), Err(Error::Name(_))), "{name:?}");
+            assert_eq!(Network::named(name).unwrap_err().errno, Errno::INVAL, "{name:?}");
         }
     }
 

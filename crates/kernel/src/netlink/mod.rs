@@ -3,6 +3,7 @@
 //! Messages are those of `netlink-packet-route`; this module owns the socket, the batching and the matching of
 //! answers to requests.
 
+pub mod create;
 mod request;
 mod socket;
 
