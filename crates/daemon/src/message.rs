@@ -1,0 +1,171 @@
+//! Messages between the supervisor and a vrrp worker.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::status::{InstanceStatus, Resume};
+use steadfast_vrrp::{Event, InterfaceId, ScriptId};
+
+use crate::work::Work;
+
+/// From the supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Go on with this instead.
+    Reload(Box<Work>),
+    /// A script ended.
+    ScriptResult {
+        /// Which.
+        script: ScriptId,
+        /// Exit status 0 in time.
+        success: bool,
+    },
+    /// Tell how things are.
+    Status {
+        /// Comes back with the answer.
+        request: u32,
+    },
+    /// Set every counter to zero.
+    ClearCounters,
+    /// Hand every address over and end.
+    Stop,
+}
+
+/// From the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Everything that exists is open and running.
+    Started,
+    /// The machine has something to tell.
+    Happened(Vec<Event>),
+    /// What a successor needs to go on with these instances.
+    Resume(Vec<Resume>),
+    /// Something outside the machine.
+    Notice(Notice),
+    /// Part of the answer to [`ToWorker::Status`].
+    Instances {
+        /// As asked.
+        request: u32,
+        /// Ordered by instance.
+        instances: Vec<InstanceStatus>,
+    },
+    /// End of the answer to [`ToWorker::Status`].
+    Worker {
+        /// As asked.
+        request: u32,
+        /// The worker itself.
+        worker: WorkerStatus,
+    },
+    /// A reload is in force.
+    Reloaded(ReloadSummary),
+    /// Everything is handed over; the worker ends.
+    Drained,
+}
+
+/// Something that happened outside the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// A configured interface does not exist.
+    InterfaceMissing {
+        /// Which.
+        interface: InterfaceId,
+    },
+    /// Sockets for adverts could not be opened.
+    Socket {
+        /// Where.
+        interface: InterfaceId,
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// Somebody else removed an address that a master holds; it is back.
+    AddressRestored {
+        /// Where.
+        interface: InterfaceId,
+        /// Which.
+        address: IpAddr,
+    },
+    /// The kernel refused an address.
+    Address {
+        /// Where.
+        interface: InterfaceId,
+        /// Which.
+        address: IpAddr,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Addresses of an earlier run were found and removed.
+    Leftovers {
+        /// How many.
+        count: u32,
+    },
+    /// Adverts could not be sent.
+    Send {
+        /// Where.
+        interface: InterfaceId,
+        /// The kernel's reason and what it usually means.
+        reason: String,
+    },
+    /// An address change that the kernel told (`--address-monitoring`).
+    AddressSeen {
+        /// Name of the interface.
+        interface: Arc<str>,
+        /// Which.
+        address: IpAddr,
+        /// It came; otherwise it went.
+        added: bool,
+    },
+    /// The kernel dropped netlink messages; everything was read again.
+    Overrun,
+    /// An advert for a virtual router that is not configured (`log_unknown_vrids`).
+    UnknownVrid {
+        /// Where.
+        interface: InterfaceId,
+        /// From whom.
+        source: IpAddr,
+        /// Its number.
+        vrid: u8,
+    },
+    /// The timing thread woke late.
+    Late {
+        /// How late.
+        microseconds: u64,
+    },
+}
+
+/// How a worker does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Timing thread wake-ups for a timer.
+    pub wakeups: u64,
+    /// Worst lateness of a timer since the start, in microseconds.
+    pub lateness_max_microseconds: u64,
+    /// Sum of lateness, for the mean, in microseconds.
+    pub lateness_sum_microseconds: u64,
+    /// Wake-ups later than a millisecond.
+    pub late_over_millisecond: u64,
+    /// Wake-ups later than ten milliseconds.
+    pub late_over_ten_milliseconds: u64,
+    /// Datagrams that no instance wanted: unknown virtual router, or not VRRP at all.
+    pub datagrams_unclaimed: u64,
+    /// Datagrams the kernel cut because they were longer than any advert.
+    pub datagrams_truncated: u64,
+    /// Adverts the kernel refused to send.
+    pub send_failures: u64,
+    /// Addresses put back after somebody else removed them.
+    pub addresses_restored: u64,
+}
+
+/// What a reload did in the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadSummary {
+    /// Instances that are new.
+    pub instances_added: u32,
+    /// Instances handed over and forgotten.
+    pub instances_removed: u32,
+    /// Instances changed in place.
+    pub instances_changed: u32,
+    /// Addresses added to or removed from masters.
+    pub addresses_changed: u32,
+}

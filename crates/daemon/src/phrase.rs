@@ -1,0 +1,90 @@
+//! Events in the words of an operator. The log line, `steadfast events` and the cause column of
+//! `steadfast status` all come from here.
+
+use std::fmt::Write as _;
+
+use steadfast_vrrp::{Cause, State};
+
+/// keepalived's name of a state, as scripts and logs carry it.
+pub fn state(state: State) -> &'static str {
+    match state {
+        State::Init => "INIT",
+        State::Backup => "BACKUP",
+        State::Master => "MASTER",
+        State::Fault => "FAULT",
+        State::Stop => "STOP",
+    }
+}
+
+/// The chain from the oldest cause to the newest, joined by arrows.
+pub fn chain(causes: &[Cause]) -> String {
+    let mut text = String::new();
+    for (position, cause) in causes.iter().enumerate() {
+        if position > 0 {
+            text.push_str(" → ");
+        }
+        link(&mut text, cause);
+    }
+    text
+}
+
+fn link(text: &mut String, cause: &Cause) {
+    // Writing to a String cannot fail.
+    let _ = match cause {
+        Cause::Start => write!(text, "started"),
+        Cause::Resume => write!(text, "went on where the previous worker ended"),
+        Cause::MasterSilent { master: Some(master), waited_ms } => {
+            write!(text, "heard nothing from {master} for {waited_ms} ms")
+        }
+        Cause::MasterSilent { master: None, waited_ms } => {
+            write!(text, "heard no master for {waited_ms} ms")
+        }
+        Cause::MasterReleased { master } => write!(text, "{master} released"),
+        Cause::Preempt { master, priority } => write!(text, "preempted {master} (priority {priority})"),
+        Cause::HigherPriority { master, priority } => write!(text, "heard {priority} from {master}"),
+        Cause::HigherAddress { master } => write!(text, "heard equal priority from higher address {master}"),
+        Cause::Owner => write!(text, "owner of the addresses"),
+        Cause::Interface { name, up: true } => write!(text, "interface {name} came up"),
+        Cause::Interface { name, up: false } => write!(text, "interface {name} is down or missing"),
+        Cause::Source { present: true } => write!(text, "source address came back"),
+        Cause::Source { present: false } => write!(text, "no usable source address"),
+        Cause::Script { name, good: true, times } => {
+            write!(text, "script {name} succeeded {}", count(*times))
+        }
+        Cause::Script { name, good: false, times } => write!(text, "script {name} failed {}", count(*times)),
+        Cause::Priority { from, to } => write!(text, "priority {from} to {to}"),
+        Cause::Group { group, member } => write!(text, "group {group} follows {member}"),
+        Cause::Broken { reason } => write!(text, "configuration cannot work: {reason}"),
+        Cause::Reload => write!(text, "reload"),
+        Cause::Stop => write!(text, "stopping"),
+    };
+}
+
+fn count(times: u32) -> String {
+    if times == 1 { "once".to_owned() } else { format!("{times} times") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+
+    use steadfast_wire::vrrp::Priority;
+
+    use super::*;
+
+    #[test]
+    fn a_chain_reads_from_left_to_right() {
+        let causes = [
+            Cause::Script { name: "chk".into(), good: false, times: 3 },
+            Cause::Priority { from: Priority::new(150), to: Priority::new(90) },
+            Cause::HigherPriority {
+                master: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+                priority: Priority::new(100),
+            },
+        ];
+        assert_eq!(
+            chain(&causes),
+            "script chk failed 3 times → priority 150 to 90 → heard 100 from 10.0.0.2"
+        );
+    }
+}

@@ -1,0 +1,241 @@
+//! The one event stream: what `steadfast events` prints, the log carries and the control socket sends.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{Cause, State};
+
+use crate::phrase;
+
+/// One event as the outside sees it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Counts from 1 since the supervisor started; a gap means that the log's bound was reached.
+    pub sequence: u64,
+    /// Wall clock time, RFC 3339, UTC, microseconds.
+    pub time: String,
+    /// How much it matters.
+    pub severity: Severity,
+    /// The event in a sentence.
+    pub message: String,
+    /// The event for programs.
+    #[serde(flatten)]
+    pub happening: Happening,
+}
+
+/// Severity in syslog's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something needs attention.
+    Warning,
+    /// A change of state.
+    Notice,
+    /// Everything else.
+    Info,
+    /// Only with `-D`.
+    Debug,
+}
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Happening {
+    /// The supervisor runs.
+    Started {
+        /// Version of the program.
+        version: String,
+        /// The configuration file.
+        configuration: String,
+    },
+    /// An instance changed state.
+    InstanceState {
+        /// Its name.
+        instance: Arc<str>,
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// Effective priority.
+        priority: u8,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// A sync group changed state.
+    GroupState {
+        /// Its name.
+        group: Arc<str>,
+        /// After.
+        to: State,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// An effective priority changed.
+    PriorityChanged {
+        /// Its name.
+        instance: Arc<str>,
+        /// Before.
+        from: u8,
+        /// After.
+        to: u8,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// A backup hears a new master.
+    MasterChanged {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// A master heard a lower priority.
+    LowerPriorityHeard {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// A datagram was dropped.
+    Dropped {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        source: IpAddr,
+        /// Why.
+        reason: String,
+    },
+    /// A script's run ended otherwise than the one before it.
+    Script {
+        /// Its name.
+        script: Arc<str>,
+        /// Exit status 0 in time.
+        success: bool,
+        /// How it ended.
+        outcome: String,
+        /// The beginning of what it printed.
+        output: String,
+    },
+    /// A notify script failed, was killed or could not be started.
+    Notify {
+        /// Whose.
+        owner: Arc<str>,
+        /// The command.
+        command: String,
+        /// How it ended.
+        outcome: String,
+    },
+    /// A process of ours started.
+    WorkerStarted {
+        /// Its process id.
+        pid: u32,
+    },
+    /// A process of ours ended when it should not.
+    WorkerDied {
+        /// Its process id.
+        pid: u32,
+        /// How.
+        outcome: String,
+    },
+    /// A reload was asked for.
+    Reload {
+        /// In force, or refused.
+        applied: bool,
+        /// What changed, or the first problem.
+        detail: String,
+    },
+    /// Something about an interface, an address or a socket.
+    Kernel {
+        /// The interface, if one is meant.
+        interface: Option<Arc<str>>,
+        /// The address, if one is meant.
+        address: Option<IpAddr>,
+        /// In a sentence.
+        detail: String,
+    },
+    /// The timing thread woke late.
+    Late {
+        /// How late.
+        microseconds: u64,
+    },
+    /// The supervisor is stopping.
+    Stopping,
+}
+
+impl Happening {
+    /// The event in a sentence, and how much it matters.
+    pub fn describe(&self) -> (Severity, String) {
+        match self {
+            Self::Started { version, configuration } => {
+                (Severity::Notice, format!("steadfast {version} started with {configuration}"))
+            }
+            Self::InstanceState { instance, to, causes, priority, .. } => {
+                let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };
+                let verb = if *to == State::Stop { "Stopping" } else { "Entering" };
+                let why = phrase::chain(causes);
+                (
+                    severity,
+                    format!("({instance}) {verb} {} STATE (priority {priority}): {why}", phrase::state(*to)),
+                )
+            }
+            Self::GroupState { group, to, causes } => {
+                let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };
+                let why = phrase::chain(causes);
+                (
+                    severity,
+                    format!("VRRP_Group({group}) Syncing instances to {} state: {why}", phrase::state(*to)),
+                )
+            }
+            Self::PriorityChanged { instance, from, to, causes } => (
+                Severity::Info,
+                format!(
+                    "({instance}) Changing effective priority from {from} to {to}: {}",
+                    phrase::chain(causes)
+                ),
+            ),
+            Self::MasterChanged { instance, master, priority } => {
+                (Severity::Info, format!("({instance}) master is {master} with priority {priority}"))
+            }
+            Self::LowerPriorityHeard { instance, master, priority } => {
+                (Severity::Info, format!("({instance}) heard lower priority {priority} from {master}"))
+            }
+            Self::Dropped { instance, source, reason } => {
+                (Severity::Warning, format!("({instance}) dropped an advert from {source}: {reason}"))
+            }
+            Self::Script { script, success, outcome, output } => {
+                let severity = if *success { Severity::Info } else { Severity::Warning };
+                let tail = if output.is_empty() { String::new() } else { format!("; it printed: {output}") };
+                (severity, format!("Script `{script}` {outcome}{tail}"))
+            }
+            Self::Notify { owner, command, outcome } => {
+                (Severity::Warning, format!("({owner}) notify script {command} {outcome}"))
+            }
+            Self::WorkerStarted { pid } => (Severity::Info, format!("vrrp worker runs as process {pid}")),
+            Self::WorkerDied { pid, outcome } => (
+                Severity::Error,
+                format!("vrrp worker {pid} {outcome}; starting another that goes on where it ended"),
+            ),
+            Self::Reload { applied: true, detail } => (Severity::Notice, format!("reload: {detail}")),
+            Self::Reload { applied: false, detail } => {
+                (Severity::Error, format!("reload refused, the running configuration goes on: {detail}"))
+            }
+            Self::Kernel { interface: Some(interface), detail, .. } => {
+                (Severity::Warning, format!("{interface}: {detail}"))
+            }
+            Self::Kernel { interface: None, detail, .. } => (Severity::Warning, detail.clone()),
+            Self::Late { microseconds } => (
+                Severity::Warning,
+                format!(
+                    "timers fired {microseconds} microseconds late: the machine is overloaded or was suspended"
+                ),
+            ),
+            Self::Stopping => (Severity::Notice, "stopping: handing every address over".to_owned()),
+        }
+    }
+}

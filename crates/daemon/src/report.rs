@@ -1,0 +1,186 @@
+//! What `steadfast status` shows, as values; their JSON is what `--json` prints and what the control
+//! socket carries.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{Cause, State};
+
+use crate::message::WorkerStatus;
+use crate::record::Record;
+
+/// A request on the control socket: one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request")]
+pub enum Request {
+    /// Answered by one [`Answer::Status`].
+    Status,
+    /// Answered by the kept events, one [`Answer::Event`] each, then [`Answer::End`] or, when
+    /// following, by every further event until the client hangs up.
+    Events {
+        /// Stay and send what happens from now on.
+        follow: bool,
+    },
+}
+
+/// An answer on the control socket: one line of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer", content = "content")]
+pub enum Answer {
+    /// How things are.
+    Status(Box<Status>),
+    /// Something that happened.
+    Event(Box<Record>),
+    /// Nothing more follows.
+    End,
+    /// The request could not be answered: why, and what to do.
+    Error(String),
+}
+
+/// The daemon at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the daemon.
+    pub version: String,
+    /// Process id of the supervisor.
+    pub pid: u32,
+    /// Since when it runs, RFC 3339.
+    pub since: String,
+    /// The configuration file.
+    pub configuration: String,
+    /// How often a configuration was put in force; 1 after the start.
+    pub generation: u32,
+    /// The last reload that was refused, if none succeeded since.
+    pub refused_reload: Option<String>,
+    /// The vrrp worker, if one runs.
+    pub worker: Option<Worker>,
+    /// Ordered as configured.
+    pub instances: Vec<Instance>,
+    /// Ordered as configured.
+    pub groups: Vec<Group>,
+    /// Ordered as configured.
+    pub scripts: Vec<Script>,
+    /// Blocks that were accepted but do nothing in this version.
+    pub not_active: Vec<String>,
+}
+
+/// The vrrp worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its process id.
+    pub pid: u32,
+    /// How often a worker died and another took over.
+    pub restarts: u32,
+    /// It answered in time; otherwise states are the last it told, and counters are missing.
+    pub responsive: bool,
+    /// Its own figures.
+    pub figures: Option<WorkerStatus>,
+}
+
+/// One instance.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Virtual router identifier.
+    pub vrid: u8,
+    /// `IPv4` or `IPv6`.
+    pub family: String,
+    /// 2 or 3.
+    pub version: u8,
+    /// Name of its interface.
+    pub interface: Arc<str>,
+    /// Advertised addresses, then excluded ones.
+    pub addresses: Vec<String>,
+    /// Where it stands.
+    pub state: State,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// Milliseconds in this state.
+    pub milliseconds_in_state: Option<u64>,
+    /// Why, oldest first.
+    pub causes: Vec<Cause>,
+    /// The causes in words.
+    pub why: String,
+    /// Who is master: our own source address, or the router last heard as such.
+    pub master: Option<IpAddr>,
+    /// The master's priority.
+    pub master_priority: Option<u8>,
+    /// Configured priority.
+    pub base_priority: u8,
+    /// After all trackers.
+    pub effective_priority: u8,
+    /// Each tracker's share.
+    pub trackers: Vec<Tracker>,
+    /// Own interval in milliseconds.
+    pub advert_interval_milliseconds: u64,
+    /// Interval in force: the master's, for a version 3 backup.
+    pub master_interval_milliseconds: u64,
+    /// Time after which a silent master is replaced.
+    pub master_down_milliseconds: u64,
+    /// Last advert heard: how long ago, in milliseconds.
+    pub last_advert_milliseconds_ago: Option<u64>,
+    /// Last advert heard: from whom.
+    pub last_advert_from: Option<IpAddr>,
+    /// Named counters, in a fixed order.
+    pub counters: Vec<Counter>,
+}
+
+/// A tracked object's share of a priority.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tracker {
+    /// `script` or `interface`.
+    pub kind: String,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its present result; `None` before the first.
+    pub good: Option<bool>,
+    /// What it adds to the priority.
+    pub share: i16,
+    /// It keeps the instance in FAULT.
+    pub fault: bool,
+}
+
+/// A counter.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counter {
+    /// In the words of keepalived's JSON.
+    pub name: String,
+    /// Since the start, or since it was cleared.
+    pub value: u64,
+}
+
+/// A sync group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it stands.
+    pub state: State,
+    /// Names of its members.
+    pub members: Vec<Arc<str>>,
+}
+
+/// A check script.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Script {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The command.
+    pub command: String,
+    /// Whether the last run succeeded; `None` before the first.
+    pub success: Option<bool>,
+    /// How the last run ended.
+    pub outcome: Option<String>,
+    /// How long the last run took.
+    pub duration_milliseconds: Option<u64>,
+    /// Runs ended since the start.
+    pub runs: u64,
+    /// Due times at which the run before was still going.
+    pub skipped: u64,
+    /// The beginning of what the last run printed.
+    pub output: String,
+    /// It runs at this moment.
+    pub running: bool,
+}

@@ -1,0 +1,124 @@
+//! What a vrrp worker is given to do: the configuration file boiled down to values that can be
+//! compared, numbered so that the numbers keep their meaning across a reload.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{Config, InstanceId, InterfaceId};
+use steadfast_wire::vrrp::Family;
+
+/// Everything one vrrp worker runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Work {
+    /// For the VRRP machine.
+    pub machine: Config,
+    /// Addresses of each instance, ordered by instance.
+    pub installs: Vec<Install>,
+    /// Addresses that exist whatever the state of any instance.
+    pub static_addresses: Vec<VirtualAddress>,
+    /// Spacing of announcements on an interface.
+    pub pacing: Pacing,
+    /// How the worker runs.
+    pub settings: Settings,
+}
+
+impl Work {
+    /// Name of an interface; empty for a number that was never given.
+    pub fn interface_name(&self, id: InterfaceId) -> &str {
+        let interfaces = &self.machine.interfaces;
+        let at = interfaces.binary_search_by_key(&id, |interface| interface.id).ok();
+        at.and_then(|at| interfaces.get(at)).map_or("", |interface| &interface.name)
+    }
+
+    /// The addresses of an instance.
+    pub fn install(&self, id: InstanceId) -> Option<&Install> {
+        self.installs
+            .binary_search_by_key(&id, |install| install.instance)
+            .ok()
+            .and_then(|at| self.installs.get(at))
+    }
+}
+
+/// The addresses that an instance brings with it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Install {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Advertised ones first, then excluded ones.
+    pub addresses: Vec<VirtualAddress>,
+}
+
+/// One address as the kernel shall hold it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VirtualAddress {
+    /// Where.
+    pub interface: InterfaceId,
+    /// The address.
+    pub address: IpAddr,
+    /// Prefix length.
+    pub prefix: u8,
+    /// Remote end of a point-to-point address.
+    pub peer: Option<IpAddr>,
+    /// Broadcast address (IPv4).
+    pub broadcast: Option<std::net::Ipv4Addr>,
+    /// Label (IPv4).
+    pub label: Option<Arc<str>>,
+    /// Scope number of `rt_scopes`; 0 is global.
+    pub scope: u8,
+    /// Preferred lifetime in seconds; `None` for ever.
+    pub preferred_seconds: Option<u32>,
+    /// Let the kernel run duplicate address detection (IPv6).
+    pub detect_duplicates: bool,
+    /// Mobile home address.
+    pub home: bool,
+    /// Kernel makes temporary addresses from it.
+    pub manage_temporary: bool,
+    /// No prefix route.
+    pub no_prefix_route: bool,
+    /// Join the multicast group of the address.
+    pub auto_join: bool,
+}
+
+/// Spacing between announcements on one interface; zero sends them at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pacing {
+    /// Between gratuitous ARP messages.
+    pub arp: Duration,
+    /// Between unsolicited neighbour advertisements.
+    pub neighbour: Duration,
+}
+
+impl Pacing {
+    /// For a family.
+    pub fn of(&self, family: Family) -> Duration {
+        match family {
+            Family::V4 => self.arp,
+            Family::V6 => self.neighbour,
+        }
+    }
+}
+
+/// How the worker process runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// nice value.
+    pub nice: i32,
+    /// SCHED_RR priority.
+    pub realtime_priority: Option<u8>,
+    /// RLIMIT_RTTIME in microseconds.
+    pub realtime_limit_microseconds: u32,
+    /// Lock the process in memory.
+    pub no_swap: bool,
+    /// Processors to run on; empty for all.
+    pub processors: Vec<u32>,
+    /// Receive buffer of the netlink monitor in bytes.
+    pub monitor_buffer: Option<u32>,
+    /// Receive buffer of advert sockets in bytes.
+    pub receive_buffer: Option<u32>,
+    /// Tell of adverts for unknown virtual routers.
+    pub log_unknown_vrids: bool,
+    /// Tell each address change.
+    pub log_addresses: bool,
+}

@@ -1,0 +1,3 @@
+//! The vrrp worker: a timing thread and an effects thread.
+
+mod pacing;

@@ -1,0 +1,180 @@
+//! Which gratuitous ARP or neighbour advertisement goes out next, and when.
+//!
+//! Rounds of one instance wait in a queue of their interface and family. Without pacing a queue is
+//! emptied in bounded slices, so that thousands of announcements never keep address work waiting;
+//! with pacing one message leaves the queue each interval.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
+use steadfast_wire::vrrp::Family;
+
+/// Messages handed out in one call, at most: between two slices the caller looks after addresses.
+pub const SLICE_MESSAGES: usize = 256;
+
+/// Queues of announcements.
+#[derive(Debug, Default)]
+pub struct Pacer {
+    queues: BTreeMap<(InterfaceId, Family), Queue>,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<Rounds>,
+    not_before: Moment,
+}
+
+/// What is left of one request.
+#[derive(Debug)]
+struct Rounds {
+    instance: InstanceId,
+    /// Positions in the instance's address list.
+    addresses: Vec<u32>,
+    next: usize,
+    rounds_left: u32,
+}
+
+/// One message to send: an instance and the position of the address in its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Due {
+    /// Whose.
+    pub instance: InstanceId,
+    /// Where.
+    pub interface: InterfaceId,
+    /// Which of its addresses.
+    pub position: u32,
+}
+
+impl Pacer {
+    /// Ask for `rounds` messages for each address. A request that still waits is not queued twice;
+    /// its number of rounds grows to what is wanted.
+    pub fn request(
+        &mut self,
+        instance: InstanceId,
+        interface: InterfaceId,
+        family: Family,
+        addresses: Vec<u32>,
+        rounds: u32,
+    ) {
+        if addresses.is_empty() || rounds == 0 {
+            return;
+        }
+        let queue = self.queues.entry((interface, family)).or_default();
+        match queue
+            .waiting
+            .iter_mut()
+            .find(|waiting| waiting.instance == instance && waiting.addresses == addresses)
+        {
+            Some(waiting) => waiting.rounds_left = waiting.rounds_left.max(rounds),
+            None => queue.waiting.push_back(Rounds { instance, addresses, next: 0, rounds_left: rounds }),
+        }
+    }
+
+    /// Forget what waits for an instance.
+    pub fn cancel(&mut self, instance: InstanceId) {
+        self.queues.retain(|_, queue| {
+            queue.waiting.retain(|waiting| waiting.instance != instance);
+            !queue.waiting.is_empty()
+        });
+    }
+
+    /// When the next message may leave; `None` when nothing waits.
+    pub fn next_wakeup(&self) -> Option<Moment> {
+        self.queues.values().map(|queue| queue.not_before).min()
+    }
+
+    /// Hands out what may leave now, at most [`SLICE_MESSAGES`].
+    pub fn due(&mut self, now: Moment, spacing: impl Fn(Family) -> Duration, mut send: impl FnMut(Due)) {
+        let mut left = SLICE_MESSAGES;
+        self.queues.retain(|(interface, family), queue| {
+            let spacing = spacing(*family);
+            while left > 0 && queue.not_before <= now {
+                let Some(due) = queue.take(*interface) else { return false };
+                send(due);
+                left -= 1;
+                if !spacing.is_zero() {
+                    queue.not_before = now + spacing;
+                }
+            }
+            !queue.waiting.is_empty()
+        });
+    }
+}
+
+impl Queue {
+    fn take(&mut self, interface: InterfaceId) -> Option<Due> {
+        let front = self.waiting.front_mut()?;
+        let position = front.addresses.get(front.next).copied();
+        let due = position.map(|position| Due { instance: front.instance, interface, position });
+        front.next += 1;
+        if front.next >= front.addresses.len() {
+            front.next = 0;
+            front.rounds_left = front.rounds_left.saturating_sub(1);
+            if front.rounds_left == 0 {
+                self.waiting.pop_front();
+            }
+        }
+        due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ETH0: InterfaceId = InterfaceId(0);
+    const A: InstanceId = InstanceId(1);
+    const B: InstanceId = InstanceId(2);
+
+    fn drain(pacer: &mut Pacer, now: Moment, spacing: Duration) -> Vec<(u32, u32)> {
+        let mut sent = Vec::new();
+        pacer.due(now, |_| spacing, |due| sent.push((due.instance.0, due.position)));
+        sent
+    }
+
+    #[test]
+    fn rounds_go_over_all_addresses_before_they_repeat() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, vec![0, 1], 2);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO), [(1, 0), (1, 1), (1, 0), (1, 1)]);
+        assert_eq!(pacer.next_wakeup(), None);
+    }
+
+    #[test]
+    fn pacing_lets_one_message_leave_each_interval() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, vec![0], 1);
+        pacer.request(B, ETH0, Family::V4, vec![0], 1);
+        let spacing = Duration::from_millis(5);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, spacing), [(1, 0)]);
+        assert_eq!(drain(&mut pacer, Moment::from_nanos(4_999_999), spacing), []);
+        assert_eq!(pacer.next_wakeup(), Some(Moment::from_nanos(5_000_000)));
+        assert_eq!(drain(&mut pacer, Moment::from_nanos(5_000_000), spacing), [(2, 0)]);
+    }
+
+    #[test]
+    fn a_slice_is_bounded() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, (0..1_000).collect(), 5);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO).len(), SLICE_MESSAGES);
+        assert_eq!(pacer.next_wakeup(), Some(Moment::ZERO));
+    }
+
+    #[test]
+    fn a_request_that_waits_is_not_queued_twice_but_grows() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, vec![0], 1);
+        pacer.request(A, ETH0, Family::V4, vec![0], 3);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO).len(), 3);
+    }
+
+    #[test]
+    fn cancelled_rounds_never_leave() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, vec![0], 1);
+        pacer.request(B, ETH0, Family::V4, vec![0], 1);
+        pacer.cancel(A);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO), [(2, 0)]);
+    }
+}
