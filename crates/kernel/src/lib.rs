@@ -3,9 +3,17 @@
 //! Nothing here decides anything: it does what it is told, in large batches, and tells exactly what the kernel
 //! answered. It is the one crate that holds `unsafe` code; each block says why it is sound.
 
+pub mod clock;
 pub mod error;
+pub mod limits;
 pub mod namespace;
 pub mod netlink;
+pub mod pidfile;
+pub mod poll;
+pub mod process;
+pub mod signal;
+pub mod user;
+pub mod wake;
 
 mod sockopt;
 

@@ -1,0 +1,191 @@
+//! Waiting for descriptors: level-triggered epoll with nanosecond deadlines.
+
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
+use rustix::time::Timespec;
+
+use crate::clock;
+use crate::error::{Attempt, Errno, Error, Result};
+
+/// Events taken by one wait; what does not fit comes with the next.
+pub const EVENTS_MAX: usize = 64;
+
+/// An epoll instance. Its own descriptor can be added to another one.
+#[derive(Debug)]
+pub struct Poller {
+    fd: OwnedFd,
+}
+
+/// What to wait for. Errors and hang-ups are always reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Interest {
+    /// Something to read.
+    Readable,
+    /// Room to write.
+    Writable,
+    /// Both.
+    Both,
+    /// Errors and hang-ups only.
+    Errors,
+}
+
+/// A descriptor that is ready.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ready {
+    /// As given to [`Poller::add`].
+    pub token: u64,
+    /// A read will not wait (it may tell of an error or of the end).
+    pub readable: bool,
+    /// A write will not wait.
+    pub writable: bool,
+    /// The other side is gone, or the descriptor is in error.
+    pub closed: bool,
+}
+
+/// Room for what a wait reports.
+pub struct Events {
+    buffer: [MaybeUninit<Event>; EVENTS_MAX],
+    ready: Vec<Ready>,
+}
+
+impl Poller {
+    /// Opens an epoll instance.
+    ///
+    /// # Errors
+    /// When no descriptor or memory is left.
+    pub fn open() -> Result<Self> {
+        let fd = epoll::create(CreateFlags::CLOEXEC).attempt("create an epoll instance")?;
+        Ok(Self { fd })
+    }
+
+    /// Watches a descriptor; the caller removes it before closing it.
+    ///
+    /// # Errors
+    /// The kernel's, such as EEXIST.
+    pub fn add(&self, fd: impl AsFd, token: u64, interest: Interest) -> Result<()> {
+        epoll::add(&self.fd, fd, EventData::new_u64(token), interest.flags()).attempt("watch a descriptor")
+    }
+
+    /// Changes token and interest of a watched descriptor.
+    ///
+    /// # Errors
+    /// The kernel's, such as ENOENT.
+    pub fn modify(&self, fd: impl AsFd, token: u64, interest: Interest) -> Result<()> {
+        epoll::modify(&self.fd, fd, EventData::new_u64(token), interest.flags())
+            .attempt("change what a descriptor is watched for")
+    }
+
+    /// Stops watching a descriptor.
+    ///
+    /// # Errors
+    /// The kernel's, such as ENOENT.
+    pub fn remove(&self, fd: impl AsFd) -> Result<()> {
+        epoll::delete(&self.fd, fd).attempt("stop watching a descriptor")
+    }
+
+    /// Waits until something is ready or `deadline` (nanoseconds of CLOCK_MONOTONIC; `None`: for ever) is
+    /// reached. Reports nothing when the deadline came first or a signal interrupted.
+    ///
+    /// # Errors
+    /// The kernel's; none is expected.
+    pub fn wait(&self, events: &mut Events, deadline: Option<u64>) -> Result<()> {
+        let timeout = deadline.map(|deadline| timespec(deadline.saturating_sub(clock::monotonic())));
+        events.ready.clear();
+        match epoll::wait(&self.fd, &mut events.buffer, timeout.as_ref()) {
+            Ok((found, _)) => {
+                events.ready.extend(found.iter().map(Ready::from));
+                Ok(())
+            }
+            Err(Errno::INTR) => Ok(()),
+            Err(errno) => Err(Error::new("wait for descriptors", errno)),
+        }
+    }
+}
+
+impl AsFd for Poller {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl Interest {
+    fn flags(self) -> EventFlags {
+        match self {
+            Self::Readable => EventFlags::IN,
+            Self::Writable => EventFlags::OUT,
+            Self::Both => EventFlags::IN | EventFlags::OUT,
+            Self::Errors => EventFlags::empty(),
+        }
+    }
+}
+
+impl From<&Event> for Ready {
+    fn from(event: &Event) -> Self {
+        let flags = event.flags;
+        Self {
+            token: event.data.u64(),
+            readable: flags.intersects(EventFlags::IN | EventFlags::HUP | EventFlags::ERR),
+            writable: flags.intersects(EventFlags::OUT | EventFlags::ERR),
+            closed: flags.intersects(EventFlags::HUP | EventFlags::ERR),
+        }
+    }
+}
+
+impl Default for Events {
+    fn default() -> Self {
+        Self { buffer: [const { MaybeUninit::uninit() }; EVENTS_MAX], ready: Vec::with_capacity(EVENTS_MAX) }
+    }
+}
+
+impl Events {
+    /// What the last wait found.
+    pub fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
+        self.ready.iter().copied()
+    }
+
+    /// Whether the last wait found nothing.
+    pub fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+}
+
+fn timespec(nanoseconds: u64) -> Timespec {
+    let seconds = i64::try_from(nanoseconds / 1_000_000_000).unwrap_or(i64::MAX);
+    let remainder = i64::try_from(nanoseconds % 1_000_000_000).unwrap_or(0);
+    Timespec { tv_sec: seconds, tv_nsec: remainder }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wake::Waker;
+
+    #[test]
+    fn a_deadline_ends_the_wait_and_not_before() {
+        let poller = Poller::open().unwrap();
+        let mut events = Events::default();
+        let deadline = clock::monotonic() + 300_000;
+        poller.wait(&mut events, Some(deadline)).unwrap();
+        assert!(clock::monotonic() >= deadline);
+        assert!(events.is_empty());
+    }
+
+    #[test]
+    fn an_inner_poller_wakes_the_outer_one() {
+        let (outer, inner) = (Poller::open().unwrap(), Poller::open().unwrap());
+        let waker = Waker::open().unwrap();
+        inner.add(&waker, 7, Interest::Readable).unwrap();
+        outer.add(&inner, 1, Interest::Readable).unwrap();
+        waker.wake();
+        let mut events = Events::default();
+        outer.wait(&mut events, None).unwrap();
+        assert_eq!(events.iter().map(|ready| ready.token).collect::<Vec<_>>(), [1]);
+        inner.wait(&mut events, None).unwrap();
+        assert_eq!(events.iter().map(|ready| ready.token).collect::<Vec<_>>(), [7]);
+        waker.drain();
+        outer.wait(&mut events, Some(0)).unwrap();
+        assert!(events.is_empty());
+    }
+}

@@ -1,0 +1,121 @@
+//! Processes: children without exec, scripts, waiting through pidfds, going into the background.
+
+mod child;
+mod script;
+
+use std::ffi::CString;
+
+use rustix::process::{WaitId, WaitIdOptions};
+
+use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
+
+pub use child::{Child, Exit};
+pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
+
+/// Forks a child that goes on in this program: it is called `name` in process lists, gets SIGTERM when the calling
+/// thread ends, has every signal unblocked with its default meaning, runs `work` and exits with its result.
+///
+/// # Errors
+/// EAGAIN at a limit of processes; EDEADLK when the process has more than one thread: the others' locks would stay
+/// locked for ever in the child.
+pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
+    let attempted = || format!("fork {name}");
+    if thread_count() != 1 {
+        return Err(Error::new(attempted(), Errno::DEADLK));
+    }
+    let c_name = CString::new(name).map_err(|_| Error::new(attempted(), Errno::INVAL))?;
+    let parent = rustix::process::getpid();
+    // SAFETY: the process has a single thread, so the child's copy of its memory is consistent.
+    match check(unsafe { libc::fork() }).attempt(attempted())? {
+        0 => {
+            let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+            if rustix::process::getppid() != Some(parent) {
+                exit_now(0);
+            }
+            let _ = rustix::thread::set_name(&c_name);
+            crate::signal::restore_defaults();
+            exit_now(work())
+        }
+        pid => Child::of(pid, attempted()),
+    }
+}
+
+/// Ends the process without running what the parent has registered for its own end.
+pub fn exit_now(status: i32) -> ! {
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(status) }
+}
+
+/// Orphaned descendants become children of this process instead of process 1.
+///
+/// # Errors
+/// None is expected.
+pub fn become_subreaper() -> Result<()> {
+    rustix::process::set_child_subreaper(Some(rustix::process::getpid())).attempt("become a subreaper")
+}
+
+/// A child, own or adopted, that has ended and is not yet waited for. Own children are waited for through their
+/// [`Child`]; others by [`reap`].
+pub fn ended_child() -> Option<u32> {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    // SAFETY: all-zero is a valid siginfo_t, and the kernel only writes to it. rustix's waitid does not tell the pid.
+    let pid = unsafe {
+        let mut information = std::mem::zeroed::<libc::siginfo_t>();
+        let options = libc::c_int::try_from(options.bits()).unwrap_or(0);
+        check(libc::waitid(libc::P_ALL, 0, &raw mut information, options)).ok()?;
+        information.si_pid()
+    };
+    u32::try_from(pid).ok().filter(|&pid| pid != 0)
+}
+
+/// Takes an adopted child that has ended off the process table.
+pub fn reap(pid: u32) {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    if let Some(pid) = pid {
+        let _ = rustix::process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+    }
+}
+
+/// Goes into the background: the caller continues as a child of process 1 (or of a subreaper) in a session of its
+/// own without terminal, its standard descriptors on /dev/null and its directory the root. The original process
+/// exits with status 0.
+///
+/// # Errors
+/// EDEADLK when the process has more than one thread; what fork or /dev/null answer.
+pub fn daemonise() -> Result<()> {
+    if thread_count() != 1 {
+        return Err(Error::new("go into the background", Errno::DEADLK));
+    }
+    leave_parent()?;
+    rustix::process::setsid().attempt("start a session")?;
+    // A session leader could get a controlling terminal by opening one; its child cannot.
+    leave_parent()?;
+    rustix::process::chdir(c"/").attempt("change to the root directory")?;
+    null_standard_descriptors()
+}
+
+/// Puts standard input, output and error on /dev/null.
+///
+/// # Errors
+/// When /dev/null cannot be opened.
+pub fn null_standard_descriptors() -> Result<()> {
+    use rustix::fs::{Mode, OFlags};
+    let null = rustix::fs::open(c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty())
+        .attempt("open /dev/null")?;
+    rustix::stdio::dup2_stdin(&null).attempt("redirect standard input")?;
+    rustix::stdio::dup2_stdout(&null).attempt("redirect standard output")?;
+    rustix::stdio::dup2_stderr(&null).attempt("redirect standard error")
+}
+
+fn leave_parent() -> Result<()> {
+    // SAFETY: the process has a single thread.
+    match unsafe { libc::fork() } {
+        0 => Ok(()),
+        -1 => Err(Error::new("go into the background", last_errno())),
+        _ => exit_now(0),
+    }
+}
+
+fn thread_count() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
+}
