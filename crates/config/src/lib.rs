@@ -1,7 +1,23 @@
 //! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
 #![forbid(unsafe_code)]
 
+pub mod code;
+pub mod diagnostic;
+mod input;
+pub mod limits;
 pub mod model;
+pub mod reader;
+pub mod source;
+pub mod span;
+pub mod suggest;
+mod token;
+pub mod tree;
 pub mod value;
 
+pub use code::{Class, Code, Severity};
+pub use diagnostic::{Diagnostic, Diagnostics};
 pub use model::Model;
+pub use reader::{Grammar, Options, Reader};
+pub use source::{Files, Memory, Source};
+pub use span::{SourceMap, Span};
+pub use tree::{Block, Node, Raw, Word};

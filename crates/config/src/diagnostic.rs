@@ -1,0 +1,267 @@
+//! A problem in a configuration, and the sink that collects them.
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::code::{Class, Code, Severity};
+use crate::limits::MAX_DIAGNOSTICS;
+use crate::span::Span;
+
+/// A second place that belongs to a problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Label {
+    /// The place.
+    pub span: Span,
+    /// What is there.
+    pub text: String,
+}
+
+/// A change that would mend the problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fix {
+    /// What to replace; of length 0 to insert.
+    pub span: Span,
+    /// What to put there.
+    pub replacement: String,
+    /// The change in words.
+    pub title: String,
+}
+
+/// One problem.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Diagnostic {
+    /// Its stable name.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What `-t` counts it as.
+    pub class: Class,
+    /// The problem in one sentence, with the names of this case.
+    pub message: String,
+    /// The spot.
+    pub primary: Option<Span>,
+    /// What belongs there.
+    pub expected: Option<String>,
+    /// What is there.
+    pub found: Option<String>,
+    /// Other places that belong to it.
+    pub labels: Vec<Label>,
+    /// Further sentences.
+    pub notes: Vec<String>,
+    /// What to do.
+    pub hint: Option<String>,
+    /// A change that would mend it.
+    pub fix: Option<Fix>,
+}
+
+impl Diagnostic {
+    /// A problem at a place, with severity and class of its code.
+    pub fn new(code: Code, primary: Span, message: impl Into<String>) -> Self {
+        Self { primary: Some(primary), ..Self::nowhere(code, message) }
+    }
+
+    /// A problem that has no place in a file.
+    pub fn nowhere(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: code.severity(),
+            class: code.class(),
+            message: message.into(),
+            primary: None,
+            expected: None,
+            found: None,
+            labels: Vec::new(),
+            notes: Vec::new(),
+            hint: None,
+            fix: None,
+        }
+    }
+
+    /// Another severity than the code's.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// Another class than the code's.
+    #[must_use]
+    pub fn class(mut self, class: Class) -> Self {
+        self.class = class;
+        self
+    }
+
+    /// What belongs there, as in "a number from 1 to 255".
+    #[must_use]
+    pub fn expected(mut self, expected: impl Into<String>) -> Self {
+        self.expected = Some(expected.into());
+        self
+    }
+
+    /// What is there instead.
+    #[must_use]
+    pub fn found(mut self, found: impl Into<String>) -> Self {
+        self.found = Some(found.into());
+        self
+    }
+
+    /// Another place that belongs to it.
+    #[must_use]
+    pub fn label(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.labels.push(Label { span, text: text.into() });
+        self
+    }
+
+    /// A further sentence.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.notes.push(note.into());
+        self
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// A change that would mend it.
+    #[must_use]
+    pub fn fix(mut self, span: Span, replacement: impl Into<String>, title: impl Into<String>) -> Self {
+        self.fix = Some(Fix { span, replacement: replacement.into(), title: title.into() });
+        self
+    }
+
+    /// "Did you mean": hint and fix, when a candidate is near.
+    #[must_use]
+    pub fn did_you_mean<'c>(
+        self,
+        span: Span,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) -> Self {
+        match crate::suggest::did_you_mean(word, candidates) {
+            Some(near) => self.hint(format!("did you mean '{near}'?")).fix(
+                span,
+                near,
+                format!("replace '{word}' by '{near}'"),
+            ),
+            None => self,
+        }
+    }
+}
+
+/// Collects the problems of a configuration.
+///
+/// Counts and classes are exact whatever happens; texts beyond [`MAX_DIAGNOSTICS`] are not kept, except that
+/// an error takes the place of a kept warning.
+#[derive(Clone, Debug, Default)]
+pub struct Diagnostics {
+    kept: Vec<Diagnostic>,
+    silenced: BTreeSet<Code>,
+    counts: BTreeMap<Severity, u64>,
+    dropped: u64,
+    classes: BTreeSet<Class>,
+}
+
+impl Diagnostics {
+    /// An empty sink.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A sink that passes over warnings and notes of these codes. Errors cannot be silenced.
+    pub fn silencing(codes: impl IntoIterator<Item = Code>) -> Self {
+        Self { silenced: codes.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Takes up a problem.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        if diagnostic.severity < Severity::Error && self.silenced.contains(&diagnostic.code) {
+            return;
+        }
+        *self.counts.entry(diagnostic.severity).or_default() += 1;
+        self.classes.insert(diagnostic.class);
+        if self.kept.len() < MAX_DIAGNOSTICS {
+            self.kept.push(diagnostic);
+            return;
+        }
+        self.dropped += 1;
+        if diagnostic.severity == Severity::Error
+            && let Some(place) = self.kept.iter_mut().rev().find(|kept| kept.severity < Severity::Error)
+        {
+            *place = diagnostic;
+        }
+    }
+
+    /// The problems, in the order in which they were found.
+    pub fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.kept.iter()
+    }
+
+    /// How many problems of that severity there are, the dropped ones included.
+    pub fn count(&self, severity: Severity) -> u64 {
+        self.counts.get(&severity).copied().unwrap_or_default()
+    }
+
+    /// How many were counted without being kept.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether there is any error.
+    pub fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
+    }
+
+    /// The largest class met, which decides what `-t` exits with.
+    pub fn worst_class(&self) -> Option<Class> {
+        self.classes.last().copied()
+    }
+
+    /// Whether a problem of that class was met.
+    pub fn has_class(&self, class: Class) -> bool {
+        self.classes.contains(&class)
+    }
+
+    /// Orders the problems by file and place; those without a place come last.
+    pub fn sort(&mut self) {
+        self.kept.sort_by_key(|diagnostic| {
+            (diagnostic.primary.is_none(), diagnostic.primary.map(Span::without_origin))
+        });
+    }
+}
+
+impl<'d> IntoIterator for &'d Diagnostics {
+    type Item = &'d Diagnostic;
+    type IntoIter = std::slice::Iter<'d, Diagnostic>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_counted_and_kept_in_a_flood_of_warnings() {
+        let mut sink = Diagnostics::new();
+        for _ in 0..MAX_DIAGNOSTICS + 5 {
+            sink.push(Diagnostic::new(Code::UndefinedVariable, Span::default(), "w"));
+        }
+        sink.push(Diagnostic::new(Code::SurplusBrace, Span::default(), "e"));
+        assert_eq!(sink.count(Severity::Error), 1);
+        assert_eq!(sink.dropped(), 6);
+        assert!(sink.iter().any(|diagnostic| diagnostic.code == Code::SurplusBrace));
+        assert_eq!(sink.worst_class(), Some(Class::UnexpectedBrace));
+    }
+
+    #[test]
+    fn warnings_can_be_silenced_and_errors_cannot() {
+        let mut sink = Diagnostics::silencing([Code::UndefinedVariable, Code::SurplusBrace]);
+        sink.push(Diagnostic::new(Code::UndefinedVariable, Span::default(), "w"));
+        sink.push(Diagnostic::new(Code::SurplusBrace, Span::default(), "e"));
+        assert_eq!(sink.iter().count(), 1);
+    }
+}

@@ -1,0 +1,294 @@
+//! Where text stands: files, spans, and the origins of text that came out of a variable or sequence.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use crate::limits::{MAX_FILES, MAX_ORIGINS};
+
+/// The bytes of a file, shared between the reader and the diagnostics.
+pub type Text = Arc<Vec<u8>>;
+
+/// A file that was read, counted from 0 (the main file).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(u32);
+
+impl FileId {
+    /// Position in the order in which files were opened.
+    pub fn index(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// Names the expansion a piece of text came out of; [`OriginId::NONE`] for text as it stands in its file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OriginId(u32);
+
+impl OriginId {
+    /// Not expanded: the text stands in the file as the span says.
+    pub const NONE: OriginId = OriginId(0);
+
+    /// Whether the text came out of no expansion.
+    pub fn is_none(self) -> bool {
+        self == OriginId::NONE
+    }
+}
+
+/// A stretch of a file, in bytes. For expanded text: the place where it was used, with `origin` telling
+/// where it came from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// The file.
+    pub file: FileId,
+    /// First byte, from 0.
+    pub offset: u32,
+    /// Number of bytes.
+    pub length: u32,
+    /// The expansion that produced the text.
+    pub origin: OriginId,
+}
+
+impl Span {
+    /// A span over text as it stands in `file`.
+    pub fn new(file: FileId, offset: usize, length: usize) -> Self {
+        Span { file, offset: narrow(offset), length: narrow(length), origin: OriginId::NONE }
+    }
+
+    /// First byte past the span.
+    pub fn end(self) -> u32 {
+        self.offset.saturating_add(self.length)
+    }
+
+    /// The shortest span that holds both; of two files, `self`.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        if self.file != other.file {
+            return self;
+        }
+        let offset = self.offset.min(other.offset);
+        let end = self.end().max(other.end());
+        let origin = if self.origin.is_none() { other.origin } else { self.origin };
+        Span { file: self.file, offset, length: end - offset, origin }
+    }
+
+    /// The same place without its origin.
+    #[must_use]
+    pub fn without_origin(self) -> Span {
+        Span { origin: OriginId::NONE, ..self }
+    }
+}
+
+/// Offsets are bounded by [`crate::limits::MAX_FILE_BYTES`] when a file is read.
+pub(crate) fn narrow(value: usize) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+/// What an expansion was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OriginKind {
+    /// `$NAME`, defined in the file at [`Origin::text`].
+    Variable(Arc<str>),
+    /// A built-in such as `_ENV`: its text stands in no file.
+    BuiltIn(Arc<str>),
+    /// The variable of a `~SEQ` or `~LST`, with the value it had.
+    Sequence {
+        /// The variable.
+        name: Arc<str>,
+        /// Its value in this pass.
+        value: Arc<str>,
+    },
+}
+
+/// One expansion: what was replaced, and where the replacement stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// What was replaced.
+    pub kind: OriginKind,
+    /// Where the text stands: the value of the definition, the item of the sequence. `None` for built-ins.
+    pub text: Option<Span>,
+    /// The expansion this one took place in.
+    pub parent: OriginId,
+}
+
+/// One file of the configuration.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    text: Text,
+    included: Option<Span>,
+    line_starts: OnceLock<Vec<u32>>,
+}
+
+impl SourceFile {
+    /// The name it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its bytes.
+    pub fn text(&self) -> &Text {
+        &self.text
+    }
+
+    /// The `include` that opened it; `None` for the main file.
+    pub fn included(&self) -> Option<Span> {
+        self.included
+    }
+
+    fn line_starts(&self) -> &[u32] {
+        self.line_starts.get_or_init(|| {
+            let after_newline = self
+                .text
+                .iter()
+                .enumerate()
+                .filter(|(_, byte)| **byte == b'\n')
+                .map(|(at, _)| narrow(at + 1));
+            std::iter::once(0).chain(after_newline).collect()
+        })
+    }
+}
+
+/// A place as people count: lines and columns from 1, columns in characters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// Line, from 1.
+    pub line: u32,
+    /// Column in characters, from 1.
+    pub column: u32,
+}
+
+/// All files and origins of one configuration; turns spans into text, lines and columns.
+#[derive(Debug, Default)]
+pub struct SourceMap {
+    files: Vec<SourceFile>,
+    origins: Vec<Origin>,
+    texts: BTreeMap<PathBuf, Text>,
+}
+
+impl SourceMap {
+    /// An empty map.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes up a file. `None` when [`MAX_FILES`] are open already.
+    pub fn add(&mut self, path: PathBuf, text: Text, included: Option<Span>) -> Option<FileId> {
+        if self.files.len() >= MAX_FILES {
+            return None;
+        }
+        let id = FileId(narrow(self.files.len()));
+        self.texts.insert(path.clone(), Arc::clone(&text));
+        self.files.push(SourceFile { path, text, included, line_starts: OnceLock::new() });
+        Some(id)
+    }
+
+    /// The text of a file that was read before, so that one configuration sees one version of it.
+    pub fn text_of(&self, path: &Path) -> Option<&Text> {
+        self.texts.get(path)
+    }
+
+    /// The files in the order in which they were opened.
+    pub fn files(&self) -> &[SourceFile] {
+        &self.files
+    }
+
+    /// One file.
+    pub fn file(&self, id: FileId) -> Option<&SourceFile> {
+        self.files.get(id.index())
+    }
+
+    /// Remembers an expansion; [`OriginId::NONE`] beyond [`MAX_ORIGINS`].
+    pub fn add_origin(&mut self, origin: Origin) -> OriginId {
+        if self.origins.len() >= MAX_ORIGINS {
+            return OriginId::NONE;
+        }
+        self.origins.push(origin);
+        OriginId(narrow(self.origins.len()))
+    }
+
+    /// The expansion of that name.
+    pub fn origin(&self, id: OriginId) -> Option<&Origin> {
+        let index = usize::try_from(id.0.checked_sub(1)?).ok()?;
+        self.origins.get(index)
+    }
+
+    /// The expansions a text went through, innermost first.
+    pub fn origin_chain(&self, id: OriginId) -> impl Iterator<Item = &Origin> {
+        let mut next = id;
+        std::iter::from_fn(move || {
+            let origin = self.origin(next)?;
+            next = origin.parent;
+            Some(origin)
+        })
+        .take(crate::limits::MAX_EXPANSION_DEPTH)
+    }
+
+    /// The `include` lines that led to a file, innermost first.
+    pub fn include_chain(&self, file: FileId) -> impl Iterator<Item = Span> {
+        let mut next = self.file(file).and_then(SourceFile::included);
+        std::iter::from_fn(move || {
+            let span = next?;
+            next = self.file(span.file).and_then(SourceFile::included);
+            Some(span)
+        })
+        .take(crate::limits::MAX_INCLUDE_DEPTH)
+    }
+
+    /// The bytes of a span, as they stand in the file.
+    pub fn bytes(&self, span: Span) -> &[u8] {
+        let (start, end) = (index(span.offset), index(span.end()));
+        self.file(span.file).and_then(|file| file.text.get(start..end)).unwrap_or_default()
+    }
+
+    /// The line of a span's first byte, from 1; 1 for a file that is not in the map.
+    pub fn line(&self, span: Span) -> u32 {
+        self.file(span.file).map_or(1, |file| {
+            narrow(file.line_starts().partition_point(|start| *start <= span.offset)).max(1)
+        })
+    }
+
+    /// Line and column of a span's first byte.
+    pub fn position(&self, span: Span) -> Position {
+        let line = self.line(span);
+        let Some(file) = self.file(span.file) else { return Position { line, column: 1 } };
+        let start = file.line_starts().get(index(line) - 1).copied().unwrap_or_default();
+        let before = file.text.get(index(start)..index(span.offset)).unwrap_or_default();
+        Position { line, column: narrow(String::from_utf8_lossy(before).chars().count() + 1) }
+    }
+
+    /// Line and column past a span's last byte.
+    pub fn end_position(&self, span: Span) -> Position {
+        self.position(Span { offset: span.end(), length: 0, ..span })
+    }
+
+    /// The name of a span's file as it was opened.
+    pub fn path(&self, span: Span) -> &Path {
+        self.file(span.file).map_or(Path::new(""), SourceFile::path)
+    }
+}
+
+fn index(value: u32) -> usize {
+    usize::try_from(value).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_not_bytes() {
+        let mut map = SourceMap::new();
+        let text = Arc::new("a\nä ö x\n".as_bytes().to_vec());
+        let file = map.add("k.conf".into(), text, None).unwrap();
+        let span = Span::new(file, 8, 1);
+        assert_eq!(map.bytes(span), b"x");
+        assert_eq!(map.position(span), Position { line: 2, column: 5 });
+    }
+
+    #[test]
+    fn spans_past_the_end_are_harmless() {
+        let mut map = SourceMap::new();
+        let file = map.add("k.conf".into(), Arc::new(b"a".to_vec()), None).unwrap();
+        assert_eq!(map.bytes(Span::new(file, 100, 4)), b"");
+        assert_eq!(map.position(Span::new(file, 100, 4)).line, 1);
+    }
+}

@@ -1,0 +1,70 @@
+//! "Did you mean": the nearest of the words that would have been right.
+
+/// Longer words are not compared: the cost grows with the square.
+const MAX_COMPARED_BYTES: usize = 64;
+
+/// The candidate nearest to `word`, when it is near enough to be what was meant: about one slip in three
+/// characters. Of equally near ones the first.
+pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    if word.is_empty() || word.len() > MAX_COMPARED_BYTES {
+        return None;
+    }
+    let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
+    let allowed = (word.len() / 3).clamp(1, 3);
+    let near = candidates.into_iter().filter_map(|candidate| {
+        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
+        if letters.len().abs_diff(word.len()) > allowed || letters.len() > MAX_COMPARED_BYTES {
+            return None;
+        }
+        let distance = distance(&word, &letters);
+        // A word of which nothing remains is no slip.
+        (distance <= allowed && distance < letters.len()).then_some((distance, candidate))
+    });
+    near.min_by_key(|(distance, _)| *distance).map(|(_, candidate)| candidate)
+}
+
+/// Edit distance where swapping two neighbours counts as one slip.
+fn distance(left: &[char], right: &[char]) -> usize {
+    let width = right.len() + 1;
+    let mut before: Vec<usize> = vec![0; width];
+    let mut last: Vec<usize> = (0..width).collect();
+    for (row, &a) in left.iter().enumerate() {
+        let mut current = Vec::with_capacity(width);
+        current.push(row + 1);
+        for (column, &b) in right.iter().enumerate() {
+            let at = |cells: &[usize], place: usize| cells.get(place).copied().unwrap_or(usize::MAX / 2);
+            let mut cost = (at(&last, column + 1) + 1)
+                .min(at(&current, column) + 1)
+                .min(at(&last, column) + usize::from(a != b));
+            let swapped =
+                row > 0 && column > 0 && left.get(row - 1) == Some(&b) && right.get(column - 1) == Some(&a);
+            if swapped {
+                cost = cost.min(at(&before, column - 1) + 1);
+            }
+            current.push(cost);
+        }
+        before = std::mem::replace(&mut last, current);
+    }
+    last.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::did_you_mean;
+
+    #[test]
+    fn slips_are_recognised() {
+        let words = ["virtual_router_id", "virtual_routes", "priority", "interface", "state"];
+        assert_eq!(did_you_mean("virtual_routter_id", words), Some("virtual_router_id"));
+        assert_eq!(did_you_mean("pirority", words), Some("priority"));
+        assert_eq!(did_you_mean("Interface", words), Some("interface"));
+        assert_eq!(did_you_mean("stat", words), Some("state"));
+    }
+
+    #[test]
+    fn strangers_are_not() {
+        assert_eq!(did_you_mean("eth0", ["bond0", "lo"]), None);
+        assert_eq!(did_you_mean("x", ["a", "b"]), None);
+        assert_eq!(did_you_mean("", ["a"]), None);
+    }
+}

@@ -1,0 +1,205 @@
+//! Comments, braces and words of one line.
+use std::ops::Range;
+
+/// A piece of a line: every brace acts as a line of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// `{` at that byte.
+    Open(usize),
+    /// `}` at that byte.
+    Close(usize),
+    /// Text between braces, without blanks at its ends, and the words of it.
+    Line {
+        /// The text.
+        text: Range<usize>,
+        /// Which of the words collected so far are in it.
+        words: Range<usize>,
+    },
+}
+
+/// A word: where it stands without its quotes, and whether it had some.
+pub(crate) type WordRange = (u32, u32, bool);
+
+/// The pieces of one line; kept between lines so that splitting needs no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct Pieces {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) words: Vec<WordRange>,
+    /// The double quote that is never closed.
+    pub(crate) unterminated: Option<usize>,
+}
+
+impl Pieces {
+    /// Splits a line that holds no comment any more.
+    pub(crate) fn split(&mut self, text: &[u8]) {
+        self.pieces.clear();
+        self.words.clear();
+        self.unterminated = None;
+        let mut piece = OpenPiece::default();
+        let mut at = 0;
+        while let Some(&byte) = text.get(at) {
+            match byte {
+                b' ' | b'\t' | b'\x0b' | b'\x0c' | b'\r' => at += 1,
+                b'{' | b'}' => {
+                    self.finish(&mut piece);
+                    self.pieces.push(if byte == b'{' { Piece::Open(at) } else { Piece::Close(at) });
+                    at += 1;
+                }
+                b'"' => {
+                    let rest = text.get(at + 1..).unwrap_or_default();
+                    let Some(length) = rest.iter().position(|byte| *byte == b'"') else {
+                        self.unterminated = Some(at);
+                        piece.reach(at, text.len());
+                        break;
+                    };
+                    self.words.push(word(at + 1, length, true));
+                    piece.reach(at, at + length + 2);
+                    at += length + 2;
+                }
+                _ => {
+                    let rest = text.get(at..).unwrap_or_default();
+                    let length = rest.iter().position(|byte| ends_word(*byte)).unwrap_or(rest.len());
+                    self.words.push(word(at, length, false));
+                    piece.reach(at, at + length);
+                    at += length;
+                }
+            }
+        }
+        self.finish(&mut piece);
+    }
+
+    fn finish(&mut self, piece: &mut OpenPiece) {
+        if let Some(text) = piece.text.take() {
+            self.pieces.push(Piece::Line { text, words: piece.first_word..self.words.len() });
+        }
+        piece.first_word = self.words.len();
+    }
+}
+
+#[derive(Default)]
+struct OpenPiece {
+    text: Option<Range<usize>>,
+    first_word: usize,
+}
+
+impl OpenPiece {
+    fn reach(&mut self, start: usize, end: usize) {
+        let start = self.text.as_ref().map_or(start, |text| text.start);
+        self.text = Some(start..end);
+    }
+}
+
+fn word(start: usize, length: usize, quoted: bool) -> WordRange {
+    (crate::span::narrow(start), crate::span::narrow(length), quoted)
+}
+
+fn ends_word(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\x0b' | b'\x0c' | b'\r' | b'{' | b'}' | b'"')
+}
+
+/// What the comment scan finds in a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Comment {
+    /// Where the text ends and the comment begins.
+    pub(crate) end: usize,
+    /// Whether there are backslashes before comment characters, to be taken out.
+    pub(crate) escapes: bool,
+}
+
+/// Finds the comment: `!` or `#` outside double quotes without a backslash before it.
+pub(crate) fn find_comment(text: &[u8]) -> Comment {
+    let mut quoted = false;
+    let mut escapes = false;
+    let mut at = 0;
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'!' | b'#' if !quoted => return Comment { end: at, escapes },
+            b'\\' => {
+                let next = text.get(at + 1);
+                escapes |= !quoted && matches!(next, Some(b'!' | b'#'));
+                at += usize::from(quoted || matches!(next, Some(b'!' | b'#')));
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    Comment { end: text.len(), escapes }
+}
+
+/// The stretches of a line that remain when the backslashes before comment characters are taken out.
+pub(crate) fn without_escapes(text: &[u8]) -> Vec<Range<usize>> {
+    let mut kept = Vec::new();
+    let mut quoted = false;
+    let (mut start, mut at) = (0, 0);
+    while let Some(&byte) = text.get(at) {
+        match byte {
+            b'"' => quoted = !quoted,
+            b'\\' if quoted => at += 1,
+            b'\\' if matches!(text.get(at + 1), Some(b'!' | b'#')) => {
+                kept.push(start..at);
+                start = at + 1;
+                at += 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    kept.push(start..text.len());
+    kept
+}
+
+/// The text without blanks at its ends, as a range of it.
+pub(crate) fn trimmed(text: &[u8]) -> Range<usize> {
+    let Some(start) = text.iter().position(|byte| !is_blank(*byte)) else { return 0..0 };
+    let end = text.iter().rposition(|byte| !is_blank(*byte)).map_or(start, |last| last + 1);
+    start..end
+}
+
+/// Space, tab, and what is left of line ends.
+pub(crate) fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n' | b'\x0b' | b'\x0c')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<Vec<String>> {
+        let mut pieces = Pieces::default();
+        pieces.split(text.as_bytes());
+        let show = |piece: &Piece| match piece {
+            Piece::Open(_) => vec!["{".to_owned()],
+            Piece::Close(_) => vec!["}".to_owned()],
+            Piece::Line { words, .. } => pieces.words[words.clone()]
+                .iter()
+                .map(|&(start, length, _)| text[start as usize..(start + length) as usize].to_owned())
+                .collect(),
+        };
+        pieces.pieces.iter().map(show).collect()
+    }
+
+    #[test]
+    fn braces_split_lines_and_quotes_protect_them() {
+        assert_eq!(words("a { b c }"), [vec!["a"], vec!["{"], vec!["b", "c"], vec!["}"]]);
+        assert_eq!(words("a{b}{"), [vec!["a"], vec!["{"], vec!["b"], vec!["}"], vec!["{"]]);
+        assert_eq!(words("a \"{ b\" c"), [vec!["a", "{ b", "c"]]);
+        assert_eq!(words("a '{'"), [vec!["a", "'"], vec!["{"], vec!["'"]]);
+    }
+
+    #[test]
+    fn quotes_make_words() {
+        assert_eq!(words("a \"\" b\"c d\"e"), [vec!["a", "", "b", "c d", "e"]]);
+        assert_eq!(words("  a \"b c"), [vec!["a"]]);
+        assert_eq!(words("  "), Vec::<Vec<String>>::new());
+    }
+
+    #[test]
+    fn comments_end_lines() {
+        assert_eq!(find_comment(b"a # b"), Comment { end: 2, escapes: false });
+        assert_eq!(find_comment(b"a \"#\" ! b"), Comment { end: 6, escapes: false });
+        assert_eq!(find_comment(br##"a "\"#" ! b"##), Comment { end: 8, escapes: false });
+        assert_eq!(find_comment(br"a \# b \n # c"), Comment { end: 10, escapes: true });
+        assert_eq!(without_escapes(br"a \# b"), [0..2, 3..6]);
+    }
+}
