@@ -1,2 +1,23 @@
 //! Hosts made of network namespaces, for the demonstration and the end-to-end tests.
+//!
+//! A [`Segment`] is a switch; each [`Host`] on it has a network, a process tree and a /run of its
+//! own. Real daemons run there ([`Daemon`], [`frr::Router`]), a `Pinger` measures what a
+//! client notices, and a `Capture` keeps what was on the wire. Everything vanishes with
+//! the process that made it, in whatever way that ends.
 #![forbid(unsafe_code)]
+
+pub mod daemon;
+pub mod frr;
+pub mod host;
+pub mod permission;
+pub mod program;
+pub mod segment;
+pub mod wait;
+pub mod watch;
+
+pub use daemon::Daemon;
+pub use host::Host;
+pub use permission::left_out;
+pub use program::Program;
+pub use rustix::process::Signal;
+pub use segment::Segment;

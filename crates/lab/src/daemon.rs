@@ -1,0 +1,224 @@
+//! A daemon on a host.
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use rustix::process::Signal;
+
+use crate::host::{Host, send};
+use crate::program::Program;
+use crate::wait;
+
+/// Lines of a log that are shown when a test fails.
+const LOG_TAIL_LINES: usize = 80;
+
+/// A running daemon, with its files in /run/NAME of its host. Dropping it kills its processes, and
+/// shows the end of its log if the thread is panicking.
+#[derive(Debug)]
+pub struct Daemon {
+    host: Arc<Host>,
+    child: Child,
+    folder: String,
+}
+
+impl Daemon {
+    /// Starts a keepalived or its replacement in the foreground on a configuration, with every
+    /// pid file below the host's /run/NAME.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start(host: &Arc<Host>, program: &Program, configuration: &str) -> Result<Self> {
+        Self::start_with(host, program, configuration, &[])
+    }
+
+    /// As [`Daemon::start`], with more arguments.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn start_with(
+        host: &Arc<Host>,
+        program: &Program,
+        configuration: &str,
+        further_arguments: &[&str],
+    ) -> Result<Self> {
+        let folder = format!("/run/{}", program.name());
+        host.write(&format!("{folder}/conf"), configuration)?;
+        let mut arguments: Vec<String> = ["-n", "-l", "-D"].map(str::to_owned).into();
+        for (option, file) in
+            [("-f", "conf"), ("-p", "k.pid"), ("-r", "v.pid"), ("-c", "c.pid"), ("-b", "b.pid")]
+        {
+            arguments.extend([option.to_owned(), format!("{folder}/{file}")]);
+        }
+        arguments.extend(further_arguments.iter().map(|argument| (*argument).to_owned()));
+        Self::spawn(host, program.name(), program.path(), &arguments)
+    }
+
+    /// Starts any program as a daemon whose log is /run/NAME/log.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(
+        host: &Arc<Host>,
+        name: &str,
+        program: &Path,
+        arguments: &[impl AsRef<std::ffi::OsStr>],
+    ) -> Result<Self> {
+        let folder = format!("/run/{name}");
+        fs::create_dir_all(host.outside(&folder))?;
+        let log =
+            fs::OpenOptions::new().append(true).create(true).open(host.outside(&format!("{folder}/log")))?;
+        let mut command = Command::new(program);
+        command.args(arguments).env("RUST_BACKTRACE", "1").stdout(log.try_clone()?).stderr(log);
+        let child = host.spawn(&mut command)?;
+        Ok(Self { host: Arc::clone(host), child, folder })
+    }
+
+    /// Where it runs.
+    pub fn host(&self) -> &Arc<Host> {
+        &self.host
+    }
+
+    /// The process that was started.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The host's folder with the configuration (`conf`), the log and the pid files.
+    pub fn folder(&self) -> &str {
+        &self.folder
+    }
+
+    /// Everything it wrote to standard output and standard error.
+    pub fn log(&self) -> String {
+        self.host.read(&format!("{}/log", self.folder)).unwrap_or_else(|error| format!("{error:#}"))
+    }
+
+    /// Replaces the configuration file; [`Daemon::signal`] with SIGHUP has it read.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn configure(&self, configuration: &str) -> Result<()> {
+        self.host.write(&format!("{}/conf", self.folder), configuration)
+    }
+
+    /// Sends a signal to the process that was started.
+    pub fn signal(&self, signal: Signal) {
+        send(self.pid(), signal);
+    }
+
+    /// Sends a signal to every process of the daemon.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        for pid in self.processes()? {
+            send(pid, signal);
+        }
+        Ok(())
+    }
+
+    /// Its processes, the first started one among them: its process group and all their
+    /// descendants.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        let others: Vec<_> =
+            self.host.processes()?.into_iter().filter_map(|pid| Some((pid, kinship(pid)?))).collect();
+        let mut own = BTreeSet::from([self.pid()]);
+        loop {
+            let before = own.len();
+            for (pid, kin) in &others {
+                if kin.group == self.pid() || own.contains(&kin.parent) {
+                    own.insert(*pid);
+                }
+            }
+            if own.len() == before {
+                return Ok(own.into_iter().collect());
+            }
+        }
+    }
+
+    /// The vrrp process: the one that wrote the pid file given by `-r`. None while there is none.
+    pub fn vrrp_worker(&self) -> Option<u32> {
+        let written = self.host.read(&format!("{}/v.pid", self.folder)).ok()?;
+        let inside: u32 = written.trim().parse().ok()?;
+        self.host.processes().ok()?.into_iter().find(|pid| pid_inside(*pid) == Some(inside))
+    }
+
+    /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub fn ended(&mut self) -> Result<Option<ExitStatus>> {
+        Ok(self.child.try_wait()?)
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// When it still runs after `limit`.
+    pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
+        wait::value(limit, || self.child.try_wait().ok().flatten())
+            .with_context(|| format!("{} still runs after {limit:?}:\n{}", self.folder, self.log_tail()))
+    }
+
+    /// Ends it as a service manager does.
+    ///
+    /// # Errors
+    /// When it still runs after `limit`.
+    pub fn stop(&mut self, limit: Duration) -> Result<ExitStatus> {
+        self.signal(Signal::TERM);
+        self.wait(limit)
+    }
+
+    /// The last lines of the log, for messages.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<_> = log.lines().collect();
+        lines.get(lines.len().saturating_sub(LOG_TAIL_LINES)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("--- {} on {} ---\n{}", self.folder, self.host.name(), self.log_tail());
+        }
+        // Stopped processes first learn of their end when they are continued.
+        let _ = self.signal_all(Signal::KILL);
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+struct Kinship {
+    parent: u32,
+    group: u32,
+}
+
+/// proc_pid_stat(5): the fields after the name, which may hold anything but is the last in
+/// parentheses.
+fn kinship(pid: u32) -> Option<Kinship> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(1);
+    Some(Kinship { parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
+}
+
+/// A process's number in the innermost process tree.
+fn pid_inside(pid: u32) -> Option<u32> {
+    let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let numbers = text.lines().find_map(|line| line.strip_prefix("NSpid:"))?;
+    numbers.split_whitespace().last()?.parse().ok()
+}
+
+/// For argument lists of mixed origin.
+pub(crate) fn words(list: &[&str]) -> Vec<OsString> {
+    list.iter().map(OsString::from).collect()
+}

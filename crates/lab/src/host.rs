@@ -1,0 +1,210 @@
+//! A machine on a segment.
+
+use std::fs;
+use std::net::IpAddr;
+use std::os::unix::process::CommandExt as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Pid, Signal, kill_process};
+use steadfast_kernel::namespace::{Container, Network};
+use steadfast_kernel::netlink::create::{Wiring, switch_off_duplicate_address_detection};
+
+use crate::wait;
+
+/// How long [`Host::run`] lets a command take.
+pub const COMMAND_LIMIT: Duration = Duration::from_secs(20);
+
+/// A network, a process tree and a private /run.
+#[derive(Debug)]
+pub struct Host {
+    name: String,
+    wiring: Mutex<Wiring>,
+    container: Container,
+}
+
+/// What a command left.
+#[derive(Debug)]
+pub struct Finished {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote to standard output and standard error.
+    pub output: String,
+}
+
+impl Host {
+    /// A host without any interface but its loopback.
+    ///
+    /// # Errors
+    /// When namespaces are not allowed.
+    pub fn new(name: &str) -> Result<Self> {
+        let container = Container::start(&format!("sf-{name}"))?;
+        switch_off_duplicate_address_detection(container.network())?;
+        let mut wiring = Wiring::open(container.network())?;
+        wiring.set_up("lo")?;
+        Ok(Self { name: name.to_owned(), wiring: Mutex::new(wiring), container })
+    }
+
+    /// As given when it was made.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The network, for sockets and threads of the lab inside it.
+    pub fn network(&self) -> &Network {
+        self.container.network()
+    }
+
+    /// The host's first process: `nsenter -t PID -n -m -p` looks around in it.
+    pub fn pid(&self) -> u32 {
+        self.container.pid()
+    }
+
+    /// Every address on every interface.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn addresses(&self) -> Result<Vec<IpAddr>> {
+        Ok(self.wiring().addresses()?.into_iter().map(|assigned| assigned.address).collect())
+    }
+
+    /// Whether some interface has the address. A host that cannot be asked has none.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.addresses().is_ok_and(|addresses| addresses.contains(&address))
+    }
+
+    /// Takes an interface up.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_up(&self, interface: &str) -> Result<()> {
+        Ok(self.wiring().set_up(interface)?)
+    }
+
+    /// Takes an interface down.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_down(&self, interface: &str) -> Result<()> {
+        Ok(self.wiring().set_down(interface)?)
+    }
+
+    /// Gives an interface an address.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn assign(&self, interface: &str, address: IpAddr, prefix_length: u8) -> Result<()> {
+        Ok(self.wiring().assign(interface, address, prefix_length)?)
+    }
+
+    /// Takes an address from an interface.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn withdraw(&self, interface: &str, address: IpAddr, prefix_length: u8) -> Result<()> {
+        Ok(self.wiring().withdraw(interface, address, prefix_length)?)
+    }
+
+    /// Everything else that can be done to the host's links.
+    pub fn wiring(&self) -> MutexGuard<'_, Wiring> {
+        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Where the lab finds what the host sees as `path`; only /run is the host's own.
+    pub fn outside(&self, path: &str) -> PathBuf {
+        self.container.outside(path)
+    }
+
+    /// Writes a file below the host's /run, with its folders.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write(&self, path: &str, contents: &str) -> Result<()> {
+        let outside = self.outside(path);
+        if let Some(folder) = outside.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        fs::write(&outside, contents).with_context(|| format!("writing {path} on {}", self.name))
+    }
+
+    /// Reads a file as the host sees it.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn read(&self, path: &str) -> Result<String> {
+        let octets =
+            fs::read(self.outside(path)).with_context(|| format!("reading {path} on {}", self.name))?;
+        Ok(String::from_utf8_lossy(&octets).into_owned())
+    }
+
+    /// Starts a program on the host, as leader of a process group so that signals of the terminal
+    /// do not reach it.
+    ///
+    /// # Errors
+    /// When it cannot be started.
+    pub fn spawn(&self, command: &mut Command) -> Result<Child> {
+        command.stdin(Stdio::null()).process_group(0);
+        self.container
+            .run(|| command.spawn())?
+            .with_context(|| format!("starting {} on {}", command.get_program().display(), self.name))
+    }
+
+    /// Runs a command on the host to its end.
+    ///
+    /// # Errors
+    /// When it cannot be started or takes longer than [`COMMAND_LIMIT`].
+    pub fn run(&self, words: &[&str]) -> Result<Finished> {
+        let [program, arguments @ ..] = words else { bail!("no command to run on {}", self.name) };
+        let path = self.outside("/run").join(format!("output-{}", unique_number()));
+        let log = fs::File::create(&path)?;
+        let mut command = Command::new(program);
+        command.args(arguments).stdout(log.try_clone()?).stderr(log);
+        let mut child = self.spawn(&mut command)?;
+        let status = wait::value(COMMAND_LIMIT, || child.try_wait().ok().flatten());
+        let output = String::from_utf8_lossy(&fs::read(&path)?).into_owned();
+        let _ = fs::remove_file(&path);
+        if status.is_none() {
+            child.kill()?;
+            child.wait()?;
+        }
+        let status = status.with_context(|| {
+            format!("{words:?} on {} took longer than {COMMAND_LIMIT:?}:\n{output}", self.name)
+        })?;
+        Ok(Finished { status, output })
+    }
+
+    /// Every process on the host but its first, numbered as the lab sees them.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn processes(&self) -> Result<Vec<u32>> {
+        Ok(self.container.processes()?)
+    }
+
+    /// Sends a signal to every process on the host: SIGKILL or SIGSTOP to all is what a crash or a
+    /// hang of the machine looks like to its neighbours.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn signal_everything(&self, signal: Signal) -> Result<()> {
+        for pid in self.processes()? {
+            send(pid, signal);
+        }
+        Ok(())
+    }
+}
+
+/// Sends a signal; a process that is gone already needs none.
+pub(crate) fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+fn unique_number() -> u32 {
+    static NEXT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+    NEXT.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+}

@@ -1,0 +1,38 @@
+//! The right to make namespaces.
+
+use anyhow::{Context, Result};
+use steadfast_kernel::namespace::{self, Network};
+
+/// Gets the right to make namespaces: as it is for root, and by a user namespace of its own for
+/// others, where the kernel allows that.
+///
+/// # Errors
+/// One sentence on what to do, where the kernel allows neither. A process with more than one
+/// thread cannot enter a user namespace.
+pub fn obtain() -> Result<()> {
+    if Network::anonymous().is_ok() {
+        return Ok(());
+    }
+    namespace::become_root_of_user_namespace()
+        .and_then(|()| Network::anonymous())
+        .map(drop)
+        .context(
+            "the lab is made of network namespaces, which this system gives only to root: run it as root, or allow \
+             users to make them (sysctl user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0)",
+        )
+}
+
+/// Whether a test that needs a lab can run here. Says on standard output that it is left out
+/// otherwise.
+pub fn lab_possible(test: &str) -> bool {
+    let possible = Network::anonymous();
+    if let Err(error) = &possible {
+        left_out(test, &error.to_string());
+    }
+    possible.is_ok()
+}
+
+/// Says that a test does not run here, in the form that `cargo xtask test` collects.
+pub fn left_out(test: &str, why: &str) {
+    println!("left out: {test}: {why}");
+}

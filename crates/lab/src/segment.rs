@@ -1,0 +1,121 @@
+//! A switch and the cables to it.
+
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use anyhow::{Context, Result};
+use steadfast_kernel::namespace::Network;
+use steadfast_kernel::netlink::create::Wiring;
+
+use crate::host::Host;
+
+const BRIDGE: &str = "lan";
+
+/// Prefix lengths of the addresses that hosts get.
+const PREFIX_V4: u8 = 16;
+const PREFIX_V6: u8 = 64;
+
+/// A switch that floods multicast, as one broadcast domain.
+#[derive(Debug)]
+pub struct Segment {
+    wiring: Mutex<Wiring>,
+    _switch: Network,
+    hosts: AtomicU8,
+}
+
+impl Segment {
+    /// A switch without any cable.
+    ///
+    /// # Errors
+    /// When namespaces are not allowed.
+    pub fn new() -> Result<Self> {
+        let switch = Network::anonymous()?;
+        let mut wiring = Wiring::open(&switch)?;
+        wiring.create_bridge(BRIDGE)?;
+        Ok(Self { wiring: Mutex::new(wiring), _switch: switch, hosts: AtomicU8::new(0) })
+    }
+
+    /// A host whose `eth0` is plugged in here. The n-th has 10.0.0.n/16 and fd00::n/64, counted
+    /// from one. The name, unique on the segment, has at most 15 characters.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn host(&self, name: &str) -> Result<Arc<Host>> {
+        let host = Arc::new(Host::new(name)?);
+        let number = self.hosts.fetch_add(1, Ordering::Relaxed) + 1;
+        self.plug(&host, "eth0")?;
+        host.assign("eth0", address_v4(number).into(), PREFIX_V4)?;
+        host.assign("eth0", address_v6(number).into(), PREFIX_V6)?;
+        Ok(host)
+    }
+
+    /// A host without addresses, to listen.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn listener(&self, name: &str) -> Result<Arc<Host>> {
+        let host = Arc::new(Host::new(name)?);
+        self.plug(&host, "eth0")?;
+        Ok(host)
+    }
+
+    /// Joins a further interface of a host to this segment, up and without addresses.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn plug(&self, host: &Host, interface: &str) -> Result<()> {
+        let port = host.name();
+        let mut wiring = self.wiring();
+        wiring.create_veth(port, interface, host.network()).with_context(|| format!("plugging {port} in"))?;
+        wiring.attach(port, BRIDGE)?;
+        wiring.set_up(port)?;
+        host.set_up(interface)
+    }
+
+    /// Pulls the host's plug: nothing passes, and the host sees its carrier go.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn cut(&self, host: &Host) -> Result<()> {
+        Ok(self.wiring().set_down(host.name())?)
+    }
+
+    /// Plugs the host in again.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn restore(&self, host: &Host) -> Result<()> {
+        Ok(self.wiring().set_up(host.name())?)
+    }
+
+    /// Lets nothing pass to or from the host, which keeps its carrier: a fault inside the switch.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn isolate(&self, host: &Host) -> Result<()> {
+        Ok(self.wiring().detach(host.name())?)
+    }
+
+    /// Ends [`Segment::isolate`].
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn rejoin(&self, host: &Host) -> Result<()> {
+        Ok(self.wiring().attach(host.name(), BRIDGE)?)
+    }
+
+    fn wiring(&self) -> MutexGuard<'_, Wiring> {
+        self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The IPv4 address of the n-th host of a segment.
+pub fn address_v4(number: u8) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, 0, number)
+}
+
+/// The IPv6 address of the n-th host of a segment.
+pub fn address_v6(number: u8) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, number.into())
+}
