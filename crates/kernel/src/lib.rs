@@ -3,11 +3,14 @@
 //! Nothing here decides anything: it does what it is told, in large batches, and tells exactly what the kernel
 //! answered. It is the one crate that holds `unsafe` code; each block says why it is sound.
 
+pub mod channel;
 pub mod clock;
+pub mod control;
 pub mod error;
 pub mod limits;
 pub mod namespace;
 pub mod netlink;
+pub mod notify;
 pub mod pidfile;
 pub mod poll;
 pub mod process;
