@@ -2,11 +2,17 @@
 #![forbid(unsafe_code)]
 
 pub mod code;
+mod definition;
 pub mod diagnostic;
+mod expand;
+mod include;
 mod input;
 pub mod limits;
+mod line;
+
 pub mod model;
 pub mod reader;
+mod sequence;
 pub mod source;
 pub mod span;
 pub mod suggest;
