@@ -16,8 +16,8 @@ Usage: cargo xtask <command>
 
 Commands:
   test           Everything: packages, format, lints, documentation, licences, unit and property
-                 tests, the simulator, fuzz corpora, the release binary, end-to-end tests and the
-                 demonstration with it, and a look for what they left behind
+                 tests (with the simulator and the fuzz corpora), the release binary, end-to-end
+                 tests and the demonstration with it, and a look for what they left behind
   test --quick   The same without the release binary and what needs it
   help           This text
 

@@ -40,7 +40,6 @@ pub(crate) fn test(extent: Extent) -> Result<bool> {
     plan.lints()?;
     plan.licences()?;
     plan.unit_tests()?;
-    plan.fuzz_corpora()?;
     if extent == Extent::Everything {
         plan.end_to_end()?;
     }
@@ -152,15 +151,6 @@ impl Plan {
                 })
             },
         )
-    }
-
-    /// The fuzz targets are a workspace of their own, whose tests replay the committed corpora.
-    fn fuzz_corpora(&mut self) -> Result<()> {
-        if !self.root.join("fuzz/Cargo.toml").is_file() {
-            return Ok(());
-        }
-        let replay = self.cargo(&["test", "--manifest-path", "fuzz/Cargo.toml"]);
-        self.tests("fuzz corpora", replay, Duration::from_secs(600))
     }
 
     fn end_to_end(&mut self) -> Result<()> {

@@ -8,6 +8,7 @@
 
 pub mod capture;
 pub mod daemon;
+pub mod demo;
 pub mod frr;
 pub mod host;
 pub mod permission;

@@ -83,6 +83,12 @@ impl Pinger {
         self.shared.lock().clone()
     }
 
+    /// The questions since `since`, oldest first.
+    pub fn pings_since(&self, since: Instant) -> Vec<Ping> {
+        let pings = self.shared.lock();
+        pings.get(pings.partition_point(|ping| ping.sent < since)..).unwrap_or_default().to_vec()
+    }
+
     /// How many questions since `since` have no answer.
     pub fn lost_since(&self, since: Instant) -> usize {
         let pings = self.shared.lock();
