@@ -61,7 +61,7 @@ impl Default for Options {
 /// outage that lasts longer than it may is no error: [`Report::held`] tells.
 pub fn run(options: &Options) -> Result<Report> {
     check_interval(options.advert_interval)?;
-    permission::obtain()?;
+    let rights = permission::obtain()?;
     let program = match &options.program {
         Some(program) => program.clone(),
         None => Program::Steadfast(env::current_exe().context("finding this program's own file")?),
@@ -91,7 +91,7 @@ pub fn run(options: &Options) -> Result<Report> {
     }
     out.flush()?;
     if options.keep {
-        stage.stay_up()?;
+        stage.stay_up(rights);
     }
     Ok(report)
 }

@@ -12,6 +12,7 @@ use super::scenario::Scenario;
 use super::view::View;
 use crate::daemon::Daemon;
 use crate::host::Host;
+use crate::permission::Rights;
 use crate::ping::Pinger;
 use crate::program::Program;
 use crate::segment::Segment;
@@ -111,13 +112,17 @@ impl Stage {
         self.view.end();
     }
 
-    /// Says how to look around, and waits for the end of the process.
-    pub(super) fn stay_up(&mut self) -> Result<()> {
+    /// Says how to look around, and stays until the process is ended.
+    pub(super) fn stay_up(&self, rights: Rights) -> ! {
+        let rights = match rights {
+            Rights::Own => "",
+            Rights::UserNamespace => " -U --preserve-credentials",
+        };
         println!(
             "\nThe lab stays up until this program is ended (Ctrl-C). To look around in it, as the same user:\n"
         );
         for host in [&self.router1, &self.router2, &self.client] {
-            println!("  nsenter -t {} -U --preserve-credentials -n -m -p    # {}", host.pid(), host.name());
+            println!("  nsenter -t {}{rights} -n -m -p    # {}", host.pid(), host.name());
         }
         println!(
             "\nThere, {0}/conf and {0}/log are the configuration and the log of a router.",

@@ -11,9 +11,15 @@ use crate::watch::{Change, Watch};
 /// Time between two pictures.
 const REFRESH: Duration = Duration::from_millis(80);
 
-/// The pings of one character, and how many characters there are.
+/// The pings of one character, and how many characters there are at most.
 const BUCKET: Duration = Duration::from_millis(50);
-const BUCKETS: u32 = 60;
+const BUCKETS_MAX: u32 = 80;
+
+/// Columns of the picture left of the pings.
+const MARGIN: u16 = 32;
+
+/// Where the terminal does not tell its width.
+const COLUMNS: u16 = 80;
 
 /// Events that stay on the picture.
 const EVENTS_SHOWN: usize = 14;
@@ -88,19 +94,21 @@ impl View {
     }
 
     fn picture(&self, watch: &Watch, pingers: &[(IpAddr, Pinger)]) -> String {
+        let columns = columns();
+        let buckets = u32::from(columns.saturating_sub(MARGIN + 1)).min(BUCKETS_MAX);
         let mut text = String::new();
         for (address, pinger) in pingers {
             let owners = watch.owners(*address).join(" and ");
             let owners = if owners.is_empty() { "nobody" } else { &owners };
-            let _ = writeln!(text, "{:<10} {owners:<20} {}", address.to_string(), strip(pinger));
+            let _ = writeln!(text, "{:<10} {owners:<20} {}", address.to_string(), strip(pinger, buckets));
         }
-        let caption = "a character is 50 ms of the client's pings: █ answered, ▒ partly, · lost";
-        let _ = writeln!(text, "{:<31} {caption}\n", "");
+        let _ = writeln!(text, "{:<31} pings, 50 ms each: █ answered ▒ partly · lost\n", "");
         let first = self.events.len().saturating_sub(EVENTS_SHOWN);
         for event in self.events.get(first..).unwrap_or_default() {
             let _ = writeln!(text, "{event}");
         }
-        text
+        // A line that the terminal folds would make the picture higher than it counts.
+        text.lines().flat_map(|line| line.chars().take(columns.into()).chain(['\n'])).collect()
     }
 
     fn draw(&mut self, picture: &str) {
@@ -123,12 +131,20 @@ fn described(change: &Change) -> String {
     }
 }
 
+/// Of the terminal.
+fn columns() -> u16 {
+    match rustix::termios::tcgetwinsize(std::io::stdout()) {
+        Ok(size) if size.ws_col > 0 => size.ws_col,
+        _ => COLUMNS,
+    }
+}
+
 /// The last pings but the very last, which may still be on their way.
-fn strip(pinger: &Pinger) -> String {
+fn strip(pinger: &Pinger, buckets: u32) -> String {
     let now = Instant::now();
-    let Some(begin) = now.checked_sub(BUCKET * (BUCKETS + 1)) else { return String::new() };
+    let Some(begin) = now.checked_sub(BUCKET * (buckets + 1)) else { return String::new() };
     let pings = pinger.pings_since(begin);
-    (0..BUCKETS).map(|bucket| character(&pings, begin + BUCKET * bucket)).collect()
+    (0..buckets).map(|bucket| character(&pings, begin + BUCKET * bucket)).collect()
 }
 
 fn character(pings: &[Ping], begin: Instant) -> char {
