@@ -3,6 +3,7 @@
 //! Nothing here decides anything: it does what it is told, in large batches, and tells exactly what the kernel
 //! answered. It is the one crate that holds `unsafe` code; each block says why it is sound.
 
+pub mod addresses;
 pub mod announce;
 pub mod channel;
 pub mod clock;
