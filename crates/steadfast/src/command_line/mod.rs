@@ -9,7 +9,7 @@ pub(crate) mod unsupported;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
 use steadfast_daemon::options;
 
@@ -162,10 +162,20 @@ pub(crate) struct DaemonLine {
     pub(crate) surplus: Vec<String>,
 }
 
+/// The whole command line in clap's terms.
+fn command_line() -> clap::Command {
+    // Only the daemon's help goes to standard error, but switching clap's own off reaches the subcommands too.
+    CommandLine::command().mut_subcommands(|subcommand| {
+        subcommand.arg(
+            clap::Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help"),
+        )
+    })
+}
+
 /// The daemon's face in clap's terms.
 pub(crate) fn daemon_command(name: Name) -> clap::Command {
     let command = match name {
-        Name::Steadfast => CommandLine::command(),
+        Name::Steadfast => command_line(),
         Name::Keepalived => DaemonArguments::augment_args(
             clap::Command::new("keepalived")
                 .about("steadfast in the place of keepalived.")
@@ -201,29 +211,28 @@ pub(crate) fn parse_daemon(name: Name, arguments: &[OsString]) -> Result<DaemonL
 
 /// Reads a command line that begins with a subcommand.
 pub(crate) fn parse_client(arguments: &[OsString]) -> Result<Subcommand, clap::Error> {
-    let parsed = CommandLine::try_parse_from(arguments)?;
+    let parsed = CommandLine::from_arg_matches(&command_line().try_get_matches_from(arguments)?)?;
     parsed.subcommand.ok_or_else(|| {
-        CommandLine::command()
-            .error(clap::error::ErrorKind::MissingSubcommand, "a subcommand is expected first")
+        command_line().error(clap::error::ErrorKind::MissingSubcommand, "a subcommand is expected first")
     })
 }
 
 /// Whether this word is a subcommand, for advice to those who typed it too late.
 pub(crate) fn is_subcommand(word: &str) -> bool {
-    CommandLine::command().find_subcommand(word).is_some()
+    command_line().find_subcommand(word).is_some()
 }
 
 /// `steadfast completion`
 pub(crate) fn completion(arguments: &CompletionArguments) -> Result<u8, Failure> {
     let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut CommandLine::command(), "steadfast", &mut script);
+    clap_complete::generate(arguments.shell, &mut command_line(), "steadfast", &mut script);
     crate::terminal::print(&String::from_utf8_lossy(&script))?;
     Ok(exit::SUCCESS)
 }
 
 /// `steadfast man`
 pub(crate) fn man() -> Result<u8, Failure> {
-    let command = CommandLine::command().version(env!("CARGO_PKG_VERSION"));
+    let command = command_line().version(env!("CARGO_PKG_VERSION"));
     let mut page = Vec::new();
     clap_mangen::Man::new(command).section("8").manual("System administration").render(&mut page)?;
     crate::terminal::print(&String::from_utf8_lossy(&page))?;

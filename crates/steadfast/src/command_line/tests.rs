@@ -1,7 +1,5 @@
 //! The faces of the command line.
 
-use clap::CommandFactory as _;
-
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {
@@ -10,7 +8,7 @@ fn words(line: &str) -> Vec<OsString> {
 
 #[test]
 fn clap_finds_no_fault() {
-    CommandLine::command().debug_assert();
+    command_line().debug_assert();
     daemon_command(Name::Keepalived).debug_assert();
 }
 
@@ -26,7 +24,7 @@ fn help_of_keepalived() {
 
 #[test]
 fn help_of_each_subcommand() {
-    let mut command = CommandLine::command();
+    let mut command = command_line();
     command.build();
     for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
         let name = subcommand.get_name().to_owned();
