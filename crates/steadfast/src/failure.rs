@@ -25,6 +25,9 @@ pub(crate) enum Failure {
     /// A value could not be written as JSON.
     #[error("cannot write JSON: {0}")]
     Json(#[from] serde_json::Error),
+    /// The lab could not be set up, or a router in it did not do its work.
+    #[error("{0}")]
+    Lab(String),
     /// An instance was asked for that does not exist.
     #[error("there is no instance '{name}'; {}", existing(.names))]
     NoInstance {

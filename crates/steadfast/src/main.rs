@@ -6,6 +6,7 @@ mod daemon_face;
 mod events;
 mod exit;
 mod failure;
+mod lab;
 mod signum;
 mod status;
 mod terminal;
@@ -58,6 +59,7 @@ fn client(arguments: &[OsString]) -> u8 {
     let result = match subcommand {
         Subcommand::Status(arguments) => status::run(&arguments),
         Subcommand::Events(arguments) => events::run(&arguments),
+        Subcommand::Lab(arguments) => lab::run(&arguments),
         Subcommand::Completion(arguments) => command_line::completion(&arguments),
         Subcommand::Man => command_line::man(),
     };
