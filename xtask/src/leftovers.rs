@@ -29,6 +29,12 @@ impl Marker {
         Self { value: process::id().to_string(), networks_before: lab_networks() }
     }
 
+    /// For one test among others of the same process.
+    #[cfg(test)]
+    pub(crate) fn of(test: &str) -> Self {
+        Self { value: format!("{}-{test}", process::id()), networks_before: BTreeSet::new() }
+    }
+
     /// Marks a command and all its descendants.
     pub(crate) fn put_on(&self, command: &mut Command) {
         command.env(MARK, &self.value);
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_process_left_behind_is_found_and_ended() {
-        let marker = Marker { value: format!("test-{}", process::id()), networks_before: BTreeSet::new() };
+        let marker = Marker::of("a_process_left_behind");
         let mut command = Command::new("sleep");
         marker.put_on(command.arg("1000"));
         let mut child = command.spawn().unwrap();

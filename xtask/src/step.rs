@@ -183,3 +183,38 @@ pub(crate) fn log_path(folder: &Path, name: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder)?;
     Ok(folder.join(format!("{}.log", name.replace(' ', "-"))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str, limit: Duration) -> Outcome {
+        let test = format!("{}-{:?}", std::process::id(), std::thread::current().id());
+        let folder = std::env::temp_dir().join(format!("steadfast-xtask-{test}"));
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        let marker = Marker::of(&test);
+        let log = log_path(&folder, &format!("{limit:?}")).unwrap();
+        let outcome = Step { name: "test", command, limit }.run(&marker, &log).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        outcome
+    }
+
+    #[test]
+    fn a_step_that_hangs_is_killed_with_its_children() {
+        let started = Instant::now();
+        let outcome = run("sleep 1000 & sleep 1000", Duration::from_millis(300));
+        assert!(!outcome.succeeded);
+        assert!(started.elapsed() < DRAIN_LIMIT, "{:?}", started.elapsed());
+    }
+
+    #[test]
+    fn a_step_fails_with_what_it_counts() {
+        let limit = Duration::from_secs(20);
+        assert!(run("echo 'test result: ok. 2 passed; 0 failed'", limit).succeeded);
+        let outcome = run("echo 'test result: FAILED. 2 passed; 1 failed'", limit);
+        assert!(!outcome.succeeded);
+        assert_eq!((outcome.tally.passed, outcome.tally.failed), (2, 1));
+        assert!(!run("exit 3", limit).succeeded);
+    }
+}
