@@ -203,6 +203,148 @@ codes! {
         "Files inside files inside files: the bound is reached, the include is ignored.";
     159 IncludeWithoutFile Error MissingParameter "include without a file"
         "An include needs the name or pattern of the files to read.";
+
+    201 UnknownKeyword Error UnknownKeyword "keyword that is not known here"
+        "The word is no keyword of this block: misspelt, in the wrong block, or of another version. The line is ignored; lines in its braces are not read.";
+    202 MissingArgument Error MissingParameter "keyword without its argument"
+        "The keyword needs a word behind it. keepalived stops reading here; steadfast reports it and reads on, and refuses the file.";
+    203 ExtraWords Warning Silent "words behind the last argument"
+        "keepalived ignores them in silence. Often a comment without its '#', or two lines that became one.";
+    204 InvalidNumber Error InvalidNumber "not a number"
+        "A number was expected. When it runs, keepalived uses the digits at the start of the word; when it tests, the line is an error and the default is kept.";
+    205 NumberOutOfRange Error InvalidNumber "number out of range"
+        "The number lies outside of what the keyword takes. The line is ignored.";
+    206 TooManyDecimalPlaces Error InvalidNumber "too many decimal places"
+        "The time is written finer than the keyword takes it. When it runs, it is rounded; when it tests, the line is an error.";
+    207 InvalidBoolean Error General "not a boolean"
+        "Booleans are true, on, yes, false, off and no, in lower case.";
+    208 InvalidAddress Error General "not an address"
+        "The word is no address, or not of the kind that is needed here. The line is ignored.";
+    209 InvalidName Error General "name that the kernel cannot have"
+        "Names of interfaces have 1 to 15 characters.";
+    210 InvalidChoice Error General "none of the words that are possible here"
+        "The keyword takes one of a few words, written exactly so.";
+    211 NotUnicode Error General "word that is not UTF-8"
+        "Words must be UTF-8. The file was written in another encoding; convert it, for example with iconv. The line is ignored.";
+    212 GivenTwice Error General "given twice"
+        "The keyword may be written once; the first one counts.";
+    213 DeprecatedKeyword Warning Deprecated "deprecated keyword"
+        "The keyword works, but keepalived will drop it one day. The successor means the same.";
+    214 NotYetActive Note Silent "accepted, not yet active"
+        "steadfast reads and checks this part of the configuration but does nothing about it yet.";
+    215 NotRead Note Silent "line inside a block that is passed over"
+        "The block around the line is unknown or refused, so the line has no meaning.";
+    216 UnknownOption Error General "option that is not known here"
+        "The word is no option of such a line. It is ignored.";
+    217 DuplicateName Error General "name is defined twice"
+        "Two blocks of the same kind have the same name; the second is passed over.";
+    218 IncompleteBlock Error General "block without what it cannot be without"
+        "A keyword of the block is mandatory. The whole block is dropped.";
+    219 InvalidLine Error General "line that makes no sense"
+        "The line does not follow the grammar of its list. It is ignored.";
+    220 InvalidCommand Error General "command that cannot be read"
+        "A command is one word, in quotes if it has arguments, followed by user and group.";
+    221 SettingIgnored Error General "setting that cannot be used"
+        "The setting contradicts another or cannot be used here; it is ignored or replaced as said.";
+    222 ValueReplaced Error General "value that is replaced"
+        "The value cannot be used as it stands; the one that is used is named.";
+    223 NumberSuspicious Warning Silent "number that is seldom meant"
+        "The number is valid, but far from what is usual.";
+
+    301 NoVirtualRouterId Error General "vrrp_instance without virtual_router_id"
+        "Each virtual router needs its number, 1 to 255, the same on all its routers and different from all others on the segment. keepalived refuses to start.";
+    302 NoInterface Error General "vrrp_instance without interface"
+        "An instance needs the interface that carries its adverts, unless it sends to peers from a configured source address. keepalived refuses to start.";
+    303 InterfaceMissing Error General "interface does not exist"
+        "The machine has no interface of that name. It may appear later only with dynamic_interfaces; keepalived refuses to start without.";
+    304 DuplicateVirtualRouter Error General "two instances are the same virtual router"
+        "Virtual router number, interface and address family name a virtual router; two instances may not agree in all. keepalived refuses to start.";
+    305 NoAddresses Error General "vrrp_instance without an address"
+        "Version 3 and strict instances need an address, or no_virtual_ipaddress. keepalived refuses to start.";
+    306 NoAddressesV2 Warning Silent "vrrp_instance without an address"
+        "An instance without address is allowed in version 2 but seldom meant; no_virtual_ipaddress says that it is.";
+    307 VersionConflict Error General "protocol version that does not fit"
+        "IPv6 instances are version 3, and the version is given once.";
+    308 AuthenticationIgnored Error General "authentication that is ignored"
+        "Authentication belongs to version 2 and is dropped by version 3 and strict mode (RFC 3768 appendix A tells why); auth_hmac replaces it.";
+    309 NopreemptIgnored Error General "nopreempt is ignored"
+        "nopreempt works only with initial state BACKUP and a priority below 255; otherwise it is cleared.";
+    310 PreemptDelayIgnored Error General "preempt_delay is ignored"
+        "preempt_delay works only with initial state BACKUP and preemption; otherwise it is cleared.";
+    311 UnicastWithoutPeers Error Deprecated "unicast keyword without a peer"
+        "Without unicast_peer the instance falls back to multicast. keepalived will stop doing so; give peers, or unicast_fault_no_peer.";
+    312 StrictModeConflict Error General "setting that strict mode forbids"
+        "Strict mode follows the protocol to the letter and drops settings beyond it.";
+    313 TrackedUnknown Error General "tracked object is not defined"
+        "The name is not defined before this line. Definitions must come first.";
+    314 MemberUnknown Error General "member is not a vrrp_instance"
+        "No vrrp_instance has this name; the member is passed over.";
+    315 MemberTwice Error General "member of two sync groups"
+        "An instance can be in one sync group only; the first one counts.";
+    316 GroupTooSmall Error General "sync group with fewer than two members"
+        "A group of one changes nothing; a group of none is dropped.";
+    317 PasswordTruncated Error General "auth_pass is longer than 8 characters"
+        "Eight octets of password fit the packet (RFC 2338 section 5.3.10); the rest is cut off. Peers cut off the same way, so they still agree.";
+    318 TooManyAddresses Error General "more addresses than the packet holds"
+        "An advert holds at most 255 addresses and must fit the interface; the others are moved to the excluded ones.";
+    319 FamilyMismatch Error General "address of the other family"
+        "An instance is IPv4 or IPv6; addresses of the other family belong into virtual_ipaddress_excluded.";
+    320 AddressTwice Error General "address is given twice"
+        "The address is in the instance already; the second one is passed over.";
+    321 IntervalRounded Error General "advert interval that the packet cannot carry"
+        "Version 2 carries whole seconds from 1 to 255, version 3 hundredths of a second up to 40.95; the interval is rounded.";
+    322 WeightReduced Error General "weight that is reduced"
+        "A change of priority of 254 or more would do the same as 253; keepalived reduces it.";
+    323 OwnInterfaceTracked Error General "own interface in track_interface"
+        "An instance follows its own interface anyway; the entry is ignored.";
+    324 WeightInGroup Error General "weight in a sync group"
+        "Members of a sync group have their states together, so weights are dropped unless sync_group_tracking_weight allows them.";
+    325 ServerDefault Error General "virtual_server without a mandatory setting"
+        "keepalived takes a default and reports it; write the setting.";
+    326 ServerConflict Error General "settings of a virtual_server that do not fit"
+        "The settings contradict each other; what is done instead is said.";
+    327 QuorumReduced Error General "quorum above the weight of all servers"
+        "The quorum can never be reached; it is lowered to the weight of all servers.";
+    328 PriorityInvalid Error General "priority that is replaced"
+        "Priorities are 1 to 255; 100 is used instead.";
+    329 TrackedTwice Error General "tracked twice"
+        "The object is in the list already; the first entry counts.";
+    330 InterfaceUnsuitable Error General "interface that cannot carry adverts"
+        "Adverts need an interface that can send to groups and is not the loopback.";
+    331 EmptyGroup Error General "group without a member"
+        "A group without members does nothing; it is dropped.";
+
+    401 MixedFamilies Warning Silent "addresses of both families in one instance"
+        "Each family is a virtual router of its own (RFC 9568 section 5.2.3). Use one instance for each, in a sync group.";
+    402 WeightWithoutEffect Warning Silent "weight that can never change who is master"
+        "The priority is 255, which no weight changes, or the weight is too small to pass a neighbouring priority.";
+    403 PriorityNotGiven Warning Silent "priority is not given"
+        "Routers of equal priority decide by their addresses. Give each router of a virtual router a priority of its own.";
+    404 ClearTextPassword Note Silent "password in clear text"
+        "The password travels readable in every advert and protects from mistakes only, not from people (RFC 3768 section 10). auth_hmac protects.";
+    405 SubSecondVersion2 Warning Silent "advert interval below a second in version 2"
+        "Version 2 carries whole seconds; use version 3.";
+    406 ServerTwice Warning Silent "real server is given twice"
+        "Address and port agree with an earlier real_server of the same virtual_server; the second one is dropped.";
+    407 TimeoutAboveInterval Warning Silent "timeout above the interval"
+        "A check that runs into its timeout is still running when the next one is due, so checks are left out.";
+    408 AddressInTwoInstances Warning Silent "address in two instances"
+        "Two instances would configure the same address; when their masters differ, two machines answer for it.";
+    409 PriorityEqualInFile Warning Silent "two instances with one number on different interfaces"
+        "Equal virtual router numbers on two interfaces are right only when these are different segments.";
+
+    501 ScriptMissing Error General "script cannot be found"
+        "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
+    502 ScriptNotExecutable Error General "script may not be executed"
+        "The account that runs it has no right to execute the file. The script is disabled.";
+    503 ScriptInsecure Warning Security "script that others can change runs as root"
+        "Who can write the file or a folder above it can become root. Make root own the path, take write permission from others, and set enable_script_security.";
+    504 UnknownAccount Error General "account does not exist"
+        "No user or group of that name exists on this machine. The script is dropped.";
+    505 NoScriptUser Warning Silent "no account for scripts"
+        "No script_user is given and there is no user keepalived_script, so scripts run with the daemon's own rights.";
+    506 NotInThisBuild Error General "feature that keepalived's build here lacks"
+        "Debian's keepalived is built without it and says so.";
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
 #![forbid(unsafe_code)]
 
+mod check;
 pub mod code;
-mod definition;
 pub mod diagnostic;
-mod expand;
-mod include;
 mod input;
+pub mod keyword;
 pub mod limits;
-mod line;
-
+pub mod load;
+mod lower;
 pub mod model;
 pub mod reader;
-mod sequence;
 pub mod source;
 pub mod span;
 pub mod suggest;
@@ -22,6 +20,7 @@ pub mod value;
 
 pub use code::{Class, Code, Severity};
 pub use diagnostic::{Diagnostic, Diagnostics};
+pub use load::{AnyMachine, LoadOptions, Loaded, Machine, Mode, load};
 pub use model::Model;
 pub use reader::{Grammar, Options, Reader};
 pub use source::{Files, Memory, Source};

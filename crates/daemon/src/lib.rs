@@ -1,7 +1,6 @@
 //! The processes: supervisor, vrrp worker, notify, reload, control socket.
 #![forbid(unsafe_code)]
 
-pub mod client;
 pub mod digest;
 pub mod message;
 pub mod options;

@@ -37,6 +37,7 @@ pub use server::{
 };
 pub use track::{ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpSyncGroup, Weight};
 
+use crate::span::Span;
 use crate::value::{Interval, Name};
 
 /// A whole configuration in effect.
@@ -100,12 +101,7 @@ impl Model {
 
 /// Where an entity is defined. Two entities that differ in nothing else are equal.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Site {
-    /// Number of the file in the order of reading.
-    pub file: u32,
-    /// Line, counted from 1; 0 where nothing was written.
-    pub line: u32,
-}
+pub struct Site(pub Span);
 
 impl PartialEq for Site {
     fn eq(&self, _: &Self) -> bool {

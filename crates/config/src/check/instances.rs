@@ -1,0 +1,456 @@
+//! Completion of instances: inheritance, deduction, and keepalived's checks at load.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use steadfast_wire::vrrp::{Family, Priority, Version};
+
+use super::addresses;
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
+use crate::keyword::instance::INSTANCE;
+use crate::lower::drafts::{AuthenticationDraft, InstanceDraft};
+use crate::lower::{Context, Drafts, Seen};
+use crate::model::{Authentication, Global, VrrpInstance};
+use crate::span::Span;
+use crate::value::{Interval, Name};
+
+/// Completes all instances; `true` when keepalived would refuse to run.
+pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
+    let mut unusable = false;
+    let global = &drafts.global;
+    let global_seen_min = global.announce_minimal;
+    for draft in &mut drafts.instances {
+        inherit(&mut draft.draft.value, &draft.draft.seen, global);
+        if global_seen_min {
+            lessen(&mut draft.draft.value, &draft.draft.seen, global);
+        }
+        let mut check = Check { draft, context, global, unusable: false };
+        check.all();
+        unusable |= check.unusable;
+    }
+    drafts.instances.retain(|draft| draft.draft.seen.has_name(INSTANCE, "virtual_router_id"));
+    unusable | duplicates(&drafts.instances, context)
+}
+
+/// Settings whose default is a global keyword.
+type Inherit = fn(&mut VrrpInstance, &Global);
+const INHERITED: &[(&str, Inherit)] = &[
+    ("garp_master_delay", |instance, global| instance.announce.master_delay = global.announce.master_delay),
+    ("garp_master_repeat", |instance, global| {
+        instance.announce.master_repeat = global.announce.master_repeat
+    }),
+    ("garp_master_refresh", |instance, global| instance.announce.refresh = global.announce.refresh),
+    ("garp_master_refresh_repeat", |instance, global| {
+        instance.announce.refresh_repeat = global.announce.refresh_repeat;
+    }),
+    ("garp_lower_prio_delay", |instance, global| {
+        instance.announce.lower_priority_delay = global.announce.lower_priority_delay;
+    }),
+    ("garp_lower_prio_repeat", |instance, global| {
+        instance.announce.lower_priority_repeat = global.announce.lower_priority_repeat;
+    }),
+    ("garp_extra_if", |instance, global| {
+        instance.extra_announce = instance.extra_announce.or(global.extra_announce);
+    }),
+    ("down_timer_adverts", |instance, global| instance.down_timer_adverts = global.down_timer_adverts),
+    ("lower_prio_no_advert", |instance, global| {
+        instance.lower_priority_no_advert = global.lower_priority_no_advert;
+    }),
+    ("higher_prio_send_advert", |instance, global| {
+        instance.higher_priority_send_advert = global.higher_priority_send_advert;
+    }),
+    ("owner_ignore_adverts", |instance, global| instance.owner_ignore_adverts = global.owner_ignore_adverts),
+    ("check_unicast_src", |instance, global| instance.check_unicast_source |= global.check_unicast_source),
+    ("skip_check_adv_addr", |instance, global| instance.skip_check_addresses = global.skip_check_addresses),
+    ("strict_mode", |instance, global| instance.strict = global.strict),
+    ("v3_checksum_as_v2", |instance, global| instance.v3_checksum_as_v2 = global.v3_checksum_as_v2),
+    ("smtp_alert", |instance, global| {
+        instance.smtp_alert = global.mail.alert_vrrp.or(global.mail.alert).unwrap_or(false);
+    }),
+    ("notify_priority_changes", |instance, global| {
+        instance.notify_priority_changes |= global.notify_priority_changes;
+    }),
+];
+
+fn inherit(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
+    for (keyword, inherit) in INHERITED {
+        if !seen.has_name(INSTANCE, keyword) {
+            inherit(instance, global);
+        }
+    }
+}
+
+/// `vrrp_min_garp`: whatever stands at its default becomes the least.
+fn lessen(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
+    let default = crate::model::Announce::default();
+    let announce = &mut instance.announce;
+    let untouched = |keyword: &str, is_default: bool| is_default && !seen.has_name(INSTANCE, keyword);
+    if untouched("garp_master_repeat", global.announce.master_repeat == default.master_repeat) {
+        announce.master_repeat = 1;
+    }
+    if untouched("garp_master_delay", global.announce.master_delay == default.master_delay) {
+        announce.master_delay = Interval::ZERO;
+    }
+    if untouched("garp_master_refresh_repeat", global.announce.refresh_repeat == default.refresh_repeat) {
+        announce.refresh_repeat = 0;
+    }
+}
+
+struct Check<'d, 'c, 'a> {
+    draft: &'d mut InstanceDraft,
+    context: &'c mut Context<'a>,
+    global: &'d Global,
+    unusable: bool,
+}
+
+impl Check<'_, '_, '_> {
+    fn all(&mut self) {
+        self.identity();
+        self.family_and_version();
+        self.unicast();
+        self.authentication();
+        self.state_and_priority();
+        self.preemption();
+        self.interval();
+        self.strict_mode();
+        self.interface();
+        addresses::check(self.draft, self.global, self.context, &mut self.unusable);
+        self.tracks();
+    }
+
+    fn instance(&mut self) -> &mut VrrpInstance {
+        &mut self.draft.draft.value
+    }
+
+    fn written(&self, keyword: &str) -> bool {
+        self.draft.draft.seen.has_name(INSTANCE, keyword)
+    }
+
+    fn report(&mut self, code: Code, message: impl std::fmt::Display) {
+        let name = &self.draft.draft.value.name;
+        let span = self.draft.draft.span;
+        self.context.push(Diagnostic::new(code, span, format!("({name}) {message}")));
+    }
+
+    fn identity(&mut self) {
+        if !self.written("virtual_router_id") {
+            self.report(Code::NoVirtualRouterId, "has no virtual_router_id; the instance is dropped");
+            self.unusable = true;
+        }
+    }
+
+    fn family_and_version(&mut self) {
+        let family = self.draft.scratch.family.unwrap_or(Family::V4);
+        let given = self.draft.scratch.version;
+        let by_default = match family {
+            Family::V6 => Version::V3,
+            Family::V4 => self.global.vrrp_version,
+        };
+        let strict = self.instance().strict;
+        let version = match (family, given) {
+            (Family::V6, Some(Version::V2)) if strict => {
+                self.report(Code::VersionConflict, "strict mode knows IPv6 in version 3 only; it is used");
+                Version::V3
+            }
+            (_, given) => given.unwrap_or(by_default),
+        };
+        let has_group = self.written("mcast_dst_ip");
+        let group = match family {
+            Family::V4 => IpAddr::V4(self.global.multicast_group4),
+            Family::V6 => IpAddr::V6(self.global.multicast_group6),
+        };
+        let instance = self.instance();
+        instance.family = family;
+        instance.version = version;
+        if !has_group {
+            instance.multicast_group = group;
+        }
+    }
+
+    fn unicast(&mut self) {
+        if self.instance().is_unicast() {
+            return;
+        }
+        if self.written("unicast_ttl") {
+            self.draft.scratch.unicast_keyword.get_or_insert(self.draft.draft.span);
+        }
+        let Some(span) = self.draft.scratch.unicast_keyword else { return };
+        let name = Name::clone(&self.instance().name);
+        if self.instance().unicast_fault_no_peer {
+            self.instance().broken = Some("unicast without a peer".into());
+            return;
+        }
+        let message = format!("({name}) a unicast keyword without a peer; adverts go to the multicast group");
+        self.context.push(
+            Diagnostic::new(Code::UnicastWithoutPeers, span, message).hint("give peers with unicast_peer"),
+        );
+    }
+
+    fn authentication(&mut self) {
+        let Some(draft) = self.draft.scratch.authentication.take() else { return };
+        let AuthenticationDraft { kind, password, span } = draft;
+        let instance = self.instance();
+        let name = Name::clone(&instance.name);
+        let why = match (kind, password) {
+            (None, None) => return,
+            _ if instance.auth_hmac.is_some() => "auth_hmac replaces it",
+            _ if instance.version == Version::V3 => "version 3 has none (RFC 5798 section 9)",
+            _ if instance.strict => "strict mode has none (RFC 3768 section 10)",
+            (None, Some(_)) => "auth_type is missing",
+            (Some(_), None) => "auth_pass is missing",
+            (Some(kind), Some(password)) => {
+                instance.authentication = Some(Authentication { kind, password });
+                return;
+            }
+        };
+        let message = format!("({name}) authentication is ignored: {why}");
+        self.context.push(Diagnostic::new(Code::AuthenticationIgnored, span, message));
+    }
+
+    fn state_and_priority(&mut self) {
+        let (state, priority) = (self.written("state"), self.written("priority"));
+        let instance = self.instance();
+        if !priority && instance.initial_master {
+            instance.priority = Priority::OWNER;
+        }
+        if !state && instance.priority == Priority::OWNER {
+            instance.initial_master = true;
+        }
+        let is_owner = instance.priority == Priority::OWNER;
+        if instance.strict && instance.initial_master != is_owner {
+            instance.initial_master = is_owner;
+            if !is_owner {
+                self.report(
+                    Code::StrictModeConflict,
+                    "strict mode starts as MASTER with priority 255 only; it starts as BACKUP",
+                );
+            }
+        }
+        let written = self.written("owner_ignore_adverts");
+        let instance = self.instance();
+        if !is_owner {
+            instance.owner_ignore_adverts = false;
+        } else if !written && instance.strict {
+            instance.owner_ignore_adverts = true;
+        }
+    }
+
+    fn preemption(&mut self) {
+        let instance = self.instance();
+        if instance.nopreempt && (instance.initial_master || instance.priority == Priority::OWNER) {
+            instance.nopreempt = false;
+            self.report(
+                Code::NopreemptIgnored,
+                "nopreempt works with initial state BACKUP only; it is cleared",
+            );
+        }
+        let instance = self.instance();
+        if instance.preempt_delay.is_zero() {
+            return;
+        }
+        let why = if instance.strict {
+            "strict mode"
+        } else if instance.initial_master {
+            "initial state MASTER"
+        } else if instance.nopreempt {
+            "nopreempt"
+        } else {
+            return;
+        };
+        instance.preempt_delay = Interval::ZERO;
+        self.report(
+            Code::PreemptDelayIgnored,
+            format!("preempt_delay does not go with {why}; it is cleared"),
+        );
+    }
+
+    fn interval(&mut self) {
+        let instance = self.instance();
+        let written = instance.advert_interval;
+        let (unit, most) = match instance.version {
+            Version::V2 => (Interval::from_secs(1), Interval::from_secs(255)),
+            Version::V3 => (Interval::from_millis(10), Interval::from_millis(40_950)),
+        };
+        let carried = written.rounded_to(unit).clamp(unit, most);
+        if carried != written {
+            instance.advert_interval = carried;
+            let version = instance.version.number();
+            self.report(
+                Code::IntervalRounded,
+                format!("advert_int {written} cannot be carried by version {version}; {carried} is used"),
+            );
+        }
+    }
+
+    fn strict_mode(&mut self) {
+        if !self.instance().strict {
+            return;
+        }
+        let accept = self.written("accept");
+        let (lower, higher) = (self.written("lower_prio_no_advert"), self.written("higher_prio_send_advert"));
+        let garp_delay = self.written("garp_lower_prio_delay");
+        let garp_repeat = self.written("garp_lower_prio_repeat");
+        let adverts = self.written("down_timer_adverts");
+        let instance = self.instance();
+        let mut conflicts = Vec::new();
+        let is_owner = instance.priority == Priority::OWNER;
+        if accept && instance.accept && !is_owner && instance.version == Version::V2 {
+            conflicts.push("accept");
+        }
+        if !is_owner && !accept {
+            instance.accept = false;
+        }
+        if lower && !instance.lower_priority_no_advert {
+            conflicts.push("lower_prio_no_advert off");
+        }
+        if higher && instance.higher_priority_send_advert {
+            conflicts.push("higher_prio_send_advert");
+        }
+        if garp_delay && !instance.announce.lower_priority_delay.is_zero() {
+            conflicts.push("garp_lower_prio_delay");
+        }
+        if garp_repeat && instance.announce.lower_priority_repeat != 0 {
+            conflicts.push("garp_lower_prio_repeat");
+        }
+        if adverts && instance.down_timer_adverts != 3 {
+            conflicts.push("down_timer_adverts");
+        }
+        instance.lower_priority_no_advert = true;
+        instance.higher_priority_send_advert = false;
+        instance.announce.lower_priority_delay = Interval::ZERO;
+        instance.announce.lower_priority_repeat = 0;
+        instance.down_timer_adverts = 3;
+        instance.no_addresses_intended = false;
+        for conflict in conflicts {
+            self.report(
+                Code::StrictModeConflict,
+                format!("strict mode does not allow {conflict}; it is reset"),
+            );
+        }
+    }
+
+    fn interface(&mut self) {
+        let unicast_with_source = {
+            let instance = self.instance();
+            instance.is_unicast() && instance.source_address.is_some()
+        };
+        let Some(name) = self.instance().interface.clone() else {
+            if !unicast_with_source {
+                self.report(Code::NoInterface, "has no interface");
+                self.unusable = true;
+            }
+            return;
+        };
+        let span = self.draft.scratch.interface_span.unwrap_or(self.draft.draft.span);
+        let instance_name = Name::clone(&self.instance().name);
+        match self.context.machine.interface(&name) {
+            None => {
+                if self.global.dynamic_interfaces {
+                    return;
+                }
+                self.unusable = true;
+                let names = self.context.machine.interface_names();
+                let message = format!("({instance_name}) there is no interface '{name}'");
+                self.context.push(
+                    Diagnostic::new(Code::InterfaceMissing, span, message)
+                        .class(Class::General)
+                        .note("with dynamic_interfaces it may appear later")
+                        .did_you_mean(span, &name, names.iter().map(String::as_str)),
+                );
+            }
+            Some(facts) if facts.loopback => {
+                let message = format!("({instance_name}) '{name}' is the loopback interface");
+                self.context.push(Diagnostic::new(Code::InterfaceUnsuitable, span, message));
+                self.unusable = true;
+            }
+            Some(facts) if !facts.multicast && !self.instance().is_unicast() => {
+                self.instance().broken = Some("the interface cannot send to groups".into());
+                let message =
+                    format!("({instance_name}) '{name}' cannot send to groups, and there are no peers");
+                self.context.push(Diagnostic::new(Code::InterfaceUnsuitable, span, message));
+            }
+            Some(_) => {}
+        }
+    }
+
+    fn tracks(&mut self) {
+        let instance = &mut self.draft.draft.value;
+        let own = instance.interface.clone();
+        let mut own_entries = Vec::new();
+        instance.tracks.interfaces.retain(|tracked| {
+            let is_own = Some(&tracked.name) == own.as_ref();
+            if is_own {
+                own_entries.push(tracked.site.0);
+            }
+            !is_own
+        });
+        let name = Name::clone(&instance.name);
+        for span in own_entries {
+            let message = format!("({name}) follows its own interface anyway; the entry is ignored");
+            self.context.push(Diagnostic::new(Code::OwnInterfaceTracked, span, message));
+        }
+        if self.global.dynamic_interfaces {
+            return;
+        }
+        let missing: Vec<_> = self
+            .draft
+            .draft
+            .value
+            .tracks
+            .interfaces
+            .iter()
+            .filter(|tracked| self.context.machine.interface(&tracked.name).is_none())
+            .map(|tracked| (Name::clone(&tracked.name), tracked.site.0))
+            .collect();
+        for (interface, span) in missing {
+            self.unusable = true;
+            let names = self.context.machine.interface_names();
+            let message = format!("({name}) there is no interface '{interface}' to follow");
+            self.context.push(
+                Diagnostic::new(Code::InterfaceMissing, span, message).class(Class::General).did_you_mean(
+                    span,
+                    &interface,
+                    names.iter().map(String::as_str),
+                ),
+            );
+        }
+    }
+}
+
+/// Instances that are one and the same virtual router to their peers.
+fn duplicates(instances: &[InstanceDraft], context: &mut Context<'_>) -> bool {
+    type Identity = (Option<Name>, u8, Family, Option<IpAddr>, Vec<IpAddr>);
+    let mut first: BTreeMap<Identity, (Name, Span)> = BTreeMap::new();
+    let mut found = false;
+    for draft in instances {
+        let instance = &draft.draft.value;
+        let peers: Vec<IpAddr> = instance.unicast_peers.iter().map(|peer| peer.address).collect();
+        let source =
+            if instance.is_unicast() { instance.source_address } else { Some(instance.multicast_group) };
+        let identity =
+            (instance.interface.clone(), instance.virtual_router_id.get(), instance.family, source, peers);
+        let span = draft.draft.span;
+        match first.get(&identity) {
+            Some((name, place)) => {
+                found = true;
+                let message = format!(
+                    "({}) is the same virtual router as '{name}': virtual_router_id {} of {} on {}",
+                    instance.name,
+                    instance.virtual_router_id,
+                    if instance.family == Family::V4 { "IPv4" } else { "IPv6" },
+                    instance.interface.as_deref().unwrap_or("the same peers"),
+                );
+                context.push(
+                    Diagnostic::new(Code::DuplicateVirtualRouter, span, message)
+                        .label(*place, "first defined here")
+                        .hint("give one of them another virtual_router_id"),
+                );
+            }
+            None => {
+                first.insert(identity, (Name::clone(&instance.name), span));
+            }
+        }
+    }
+    found
+}

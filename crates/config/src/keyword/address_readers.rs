@@ -1,0 +1,209 @@
+//! Readers of address lines.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::addresses::ADDRESS;
+use super::{Argument, Store};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::lower::{Line, Seen, apply_options};
+use crate::model::{Lifetime, Scope, VirtualAddress};
+use crate::value::quote;
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+/// The lines of an address block.
+pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Vec<VirtualAddress> {
+    let mut addresses: Vec<VirtualAddress> = Vec::new();
+    for child in line.node.children().into_iter().flatten() {
+        let mut line = Line::new(child, line.context);
+        let Some(address) = read_line(&mut line, is_static) else { continue };
+        addresses.push(address);
+    }
+    addresses
+}
+
+fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<VirtualAddress> {
+    let span = line.node.keyword().span();
+    let (address, length) = match crate::value::address_and_prefix(line.keyword) {
+        Ok(read) => read,
+        Err(mistake) => {
+            let message = format!("'{}' is not an address", line.keyword);
+            line.push(
+                Diagnostic::new(Code::InvalidAddress, span, message)
+                    .expected(mistake.expected)
+                    .hint("the line is passed over"),
+            );
+            return None;
+        }
+    };
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    let mut entry = VirtualAddress::new(address, length.unwrap_or(longest));
+    entry.site.0 = span;
+    let mut seen = Seen::default();
+    line.context.address_refused = false;
+    apply_options(&mut entry, ADDRESS, &mut seen, line, 0);
+    if line.context.address_refused {
+        return None;
+    }
+    check(&mut entry, line, is_static, length.is_some());
+    Some(entry)
+}
+
+/// What the options of one family mean to the other.
+fn check(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>, is_static: bool, has_length: bool) {
+    let span = entry.site.0;
+    let mut drop_option = |name: &str, why: &str| {
+        line.push(Diagnostic::new(Code::SettingIgnored, span, format!("{name} is ignored: {why}")));
+    };
+    if entry.address.is_ipv6() {
+        if entry.scope != Scope::GLOBAL {
+            drop_option("scope", "the kernel decides the scope of IPv6 addresses");
+            entry.scope = Scope::GLOBAL;
+        }
+        if entry.label.take().is_some() {
+            drop_option("label", "IPv6 addresses have none");
+        }
+        if entry.broadcast.take().is_some() {
+            drop_option("broadcast", "IPv6 has none");
+        }
+    }
+    if let Some(peer) = entry.peer {
+        if peer.is_ipv4() != entry.address.is_ipv4() {
+            drop_option("peer", "it is of the other family");
+            entry.peer = None;
+        } else if entry.broadcast.take().is_some() {
+            drop_option("broadcast", "a point-to-point address has none");
+        } else if has_length {
+            drop_option("prefix length", "an address with a peer has none");
+        }
+    }
+    if is_static && entry.use_vmac {
+        drop_option("use_vmac", "static addresses have no virtual router");
+        entry.use_vmac = false;
+    }
+    if !is_static && entry.track_group.take().is_some() {
+        drop_option("track_group", "only static addresses follow a group");
+    }
+}
+
+/// The line as the language writes it.
+pub(crate) fn show_line(entry: &VirtualAddress) -> String {
+    let mut line = match entry.peer {
+        Some(_) => entry.address.to_string(),
+        None => format!("{}/{}", entry.address, entry.prefix_length),
+    };
+    for keyword in ADDRESS {
+        let shown = match &keyword.store {
+            Store::Field { get, .. } => get(entry).show().filter(|value| value != "false"),
+            Store::Custom { show, .. } => show(entry).pop(),
+            Store::Elsewhere => None,
+        };
+        let Some(value) = shown else { continue };
+        line.push(' ');
+        line.push_str(keyword.entry.name);
+        if keyword.entry.argument != Argument::Flag {
+            line.push(' ');
+            line.push_str(&value);
+        }
+    }
+    line
+}
+
+pub(super) fn show_nothing(_: &VirtualAddress) -> Vec<String> {
+    Vec::new()
+}
+
+const SCOPES: [(&str, Scope); 5] = [
+    ("global", Scope::GLOBAL),
+    ("site", Scope::SITE),
+    ("link", Scope::LINK),
+    ("host", Scope::HOST),
+    ("nowhere", Scope::NOWHERE),
+];
+
+/// A scope by name (rt_scopes of iproute2) or number.
+pub(super) fn scope(word: &str) -> Option<Scope> {
+    let named = SCOPES.iter().find(|(name, _)| *name == word).map(|(_, scope)| *scope);
+    named.or_else(|| word.parse().ok().map(Scope))
+}
+
+pub(super) fn read_scope(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.option_value() else { return };
+    match scope(word) {
+        Some(scope) => entry.scope = scope,
+        None => line.report_option(Code::InvalidChoice, format!("'{word}' is no scope")),
+    }
+}
+
+pub(super) fn show_scope(entry: &VirtualAddress) -> Vec<String> {
+    if entry.scope == Scope::GLOBAL {
+        return Vec::new();
+    }
+    let named = SCOPES.iter().find(|(_, scope)| *scope == entry.scope);
+    vec![named.map_or_else(|| entry.scope.0.to_string(), |(name, _)| (*name).to_owned())]
+}
+
+/// `+` sets the host bits, `-` clears them.
+pub(super) fn read_broadcast(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.option_value() else { return };
+    let IpAddr::V4(address) = entry.address else {
+        entry.broadcast = Some(Ipv4Addr::BROADCAST);
+        return;
+    };
+    let host_bits = u32::MAX.checked_shr(u32::from(entry.prefix_length)).unwrap_or(0);
+    let bits = u32::from(address);
+    let broadcast = match word {
+        "+" if entry.prefix_length <= 30 => Some(Ipv4Addr::from(bits | host_bits)),
+        "-" if entry.prefix_length <= 30 => Some(Ipv4Addr::from(bits & !host_bits)),
+        _ => word.parse().ok(),
+    };
+    match broadcast {
+        Some(broadcast) => entry.broadcast = Some(broadcast),
+        None => {
+            line.context.address_refused = true;
+            line.report_option(
+                Code::InvalidAddress,
+                format!("'{word}' is no broadcast address of {address}"),
+            );
+        }
+    }
+}
+
+pub(super) fn show_broadcast(entry: &VirtualAddress) -> Vec<String> {
+    entry.broadcast.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_label(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.option_value() else { return };
+    if word.len() > 15 {
+        line.context.address_refused = true;
+        line.report_option(Code::InvalidName, format!("label '{word}' is longer than 15 characters"));
+    } else {
+        entry.label = Some(word.into());
+    }
+}
+
+pub(super) fn show_label(entry: &VirtualAddress) -> Vec<String> {
+    entry.label.iter().map(|label| quote(label)).collect()
+}
+
+pub(super) fn read_lifetime(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.option_value() else { return };
+    let lifetime = match word {
+        "forever" => Some(Lifetime::Forever),
+        _ => word.parse().ok().map(Lifetime::Seconds),
+    };
+    match lifetime {
+        Some(lifetime) => entry.preferred_lifetime = Some(lifetime),
+        None => line.report_option(Code::InvalidNumber, format!("'{word}' is no number of seconds")),
+    }
+}
+
+pub(super) fn show_lifetime(entry: &VirtualAddress) -> Vec<String> {
+    let words = |lifetime| match lifetime {
+        Lifetime::Forever => "forever".to_owned(),
+        Lifetime::Seconds(seconds) => seconds.to_string(),
+    };
+    entry.preferred_lifetime.map(words).into_iter().collect()
+}

@@ -1,0 +1,110 @@
+//! What is read and checked but not carried out yet.
+
+/// A part of keepalived that is accepted and not yet active; the one place where these are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Feature {
+    /// virtual_server and everything in it.
+    LoadBalancer,
+    /// bfd_instance and what follows sessions.
+    Bfd,
+    /// Static and virtual routes.
+    Routes,
+    /// Static and virtual policy rules.
+    Rules,
+    /// Static addresses.
+    StaticAddresses,
+    /// VMAC and ipvlan interfaces.
+    VirtualInterfaces,
+    /// nftables, iptables and ipsets.
+    Firewall,
+    /// SNMP.
+    Snmp,
+    /// D-Bus.
+    Dbus,
+    /// Alert mail.
+    Mail,
+    /// Files that are followed.
+    TrackFile,
+    /// Processes that are counted.
+    TrackProcess,
+    /// Link state by polling.
+    Linkbeat,
+    /// Authenticated trailer and IP authentication header.
+    Authentication,
+    /// FIFOs of notifications.
+    Fifos,
+    /// Network namespaces.
+    Namespaces,
+    /// Pacing of gratuitous ARP and announcements on further interfaces.
+    AnnouncePacing,
+    /// Debounce of link state.
+    InterfaceDelays,
+    /// Scheduling, memory locking and names of processes.
+    ProcessTuning,
+    /// Sizes of socket buffers.
+    SocketBuffers,
+    /// Timed, tested and saved reloads.
+    ReloadOptions,
+    /// Paths and layout of dump files.
+    Dumps,
+    /// Programs run at start and stop of the daemon.
+    StartupScripts,
+}
+
+impl Feature {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::LoadBalancer,
+        Self::Bfd,
+        Self::Routes,
+        Self::Rules,
+        Self::StaticAddresses,
+        Self::VirtualInterfaces,
+        Self::Firewall,
+        Self::Snmp,
+        Self::Dbus,
+        Self::Mail,
+        Self::TrackFile,
+        Self::TrackProcess,
+        Self::Linkbeat,
+        Self::Authentication,
+        Self::Fifos,
+        Self::Namespaces,
+        Self::AnnouncePacing,
+        Self::InterfaceDelays,
+        Self::ProcessTuning,
+        Self::SocketBuffers,
+        Self::ReloadOptions,
+        Self::Dumps,
+        Self::StartupScripts,
+    ];
+
+    /// Its name in a sentence.
+    pub const fn title(self) -> &'static str {
+        match self {
+            Self::LoadBalancer => "load balancing (virtual_server and its checkers)",
+            Self::Bfd => "BFD",
+            Self::Routes => "static and virtual routes",
+            Self::Rules => "static and virtual rules",
+            Self::StaticAddresses => "static addresses",
+            Self::VirtualInterfaces => "VMAC and ipvlan interfaces",
+            Self::Firewall => "packet filters (nftables, iptables, ipsets)",
+            Self::Snmp => "SNMP",
+            Self::Dbus => "D-Bus",
+            Self::Mail => "alert mail",
+            Self::TrackFile => "tracking of files",
+            Self::TrackProcess => "tracking of processes",
+            Self::Linkbeat => "polling of link state",
+            Self::Authentication => "HMAC and AH authentication",
+            Self::Fifos => "notification FIFOs",
+            Self::Namespaces => "network namespaces",
+            Self::AnnouncePacing => "pacing of gratuitous ARP",
+            Self::InterfaceDelays => "interface_up_down_delays",
+            Self::ProcessTuning => "process names and scheduling",
+            Self::SocketBuffers => "sizes of socket buffers",
+            Self::ReloadOptions => "timed, tested and saved reloads",
+            Self::Dumps => "settings of dump files",
+            Self::StartupScripts => "startup and shutdown scripts",
+        }
+    }
+}

@@ -1,0 +1,499 @@
+//! Readers of the global keywords whose grammar is their own.
+
+use std::net::IpAddr;
+
+use super::{Argument, Unit, Value};
+use crate::code::Code;
+use crate::lower::{Line, account};
+use crate::model::{
+    Affinity, ExtraAnnounce, Fifo, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon, ProcessSettings,
+};
+use crate::value::{Text, quote, quote_script, quote_words};
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+pub(super) fn show_nothing(_: &Global) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_smtp_server(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let Some(server) = line.word(0) else { return line.missing("HOST [PORT]") };
+    global.mail.server = Some(server.into());
+    if line.word(1).is_some()
+        && let Some(port) = line.unsigned(1, 1, 65_535)
+    {
+        global.mail.port = u16::try_from(port).unwrap_or(25);
+    }
+    line.no_more(2);
+}
+
+pub(super) fn show_smtp_server(global: &Global) -> Vec<String> {
+    let port = |server: &Text| format!("{} {}", quote(server), global.mail.port);
+    global.mail.server.iter().map(port).collect()
+}
+
+pub(super) fn read_notification_email(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    for child in line.node.children().into_iter().flatten() {
+        global.mail.to.extend(child.words().filter_map(|word| word.as_str()).map(Text::from));
+    }
+}
+
+pub(super) fn show_notification_email(global: &Global) -> Vec<String> {
+    if global.mail.to.is_empty() {
+        return Vec::new();
+    }
+    let mut lines = vec!["{".to_owned()];
+    lines.extend(global.mail.to.iter().map(|word| format!("    {}", quote(word))));
+    lines.push("}".to_owned());
+    vec![lines.join("\n")]
+}
+
+pub(super) fn read_max_auto_priority(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        global.max_auto_priority = None;
+    } else if let Some(number) = line.integer(0, -1, 99) {
+        global.max_auto_priority = i32::try_from(number).ok();
+    }
+}
+
+pub(super) fn show_max_auto_priority(global: &Global) -> Vec<String> {
+    vec![global.max_auto_priority.map(|priority| priority.to_string()).unwrap_or_default()]
+}
+
+pub(super) fn read_dynamic_interfaces(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.dynamic_interfaces = true;
+    match line.word(0) {
+        None => {}
+        Some("allow_if_changes") => global.allow_interface_changes = true,
+        Some(word) => {
+            let message = format!("dynamic_interfaces does not know '{word}'");
+            line.report(Code::UnknownOption, 0, message);
+        }
+    }
+}
+
+pub(super) fn show_dynamic_interfaces(global: &Global) -> Vec<String> {
+    match (global.dynamic_interfaces, global.allow_interface_changes) {
+        (false, _) => Vec::new(),
+        (true, false) => vec![String::new()],
+        (true, true) => vec!["allow_if_changes".to_owned()],
+    }
+}
+
+const TIMEOUTS: [&str; 3] = ["tcp", "tcpfin", "udp"];
+
+pub(super) fn read_lvs_timeouts(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("tcp N, tcpfin N or udp N");
+    }
+    let mut place = 0;
+    while let Some(word) = line.word(place) {
+        match TIMEOUTS.iter().position(|name| *name == word) {
+            Some(index) => {
+                let seconds = line.unsigned(place + 1, 0, 2_678_400).and_then(|n| u32::try_from(n).ok());
+                if let (Some(seconds), Some(slot)) = (seconds, global.lvs_timeouts.get_mut(index)) {
+                    *slot = Some(seconds);
+                }
+                place += 2;
+            }
+            None => {
+                line.report(Code::UnknownOption, place, format!("lvs_timeouts does not know '{word}'"));
+                place += 1;
+            }
+        }
+    }
+}
+
+pub(super) fn show_lvs_timeouts(global: &Global) -> Vec<String> {
+    let pairs = TIMEOUTS.iter().zip(global.lvs_timeouts);
+    let words: Vec<_> =
+        pairs.filter_map(|(name, seconds)| seconds.map(|seconds| format!("{name} {seconds}"))).collect();
+    if words.is_empty() { Vec::new() } else { vec![words.join(" ")] }
+}
+
+pub(super) fn read_flush_on_stop(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    match line.word(0) {
+        None => global.lvs_flush_on_stop = LvsFlushOnStop::All,
+        Some("VS") => global.lvs_flush_on_stop = LvsFlushOnStop::VirtualServers,
+        Some(word) => {
+            let message = format!("{} does not know '{word}'", line.keyword);
+            line.report(Code::UnknownOption, 0, message);
+        }
+    }
+}
+
+pub(super) fn show_flush_on_stop(global: &Global) -> Vec<String> {
+    match global.lvs_flush_on_stop {
+        LvsFlushOnStop::No => Vec::new(),
+        LvsFlushOnStop::All => vec![String::new()],
+        LvsFlushOnStop::VirtualServers => vec!["VS".to_owned()],
+    }
+}
+
+pub(super) fn read_sync_daemon(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let Some(interface) = line.word(0) else { return line.missing("INTERFACE [options]") };
+    let mut daemon = LvsSyncDaemon {
+        interface: interface.into(),
+        instance: None,
+        id: None,
+        max_length: None,
+        port: None,
+        ttl: None,
+        group: None,
+    };
+    let mut place = 1;
+    while let Some(word) = line.word(place) {
+        let number = |line: &mut Line<'_, '_, '_>, min, max| line.unsigned(place + 1, min, max);
+        match word {
+            "inst" => daemon.instance = line.word(place + 1).map(Into::into),
+            "id" => daemon.id = number(line, 0, 255).and_then(|n| u8::try_from(n).ok()),
+            "maxlen" => daemon.max_length = number(line, 1, 65_507).and_then(|n| u16::try_from(n).ok()),
+            "port" => daemon.port = number(line, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
+            "ttl" => daemon.ttl = number(line, 1, 255).and_then(|n| u8::try_from(n).ok()),
+            "group" => {
+                if let Some(Value::Address(address)) = line.value(Argument::Address, place + 1) {
+                    daemon.group = Some(address);
+                }
+            }
+            // The old positional form: INTERFACE INSTANCE SYNCID.
+            _ if place == 1 => {
+                daemon.instance = Some(word.into());
+                place = 0;
+            }
+            _ if place == 2 => {
+                daemon.id = line.unsigned(2, 0, 255).and_then(|n| u8::try_from(n).ok());
+                place = 1;
+            }
+            _ => line.report(Code::UnknownOption, place, format!("lvs_sync_daemon does not know '{word}'")),
+        }
+        place += 2;
+    }
+    global.lvs_sync_daemon = Some(Box::new(daemon));
+}
+
+pub(super) fn show_sync_daemon(global: &Global) -> Vec<String> {
+    let Some(daemon) = &global.lvs_sync_daemon else { return Vec::new() };
+    let mut words = vec![quote(&daemon.interface)];
+    let mut option = |name: &str, value: Option<String>| {
+        words.extend(value.map(|value| format!("{name} {value}")));
+    };
+    option("inst", daemon.instance.as_deref().map(quote));
+    option("id", daemon.id.map(|id| id.to_string()));
+    option("maxlen", daemon.max_length.map(|length| length.to_string()));
+    option("port", daemon.port.map(|port| port.to_string()));
+    option("ttl", daemon.ttl.map(|ttl| ttl.to_string()));
+    option("group", daemon.group.map(|group: IpAddr| group.to_string()));
+    vec![words.join(" ")]
+}
+
+/// Counts of which 0 is taken for 1.
+fn at_least_one(line: &mut Line<'_, '_, '_>) -> Option<u32> {
+    line.unsigned(0, 0, 4_294_967_295).and_then(|n| u32::try_from(n.max(1)).ok())
+}
+
+pub(super) fn read_master_repeat(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if let Some(count) = at_least_one(line) {
+        global.announce.master_repeat = count;
+    }
+}
+
+pub(super) fn show_master_repeat(global: &Global) -> Vec<String> {
+    vec![global.announce.master_repeat.to_string()]
+}
+
+pub(super) fn read_refresh_repeat(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if let Some(count) = at_least_one(line) {
+        global.announce.refresh_repeat = count;
+    }
+}
+
+pub(super) fn show_refresh_repeat(global: &Global) -> Vec<String> {
+    vec![global.announce.refresh_repeat.to_string()]
+}
+
+/// `[all] SECONDS`.
+pub(super) fn extra_announce(line: &mut Line<'_, '_, '_>, min_seconds: u64) -> Option<ExtraAnnounce> {
+    let all = line.word(0) == Some("all");
+    let argument = Argument::Time {
+        min: min_seconds.saturating_mul(1_000_000),
+        max: 86_400_000_000,
+        unit: Unit::WholeSeconds,
+    };
+    match line.value(argument, usize::from(all))? {
+        Value::Interval(interval) => Some(ExtraAnnounce { interval, all }),
+        _ => None,
+    }
+}
+
+pub(super) fn words_of_extra_announce(extra: Option<ExtraAnnounce>) -> Vec<String> {
+    let words = |extra: ExtraAnnounce| format!("{}{}", if extra.all { "all " } else { "" }, extra.interval);
+    extra.into_iter().map(words).collect()
+}
+
+pub(super) fn read_extra_announce(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.extra_announce = extra_announce(line, 1).or(global.extra_announce);
+}
+
+pub(super) fn show_extra_announce(global: &Global) -> Vec<String> {
+    words_of_extra_announce(global.extra_announce)
+}
+
+pub(super) fn read_iptables(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let span = line.node.span();
+    line.push(
+        crate::diagnostic::Diagnostic::new(
+            Code::NotInThisBuild,
+            span,
+            "keepalived built without iptables uses nftables instead",
+        )
+        .hint("write 'nftables' in place of 'vrrp_iptables' and 'vrrp_ipsets'"),
+    );
+    global.firewall.iptables = Some(match (line.word(0), line.word(1)) {
+        (None, _) => IpTables { input_chain: "INPUT".into(), output_chain: Some("OUTPUT".into()) },
+        (Some(input), output) => IpTables { input_chain: input.into(), output_chain: output.map(Into::into) },
+    });
+    line.no_more(2);
+}
+
+pub(super) fn show_iptables(global: &Global) -> Vec<String> {
+    let words = |chains: &IpTables| {
+        quote_words(std::iter::once(&*chains.input_chain).chain(chains.output_chain.as_deref()))
+    };
+    global.firewall.iptables.iter().map(words).collect()
+}
+
+pub(super) fn read_ipsets(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.firewall.ipsets = Some(line.words().into_iter().map(Text::from).collect());
+}
+
+pub(super) fn show_ipsets(global: &Global) -> Vec<String> {
+    global.firewall.ipsets.iter().map(|sets| quote_words(sets.iter().map(|set| &**set))).collect()
+}
+
+pub(super) fn read_nftables(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.firewall.nftables_table = Some(line.word(0).unwrap_or("keepalived").into());
+}
+
+pub(super) fn show_nftables(global: &Global) -> Vec<String> {
+    global.firewall.nftables_table.iter().map(|table| quote(table)).collect()
+}
+
+pub(super) fn read_nftables_ipvs(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.firewall.ipvs_table = Some(line.word(0).unwrap_or("keepalived_ipvs").into());
+}
+
+pub(super) fn show_nftables_ipvs(global: &Global) -> Vec<String> {
+    global.firewall.ipvs_table.iter().map(|table| quote(table)).collect()
+}
+
+/// Priorities beyond the bounds of SCHED_RR are moved to the bound.
+fn realtime(line: &mut Line<'_, '_, '_>, process: &mut ProcessSettings) {
+    if line.word(0).is_none() {
+        return line.missing("PRIORITY 1..99");
+    }
+    if let Some(number) = line.integer(0, -2_147_483_648, 2_147_483_647) {
+        process.realtime_priority = u8::try_from(number.clamp(1, 99)).ok();
+    }
+}
+
+fn affinity(line: &mut Line<'_, '_, '_>, process: &mut ProcessSettings) {
+    if line.word(0).is_none() {
+        return line.missing("CPU...");
+    }
+    let count = line.words().len();
+    let cpus: Option<Vec<u32>> =
+        (0..count).map(|place| line.unsigned(place, 0, 8_191).and_then(|n| u32::try_from(n).ok())).collect();
+    if let Some(cpus) = cpus {
+        process.affinity = Affinity(cpus);
+    }
+}
+
+fn words_of_affinity(process: &ProcessSettings) -> Vec<String> {
+    let cpus: Vec<_> = process.affinity.0.iter().map(ToString::to_string).collect();
+    if cpus.is_empty() { Vec::new() } else { vec![cpus.join(" ")] }
+}
+
+macro_rules! process {
+    ($field:ident: $read_rt:ident $show_rt:ident $read_cpus:ident $show_cpus:ident) => {
+        pub(super) fn $read_rt(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+            realtime(line, &mut global.$field);
+        }
+
+        pub(super) fn $show_rt(global: &Global) -> Vec<String> {
+            global.$field.realtime_priority.iter().map(ToString::to_string).collect()
+        }
+
+        pub(super) fn $read_cpus(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+            affinity(line, &mut global.$field);
+        }
+
+        pub(super) fn $show_cpus(global: &Global) -> Vec<String> {
+            words_of_affinity(&global.$field)
+        }
+    };
+}
+
+process!(vrrp_process: read_vrrp_rt show_vrrp_rt read_vrrp_cpus show_vrrp_cpus);
+process!(checker_process: read_checker_rt show_checker_rt read_checker_cpus show_checker_cpus);
+process!(bfd_process: read_bfd_rt show_bfd_rt read_bfd_cpus show_bfd_cpus);
+
+macro_rules! fifo {
+    ($field:ident: $read:ident $show:ident $read_script:ident $show_script:ident) => {
+        pub(super) fn $read(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+            let Some(path) = line.word(0) else { return line.missing("PATH [USER [GROUP]]") };
+            let fifo = global.$field.get_or_insert_with(Fifo::default);
+            fifo.path = path.into();
+            fifo.account = line.word(1).map(|user| account(user, line.word(2)));
+            line.no_more(3);
+        }
+
+        pub(super) fn $show(global: &Global) -> Vec<String> {
+            words_of_fifo(global.$field.as_ref())
+        }
+
+        pub(super) fn $read_script(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+            if let Some(script) = line.script() {
+                global.$field.get_or_insert_with(Fifo::default).script = Some(script);
+            }
+        }
+
+        pub(super) fn $show_script(global: &Global) -> Vec<String> {
+            let script = global.$field.as_ref().and_then(|fifo| fifo.script.as_ref());
+            script.into_iter().map(quote_script).collect()
+        }
+    };
+}
+
+fifo!(notify_fifo: read_notify_fifo show_notify_fifo read_notify_fifo_script show_notify_fifo_script);
+fifo!(vrrp_notify_fifo: read_vrrp_fifo show_vrrp_fifo read_vrrp_fifo_script show_vrrp_fifo_script);
+fifo!(lvs_notify_fifo: read_lvs_fifo show_lvs_fifo read_lvs_fifo_script show_lvs_fifo_script);
+
+fn words_of_fifo(fifo: Option<&Fifo>) -> Vec<String> {
+    let Some(fifo) = fifo.filter(|fifo| !fifo.path.is_empty()) else { return Vec::new() };
+    let mut words = vec![&*fifo.path];
+    if let Some(account) = &fifo.account {
+        words.push(&account.user);
+        words.extend(account.group.as_deref());
+    }
+    vec![quote_words(words)]
+}
+
+pub(super) fn read_snmp_rfc(global: &mut Global, _: Statement<'_, '_, '_, '_>) {
+    global.snmp.rfc2787 = true;
+    global.snmp.rfc6527 = true;
+}
+
+pub(super) fn read_script_user(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
+    let account = account(user, line.word(1));
+    if !line.context.machine.user_exists(user) {
+        line.report(Code::UnknownAccount, 0, format!("script_user: there is no user '{user}'"));
+        return;
+    }
+    if let Some(group) = account.group.as_deref()
+        && !line.context.machine.group_exists(group)
+    {
+        let message = format!("script_user: there is no group '{group}'");
+        line.report(Code::UnknownAccount, 1, message);
+        return;
+    }
+    global.script_user = Some(account);
+    line.no_more(2);
+}
+
+pub(super) fn show_script_user(global: &Global) -> Vec<String> {
+    let words = |account: &crate::model::Account| {
+        let group = account.group.as_deref().unwrap_or_default();
+        match (account.supplementary_groups, group) {
+            (false, "") => quote(&account.user),
+            (false, group) => format!("{} {}", quote(&account.user), quote(group)),
+            (true, group) => format!("{} :{group}", quote(&account.user)),
+        }
+    };
+    global.script_user.iter().map(words).collect()
+}
+
+pub(super) fn read_rx_policy(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("MTU, ADVERT or BYTES");
+    }
+    for (place, word) in line.words().into_iter().enumerate() {
+        match word.to_ascii_uppercase().as_str() {
+            "MTU" => global.receive_buffer_by_mtu = true,
+            "ADVERT" => global.receive_buffer_by_advert = true,
+            _ => {
+                let bytes = line.unsigned(place, 1, 4_294_967_295).and_then(|n| u32::try_from(n).ok());
+                global.receive_buffer_bytes = bytes.or(global.receive_buffer_bytes);
+            }
+        }
+    }
+}
+
+pub(super) fn show_rx_policy(global: &Global) -> Vec<String> {
+    let mut words = Vec::new();
+    words.extend(global.receive_buffer_by_mtu.then(|| "MTU".to_owned()));
+    words.extend(global.receive_buffer_by_advert.then(|| "ADVERT".to_owned()));
+    words.extend(global.receive_buffer_bytes.map(|bytes| bytes.to_string()));
+    if words.is_empty() { words } else { vec![words.join(" ")] }
+}
+
+/// The symbols of umask, as stat.h names the bits.
+const UMASK: [(&str, u32); 12] = [
+    ("IRUSR", 0o400),
+    ("IWUSR", 0o200),
+    ("IXUSR", 0o100),
+    ("IRWXU", 0o700),
+    ("IRGRP", 0o040),
+    ("IWGRP", 0o020),
+    ("IXGRP", 0o010),
+    ("IRWXG", 0o070),
+    ("IROTH", 0o004),
+    ("IWOTH", 0o002),
+    ("IXOTH", 0o001),
+    ("IRWXO", 0o007),
+];
+
+pub(super) fn read_umask(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("MASK");
+    }
+    let text = line.words().concat();
+    let number = if let Some(digits) = text.strip_prefix("0x") {
+        u32::from_str_radix(digits, 16).ok()
+    } else if text.starts_with('0') {
+        u32::from_str_radix(&text, 8).ok()
+    } else {
+        text.parse().ok()
+    };
+    let symbols = || {
+        text.split('|').try_fold(0, |bits, symbol| {
+            UMASK.iter().find(|(name, _)| *name == symbol).map(|(_, bit)| bits | bit)
+        })
+    };
+    match number.or_else(symbols).filter(|mask| *mask <= 0o777) {
+        Some(mask) => global.umask = Some(mask),
+        None => line.report(Code::InvalidNumber, 0, format!("umask: '{text}' is no mask up to 0777")),
+    }
+}
+
+pub(super) fn show_umask(global: &Global) -> Vec<String> {
+    global.umask.iter().map(|mask| format!("0{mask:o}")).collect()
+}
+
+pub(super) fn read_reload_check(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.reload.check_config = Some(line.word(0).unwrap_or("/dev/null").into());
+}
+
+pub(super) fn show_reload_check(global: &Global) -> Vec<String> {
+    global.reload.check_config.iter().map(|path| quote(path)).collect()
+}
+
+/// The reader of files acts on it; here its words are checked.
+pub(super) fn read_include_check(_: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    for (place, word) in line.words().into_iter().enumerate() {
+        let kind = word.trim_start_matches(['+', '-']);
+        if !["read", "match", "wildcard_match", "brace_match"].contains(&kind) {
+            line.report(Code::UnknownOption, place, format!("include_check does not know '{word}'"));
+        }
+    }
+}

@@ -1,0 +1,552 @@
+//! Readers of the instance keywords whose grammar is their own.
+
+use std::net::IpAddr;
+
+use steadfast_wire::vrrp::{Family, Priority, Version};
+
+use super::global_readers::{extra_announce, words_of_extra_announce};
+use super::{Argument, Value, tracking_readers};
+use crate::code::Code;
+use crate::lower::drafts::AuthenticationDraft;
+use crate::lower::{Line, Seen, apply_options};
+use crate::model::{
+    AuthHmac, AuthType, HmacKey, HmacMode, Ipvlan, IpvlanMode, UnicastPeer, Vmac, VrrpInstance,
+};
+use crate::value::{quote, quote_script};
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+pub(super) fn show_nothing(_: &VrrpInstance) -> Vec<String> {
+    Vec::new()
+}
+
+fn flag(set: bool) -> Vec<String> {
+    if set { vec![String::new()] } else { Vec::new() }
+}
+
+pub(super) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let vmac = instance.vmac.get_or_insert_default();
+    let mut place = 0;
+    while let Some(word) = line.word(place) {
+        match word {
+            "name" => {
+                place += 1;
+                if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
+                    vmac.name.get_or_insert_with(|| name.into());
+                }
+            }
+            "group" => {
+                place += 1;
+                match line.word(place) {
+                    Some(group) => vmac.group = Some(group.into()),
+                    None => line.missing("group IFGROUP"),
+                }
+            }
+            "netlink_notify_msg" => vmac.netlink_notify = true,
+            _ if is_mac(word) => {
+                vmac.mac.get_or_insert_with(|| word.into());
+            }
+            _ => {
+                if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
+                    vmac.name.get_or_insert_with(|| name.into());
+                }
+            }
+        }
+        place += 1;
+    }
+}
+
+/// Five or six octets with colons between them.
+fn is_mac(word: &str) -> bool {
+    let is_octet =
+        |octet: &str| (1..=2).contains(&octet.len()) && octet.bytes().all(|byte| byte.is_ascii_hexdigit());
+    (5..=6).contains(&word.split(':').count()) && word.split(':').all(is_octet)
+}
+
+pub(super) fn show_vmac(instance: &VrrpInstance) -> Vec<String> {
+    let words = |vmac: &Vmac| {
+        let mut words = Vec::new();
+        words.extend(vmac.name.as_ref().map(|name| format!("name {}", quote(name))));
+        words.extend(vmac.mac.as_ref().map(ToString::to_string));
+        words.extend(vmac.group.as_ref().map(|group| format!("group {}", quote(group))));
+        words.extend(vmac.netlink_notify.then(|| "netlink_notify_msg".to_owned()));
+        words.join(" ")
+    };
+    instance.vmac.iter().map(|vmac| words(vmac)).collect()
+}
+
+pub(super) fn read_ipvlan(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let mut ipvlan = Ipvlan::default();
+    let mut place = 0;
+    while let Some(word) = line.word(place) {
+        match word {
+            "bridge" => ipvlan.mode = IpvlanMode::Bridge,
+            "private" => ipvlan.mode = IpvlanMode::Private,
+            "vepa" => ipvlan.mode = IpvlanMode::Vepa,
+            "name" | "group" => {
+                place += 1;
+                match line.word(place) {
+                    Some(value) if word == "name" => ipvlan.name = Some(value.into()),
+                    Some(value) => ipvlan.group = Some(value.into()),
+                    None => line.missing(&format!("{word} NAME")),
+                }
+            }
+            _ => match crate::value::address_and_prefix(word) {
+                Ok((address, length)) => {
+                    let longest = if address.is_ipv4() { 32 } else { 128 };
+                    ipvlan.address = Some((address, length.unwrap_or(longest)));
+                }
+                Err(_) => {
+                    if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
+                        ipvlan.name = Some(name.into());
+                    }
+                }
+            },
+        }
+        place += 1;
+    }
+    instance.ipvlan = Some(Box::new(ipvlan));
+}
+
+pub(super) fn show_ipvlan(instance: &VrrpInstance) -> Vec<String> {
+    let words = |ipvlan: &Ipvlan| {
+        let mut words = Vec::new();
+        words.extend(ipvlan.name.as_ref().map(|name| format!("name {}", quote(name))));
+        words.extend(ipvlan.address.map(|(address, length)| format!("{address}/{length}")));
+        words.push(match ipvlan.mode {
+            IpvlanMode::Bridge => "bridge".to_owned(),
+            IpvlanMode::Private => "private".to_owned(),
+            IpvlanMode::Vepa => "vepa".to_owned(),
+        });
+        words.extend(ipvlan.group.as_ref().map(|group| format!("group {}", quote(group))));
+        words.join(" ")
+    };
+    instance.ipvlan.iter().map(|ipvlan| words(ipvlan)).collect()
+}
+
+pub(super) fn read_peers(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    for child in line.node.children().into_iter().flatten() {
+        let mut line = Line::new(child, line.context);
+        let Ok(address) = line.keyword.parse::<IpAddr>() else {
+            let message = format!("'{}' is not the address of a peer", line.keyword);
+            let span = child.keyword().span();
+            line.push(
+                crate::diagnostic::Diagnostic::new(Code::InvalidAddress, span, message)
+                    .expected("an IPv4 or IPv6 address"),
+            );
+            continue;
+        };
+        if !line.context.scratch.family_agrees(Family::of(address)) {
+            let span = child.keyword().span();
+            let message = format!("peer {address} is of another family than the instance");
+            line.push(crate::diagnostic::Diagnostic::new(Code::FamilyMismatch, span, message));
+            continue;
+        }
+        let mut peer = UnicastPeer { address, min_ttl: 0, max_ttl: 255 };
+        apply_options(&mut peer, super::instance::PEER, &mut Seen::default(), &mut line, 0);
+        if peer.min_ttl != 0 || peer.max_ttl != 255 {
+            instance.check_unicast_source = true;
+        }
+        if instance.unicast_peers.iter().any(|other| other.address == address) {
+            let span = child.keyword().span();
+            let message = format!("peer {address} is given twice");
+            line.push(crate::diagnostic::Diagnostic::new(Code::GivenTwice, span, message));
+            continue;
+        }
+        instance.unicast_peers.push(peer);
+    }
+}
+
+pub(super) fn show_peers(instance: &VrrpInstance) -> Vec<String> {
+    let words = |peer: &UnicastPeer| {
+        let mut words = peer.address.to_string();
+        if peer.min_ttl != 0 {
+            words.push_str(&format!(" min_ttl {}", peer.min_ttl));
+        }
+        if peer.max_ttl != 255 {
+            words.push_str(&format!(" max_ttl {}", peer.max_ttl));
+        }
+        words
+    };
+    block(instance.unicast_peers.iter().map(words))
+}
+
+/// Lines in braces; nothing when there are none.
+pub(super) fn block(lines: impl Iterator<Item = String>) -> Vec<String> {
+    let body: Vec<String> = lines.map(|line| format!("    {line}\n")).collect();
+    if body.is_empty() { Vec::new() } else { vec![format!("{{\n{}}}", body.concat())] }
+}
+
+pub(super) fn read_old_checksum(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    match line.word(0) {
+        None => instance.old_unicast_checksum = Some(true),
+        Some("never") => instance.old_unicast_checksum = Some(false),
+        Some(word) => {
+            line.report(Code::UnknownOption, 0, format!("old_unicast_checksum does not know '{word}'"));
+        }
+    }
+}
+
+pub(super) fn show_old_checksum(instance: &VrrpInstance) -> Vec<String> {
+    let word = |old: bool| if old { String::new() } else { "never".to_owned() };
+    instance.old_unicast_checksum.map(word).into_iter().collect()
+}
+
+pub(super) fn read_native_ipv6(_: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if !line.context.scratch.family_agrees(Family::V6) {
+        line.report(Code::FamilyMismatch, 0, "native_ipv6, but the instance has IPv4 addresses already");
+    }
+}
+
+pub(super) fn show_native_ipv6(instance: &VrrpInstance) -> Vec<String> {
+    flag(instance.family == Family::V6)
+}
+
+pub(super) fn read_state(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.word(0) else { return };
+    match word {
+        "MASTER" => instance.initial_master = true,
+        "BACKUP" => {}
+        _ => {
+            let span = line.span(0);
+            line.push(
+                crate::diagnostic::Diagnostic::new(
+                    Code::ValueReplaced,
+                    span,
+                    format!("'{word}' is no state to start in; BACKUP is used"),
+                )
+                .expected("MASTER or BACKUP")
+                .did_you_mean(span, word, ["MASTER", "BACKUP"]),
+            );
+        }
+    }
+}
+
+pub(super) fn show_state(instance: &VrrpInstance) -> Vec<String> {
+    vec![if instance.initial_master { "MASTER" } else { "BACKUP" }.to_owned()]
+}
+
+pub(super) fn read_interface(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(name)) = line.value(Argument::Interface, 0) {
+        line.context.scratch.interface_span = Some(line.span(0));
+        instance.interface = Some(name.into());
+    }
+}
+
+pub(super) fn show_interface(instance: &VrrpInstance) -> Vec<String> {
+    instance.interface.iter().map(|name| quote(name)).collect()
+}
+
+macro_rules! track {
+    ($field:ident: $read:ident $show:ident) => {
+        pub(super) fn $read(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+            tracking_readers::$read(&mut instance.tracks.$field, line);
+        }
+
+        pub(super) fn $show(instance: &VrrpInstance) -> Vec<String> {
+            tracking_readers::show_tracked(&instance.tracks.$field)
+        }
+    };
+}
+
+track!(interfaces: read_track_interface show_track_interface);
+track!(scripts: read_track_script show_track_script);
+track!(files: read_track_file show_track_file);
+track!(processes: read_track_process show_track_process);
+track!(bfds: read_track_bfd show_track_bfd);
+
+pub(super) fn read_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let Some(Value::Address(address)) = line.value(Argument::Address, 0) else { return };
+    if line.context.scratch.family_agrees(Family::of(address)) {
+        instance.source_address = Some(address);
+    } else {
+        let message = format!("{}: {address} is of another family than the instance", line.keyword);
+        line.report(Code::FamilyMismatch, 0, message);
+    }
+}
+
+pub(super) fn show_source(instance: &VrrpInstance) -> Vec<String> {
+    instance.source_address.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_unicast_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    line.context.scratch.unicast_keyword.get_or_insert(line.node.span());
+    read_source(instance, line);
+}
+
+pub(super) fn read_group(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let Some(Value::Address(address)) = line.value(Argument::Address, 0) else { return };
+    if !address.is_multicast() {
+        let message = format!("mcast_dst_ip: {address} is no multicast address");
+        return line.report(Code::InvalidAddress, 0, message);
+    }
+    if line.context.scratch.family_agrees(Family::of(address)) {
+        instance.multicast_group = address;
+    } else {
+        let message = format!("mcast_dst_ip: {address} is of another family than the instance");
+        line.report(Code::FamilyMismatch, 0, message);
+    }
+}
+
+pub(super) fn show_group(instance: &VrrpInstance) -> Vec<String> {
+    vec![instance.multicast_group.to_string()]
+}
+
+pub(super) fn read_version(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let version = match line.unsigned(0, 2, 3) {
+        Some(2) => Version::V2,
+        Some(_) => Version::V3,
+        None => return,
+    };
+    if line.context.scratch.version.is_some_and(|given| given != version) {
+        let message = format!("version {} contradicts the earlier one, which counts", version.number());
+        return line.report(Code::VersionConflict, 0, message);
+    }
+    line.context.scratch.version = Some(version);
+    instance.version = version;
+}
+
+pub(super) fn show_version(instance: &VrrpInstance) -> Vec<String> {
+    vec![instance.version.number().to_string()]
+}
+
+pub(super) fn read_priority(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let number = line.unsigned(0, 1, 255).and_then(|number| u8::try_from(number).ok());
+    instance.priority = number.map_or(Priority::DEFAULT, Priority::new);
+    if number.is_none() {
+        line.report(Code::PriorityInvalid, 0, "priority must be 1 to 255; 100 is used");
+    }
+}
+
+pub(super) fn show_priority(instance: &VrrpInstance) -> Vec<String> {
+    vec![instance.priority.to_string()]
+}
+
+pub(super) fn read_addresses(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let read = super::address_readers::read_lines(line, false);
+    for address in read {
+        let family = Family::of(address.address);
+        if line.context.scratch.family_agrees(family) {
+            instance.addresses.push(address);
+        } else {
+            let message = format!("{} is of another family than the instance", address.address);
+            line.push(
+                crate::diagnostic::Diagnostic::new(Code::FamilyMismatch, address.site.0, message)
+                    .hint("put it into virtual_ipaddress_excluded, or into an instance of its own"),
+            );
+        }
+    }
+}
+
+pub(super) fn show_addresses(instance: &VrrpInstance) -> Vec<String> {
+    block(instance.addresses.iter().map(super::address_readers::show_line))
+}
+
+pub(super) fn read_excluded(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let read = super::address_readers::read_lines(line, false);
+    instance.excluded_addresses.extend(read);
+}
+
+pub(super) fn show_excluded(instance: &VrrpInstance) -> Vec<String> {
+    block(instance.excluded_addresses.iter().map(super::address_readers::show_line))
+}
+
+pub(super) fn read_routes(_: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {}
+
+pub(super) fn show_routes(_: &VrrpInstance) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_rules(_: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {}
+
+pub(super) fn show_rules(_: &VrrpInstance) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_no_accept(instance: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {
+    instance.accept = false;
+}
+
+pub(super) fn show_no_accept(instance: &VrrpInstance) -> Vec<String> {
+    flag(!instance.accept)
+}
+
+/// keepalived takes a false value for true.
+pub(super) fn read_skip_check(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() || line.value(Argument::Switch, 0).is_some() {
+        instance.skip_check_addresses = true;
+    }
+}
+
+pub(super) fn show_skip_check(instance: &VrrpInstance) -> Vec<String> {
+    flag(instance.skip_check_addresses)
+}
+
+pub(super) fn read_preempt(instance: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {
+    instance.nopreempt = false;
+}
+
+pub(super) fn read_notify_deleted(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    instance.notify_deleted = true;
+    if line.word(0).is_some() {
+        instance.notify.deleted = line.script().map(Box::new);
+    }
+}
+
+pub(super) fn show_notify_deleted(instance: &VrrpInstance) -> Vec<String> {
+    match (&instance.notify.deleted, instance.notify_deleted) {
+        (Some(script), _) => vec![quote_script(script)],
+        (None, set) => flag(set),
+    }
+}
+
+/// Counts of which 0 is taken for 1.
+fn at_least_one(line: &mut Line<'_, '_, '_>) -> Option<u32> {
+    line.unsigned(0, 0, 4_294_967_295).and_then(|n| u32::try_from(n.max(1)).ok())
+}
+
+pub(super) fn read_master_repeat(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if let Some(count) = at_least_one(line) {
+        instance.announce.master_repeat = count;
+    }
+}
+
+pub(super) fn show_master_repeat(instance: &VrrpInstance) -> Vec<String> {
+    vec![instance.announce.master_repeat.to_string()]
+}
+
+pub(super) fn read_refresh_repeat(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if let Some(count) = at_least_one(line) {
+        instance.announce.refresh_repeat = count;
+    }
+}
+
+pub(super) fn show_refresh_repeat(instance: &VrrpInstance) -> Vec<String> {
+    vec![instance.announce.refresh_repeat.to_string()]
+}
+
+pub(super) fn read_timer_expired(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        instance.timer_expired_backup = Some(254);
+    } else if let Some(number) = line.unsigned(0, 1, 254) {
+        instance.timer_expired_backup = u8::try_from(number).ok();
+    }
+}
+
+pub(super) fn show_timer_expired(instance: &VrrpInstance) -> Vec<String> {
+    instance.timer_expired_backup.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_extra_announce(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    instance.extra_announce = extra_announce(line, 0).or(instance.extra_announce);
+}
+
+pub(super) fn show_extra_announce(instance: &VrrpInstance) -> Vec<String> {
+    words_of_extra_announce(instance.extra_announce)
+}
+
+pub(super) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
+    draft.kind = match line.word(0) {
+        Some("PASS") => Some(AuthType::Password),
+        Some("AH") => {
+            line.context.uses(super::Feature::Authentication, line.span(0));
+            Some(AuthType::Header)
+        }
+        Some(word) => {
+            let span = line.span(0);
+            line.push(
+                crate::diagnostic::Diagnostic::new(
+                    Code::InvalidChoice,
+                    span,
+                    format!("'{word}' is no kind of authentication"),
+                )
+                .expected("PASS or AH")
+                .did_you_mean(span, word, ["PASS", "AH"]),
+            );
+            return;
+        }
+        None => return,
+    };
+}
+
+pub(super) fn show_auth_type(draft: &AuthenticationDraft) -> Vec<String> {
+    let word = |kind| if kind == AuthType::Password { "PASS" } else { "AH" }.to_owned();
+    draft.kind.map(word).into_iter().collect()
+}
+
+pub(super) fn read_auth_pass(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.node.argument(0) else { return };
+    let bytes = word.bytes();
+    if bytes.len() > 8 {
+        line.report(Code::PasswordTruncated, 0, "auth_pass is cut to its first 8 octets");
+    }
+    let mut password = [0; 8];
+    for (place, byte) in password.iter_mut().zip(bytes) {
+        *place = *byte;
+    }
+    draft.password = Some(password);
+}
+
+pub(super) fn show_auth_pass(draft: &AuthenticationDraft) -> Vec<String> {
+    let text = |password: [u8; 8]| {
+        let length = password.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+        quote(&String::from_utf8_lossy(password.get(..length).unwrap_or_default()))
+    };
+    draft.password.map(text).into_iter().collect()
+}
+
+pub(super) fn read_hmac_key(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    let id = line.unsigned(0, 1, 255).and_then(|id| u8::try_from(id).ok());
+    let Some(value) = line.word(1) else { return line.missing("ID VALUE") };
+    let Some(id) = id else { return };
+    if hmac.keys.iter().any(|key| key.id == id) {
+        return line.report(Code::GivenTwice, 0, format!("key {id} is given already"));
+    }
+    let length = match value.split_once(':') {
+        Some(("hex", digits)) => digits.len() / 2,
+        Some(("file", _)) => 32,
+        _ => value.len(),
+    };
+    if !(32..=64).contains(&length) {
+        let message = format!("key {id} has {length} octets");
+        let span = line.span(1);
+        return line.push(
+            crate::diagnostic::Diagnostic::new(Code::SettingIgnored, span, message)
+                .expected("32 to 64 octets"),
+        );
+    }
+    hmac.keys.push(HmacKey { id, value: value.into() });
+}
+
+pub(super) fn show_hmac_keys(hmac: &AuthHmac) -> Vec<String> {
+    hmac.keys.iter().map(|key| format!("{} {}", key.id, quote(&key.value))).collect()
+}
+
+pub(super) fn read_anti_replay(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(word)) = line.value(Argument::Choice(&["time", "monotonic"]), 0) {
+        hmac.monotonic = word == "monotonic";
+    }
+}
+
+pub(super) fn show_anti_replay(hmac: &AuthHmac) -> Vec<String> {
+    vec![if hmac.monotonic { "monotonic" } else { "time" }.to_owned()]
+}
+
+const MODES: [(&str, HmacMode); 3] = [
+    ("enforce", HmacMode::Enforce),
+    ("permissive", HmacMode::Permissive),
+    ("receive-only", HmacMode::ReceiveOnly),
+];
+
+pub(super) fn read_hmac_mode(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    let argument = Argument::Choice(&["enforce", "permissive", "receive-only"]);
+    if let Some(Value::Text(word)) = line.value(argument, 0)
+        && let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == word)
+    {
+        hmac.mode = *mode;
+    }
+}
+
+pub(super) fn show_hmac_mode(hmac: &AuthHmac) -> Vec<String> {
+    MODES.iter().filter(|(_, mode)| *mode == hmac.mode).map(|(name, _)| (*name).to_owned()).collect()
+}

@@ -1,0 +1,233 @@
+//! The one keyword table.
+//!
+//! Each keyword is declared once, beside the field it fills: parser, validation, printer, plan,
+//! manual and the coverage test all read the same rows. A [`Keyword`] belongs to the type of its
+//! block; [`table`] shows all rows free of those types.
+
+pub(crate) mod address_readers;
+mod argument;
+mod features;
+mod field;
+mod global_readers;
+mod instance_readers;
+mod process_readers;
+mod tracking_readers;
+
+pub mod addresses;
+pub mod global;
+pub mod instance;
+pub mod process;
+pub mod root;
+pub mod tracking;
+
+pub use argument::{Argument, Unit};
+pub use features::Feature;
+pub use field::{Field, Value};
+
+use crate::lower::Line;
+
+/// What is known of a keyword besides the field it fills.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Entry {
+    /// The word itself; an option of a keyword follows it after a blank.
+    pub name: &'static str,
+    /// What may follow.
+    pub argument: Argument,
+    /// What holds where it is not written, in words.
+    pub default: &'static str,
+    /// What writing it again does.
+    pub repeat: Repeat,
+    /// What changing it does at a reload.
+    pub reload: Reload,
+    /// Whether it is carried out.
+    pub support: Support,
+    /// The keyword to write in its place.
+    pub successor: Option<&'static str>,
+    /// One line for the manual.
+    pub doc: &'static str,
+}
+
+/// What writing a keyword again does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Repeat {
+    /// The last one counts.
+    Last,
+    /// The first one counts, others are reported.
+    First,
+    /// Each adds to those before.
+    Adds,
+}
+
+/// What changing a keyword does at a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reload {
+    /// Nothing until the next event that uses it.
+    NextUse,
+    /// Takes effect at once; state and timers stay.
+    InPlace,
+    /// Only what was added or removed moves.
+    Difference,
+    /// The script is started anew, its result is kept.
+    ScriptRestart,
+    /// The instance, session or checker starts anew.
+    Restart,
+    /// The reload is refused; a restart of the daemon is needed.
+    Refused,
+    /// Read at start only; a reload ignores it.
+    StartOnly,
+}
+
+/// Whether a keyword is carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Support {
+    /// It does what it says.
+    Active,
+    /// It is read and checked; what it asks for is not yet active.
+    Accepted(Feature),
+}
+
+/// A keyword of a block whose content becomes a `T`.
+#[derive(Debug)]
+pub struct Keyword<T: 'static> {
+    /// What is known of it.
+    pub entry: Entry,
+    /// How it fills the `T`.
+    pub(crate) store: Store<T>,
+}
+
+/// How a keyword fills its block's type.
+pub(crate) enum Store<T: 'static> {
+    /// Into one field.
+    Field {
+        /// The field, to show it.
+        get: fn(&T) -> &dyn Field,
+        /// The field, to fill it.
+        get_mut: fn(&mut T) -> &mut dyn Field,
+    },
+    /// By a reader of its own.
+    Custom {
+        /// Reads the statement.
+        read: fn(&mut T, &mut Line<'_, '_, '_>),
+        /// Writes it back: one string a line, without the keyword itself.
+        show: fn(&T) -> Vec<String>,
+    },
+    /// Read elsewhere: blocks, and options that their keyword's reader takes.
+    Elsewhere,
+}
+
+impl<T> std::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Field { .. } => "Field",
+            Self::Custom { .. } => "Custom",
+            Self::Elsewhere => "Elsewhere",
+        })
+    }
+}
+
+/// Position of a keyword in its block's list, if it is one of them.
+pub fn find<T>(keywords: &'static [Keyword<T>], name: &str) -> Option<(usize, &'static Keyword<T>)> {
+    keywords.iter().enumerate().find(|(_, keyword)| keyword.entry.name == name)
+}
+
+/// Whether `keyword` begins a block inside of `enclosing`, outermost first.
+pub(crate) fn begins_block(enclosing: &[&str], keyword: &str) -> bool {
+    fn in_list<T>(keywords: &'static [Keyword<T>], keyword: &str) -> bool {
+        find(keywords, keyword).is_some_and(|(_, keyword)| keyword.entry.argument.is_block())
+    }
+    match enclosing {
+        [] => in_list(root::ROOT, keyword),
+        ["global_defs"] => in_list(global::GLOBAL, keyword),
+        ["vrrp_instance"] => in_list(instance::INSTANCE, keyword),
+        ["vrrp_sync_group"] => in_list(tracking::SYNC_GROUP, keyword),
+        ["track_group"] => in_list(tracking::TRACK_GROUP, keyword),
+        ["garp_group"] => in_list(tracking::GARP_GROUP, keyword),
+        _ => false,
+    }
+}
+
+/// One row of the whole table.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// Path of the block; `(root)` is the file itself, other names in parentheses are not blocks.
+    pub block: &'static str,
+    /// What is known.
+    pub entry: &'static Entry,
+}
+
+fn rows<T>(block: &'static str, keywords: &'static [Keyword<T>]) -> impl Iterator<Item = Row> {
+    keywords.iter().map(move |keyword| Row { block, entry: &keyword.entry })
+}
+
+/// All rows, block by block.
+pub fn table() -> impl Iterator<Item = Row> {
+    let track_rows = [
+        ("vrrp_instance/track_interface", tracking::TRACK_INTERFACE_OPTIONS),
+        ("vrrp_instance/track_script", tracking::TRACK_SCRIPT_OPTIONS),
+        ("vrrp_instance/track_file", tracking::TRACK_FILE_OPTIONS),
+        ("vrrp_instance/track_process", tracking::TRACK_PROCESS_OPTIONS),
+        ("vrrp_instance/track_bfd", tracking::TRACK_BFD_OPTIONS),
+    ];
+    rows("(root)", root::ROOT)
+        .chain(rows("global_defs", global::GLOBAL))
+        .chain(rows("vrrp_instance", instance::INSTANCE))
+        .chain(rows("vrrp_instance/authentication", instance::AUTHENTICATION))
+        .chain(rows("vrrp_instance/auth_hmac", instance::AUTH_HMAC))
+        .chain(rows("vrrp_instance/unicast_peer", instance::PEER))
+        .chain(track_rows.into_iter().flat_map(|(block, keywords)| rows(block, keywords)))
+        .chain(rows("vrrp_sync_group", tracking::SYNC_GROUP))
+        .chain(rows("track_group", tracking::TRACK_GROUP))
+        .chain(rows("garp_group", tracking::GARP_GROUP))
+        .chain(rows("vrrp_script", process::SCRIPT))
+        .chain(rows("vrrp_track_process", process::TRACK_PROCESS))
+        .chain(rows("track_file", process::TRACK_FILE))
+        .chain(rows("vrrp_track_file", process::VRRP_TRACK_FILE))
+        .chain(rows("address-line", addresses::ADDRESS))
+}
+
+/// A row: name, argument, store; then `default`, repeat, reload, support or successor, doc.
+macro_rules! keywords {
+    (@support) => { $crate::keyword::Support::Active };
+    (@support $feature:ident) => {
+        $crate::keyword::Support::Accepted($crate::keyword::Feature::$feature)
+    };
+    (@successor) => { None };
+    (@successor $successor:literal) => { Some($successor) };
+    ($($name:literal $argument:expr => $store:expr, $repeat:ident, $reload:ident $(, $feature:ident)?
+        $(= $successor:literal)?;
+        $default:literal, $doc:literal;)*) => {
+        &[$($crate::keyword::Keyword {
+            entry: $crate::keyword::Entry {
+                name: $name,
+                argument: $argument,
+                default: $default,
+                repeat: $crate::keyword::Repeat::$repeat,
+                reload: $crate::keyword::Reload::$reload,
+                support: $crate::keyword::keywords!(@support $($feature)?),
+                successor: $crate::keyword::keywords!(@successor $($successor)?),
+                doc: $doc,
+            },
+            store: $store,
+        }),*]
+    };
+}
+
+/// The field of that path.
+macro_rules! at {
+    ($($field:tt).+) => {
+        $crate::keyword::Store::Field {
+            get: |t| &t.$($field).+,
+            get_mut: |t| &mut t.$($field).+,
+        }
+    };
+}
+
+/// Readers of their own.
+macro_rules! with {
+    ($read:expr, $show:expr) => {
+        $crate::keyword::Store::Custom { read: $read, show: $show }
+    };
+}
+
+pub(crate) use {at, keywords, with};

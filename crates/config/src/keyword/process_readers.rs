@@ -1,0 +1,172 @@
+//! Readers of `vrrp_script`, `vrrp_track_process` and `track_file`.
+
+use super::tracking_readers::read_weight as read_weight_at;
+use super::{Argument, Unit, Value};
+use crate::code::Code;
+use crate::lower::{Line, account};
+use crate::model::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
+use crate::value::{Interval, Text, quote, quote_words};
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+/// A time of a script: milliseconds are the finest, and 0 is taken for 1 second.
+fn script_time(line: &mut Line<'_, '_, '_>) -> Option<Interval> {
+    let argument = Argument::Time { min: 0, max: 4_294_000_000, unit: Unit::Seconds };
+    match line.value(argument, 0)? {
+        Value::Interval(interval) if interval.is_zero() => Some(Interval::from_secs(1)),
+        Value::Interval(interval) => Some(interval.rounded_to(Interval::from_millis(1))),
+        _ => None,
+    }
+}
+
+pub(super) fn read_interval(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
+    script.interval = script_time(line).unwrap_or(script.interval);
+}
+
+pub(super) fn show_interval(script: &VrrpScript) -> Vec<String> {
+    vec![script.interval.to_string()]
+}
+
+pub(super) fn read_timeout(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
+    script.timeout = script_time(line).unwrap_or(script.timeout);
+}
+
+pub(super) fn show_timeout(script: &VrrpScript) -> Vec<String> {
+    vec![script.timeout.to_string()]
+}
+
+/// `INTEGER [reverse]`.
+pub(super) fn weight(line: &mut Line<'_, '_, '_>, reduced: bool) -> Option<Weight> {
+    if line.word(0).is_none() {
+        line.missing("INTEGER -253..253 [reverse]");
+        return None;
+    }
+    let mut weight = read_weight_at(line, 0, reduced)?;
+    match line.word(1) {
+        Some("reverse") => weight.reverse = true,
+        Some(word) => line.report(Code::UnknownOption, 1, format!("weight does not know '{word}'")),
+        None => {}
+    }
+    Some(weight)
+}
+
+pub(super) fn show_words(weight: Weight) -> Vec<String> {
+    vec![format!("{}{}", weight.value, if weight.reverse { " reverse" } else { "" })]
+}
+
+pub(super) fn read_weight(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
+    script.weight = weight(line, true).unwrap_or(script.weight);
+}
+
+pub(super) fn show_weight(script: &VrrpScript) -> Vec<String> {
+    show_words(script.weight)
+}
+
+pub(super) fn read_user(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
+    let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
+    script.script.account = Some(account(user, line.word(1)));
+    if !line.context.machine.user_exists(user) {
+        line.report(Code::UnknownAccount, 0, format!("there is no user '{user}'"));
+    }
+    line.no_more(2);
+}
+
+/// The account is written behind the command.
+pub(super) fn show_nothing(_: &VrrpScript) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_process(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
+    let Some(script) = line.script() else { return };
+    let mut words = script.words.into_iter();
+    process.process = words.next().unwrap_or_default();
+    process.arguments = words.chain(line.words().into_iter().skip(1).map(Text::from)).collect();
+    if !process.arguments.is_empty() {
+        process.full_command = true;
+        process.parameter_match = ParameterMatch::Exact;
+    }
+}
+
+pub(super) fn show_process(process: &TrackProcess) -> Vec<String> {
+    let arguments = process.arguments.iter().map(|argument| &**argument);
+    vec![quote_words(std::iter::once(&*process.process).chain(arguments))]
+}
+
+pub(super) fn read_param_match(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
+    process.full_command = true;
+    process.parameter_match = match line.word(0) {
+        None => ParameterMatch::Exact,
+        Some("initial") => ParameterMatch::Initial,
+        Some("partial") => ParameterMatch::Partial,
+        Some(word) => {
+            line.report(Code::InvalidChoice, 0, format!("param_match does not know '{word}'"));
+            return;
+        }
+    };
+}
+
+pub(super) fn show_param_match(process: &TrackProcess) -> Vec<String> {
+    match process.parameter_match {
+        ParameterMatch::None => Vec::new(),
+        ParameterMatch::Exact => vec![String::new()],
+        ParameterMatch::Partial => vec!["partial".to_owned()],
+        ParameterMatch::Initial => vec!["initial".to_owned()],
+    }
+}
+
+pub(super) fn read_process_weight(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
+    process.weight = weight(line, false).unwrap_or(process.weight);
+}
+
+pub(super) fn show_process_weight(process: &TrackProcess) -> Vec<String> {
+    show_words(process.weight)
+}
+
+pub(super) fn read_delay(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
+    let argument = Argument::decimal(1, 3_600_000_000);
+    if let Some(Value::Interval(delay)) = line.value(argument, 0) {
+        process.fork_delay = delay;
+        process.terminate_delay = delay;
+    }
+}
+
+pub(super) fn show_no_delay(_: &TrackProcess) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_file(file: &mut TrackFile, line: Statement<'_, '_, '_, '_>) {
+    if let Some(path) = line.word(0) {
+        file.path = path.into();
+    }
+}
+
+pub(super) fn show_file(file: &TrackFile) -> Vec<String> {
+    vec![quote(&file.path)]
+}
+
+pub(super) fn read_file_weight(file: &mut TrackFile, line: Statement<'_, '_, '_, '_>) {
+    file.weight = weight(line, false).unwrap_or(file.weight);
+}
+
+pub(super) fn show_file_weight(file: &TrackFile) -> Vec<String> {
+    show_words(file.weight)
+}
+
+pub(super) fn read_init_file(file: &mut TrackFile, line: Statement<'_, '_, '_, '_>) {
+    file.init_value = Some(0);
+    for (place, word) in line.words().into_iter().enumerate() {
+        if word == "overwrite" {
+            file.init_overwrite = true;
+        } else if let Some(value) = line.integer(place, -2_147_483_648, 2_147_483_647) {
+            file.init_value = i32::try_from(value).ok();
+            if !(-254..=254).contains(&value) {
+                line.report(Code::NumberSuspicious, place, format!("{value} is beyond every priority"));
+            }
+        }
+    }
+}
+
+pub(super) fn show_init_file(file: &TrackFile) -> Vec<String> {
+    let words = |value: i32| format!("{value}{}", if file.init_overwrite { " overwrite" } else { "" });
+    file.init_value.map(words).into_iter().collect()
+}

@@ -1,0 +1,212 @@
+//! Readers of track lists and of groups.
+
+use super::instance_readers::block;
+use super::{Argument, Value};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::lower::Line;
+use crate::lower::drafts::Known;
+use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
+use crate::value::{Name, quote};
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+/// What a track line names.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Interface,
+    Script,
+    File,
+    Process,
+    Bfd,
+}
+
+impl Kind {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Interface => "interface",
+            Self::Script => "vrrp_script",
+            Self::File => "track_file",
+            Self::Process => "vrrp_track_process",
+            Self::Bfd => "bfd_instance",
+        }
+    }
+
+    fn definition(self, known: &Known, name: &str) -> Option<Weight> {
+        match self {
+            Self::Interface => Some(Weight::default()),
+            Self::Script => known.scripts.get(name).copied(),
+            Self::File => known.files.get(name).copied(),
+            Self::Process => known.processes.get(name).copied(),
+            Self::Bfd => known.bfds.get(name).copied(),
+        }
+    }
+
+    fn names(self, known: &Known) -> Vec<String> {
+        let names = match self {
+            Self::Interface => return Vec::new(),
+            Self::Script => &known.scripts,
+            Self::File => &known.files,
+            Self::Process => &known.processes,
+            Self::Bfd => &known.bfds,
+        };
+        names.keys().map(ToString::to_string).collect()
+    }
+
+    /// Weights of 254 and more would do nothing that 253 does not; for a file it is a factor.
+    fn is_reduced(self) -> bool {
+        !matches!(self, Self::File | Self::Process)
+    }
+}
+
+fn read_lines(list: &mut Vec<Tracked>, line: Statement<'_, '_, '_, '_>, kind: Kind) {
+    for child in line.node.children().into_iter().flatten() {
+        let mut line = Line::new(child, line.context);
+        if let Some(tracked) = read_line(&mut line, kind) {
+            if list.iter().any(|other| other.name == tracked.name) {
+                let message = format!("{} '{}' is tracked already", kind.title(), tracked.name);
+                line.push(Diagnostic::new(Code::TrackedTwice, child.keyword().span(), message));
+            } else {
+                list.push(tracked);
+            }
+        }
+    }
+}
+
+fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
+    let span = line.node.keyword().span();
+    let name = line.keyword;
+    let Some(mut weight) = kind.definition(line.context.known, name) else {
+        let names = kind.names(line.context.known);
+        line.push(
+            Diagnostic::new(Code::TrackedUnknown, span, format!("{} '{name}' is not defined", kind.title()))
+                .note("definitions must stand before the place where they are used")
+                .did_you_mean(span, name, names.iter().map(String::as_str)),
+        );
+        return None;
+    };
+    let mut place = 0;
+    while let Some(word) = line.word(place) {
+        match word {
+            "weight" => {
+                place += 1;
+                weight = read_weight(line, place, kind.is_reduced())?;
+            }
+            "reverse" => weight.reverse = true,
+            "noreverse" if kind != Kind::Interface => weight.reverse = false,
+            _ => {
+                let message = format!("track_{}: '{word}' is no option", short(kind));
+                line.report(Code::UnknownOption, place, message);
+            }
+        }
+        place += 1;
+    }
+    Some(Tracked { name: Name::from(name), site: Site(span), weight })
+}
+
+fn short(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Interface => "interface",
+        Kind::Script => "script",
+        Kind::File => "file",
+        Kind::Process => "process",
+        Kind::Bfd => "bfd",
+    }
+}
+
+/// The number behind `weight`; 254 either way becomes 253 where that means the same.
+pub(super) fn read_weight(line: Statement<'_, '_, '_, '_>, place: usize, reduced: bool) -> Option<Weight> {
+    let number = line.integer(place, -254, 254)?;
+    let mut value = i16::try_from(number).unwrap_or_default();
+    if reduced && value.abs() > Weight::LARGEST {
+        value = value.clamp(-Weight::LARGEST, Weight::LARGEST);
+        line.report(Code::WeightReduced, place, format!("weight {number} is reduced to {value}"));
+    }
+    Some(Weight { value, reverse: false })
+}
+
+macro_rules! readers {
+    ($($name:ident $kind:ident;)*) => {
+        $(pub(super) fn $name(list: &mut Vec<Tracked>, line: Statement<'_, '_, '_, '_>) {
+            read_lines(list, line, Kind::$kind);
+        })*
+
+        /// The same for sync groups.
+        pub(super) mod group {
+            use super::{Line, VrrpSyncGroup};
+            $(pub(in super::super) fn $name(group: &mut VrrpSyncGroup, line: &mut Line<'_, '_, '_>) {
+                super::$name(super::list_of(group, super::Kind::$kind), line);
+            })*
+        }
+    };
+}
+
+readers! {
+    read_track_interface Interface;
+    read_track_script Script;
+    read_track_file File;
+    read_track_process Process;
+    read_track_bfd Bfd;
+}
+
+fn list_of(group: &mut VrrpSyncGroup, kind: Kind) -> &mut Vec<Tracked> {
+    match kind {
+        Kind::Interface => &mut group.tracks.interfaces,
+        Kind::Script => &mut group.tracks.scripts,
+        Kind::File => &mut group.tracks.files,
+        Kind::Process => &mut group.tracks.processes,
+        Kind::Bfd => &mut group.tracks.bfds,
+    }
+}
+
+pub(super) fn show_tracked(list: &[Tracked]) -> Vec<String> {
+    let words = |tracked: &Tracked| {
+        let reverse = if tracked.weight.reverse { " reverse" } else { "" };
+        format!("{} weight {}{reverse}", quote(&tracked.name), tracked.weight.value)
+    };
+    block(list.iter().map(words))
+}
+
+fn names(line: Statement<'_, '_, '_, '_>) -> Vec<(Name, crate::span::Span)> {
+    let children = line.node.children().into_iter().flatten();
+    children
+        .flat_map(|child| child.words())
+        .filter_map(|word| word.as_str().map(|text| (Name::from(text), word.span())))
+        .collect()
+}
+
+pub(super) fn read_members(group: &mut VrrpSyncGroup, line: Statement<'_, '_, '_, '_>) {
+    let names = names(line);
+    line.context.group_members.extend(names.iter().map(|(_, span)| *span));
+    group.members.extend(names.into_iter().map(|(name, _)| name));
+}
+
+pub(super) fn show_members(group: &VrrpSyncGroup) -> Vec<String> {
+    block(group.members.iter().map(|name| quote(name)))
+}
+
+pub(super) fn read_track_group(group: &mut TrackGroup, line: Statement<'_, '_, '_, '_>) {
+    group.members.extend(names(line).into_iter().map(|(name, _)| name));
+}
+
+pub(super) fn show_track_group(group: &TrackGroup) -> Vec<String> {
+    block(group.members.iter().map(|name| quote(name)))
+}
+
+pub(super) fn read_garp_interface(group: &mut GarpGroup, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(name)) = line.value(Argument::Interface, 0) {
+        group.interfaces.push(name.into());
+    }
+}
+
+pub(super) fn show_nothing_of_garp_group(_: &GarpGroup) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_garp_interfaces(group: &mut GarpGroup, line: Statement<'_, '_, '_, '_>) {
+    group.interfaces.extend(names(line).into_iter().map(|(name, _)| name));
+}
+
+pub(super) fn show_garp_interfaces(group: &GarpGroup) -> Vec<String> {
+    block(group.interfaces.iter().map(|name| quote(name)))
+}

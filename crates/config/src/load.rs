@@ -1,0 +1,195 @@
+//! From a file to a model: the whole way in one call.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostics;
+use crate::keyword::Feature;
+use crate::lower::drafts::Known;
+use crate::lower::{Context, Drafts};
+use crate::model::{Account, Model};
+use crate::source::Source;
+use crate::span::SourceMap;
+
+/// What the configuration is read for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// To run it: numbers with something behind them are taken, as keepalived does.
+    #[default]
+    Run,
+    /// To test it: every mistake counts.
+    Test,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// What for.
+    pub mode: Mode,
+    /// `-e`: every problem of an include is an error.
+    pub check_includes: bool,
+    /// Warnings and notes that are not wanted.
+    pub silenced: BTreeSet<Code>,
+}
+
+/// What the checks need to know of an interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InterfaceFacts {
+    /// Largest packet, bytes.
+    pub mtu: u32,
+    /// It can send to groups.
+    pub multicast: bool,
+    /// It is the loopback interface.
+    pub loopback: bool,
+}
+
+impl InterfaceFacts {
+    /// An ordinary Ethernet interface.
+    pub const ETHERNET: Self = Self { mtu: 1500, multicast: true, loopback: false };
+}
+
+/// How a script's file looks to the account that would run it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ScriptState {
+    /// It can be run, and nobody else can change it.
+    Good,
+    /// It does not exist or cannot be reached.
+    Missing,
+    /// It exists but may not be executed.
+    NotExecutable,
+    /// It would run with root's rights, and others can change it.
+    Insecure,
+}
+
+/// Facts of the machine that the configuration is for. The crate itself asks the system nothing.
+pub trait Machine {
+    /// The interface of that name, if there is one.
+    fn interface(&self, name: &str) -> Option<InterfaceFacts>;
+
+    /// Names of interfaces, to suggest one.
+    fn interface_names(&self) -> Vec<String>;
+
+    /// Whether that user, by name or number, exists.
+    fn user_exists(&self, user: &str) -> bool;
+
+    /// Whether that group, by name or number, exists.
+    fn group_exists(&self, group: &str) -> bool;
+
+    /// State of a program's file for the account that would run it; `None` is the daemon's own.
+    fn script(&self, program: &str, account: Option<&Account>) -> ScriptState;
+}
+
+/// A machine that has everything a configuration names: for files of other machines.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct AnyMachine;
+
+impl Machine for AnyMachine {
+    fn interface(&self, _: &str) -> Option<InterfaceFacts> {
+        Some(InterfaceFacts::ETHERNET)
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn user_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn group_exists(&self, _: &str) -> bool {
+        true
+    }
+
+    fn script(&self, _: &str, _: Option<&Account>) -> ScriptState {
+        ScriptState::Good
+    }
+}
+
+/// A configuration that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it means; complete as far as it could be understood.
+    pub model: Model,
+    /// Everything that is to be said about it.
+    pub diagnostics: Diagnostics,
+    /// The files, for showing diagnostics and sites.
+    pub sources: SourceMap,
+    /// What it asks for that is not active yet.
+    pub features: Vec<Feature>,
+    stopped: bool,
+    unreadable: bool,
+    unusable: bool,
+}
+
+impl Loaded {
+    /// What `-t` exits with: keepalived's statuses (0, 2, 4, 5, 6).
+    pub fn test_status(&self) -> u8 {
+        if self.stopped {
+            return 2;
+        }
+        if self.unreadable {
+            return 4;
+        }
+        match self.diagnostics.worst_class() {
+            None | Some(Class::Silent) => 0,
+            Some(Class::Security) => 6,
+            Some(Class::FileNotFound | Class::Fatal) => 4,
+            Some(_) => 5,
+        }
+    }
+
+    /// Whether the daemon can run with it; otherwise the status to exit with at start.
+    ///
+    /// # Errors
+    /// 6 when there is no readable file, 2 when an instance cannot work as keepalived understands it.
+    pub fn start_status(&self) -> Result<(), u8> {
+        if self.unreadable {
+            return Err(6);
+        }
+        if self.stopped || self.unusable {
+            return Err(2);
+        }
+        Ok(())
+    }
+}
+
+/// Reads a configuration, completes it and checks it.
+pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &LoadOptions) -> Loaded {
+    let mut diagnostics = Diagnostics::silencing(options.silenced.iter().copied());
+    let reader_options = crate::reader::Options { check_includes: options.check_includes };
+    let mut reader =
+        crate::reader::Reader::new(source, root, reader_options, &crate::lower::blocks::TableGrammar);
+    let mut drafts = Drafts::default();
+    let mut known = Known::default();
+    let mut features = std::collections::BTreeMap::new();
+    let mut stopped = false;
+    while let Some(block) = reader.next_block(&mut diagnostics) {
+        let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
+        context.features = std::mem::take(&mut features);
+        if let Some(node) = block.root() {
+            drafts.take_up(node, &mut context);
+        }
+        stopped |= context.stopped;
+        features = context.features;
+        reader.recycle(block);
+    }
+    let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
+    context.features = features;
+    let unreadable = context.diagnostics.has_class(Class::FileNotFound)
+        && context.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::UnreadableFile);
+    let (model, unusable) = crate::check::complete(drafts, &mut context);
+    crate::check::advise(&model, &mut context);
+    let asked: Vec<Feature> = context.features.keys().copied().collect();
+    context.report_features();
+    diagnostics.sort();
+    Loaded {
+        model,
+        diagnostics,
+        sources: reader.into_sources(),
+        features: asked,
+        stopped,
+        unreadable,
+        unusable,
+    }
+}

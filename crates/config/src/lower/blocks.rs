@@ -1,0 +1,276 @@
+//! The blocks of the language, each to its draft.
+
+use steadfast_wire::vrrp::Vrid;
+
+use super::drafts::{AuthenticationDraft, Draft, Drafts, GroupDraft, InstanceDraft, Scratch};
+use super::{Context, Line, Outcome, Seen, apply, unread};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::keyword::global::GLOBAL;
+use crate::keyword::instance::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
+use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS, VRRP_TRACK_FILE};
+use crate::keyword::root::ROOT;
+use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
+use crate::keyword::{Keyword, address_readers};
+use crate::model::{
+    AuthHmac, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup, TrackProcess,
+    VrrpInstance, VrrpScript, VrrpSyncGroup,
+};
+use crate::reader::{Enclosing, Grammar};
+use crate::span::Span;
+use crate::tree::Node;
+use crate::value::{Interval, Name};
+
+/// Tells the reader which lines begin blocks.
+pub(crate) struct TableGrammar;
+
+impl Grammar for TableGrammar {
+    fn needs_block(&self, enclosing: Enclosing<'_>, line: Node<'_>) -> bool {
+        let Some(keyword) = line.keyword().as_str() else { return false };
+        let blocks: Vec<&str> = enclosing.nodes().filter_map(|node| node.keyword().as_str()).collect();
+        crate::keyword::begins_block(&blocks, keyword)
+    }
+}
+
+impl Drafts {
+    /// Takes up one line or block of the file.
+    pub(crate) fn take_up(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Outcome::Elsewhere(entry) = apply(&mut self.global, &mut self.root_seen, ROOT, node, context)
+        else {
+            return;
+        };
+        match entry.name {
+            "global_defs" => self.global(node, context),
+            "vrrp_instance" => self.instance(node, context),
+            "vrrp_sync_group" => self.group(node, context),
+            "vrrp_script" => self.script(node, context),
+            "vrrp_track_process" => self.track_process(node, context),
+            "track_file" => self.track_file(node, context, TRACK_FILE),
+            "vrrp_track_file" => self.track_file(node, context, VRRP_TRACK_FILE),
+            "track_group" => self.track_group(node, context),
+            "garp_group" => self.garp_group(node, context),
+            "static_ipaddress" => {
+                let mut line = Line::new(node, context);
+                line.extra_words_of_block();
+                self.static_addresses.extend(address_readers::read_lines(&mut line, true));
+            }
+            "interface_up_down_delays" => self.interface_delays(node, context),
+            "linkbeat_interfaces" => self.linkbeat_interfaces(node, context),
+            _ => {}
+        }
+    }
+
+    fn global(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        for child in node.children().into_iter().flatten() {
+            apply(&mut self.global, &mut self.global_seen, GLOBAL, child, context);
+        }
+    }
+
+    fn instance(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if let Some(first) = context.known.instances.get(&name).copied() {
+            return duplicate(node, "vrrp_instance", &name, span, first, context);
+        }
+        context.known.instances.insert(Name::clone(&name), span);
+        context.scratch = Scratch::default();
+        // Until the keyword is read; an instance without it does not become part of the model.
+        let Some(placeholder) = Vrid::new(1) else { return };
+        let mut instance = VrrpInstance::new(name, placeholder);
+        instance.site = Site(span);
+        let mut seen = Seen::default();
+        for child in node.children().into_iter().flatten() {
+            let Outcome::Elsewhere(entry) = apply(&mut instance, &mut seen, INSTANCE, child, context) else {
+                continue;
+            };
+            match entry.name {
+                "authentication" => {
+                    let mut draft = context.scratch.authentication.take().unwrap_or_default();
+                    draft.span = child.span();
+                    fill::<AuthenticationDraft>(&mut draft, AUTHENTICATION, child, context);
+                    context.scratch.authentication = Some(draft);
+                }
+                "auth_hmac" => {
+                    let hmac = instance.auth_hmac.get_or_insert_default();
+                    fill::<AuthHmac>(hmac, AUTH_HMAC, child, context);
+                }
+                _ => {}
+            }
+        }
+        let scratch = std::mem::take(&mut context.scratch);
+        self.instances.push(InstanceDraft { draft: Draft { value: instance, seen, span }, scratch });
+    }
+
+    fn group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if let Some(first) = context.known.groups.get(&name).copied() {
+            return duplicate(node, "vrrp_sync_group", &name, span, first, context);
+        }
+        context.known.groups.insert(Name::clone(&name), span);
+        context.group_members.clear();
+        let mut group = VrrpSyncGroup { name, site: Site(span), ..VrrpSyncGroup::default() };
+        let seen = fill(&mut group, SYNC_GROUP, node, context);
+        let member_spans = std::mem::take(&mut context.group_members);
+        self.groups.push(GroupDraft { draft: Draft { value: group, seen, span }, member_spans });
+    }
+
+    fn script(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if context.known.scripts.contains_key(&name) {
+            let message = format!("vrrp_script '{name}' is defined already; the second one is passed over");
+            context.push(Diagnostic::new(Code::DuplicateName, span, message));
+            return unread(node, context);
+        }
+        let mut script = VrrpScript { name, site: Site(span), ..VrrpScript::default() };
+        let seen = fill(&mut script, SCRIPT, node, context);
+        if script.script.words.is_empty() {
+            let message = format!("vrrp_script '{}' has no script; it is dropped", script.name);
+            context.push(
+                Diagnostic::new(Code::IncompleteBlock, span, message).expected("a line 'script \"…\"'"),
+            );
+            return;
+        }
+        if script.timeout.is_zero() {
+            script.timeout = script.interval;
+        }
+        context.known.scripts.insert(Name::clone(&script.name), script.weight);
+        self.scripts.push(Draft { value: script, seen, span });
+    }
+
+    fn track_process(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        let mut process = TrackProcess { name, site: Site(span), ..TrackProcess::default() };
+        let seen = fill(&mut process, TRACK_PROCESS, node, context);
+        if process.process.is_empty() {
+            let message = format!("vrrp_track_process '{}' names no process; it is dropped", process.name);
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            return;
+        }
+        if process.quorum_max.is_some_and(|most| most != 0 && most < process.quorum) {
+            let message = format!("quorum {} is above quorum_max", process.quorum);
+            context.push(Diagnostic::new(Code::SettingIgnored, span, message));
+            process.quorum_max = None;
+        }
+        context.known.processes.insert(Name::clone(&process.name), process.weight);
+        self.track_processes.push(Draft { value: process, seen, span });
+    }
+
+    fn track_file(
+        &mut self,
+        node: Node<'_>,
+        context: &mut Context<'_>,
+        keywords: &'static [Keyword<TrackFile>],
+    ) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        let mut file = TrackFile { name, site: Site(span), ..TrackFile::default() };
+        let seen = fill(&mut file, keywords, node, context);
+        if file.path.is_empty() {
+            let message = format!("track_file '{}' names no file; it is dropped", file.name);
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            return;
+        }
+        context.known.files.insert(Name::clone(&file.name), file.weight);
+        self.track_files.push(Draft { value: file, seen, span });
+    }
+
+    fn track_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if let Some(first) = context.known.track_groups.get(&name).copied() {
+            return duplicate(node, "track_group", &name, span, first, context);
+        }
+        context.known.track_groups.insert(Name::clone(&name), span);
+        let mut group = TrackGroup { name, site: Site(span), members: Vec::new() };
+        fill(&mut group, TRACK_GROUP, node, context);
+        self.track_groups.push(group);
+    }
+
+    fn garp_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let span = node.keyword().span();
+        let mut group = GarpGroup { site: Site(span), ..GarpGroup::default() };
+        fill(&mut group, GARP_GROUP, node, context);
+        if group.garp_interval.is_none() && group.gna_interval.is_none() {
+            let message = "garp_group without an interval does nothing; it is dropped";
+            context.push(
+                Diagnostic::new(Code::IncompleteBlock, span, message)
+                    .expected("garp_interval or gna_interval"),
+            );
+            return;
+        }
+        self.garp_groups.push(group);
+    }
+
+    fn interface_delays(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        for child in node.children().into_iter().flatten() {
+            let mut line = Line::new(child, context);
+            let read = |line: &mut Line<'_, '_, '_>, place| {
+                let argument = crate::keyword::Argument::decimal(0, 255_000_000);
+                match line.value(argument, place) {
+                    Some(crate::keyword::Value::Interval(interval)) => Some(interval),
+                    _ => None,
+                }
+            };
+            let Some(down) = read(&mut line, 0) else { continue };
+            let up = if line.word(1).is_some() { read(&mut line, 1) } else { Some(down) };
+            let delay = InterfaceDelay {
+                interface: line.keyword.into(),
+                site: line.site(),
+                down,
+                up: up.unwrap_or(Interval::ZERO),
+            };
+            self.interface_delays.retain(|other| other.interface != delay.interface);
+            self.interface_delays.push(delay);
+        }
+    }
+
+    fn linkbeat_interfaces(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        for child in node.children().into_iter().flatten() {
+            let line = Line::new(child, context);
+            self.linkbeat_interfaces.push(LinkbeatInterface {
+                interface: line.keyword.into(),
+                site: line.site(),
+                method: line.word(0).map(Name::from),
+            });
+        }
+    }
+}
+
+/// All statements of a block, by its table.
+pub(super) fn fill<T>(
+    target: &mut T,
+    keywords: &'static [Keyword<T>],
+    node: Node<'_>,
+    context: &mut Context<'_>,
+) -> Seen {
+    let mut seen = Seen::default();
+    for child in node.children().into_iter().flatten() {
+        apply(target, &mut seen, keywords, child, context);
+    }
+    seen
+}
+
+/// The name behind the keyword of a block.
+pub(super) fn name_of(node: Node<'_>, context: &mut Context<'_>) -> Option<(Name, Span)> {
+    let mut line = Line::new(node, context);
+    match line.word(0) {
+        Some(name) => {
+            line.no_more(1);
+            Some((Name::from(name), line.span(0)))
+        }
+        None => {
+            line.missing("NAME");
+            None
+        }
+    }
+}
+
+pub(super) fn duplicate(
+    node: Node<'_>,
+    kind: &str,
+    name: &str,
+    span: Span,
+    first: Span,
+    context: &mut Context<'_>,
+) {
+    let message = format!("{kind} '{name}' is defined already; the second one is passed over");
+    context.push(Diagnostic::new(Code::DuplicateName, span, message).label(first, "first defined here"));
+    unread(node, context);
+}

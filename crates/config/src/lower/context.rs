@@ -1,0 +1,71 @@
+//! What reading a statement needs besides the statement.
+
+use std::collections::BTreeMap;
+
+use crate::code::Code;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::keyword::Feature;
+use crate::load::{LoadOptions, Machine};
+use crate::lower::drafts::{Known, Scratch};
+use crate::span::Span;
+
+/// What reading a statement needs besides the statement.
+pub(crate) struct Context<'a> {
+    pub(crate) options: &'a LoadOptions,
+    pub(crate) machine: &'a dyn Machine,
+    pub(crate) diagnostics: &'a mut Diagnostics,
+    /// Where each feature that is not active was asked for first.
+    pub(crate) features: BTreeMap<Feature, Span>,
+    /// keepalived would have stopped reading here.
+    pub(crate) stopped: bool,
+    /// What is defined so far and can be followed.
+    pub(crate) known: &'a mut Known,
+    /// What the block under reading remembers besides its fields.
+    pub(crate) scratch: Scratch,
+    /// Where the members of the group under reading stand.
+    pub(crate) group_members: Vec<Span>,
+    /// An option made the address line under reading void.
+    pub(crate) address_refused: bool,
+}
+
+impl<'a> Context<'a> {
+    pub(crate) fn new(
+        options: &'a LoadOptions,
+        machine: &'a dyn Machine,
+        diagnostics: &'a mut Diagnostics,
+        known: &'a mut Known,
+    ) -> Self {
+        Self {
+            options,
+            machine,
+            diagnostics,
+            features: BTreeMap::new(),
+            stopped: false,
+            known,
+            scratch: Scratch::default(),
+            group_members: Vec::new(),
+            address_refused: false,
+        }
+    }
+
+    /// Takes up a problem.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.diagnostics.push(diagnostic);
+    }
+
+    /// Remembers that a feature was asked for.
+    pub(crate) fn uses(&mut self, feature: Feature, span: Span) {
+        self.features.entry(feature).or_insert(span);
+    }
+
+    /// One note for each feature that was asked for and is not active.
+    pub(crate) fn report_features(&mut self) {
+        for (feature, span) in std::mem::take(&mut self.features) {
+            let message = format!("{}: accepted, not yet active", feature.title());
+            self.push(
+                Diagnostic::new(Code::NotYetActive, span, message)
+                    .note("the configuration is read and checked, but nothing is done about it"),
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What was written, before inheritance and checks make a model of it.
+
+use std::collections::BTreeMap;
+
+use steadfast_wire::vrrp::{Family, Version};
+
+use super::Seen;
+use crate::model::{
+    AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Route, Rule, Ssl, TrackFile,
+    TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript,
+    VrrpSyncGroup, Weight,
+};
+use crate::span::Span;
+use crate::value::Name;
+
+/// A block with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct Draft<T> {
+    pub(crate) value: T,
+    pub(crate) seen: Seen,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+/// An instance with what its fields do not tell.
+#[derive(Debug)]
+pub(crate) struct InstanceDraft {
+    pub(crate) draft: Draft<VrrpInstance>,
+    pub(crate) scratch: Scratch,
+}
+
+/// A group with the places of its members.
+#[derive(Debug)]
+pub(crate) struct GroupDraft {
+    pub(crate) draft: Draft<VrrpSyncGroup>,
+    pub(crate) member_spans: Vec<Span>,
+}
+
+/// What an instance remembers while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Family, by the first thing that has one.
+    pub(crate) family: Option<Family>,
+    pub(crate) version: Option<Version>,
+    /// A keyword that makes sense for unicast only.
+    pub(crate) unicast_keyword: Option<Span>,
+    pub(crate) interface_span: Option<Span>,
+    pub(crate) authentication: Option<AuthenticationDraft>,
+}
+
+impl Scratch {
+    /// Whether that family is the instance's; the first one asked about becomes it.
+    pub(crate) fn family_agrees(&mut self, family: Family) -> bool {
+        *self.family.get_or_insert(family) == family
+    }
+}
+
+/// `authentication` as written.
+#[derive(Debug, Default)]
+pub(crate) struct AuthenticationDraft {
+    pub(crate) kind: Option<AuthType>,
+    pub(crate) password: Option<[u8; 8]>,
+    pub(crate) span: Span,
+}
+
+/// What is defined so far and can be followed, with the weight of its definition.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    pub(crate) scripts: BTreeMap<Name, Weight>,
+    pub(crate) files: BTreeMap<Name, Weight>,
+    pub(crate) processes: BTreeMap<Name, Weight>,
+    pub(crate) bfds: BTreeMap<Name, Weight>,
+    pub(crate) instances: BTreeMap<Name, Span>,
+    pub(crate) groups: BTreeMap<Name, Span>,
+    pub(crate) track_groups: BTreeMap<Name, Span>,
+}
+
+/// Everything that was written.
+#[derive(Debug, Default)]
+pub(crate) struct Drafts {
+    pub(crate) global: Global,
+    pub(crate) global_seen: Seen,
+    pub(crate) root_seen: Seen,
+    pub(crate) instances: Vec<InstanceDraft>,
+    pub(crate) groups: Vec<GroupDraft>,
+    pub(crate) scripts: Vec<Draft<VrrpScript>>,
+    pub(crate) track_files: Vec<Draft<TrackFile>>,
+    pub(crate) track_processes: Vec<Draft<TrackProcess>>,
+    pub(crate) track_groups: Vec<TrackGroup>,
+    pub(crate) garp_groups: Vec<GarpGroup>,
+    pub(crate) interface_delays: Vec<InterfaceDelay>,
+    pub(crate) linkbeat_interfaces: Vec<LinkbeatInterface>,
+    pub(crate) static_addresses: Vec<VirtualAddress>,
+    pub(crate) static_routes: Vec<Route>,
+    pub(crate) static_rules: Vec<Rule>,
+    pub(crate) bfd_instances: Vec<BfdInstance>,
+    pub(crate) virtual_server_groups: Vec<VirtualServerGroup>,
+    pub(crate) virtual_servers: Vec<VirtualServer>,
+    pub(crate) ssl: Option<Ssl>,
+}

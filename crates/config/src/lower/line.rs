@@ -1,0 +1,204 @@
+//! One statement under reading.
+
+use super::{Context, command};
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
+use crate::keyword::{Argument, Entry, Value};
+use crate::load::Mode;
+use crate::model::{Account, Script, Site};
+use crate::span::Span;
+use crate::tree::Node;
+use crate::value::{Mistake, Problem};
+
+/// One statement under reading: its words, and where problems go.
+pub(crate) struct Line<'n, 'c, 'a> {
+    pub(crate) node: Node<'n>,
+    pub(crate) context: &'c mut Context<'a>,
+    /// Name of the keyword, for messages.
+    pub(crate) keyword: &'n str,
+    /// Place of the option under reading; its value stands behind it.
+    pub(crate) option: usize,
+}
+
+impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
+    pub(crate) fn new(node: Node<'n>, context: &'c mut Context<'a>) -> Self {
+        let keyword = node.keyword().as_str().unwrap_or_default();
+        Self { node, context, keyword, option: 0 }
+    }
+
+    /// The argument at that place, from 0.
+    pub(crate) fn word(&self, place: usize) -> Option<&'n str> {
+        self.node.argument(place).and_then(|word| word.as_str())
+    }
+
+    /// All arguments.
+    pub(crate) fn words(&self) -> Vec<&'n str> {
+        self.node.arguments().filter_map(|word| word.as_str()).collect()
+    }
+
+    /// Where the argument at that place stands, else the whole statement.
+    pub(crate) fn span(&self, place: usize) -> Span {
+        self.node.argument(place).map_or_else(|| self.node.span(), |word| word.span())
+    }
+
+    /// Where the statement stands.
+    pub(crate) fn site(&self) -> Site {
+        Site(self.node.span())
+    }
+
+    /// Takes up a problem.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) {
+        self.context.push(diagnostic);
+    }
+
+    /// Takes up a problem with the argument at that place.
+    pub(crate) fn report(&mut self, code: Code, place: usize, message: impl Into<String>) {
+        let span = self.span(place);
+        self.push(Diagnostic::new(code, span, message));
+    }
+
+    /// Reads the argument at that place, with keepalived's leniency when running.
+    pub(crate) fn value(&mut self, argument: Argument, place: usize) -> Option<Value<'n>> {
+        let Some(word) = self.word(place) else {
+            self.missing(&argument.grammar());
+            return None;
+        };
+        match argument.read(word) {
+            Ok(value) => Some(value),
+            Err(mistake) => self.salvage(mistake, place),
+        }
+    }
+
+    /// Reads a number at that place.
+    pub(crate) fn unsigned(&mut self, place: usize, min: u64, max: u64) -> Option<u64> {
+        match self.value(Argument::unsigned(min, max), place)? {
+            Value::Unsigned(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Reads a number of either sign at that place.
+    pub(crate) fn integer(&mut self, place: usize, min: i64, max: i64) -> Option<i64> {
+        match self.value(Argument::integer(min, max), place)? {
+            Value::Integer(number) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// Reports a mistake; what keepalived takes the word for, when it runs.
+    pub(crate) fn salvage<T>(&mut self, mistake: Mistake<T>, place: usize) -> Option<T> {
+        let word = self.word(place).unwrap_or_default().to_owned();
+        let keyword = self.keyword;
+        let (code, what) = match mistake.problem {
+            Problem::NotANumber => (Code::InvalidNumber, "is not a number"),
+            Problem::OutOfRange => (Code::NumberOutOfRange, "is out of range"),
+            Problem::TooPrecise => (Code::TooManyDecimalPlaces, "has too many decimal places"),
+            Problem::NotABoolean => (Code::InvalidBoolean, "is not a boolean"),
+            Problem::NotAnAddress => (Code::InvalidAddress, "is not such an address"),
+            Problem::TooLong => (Code::InvalidName, "cannot be an interface name"),
+            Problem::NotAChoice => (Code::InvalidChoice, "is not known here"),
+        };
+        let diagnostic = Diagnostic::new(code, self.span(place), format!("{keyword}: '{word}' {what}"))
+            .expected(mistake.expected)
+            .found(format!("'{word}'"));
+        let lenient = self.context.options.mode == Mode::Run && mistake.salvage.is_some();
+        let diagnostic = if lenient {
+            diagnostic
+                .severity(crate::code::Severity::Warning)
+                .note("as keepalived does when it runs, the number at the start of the word is used")
+        } else {
+            diagnostic
+        };
+        self.push(diagnostic);
+        mistake.salvage.filter(|_| lenient)
+    }
+
+    /// A word is missing that must be there. keepalived stops reading at this point.
+    pub(crate) fn missing(&mut self, grammar: &str) {
+        let span = self.node.span();
+        let keyword = self.keyword;
+        self.context.stopped = true;
+        self.push(
+            Diagnostic::new(Code::MissingArgument, span, format!("'{keyword}' needs an argument"))
+                .expected(format!("{keyword} {grammar}"))
+                .found("the end of the line"),
+        );
+    }
+
+    /// The word behind the option under reading, which it uses up.
+    pub(crate) fn option_value(&mut self) -> Option<&'n str> {
+        self.option += 1;
+        let word = self.word(self.option);
+        if word.is_none() {
+            let keyword = self.keyword;
+            let span = self.node.span();
+            self.push(
+                Diagnostic::new(
+                    Code::InvalidLine,
+                    span,
+                    format!("the last option of '{keyword}' has no value"),
+                )
+                .found("the end of the line"),
+            );
+        }
+        word
+    }
+
+    /// Takes up a problem with the value of the option under reading.
+    pub(crate) fn report_option(&mut self, code: Code, message: impl Into<String>) {
+        self.report(code, self.option, message);
+    }
+
+    /// Words from that place on mean nothing.
+    pub(crate) fn no_more(&mut self, place: usize) {
+        if let Some(word) = self.word(place) {
+            let message = format!("'{word}' has no meaning behind '{}'", self.keyword);
+            self.report(Code::ExtraWords, place, message);
+        }
+    }
+
+    /// A block of lines takes nothing before its brace.
+    pub(crate) fn extra_words_of_block(&mut self) {
+        if let Some(word) = self.word(0) {
+            let message = format!("'{word}' has no meaning before the block of '{}'", self.keyword);
+            let span = self.span(0);
+            self.push(Diagnostic::new(Code::ExtraWords, span, message).class(Class::General));
+        }
+    }
+
+    /// The command of the statement with its account, if it is a good one.
+    pub(crate) fn script(&mut self) -> Option<Script> {
+        let split = match command::split(self.node) {
+            Ok(split) => split,
+            Err(error) => {
+                let keyword = self.keyword;
+                self.push(
+                    Diagnostic::new(error.code, error.span, format!("{keyword}: {}", error.message))
+                        .expected("a command, in quotes if it has arguments"),
+                );
+                return None;
+            }
+        };
+        let mut accounts = split.account.into_iter();
+        let account = accounts.next().map(|user| account(&user, accounts.next().as_deref()));
+        Some(Script { words: split.words, account })
+    }
+
+    /// Warns of what follows a simple argument.
+    pub(crate) fn check_end(&mut self, entry: &Entry) {
+        let used = match entry.argument {
+            Argument::Flag => 0,
+            Argument::Grammar(_) | Argument::Script | Argument::OptionalScript => return,
+            argument if argument.is_block() => return,
+            _ => 1,
+        };
+        self.no_more(used);
+    }
+}
+
+/// The account that user and group words name.
+pub(crate) fn account(user: &str, group: Option<&str>) -> Account {
+    let supplementary_groups = group.is_some_and(|group| group.starts_with(':'));
+    let group = group.map(|group| group.trim_start_matches(':')).filter(|group| !group.is_empty());
+    Account { user: user.into(), group: group.map(Into::into), supplementary_groups }
+}

@@ -1,0 +1,228 @@
+//! One statement, by the keyword table of its block.
+
+use super::{Context, Line};
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
+use crate::keyword::{self, Argument, Entry, Keyword, Repeat, Store, Support, Value};
+use crate::tree::Node;
+
+/// Which keywords of a block's table were written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Seen([u64; 3]);
+
+impl Seen {
+    /// Whether the keyword at that position of its table was written.
+    pub(crate) fn has(&self, position: usize) -> bool {
+        self.0.get(position / 64).is_some_and(|word| word & (1 << (position % 64)) != 0)
+    }
+
+    fn add(&mut self, position: usize) -> bool {
+        let had = self.has(position);
+        if let Some(word) = self.0.get_mut(position / 64) {
+            *word |= 1 << (position % 64);
+        }
+        !had
+    }
+
+    /// Whether the keyword of that name was written.
+    pub(crate) fn has_name<T>(&self, keywords: &'static [Keyword<T>], name: &str) -> bool {
+        keyword::find(keywords, name).is_some_and(|(position, _)| self.has(position))
+    }
+}
+
+/// What became of a statement.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Outcome {
+    /// It is dealt with.
+    Done,
+    /// The caller reads it: a block, or a keyword of the caller's own.
+    Elsewhere(&'static Entry),
+    /// Nobody knows it.
+    Unknown,
+}
+
+/// Applies one statement to the type of its block.
+pub(crate) fn apply<T>(
+    target: &mut T,
+    seen: &mut Seen,
+    keywords: &'static [Keyword<T>],
+    node: Node<'_>,
+    context: &mut Context<'_>,
+) -> Outcome {
+    if let Some(word) = node.words().find(|word| word.as_str().is_none()) {
+        let message = format!("'{}' is not UTF-8", word.display());
+        context.push(Diagnostic::new(Code::NotUnicode, word.span(), message));
+        return Outcome::Done;
+    }
+    let name = node.keyword().as_str().unwrap_or_default();
+    if name.is_empty() {
+        // A brace without a keyword was reported by the reader.
+        apply_children(target, seen, keywords, node, context);
+        return Outcome::Done;
+    }
+    let Some((position, keyword)) = keyword::find(keywords, name) else {
+        unknown(node, keywords.iter().map(|keyword| keyword.entry.name), context);
+        return Outcome::Unknown;
+    };
+    let entry = &keyword.entry;
+    report_standing(entry, node, context);
+    if !seen.add(position) && entry.repeat == Repeat::First && !entry.argument.is_block() {
+        let message = format!("{name} is given already; the first one counts");
+        context.push(Diagnostic::new(Code::GivenTwice, node.span(), message).hint("remove one of them"));
+        return Outcome::Done;
+    }
+    let mut line = Line::new(node, context);
+    if entry.argument.is_mandatory() && line.word(0).is_none() {
+        line.missing(&entry.argument.grammar());
+        return Outcome::Done;
+    }
+    match &keyword.store {
+        Store::Elsewhere => return Outcome::Elsewhere(entry),
+        Store::Custom { read, .. } => read(target, &mut line),
+        Store::Field { get_mut, .. } => {
+            if let Some(value) = simple_value(&mut line, entry) {
+                get_mut(target).put(value);
+            }
+        }
+    }
+    line.check_end(entry);
+    if !entry.argument.is_block()
+        && let Some(body) = node.body()
+    {
+        let message = format!("'{name}' begins no block");
+        context.push(Diagnostic::new(Code::UnexpectedBrace, body.open, message).hint("remove the braces"));
+        apply_children(target, seen, keywords, node, context);
+    }
+    Outcome::Done
+}
+
+/// Applies the options of a line, words from `place` on, to its type.
+pub(crate) fn apply_options<T>(
+    target: &mut T,
+    keywords: &'static [Keyword<T>],
+    seen: &mut Seen,
+    line: &mut Line<'_, '_, '_>,
+    place: usize,
+) {
+    line.option = place;
+    while let Some(word) = line.word(line.option) {
+        match keyword::find(keywords, word) {
+            Some((position, keyword)) => {
+                if let Support::Accepted(feature) = keyword.entry.support {
+                    let span = line.span(line.option);
+                    line.context.uses(feature, span);
+                }
+                seen.add(position);
+                apply_option(target, keyword, line);
+            }
+            None => {
+                let span = line.span(line.option);
+                let names = keywords.iter().map(|keyword| keyword.entry.name);
+                line.push(
+                    Diagnostic::new(
+                        Code::UnknownOption,
+                        span,
+                        format!("'{word}' is no option of such a line"),
+                    )
+                    .did_you_mean(span, word, names),
+                );
+            }
+        }
+        line.option += 1;
+    }
+}
+
+fn apply_option<T>(target: &mut T, keyword: &'static Keyword<T>, line: &mut Line<'_, '_, '_>) {
+    match &keyword.store {
+        Store::Custom { read, .. } => read(target, line),
+        Store::Field { get_mut, .. } if keyword.entry.argument == Argument::Flag => {
+            get_mut(target).put(Value::Flag);
+        }
+        Store::Field { get_mut, .. } => {
+            if line.option_value().is_some()
+                && let Some(value) = line.value(keyword.entry.argument, line.option)
+            {
+                get_mut(target).put(value);
+            }
+        }
+        Store::Elsewhere => {}
+    }
+}
+
+/// keepalived passes over a brace that does not belong and goes on in the same block.
+fn apply_children<T>(
+    target: &mut T,
+    seen: &mut Seen,
+    keywords: &'static [Keyword<T>],
+    node: Node<'_>,
+    context: &mut Context<'_>,
+) {
+    for child in node.children().into_iter().flatten() {
+        apply(target, seen, keywords, child, context);
+    }
+}
+
+fn simple_value<'n>(line: &mut Line<'n, '_, '_>, entry: &Entry) -> Option<Value<'n>> {
+    match entry.argument {
+        Argument::Flag => Some(Value::Flag),
+        Argument::Switch if line.word(0).is_none() => Some(Value::Switch(true)),
+        Argument::OptionalText if line.word(0).is_none() => Some(Value::Text("")),
+        Argument::OptionalScript if line.word(0).is_none() => None,
+        Argument::Script | Argument::OptionalScript => line.script().map(Value::Script),
+        argument => line.value(argument, 0),
+    }
+}
+
+/// Deprecated, or not yet active.
+fn report_standing(entry: &'static Entry, node: Node<'_>, context: &mut Context<'_>) {
+    if let Support::Accepted(feature) = entry.support {
+        context.uses(feature, node.keyword().span());
+    }
+    if let Some(successor) = entry.successor {
+        let span = node.keyword().span();
+        let message = format!("'{}' is deprecated", entry.name);
+        let class = if DEPRECATED_LOUDLY.contains(&entry.name) { Class::Deprecated } else { Class::Silent };
+        context.push(Diagnostic::new(Code::DeprecatedKeyword, span, message).class(class).fix(
+            span,
+            successor,
+            format!("write '{successor}'"),
+        ));
+    }
+}
+
+/// The deprecated words that keepalived counts as a problem; it takes the others in silence.
+const DEPRECATED_LOUDLY: &[&str] = &[
+    "vrrp_vmac_garp_intvl",
+    "vmac_garp_intvl",
+    "nb_get_retry",
+    "global_tracking",
+    "lvs_sync_daemon_interface",
+];
+
+/// Reports a keyword that is not of this block, and once more for the lines in its braces.
+pub(crate) fn unknown<'k>(
+    node: Node<'_>,
+    candidates: impl IntoIterator<Item = &'k str>,
+    context: &mut Context<'_>,
+) {
+    let word = node.keyword();
+    let name = word.display();
+    let message = format!("unknown keyword '{name}'");
+    context.push(
+        Diagnostic::new(Code::UnknownKeyword, word.span(), message).found(format!("'{name}'")).did_you_mean(
+            word.span(),
+            &name,
+            candidates,
+        ),
+    );
+    unread(node, context);
+}
+
+/// The lines of a block that is passed over, each by a note.
+pub(crate) fn unread(node: Node<'_>, context: &mut Context<'_>) {
+    for child in node.children().into_iter().flatten() {
+        let message = format!("not read: it stands in the block of '{}'", node.keyword().display());
+        context.push(Diagnostic::new(Code::NotRead, child.span(), message));
+        unread(child, context);
+    }
+}

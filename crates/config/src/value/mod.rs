@@ -1,0 +1,20 @@
+//! Values that many keywords share: reading them as keepalived does, and writing them back.
+
+mod interval;
+mod read;
+mod write;
+
+use std::sync::Arc;
+
+pub use interval::Interval;
+pub use read::{Mistake, Problem};
+pub(crate) use read::{
+    address, address_and_prefix, boolean, choice, integer, interface, multicast, time, unsigned,
+};
+pub(crate) use write::{quote, quote_script, quote_words};
+
+/// Text from the file that is kept as it stands.
+pub type Text = Box<str>;
+
+/// A name that several entities refer to; cloning shares it.
+pub type Name = Arc<str>;

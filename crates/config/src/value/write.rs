@@ -1,0 +1,57 @@
+//! Writing words so that the language reads the same text back.
+
+use crate::model::Script;
+
+/// The word, in double quotes where it needs them. A `"` cannot be written inside of a word and is left out.
+pub(crate) fn quote(word: &str) -> String {
+    let special = |c: char| c.is_whitespace() || "{}#!\"$@~".contains(c);
+    if word.is_empty() || word.contains(special) {
+        let text: String = word.chars().filter(|c| *c != '"').collect();
+        return format!("\"{text}\"");
+    }
+    word.to_owned()
+}
+
+/// All words, each quoted where it needs it.
+pub(crate) fn quote_words<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
+    words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// A command in double quotes with its account behind it.
+pub(crate) fn quote_script(script: &Script) -> String {
+    let command: Vec<String> = script.words.iter().map(|word| quote_command_word(word)).collect();
+    let mut line = format!("\"{}\"", command.join(" "));
+    if let Some(account) = &script.account {
+        line.push(' ');
+        line.push_str(&quote(&account.user));
+        let group = match (&account.group, account.supplementary_groups) {
+            (Some(group), true) => format!(":{group}"),
+            (Some(group), false) => group.to_string(),
+            (None, true) => ":".to_owned(),
+            (None, false) => return line,
+        };
+        line.push(' ');
+        line.push_str(&quote(&group));
+    }
+    line
+}
+
+/// One word of a command: single quotes keep blanks, and what would end them is escaped.
+fn quote_command_word(word: &str) -> String {
+    let special = |c: char| c.is_whitespace() || "'\"\\".contains(c) || c.is_control();
+    if !word.is_empty() && !word.contains(special) {
+        return word.to_owned();
+    }
+    let mut quoted = String::from("'");
+    for c in word.chars() {
+        match c {
+            '\'' => quoted.push_str("'\\x27'"),
+            '"' => quoted.push_str("'\\x22'"),
+            '\\' => quoted.push_str("'\\x5c'"),
+            '\n' => quoted.push_str("'\\n'"),
+            _ => quoted.push(c),
+        }
+    }
+    quoted.push('\'');
+    quoted
+}

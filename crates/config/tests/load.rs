@@ -1,0 +1,169 @@
+//! Whole configurations through `load`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use steadfast_config::model::AuthType;
+use steadfast_config::{AnyMachine, Code, LoadOptions, Loaded, Memory, Mode, load};
+use steadfast_wire::vrrp::{Family, Priority, Version};
+
+fn read(text: &str) -> Loaded {
+    read_in(text, Mode::Test)
+}
+
+fn read_in(text: &str, mode: Mode) -> Loaded {
+    let source = Memory::new().file("keepalived.conf", text);
+    let options = LoadOptions { mode, ..LoadOptions::default() };
+    load(&source, Path::new("/keepalived.conf"), &AnyMachine, &options)
+}
+
+fn codes(loaded: &Loaded) -> Vec<Code> {
+    loaded.diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
+}
+
+const PAIR: &str = r#"
+global_defs {
+    router_id ONE
+    vrrp_version 3
+    vrrp_garp_master_delay 2
+}
+vrrp_script chk {
+    script "/usr/bin/pgrep -x 'my daemon'"
+    interval 2
+    weight -20
+    fall 3
+}
+vrrp_sync_group G {
+    group { VI_1 VI_2 }
+}
+vrrp_instance VI_1 {
+    state BACKUP
+    interface eth0
+    virtual_router_id 51
+    priority 150
+    advert_int 0.5
+    garp_master_repeat 3
+    track_interface {
+        eth1
+    }
+    virtual_ipaddress {
+        192.0.2.10/24 brd + label eth0:1
+        192.0.2.11/24 dev eth2
+    }
+    notify "/etc/notify.sh a" nobody
+}
+vrrp_instance VI_2 {
+    interface eth0
+    virtual_router_id 51
+    virtual_ipaddress { 2001:db8::1/64 }
+    track_script { chk }
+}
+"#;
+
+#[test]
+fn a_pair_is_completed() {
+    let loaded = read(PAIR);
+    let model = &loaded.model;
+    assert_eq!(model.global.router_id.as_deref(), Some("ONE"));
+    let [one, two] = model.instances.as_slice() else { panic!("{:?}", loaded.diagnostics) };
+    assert_eq!((one.family, one.version), (Family::V4, Version::V3));
+    assert_eq!((two.family, two.version), (Family::V6, Version::V3));
+    assert_eq!(one.priority, Priority::new(150));
+    assert_eq!(two.priority, Priority::DEFAULT);
+    assert_eq!(one.advert_interval_on_wire().duration(), Duration::from_millis(500));
+    assert_eq!(one.announce.master_delay.duration(), Duration::from_secs(2));
+    assert_eq!((one.announce.master_repeat, two.announce.master_repeat), (3, 5));
+    assert_eq!(one.addresses[0].broadcast, Some("192.0.2.255".parse().unwrap()));
+    assert_eq!(one.addresses[0].interface.as_deref(), Some("eth0"));
+    assert_eq!(one.addresses[1].interface.as_deref(), Some("eth2"));
+    assert_eq!(two.multicast_group.to_string(), "ff02::12");
+    let notify = one.notify.any.as_ref().unwrap();
+    assert_eq!(notify.words, ["/etc/notify.sh".into(), "a".into()]);
+    assert_eq!(notify.account.as_ref().unwrap().user.as_ref(), "nobody");
+    assert_eq!(model.scripts[0].script.words[2].as_ref(), "my daemon");
+    assert_eq!(model.scripts[0].timeout.duration(), Duration::from_secs(2));
+    assert_eq!(model.groups[0].members.len(), 2);
+    // The weight of a script has no place in a sync group.
+    assert_eq!(codes(&loaded), [Code::WeightInGroup]);
+    assert_eq!(loaded.start_status(), Ok(()));
+}
+
+#[test]
+fn all_mistakes_are_reported_at_once() {
+    let loaded = read(
+        "vrrp_instance A {\n virtual_routter_id 5\n priority 300\n interface eth0\n advert_int x\n}\n\
+         vrrp_instance B {\n virtual_router_id 7\n interface eth0\n state SLAVE\n virtual_ipaddress { 1.2.3 }\n}\n",
+    );
+    let found = codes(&loaded);
+    for code in [
+        Code::UnknownKeyword,
+        Code::NumberOutOfRange,
+        Code::PriorityInvalid,
+        Code::InvalidNumber,
+        Code::NoVirtualRouterId,
+        Code::ValueReplaced,
+        Code::InvalidAddress,
+        Code::NoAddressesV2,
+    ] {
+        assert!(found.contains(&code), "{code:?} in {found:?}");
+    }
+    let unknown = loaded.diagnostics.iter().find(|d| d.code == Code::UnknownKeyword).unwrap();
+    assert_eq!(unknown.hint.as_deref(), Some("did you mean 'virtual_router_id'?"));
+    assert_eq!(loaded.test_status(), 5);
+    assert_eq!(loaded.start_status(), Err(2));
+}
+
+#[test]
+fn a_running_daemon_takes_the_number_before_rubbish() {
+    let text = "vrrp_instance A {\n interface eth0\n virtual_router_id 7\n priority 120x\n no_virtual_ipaddress\n}\n";
+    assert_eq!(read_in(text, Mode::Run).model.instances[0].priority, Priority::new(120));
+    assert_eq!(read_in(text, Mode::Test).model.instances[0].priority, Priority::DEFAULT);
+}
+
+#[test]
+fn a_word_that_is_missing_ends_the_test_with_2() {
+    let loaded = read("vrrp_instance A {\n interface\n}\n");
+    assert_eq!(loaded.test_status(), 2);
+}
+
+#[test]
+fn authentication_belongs_to_version_2() {
+    let text = |version| {
+        format!(
+            "vrrp_instance A {{\n interface eth0\n virtual_router_id 7\n version {version}\n\
+             authentication {{\n auth_type PASS\n auth_pass secret\n }}\n virtual_ipaddress {{ 192.0.2.1 }}\n}}\n"
+        )
+    };
+    let loaded = read(&text(2));
+    let authentication = loaded.model.instances[0].authentication.as_ref().unwrap();
+    assert_eq!((authentication.kind, &authentication.password), (AuthType::Password, b"secret\0\0"));
+    let loaded = read(&text(3));
+    assert!(loaded.model.instances[0].authentication.is_none());
+    assert!(codes(&loaded).contains(&Code::AuthenticationIgnored));
+}
+
+#[test]
+fn two_instances_cannot_be_one_virtual_router() {
+    let instance = |name| {
+        format!(
+            "vrrp_instance {name} {{\n interface eth0\n virtual_router_id 7\n virtual_ipaddress {{ 192.0.2.1 }}\n}}\n"
+        )
+    };
+    let loaded = read(&format!("{}{}", instance("A"), instance("B")));
+    assert!(codes(&loaded).contains(&Code::DuplicateVirtualRouter));
+    assert_eq!(loaded.start_status(), Err(2));
+}
+
+#[test]
+fn json_gives_the_model_back() {
+    let loaded = read(PAIR);
+    let json = serde_json::to_string(&loaded.model).unwrap();
+    let back: steadfast_config::Model = serde_json::from_str(&json).unwrap();
+    assert_eq!(back, loaded.model);
+}
+
+#[test]
+fn a_file_that_does_not_exist_is_no_configuration() {
+    let loaded = load(&Memory::new(), Path::new("/none"), &AnyMachine, &LoadOptions::default());
+    assert_eq!(loaded.start_status(), Err(6));
+}
