@@ -1,109 +1,464 @@
 //! Lines as the tree wants them: comments off, conditions decided, variables, sequences and includes resolved.
-use std::ops::Range;
-use std::path::Path;
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::code::Code;
+use crate::code::{Code, Severity};
+use crate::definition::{Definitions, Random, Value, definition_head};
 use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::expand::{Expander, RestOfLines};
+use crate::include::{self, Checks, Directive};
+use crate::limits::{MAX_EXPANDED_BYTES, MAX_EXPANSION_DEPTH, MAX_INCLUDE_DEPTH, MAX_SEQUENCE_DEPTH};
+use crate::line::{LogicalLine, Replacement};
 use crate::reader::Options;
-use crate::source::Source;
-use crate::span::{FileId, OriginId, SourceMap, Span, Text, narrow};
-use crate::token::{WordRange, find_comment, trimmed, without_escapes};
-use crate::tree::{Block, Segment};
+use crate::sequence::{self, Passes, Refused};
+use crate::source::{Source, Unreadable};
+use crate::span::{FileId, Origin, OriginKind, SourceMap, Span, Text};
 
-/// A line with the places its text comes from; its vectors are used again for the next.
-#[derive(Debug, Default)]
-pub(crate) struct LogicalLine {
-    pub(crate) text: Vec<u8>,
-    /// In order; the first starts at 0 when there is any text.
-    pub(crate) segments: Vec<Segment>,
+/// Something lines come from; the last one on the stack is read.
+enum Frame {
+    File(FileFrame),
+    /// Files that an include found and that are read one after the other.
+    Waiting(WaitingFiles),
+    Lines(RestOfLines),
+    Sequence(SequenceFrame),
 }
 
-impl LogicalLine {
-    /// Where `length` bytes from `at` stand.
-    pub(crate) fn span(&self, at: usize, length: usize) -> Span {
-        crate::tree::span_in(&self.segments, narrow(at), narrow(length))
-    }
-
-    /// Puts a stretch of the line into a block, as a node with these words.
-    pub(crate) fn copy_to(&self, block: &mut Block, text: Range<usize>, words: &[WordRange]) -> u32 {
-        block.push_line(&self.text, &self.segments, text, words)
-    }
-
-    fn clear(&mut self) {
-        self.text.clear();
-        self.segments.clear();
-    }
-}
-
-/// A file that is being read.
-struct Frame {
+struct FileFrame {
     file: FileId,
     text: Text,
     next: usize,
+    /// To tell whether the file is being read already.
+    path: PathBuf,
+    directory: PathBuf,
+    /// What holds again when the file ends.
+    checks_before: Checks,
+}
+
+struct WaitingFiles {
+    paths: VecDeque<PathBuf>,
+    included: Option<Span>,
+    checks: Checks,
+}
+
+struct SequenceFrame {
+    passes: Passes,
+    text: LogicalLine,
+    at: Span,
+}
+
+/// What became of a line.
+enum Outcome {
+    Line,
+    Consumed,
 }
 
 /// Produces the lines of a configuration, one at a time.
 pub(crate) struct Input<'s> {
-    #[expect(dead_code, reason = "asked by includes and variables")]
     source: &'s dyn Source,
+    options: Options,
     sources: SourceMap,
+    definitions: Definitions,
+    random: Random,
+    checks: Checks,
+    config_id: Option<Vec<u8>>,
     frames: Vec<Frame>,
     /// What could not be reported when the main file was opened.
     pending: Vec<Diagnostic>,
     end: Span,
+    lines: u64,
+    expanded_bytes: u64,
 }
 
 impl<'s> Input<'s> {
-    pub(crate) fn new(source: &'s dyn Source, path: &Path, _options: Options) -> Self {
+    pub(crate) fn new(source: &'s dyn Source, pattern: &Path, options: Options) -> Self {
+        use std::os::unix::ffi::OsStrExt;
         let mut input = Input {
             source,
+            options,
             sources: SourceMap::new(),
+            definitions: Definitions::default(),
+            random: Random(source.random_seed()),
+            checks: if options.check_includes { Checks::ALL } else { Checks::default() },
+            config_id: source.config_id(),
             frames: Vec::new(),
             pending: Vec::new(),
             end: Span::default(),
+            lines: 0,
+            expanded_bytes: 0,
         };
-        match source.read(&source.current_directory().join(path)) {
-            Ok(text) => input.enter(path, Arc::new(text), None),
-            Err(why) => input.pending.push(Diagnostic::nowhere(
-                Code::UnreadableFile,
-                format!("configuration file '{}' {why}", path.display()),
-            )),
+        let directory = source.current_directory();
+        let found = include::find(source, &directory, pattern.as_os_str().as_bytes());
+        let (name, first) = match found.paths.as_slice() {
+            [] => (pattern.to_owned(), directory.join(pattern)),
+            [first] if !found.has_wildcard && !found.has_braces => (pattern.to_owned(), first.clone()),
+            [first, ..] => (first.clone(), first.clone()),
+        };
+        if found.paths.len() > 1 {
+            let names: Vec<_> = found.paths.iter().map(|path| path.display().to_string()).collect();
+            let message = format!("'{}' names {} files", pattern.display(), names.len());
+            input.pending.push(Diagnostic::nowhere(Code::SeveralMainFiles, message).note(names.join(", ")));
+        }
+        let mut others: VecDeque<PathBuf> = found.paths.into();
+        others.pop_front();
+        let checks = input.checks;
+        input.frames.push(Frame::Waiting(WaitingFiles { paths: others, included: None, checks }));
+        match source.read(&first) {
+            Ok(text) => input.enter(name, first, Arc::new(text), None),
+            Err(why) => {
+                let code =
+                    if why == Unreadable::TooLarge { Code::FileTooLarge } else { Code::UnreadableFile };
+                let message = format!("configuration file '{}' {why}", name.display());
+                input.pending.push(Diagnostic::nowhere(code, message));
+            }
         }
         input
     }
 
-    fn enter(&mut self, path: &Path, text: Text, included: Option<Span>) {
-        if let Some(file) = self.sources.add(path.to_owned(), Arc::clone(&text), included) {
-            self.frames.push(Frame { file, text, next: 0 });
-        }
+    fn enter(&mut self, name: PathBuf, path: PathBuf, text: Text, included: Option<Span>) {
+        let Some(file) = self.sources.add(name, Arc::clone(&text), included) else { return self.stop() };
+        let directory = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
+        let path = include::normalized(&path);
+        let checks_before = self.checks;
+        self.frames.push(Frame::File(FileFrame { file, text, next: 0, path, directory, checks_before }));
     }
 
     /// Reads the next line that is not blank. `false` at the end.
     pub(crate) fn next_line(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
         self.pending.drain(..).for_each(|diagnostic| diagnostics.push(diagnostic));
-        while let Some(frame) = self.frames.last_mut() {
-            let rest = frame.text.get(frame.next..).unwrap_or_default();
-            if rest.is_empty() {
-                self.end = Span::new(frame.file, frame.text.len(), 0);
-                self.frames.pop();
+        while self.pull(line, diagnostics) {
+            if line.text.is_empty() {
                 continue;
             }
-            let start = frame.next;
-            let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-            frame.next += length + 1;
-            let physical = rest.get(..length).unwrap_or_default();
-            if physical.contains(&0) {
-                let span = Span::new(frame.file, start, length);
-                diagnostics.push(Diagnostic::new(Code::EmbeddedNul, span, "the line holds a NUL byte"));
-                continue;
+            if self.is_plain(line) {
+                return true;
             }
-            strip(physical, frame.file, start, line);
-            if !line.text.is_empty() {
+            if let Outcome::Line = self.resolve(line, diagnostics) {
                 return true;
             }
         }
         false
+    }
+
+    /// Nothing in the line asks for more than words.
+    fn is_plain(&self, line: &LogicalLine) -> bool {
+        !matches!(line.text.first(), Some(b'@' | b'$' | b'~'))
+            && !line.text.contains(&b'$')
+            && !line.text.starts_with(b"include")
+    }
+
+    /// Takes the next line from where lines come from. It may be empty. `false` at the end.
+    fn pull(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
+        loop {
+            let Some(frame) = self.frames.last_mut() else { return false };
+            if let Frame::Waiting(waiting) = frame {
+                match waiting.paths.pop_front() {
+                    Some(path) => {
+                        let (included, checks) = (waiting.included, waiting.checks);
+                        self.open(path, included, checks, diagnostics);
+                    }
+                    None => {
+                        self.frames.pop();
+                    }
+                }
+                continue;
+            }
+            let found = match frame {
+                Frame::File(frame) => {
+                    let found = frame.read(line, diagnostics);
+                    if !found {
+                        self.end = Span::new(frame.file, frame.text.len(), 0);
+                        self.checks = frame.checks_before;
+                    }
+                    found
+                }
+                Frame::Waiting(_) => false,
+                Frame::Lines(rest) => next_of_lines(rest, line, &mut self.sources),
+                Frame::Sequence(frame) => match frame.passes.next() {
+                    Some(values) => {
+                        frame.set(&mut self.definitions, &values);
+                        line.clear();
+                        line.append(&frame.text, 0..frame.text.text.len());
+                        true
+                    }
+                    None => false,
+                },
+            };
+            if !found {
+                self.frames.pop();
+                continue;
+            }
+            if !matches!(self.frames.last(), Some(Frame::File(_))) {
+                self.expanded_bytes = self.expanded_bytes.saturating_add(bytes(line));
+            }
+            self.lines += 1;
+            if self.lines > self.options.max_lines || self.expanded_bytes > MAX_EXPANDED_BYTES {
+                let message = format!("the configuration grows beyond {} lines", self.lines - 1);
+                diagnostics.push(Diagnostic::new(Code::TooManyLines, line.whole(), message));
+                self.stop();
+                return false;
+            }
+            return true;
+        }
+    }
+
+    /// Decides conditions, takes up definitions, replaces variables, enters sequences and includes.
+    fn resolve(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> Outcome {
+        if line.text.first() == Some(&b'@') && !self.keep_conditional(line) {
+            return Outcome::Consumed;
+        }
+        if let Some((name, value)) = definition_head(&line.text) {
+            let name = Arc::from(name);
+            self.define(name, value, line, diagnostics);
+            return Outcome::Consumed;
+        }
+        if line.text.first() == Some(&b'~') {
+            self.enter_sequence(line, diagnostics);
+            return Outcome::Consumed;
+        }
+        if line.text.contains(&b'$') && self.replace(line, diagnostics) {
+            self.enter_sequence(line, diagnostics);
+            return Outcome::Consumed;
+        }
+        if let Some(directive) = include::directive(&line.text) {
+            self.include(line, directive, diagnostics);
+            return Outcome::Consumed;
+        }
+        if line.text.is_empty() { Outcome::Consumed } else { Outcome::Line }
+    }
+
+    /// `@ID text`: whether the text counts; the condition is taken off.
+    fn keep_conditional(&self, line: &mut LogicalLine) -> bool {
+        let end = line.text.iter().position(|byte| crate::token::is_blank(*byte)).unwrap_or(line.text.len());
+        let condition = line.text.get(1..end).unwrap_or_default();
+        let (differs, id) = match condition.strip_prefix(b"^") {
+            Some(id) => (true, id),
+            None => (false, condition),
+        };
+        let same = self.config_id.as_deref() == Some(id);
+        line.remove_front(end);
+        same != differs && !line.text.is_empty()
+    }
+
+    /// `$NAME=VALUE`, with the lines that belong to it.
+    fn define(&mut self, name: Arc<str>, value: usize, line: &LogicalLine, diagnostics: &mut Diagnostics) {
+        let mut first = LogicalLine::default();
+        first.append(line, value..line.text.len());
+        if first.text.last() != Some(&b'\\') {
+            self.definitions.set(name, Value::Line(Arc::new(first)));
+            return;
+        }
+        let mut lines = Vec::new();
+        let mut next = first;
+        loop {
+            let continues = next.text.last() == Some(&b'\\');
+            if continues {
+                next.truncate(next.text.len() - 1);
+            }
+            if !next.text.is_empty() {
+                self.expanded_bytes = self.expanded_bytes.saturating_add(bytes(&next));
+                lines.push(next);
+            }
+            if !continues {
+                break;
+            }
+            match self.continuation() {
+                Some(following) => next = following,
+                None => {
+                    let message = format!("the definition of '${name}' has no end");
+                    diagnostics.push(Diagnostic::new(Code::UnterminatedDefinition, line.whole(), message));
+                    break;
+                }
+            }
+        }
+        self.definitions.set(name, Value::Lines(Arc::from(lines)));
+    }
+
+    /// The next line of a multi-line definition: from the same place as its first. A line that holds only a
+    /// comment does not end the definition, a blank one does. `None` at the end of the file.
+    fn continuation(&mut self) -> Option<LogicalLine> {
+        let mut line = LogicalLine::default();
+        match self.frames.last_mut()? {
+            Frame::File(frame) => loop {
+                let file = frame.file;
+                let (start, physical) = frame.physical()?;
+                line.read(physical, file, start);
+                if !line.text.is_empty() || crate::token::trimmed(physical).is_empty() {
+                    return Some(line);
+                }
+            },
+            Frame::Lines(rest) => next_of_lines(rest, &mut line, &mut self.sources).then_some(line),
+            Frame::Sequence(_) | Frame::Waiting(_) => None,
+        }
+    }
+
+    /// Replaces the variables. `true`: the line is a sequence now.
+    fn replace(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
+        let directory = current_directory(&self.frames).to_owned();
+        let expanded = Expander {
+            source: self.source,
+            definitions: &self.definitions,
+            sources: &mut self.sources,
+            random: &mut self.random,
+            directory: &directory,
+            diagnostics,
+            replaced: 0,
+            active: Vec::new(),
+            stopped: false,
+        }
+        .expand(line);
+        self.expanded_bytes = self.expanded_bytes.saturating_add(bytes(&expanded.line));
+        *line = expanded.line;
+        let sources = &self.sources;
+        line.cut_comment(|origin| {
+            let is_sign = |name: &str| matches!(name, "_HASH" | "_BANG");
+            sources
+                .origin(origin)
+                .is_some_and(|origin| matches!(&origin.kind, OriginKind::BuiltIn(name) if is_sign(name)))
+        });
+        for rest in expanded.rest {
+            self.enter_lines(rest, diagnostics);
+        }
+        line.text.first() == Some(&b'~')
+    }
+
+    fn enter_lines(&mut self, rest: RestOfLines, diagnostics: &mut Diagnostics) {
+        let active = self.frames.iter().filter_map(|frame| match frame {
+            Frame::Lines(active) => Some(active),
+            Frame::File(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
+        });
+        let recursive = active.clone().any(|active| Arc::ptr_eq(&active.lines, &rest.lines));
+        if recursive || active.count() >= MAX_EXPANSION_DEPTH {
+            let message = format!("the lines of '${}' lead back to it", rest.name);
+            let mut diagnostic = Diagnostic::new(Code::ExpansionLoop, rest.used, message);
+            if let Some(first) = rest.lines.first() {
+                diagnostic = diagnostic.label(first.whole(), "defined here");
+            }
+            diagnostics.push(diagnostic);
+            return;
+        }
+        self.frames.push(Frame::Lines(rest));
+    }
+
+    fn enter_sequence(&mut self, line: &LogicalLine, diagnostics: &mut Diagnostics) {
+        let depth = self.frames.iter().filter(|frame| matches!(frame, Frame::Sequence(_))).count();
+        if depth >= MAX_SEQUENCE_DEPTH {
+            let message = format!("more than {MAX_SEQUENCE_DEPTH} sequences inside one another");
+            diagnostics.push(Diagnostic::new(Code::SequencesTooDeep, line.whole(), message));
+            return self.stop();
+        }
+        let report = |refused: Refused, span: Span, diagnostics: &mut Diagnostics| {
+            diagnostics.push(Diagnostic::new(refused.code, span, refused.message).expected(refused.expected));
+        };
+        let head = match sequence::head(&line.text) {
+            Ok(head) => head,
+            Err(refused) => return report(refused, line.whole(), diagnostics),
+        };
+        let mut items = LogicalLine::default();
+        items.append(line, head.items.clone());
+        let at = line.span(0, head.items.end + 1);
+        if items.text.contains(&b'$') {
+            let depth = self.frames.len();
+            self.replace(&mut items, diagnostics);
+            if self.frames.len() > depth {
+                self.frames.truncate(depth);
+                let message = "the items of a sequence cannot come from a definition of several lines";
+                diagnostics.push(Diagnostic::new(Code::MultiLineInside, at, message));
+                return;
+            }
+        }
+        match sequence::passes(head.form, &items.text) {
+            Ok(passes) => {
+                let mut text = LogicalLine::default();
+                text.append(line, head.text..line.text.len());
+                self.frames.push(Frame::Sequence(SequenceFrame { passes, text, at }));
+            }
+            Err(refused) => report(refused, at, diagnostics),
+        }
+    }
+
+    fn include(&mut self, line: &LogicalLine, directive: Directive, diagnostics: &mut Diagnostics) {
+        let pattern = crate::token::trimmed(line.from(directive.pattern));
+        let span = line.span(directive.pattern + pattern.start, pattern.len());
+        let pattern = line.from(directive.pattern).get(pattern).unwrap_or_default();
+        if pattern.is_empty() {
+            let message = "the include names no file";
+            diagnostics.push(
+                Diagnostic::new(Code::IncludeWithoutFile, line.whole(), message)
+                    .expected("a file or a pattern"),
+            );
+            return;
+        }
+        if !directive.known {
+            let keyword = String::from_utf8_lossy(line.text.get(..8).unwrap_or_default()).into_owned();
+            diagnostics.push(
+                Diagnostic::new(
+                    Code::UnknownInclude,
+                    line.span(0, 8),
+                    format!("'{keyword}' is taken as includer"),
+                )
+                .expected("include, includer, includem, includew, includeb or includea"),
+            );
+        }
+        let checks = directive.checks_over(self.checks);
+        let found = include::find(self.source, current_directory(&self.frames), pattern);
+        report_missing(&found, checks, span, diagnostics);
+        let (paths, included) = (found.paths.into(), Some(span));
+        self.frames.push(Frame::Waiting(WaitingFiles { paths, included, checks }));
+    }
+
+    fn open(&mut self, path: PathBuf, included: Option<Span>, checks: Checks, diagnostics: &mut Diagnostics) {
+        match self.read_included(&path, included, checks) {
+            Ok(text) => {
+                let name = path.strip_prefix(self.source.current_directory()).unwrap_or(&path).to_owned();
+                self.enter(name, path, text, included);
+            }
+            Err(diagnostic) => diagnostics.push(*diagnostic),
+        }
+    }
+
+    fn read_included(
+        &self,
+        path: &Path,
+        included: Option<Span>,
+        checks: Checks,
+    ) -> Result<Text, Box<Diagnostic>> {
+        let report = |code: Code, message: String| {
+            Box::new(Diagnostic { primary: included, ..Diagnostic::nowhere(code, message) })
+        };
+        let normal = include::normalized(path);
+        let files = self.frames.iter().filter_map(|frame| match frame {
+            Frame::File(file) => Some(file),
+            Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
+        });
+        let shown = path.display();
+        if files.clone().any(|file| file.path == normal) {
+            let message = format!("'{shown}' is being read already");
+            return Err(report(Code::IncludeLoop, message));
+        }
+        if files.count() >= MAX_INCLUDE_DEPTH {
+            let message = format!("'{shown}' is more than {MAX_INCLUDE_DEPTH} files deep");
+            return Err(report(Code::IncludesTooDeep, message));
+        }
+        if let Some(text) = self.sources.text_of(path) {
+            return Ok(Arc::clone(text));
+        }
+        self.source.read(path).map(Arc::new).map_err(|why| {
+            let code = if checks.readable { Code::IncludeUnreadable } else { Code::IncludeIgnored };
+            report(code, format!("'{shown}' {why}"))
+        })
+    }
+
+    /// `include_check` in `global_defs`: holds until the end of the file it stands in.
+    pub(crate) fn set_include_check<'w>(&mut self, words: impl Iterator<Item = &'w [u8]>) {
+        if !self.options.check_includes {
+            self.checks = self.checks.set(words);
+        }
+    }
+
+    /// `random_seed` in `global_defs`.
+    pub(crate) fn set_random_seed(&mut self, seed: u64) {
+        self.random = Random(seed);
     }
 
     /// Reads no further.
@@ -125,22 +480,84 @@ impl<'s> Input<'s> {
     }
 }
 
-/// Takes comment and outer blanks off a physical line that stands at `start` of its file.
-fn strip(physical: &[u8], file: FileId, start: usize, line: &mut LogicalLine) {
-    line.clear();
-    let comment = find_comment(physical);
-    let text = physical.get(..comment.end).unwrap_or_default();
-    let range = trimmed(text);
-    let text = text.get(range.clone()).unwrap_or_default();
-    let mut keep = |piece: Range<usize>| {
-        let offset = narrow(start + range.start + piece.start);
-        let start = narrow(line.text.len());
-        line.segments.push(Segment { start, file, offset, replaced: None, origin: OriginId::NONE });
-        line.text.extend_from_slice(text.get(piece).unwrap_or_default());
-    };
-    if comment.escapes {
-        without_escapes(text).into_iter().for_each(keep);
-    } else {
-        keep(0..text.len());
+impl FileFrame {
+    /// The next physical line with its place, without its line end.
+    fn physical(&mut self) -> Option<(usize, &[u8])> {
+        let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
+        let start = self.next;
+        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        self.next += length + 1;
+        Some((start, rest.get(..length)?))
     }
+
+    fn read(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
+        let file = self.file;
+        let Some((start, physical)) = self.physical() else { return false };
+        if physical.contains(&0) {
+            let span = Span::new(file, start, physical.len());
+            diagnostics.push(Diagnostic::new(Code::EmbeddedNul, span, "the line holds a NUL byte"));
+            line.clear();
+        } else {
+            line.read(physical, file, start);
+        }
+        true
+    }
+}
+
+impl SequenceFrame {
+    fn set(&self, definitions: &mut Definitions, values: &[Arc<str>]) {
+        for (place, name) in self.passes.names.iter().enumerate() {
+            let text = values.get(place).cloned().unwrap_or_else(|| Arc::from(""));
+            definitions.set(Arc::clone(name), Value::Counter { text, at: self.at.without_origin() });
+        }
+    }
+}
+
+/// A line of a multi-line definition, put where the definition is used.
+fn next_of_lines(rest: &mut RestOfLines, line: &mut LogicalLine, sources: &mut SourceMap) -> bool {
+    let Some(next) = rest.lines.get(rest.next) else { return false };
+    rest.next += 1;
+    let kind = OriginKind::Variable(Arc::clone(&rest.name));
+    let origin = sources.add_origin(Origin { kind, text: Some(next.whole()), parent: rest.used.origin });
+    line.clear();
+    line.append_replaced(&next.text, Replacement { used: rest.used, origin });
+    true
+}
+
+fn current_directory(frames: &[Frame]) -> &Path {
+    let file = frames.iter().rev().find_map(|frame| match frame {
+        Frame::File(file) => Some(file.directory.as_path()),
+        Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
+    });
+    file.unwrap_or(Path::new("/"))
+}
+
+fn report_missing(found: &include::Found, checks: Checks, span: Span, diagnostics: &mut Diagnostics) {
+    if found.paths.is_empty() {
+        let (strict, code) = match found.has_wildcard {
+            true => (checks.wildcard, Code::IncludeNoMatch),
+            false => (checks.plain, Code::IncludeMissing),
+        };
+        let message = "the include finds no file";
+        if strict {
+            diagnostics.push(Diagnostic::new(code, span, message));
+            return;
+        }
+        // An empty conf.d is how many configurations start.
+        let severity = if found.has_wildcard { Severity::Note } else { Severity::Warning };
+        diagnostics.push(Diagnostic::new(Code::IncludeIgnored, span, message).severity(severity));
+        if !checks.brace {
+            return;
+        }
+    }
+    if checks.brace && found.has_braces {
+        for missing in &found.without_match {
+            let message = format!("'{}' matches nothing", String::from_utf8_lossy(missing));
+            diagnostics.push(Diagnostic::new(Code::IncludeAlternativeMissing, span, message));
+        }
+    }
+}
+
+fn bytes(line: &LogicalLine) -> u64 {
+    u64::try_from(line.text.len()).unwrap_or(u64::MAX)
 }

@@ -3,14 +3,19 @@
 
 mod check;
 pub mod code;
+mod definition;
 pub mod diagnostic;
+mod expand;
+mod include;
 mod input;
 pub mod keyword;
 pub mod limits;
+mod line;
 pub mod load;
 mod lower;
 pub mod model;
 pub mod reader;
+mod sequence;
 pub mod source;
 pub mod span;
 pub mod suggest;

@@ -6,8 +6,10 @@ pub const MAX_FILE_BYTES: usize = u32::MAX as usize - 1;
 pub const MAX_INCLUDE_DEPTH: usize = 64;
 /// Files opened while one configuration is read.
 pub const MAX_FILES: usize = 65_536;
-/// Configuration lines that definitions, sequences and includes may produce together.
+/// Lines of a configuration, those included that definitions, sequences and includes produce.
 pub const MAX_LINES: u64 = 50_000_000;
+/// Bytes that definitions and sequences may produce together.
+pub const MAX_EXPANDED_BYTES: u64 = 1 << 31;
 /// Length of one line after variables have been replaced, in bytes.
 pub const MAX_EXPANDED_LINE_BYTES: usize = 1 << 20;
 /// Replacements in one line: a definition that leads back to itself ends here.
@@ -25,6 +27,6 @@ pub const MAX_BLOCK_DEPTH: usize = 1_000;
 /// Bytes of one top-level block after expansion.
 pub const MAX_BLOCK_BYTES: usize = 1 << 31;
 /// Remembered places of expanded text; words beyond it show only where they were used.
-pub const MAX_ORIGINS: usize = 1 << 22;
+pub const MAX_ORIGINS: usize = 1 << 20;
 /// Diagnostics kept in full; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 10_000;

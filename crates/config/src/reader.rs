@@ -4,8 +4,9 @@ use std::path::Path;
 
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::input::{Input, LogicalLine};
-use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH};
+use crate::input::Input;
+use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH, MAX_LINES};
+use crate::line::LogicalLine;
 use crate::source::Source;
 use crate::span::{SourceMap, Span};
 use crate::token::{Piece, Pieces};
@@ -47,10 +48,18 @@ impl<'b> Enclosing<'b> {
 }
 
 /// How to read.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// `-e`: every problem of an include is an error.
     pub check_includes: bool,
+    /// Lines after which reading stops with an error.
+    pub max_lines: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { check_includes: false, max_lines: MAX_LINES }
+    }
 }
 
 /// Reads a configuration: `next_block` until `None`, then `diagnostics` holds what is wrong with the text.
@@ -147,11 +156,30 @@ impl<'s> Reader<'s> {
                     self.settle(diagnostics);
                     self.make_room();
                     let words = pieces.words.get(words.clone()).unwrap_or_default();
-                    self.last = Some(line.copy_to(&mut self.building, text.clone(), words));
+                    let number = line.copy_to(&mut self.building, text.clone(), words);
+                    self.last = Some(number);
+                    self.obey(number);
                 }
             }
         }
         self.pieces = pieces;
+    }
+
+    /// Two lines of `global_defs` change how the lines after them are read.
+    fn obey(&mut self, number: u32) {
+        let [outer] = *self.open.as_slice() else { return };
+        let nodes = self.building.node(outer).zip(self.building.node(number));
+        let Some((_, node)) = nodes.filter(|(outer, _)| outer.keyword().bytes() == b"global_defs") else {
+            return;
+        };
+        match node.keyword().bytes() {
+            b"include_check" => self.input.set_include_check(node.arguments().map(|word| word.bytes())),
+            b"random_seed" => {
+                let seed = node.argument(0).and_then(|word| word.as_str()?.parse().ok());
+                seed.into_iter().for_each(|seed| self.input.set_random_seed(seed));
+            }
+            _ => {}
+        }
     }
 
     fn open_brace(&mut self, line: &LogicalLine, at: usize, diagnostics: &mut Diagnostics) {
@@ -247,5 +275,7 @@ impl<'s> Reader<'s> {
     }
 }
 
+#[cfg(test)]
+mod language;
 #[cfg(test)]
 mod tests;

@@ -57,8 +57,7 @@ impl Pieces {
                     at += length + 2;
                 }
                 _ => {
-                    let rest = text.get(at..).unwrap_or_default();
-                    let length = rest.iter().position(|byte| ends_word(*byte)).unwrap_or(rest.len());
+                    let length = bare_word(text.get(at..).unwrap_or_default());
                     self.words.push(word(at, length, false));
                     piece.reach(at, at + length);
                     at += length;
@@ -91,6 +90,23 @@ impl OpenPiece {
 
 fn word(start: usize, length: usize, quoted: bool) -> WordRange {
     (crate::span::narrow(start), crate::span::narrow(length), quoted)
+}
+
+/// Length of the word that text begins with. A reference to a variable that is not defined stays whole:
+/// its braces are none of a block.
+fn bare_word(text: &[u8]) -> usize {
+    let mut at = 0;
+    loop {
+        let rest = text.get(at..).unwrap_or_default();
+        at += rest.iter().position(|byte| ends_word(*byte)).unwrap_or(rest.len());
+        let reference = (at > 0 && text.get(at) == Some(&b'{') && text.get(at - 1) == Some(&b'$'))
+            .then(|| crate::definition::reference_at(text, at - 1, None))
+            .flatten();
+        match reference {
+            Some(reference) => at = reference.range.end,
+            None => return at,
+        }
+    }
 }
 
 fn ends_word(byte: u8) -> bool {

@@ -116,7 +116,7 @@ pub(crate) fn span_in(segments: &[Segment], start: u32, length: u32) -> Span {
 
 impl Segment {
     /// The rest of the segment from `from` on, put at `start`.
-    fn starting_at(&self, from: u32, start: u32) -> Segment {
+    pub(crate) fn starting_at(&self, from: u32, start: u32) -> Segment {
         let skipped = if self.replaced.is_some() { 0 } else { from.saturating_sub(self.start) };
         Segment { start, offset: self.offset.saturating_add(skipped), ..*self }
     }

@@ -1,6 +1,7 @@
 //! The processes: supervisor, vrrp worker, notify, reload, control socket.
 #![forbid(unsafe_code)]
 
+pub mod client;
 pub mod digest;
 pub mod message;
 pub mod options;

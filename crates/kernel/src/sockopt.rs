@@ -36,3 +36,14 @@ pub(crate) fn grow_receive_buffer(fd: impl AsFd, bytes: usize) {
         let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&fd, bytes);
     }
 }
+
+/// Sets the send buffer, beyond net.core.wmem_max where allowed and up to it otherwise.
+pub(crate) fn grow_send_buffer(fd: impl AsFd, bytes: usize) {
+    let forced = libc::c_int::try_from(bytes)
+        .map_err(|_| Errno::INVAL)
+        .and_then(|bytes| set_int(&fd, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, bytes));
+    if forced.is_err() {
+        // What remains is the system's default, which works for small loads.
+        let _ = rustix::net::sockopt::set_socket_send_buffer_size(&fd, bytes);
+    }
+}

@@ -1,9 +1,7 @@
 //! A daemon on a host.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::fs;
-use std::path::Path;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,47 +32,36 @@ impl Daemon {
     /// # Errors
     /// When it cannot be started.
     pub fn start(host: &Arc<Host>, program: &Program, configuration: &str) -> Result<Self> {
-        Self::start_with(host, program, configuration, &[])
+        Self::spawn(host, program.name(), Self::command(host, program, configuration)?)
     }
 
-    /// As [`Daemon::start`], with more arguments.
+    /// What [`Daemon::start`] runs, to add arguments or environment before [`Daemon::spawn`].
     ///
     /// # Errors
-    /// When it cannot be started.
-    pub fn start_with(
-        host: &Arc<Host>,
-        program: &Program,
-        configuration: &str,
-        further_arguments: &[&str],
-    ) -> Result<Self> {
-        let folder = format!("/run/{}", program.name());
+    /// When the configuration cannot be written.
+    pub fn command(host: &Host, program: &Program, configuration: &str) -> Result<Command> {
+        let folder = folder(program.name());
         host.write(&format!("{folder}/conf"), configuration)?;
-        let mut arguments: Vec<String> = ["-n", "-l", "-D"].map(str::to_owned).into();
+        let mut command = Command::new(program.path());
+        command.args(["-n", "-l", "-D"]);
         for (option, file) in
             [("-f", "conf"), ("-p", "k.pid"), ("-r", "v.pid"), ("-c", "c.pid"), ("-b", "b.pid")]
         {
-            arguments.extend([option.to_owned(), format!("{folder}/{file}")]);
+            command.arg(option).arg(format!("{folder}/{file}"));
         }
-        arguments.extend(further_arguments.iter().map(|argument| (*argument).to_owned()));
-        Self::spawn(host, program.name(), program.path(), &arguments)
+        Ok(command)
     }
 
     /// Starts any program as a daemon whose log is /run/NAME/log.
     ///
     /// # Errors
     /// When it cannot be started.
-    pub fn spawn(
-        host: &Arc<Host>,
-        name: &str,
-        program: &Path,
-        arguments: &[impl AsRef<std::ffi::OsStr>],
-    ) -> Result<Self> {
-        let folder = format!("/run/{name}");
+    pub fn spawn(host: &Arc<Host>, name: &str, mut command: Command) -> Result<Self> {
+        let folder = folder(name);
         fs::create_dir_all(host.outside(&folder))?;
         let log =
             fs::OpenOptions::new().append(true).create(true).open(host.outside(&format!("{folder}/log")))?;
-        let mut command = Command::new(program);
-        command.args(arguments).env("RUST_BACKTRACE", "1").stdout(log.try_clone()?).stderr(log);
+        command.env("RUST_BACKTRACE", "1").stdout(log.try_clone()?).stderr(log);
         let child = host.spawn(&mut command)?;
         Ok(Self { host: Arc::clone(host), child, folder })
     }
@@ -218,7 +205,6 @@ fn pid_inside(pid: u32) -> Option<u32> {
     numbers.split_whitespace().last()?.parse().ok()
 }
 
-/// For argument lists of mixed origin.
-pub(crate) fn words(list: &[&str]) -> Vec<OsString> {
-    list.iter().map(OsString::from).collect()
+fn folder(name: &str) -> String {
+    format!("/run/{name}")
 }

@@ -3,13 +3,14 @@
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::fs::chown;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use crate::daemon::{Daemon, words};
+use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::permission::left_out;
 use crate::program::find;
@@ -135,23 +136,10 @@ fn configuration_text(virtual_routers: &[VirtualRouter]) -> String {
 fn start(host: &Arc<Host>, name: &str) -> Result<Daemon> {
     let file = |suffix: &str| format!("{FOLDER}/{suffix}");
     let (configuration, pid_file, socket) = (file("frr.conf"), file(&format!("{name}.pid")), file("z.sock"));
-    let arguments = words(&[
-        "-f",
-        &configuration,
-        "-i",
-        &pid_file,
-        "-z",
-        &socket,
-        "--vty_socket",
-        FOLDER,
-        "-P",
-        "0",
-        "-A",
-        "127.0.0.1",
-        "--log",
-        "stdout",
-    ]);
-    Daemon::spawn(host, name, &PathBuf::from(DAEMONS).join(name), &arguments)
+    let mut command = Command::new(Path::new(DAEMONS).join(name));
+    command.args(["-f", &configuration, "-i", &pid_file, "-z", &socket, "--vty_socket", FOLDER]);
+    command.args(["-P", "0", "-A", "127.0.0.1", "--log", "stdout"]);
+    Daemon::spawn(host, name, command)
 }
 
 /// passwd(5): name, password, user, group.

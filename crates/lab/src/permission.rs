@@ -3,19 +3,28 @@
 use anyhow::{Context, Result};
 use steadfast_kernel::namespace::{self, Network};
 
+/// Whose rights the lab works with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rights {
+    /// The caller's own.
+    Own,
+    /// Those of root in a user namespace made for it.
+    UserNamespace,
+}
+
 /// Gets the right to make namespaces: as it is for root, and by a user namespace of its own for
 /// others, where the kernel allows that.
 ///
 /// # Errors
 /// One sentence on what to do, where the kernel allows neither. A process with more than one
 /// thread cannot enter a user namespace.
-pub fn obtain() -> Result<()> {
+pub fn obtain() -> Result<Rights> {
     if Network::anonymous().is_ok() {
-        return Ok(());
+        return Ok(Rights::Own);
     }
     namespace::become_root_of_user_namespace()
         .and_then(|()| Network::anonymous())
-        .map(drop)
+        .map(|_| Rights::UserNamespace)
         .context(
             "the lab is made of network namespaces, which this system gives only to root: run it as root, or allow \
              users to make them (sysctl user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0)",

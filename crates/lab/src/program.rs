@@ -24,7 +24,8 @@ impl Program {
         let named = env::var_os(STEADFAST_BIN).map(PathBuf::from);
         // target/PROFILE/deps/TEST
         let beside = || env::current_exe().ok()?.ancestors().nth(2).map(|profile| profile.join("steadfast"));
-        let found = named.or_else(beside).filter(|path| path.is_file());
+        // A program on a host starts in its root folder.
+        let found = named.or_else(beside).and_then(|path| path.canonicalize().ok());
         if found.is_none() {
             left_out(test, "no steadfast binary: set STEADFAST_BIN or run cargo build");
         }

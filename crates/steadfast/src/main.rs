@@ -1,4 +1,91 @@
-//! The steadfast command.
+//! The steadfast command: the daemon with keepalived's command line, and subcommands that ask it.
 #![forbid(unsafe_code)]
 
-fn main() {}
+mod command_line;
+mod daemon_face;
+mod events;
+mod exit;
+mod failure;
+mod lab;
+mod signum;
+mod status;
+mod terminal;
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+use std::process::ExitCode;
+
+use command_line::Subcommand;
+
+fn main() -> ExitCode {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let status = match face(&arguments) {
+        Face::Daemon(name) => daemon_face::run(name, &arguments),
+        Face::Client => client(&arguments),
+    };
+    ExitCode::from(status)
+}
+
+/// What the program was started as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Face {
+    /// The daemon, under this name.
+    Daemon(command_line::Name),
+    /// A subcommand.
+    Client,
+}
+
+/// A subcommand is what comes first and is no option; under keepalived's name there is none.
+fn face(arguments: &[OsString]) -> Face {
+    let program = arguments.first().map(Path::new).and_then(Path::file_name);
+    if program == Some(OsStr::new("keepalived")) {
+        return Face::Daemon(command_line::Name::Keepalived);
+    }
+    match arguments.get(1) {
+        Some(word) if !word.as_encoded_bytes().starts_with(b"-") => Face::Client,
+        _ => Face::Daemon(command_line::Name::Steadfast),
+    }
+}
+
+fn client(arguments: &[OsString]) -> u8 {
+    let subcommand = match command_line::parse_client(arguments) {
+        Ok(subcommand) => subcommand,
+        Err(error) => {
+            // Nothing can be said when the terminal is gone.
+            let _ = error.print();
+            return if error.use_stderr() { exit::USAGE } else { exit::SUCCESS };
+        }
+    };
+    let result = match subcommand {
+        Subcommand::Status(arguments) => status::run(&arguments),
+        Subcommand::Events(arguments) => events::run(&arguments),
+        Subcommand::Lab(arguments) => lab::run(&arguments),
+        Subcommand::Completion(arguments) => command_line::completion(&arguments),
+        Subcommand::Man => command_line::man(),
+    };
+    result.unwrap_or_else(|failure| failure.report())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use command_line::Name;
+
+    fn face_of(arguments: &[&str]) -> Face {
+        face(&arguments.iter().map(OsString::from).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_name_keepalived_never_has_subcommands() {
+        assert_eq!(face_of(&["/usr/sbin/keepalived"]), Face::Daemon(Name::Keepalived));
+        assert_eq!(face_of(&["keepalived", "status"]), Face::Daemon(Name::Keepalived));
+    }
+
+    #[test]
+    fn the_name_steadfast_has_them_in_first_place_only() {
+        assert_eq!(face_of(&["steadfast"]), Face::Daemon(Name::Steadfast));
+        assert_eq!(face_of(&["/usr/bin/steadfast", "-n", "status"]), Face::Daemon(Name::Steadfast));
+        assert_eq!(face_of(&["steadfast", "status"]), Face::Client);
+        assert_eq!(face_of(&["steadfast", "statsu"]), Face::Client);
+    }
+}

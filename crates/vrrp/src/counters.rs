@@ -46,8 +46,8 @@ pub struct Counters {
 /// Datagrams that belong to no instance.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MachineCounters {
-    /// Too short to carry a VRID.
-    pub truncated: u64,
+    /// Too short for a header, or with VRID 0.
+    pub malformed: u64,
     /// No instance has this VRID on this interface and in this family.
     pub unknown_vrid: u64,
 }

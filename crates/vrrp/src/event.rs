@@ -189,4 +189,16 @@ pub enum Event {
         /// Expected and found, in a sentence.
         reason: String,
     },
+    /// An accepted advert shows that the routers are not configured alike (address lists, intervals,
+    /// two owners, one source address); reported like `Dropped`.
+    Disagreement {
+        /// For which instance.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// From whom.
+        source: IpAddr,
+        /// Expected and found, in a sentence.
+        reason: String,
+    },
 }

@@ -15,13 +15,24 @@
 #![forbid(unsafe_code)]
 
 pub mod action;
+mod advert;
+mod announce;
 pub mod config;
 pub mod counters;
 pub mod event;
+mod group;
+mod instance;
 mod machine;
 mod plan;
+mod receive;
+mod reload;
 pub mod status;
+mod tally;
+#[cfg(test)]
+mod tests;
 pub mod timer;
+mod track;
+mod transition;
 
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use config::{
@@ -34,3 +45,4 @@ pub use machine::Machine;
 pub use plan::Plan;
 pub use status::{InstanceStatus, Resume};
 pub use timer::Moment;
+pub use transition::HANDOVER_GRACE;

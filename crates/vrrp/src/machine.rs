@@ -1,17 +1,72 @@
 //! The machine: what the caller drives.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use steadfast_wire::vrrp::{Family, Vrid};
+
 use crate::action::{Input, Sink};
-use crate::config::{Config, InstanceId};
+use crate::advert::sound;
+use crate::config::{Config, GroupId, InstanceConfig, InstanceId, InterfaceId};
 use crate::counters::MachineCounters;
-use crate::plan::Plan;
-use crate::status::{InstanceStatus, Resume};
-use crate::timer::Moment;
+use crate::event::{Cause, State};
+use crate::group::Group;
+use crate::instance::Instance;
+use crate::status::Resume;
+use crate::timer::{Entry, Moment, Queue};
+use crate::track::Trackers;
 
 /// All virtual routers of one worker.
 #[derive(Debug)]
 pub struct Machine {
-    config: Config,
-    counters: MachineCounters,
+    pub(crate) instances: Instances,
+    /// Which instances hear a VRID: several only where unicast peers tell them apart.
+    pub(crate) lookup: BTreeSet<(InterfaceId, Family, Vrid, InstanceId)>,
+    pub(crate) groups: BTreeMap<GroupId, Group>,
+    pub(crate) trackers: Trackers,
+    queue: Queue,
+    pub(crate) startup_until: Moment,
+    created: Moment,
+    pub(crate) started: bool,
+    pub(crate) stopping: bool,
+    /// Masters that gave up and still answer.
+    pub(crate) handing_over: usize,
+    pub(crate) counters: MachineCounters,
+}
+
+/// Instances by number, which is small and dense.
+#[derive(Debug, Default)]
+pub(crate) struct Instances(Vec<Option<Box<Instance>>>);
+
+impl Instances {
+    pub(crate) fn get(&self, id: InstanceId) -> Option<&Instance> {
+        self.0.get(id.index())?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
+        self.0.get_mut(id.index())?.as_deref_mut()
+    }
+
+    pub(crate) fn insert(&mut self, instance: Instance) {
+        let index = instance.id().index();
+        if self.0.len() <= index {
+            self.0.resize_with(index + 1, || None);
+        }
+        if let Some(slot) = self.0.get_mut(index) {
+            *slot = Some(Box::new(instance));
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: InstanceId) -> Option<Box<Instance>> {
+        self.0.get_mut(id.index())?.take()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Instance> {
+        self.0.iter().flatten().map(AsRef::as_ref)
+    }
+
+    pub(crate) fn ids(&self) -> Vec<InstanceId> {
+        self.iter().map(Instance::id).collect()
+    }
 }
 
 impl Machine {
@@ -20,49 +75,217 @@ impl Machine {
     ///
     /// `resume` holds the instances that a dead predecessor ran; they go on in the state they had.
     pub fn new(now: Moment, config: Config, resume: Vec<Resume>) -> Self {
-        let _ = (now, resume);
-        Self { config, counters: MachineCounters::default() }
+        let mut machine = Self {
+            instances: Instances::default(),
+            lookup: BTreeSet::new(),
+            groups: BTreeMap::new(),
+            trackers: Trackers::default(),
+            queue: Queue::default(),
+            startup_until: now + config.startup_delay,
+            created: now,
+            started: false,
+            stopping: false,
+            handing_over: 0,
+            counters: MachineCounters::default(),
+        };
+        for interface in &config.interfaces {
+            machine.trackers.name_interface(interface);
+        }
+        for script in &config.scripts {
+            machine.trackers.set_script(script);
+        }
+        for instance in config.instances {
+            machine.enrol(now, instance);
+        }
+        for group in &config.groups {
+            machine.set_group(group);
+        }
+        for resume in resume {
+            machine.take_over(resume);
+        }
+        machine
     }
 
     /// Something happened at `now`. For a datagram `now` is its arrival.
     pub fn handle(&mut self, now: Moment, input: Input<'_>, sink: &mut impl Sink) {
-        let _ = (now, input, sink);
+        match input {
+            Input::Datagram(datagram) => self.receive(now, &datagram, sink),
+            Input::Interface { interface, up, source_v4, source_v6, mtu: _ } => {
+                let was_up = self.trackers.is_up(interface);
+                if self.trackers.set_interface(interface, up, source_v4, source_v6) {
+                    self.interface_changed(now, interface, was_up != up, sink);
+                }
+            }
+            Input::SourcePresent { instance: id, present } => {
+                let Some(instance) = self.instances.get_mut(id) else { return };
+                instance.own.source_present = present;
+                self.reassess_if_running(now, id, &Cause::Source { present }, sink);
+            }
+            Input::ScriptResult { script, success } => {
+                let Some(cause) = self.trackers.count_script(script, success) else { return };
+                for id in self.trackers.script_users(script) {
+                    self.reassess_if_running(now, id, &cause, sink);
+                }
+            }
+            Input::Stop => self.stop(now, sink),
+        }
     }
 
     /// Runs every timer that is due at `now`; the first call starts the instances.
     pub fn advance(&mut self, now: Moment, sink: &mut impl Sink) {
-        let _ = (now, sink);
+        if !self.started {
+            self.start(now, sink);
+        }
+        while let Some(entry) = self.queue.peek() {
+            let Some(instance) = self.instances.get_mut(entry.instance) else {
+                self.queue.pop();
+                continue;
+            };
+            if instance.queued != entry.at {
+                self.queue.pop();
+                continue;
+            }
+            let deadline = instance.next_deadline();
+            if deadline > entry.at && entry.at <= now + instance.interval() {
+                // Adverts have moved the deadline on. To look an interval ahead spares a wake-up
+                // that would find nothing to do, and still costs only one change for several adverts.
+                self.queue.pop();
+                instance.queued = Moment::NEVER;
+                self.arm(entry.instance);
+                continue;
+            }
+            if entry.at > now {
+                break;
+            }
+            self.queue.pop();
+            instance.queued = Moment::NEVER;
+            self.fire(now, entry.instance, sink);
+            self.arm(entry.instance);
+        }
     }
 
-    /// When [`Machine::advance`] has work next.
+    /// When [`Machine::advance`] has work next; after `advance(now)` always later than `now`.
+    ///
+    /// It may be earlier than the next deadline, never later.
     pub fn next_wakeup(&self) -> Option<Moment> {
-        None
-    }
-
-    /// Takes over what a reload changed; everything else is left untouched.
-    pub fn apply(&mut self, now: Moment, plan: Plan, sink: &mut impl Sink) {
-        let _ = (now, plan, sink);
+        if self.started { self.queue.peek().map(|entry| entry.at) } else { Some(self.created) }
     }
 
     /// After [`Input::Stop`]: every hand-over is done and the daemon may exit.
-    pub fn is_drained(&self) -> bool {
-        self.config.instances.is_empty()
-    }
-
-    /// Snapshot for `status`.
-    pub fn status(&self, instance: InstanceId) -> Option<InstanceStatus> {
-        let _ = instance;
-        None
-    }
-
-    /// What a successor needs to go on with this instance; ask after every state change.
-    pub fn resume_state(&self, instance: InstanceId) -> Option<Resume> {
-        let _ = instance;
-        None
+    pub const fn is_drained(&self) -> bool {
+        self.stopping && self.handing_over == 0
     }
 
     /// Datagrams that belonged to no instance.
     pub const fn counters(&self) -> MachineCounters {
         self.counters
+    }
+
+    /// Adverts are heard: not before the start, nor during the start-up delay.
+    pub(crate) fn is_listening(&self, now: Moment) -> bool {
+        self.started && now >= self.startup_until
+    }
+
+    /// Takes an instance in, in INIT.
+    pub(crate) fn enrol(&mut self, now: Moment, config: std::sync::Arc<InstanceConfig>) {
+        let config = sound(config);
+        self.lookup.insert((config.interface, config.family, config.vrid, config.id));
+        self.trackers.subscribe(&config);
+        self.instances.insert(Instance::new(now, config));
+    }
+
+    /// Sees to it that the instance is woken in time. Deadlines that moved later need nothing.
+    pub(crate) fn arm(&mut self, id: InstanceId) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let at = instance.next_deadline();
+        if at < instance.queued {
+            instance.queued = at;
+            self.queue.push(Entry { at, instance: id });
+        }
+    }
+
+    pub(crate) fn reassess_if_running(
+        &mut self,
+        now: Moment,
+        id: InstanceId,
+        trigger: &Cause,
+        sink: &mut impl Sink,
+    ) {
+        if self.started && !self.stopping {
+            self.reassess(now, id, trigger, sink);
+        }
+    }
+
+    fn fire(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if instance.state == State::Master {
+            instance.announce_due(now, sink);
+        }
+        if instance.timers.protocol <= now {
+            self.protocol_due(now, id, sink);
+        }
+    }
+
+    fn interface_changed(
+        &mut self,
+        now: Moment,
+        interface: InterfaceId,
+        up_changed: bool,
+        sink: &mut impl Sink,
+    ) {
+        if !self.started || self.stopping {
+            return;
+        }
+        let state = Cause::Interface {
+            name: self.trackers.interface_name(interface),
+            up: self.trackers.is_up(interface),
+        };
+        for id in self.trackers.interface_users(interface) {
+            let Some(instance) = self.instances.get(id) else { continue };
+            let present = self.trackers.source(&instance.config).is_some();
+            let trigger = if up_changed { state.clone() } else { Cause::Source { present } };
+            self.reassess(now, id, &trigger, sink);
+        }
+    }
+
+    fn start(&mut self, now: Moment, sink: &mut impl Sink) {
+        self.started = true;
+        let ids = self.instances.ids();
+        let mut resumed = false;
+        for &id in &ids {
+            let Some(instance) = self.instances.get_mut(id) else { continue };
+            instance.standing = self.trackers.assess(&instance.config, instance.own);
+            if instance.state != State::Init {
+                resumed = true;
+                instance.resume(now, now.max(self.startup_until), &self.trackers, sink);
+                self.arm(id);
+            }
+        }
+        if resumed {
+            self.assume_groups_told();
+        }
+        for id in ids {
+            self.settle(now, id, &Cause::Start, sink);
+        }
+    }
+
+    fn stop(&mut self, now: Moment, sink: &mut impl Sink) {
+        if self.stopping {
+            return;
+        }
+        self.started = true;
+        self.stopping = true;
+        for id in self.instances.ids() {
+            self.retire(now, id, Cause::Stop, sink);
+        }
+        let groups: Vec<GroupId> = self.groups.keys().copied().collect();
+        for group in groups {
+            self.tell_group_state(now, group, vec![Cause::Stop], sink);
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn queue(&self) -> &Queue {
+        &self.queue
     }
 }

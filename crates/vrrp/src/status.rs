@@ -10,6 +10,8 @@ use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
 use crate::config::{GroupId, InstanceId, InterfaceId, ScriptId};
 use crate::counters::Counters;
 use crate::event::{Cause, State};
+use crate::instance::Instance;
+use crate::machine::Machine;
 use crate::timer::Moment;
 
 /// A router that claims, or claimed, the addresses.
@@ -122,6 +124,8 @@ pub struct Resume {
     pub master: Option<Master>,
     /// Interval learned from the master.
     pub master_interval: Duration,
+    /// An owner that gave way to another owner.
+    pub lowered: bool,
     /// Results of the scripts it tracks, so that a master need not wait for the next run.
     pub scripts: Vec<ScriptResume>,
     /// Counters as they stood.
@@ -137,6 +141,101 @@ pub struct ScriptResume {
     pub count: u32,
     /// Good or bad; `None` before the first result.
     pub good: Option<bool>,
+    /// Whether the last run succeeded.
+    pub last: bool,
     /// Equal results in a row.
     pub times: u32,
+}
+
+impl Machine {
+    /// Snapshot for `status`.
+    pub fn status(&self, instance: InstanceId) -> Option<InstanceStatus> {
+        let instance = self.instances.get(instance)?;
+        let config = &instance.config;
+        let running = |deadline: Moment| (deadline != Moment::NEVER).then_some(deadline);
+        Some(InstanceStatus {
+            instance: config.id,
+            name: Arc::clone(&config.name),
+            vrid: config.vrid,
+            family: config.family,
+            version: config.interval.version(),
+            interface: config.interface,
+            group: config.group,
+            state: instance.state,
+            since: instance.since,
+            causes: instance.causes.clone(),
+            master: self.master_of(instance),
+            base_priority: config.priority,
+            effective_priority: instance.standing.priority,
+            trackers: self.trackers.shares(config),
+            faults: self.faults_of(instance),
+            last_advert: instance.last_heard,
+            interval: config.interval,
+            master_interval: instance.master_interval,
+            deadline: running(instance.timers.protocol),
+            preempt_at: instance.preempt_at,
+            counters: instance.counters,
+        })
+    }
+
+    /// Every instance, those included that a reload removed and that still hand over.
+    pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
+        self.instances.iter().map(Instance::id)
+    }
+
+    /// What a successor needs to go on with this instance; ask after every state change.
+    pub fn resume_state(&self, instance: InstanceId) -> Option<Resume> {
+        let instance = self.instances.get(instance)?;
+        Some(Resume {
+            instance: instance.id(),
+            state: instance.state,
+            since: instance.since,
+            causes: instance.causes.clone(),
+            master: instance.master,
+            master_interval: instance.master_interval,
+            lowered: instance.own.lowered,
+            scripts: self.trackers.script_results(&instance.config),
+            counters: instance.counters,
+        })
+    }
+
+    /// The instance goes on where a predecessor left it. One that was giving up starts afresh.
+    pub(crate) fn take_over(&mut self, resume: Resume) {
+        for script in &resume.scripts {
+            self.trackers.resume_script(script);
+        }
+        let Some(instance) = self.instances.get_mut(resume.instance) else { return };
+        instance.counters = resume.counters;
+        if !matches!(resume.state, State::Init | State::Stop) {
+            instance.state = resume.state;
+            instance.since = resume.since;
+            instance.causes = resume.causes;
+            instance.master = resume.master;
+            instance.master_interval = resume.master_interval;
+            instance.own.lowered = resume.lowered;
+        }
+    }
+
+    fn master_of(&self, instance: &Instance) -> Option<Master> {
+        if instance.state == State::Master {
+            let priority = instance.standing.priority;
+            self.trackers.source(&instance.config).map(|address| Master { address, priority })
+        } else {
+            instance.master
+        }
+    }
+
+    fn faults_of(&self, instance: &Instance) -> Vec<Cause> {
+        let mut faults = self.trackers.faults(&instance.config, instance.own);
+        if let Some(group) = self.group_of(instance.config.group) {
+            let others = group.members.iter().filter(|member| **member != instance.id());
+            let faulty =
+                others.filter_map(|member| self.instances.get(*member)).find(|member| member.standing.fault);
+            faults.extend(faulty.map(|member| Cause::Group {
+                group: Arc::clone(&group.name),
+                member: Arc::clone(&member.config.name),
+            }));
+        }
+        faults
+    }
 }

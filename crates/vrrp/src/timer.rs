@@ -1,9 +1,13 @@
-//! Points in time, handed in by the caller.
+//! Points in time, handed in by the caller; the grid that adverts fall on; the queue of deadlines.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::config::InstanceId;
 
 /// Nanoseconds on a clock that never goes back. Its origin is the caller's: the daemon uses
 /// `CLOCK_MONOTONIC`, the simulator counts from zero.
@@ -46,5 +50,113 @@ impl Sub<Duration> for Moment {
 
     fn sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
+    }
+}
+
+/// Slots of the grid that adverts of one interval fall on.
+///
+/// Masters of equal interval share sixteen moments an interval instead of one each, so that one
+/// wake-up and one batch of system calls sends many adverts. Sixteen, and not one, keeps bursts
+/// at a sixteenth of all instances, which bounds both the time a batch takes and the packets that
+/// a peer finds in its socket at once. A slot is never later than one interval after the advert
+/// before it, so no peer ever waits longer than the protocol says.
+const GRID_SLOTS: u32 = 16;
+
+/// The last moment on `instance`'s slot of the grid that is at most one `interval` after `from`.
+///
+/// On the grid already, that is exactly `from + interval`: the period does not drift. Off the grid
+/// (first advert, changed interval) it is earlier. Always later than `from`.
+pub(crate) fn next_on_grid(from: Moment, interval: Duration, instance: InstanceId) -> Moment {
+    let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
+    let phase = interval / u64::from(GRID_SLOTS) * u64::from(instance.0 % GRID_SLOTS);
+    let latest = from.0.saturating_add(interval);
+    // phase < interval, so the difference does not wrap.
+    Moment(latest - latest.saturating_add(interval - phase) % interval)
+}
+
+/// One wake-up of one instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Entry {
+    pub(crate) at: Moment,
+    pub(crate) instance: InstanceId,
+}
+
+/// Wake-ups in order of time, then of instance number.
+///
+/// An instance has one live entry, at or before its earliest deadline. Deadlines that move later do
+/// not touch the queue: the entry is compared with the deadline when it comes up.
+#[derive(Debug, Default)]
+pub(crate) struct Queue {
+    heap: BinaryHeap<Reverse<Entry>>,
+    #[cfg(test)]
+    pub(crate) touched: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, entry: Entry) {
+        #[cfg(test)]
+        {
+            self.touched += 1;
+        }
+        self.heap.push(Reverse(entry));
+    }
+
+    #[cfg(test)]
+    pub(crate) fn length(&self) -> usize {
+        self.heap.len()
+    }
+
+    pub(crate) fn peek(&self) -> Option<Entry> {
+        self.heap.peek().map(|entry| entry.0)
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Entry> {
+        #[cfg(test)]
+        {
+            self.touched += 1;
+        }
+        self.heap.pop().map(|entry| entry.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn grid_is_never_late_and_always_ahead(from in 0_u64..1 << 62, centiseconds in 1_u64..4096, id in 0_u32..5000) {
+            let interval = Duration::from_millis(centiseconds * 10);
+            let from = Moment::from_nanos(from);
+            let next = next_on_grid(from, interval, InstanceId(id));
+            prop_assert!(next > from && next <= from + interval);
+            prop_assert_eq!(next_on_grid(next, interval, InstanceId(id)), next + interval);
+        }
+    }
+
+    #[test]
+    fn equal_intervals_share_sixteen_moments() {
+        let interval = Duration::from_secs(1);
+        let mut moments: Vec<_> = (0..4000)
+            .map(|id| {
+                next_on_grid(Moment::from_nanos(77 + u64::from(id) * 1_000_000), interval, InstanceId(id))
+            })
+            .map(|moment| moment.as_nanos() % 1_000_000_000)
+            .collect();
+        moments.sort_unstable();
+        moments.dedup();
+        assert_eq!(moments.len(), 16);
+    }
+
+    #[test]
+    fn queue_orders_by_time_then_instance() {
+        let mut queue = Queue::default();
+        for (at, instance) in [(5, 2), (5, 1), (3, 9)] {
+            queue.push(Entry { at: Moment::from_nanos(at), instance: InstanceId(instance) });
+        }
+        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|entry| entry.instance.0).collect();
+        assert_eq!(order, [9, 1, 2]);
     }
 }

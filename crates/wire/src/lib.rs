@@ -5,4 +5,13 @@
 //! names the reason when it refuses.
 #![forbid(unsafe_code)]
 
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod icmp;
+pub mod ipv4;
+pub mod ipv6;
+pub mod ndp;
 pub mod vrrp;
+
+mod cursor;

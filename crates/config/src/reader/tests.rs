@@ -2,10 +2,13 @@ use super::*;
 use crate::source::Memory;
 
 /// The configuration as nested lists: `keyword arg(child child)`.
-pub(crate) fn shown(text: &str) -> (String, Diagnostics) {
-    let source = Memory::new().file("k.conf", text);
+pub(super) fn shown(text: &str) -> (String, Diagnostics) {
+    read(&Memory::new().file("k.conf", text))
+}
+
+pub(super) fn read(source: &Memory) -> (String, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let mut reader = Reader::new(&source, Path::new("k.conf"), Options::default(), &NoGrammar);
+    let mut reader = Reader::new(source, Path::new("k.conf"), Options::default(), &NoGrammar);
     let mut shown = Vec::new();
     while let Some(block) = reader.next_block(&mut diagnostics) {
         shown.push(show(block.root().unwrap()));
@@ -23,7 +26,7 @@ fn show(node: Node<'_>) -> String {
     }
 }
 
-fn codes(diagnostics: &Diagnostics) -> Vec<Code> {
+pub(super) fn codes(diagnostics: &Diagnostics) -> Vec<Code> {
     diagnostics.iter().map(|diagnostic| diagnostic.code).collect()
 }
 

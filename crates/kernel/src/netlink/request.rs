@@ -104,13 +104,29 @@ impl Requests {
         &mut self,
         message: &RouteNetlinkMessage,
         attempted: &str,
-        mut restart: impl FnMut() -> State,
+        restart: impl FnMut() -> State,
         mut take: impl FnMut(&mut State, RouteNetlinkMessage),
+    ) -> Result<State> {
+        self.dump_frames(message, attempted, restart, |state, frame| {
+            // A message that the codec cannot read is one of a kind the caller does not use.
+            if let Some(message) = decode(frame) {
+                take(state, message);
+            }
+        })
+    }
+
+    /// The same, undecoded.
+    pub(super) fn dump_frames<State>(
+        &mut self,
+        message: &RouteNetlinkMessage,
+        attempted: &str,
+        mut restart: impl FnMut() -> State,
+        mut take: impl FnMut(&mut State, &NetlinkBuffer<&[u8]>),
     ) -> Result<State> {
         for _ in 0..DUMP_ATTEMPTS_MAX {
             let mut state = restart();
             let whole = self
-                .dump_once(message.clone(), |message| take(&mut state, message))
+                .dump_once(message.clone(), |frame| take(&mut state, frame))
                 .attempt(attempted.to_owned())?;
             if whole {
                 return Ok(state);
@@ -123,7 +139,7 @@ impl Requests {
     fn dump_once(
         &mut self,
         message: RouteNetlinkMessage,
-        mut take: impl FnMut(RouteNetlinkMessage),
+        mut take: impl FnMut(&NetlinkBuffer<&[u8]>),
     ) -> std::result::Result<bool, Errno> {
         let sequence = self.next_sequence();
         let mut bytes = Vec::new();
@@ -144,12 +160,7 @@ impl Requests {
                             return Err(errno);
                         }
                     }
-                    _ => {
-                        // A message that the codec cannot read is one of a kind we do not use.
-                        if let Some(message) = decode(&frame) {
-                            take(message);
-                        }
-                    }
+                    _ => take(&frame),
                 }
             }
         }
@@ -294,7 +305,7 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 /// The message inside a frame, if the codec knows it.
-pub(super) fn decode(frame: &NetlinkBuffer<&[u8]>) -> Option<RouteNetlinkMessage> {
+fn decode(frame: &NetlinkBuffer<&[u8]>) -> Option<RouteNetlinkMessage> {
     match NetlinkMessage::<RouteNetlinkMessage>::deserialize(frame.clone().into_inner()).ok()?.payload {
         NetlinkPayload::InnerMessage(message) => Some(message),
         _ => None,

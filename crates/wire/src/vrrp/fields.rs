@@ -113,6 +113,14 @@ impl AdvertInterval {
             Self::Centiseconds(c) => c.duration(),
         }
     }
+
+    /// The version whose header carries it.
+    pub const fn version(self) -> Version {
+        match self {
+            Self::Seconds(_) => Version::V2,
+            Self::Centiseconds(_) => Version::V3,
+        }
+    }
 }
 
 /// Protocol version.
@@ -131,6 +139,21 @@ impl Version {
             Self::V2 => 2,
             Self::V3 => 3,
         }
+    }
+
+    /// `None` for a version that is not spoken.
+    pub const fn from_number(number: u8) -> Option<Self> {
+        match number {
+            2 => Some(Self::V2),
+            3 => Some(Self::V3),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.number().fmt(f)
     }
 }
 
@@ -151,5 +174,22 @@ impl Family {
             IpAddr::V4(_) => Self::V4,
             IpAddr::V6(_) => Self::V6,
         }
+    }
+
+    /// Octets of an address.
+    pub const fn address_length(self) -> usize {
+        match self {
+            Self::V4 => 4,
+            Self::V6 => 16,
+        }
+    }
+}
+
+impl fmt::Display for Family {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "IPv4",
+            Self::V6 => "IPv6",
+        })
     }
 }

@@ -1,0 +1,265 @@
+//! Raw sockets of IP protocol 112, and reading and writing many datagrams with one system call.
+//!
+//! The receiving and the sending socket are two: the one joined to the group must not hear what this node says, and
+//! the sending one must queue nothing.
+
+mod receive;
+mod send;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use rustix::net::{
+    AddressFamily, Protocol, SocketAddrV4, SocketAddrV6, SocketFlags, SocketType, ipproto, sockopt as options,
+};
+use steadfast_wire::ipv4::PROTOCOL_VRRP;
+
+use crate::clock;
+use crate::error::{Attempt, Capability, Errno, Result};
+use crate::sockopt;
+
+pub use receive::{BadDatagram, Datagram, ReceiveBatch};
+pub(crate) use send::{Destination, family};
+pub use send::{MESSAGES_PER_CALL_MAX, SendBatch, SendFailure, SocketIndex};
+
+/// Wanted receive buffer: adverts of some thousand virtual routers between two wake-ups.
+const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Wanted send buffer: one tick of some thousand virtual routers.
+const SEND_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// Queueing priority of control traffic (tc(8): TC_PRIO_INTERACTIVE, the band that is served first).
+const SOCKET_PRIORITY: libc::c_int = 6;
+
+/// `SO_BINDTOIFINDEX` (Linux 5.1), which libc has for some targets only.
+const SO_BINDTOIFINDEX: libc::c_int = 62;
+
+/// What a pair of sockets is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// Adverts to a group on one interface.
+    Group {
+        /// Interface index.
+        interface: u32,
+        /// 224.0.0.18, ff02::12 or another.
+        group: IpAddr,
+    },
+    /// Adverts between single nodes.
+    Unicast {
+        /// Interface index; `None` leaves it to the routes.
+        interface: Option<u32>,
+        /// The own address; need not exist yet.
+        source: IpAddr,
+    },
+}
+
+/// Hears the adverts for one [`Endpoint`]. Non-blocking.
+#[derive(Debug)]
+pub struct ReceiveSocket {
+    fd: OwnedFd,
+    endpoint: Endpoint,
+    /// When it was last known to hold nothing, for bounding arrival times.
+    empty_since: u64,
+    /// Datagrams that the kernel dropped for want of room, as last told.
+    lost: u32,
+}
+
+/// Sends adverts for one [`Endpoint`], each with its whole IP header. Receives nothing.
+#[derive(Debug)]
+pub struct SendSocket {
+    fd: OwnedFd,
+    endpoint: Endpoint,
+}
+
+impl Endpoint {
+    /// Whether it is of IPv4.
+    pub const fn is_ipv4(&self) -> bool {
+        match self {
+            Self::Group { group: address, .. } | Self::Unicast { source: address, .. } => address.is_ipv4(),
+        }
+    }
+
+    /// Interface index, if it is bound to one.
+    pub const fn interface(&self) -> Option<u32> {
+        match *self {
+            Self::Group { interface, .. } => Some(interface),
+            Self::Unicast { interface, .. } => interface,
+        }
+    }
+
+    fn describe(&self) -> String {
+        match self {
+            Self::Group { interface, group } => format!("VRRP socket for {group} on interface {interface}"),
+            Self::Unicast { interface: Some(interface), source } => {
+                format!("VRRP socket for {source} on interface {interface}")
+            }
+            Self::Unicast { interface: None, source } => format!("VRRP socket for {source}"),
+        }
+    }
+}
+
+impl ReceiveSocket {
+    /// Opens one in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_RAW, ENODEV without the interface, ENOBUFS beyond net.ipv4.igmp_max_memberships.
+    pub fn open(endpoint: Endpoint) -> Result<Self> {
+        let opened = if endpoint.is_ipv4() { open_receive_v4(&endpoint) } else { open_receive_v6(&endpoint) };
+        let fd =
+            opened.attempt_with(Capability::NetRaw, format!("open the receiving {}", endpoint.describe()))?;
+        Ok(Self { fd, endpoint, empty_since: clock::monotonic(), lost: 0 })
+    }
+
+    /// What it was opened for.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Datagrams dropped by the kernel since the socket was opened because nobody read them in time. Known with the
+    /// next datagram that is read.
+    pub fn lost(&self) -> u32 {
+        self.lost
+    }
+}
+
+impl AsFd for ReceiveSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+impl SendSocket {
+    /// Opens one in the network namespace of the calling thread.
+    ///
+    /// # Errors
+    /// EPERM without CAP_NET_RAW, ENODEV without the interface.
+    pub fn open(endpoint: Endpoint) -> Result<Self> {
+        let fd = open_send(&endpoint)
+            .attempt_with(Capability::NetRaw, format!("open the sending {}", endpoint.describe()))?;
+        Ok(Self { fd, endpoint })
+    }
+
+    /// What it was opened for.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+}
+
+impl AsFd for SendSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+fn open_receive_v4(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
+    let fd = raw_socket(AddressFamily::INET, protocol(PROTOCOL_VRRP)?)?;
+    bind_to_interface(&fd, endpoint.interface())?;
+    // Otherwise the socket hears every group that any program has joined.
+    sockopt::set_int(&fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)?;
+    let address = match *endpoint {
+        Endpoint::Group { interface, group: IpAddr::V4(group) } => {
+            let membership = libc::ip_mreqn {
+                imr_multiaddr: libc::in_addr { s_addr: u32::from(group).to_be() },
+                imr_address: libc::in_addr { s_addr: 0 },
+                imr_ifindex: index(interface)?,
+            };
+            sockopt::set(&fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, &membership)?;
+            group
+        }
+        Endpoint::Unicast { source: IpAddr::V4(source), .. } => {
+            sockopt::set_int(&fd, libc::IPPROTO_IP, libc::IP_FREEBIND, 1)?;
+            source
+        }
+        _ => return Err(Errno::AFNOSUPPORT),
+    };
+    prepare_receive(&fd)?;
+    rustix::net::bind(&fd, &SocketAddrV4::new(address, 0))?;
+    Ok(fd)
+}
+
+fn open_receive_v6(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
+    let fd = raw_socket(AddressFamily::INET6, protocol(PROTOCOL_VRRP)?)?;
+    bind_to_interface(&fd, endpoint.interface())?;
+    sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0)?;
+    sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
+    sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+    // Checksums are the machine's to check and to count; the kernel would drop in silence.
+    sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_CHECKSUM, -1)?;
+    let address = match *endpoint {
+        Endpoint::Group { interface, group: IpAddr::V6(group) } => {
+            let membership = libc::ipv6_mreq {
+                ipv6mr_multiaddr: libc::in6_addr { s6_addr: group.octets() },
+                ipv6mr_interface: interface,
+            };
+            sockopt::set(&fd, libc::IPPROTO_IPV6, libc::IPV6_ADD_MEMBERSHIP, &membership)?;
+            group
+        }
+        Endpoint::Unicast { source: IpAddr::V6(source), .. } => {
+            sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_FREEBIND, 1)?;
+            source
+        }
+        _ => return Err(Errno::AFNOSUPPORT),
+    };
+    prepare_receive(&fd)?;
+    rustix::net::bind(&fd, &SocketAddrV6::new(address, 0, 0, endpoint.interface().unwrap_or(0)))?;
+    Ok(fd)
+}
+
+fn prepare_receive(fd: &OwnedFd) -> std::result::Result<(), Errno> {
+    sockopt::grow_receive_buffer(fd, RECEIVE_BUFFER_BYTES);
+    sockopt::set_int(fd, libc::SOL_SOCKET, libc::SO_TIMESTAMPNS, 1)?;
+    sockopt::set_int(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
+}
+
+/// Protocol 255 ("raw"): the sender writes the IP header, and no datagram of protocol 112 is queued for it.
+fn open_send(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
+    let family = if endpoint.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let fd = raw_socket(family, ipproto::RAW)?;
+    drop_everything_received(&fd)?;
+    bind_to_interface(&fd, endpoint.interface())?;
+    sockopt::grow_send_buffer(&fd, SEND_BUFFER_BYTES);
+    sockopt::set_int(&fd, libc::SOL_SOCKET, libc::SO_PRIORITY, SOCKET_PRIORITY)?;
+    let group = matches!(endpoint, Endpoint::Group { .. });
+    if endpoint.is_ipv4() {
+        options::set_ip_multicast_loop(&fd, false)?;
+        sockopt::set_int(&fd, libc::SOL_SOCKET, libc::SO_DONTROUTE, group.into())?;
+    } else {
+        options::set_ipv6_multicast_loop(&fd, false)?;
+    }
+    Ok(fd)
+}
+
+fn raw_socket(family: AddressFamily, protocol: Protocol) -> std::result::Result<OwnedFd, Errno> {
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    rustix::net::socket_with(family, SocketType::RAW, flags, Some(protocol))
+}
+
+fn protocol(number: u8) -> std::result::Result<Protocol, Errno> {
+    std::num::NonZeroU32::new(number.into()).map(Protocol::from_raw).ok_or(Errno::INVAL)
+}
+
+fn bind_to_interface(fd: &OwnedFd, interface: Option<u32>) -> std::result::Result<(), Errno> {
+    match interface {
+        Some(interface) => sockopt::set_int(fd, libc::SOL_SOCKET, SO_BINDTOIFINDEX, index(interface)?),
+        None => Ok(()),
+    }
+}
+
+fn index(interface: u32) -> std::result::Result<libc::c_int, Errno> {
+    libc::c_int::try_from(interface).map_err(|_| Errno::NODEV)
+}
+
+/// A filter whose only instruction takes zero bytes of every datagram.
+fn drop_everything_received(fd: &OwnedFd) -> std::result::Result<(), Errno> {
+    let mut take_nothing = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
+    let program = libc::sock_fprog { len: 1, filter: &raw mut take_nothing };
+    // The kernel copies the program during the call.
+    sockopt::set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// The address of nobody, for datagrams whose sender the kernel did not tell.
+const NOBODY_V4: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+const NOBODY_V6: IpAddr = IpAddr::V6(Ipv6Addr::UNSPECIFIED);
+
+#[cfg(test)]
+mod tests;

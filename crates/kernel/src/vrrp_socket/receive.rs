@@ -1,0 +1,287 @@
+//! Receiving many datagrams with one system call.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::fd::AsRawFd;
+
+use steadfast_wire::ipv4::{Ipv4Error, Ipv4Packet};
+
+use super::{NOBODY_V4, NOBODY_V6, ReceiveSocket};
+use crate::clock::{self, ClockPair};
+use crate::error::{Errno, Error, Result, last_errno};
+
+/// Room for the control messages of one datagram: arrival, hop limit, packet info, drops.
+const CONTROL_BYTES: usize = 128;
+
+/// Length of struct cmsghdr on Linux: a size and two integers.
+const CONTROL_HEADER_BYTES: usize = size_of::<usize>() + 8;
+
+/// Preallocated room for a batch of datagrams, used again and again and for any number of sockets.
+pub struct ReceiveBatch {
+    datagram_bytes: usize,
+    datagrams: Box<[u8]>,
+    controls: Box<[Control]>,
+    senders: Box<[libc::sockaddr_in6]>,
+    vectors: Box<[libc::iovec]>,
+    messages: Box<[libc::mmsghdr]>,
+    received: usize,
+    ipv4: bool,
+    clocks: ClockPair,
+    earliest: u64,
+}
+
+// SAFETY: the pointers in `vectors` and `messages` point into the other boxes of the same value, which move with it.
+unsafe impl Send for ReceiveBatch {}
+
+/// Control messages start at multiples of a word.
+#[repr(align(8))]
+#[derive(Clone, Copy)]
+struct Control([u8; CONTROL_BYTES]);
+
+/// A received datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram<'a> {
+    /// Sender.
+    pub source: IpAddr,
+    /// Group or own address.
+    pub destination: IpAddr,
+    /// TTL or hop limit; `None` if the kernel did not tell.
+    pub hop_limit: Option<u8>,
+    /// The payload, its IP header taken off.
+    pub message: &'a [u8],
+    /// When the kernel took it from the interface, nanoseconds of CLOCK_MONOTONIC.
+    pub arrival: u64,
+}
+
+/// A received datagram of no use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadDatagram {
+    /// Longer than the room for one.
+    #[error("datagram of {source_address} exceeds {room} bytes")]
+    Truncated {
+        /// Sender.
+        source_address: IpAddr,
+        /// Bytes of room.
+        room: usize,
+    },
+    /// Its IPv4 header is wrong.
+    #[error("datagram of {source_address}: {error}")]
+    Header {
+        /// Sender.
+        source_address: IpAddr,
+        /// How.
+        error: Ipv4Error,
+    },
+}
+
+impl ReceiveBatch {
+    /// Room for `count` datagrams of at most `datagram_bytes` each, IP header included.
+    pub fn new(count: usize, datagram_bytes: usize) -> Self {
+        // SAFETY: both are plain C structures for which all-zero is valid.
+        let (message, sender) =
+            unsafe { (std::mem::zeroed::<libc::mmsghdr>(), std::mem::zeroed::<libc::sockaddr_in6>()) };
+        let vector = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: datagram_bytes };
+        let mut batch = Self {
+            datagram_bytes,
+            datagrams: vec![0; count * datagram_bytes].into_boxed_slice(),
+            controls: vec![Control([0; CONTROL_BYTES]); count].into_boxed_slice(),
+            senders: vec![sender; count].into_boxed_slice(),
+            vectors: vec![vector; count].into_boxed_slice(),
+            messages: vec![message; count].into_boxed_slice(),
+            received: 0,
+            ipv4: true,
+            clocks: ClockPair { monotonic: 0, realtime: 0 },
+            earliest: 0,
+        };
+        batch.link_up();
+        batch
+    }
+
+    /// Points each message at its sender, vector and control buffer, and each vector at its datagram: once, because
+    /// the boxes never move.
+    fn link_up(&mut self) {
+        let datagrams = self.datagrams.chunks_exact_mut(self.datagram_bytes.max(1));
+        for (vector, datagram) in self.vectors.iter_mut().zip(datagrams) {
+            vector.iov_base = datagram.as_mut_ptr().cast();
+        }
+        let buffers = self.vectors.iter_mut().zip(&mut self.controls).zip(&mut self.senders);
+        for (message, ((vector, control), sender)) in self.messages.iter_mut().zip(buffers) {
+            message.msg_hdr.msg_iov = std::ptr::from_mut(vector);
+            message.msg_hdr.msg_iovlen = 1;
+            message.msg_hdr.msg_control = control.0.as_mut_ptr().cast();
+            message.msg_hdr.msg_name = std::ptr::from_mut(sender).cast();
+        }
+    }
+
+    /// Reads what waits at `socket`, without waiting, and forgets the batch before. Returns whether there may be
+    /// more: the batch was full.
+    ///
+    /// # Errors
+    /// The kernel's, such as ENETDOWN; an empty socket is none.
+    pub fn receive(&mut self, socket: &mut ReceiveSocket) -> Result<bool> {
+        self.received = 0;
+        self.ipv4 = socket.endpoint.is_ipv4();
+        self.earliest = socket.empty_since;
+        for message in &mut self.messages {
+            message.msg_hdr.msg_namelen =
+                libc::socklen_t::try_from(size_of::<libc::sockaddr_in6>()).unwrap_or(0);
+            message.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+            message.msg_hdr.msg_flags = 0;
+        }
+        let before = clock::monotonic();
+        let count = libc::c_uint::try_from(self.messages.len()).unwrap_or(libc::c_uint::MAX);
+        // SAFETY: each of the `count` messages points at buffers of its own with their true lengths (`link_up`); the
+        // kernel keeps none of the pointers.
+        let received = unsafe {
+            libc::recvmmsg(
+                socket.fd.as_raw_fd(),
+                self.messages.as_mut_ptr(),
+                count,
+                libc::MSG_DONTWAIT as _,
+                std::ptr::null_mut(),
+            )
+        };
+        self.clocks = ClockPair::sample();
+        match usize::try_from(received) {
+            Ok(received) => self.received = received,
+            Err(_) => match last_errno() {
+                Errno::AGAIN | Errno::INTR => {}
+                errno => {
+                    return Err(Error::new(format!("read the {}", socket.endpoint.describe()), errno));
+                }
+            },
+        }
+        let full = self.received == self.messages.len();
+        if !full {
+            socket.empty_since = before;
+        }
+        self.note_lost(socket);
+        Ok(full)
+    }
+
+    /// The datagrams of the last [`receive`](Self::receive), in the order of their arrival.
+    pub fn iter(&self) -> impl Iterator<Item = Result<Datagram<'_>, BadDatagram>> + '_ {
+        let datagrams = self.datagrams.chunks_exact(self.datagram_bytes.max(1));
+        let parts = self.messages.iter().zip(datagrams).zip(&self.controls).zip(&self.senders);
+        parts
+            .take(self.received)
+            .map(|(((message, datagram), control), sender)| self.datagram(message, datagram, control, sender))
+    }
+
+    fn datagram<'a>(
+        &'a self,
+        message: &libc::mmsghdr,
+        datagram: &'a [u8],
+        control: &Control,
+        sender: &libc::sockaddr_in6,
+    ) -> Result<Datagram<'a>, BadDatagram> {
+        let told = Told::read(control, message);
+        let arrival =
+            told.stamp.map_or(self.clocks.monotonic, |stamp| self.clocks.monotonic_of(stamp, self.earliest));
+        let length = usize::try_from(message.msg_len).unwrap_or(usize::MAX);
+        let bytes = datagram.get(..length).unwrap_or(datagram);
+        let truncated = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
+        let room = self.datagram_bytes;
+        if self.ipv4 {
+            let source_address = ipv4_source(bytes);
+            if truncated {
+                return Err(BadDatagram::Truncated { source_address, room });
+            }
+            let packet =
+                Ipv4Packet::parse(bytes).map_err(|error| BadDatagram::Header { source_address, error })?;
+            Ok(Datagram {
+                source: packet.source.into(),
+                destination: packet.destination.into(),
+                hop_limit: Some(packet.ttl),
+                message: packet.payload,
+                arrival,
+            })
+        } else {
+            let source = IpAddr::V6(Ipv6Addr::from(sender.sin6_addr.s6_addr));
+            if truncated {
+                return Err(BadDatagram::Truncated { source_address: source, room });
+            }
+            let destination = told.destination.map_or(NOBODY_V6, IpAddr::V6);
+            Ok(Datagram { source, destination, hop_limit: told.hop_limit, message: bytes, arrival })
+        }
+    }
+
+    fn note_lost(&self, socket: &mut ReceiveSocket) {
+        let newest = self.messages.iter().zip(&self.controls).take(self.received).next_back();
+        if let Some((message, control)) = newest
+            && let Some(lost) = Told::read(control, message).lost
+        {
+            socket.lost = lost;
+        }
+    }
+}
+
+/// The sender in an IPv4 header, for naming one whose datagram is of no use.
+fn ipv4_source(bytes: &[u8]) -> IpAddr {
+    match bytes.get(12..16) {
+        Some(&[a, b, c, d]) => IpAddr::V4(Ipv4Addr::new(a, b, c, d)),
+        _ => NOBODY_V4,
+    }
+}
+
+/// What the control messages of a datagram tell.
+#[derive(Default)]
+struct Told {
+    /// CLOCK_REALTIME nanoseconds.
+    stamp: Option<u64>,
+    hop_limit: Option<u8>,
+    destination: Option<Ipv6Addr>,
+    lost: Option<u32>,
+}
+
+impl Told {
+    fn read(control: &Control, message: &libc::mmsghdr) -> Self {
+        let mut told = Self::default();
+        // The type of this length differs between C libraries.
+        #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "size_t or socklen_t")]
+        let length = message.msg_hdr.msg_controllen as usize;
+        let mut rest = control.0.get(..length).unwrap_or(&control.0);
+        while let Some((level, kind, data, after)) = next_control_message(rest) {
+            told.take(level, kind, data);
+            rest = after;
+        }
+        told
+    }
+
+    fn take(&mut self, level: i32, kind: i32, data: &[u8]) {
+        match (level, kind) {
+            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPNS) => {
+                let (Some(seconds), Some(nanoseconds)) = (word(data, 0), word(data, size_of::<usize>()))
+                else {
+                    return;
+                };
+                self.stamp = Some(seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds));
+            }
+            (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
+                self.lost = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+                self.hop_limit =
+                    data.first_chunk().and_then(|bytes| u8::try_from(i32::from_ne_bytes(*bytes)).ok());
+            }
+            (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
+                self.destination = data.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Level, type and data of the first control message, and what follows it.
+fn next_control_message(bytes: &[u8]) -> Option<(i32, i32, &[u8], &[u8])> {
+    let length = usize::from_ne_bytes(*bytes.first_chunk()?);
+    let level = i32::from_ne_bytes(*bytes.get(size_of::<usize>()..)?.first_chunk()?);
+    let kind = i32::from_ne_bytes(*bytes.get(size_of::<usize>() + 4..)?.first_chunk()?);
+    let data = bytes.get(CONTROL_HEADER_BYTES..length)?;
+    let next = length.next_multiple_of(size_of::<usize>());
+    Some((level, kind, data, bytes.get(next..).unwrap_or_default()))
+}
+
+fn word(data: &[u8], offset: usize) -> Option<u64> {
+    let word = usize::from_ne_bytes(*data.get(offset..)?.first_chunk()?);
+    u64::try_from(word).ok()
+}

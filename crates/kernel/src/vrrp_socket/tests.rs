@@ -1,0 +1,223 @@
+//! Adverts over a cable between two network namespaces.
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::clock;
+use crate::fresh_namespace::in_fresh_namespace;
+use crate::namespace::Network;
+use crate::netlink::create::{Wiring, switch_off_duplicate_address_detection};
+use crate::poll::{Events, Interest, Poller};
+
+const DEADLINE_NANOSECONDS: u64 = 10_000_000_000;
+
+fn ip(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+/// The ends of a cable: `near` with 10.0.0.1 and fe80::1 in this namespace, `far` with .2 and ::2 in another.
+struct Cable {
+    near: u32,
+    far: u32,
+    other: Network,
+}
+
+fn cable() -> Cable {
+    let (here, other) = (Network::current().unwrap(), Network::anonymous().unwrap());
+    let mut near_wiring = Wiring::open(&here).unwrap();
+    let mut far_wiring = Wiring::open(&other).unwrap();
+    near_wiring.create_veth("near", "far", &other).unwrap();
+    for network in [&here, &other] {
+        switch_off_duplicate_address_detection(network).unwrap();
+    }
+    for (wiring, name, v4, v6) in
+        [(&mut near_wiring, "near", "10.0.0.1", "fe80::1"), (&mut far_wiring, "far", "10.0.0.2", "fe80::2")]
+    {
+        wiring.set_up(name).unwrap();
+        wiring.assign(name, ip(v4), 24).unwrap();
+        wiring.assign(name, ip(v6), 64).unwrap();
+    }
+    let (near, far) = (near_wiring.index("near").unwrap(), far_wiring.index("far").unwrap());
+    Cable { near, far, other }
+}
+
+/// What was received: source, destination, hop limit, message, arrival.
+type Heard = (IpAddr, IpAddr, Option<u8>, Vec<u8>, u64);
+
+/// Waits until `count` datagrams came.
+fn hear(socket: &mut ReceiveSocket, batch: &mut ReceiveBatch, count: usize) -> Vec<Heard> {
+    let poller = Poller::open().unwrap();
+    poller.add(&*socket, 0, Interest::Readable).unwrap();
+    let deadline = clock::monotonic() + DEADLINE_NANOSECONDS;
+    let mut heard = Vec::new();
+    while heard.len() < count {
+        assert!(clock::monotonic() < deadline, "heard only {heard:?}");
+        poller.wait(&mut Events::default(), Some(deadline)).unwrap();
+        batch.receive(socket).unwrap();
+        heard.extend(batch.iter().map(|datagram| {
+            let datagram = datagram.unwrap();
+            (
+                datagram.source,
+                datagram.destination,
+                datagram.hop_limit,
+                datagram.message.to_vec(),
+                datagram.arrival,
+            )
+        }));
+    }
+    heard
+}
+
+fn send(socket: &SendSocket, batch: &mut SendBatch) {
+    batch.flush(|_| Some(socket.as_fd()));
+    assert_eq!(batch.failures(), []);
+}
+
+fn groups_are_heard(test_name: &str, group: &str, source: &str) {
+    let (group, source) = (ip(group), ip(source));
+    in_fresh_namespace(test_name, move || {
+        let cable = cable();
+        let near = Endpoint::Group { interface: cable.near, group };
+        let far = Endpoint::Group { interface: cable.far, group };
+        let mut own_ear = ReceiveSocket::open(near).unwrap();
+        let mouth = SendSocket::open(near).unwrap();
+        let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+        let mut received = ReceiveBatch::new(4, 2048);
+        let mut batch = SendBatch::default();
+        let before = clock::monotonic();
+        // More than one batch of either side.
+        for number in 0..10_u8 {
+            let message = [0x31, number, 100];
+            assert!(batch.push(SocketIndex(3), Some(cable.near), (source, group), 255, &message, 0));
+        }
+        send(&mouth, &mut batch);
+        let after = clock::monotonic();
+        for (number, (from, to, hop_limit, message, arrival)) in
+            hear(&mut ear, &mut received, 10).into_iter().enumerate()
+        {
+            assert_eq!((from, to, hop_limit), (source, group, Some(255)));
+            assert_eq!(message, [0x31, u8::try_from(number).unwrap(), 100]);
+            assert!((before..=after).contains(&arrival), "{before} {arrival} {after}");
+        }
+        assert_eq!(ear.lost(), 0);
+        received.receive(&mut own_ear).unwrap();
+        assert_eq!(received.iter().count(), 0, "the sender heard itself");
+    });
+}
+
+#[test]
+fn ipv4_groups_are_heard() {
+    groups_are_heard("ipv4_groups_are_heard", "224.0.0.18", "10.0.0.1");
+}
+
+#[test]
+fn ipv6_groups_are_heard() {
+    groups_are_heard("ipv6_groups_are_heard", "ff02::12", "fe80::1");
+}
+
+#[test]
+fn unicast_is_heard_with_the_hop_limit_it_was_sent_with() {
+    in_fresh_namespace("unicast_is_heard_with_the_hop_limit_it_was_sent_with", || {
+        let cable = cable();
+        for (from, to) in [("10.0.0.1", "10.0.0.2"), ("fe80::1", "fe80::2")] {
+            let (from, to) = (ip(from), ip(to));
+            let near = Endpoint::Unicast { interface: Some(cable.near), source: from };
+            let far = Endpoint::Unicast { interface: Some(cable.far), source: to };
+            let mouth = SendSocket::open(near).unwrap();
+            let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+            let mut batch = SendBatch::default();
+            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 64, b"hello", 0));
+            send(&mouth, &mut batch);
+            let heard = hear(&mut ear, &mut ReceiveBatch::new(4, 2048), 1);
+            let (source, destination, hop_limit, message, _) = &heard[0];
+            assert_eq!((*source, *destination, *hop_limit), (from, to, Some(64)));
+            assert_eq!(message, b"hello");
+        }
+    });
+}
+
+#[test]
+fn a_socket_for_an_address_that_does_not_exist_yet_opens() {
+    in_fresh_namespace("a_socket_for_an_address_that_does_not_exist_yet_opens", || {
+        for source in ["192.0.2.77", "2001:db8::77"] {
+            ReceiveSocket::open(Endpoint::Unicast { interface: None, source: ip(source) }).unwrap();
+        }
+        let missing = Endpoint::Group { interface: 4242, group: ip("224.0.0.18") };
+        assert_eq!(ReceiveSocket::open(missing).unwrap_err().errno, Errno::NODEV);
+    });
+}
+
+#[test]
+fn each_refused_datagram_is_named_and_the_others_go() {
+    in_fresh_namespace("each_refused_datagram_is_named_and_the_others_go", || {
+        let cable = cable();
+        let mouth = SendSocket::open(Endpoint::Unicast { interface: None, source: ip("10.0.0.1") }).unwrap();
+        let far = Endpoint::Unicast { interface: Some(cable.far), source: ip("10.0.0.2") };
+        let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+        let mut batch = SendBatch::default();
+        for (to, tag) in [("203.0.113.1", 1), ("10.0.0.2", 2), ("203.0.113.1", 3), ("10.0.0.2", 4)] {
+            assert!(batch.push(SocketIndex(0), None, (ip("10.0.0.1"), ip(to)), 255, b"advert", tag));
+        }
+        assert!(batch.push(SocketIndex(9), None, (ip("10.0.0.1"), ip("10.0.0.2")), 255, b"advert", 5));
+        let sent = batch.flush(|socket| (socket == SocketIndex(0)).then_some(mouth.as_fd()));
+        assert_eq!(sent, 2);
+        let failures: Vec<_> = batch.failures().iter().map(|failure| (failure.tag, failure.errno)).collect();
+        assert_eq!(failures, [(1, Errno::NETUNREACH), (3, Errno::NETUNREACH), (5, Errno::BADF)]);
+        assert_eq!(hear(&mut ear, &mut ReceiveBatch::new(4, 2048), 2).len(), 2);
+        assert!(!batch.push(SocketIndex(0), None, (ip("10.0.0.1"), ip("fe80::2")), 255, b"", 0));
+    });
+}
+
+#[test]
+fn too_long_a_datagram_is_named_and_the_next_one_is_read() {
+    in_fresh_namespace("too_long_a_datagram_is_named_and_the_next_one_is_read", || {
+        let cable = cable();
+        for (from, to) in [("10.0.0.1", "10.0.0.2"), ("fe80::1", "fe80::2")] {
+            let (from, to) = (ip(from), ip(to));
+            let mouth =
+                SendSocket::open(Endpoint::Unicast { interface: Some(cable.near), source: from }).unwrap();
+            let far = Endpoint::Unicast { interface: Some(cable.far), source: to };
+            let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+            let mut batch = SendBatch::default();
+            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 255, &[7; 300], 0));
+            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 255, &[8; 30], 0));
+            send(&mouth, &mut batch);
+            let mut received = ReceiveBatch::new(4, 128);
+            received.receive(&mut ear).unwrap();
+            let results: Vec<_> = received.iter().collect();
+            assert_eq!(results[0], Err(BadDatagram::Truncated { source_address: from, room: 128 }));
+            assert_eq!(results[1].unwrap().message, [8; 30]);
+        }
+    });
+}
+
+#[test]
+fn frames_go_out_by_their_interface() {
+    use crate::announce::Announcer;
+    use steadfast_wire::arp::gratuitous_frame;
+    use steadfast_wire::ethernet::MacAddress;
+    in_fresh_namespace("frames_go_out_by_their_interface", || {
+        let cable = cable();
+        let mut announcer = Announcer::open().unwrap();
+        let frame =
+            gratuitous_frame([10, 0, 0, 9].into(), MacAddress([2, 0, 0, 0, 0, 1]), MacAddress([0xff; 6]));
+        let ear = cable
+            .other
+            .run(|| {
+                let protocol =
+                    Protocol::from_raw(std::num::NonZeroU32::new(u32::from(0x0806_u16.to_be())).unwrap());
+                rustix::net::socket(AddressFamily::PACKET, SocketType::RAW, Some(protocol)).unwrap()
+            })
+            .unwrap();
+        for tag in 0..300 {
+            assert!(announcer.push(cable.near, &frame, tag));
+        }
+        assert!(announcer.push(4242, &frame, 300));
+        assert!(!announcer.push(cable.near, &[1, 2, 3], 301));
+        assert_eq!(announcer.flush(), 300);
+        assert_eq!(announcer.failures().iter().map(|failure| failure.tag).collect::<Vec<_>>(), [300]);
+        let mut buffer = [0; 128];
+        let (length, _) = rustix::net::recv(&ear, &mut buffer, rustix::net::RecvFlags::empty()).unwrap();
+        assert_eq!(buffer[..length], frame);
+    });
+}

@@ -1,0 +1,212 @@
+//! What was on the wire, seen from a host.
+
+use std::io::Read as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, Socket, Type};
+use steadfast_wire::arp::ArpMessage;
+use steadfast_wire::ethernet::{EtherType, EthernetHeader};
+use steadfast_wire::ipv4::{Ipv4Packet, PROTOCOL_VRRP};
+use steadfast_wire::ipv6::Ipv6Header;
+use steadfast_wire::ndp::NeighbourAdvertisement;
+use steadfast_wire::vrrp::{AdvertInterval, Authentication, Family, Form, Priority, Reject, Vrid};
+
+use crate::host::Host;
+
+/// Frames that are kept.
+pub const FRAMES_MAX: usize = 200_000;
+
+/// Every protocol (packet(7)), in network order as the call wants it.
+const ETH_P_ALL: u16 = 3_u16.to_be();
+
+const RECEIVE_TURN: Duration = Duration::from_millis(20);
+
+/// Keeps the VRRP, ARP and neighbour advertisement frames that a host sends and receives, on every
+/// interface, until it is dropped. A switch floods multicast and broadcast, so that any host of a
+/// segment sees all of these; unicast only its ends see.
+#[derive(Debug)]
+pub struct Capture {
+    frames: Arc<Mutex<Vec<Frame>>>,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// A frame with its meaning.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// When it was read.
+    pub at: Instant,
+    /// Its Ethernet header.
+    pub ethernet: EthernetHeader,
+    /// What it carries.
+    pub content: Content,
+    /// All of it.
+    pub octets: Vec<u8>,
+}
+
+/// What a kept frame carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Content {
+    /// A VRRP advertisement.
+    Advert(Advert),
+    /// VRRP that is not well-formed.
+    Malformed(Reject),
+    /// ARP for IPv4.
+    Arp(ArpMessage),
+    /// An ICMPv6 neighbour advertisement.
+    NeighbourAdvertisement(NeighbourAdvertisement),
+}
+
+/// A VRRP advertisement with what its IP header says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advert {
+    /// Sender.
+    pub source: IpAddr,
+    /// Group or peer.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// Virtual router.
+    pub vrid: Vrid,
+    /// 0 when the sender gives up.
+    pub priority: Priority,
+    /// Of version 2 in seconds, of version 3 in centiseconds.
+    pub interval: AdvertInterval,
+    /// None with version 3.
+    pub authentication: Option<Authentication>,
+    /// In the sender's order.
+    pub addresses: Vec<IpAddr>,
+}
+
+impl Capture {
+    /// Starts to keep what `host` sends and receives.
+    ///
+    /// # Errors
+    /// When the host gives no packet socket.
+    pub fn start(host: &Host) -> Result<Self> {
+        let socket = host
+            .network()
+            .run(|| Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ETH_P_ALL)))))?
+            .with_context(|| format!("opening a packet socket on {}", host.name()))?;
+        socket.set_recv_buffer_size(4 << 20)?;
+        socket.set_read_timeout(Some(RECEIVE_TURN))?;
+        let (frames, over) = (Arc::default(), Arc::new(AtomicBool::new(false)));
+        let (kept, end) = (Arc::clone(&frames), Arc::clone(&over));
+        let thread = std::thread::Builder::new()
+            .name("capture".to_owned())
+            .spawn(move || receive(socket, &kept, &end))?;
+        Ok(Self { frames, over, thread: Some(thread) })
+    }
+
+    /// Everything kept so far, oldest first.
+    pub fn frames(&self) -> Vec<Frame> {
+        self.lock().clone()
+    }
+
+    /// The advertisements of a virtual router since `since`, oldest first.
+    pub fn adverts(&self, vrid: Vrid, since: Instant) -> Vec<(Instant, Advert)> {
+        self.select(since, |frame| match &frame.content {
+            Content::Advert(advert) if advert.vrid == vrid => Some((frame.at, advert.clone())),
+            _ => None,
+        })
+    }
+
+    /// When an IPv4 address was announced by gratuitous ARP since `since`, and by whom.
+    pub fn gratuitous_arps(&self, address: Ipv4Addr, since: Instant) -> Vec<(Instant, ArpMessage)> {
+        self.select(since, |frame| match &frame.content {
+            Content::Arp(message) if message.announces() == Some(address) => Some((frame.at, *message)),
+            _ => None,
+        })
+    }
+
+    /// Unsolicited neighbour advertisements since `since`.
+    pub fn unsolicited_advertisements(&self, since: Instant) -> Vec<(Instant, NeighbourAdvertisement)> {
+        self.select(since, |frame| match &frame.content {
+            Content::NeighbourAdvertisement(message) if !message.solicited => Some((frame.at, *message)),
+            _ => None,
+        })
+    }
+
+    /// What `choose` makes of the frames since `since`.
+    pub fn select<T>(&self, since: Instant, choose: impl FnMut(&Frame) -> Option<T>) -> Vec<T> {
+        let frames = self.lock();
+        let first = frames.partition_point(|frame| frame.at < since);
+        frames.get(first..).unwrap_or_default().iter().filter_map(choose).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+fn receive(mut socket: Socket, kept: &Mutex<Vec<Frame>>, over: &AtomicBool) {
+    let mut buffer = vec![0_u8; 65_536];
+    while !over.load(Ordering::Relaxed) {
+        let Ok(length) = socket.read(&mut buffer) else { continue };
+        let at = Instant::now();
+        let octets = buffer.get(..length).unwrap_or_default();
+        let Some((ethernet, content)) = meaning(octets) else { continue };
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < FRAMES_MAX {
+            kept.push(Frame { at, ethernet, content, octets: octets.to_vec() });
+        }
+    }
+}
+
+/// None for what is not kept.
+fn meaning(frame: &[u8]) -> Option<(EthernetHeader, Content)> {
+    let (ethernet, packet) = EthernetHeader::parse(frame)?;
+    let content = match ethernet.ether_type {
+        EtherType::ARP => Content::Arp(ArpMessage::parse(packet)?),
+        EtherType::IPV4 => {
+            let packet = Ipv4Packet::parse(packet).ok().filter(|packet| packet.protocol == PROTOCOL_VRRP)?;
+            let (source, destination) = (packet.source.into(), packet.destination.into());
+            vrrp(Family::V4, source, destination, packet.ttl, packet.payload)
+        }
+        EtherType::IPV6 => {
+            let (header, payload) = Ipv6Header::parse(packet)?;
+            let (source, destination) = (header.source.into(), header.destination.into());
+            if header.next_header == PROTOCOL_VRRP {
+                vrrp(Family::V6, source, destination, header.hop_limit, payload)
+            } else {
+                let (_, _, message) = NeighbourAdvertisement::parse_frame(frame)?;
+                Content::NeighbourAdvertisement(message)
+            }
+        }
+        EtherType(_) => return None,
+    };
+    Some((ethernet, content))
+}
+
+fn vrrp(family: Family, source: IpAddr, destination: IpAddr, hop_limit: u8, message: &[u8]) -> Content {
+    match steadfast_wire::vrrp::Advert::parse(family, message) {
+        Err(reject) => Content::Malformed(reject),
+        Ok(advert) => Content::Advert(Advert {
+            source,
+            destination,
+            hop_limit,
+            vrid: advert.vrid,
+            priority: advert.priority,
+            interval: advert.interval(),
+            authentication: match advert.form {
+                Form::V2 { authentication, .. } => Some(authentication),
+                Form::V3 { .. } => None,
+            },
+            addresses: advert.addresses.iter().collect(),
+        }),
+    }
+}

@@ -1,0 +1,278 @@
+//! The command line: keepalived's options, and the subcommands.
+
+pub(crate) mod daemon;
+mod getopt;
+#[cfg(test)]
+mod tests;
+pub(crate) mod unsupported;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
+use clap_complete::Shell;
+use steadfast_daemon::options;
+use steadfast_lab::demo::Scenario;
+
+pub(crate) use daemon::DaemonArguments;
+use unsupported::Row;
+
+use crate::exit;
+use crate::failure::Failure;
+
+/// The name that the daemon was started under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Name {
+    /// Its own.
+    Steadfast,
+    /// That of what it replaces.
+    Keepalived,
+}
+
+impl Name {
+    /// As the user types it.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Steadfast => "steadfast",
+            Self::Keepalived => "keepalived",
+        }
+    }
+}
+
+const ABOUT: &str = "Keeps virtual IP addresses and the services behind them up: a drop-in for keepalived.";
+
+const EXAMPLES: &str = "Examples:
+  steadfast -nlD                   run in the foreground, log to the console in detail
+  steadfast -t -f new.conf         check a configuration: every problem at once
+  steadfast status                 who is master, since when, and why
+  steadfast events --follow        what happens, as it happens
+  steadfast lab                    failovers on this machine, without touching it
+
+Without a subcommand, or started under the name keepalived, this is the daemon, with keepalived's options.
+An optional value is attached, as in -g/var/log/vrrp.log or --log-file=/var/log/vrrp.log.";
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "steadfast",
+    about = ABOUT,
+    after_help = EXAMPLES,
+    disable_help_flag = true,
+    disable_version_flag = true,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    override_usage = "steadfast [OPTIONS]\n       steadfast COMMAND …",
+    max_term_width = 100
+)]
+struct CommandLine {
+    #[command(flatten)]
+    daemon: DaemonArguments,
+    #[command(subcommand)]
+    subcommand: Option<Subcommand>,
+}
+
+/// What steadfast can do besides being the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Subcommand)]
+pub(crate) enum Subcommand {
+    /// Show who is master, since when, and why
+    Status(StatusArguments),
+    /// Show what happened, and with --follow what happens
+    Events(EventsArguments),
+    /// See failovers on this machine, measured, in namespaces that touch nothing else
+    Lab(LabArguments),
+    /// Print a completion script for a shell
+    Completion(CompletionArguments),
+    /// Print the manual page steadfast(8)
+    #[command(hide = true)]
+    Man,
+}
+
+/// How to find the daemon.
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+pub(crate) struct Where {
+    /// Control socket of the daemon [default: /run/steadfast.sock]
+    #[arg(long, value_name = "PATH")]
+    control_socket: Option<PathBuf>,
+    /// Pid file that the daemon was started with; its socket lies beside it
+    #[arg(short = 'p', long = "pid", value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+}
+
+impl Where {
+    /// Path of the control socket.
+    pub(crate) fn socket(&self) -> PathBuf {
+        options::control_socket(self.control_socket.as_deref(), self.pid_file.as_deref())
+    }
+}
+
+/// `steadfast status`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast status                 every instance in one line, and its last cause
+  steadfast status VI_1            everything about one instance
+  steadfast status --json | jq '.instances[] | select(.state != \"MASTER\") | .name'
+
+Exit status: 0 shown, 1 no such instance or another failure, 2 wrong usage, 3 no daemon could be asked.")]
+pub(crate) struct StatusArguments {
+    /// Show these instances, with every detail
+    #[arg(value_name = "INSTANCE")]
+    pub(crate) instances: Vec<String>,
+    /// Print the status as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Show every detail of every instance
+    #[arg(short = 'v', long)]
+    pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) daemon: Where,
+}
+
+/// `steadfast events`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast events                 what the daemon remembers
+  steadfast events --follow        and what happens from here on, until interrupted
+  steadfast events --json | jq 'select(.event == \"instance_state\")'
+
+Exit status: 0 shown, 1 a failure, 2 wrong usage, 3 no daemon could be asked.")]
+pub(crate) struct EventsArguments {
+    /// Go on with what happens from here on
+    #[arg(long)]
+    pub(crate) follow: bool,
+    /// Print one JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) daemon: Where,
+}
+
+/// `steadfast lab`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast lab                                    every scenario, in less than a minute
+  steadfast lab --scenario hang --advert-interval 10ms
+  steadfast lab --keep                             stay up afterwards, to look around
+
+Two routers and a client are made of network namespaces on a switch of their own. As root, or
+without where the kernel lets users make namespaces.
+
+Exit status: 0 every outage held its limit, 1 one did not or the lab could not be set up, 2 wrong
+usage.")]
+pub(crate) struct LabArguments {
+    /// What to go through, in this order; may be repeated [default: all]
+    #[arg(long = "scenario", value_name = "NAME", value_delimiter = ',', value_parser = scenario_parser())]
+    pub(crate) scenarios: Vec<Scenario>,
+    /// Time between two adverts: seconds, or with a unit as 10ms
+    #[arg(long, value_name = "TIME", default_value = "100ms", value_parser = crate::lab::interval)]
+    pub(crate) advert_interval: Duration,
+    /// Print the report as JSON; what happens goes to standard error
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Stay up after the last scenario, and print how to look around
+    #[arg(long)]
+    pub(crate) keep: bool,
+}
+
+/// Names the scenarios to help and completion.
+fn scenario_parser() -> impl TypedValueParser<Value = Scenario> {
+    PossibleValuesParser::new(Scenario::ALL.map(Scenario::name)).try_map(|name| name.parse::<Scenario>())
+}
+
+/// `steadfast completion`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Example:
+  steadfast completion bash > /usr/share/bash-completion/completions/steadfast")]
+pub(crate) struct CompletionArguments {
+    /// The shell
+    pub(crate) shell: Shell,
+}
+
+/// The daemon's command line, as typed.
+#[derive(Debug)]
+pub(crate) struct DaemonLine {
+    /// What was asked for.
+    pub(crate) arguments: DaemonArguments,
+    /// Options among it that steadfast does not act upon.
+    pub(crate) unsupported: Vec<Row>,
+    /// Words that are no options; keepalived mentions them and goes on.
+    pub(crate) surplus: Vec<String>,
+}
+
+/// The whole command line in clap's terms.
+fn command_line() -> clap::Command {
+    // Only the daemon's help goes to standard error, but switching clap's own off reaches the subcommands too.
+    CommandLine::command().mut_subcommands(|subcommand| {
+        subcommand.arg(
+            clap::Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help"),
+        )
+    })
+}
+
+/// The daemon's face in clap's terms.
+pub(crate) fn daemon_command(name: Name) -> clap::Command {
+    let command = match name {
+        Name::Steadfast => command_line(),
+        Name::Keepalived => DaemonArguments::augment_args(
+            clap::Command::new("keepalived")
+                .about("steadfast in the place of keepalived.")
+                .disable_help_flag(true)
+                .disable_version_flag(true)
+                .max_term_width(100),
+        ),
+    };
+    command.args_override_self(true)
+}
+
+const SURPLUS: &str = "surplus";
+
+/// Reads the daemon's options as getopt would.
+pub(crate) fn parse_daemon(name: Name, arguments: &[OsString]) -> Result<DaemonLine, clap::Error> {
+    // Words can only be options or left over here, never a subcommand.
+    let command = DaemonArguments::augment_args(
+        clap::Command::new(name.text())
+            .disable_help_flag(true)
+            .disable_version_flag(true)
+            .args_override_self(true)
+            .arg(clap::Arg::new(SURPLUS).num_args(0..).hide(true)),
+    );
+    let mut words = vec![OsString::from(name.text())];
+    words.extend(getopt::rewrite(&command, arguments.get(1..).unwrap_or_default()));
+    let matches = command.try_get_matches_from(words)?;
+    Ok(DaemonLine {
+        arguments: DaemonArguments::from_arg_matches(&matches)?,
+        unsupported: unsupported::given(&matches),
+        surplus: matches.get_many(SURPLUS).into_iter().flatten().cloned().collect(),
+    })
+}
+
+/// Reads a command line that begins with a subcommand.
+pub(crate) fn parse_client(arguments: &[OsString]) -> Result<Subcommand, clap::Error> {
+    let parsed = CommandLine::from_arg_matches(&command_line().try_get_matches_from(arguments)?)?;
+    parsed.subcommand.ok_or_else(|| {
+        command_line().error(clap::error::ErrorKind::MissingSubcommand, "a subcommand is expected first")
+    })
+}
+
+/// Whether this word is a subcommand, for advice to those who typed it too late.
+pub(crate) fn is_subcommand(word: &str) -> bool {
+    command_line().find_subcommand(word).is_some()
+}
+
+/// `steadfast completion`
+pub(crate) fn completion(arguments: &CompletionArguments) -> Result<u8, Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(arguments.shell, &mut command_line(), "steadfast", &mut script);
+    crate::terminal::print(&String::from_utf8_lossy(&script))?;
+    Ok(exit::SUCCESS)
+}
+
+/// `steadfast man`
+pub(crate) fn man() -> Result<u8, Failure> {
+    let command = command_line().version(env!("CARGO_PKG_VERSION"));
+    let mut page = Vec::new();
+    clap_mangen::Man::new(command).section("8").manual("System administration").render(&mut page)?;
+    crate::terminal::print(&String::from_utf8_lossy(&page))?;
+    Ok(exit::SUCCESS)
+}

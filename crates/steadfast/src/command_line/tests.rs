@@ -1,0 +1,130 @@
+//! The faces of the command line.
+
+use super::*;
+
+fn words(line: &str) -> Vec<OsString> {
+    line.split(' ').map(OsString::from).collect()
+}
+
+#[test]
+fn clap_finds_no_fault() {
+    command_line().debug_assert();
+    daemon_command(Name::Keepalived).debug_assert();
+}
+
+#[test]
+fn help_of_steadfast() {
+    insta::assert_snapshot!(daemon_command(Name::Steadfast).render_help());
+}
+
+#[test]
+fn help_of_keepalived() {
+    insta::assert_snapshot!(daemon_command(Name::Keepalived).render_help());
+}
+
+#[test]
+fn help_of_each_subcommand() {
+    let mut command = command_line();
+    command.build();
+    for subcommand in command.get_subcommands_mut().filter(|subcommand| subcommand.get_name() != "help") {
+        let name = subcommand.get_name().to_owned();
+        insta::assert_snapshot!(format!("help_of_{name}"), subcommand.render_help());
+    }
+}
+
+#[test]
+fn a_misspelt_subcommand_is_answered_by_the_right_one() {
+    let error = parse_client(&words("steadfast statsu")).unwrap_err();
+    assert!(error.to_string().contains("'status'"), "{error}");
+}
+
+#[test]
+fn subcommands_find_the_daemon_by_its_pid_file() {
+    let Subcommand::Status(status) = parse_client(&words("steadfast status -p /run/a.pid VI_1")).unwrap()
+    else {
+        panic!("expected status");
+    };
+    assert_eq!(status.daemon.socket(), PathBuf::from("/run/a.sock"));
+    assert_eq!(status.instances, ["VI_1"]);
+}
+
+#[test]
+fn words_left_over_are_kept_for_a_report() {
+    let line = parse_daemon(Name::Keepalived, &words("keepalived -n one -D two")).unwrap();
+    assert_eq!(line.surplus, ["one", "two"]);
+    assert_eq!(line.arguments.log_detail, 1);
+}
+
+#[test]
+fn wrong_options_are_refused() {
+    for wrong in ["-Z", "--nosuch", "-f", "--pid", "--log", "--dont-fork=1"] {
+        assert!(parse_daemon(Name::Keepalived, &words(&format!("keepalived {wrong}"))).is_err(), "{wrong}");
+    }
+}
+
+#[test]
+fn every_row_of_the_unsupported_table_is_an_option_with_one_sentence() {
+    for row in unsupported::TABLE {
+        for option in row.option.split(", ") {
+            let value =
+                if matches!(option, "-A" | "--snmp-agent-socket" | "--config-fd") { " 1" } else { "" };
+            let line = words(&format!("keepalived {option}{value}"));
+            let given = parse_daemon(Name::Keepalived, &line).unwrap().unsupported;
+            assert_eq!(given, [row], "{option}");
+        }
+        let sentence = row.sentence();
+        assert!(sentence.len() < 160 && !sentence.ends_with('.'), "{sentence}");
+    }
+}
+
+/// Every option in the reference is either acted upon or in the table, under both its names.
+#[test]
+fn every_option_of_keepalived_is_accepted_or_in_the_table() {
+    let Some(text) = reference() else { return };
+    let mut seen = 0;
+    for row in text.lines().filter(|row| row.starts_with("(command-line)\t")) {
+        let mut fields = row.split('\t').skip(1);
+        let (names, arguments) = (fields.next().unwrap(), fields.next().unwrap());
+        // genhash is another program.
+        if names.starts_with("genhash ") {
+            continue;
+        }
+        seen += 1;
+        for name in names.split(", ") {
+            let value = match arguments {
+                _ if arguments.starts_with("flag") || arguments.starts_with('[') => "",
+                _ => " 1",
+            };
+            for line in spellings(name, arguments, value) {
+                let parsed = parse_daemon(Name::Keepalived, &words(&line));
+                assert!(parsed.is_ok(), "{line}: {}", parsed.unwrap_err());
+                assert!(parsed.unwrap().surplus.is_empty(), "{line} leaves a word over");
+            }
+        }
+    }
+    assert!(seen > 35, "only {seen} options found in the reference");
+}
+
+/// The ways to write an option: for an optional value also with the value attached.
+fn spellings(name: &str, arguments: &str, value: &str) -> Vec<String> {
+    let mut lines =
+        vec![format!("keepalived {name}{value}"), format!("keepalived {name}{value} {name}{value}")];
+    if arguments.starts_with('[') {
+        let glue = if name.starts_with("--") { "=" } else { "" };
+        lines.push(format!("keepalived {name}{glue}value"));
+    }
+    lines
+}
+
+/// The list of keepalived's options, where this machine has it.
+fn reference() -> Option<String> {
+    let workspace = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    let shared = std::env::var_os("STEADFAST_SHARED")
+        .map_or_else(|| PathBuf::from(workspace).join("../shared"), PathBuf::from);
+    let path = shared.join("reference/keywords.tsv");
+    let text = std::fs::read_to_string(&path).ok();
+    if text.is_none() {
+        println!("left out: options of keepalived, because {} is missing (STEADFAST_SHARED)", path.display());
+    }
+    text
+}

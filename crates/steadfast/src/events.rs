@@ -1,0 +1,68 @@
+//! `steadfast events`: the event stream, one line each.
+
+use steadfast_daemon::client::{Client, ClientError};
+use steadfast_daemon::record::{Record, Severity};
+
+use crate::command_line::EventsArguments;
+use crate::exit;
+use crate::failure::Failure;
+use crate::terminal::{self, Paint, Palette, Stream, harmless};
+
+/// Prints the events, and gives the exit status.
+pub(crate) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
+    let socket = arguments.daemon.socket();
+    let failed = |error: ClientError| Failure::Client { error, socket: socket.clone() };
+    let client = Client::connect(&socket).map_err(failed)?;
+    let palette = Stream::Output.palette();
+    for record in client.events(arguments.follow).map_err(failed)? {
+        let record = record.map_err(failed)?;
+        let mut line = if arguments.json { serde_json::to_string(&record)? } else { line(&record, palette) };
+        line.push('\n');
+        // Each line at once: whoever follows wants to see it when it happens.
+        terminal::print(&line)?;
+    }
+    Ok(exit::SUCCESS)
+}
+
+/// One event in one line.
+fn line(record: &Record, palette: Palette) -> String {
+    let (paint, severity) = match record.severity {
+        Severity::Error => (Paint::Bad, "error  "),
+        Severity::Warning => (Paint::Warn, "warning"),
+        Severity::Notice => (Paint::Strong, "notice "),
+        Severity::Info => (Paint::Calm, "info   "),
+        Severity::Debug => (Paint::Faint, "debug  "),
+    };
+    let message = harmless(&record.message).replace('\n', " ");
+    format!("{} {} {message}", palette.paint(Paint::Faint, &record.time), palette.paint(paint, severity))
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_daemon::record::Happening;
+
+    use super::*;
+
+    fn record() -> Record {
+        Record {
+            sequence: 1,
+            time: "2026-01-02T03:04:05.000006Z".to_owned(),
+            severity: Severity::Warning,
+            message: "Script `chk` timed out; it printed: a\nb\x1b[2J".to_owned(),
+            happening: Happening::Stopping,
+        }
+    }
+
+    #[test]
+    fn an_event_is_one_line_whatever_a_script_printed() {
+        assert_eq!(
+            line(&record(), Palette::Plain),
+            "2026-01-02T03:04:05.000006Z warning Script `chk` timed out; it printed: a b\u{fffd}[2J"
+        );
+    }
+
+    #[test]
+    fn severity_has_its_colour() {
+        assert!(line(&record(), Palette::Colours).contains("\x1b[33mwarning\x1b[0m"));
+    }
+}

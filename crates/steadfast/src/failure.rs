@@ -1,0 +1,151 @@
+//! Why a subcommand did not do its work, and what to do about it.
+
+use std::io;
+use std::path::PathBuf;
+
+use steadfast_daemon::client::ClientError;
+
+use crate::exit;
+use crate::terminal::{Stream, complain};
+
+/// Why a subcommand failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// The daemon could not be asked.
+    #[error("{error}")]
+    Client {
+        /// What happened.
+        error: ClientError,
+        /// The socket that was tried.
+        socket: PathBuf,
+    },
+    /// Standard output could not be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(#[from] io::Error),
+    /// A value could not be written as JSON.
+    #[error("cannot write JSON: {0}")]
+    Json(#[from] serde_json::Error),
+    /// The lab could not be set up, or a router in it did not do its work.
+    #[error("{0}")]
+    Lab(String),
+    /// An instance was asked for that does not exist.
+    #[error("there is no instance '{name}'; {}", existing(.names))]
+    NoInstance {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        names: Vec<String>,
+    },
+}
+
+impl Failure {
+    /// Tells the user, and gives the exit status.
+    pub(crate) fn report(&self) -> u8 {
+        match self {
+            // Whoever read our output has seen enough.
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => return exit::SUCCESS,
+            Self::Json(error) if error.io_error_kind() == Some(io::ErrorKind::BrokenPipe) => {
+                return exit::SUCCESS;
+            }
+            _ => {}
+        }
+        complain(Stream::Error.palette(), &self.to_string());
+        if let Some(advice) = self.advice() {
+            complain_more(&advice);
+        }
+        self.status()
+    }
+
+    fn status(&self) -> u8 {
+        match self {
+            Self::Client { error, .. } if is_absence(error) => exit::NO_DAEMON,
+            _ => exit::FAILURE,
+        }
+    }
+
+    fn advice(&self) -> Option<String> {
+        let Self::Client { error, socket } = self else { return None };
+        let socket = socket.display();
+        Some(match error {
+            ClientError::Missing { .. } | ClientError::NobodyListens { .. } => format!(
+                "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
+                 A daemon with another pid file or --control-socket has its socket elsewhere: name it with\n\
+                 -p PIDFILE or --control-socket PATH (tried: {socket})."
+            ),
+            ClientError::NotAllowed { .. } => format!(
+                "Run this as root, or start the daemon with --control-group GROUP and be a member of it (tried: {socket})."
+            ),
+            ClientError::Silent(_) => {
+                "Its process may be stopped or starved; see `ps -o stat,wchan` and the log.".to_owned()
+            }
+            _ => return None,
+        })
+    }
+}
+
+fn is_absence(error: &ClientError) -> bool {
+    matches!(
+        error,
+        ClientError::Missing { .. }
+            | ClientError::NobodyListens { .. }
+            | ClientError::NotAllowed { .. }
+            | ClientError::Connect { .. }
+    )
+}
+
+fn complain_more(text: &str) {
+    use std::io::Write as _;
+    // Nothing can be said when the terminal is gone.
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn existing(names: &[String]) -> String {
+    /// More would hide the message.
+    const SHOWN_MAX: usize = 20;
+    if names.is_empty() {
+        return "none is configured".to_owned();
+    }
+    let shown: Vec<&str> = names.iter().take(SHOWN_MAX).map(String::as_str).collect();
+    let rest = names.len().saturating_sub(SHOWN_MAX);
+    let tail = if rest > 0 { format!(" and {rest} more") } else { String::new() };
+    format!("there are: {}{tail}", shown.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failure(error: ClientError) -> Failure {
+        Failure::Client { error, socket: PathBuf::from("/run/x.sock") }
+    }
+
+    #[test]
+    fn an_absent_daemon_names_the_path_and_a_way_on() {
+        let failure = failure(ClientError::Missing { path: PathBuf::from("/run/x.sock") });
+        assert_eq!(failure.status(), exit::NO_DAEMON);
+        assert!(failure.to_string().contains("/run/x.sock"));
+        assert!(failure.advice().unwrap().contains("-p PIDFILE"));
+    }
+
+    #[test]
+    fn a_forbidden_socket_names_root_and_the_group() {
+        let failure = failure(ClientError::NotAllowed { path: PathBuf::from("/run/x.sock") });
+        assert_eq!(failure.status(), exit::NO_DAEMON);
+        assert!(failure.advice().unwrap().contains("--control-group"));
+    }
+
+    #[test]
+    fn a_closed_pipe_is_no_failure() {
+        let failure = Failure::from(io::Error::from(io::ErrorKind::BrokenPipe));
+        assert_eq!(failure.report(), exit::SUCCESS);
+    }
+
+    #[test]
+    fn a_wrong_instance_lists_the_right_ones() {
+        let failure = Failure::NoInstance {
+            name: "VI_2".to_owned(),
+            names: (0..25).map(|number| format!("V{number}")).collect(),
+        };
+        assert!(failure.to_string().ends_with("V18, V19 and 5 more"), "{failure}");
+    }
+}

@@ -1,0 +1,210 @@
+//! The daemon as a whole: header, instances in a table, groups and scripts.
+
+use std::fmt::Write as _;
+
+use steadfast_daemon::phrase;
+use steadfast_daemon::report::{Instance, Script, Status, Worker};
+use steadfast_vrrp::State;
+
+use super::View;
+use super::duration;
+use super::table::{Cell, Facts, Table};
+use crate::terminal::{Paint, harmless};
+
+/// Lateness from which on a reader should look: a tenth of the shortest advert interval.
+const LATENESS_TO_MIND_MICROSECONDS: u64 = 1000;
+
+pub(super) fn header(text: &mut String, status: &Status, view: View) {
+    let mut facts = Facts::new(0);
+    facts.push(
+        "steadfast",
+        Cell::plain(format!("{}, pid {}, since {}", status.version, status.pid, status.since)),
+    );
+    let generation = match status.generation {
+        0 | 1 => String::new(),
+        number => format!(", reloaded {}", times(u64::from(number - 1))),
+    };
+    facts.push("configuration", Cell::plain(format!("{}{generation}", status.configuration)));
+    worker(&mut facts, status.worker.as_ref());
+    if let Some(reason) = &status.refused_reload {
+        facts.push("reload refused", Cell::painted(Paint::Bad, reason));
+    }
+    for (position, block) in status.not_active.iter().enumerate() {
+        facts.push(if position == 0 { "not active" } else { "" }, Cell::painted(Paint::Warn, block));
+    }
+    facts.write(text, view.palette, view.width);
+}
+
+fn worker(facts: &mut Facts, worker: Option<&Worker>) {
+    let Some(worker) = worker else {
+        facts.push("vrrp worker", Cell::painted(Paint::Warn, "none runs"));
+        return;
+    };
+    let mut line = format!("pid {}", worker.pid);
+    if worker.restarts > 0 {
+        // Writing to a String cannot fail.
+        let _ = write!(line, ", died and was started again {}", times(u64::from(worker.restarts)));
+    }
+    if !worker.responsive {
+        line.push_str(", does not answer: states are the last it told, counters are missing");
+        facts.push("vrrp worker", Cell::painted(Paint::Bad, line));
+        return;
+    }
+    let paint = (worker.restarts > 0).then_some(Paint::Warn);
+    facts.push("vrrp worker", paint.map_or_else(|| Cell::plain(&line), |paint| Cell::painted(paint, &line)));
+    let Some(figures) = &worker.figures else { return };
+    let mean = figures.lateness_sum_microseconds.checked_div(figures.wakeups).unwrap_or_default();
+    let mut timers = format!(
+        "at most {} late, {} on average",
+        duration::microseconds(figures.lateness_max_microseconds),
+        duration::microseconds(mean)
+    );
+    let late = figures.late_over_millisecond;
+    if late > 0 {
+        let _ = write!(
+            timers,
+            "; over 1 ms {}, over 10 ms {}",
+            times(late),
+            times(figures.late_over_ten_milliseconds)
+        );
+    }
+    let minded = figures.lateness_max_microseconds >= LATENESS_TO_MIND_MICROSECONDS;
+    facts.push("timers", if minded { Cell::painted(Paint::Warn, timers) } else { Cell::plain(timers) });
+    let troubles = [
+        (figures.send_failures, "adverts the kernel refused to send"),
+        (figures.addresses_restored, "addresses put back that somebody else removed"),
+        (figures.datagrams_truncated, "datagrams cut because they were too long"),
+        (figures.datagrams_unclaimed, "datagrams for no instance of ours"),
+    ];
+    for (count, what) in troubles.into_iter().filter(|(count, _)| *count > 0) {
+        facts.push("", Cell::painted(Paint::Warn, format!("{count} {what}")));
+    }
+}
+
+fn times(count: u64) -> String {
+    match count {
+        0 => "never".to_owned(),
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        _ => format!("{count} times"),
+    }
+}
+
+pub(super) fn instances(text: &mut String, status: &Status, view: View) {
+    text.push('\n');
+    if status.instances.is_empty() {
+        text.push_str("No vrrp_instance is configured.\n");
+        return;
+    }
+    let mut table = Table::new(["INSTANCE", "STATE", "FOR", "PRIORITY", "MASTER", "LAST ADVERT", "WHY"]);
+    for instance in &status.instances {
+        table.push([
+            Cell::plain(&instance.name),
+            state(instance.state),
+            Cell::plain(instance.milliseconds_in_state.map_or_else(dash, duration::milliseconds)),
+            priority(instance),
+            Cell::plain(master(instance)),
+            Cell::plain(last_advert(instance)),
+            Cell::plain(&instance.why),
+        ]);
+    }
+    table.write(text, view.palette, view.width);
+}
+
+/// The state in its colour.
+pub(super) fn state(state: State) -> Cell {
+    let paint = match state {
+        State::Master => Paint::Good,
+        State::Backup => Paint::Calm,
+        State::Init | State::Stop => Paint::Warn,
+        State::Fault => Paint::Bad,
+    };
+    Cell::painted(paint, phrase::state(state))
+}
+
+fn priority(instance: &Instance) -> Cell {
+    if instance.effective_priority == instance.base_priority {
+        Cell::plain(instance.base_priority.to_string())
+    } else {
+        Cell::painted(Paint::Warn, format!("{} of {}", instance.effective_priority, instance.base_priority))
+    }
+}
+
+fn master(instance: &Instance) -> String {
+    match (instance.state, instance.master, instance.master_priority) {
+        (State::Master, _, _) => "this router".to_owned(),
+        (_, Some(master), Some(priority)) => format!("{master} ({priority})"),
+        (_, Some(master), None) => master.to_string(),
+        (_, None, _) => dash(),
+    }
+}
+
+fn last_advert(instance: &Instance) -> String {
+    instance
+        .last_advert_milliseconds_ago
+        .map_or_else(dash, |ago| format!("{} ago", duration::milliseconds(ago)))
+}
+
+fn dash() -> String {
+    "-".to_owned()
+}
+
+pub(super) fn groups(text: &mut String, status: &Status, view: View) {
+    if status.groups.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let mut table = Table::new(["GROUP", "STATE", "MEMBERS"]);
+    for group in &status.groups {
+        table.push([
+            Cell::plain(&group.name),
+            state(group.state),
+            Cell::plain(group.members.iter().map(AsRef::as_ref).collect::<Vec<&str>>().join(", ")),
+        ]);
+    }
+    table.write(text, view.palette, view.width);
+}
+
+pub(super) fn scripts(text: &mut String, status: &Status, view: View) {
+    if status.scripts.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let mut table = Table::new(["SCRIPT", "RESULT", "TOOK", "RUNS", "SKIPPED", "COMMAND"]);
+    for script in &status.scripts {
+        table.push([
+            Cell::plain(&script.name),
+            result(script),
+            Cell::plain(script.duration_milliseconds.map_or_else(dash, duration::milliseconds)),
+            Cell::plain(script.runs.to_string()),
+            Cell::plain(script.skipped.to_string()),
+            Cell::plain(&script.command),
+        ]);
+    }
+    table.write(text, view.palette, view.width);
+    for script in status.scripts.iter().filter(|script| script.success == Some(false)) {
+        printed(text, script);
+    }
+}
+
+fn result(script: &Script) -> Cell {
+    let running = if script.running { ", runs" } else { "" };
+    match (script.success, &script.outcome) {
+        (None, _) => Cell::painted(Paint::Warn, format!("no run ended yet{running}")),
+        (Some(true), _) => Cell::painted(Paint::Good, format!("good{running}")),
+        (Some(false), None) => Cell::painted(Paint::Bad, format!("failed{running}")),
+        (Some(false), Some(outcome)) => Cell::painted(Paint::Bad, format!("{outcome}{running}")),
+    }
+}
+
+/// What a failing script printed is half of its diagnosis.
+fn printed(text: &mut String, script: &Script) {
+    let output = harmless(script.output.trim_end());
+    if output.is_empty() {
+        return;
+    }
+    let _ = writeln!(text, "\nscript {} printed:", harmless(&script.name));
+    for line in output.lines() {
+        let _ = writeln!(text, "    {line}");
+    }
+}

@@ -1,0 +1,127 @@
+//! The program from outside: what it prints where, and its exit statuses.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+
+fn steadfast(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_steadfast")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}
+
+/// Standard output, standard error and exit status.
+fn told(output: &Output) -> (String, String, Option<i32>) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (text(&output.stdout), text(&output.stderr), output.status.code())
+}
+
+/// A path of this test's own.
+fn scratch(name: &str) -> PathBuf {
+    std::env::temp_dir().join(format!("steadfast-{name}-{}", std::process::id()))
+}
+
+#[test]
+fn version_and_help_go_to_standard_error() {
+    for (option, begins) in
+        [("-v", "steadfast v"), ("--version", "steadfast v"), ("-h", "Keeps"), ("-nh", "Keeps")]
+    {
+        let (out, err, status) = told(&steadfast(&[option]));
+        assert_eq!((out.as_str(), status), ("", Some(0)), "{option}");
+        assert!(err.starts_with(begins), "{option}: {err}");
+    }
+}
+
+#[test]
+fn under_the_name_keepalived_there_are_no_subcommands() {
+    let link = scratch("name").join("keepalived");
+    std::fs::create_dir(link.parent().unwrap()).unwrap();
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_steadfast"), &link).unwrap();
+    let output = Command::new(&link).args(["-v", "status"]).output().unwrap();
+    let (_, err, status) = told(&output);
+    std::fs::remove_dir_all(link.parent().unwrap()).unwrap();
+    assert!(err.starts_with("Keepalived v"), "{err}");
+    assert_eq!(status, Some(0));
+}
+
+#[test]
+fn a_signal_number_goes_to_standard_output() {
+    assert_eq!(told(&steadfast(&["--signum", "RELOAD"])), ("1\n".to_owned(), String::new(), Some(0)));
+    let (out, err, status) = told(&steadfast(&["--signum=NOSUCH"]));
+    assert_eq!((out.as_str(), status), ("", Some(1)));
+    assert!(err.contains("STATS_CLEAR"), "{err}");
+}
+
+#[test]
+fn wrong_usage_of_the_daemon_ends_with_1() {
+    for arguments in [&["-Z"][..], &["--nosuch"], &["-f"], &["-x"], &["-n", "status"], &["--debug"]] {
+        let (out, err, status) = told(&steadfast(arguments));
+        assert_eq!((out.as_str(), status), ("", Some(1)), "{arguments:?}");
+        assert!(!err.is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn wrong_usage_of_a_subcommand_ends_with_2() {
+    for arguments in [&["statsu"][..], &["status", "--nosuch"], &["completion", "nosuch"]] {
+        let (out, err, status) = told(&steadfast(arguments));
+        assert_eq!((out.as_str(), status), ("", Some(2)), "{arguments:?}");
+        assert!(err.starts_with("error:"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
+fn help_of_a_subcommand_goes_to_standard_output() {
+    let (out, err, status) = told(&steadfast(&["status", "--help"]));
+    assert_eq!((err.as_str(), status), ("", Some(0)));
+    assert!(out.contains("steadfast status --json"), "{out}");
+}
+
+#[test]
+fn without_a_daemon_the_path_and_a_way_on_are_told() {
+    let socket = scratch("nobody.sock");
+    let path = socket.to_str().unwrap();
+    for subcommand in ["status", "events"] {
+        let (out, err, status) = told(&steadfast(&[subcommand, "--control-socket", path]));
+        assert_eq!((out.as_str(), status), ("", Some(3)));
+        assert!(err.contains(path) && err.contains("Is the daemon running?"), "{err}");
+        assert!(!err.contains('\u{1b}'), "colours in a pipe: {err}");
+    }
+}
+
+#[test]
+fn events_are_printed_as_they_come() {
+    let socket = scratch("events.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let server = thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream);
+        let mut request = String::new();
+        reader.read_line(&mut request).unwrap();
+        let event = r#"{"answer":"event","content":{"sequence":1,"time":"T","severity":"notice","message":"stopping","event":"stopping"}}"#;
+        reader.get_mut().write_all(format!("{event}\n{{\"answer\":\"end\"}}\n").as_bytes()).unwrap();
+        request
+    });
+    let output = steadfast(&["events", "--json", "--control-socket", socket.to_str().unwrap()]);
+    std::fs::remove_file(&socket).unwrap();
+    assert_eq!(server.join().unwrap(), "{\"request\":\"events\",\"follow\":false}\n");
+    let (out, err, status) = told(&output);
+    assert_eq!((err.as_str(), status), ("", Some(0)));
+    assert_eq!(
+        out,
+        "{\"sequence\":1,\"time\":\"T\",\"severity\":\"notice\",\"message\":\"stopping\",\"event\":\"stopping\"}\n"
+    );
+}
+
+#[test]
+fn a_closed_pipe_ends_quietly() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_steadfast"))
+        .args(["completion", "zsh"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let (_, err, status) = told(&child.wait_with_output().unwrap());
+    assert_eq!((err.as_str(), status), ("", Some(0)));
+}

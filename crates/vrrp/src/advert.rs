@@ -1,0 +1,155 @@
+//! The advert of an instance, kept ready to send.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use steadfast_wire::vrrp::{
+    Advertisement, Authentication, Form, HOP_LIMIT, Priority, WriteError, pseudo_header,
+};
+
+use crate::action::{Destination, Sink, Transmit};
+use crate::config::{InstanceConfig, Transport};
+
+/// Where the checksum stands in the message (RFC 9568 section 5.1).
+const CHECKSUM: std::ops::Range<usize> = 6..8;
+
+/// Built once, and again only when priority, source or configuration change. Sending allocates nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Advert {
+    message: Vec<u8>,
+    /// One for each peer where the checksum covers the destination; else empty.
+    checksums: Vec<[u8; 2]>,
+    built_for: Option<(IpAddr, Priority)>,
+}
+
+impl Advert {
+    /// The configuration changed: build anew before sending.
+    pub(crate) fn invalidate(&mut self) {
+        self.built_for = None;
+    }
+
+    /// Sends to the group, or to each peer; returns how many datagrams that are.
+    pub(crate) fn send(
+        &mut self,
+        config: &InstanceConfig,
+        source: IpAddr,
+        priority: Priority,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        if self.built_for != Some((source, priority)) {
+            if self.build(config, source, priority).is_err() {
+                // `sound` has put such an instance into FAULT before it could send.
+                return 0;
+            }
+            self.built_for = Some((source, priority));
+        }
+        match &config.transport {
+            Transport::Multicast { group } => {
+                sink.transmit(self.transmit(config, source, Destination::Group(*group), HOP_LIMIT));
+                1
+            }
+            Transport::Unicast { peers, ttl, .. } => {
+                let hop_limit = ttl.unwrap_or(HOP_LIMIT);
+                if self.checksums.is_empty() {
+                    sink.transmit(self.transmit(config, source, Destination::Peers(peers), hop_limit));
+                } else {
+                    for (index, peer) in peers.iter().enumerate() {
+                        if let (Some(field), Some(sum)) =
+                            (self.message.get_mut(CHECKSUM), self.checksums.get(index))
+                        {
+                            field.copy_from_slice(sum);
+                        }
+                        let destination = Destination::Peers(std::slice::from_ref(peer));
+                        sink.transmit(self.transmit(config, source, destination, hop_limit));
+                    }
+                }
+                u64::try_from(peers.len()).unwrap_or(u64::MAX)
+            }
+        }
+    }
+
+    fn transmit<'a>(
+        &'a self,
+        config: &InstanceConfig,
+        source: IpAddr,
+        destination: Destination<'a>,
+        hop_limit: u8,
+    ) -> Transmit<'a> {
+        Transmit {
+            instance: config.id,
+            interface: config.interface,
+            source,
+            destination,
+            hop_limit,
+            message: &self.message,
+        }
+    }
+
+    fn build(
+        &mut self,
+        config: &InstanceConfig,
+        source: IpAddr,
+        priority: Priority,
+    ) -> Result<(), WriteError> {
+        self.checksums.clear();
+        match &config.transport {
+            Transport::Multicast { group } => self.write(config, source, *group, priority),
+            Transport::Unicast { peers, .. } => {
+                for peer in peers {
+                    self.write(config, source, peer.address, priority)?;
+                    if let Some(&[high, low]) = self.message.get(CHECKSUM) {
+                        self.checksums.push([high, low]);
+                    }
+                }
+                let first = self.checksums.first().copied();
+                if self.checksums.iter().all(|sum| Some(*sum) == first) {
+                    self.checksums.clear();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn write(
+        &mut self,
+        config: &InstanceConfig,
+        source: IpAddr,
+        destination: IpAddr,
+        priority: Priority,
+    ) -> Result<(), WriteError> {
+        let wrong_family = WriteError::AddressFamily { expected: config.family, found: destination };
+        let pseudo = pseudo_header(config.interval.version(), source, destination, config.v3_checksum_as_v2)
+            .ok_or(wrong_family)?;
+        let advertisement = Advertisement {
+            vrid: config.vrid,
+            priority,
+            form: Form::of(config.interval, authentication(config)),
+            family: config.family,
+            addresses: &config.addresses,
+        };
+        advertisement.write(pseudo, &mut self.message)
+    }
+}
+
+/// What the instance sends and expects as authentication.
+pub(crate) fn authentication(config: &InstanceConfig) -> Authentication {
+    config.password.map_or(Authentication::None, Authentication::Password)
+}
+
+/// `config` itself, or, if no advert can be made from it, the same with a permanent fault that says so.
+pub(crate) fn sound(config: Arc<InstanceConfig>) -> Arc<InstanceConfig> {
+    if config.broken.is_some() {
+        return config;
+    }
+    let stand_in: IpAddr = match config.family {
+        steadfast_wire::vrrp::Family::V4 => std::net::Ipv4Addr::LOCALHOST.into(),
+        steadfast_wire::vrrp::Family::V6 => std::net::Ipv6Addr::LOCALHOST.into(),
+    };
+    let source = config.source.unwrap_or(stand_in);
+    match Advert::default().build(&config, source, config.priority) {
+        Ok(()) => config,
+        Err(error) => {
+            Arc::new(InstanceConfig { broken: Some(Arc::from(error.to_string())), ..(*config).clone() })
+        }
+    }
+}

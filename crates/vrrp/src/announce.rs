@@ -1,0 +1,67 @@
+//! When a master announces its addresses by gratuitous ARP or unsolicited neighbour advertisement.
+
+use std::time::Duration;
+
+use crate::action::{Action, Sink};
+use crate::config::InstanceId;
+use crate::instance::Instance;
+use crate::timer::Moment;
+
+impl Instance {
+    /// The first block at once (RFC 9568 section 6.4.2), a second one later for those who missed it,
+    /// and periodic ones.
+    pub(crate) fn start_announcing(&mut self, now: Moment, sink: &mut impl Sink) {
+        announce(self.id(), self.config.announce.master_repeat, sink);
+        self.timers.second_block = later(now, self.config.announce.master_delay);
+        self.start_refreshing(now);
+    }
+
+    /// The refresh counts from the second block.
+    pub(crate) fn start_refreshing(&mut self, now: Moment) {
+        self.timers.refresh = later(now + self.config.announce.master_delay, self.config.announce.refresh);
+    }
+
+    /// Another router may have drawn traffic with its adverts: claim it back.
+    pub(crate) fn announce_over_lower(&mut self, now: Moment, sink: &mut impl Sink) {
+        let timing = self.config.announce;
+        announce(self.id(), timing.lower_priority_repeat, sink);
+        if timing.lower_priority_repeat > 0 {
+            self.timers.after_lower = later(now, timing.lower_priority_delay);
+        }
+    }
+
+    /// Sends what is due.
+    pub(crate) fn announce_due(&mut self, now: Moment, sink: &mut impl Sink) {
+        let timing = self.config.announce;
+        if self.timers.second_block <= now {
+            self.timers.second_block = Moment::NEVER;
+            announce(self.id(), timing.master_repeat, sink);
+        }
+        if self.timers.after_lower <= now {
+            self.timers.after_lower = Moment::NEVER;
+            announce(self.id(), timing.lower_priority_repeat, sink);
+        }
+        if self.timers.refresh <= now {
+            self.timers.refresh = later(now, timing.refresh);
+            announce(self.id(), timing.refresh_repeat, sink);
+        }
+    }
+
+    /// Leaving MASTER: nothing may claim the addresses after the new master has.
+    pub(crate) fn stop_announcing(&mut self, sink: &mut impl Sink) {
+        self.timers.second_block = Moment::NEVER;
+        self.timers.after_lower = Moment::NEVER;
+        self.timers.refresh = Moment::NEVER;
+        sink.act(Action::CancelAnnounce { instance: self.id() });
+    }
+}
+
+fn announce(instance: InstanceId, repeat: u32, sink: &mut impl Sink) {
+    if repeat > 0 {
+        sink.act(Action::Announce { instance, repeat });
+    }
+}
+
+fn later(now: Moment, span: Duration) -> Moment {
+    if span.is_zero() { Moment::NEVER } else { now + span }
+}

@@ -1,0 +1,120 @@
+//! Sync groups: instances that change state together.
+
+use std::sync::Arc;
+
+use crate::action::{Action, Sink};
+use crate::config::{GroupConfig, GroupId, InstanceId};
+use crate::event::{Cause, Event, State};
+use crate::machine::Machine;
+use crate::timer::Moment;
+
+#[derive(Debug)]
+pub(crate) struct Group {
+    config: Arc<GroupConfig>,
+    /// As last told.
+    state: State,
+}
+
+impl Group {
+    pub(crate) const fn new(config: Arc<GroupConfig>) -> Self {
+        Self { config, state: State::Init }
+    }
+}
+
+impl Machine {
+    /// Adds a group, or changes its members; what it last told stays.
+    pub(crate) fn set_group(&mut self, config: &Arc<GroupConfig>) {
+        match self.groups.get_mut(&config.id) {
+            Some(group) => group.config = Arc::clone(config),
+            None => {
+                self.groups.insert(config.id, Group::new(Arc::clone(config)));
+            }
+        }
+    }
+
+    /// The instances that change state with this one, itself included, as long as they take part.
+    pub(crate) fn team(&self, id: InstanceId) -> Vec<InstanceId> {
+        let group = self.instances.get(id).and_then(|instance| self.group_of(instance.config.group));
+        let Some(group) = group else { return vec![id] };
+        let part = |member: &&InstanceId| {
+            self.instances
+                .get(**member)
+                .is_some_and(|instance| instance.state != State::Stop || **member == id)
+        };
+        group.members.iter().filter(part).copied().collect()
+    }
+
+    pub(crate) fn group_of(&self, group: Option<GroupId>) -> Option<&Arc<GroupConfig>> {
+        self.groups.get(&group?).map(|group| &group.config)
+    }
+
+    /// `causes` of `leader`, and that `member` follows it.
+    pub(crate) fn followed(&self, member: InstanceId, leader: InstanceId, causes: &[Cause]) -> Vec<Cause> {
+        let mut causes = causes.to_vec();
+        if member != leader
+            && let Some(instance) = self.instances.get(leader)
+            && let Some(group) = self.group_of(instance.config.group)
+        {
+            causes.push(Cause::Group {
+                group: Arc::clone(&group.name),
+                member: Arc::clone(&instance.config.name),
+            });
+        }
+        causes
+    }
+
+    /// Tells of the group of `id` if its state is another than told last.
+    pub(crate) fn tell_group(
+        &mut self,
+        now: Moment,
+        id: InstanceId,
+        causes: Vec<Cause>,
+        sink: &mut impl Sink,
+    ) {
+        let Some(id) = self.instances.get(id).and_then(|instance| instance.config.group) else { return };
+        self.tell_group_state(now, id, causes, sink);
+    }
+
+    pub(crate) fn tell_group_state(
+        &mut self,
+        now: Moment,
+        id: GroupId,
+        causes: Vec<Cause>,
+        sink: &mut impl Sink,
+    ) {
+        let to = self.group_state(id);
+        let Some(group) = self.groups.get_mut(&id) else { return };
+        if group.state != to {
+            group.state = to;
+            if to != State::Init {
+                sink.act(Action::Event(Event::GroupState { group: id, at: now, to, causes }));
+            }
+        }
+    }
+
+    /// Takes the state of the members for told: a predecessor has done so.
+    pub(crate) fn assume_groups_told(&mut self) {
+        let ids: Vec<GroupId> = self.groups.keys().copied().collect();
+        for id in ids {
+            let state = self.group_state(id);
+            if let Some(group) = self.groups.get_mut(&id) {
+                group.state = state;
+            }
+        }
+    }
+
+    /// MASTER only if every member is.
+    fn group_state(&self, id: GroupId) -> State {
+        let Some(group) = self.groups.get(&id) else { return State::Init };
+        let states = || {
+            group
+                .config
+                .members
+                .iter()
+                .filter_map(|member| self.instances.get(*member))
+                .map(|member| member.state)
+        };
+        let order = [State::Fault, State::Init, State::Backup, State::Master];
+        order.into_iter().find(|state| states().any(|member| member == *state)).unwrap_or(State::Stop)
+    }
+}

@@ -1,0 +1,282 @@
+//! One virtual router: what it is, its intervals and its deadlines.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_wire::vrrp::{Priority, Version};
+
+use crate::action::{Action, Sink};
+use crate::advert::Advert;
+use crate::config::{InstanceConfig, InstanceId};
+use crate::counters::Counters;
+use crate::event::{Cause, Event, State};
+use crate::status::{Heard, Master};
+use crate::timer::{Moment, next_on_grid};
+use crate::track::{OwnState, Standing, Trackers};
+
+/// A change of priority explains a later change of state only while the election that it caused
+/// can still be running: this many master down intervals, beyond a preempt delay.
+const ELECTION_DOWN_INTERVALS: u32 = 2;
+
+/// State of one virtual router.
+#[derive(Debug)]
+pub(crate) struct Instance {
+    pub(crate) config: Arc<InstanceConfig>,
+    pub(crate) state: State,
+    pub(crate) since: Moment,
+    pub(crate) causes: Vec<Cause>,
+    /// Who claims the addresses, ourselves included.
+    pub(crate) master: Option<Master>,
+    /// Active_Adver_Interval of RFC 9568 section 6.1; our own in version 2.
+    pub(crate) master_interval: Duration,
+    pub(crate) last_heard: Option<Heard>,
+    pub(crate) standing: Standing,
+    pub(crate) own: OwnState,
+    /// The own master down timer has run out; the sync group decides.
+    pub(crate) wants_master: bool,
+    /// End of the preempt delay, also after it has passed.
+    pub(crate) preempt_at: Option<Moment>,
+    /// What the running master down timer means when it ends.
+    pub(crate) wait: Wait,
+    pub(crate) rivalry: Option<Rivalry>,
+    pub(crate) timers: Timers,
+    /// Moment of the live queue entry; `NEVER` if there is none.
+    pub(crate) queued: Moment,
+    pub(crate) advert: Advert,
+    pub(crate) counters: Counters,
+    /// Reasons reported since the last change of state, one bit each.
+    pub(crate) reported: u32,
+    pub(crate) master_reported_at: Option<Moment>,
+    pub(crate) recovery: Option<Recovery>,
+    /// Removed by a reload: forget it once it has handed over.
+    pub(crate) departing: bool,
+}
+
+/// Deadlines; `NEVER` where nothing is due.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Timers {
+    /// Next advert as master, master down as backup, end of the hand-over when stopping.
+    pub(crate) protocol: Moment,
+    /// Second block of announcements after becoming master.
+    pub(crate) second_block: Moment,
+    /// Second block of announcements after a lower priority advert.
+    pub(crate) after_lower: Moment,
+    /// Periodic announcements.
+    pub(crate) refresh: Moment,
+}
+
+impl Timers {
+    pub(crate) const IDLE: Self = Self {
+        protocol: Moment::NEVER,
+        second_block: Moment::NEVER,
+        after_lower: Moment::NEVER,
+        refresh: Moment::NEVER,
+    };
+}
+
+/// Why a backup is waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// For a sign of life of the master, since this moment.
+    Silence(Moment),
+    /// One skew after a priority 0 advert.
+    Released(IpAddr),
+    /// To preempt a living master of lower priority.
+    Preempting(Master),
+}
+
+/// Another router that also claims to own the addresses (both send priority 255).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rivalry {
+    pub(crate) last_heard: Moment,
+    /// We give way if it still advertises then.
+    pub(crate) yield_at: Moment,
+}
+
+/// A change of priority upwards: what it needs to explain a later preemption.
+#[derive(Debug)]
+pub(crate) struct Recovery {
+    at: Moment,
+    causes: Vec<Cause>,
+}
+
+impl Instance {
+    pub(crate) fn new(now: Moment, config: Arc<InstanceConfig>) -> Self {
+        Self {
+            state: State::Init,
+            since: now,
+            causes: Vec::new(),
+            master: None,
+            master_interval: config.interval.duration(),
+            last_heard: None,
+            standing: Standing { fault: false, pending: false, priority: config.priority },
+            own: OwnState { source_present: true, lowered: false },
+            wants_master: false,
+            preempt_at: None,
+            wait: Wait::Silence(now),
+            rivalry: None,
+            timers: Timers::IDLE,
+            queued: Moment::NEVER,
+            advert: Advert::default(),
+            counters: Counters::default(),
+            reported: 0,
+            master_reported_at: None,
+            recovery: None,
+            departing: false,
+            config,
+        }
+    }
+
+    pub(crate) fn id(&self) -> InstanceId {
+        self.config.id
+    }
+
+    /// The configured owner that wants to be master at once (RFC 9568 section 6.4.1).
+    pub(crate) fn starts_as_owner(&self) -> bool {
+        self.config.priority == Priority::OWNER && self.config.initial_master
+    }
+
+    pub(crate) fn interval(&self) -> Duration {
+        self.config.interval.duration()
+    }
+
+    /// Skew_Time for a router of `priority`: in version 2 a part of a second (RFC 3768 section 6.1),
+    /// in version 3 a part of the master's interval (RFC 9568 section 6.1).
+    pub(crate) fn skew(&self, priority: Priority) -> Duration {
+        let whole = match self.config.interval.version() {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => self.master_interval,
+        };
+        whole * (256 - u32::from(priority.get())) / 256
+    }
+
+    /// Master_Down_Interval (RFC 3768 section 6.1) or Active_Down_Interval (RFC 9568 section 6.1),
+    /// with the number of missed adverts as configured instead of 3.
+    pub(crate) fn down_time(&self) -> Duration {
+        self.master_interval * self.config.down_timer_adverts + self.skew(self.standing.priority)
+    }
+
+    pub(crate) fn next_deadline(&self) -> Moment {
+        let Timers { protocol, second_block, after_lower, refresh } = self.timers;
+        protocol.min(second_block).min(after_lower).min(refresh)
+    }
+
+    /// The next advert of a master falls on the grid.
+    pub(crate) fn schedule_advert(&mut self, after: Moment) {
+        self.timers.protocol = next_on_grid(after, self.interval(), self.id());
+    }
+
+    /// After the advert that was due at `timers.protocol`: one interval on, without drift. Adverts
+    /// missed in a long pause are not made up for.
+    pub(crate) fn reschedule_advert(&mut self, now: Moment) {
+        self.schedule_advert(self.timers.protocol);
+        if self.timers.protocol <= now {
+            self.schedule_advert(now);
+        }
+    }
+
+    /// Waits a full master down interval, from `now` or from the end of the start-up delay.
+    pub(crate) fn restart_down_timer(&mut self, now: Moment) {
+        self.wait = Wait::Silence(now);
+        self.timers.protocol = now + self.down_time();
+    }
+
+    /// Sends an advert of the effective priority.
+    pub(crate) fn send_advert(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
+        self.send(self.standing.priority, trackers, sink);
+    }
+
+    /// Sends an advert of priority 0: we give up (RFC 9568 section 5.2.4).
+    pub(crate) fn send_release(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
+        let sent = self.send(Priority::RELEASE, trackers, sink);
+        self.counters.priority_zero_sent += sent;
+    }
+
+    fn send(&mut self, priority: Priority, trackers: &Trackers, sink: &mut impl Sink) -> u64 {
+        let Some(source) = trackers.source(&self.config) else { return 0 };
+        let sent = self.advert.send(&self.config, source, priority, sink);
+        self.counters.adverts_sent += sent;
+        sent
+    }
+
+    /// Enters `to` and tells. Timers are the caller's business.
+    pub(crate) fn enter(&mut self, now: Moment, to: State, causes: Vec<Cause>, sink: &mut impl Sink) {
+        let from = std::mem::replace(&mut self.state, to);
+        self.since = now;
+        self.causes.clone_from(&causes);
+        self.reported = 0;
+        self.recovery = None;
+        let priority = self.standing.priority;
+        let instance = self.id();
+        sink.act(Action::Event(Event::InstanceState { instance, at: now, from, to, priority, causes }));
+    }
+
+    /// Takes another effective priority over. The running master down timer moves by as much as the
+    /// master down interval changes; a master says the new priority in its next advert.
+    pub(crate) fn set_priority(
+        &mut self,
+        now: Moment,
+        to: Priority,
+        trackers: &Trackers,
+        trigger: &Cause,
+        sink: &mut impl Sink,
+    ) {
+        let from = self.standing.priority;
+        if from == to {
+            return;
+        }
+        let before = self.down_time();
+        self.standing.priority = to;
+        self.shift_down_timer(before);
+        if from < to && matches!(trigger, Cause::Script { .. } | Cause::Interface { .. }) {
+            let causes = vec![trigger.clone(), Cause::Priority { from, to }];
+            self.recovery = Some(Recovery { at: now, causes });
+        } else {
+            self.recovery = None;
+        }
+        let mut causes = trackers.explain(&self.config, self.own);
+        link(&mut causes, trigger.clone());
+        let instance = self.id();
+        sink.act(Action::Event(Event::PriorityChanged { instance, at: now, from, to, causes }));
+    }
+
+    /// A backup's timer follows a change of its master down interval, which was `before`.
+    pub(crate) fn shift_down_timer(&mut self, before: Duration) {
+        if self.state != State::Backup || matches!(self.wait, Wait::Released(_)) {
+            return;
+        }
+        let after = self.down_time();
+        let deadline = self.timers.protocol;
+        self.timers.protocol =
+            if after > before { deadline + (after - before) } else { deadline - (before - after) };
+    }
+
+    /// Everything that explains a change that `trigger` brings about, oldest first.
+    pub(crate) fn chain(&self, now: Moment, trackers: &Trackers, trigger: Cause) -> Vec<Cause> {
+        let mut causes = trackers.explain(&self.config, self.own);
+        let election = self.config.preempt_delay + self.down_time() * ELECTION_DOWN_INTERVALS;
+        match &self.recovery {
+            Some(recovery) if now.since(recovery.at) <= election => {
+                causes.extend(recovery.causes.iter().cloned())
+            }
+            _ if self.standing.priority != self.config.priority => {
+                causes.push(Cause::Priority { from: self.config.priority, to: self.standing.priority });
+            }
+            _ => {}
+        }
+        link(&mut causes, trigger);
+        causes
+    }
+}
+
+/// Puts what brought a change about to the causes that stand: last, but what came before all
+/// trackers (a start, a reload) first.
+fn link(causes: &mut Vec<Cause>, trigger: Cause) {
+    causes.retain(|cause| *cause != trigger);
+    if matches!(trigger, Cause::Start | Cause::Resume | Cause::Reload) {
+        causes.insert(0, trigger);
+    } else {
+        causes.push(trigger);
+    }
+}

@@ -1,0 +1,414 @@
+//! What a received advert does (RFC 3768 and RFC 9568 sections 6.4.2, 6.4.3 and 7.1).
+
+use std::cmp::Ordering;
+use std::net::IpAddr;
+
+use steadfast_wire::vrrp::{
+    Advert as Received, AdvertInterval, Expect, Family, Priority, Received as Frame, Reject, Vrid, vrid_of,
+};
+
+use crate::action::{Action, Datagram, Sink};
+use crate::advert::authentication;
+use crate::config::{InstanceConfig, InstanceId, Transport};
+use crate::counters::Counters;
+use crate::event::{Cause, Event, State};
+use crate::instance::{Instance, Rivalry, Wait};
+use crate::machine::Machine;
+use crate::status::{Heard, Master};
+use crate::timer::Moment;
+use crate::transition::HANDOVER_GRACE;
+
+/// What an accepted advert says.
+#[derive(Debug, Clone, Copy)]
+struct Claim {
+    source: IpAddr,
+    priority: Priority,
+    interval: AdvertInterval,
+}
+
+impl Claim {
+    const fn master(self) -> Master {
+        Master { address: self.source, priority: self.priority }
+    }
+}
+
+impl Machine {
+    /// A datagram of protocol 112.
+    pub(crate) fn receive(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) {
+        if !self.is_listening(now) {
+            return;
+        }
+        let Some(vrid) = vrid_of(datagram.message) else {
+            self.counters.malformed += 1;
+            return;
+        };
+        let Some(id) = self.route(datagram, vrid) else {
+            self.counters.unknown_vrid += 1;
+            return;
+        };
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if matches!(instance.state, State::Init | State::Fault) {
+            return;
+        }
+        let Some(claim) = instance.accept(now, datagram, sink) else { return };
+        match instance.state {
+            State::Backup => self.hear_as_backup(now, id, claim, sink),
+            State::Master => self.hear_as_master(now, id, claim, sink),
+            State::Stop => instance.hear_while_handing_over(now, claim),
+            State::Init | State::Fault => {}
+        }
+        self.arm(id);
+    }
+
+    /// The instance that a datagram is for. Several unicast instances may share a VRID on one
+    /// interface: the sender tells them apart.
+    fn route(&self, datagram: &Datagram<'_>, vrid: Vrid) -> Option<InstanceId> {
+        let family = Family::of(datagram.source);
+        let multicast = datagram.destination.is_multicast();
+        let key = |id| (datagram.interface, family, vrid, id);
+        let mut candidates =
+            self.lookup.range(key(InstanceId(0))..=key(InstanceId(u32::MAX))).map(|key| key.3);
+        let first = candidates.next()?;
+        // Over IPv6 the two kinds have sockets of their own; over IPv4 the wrong kind is a checked error.
+        let takes = |id: InstanceId| {
+            self.instances
+                .get(id)
+                .filter(|instance| family == Family::V4 || instance.is_multicast() == multicast)
+        };
+        let Some(second) = candidates.next() else {
+            return takes(first).map(Instance::id);
+        };
+        let all = || [first, second].into_iter().chain(candidates.clone()).filter_map(takes);
+        all()
+            .find(|instance| instance.expects(datagram, multicast))
+            .or_else(|| all().find(|instance| instance.is_multicast() == multicast))
+            .or_else(|| all().next())
+            .map(Instance::id)
+    }
+
+    /// RFC 3768 and RFC 9568 section 6.4.2.
+    fn hear_as_backup(&mut self, now: Moment, id: InstanceId, claim: Claim, sink: &mut impl Sink) {
+        if claim.priority < Priority::OWNER {
+            self.end_rivalry(now, id, sink);
+        }
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if claim.priority == Priority::RELEASE {
+            instance.wait = Wait::Released(claim.source);
+            instance.timers.protocol = now + instance.skew(instance.standing.priority);
+            return;
+        }
+        let better = claim.priority >= instance.standing.priority;
+        let delay = instance.config.preempt_delay;
+        if better {
+            instance.preempt_at = None;
+        } else if !instance.config.nopreempt && !delay.is_zero() && instance.preempt_at.is_none() {
+            instance.preempt_at = Some(now + delay);
+        }
+        let delayed = instance.preempt_at.is_some_and(|end| now < end);
+        instance.note_master(now, claim.master(), sink);
+        if better || instance.config.nopreempt || delayed {
+            instance.adopt_interval(claim.interval);
+            instance.wants_master = false;
+            instance.restart_down_timer(now);
+        } else {
+            // The timer goes on, and its end preempts the sender.
+            instance.wait = Wait::Preempting(claim.master());
+        }
+    }
+
+    /// RFC 3768 and RFC 9568 section 6.4.3.
+    fn hear_as_master(&mut self, now: Moment, id: InstanceId, claim: Claim, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if claim.priority == Priority::RELEASE {
+            instance.rivalry = None;
+            instance.send_advert(&self.trackers, sink);
+            return;
+        }
+        let Some(own_address) = self.trackers.source(&instance.config) else { return };
+        if claim.priority == Priority::OWNER && instance.standing.priority == Priority::OWNER {
+            let gives_way = claim.source < own_address && instance.rival_persists(now, claim, sink);
+            if gives_way {
+                self.give_way_to_owner(now, id, claim.master(), sink);
+            }
+        }
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        // Equal priorities are told apart by the addresses in network order (RFC 9568 section 6.4.3).
+        let order = claim.priority.cmp(&instance.standing.priority);
+        match order.then(claim.source.cmp(&own_address)) {
+            Ordering::Equal => {
+                instance.counters.own_address_heard += 1;
+                instance.disagree(now, Disagreement::OwnAddress, claim.source, sink, || {
+                    "an advert of equal priority from our own address: two routers use it as source".into()
+                });
+            }
+            Ordering::Less => self.hear_lower(now, id, claim.master(), sink),
+            Ordering::Greater => {
+                let cause = if order == Ordering::Greater {
+                    Cause::HigherPriority { master: claim.source, priority: claim.priority }
+                } else {
+                    Cause::HigherAddress { master: claim.source }
+                };
+                if instance.config.higher_priority_send_advert {
+                    instance.send_advert(&self.trackers, sink);
+                }
+                instance.adopt_interval(claim.interval);
+                self.yield_to(now, id, claim.master(), cause, sink);
+            }
+        }
+    }
+
+    /// Another master that is worse: show it (and the switches) that we are there.
+    fn hear_lower(&mut self, now: Moment, id: InstanceId, master: Master, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if !instance.config.lower_priority_no_advert {
+            instance.send_advert(&self.trackers, sink);
+        }
+        let group = instance.config.group;
+        let Master { address, priority } = master;
+        sink.act(Action::Event(Event::LowerPriorityHeard {
+            instance: id,
+            at: now,
+            master: address,
+            priority,
+        }));
+        match self.group_of(group).cloned() {
+            Some(group) => {
+                group.members.iter().for_each(|member| self.announce_over_lower(now, *member, sink))
+            }
+            None => self.announce_over_lower(now, id, sink),
+        }
+    }
+
+    fn announce_over_lower(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        if let Some(instance) = self.instances.get_mut(id)
+            && instance.state == State::Master
+        {
+            instance.announce_over_lower(now, sink);
+            self.arm(id);
+        }
+    }
+}
+
+impl Instance {
+    pub(crate) fn is_multicast(&self) -> bool {
+        matches!(self.config.transport, Transport::Multicast { .. })
+    }
+
+    /// The datagram was surely meant for this one among several of equal VRID.
+    fn expects(&self, datagram: &Datagram<'_>, multicast: bool) -> bool {
+        match &self.config.transport {
+            Transport::Multicast { .. } => multicast,
+            Transport::Unicast { peers, .. } => {
+                !multicast
+                    && self.config.source.is_none_or(|source| source == datagram.destination)
+                    && peers.iter().any(|peer| peer.address == datagram.source)
+            }
+        }
+    }
+
+    /// All checks, in keepalived's order; counts and reports what fails.
+    fn accept(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) -> Option<Claim> {
+        let frame = Frame {
+            source: datagram.source,
+            destination: datagram.destination,
+            hop_limit: datagram.hop_limit,
+            message: datagram.message,
+        };
+        let advert = match expectation(&self.config).check(&frame).and_then(|advert| {
+            check_destination(&self.config, datagram)?;
+            Ok(advert)
+        }) {
+            Ok(advert) => advert,
+            Err(reject) => return self.refuse(now, datagram.source, reject, sink),
+        };
+        if self.config.owner_ignore_adverts && self.standing.priority == Priority::OWNER {
+            return None;
+        }
+        self.counters.adverts_received += 1;
+        self.compare_addresses(now, datagram.source, &advert, sink);
+        if let Err(reject) = check_peer(&self.config, datagram) {
+            return self.refuse(now, datagram.source, reject, sink);
+        }
+        if advert.priority == Priority::RELEASE {
+            self.counters.priority_zero_received += 1;
+        }
+        self.last_heard = Some(Heard { at: now, source: datagram.source, priority: advert.priority });
+        Some(Claim { source: datagram.source, priority: advert.priority, interval: advert.interval() })
+    }
+
+    fn refuse(&mut self, now: Moment, source: IpAddr, reject: Reject, sink: &mut impl Sink) -> Option<Claim> {
+        let (counter, bit) = reject_counter(&mut self.counters, &reject);
+        if let Some(counter) = counter {
+            *counter += 1;
+        }
+        if self.first_report(bit) {
+            let reason = reject.to_string();
+            sink.act(Action::Event(Event::Dropped { instance: self.id(), at: now, source, reason }));
+        }
+        None
+    }
+
+    /// A differing list is told and counted, and the advert accepted all the same: the routers still
+    /// have to agree on one master.
+    fn compare_addresses(
+        &mut self,
+        now: Moment,
+        source: IpAddr,
+        advert: &Received<'_>,
+        sink: &mut impl Sink,
+    ) {
+        let known_sender = self.master.is_some_and(|master| master.address == source);
+        let skip = self.config.skip_check_addresses && self.state == State::Backup && known_sender;
+        let ours = &self.config.addresses;
+        let agrees = if skip { advert.addresses.len() == ours.len() } else { advert.addresses.matches(ours) };
+        if !agrees {
+            self.counters.address_list_errors += 1;
+            let (found, expected) = (advert.addresses.len(), self.config.addresses.len());
+            self.disagree(now, Disagreement::AddressList, source, sink, || {
+                format!("address list: expected our {expected} addresses, found {found} that are not the same: set the same virtual_ipaddress on all routers")
+            });
+        }
+        if advert.interval() != self.config.interval {
+            let (found, expected) = (advert.interval().duration(), self.interval());
+            self.disagree(now, Disagreement::Interval, source, sink, || {
+                format!(
+                    "advert interval: expected {expected:?}, found {found:?}; a backup follows its master"
+                )
+            });
+        }
+    }
+
+    /// Remembers who is master. The event is sent at most once an interval, so that two quarrelling
+    /// masters cannot flood the log.
+    fn note_master(&mut self, now: Moment, master: Master, sink: &mut impl Sink) {
+        let known = self.master.replace(master);
+        let quiet = self.master_reported_at.is_none_or(|at| now.since(at) >= self.interval());
+        if known.is_none_or(|known| known.address != master.address) && quiet {
+            self.master_reported_at = Some(now);
+            self.reported = 0;
+            let Master { address, priority } = master;
+            sink.act(Action::Event(Event::MasterChanged {
+                instance: self.id(),
+                at: now,
+                master: address,
+                priority,
+            }));
+        }
+    }
+
+    /// Active_Adver_Interval follows the master (RFC 9568 section 6.4.2); in version 2 the receive
+    /// check has found it equal to ours.
+    fn adopt_interval(&mut self, interval: AdvertInterval) {
+        self.master_interval = interval.duration();
+    }
+
+    /// The new master is there: what the old one still answers for is removed once the announcements
+    /// of the new one can have reached everybody. Its first advert counts, later ones change nothing.
+    fn hear_while_handing_over(&mut self, now: Moment, claim: Claim) {
+        if self.timers.protocol != Moment::NEVER && claim.priority != Priority::RELEASE {
+            self.timers.protocol = self.timers.protocol.min(now + HANDOVER_GRACE);
+        }
+    }
+
+    /// Two routers of priority 255, and the other has the lower address, so it should give way. True
+    /// once it has had its time: two adverts of ours and 1.2 of the larger interval.
+    fn rival_persists(&mut self, now: Moment, claim: Claim, sink: &mut impl Sink) -> bool {
+        let larger = self.interval().max(claim.interval.duration());
+        let forgotten = larger * 3;
+        let rivalry = match self.rivalry {
+            Some(known) if now.since(known.last_heard) <= forgotten => Rivalry { last_heard: now, ..known },
+            _ => Rivalry { last_heard: now, yield_at: now + self.interval() * 2 + larger * 6 / 5 },
+        };
+        self.rivalry = Some(rivalry);
+        self.disagree(now, Disagreement::TwoOwners, claim.source, sink, || {
+            "priority 255 from another router: only one may own the addresses".into()
+        });
+        now >= rivalry.yield_at
+    }
+
+    /// Reports that the routers are not configured alike, once per kind until the state changes.
+    fn disagree(
+        &mut self,
+        now: Moment,
+        kind: Disagreement,
+        source: IpAddr,
+        sink: &mut impl Sink,
+        reason: impl FnOnce() -> String,
+    ) {
+        if self.first_report(kind as u32) {
+            let reason = reason();
+            sink.act(Action::Event(Event::Disagreement { instance: self.id(), at: now, source, reason }));
+        }
+    }
+
+    fn first_report(&mut self, bit: u32) -> bool {
+        let mask = 1_u32.checked_shl(bit).unwrap_or(0);
+        let first = self.reported & mask == 0;
+        self.reported |= mask;
+        first
+    }
+}
+
+/// Accepted adverts that show a difference between the routers. The numbers are bits of
+/// `Instance::reported`, above those of [`reject_counter`].
+#[derive(Debug, Clone, Copy)]
+#[repr(u32)]
+enum Disagreement {
+    AddressList = 20,
+    Interval = 21,
+    TwoOwners = 22,
+    OwnAddress = 23,
+}
+
+fn expectation(config: &InstanceConfig) -> Expect {
+    Expect {
+        vrid: config.vrid,
+        family: config.family,
+        interval: config.interval,
+        authentication: authentication(config),
+        on_link: matches!(config.transport, Transport::Multicast { .. }),
+        ignore_v3_checksum: config.v3_checksum_as_v2,
+    }
+}
+
+fn check_destination(config: &InstanceConfig, datagram: &Datagram<'_>) -> Result<(), Reject> {
+    let found = datagram.destination;
+    match (&config.transport, found.is_multicast()) {
+        (Transport::Unicast { .. }, true) => Err(Reject::MulticastOnUnicast { found }),
+        (Transport::Multicast { .. }, false) => Err(Reject::UnicastOnMulticast { found }),
+        _ => Ok(()),
+    }
+}
+
+fn check_peer(config: &InstanceConfig, datagram: &Datagram<'_>) -> Result<(), Reject> {
+    let Transport::Unicast { peers, check_source: true, .. } = &config.transport else { return Ok(()) };
+    let Some(peer) = peers.iter().find(|peer| peer.address == datagram.source) else {
+        return Err(Reject::UnknownPeer { found: datagram.source });
+    };
+    let (min, max) = (peer.min_ttl, peer.max_ttl);
+    match datagram.hop_limit {
+        Some(found) if found < min || found > max => Err(Reject::PeerHopLimit { min, max, found }),
+        _ => Ok(()),
+    }
+}
+
+/// The counter of a refusal, and its bit in `Instance::reported`.
+fn reject_counter<'a>(counters: &'a mut Counters, reject: &Reject) -> (Option<&'a mut u64>, u32) {
+    match reject {
+        Reject::PacketLength { .. } => (Some(&mut counters.length_errors), 0),
+        Reject::HopLimit { .. } => (Some(&mut counters.ttl_errors), 1),
+        Reject::PeerHopLimit { .. } => (Some(&mut counters.ttl_errors), 2),
+        Reject::Version { .. } => (Some(&mut counters.version_errors), 3),
+        Reject::AuthType { .. } => (Some(&mut counters.auth_type_invalid), 4),
+        Reject::AuthMismatch { .. } => (Some(&mut counters.auth_type_mismatches), 5),
+        Reject::AuthFailure => (Some(&mut counters.auth_failures), 6),
+        Reject::Interval { .. } => (Some(&mut counters.interval_errors), 7),
+        Reject::IntervalZero => (Some(&mut counters.interval_errors), 8),
+        Reject::Type { .. } => (Some(&mut counters.type_errors), 9),
+        Reject::Checksum { .. } => (Some(&mut counters.checksum_errors), 10),
+        Reject::MulticastOnUnicast { .. } => (Some(&mut counters.address_list_errors), 11),
+        Reject::UnicastOnMulticast { .. } => (Some(&mut counters.address_list_errors), 12),
+        Reject::UnknownPeer { .. } => (Some(&mut counters.unknown_peers), 13),
+        _ => (None, 14),
+    }
+}

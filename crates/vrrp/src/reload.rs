@@ -1,0 +1,148 @@
+//! Carrying out a plan: only what differs is touched.
+
+use std::sync::Arc;
+
+use crate::action::{Action, Sink};
+use crate::advert::sound;
+use crate::config::{InstanceConfig, InstanceId, Transport};
+use crate::event::{Cause, State};
+use crate::machine::Machine;
+use crate::plan::Plan;
+use crate::timer::Moment;
+
+impl Machine {
+    /// Takes over what a reload changed; everything else is left untouched.
+    ///
+    /// A stopping machine ignores it.
+    pub fn apply(&mut self, now: Moment, plan: Plan, sink: &mut impl Sink) {
+        if self.stopping {
+            return;
+        }
+        for interface in &plan.interfaces_set {
+            self.trackers.name_interface(interface);
+        }
+        for script in &plan.scripts_set {
+            self.trackers.set_script(script);
+        }
+        for id in &plan.removed {
+            self.dismiss(now, *id, sink);
+        }
+        let mut touched: Vec<InstanceId> = Vec::new();
+        for config in plan.changed {
+            touched.push(config.id);
+            self.revise(now, config, sink);
+        }
+        for config in plan.added {
+            touched.push(config.id);
+            self.evict(config.id, sink);
+            self.enrol(now, config);
+        }
+        for group in &plan.groups_removed {
+            self.groups.remove(group);
+        }
+        for group in &plan.groups_set {
+            self.set_group(group);
+            touched.extend(group.members.first());
+        }
+        for script in &plan.scripts_removed {
+            self.trackers.remove_script(*script);
+        }
+        if self.started {
+            for id in touched {
+                self.reassess(now, id, &Cause::Reload, sink);
+            }
+            for group in plan.groups_set {
+                self.tell_group_state(now, group.id, vec![Cause::Reload], sink);
+            }
+        }
+    }
+
+    /// A removed instance hands over like at a stop, and is then forgotten.
+    fn dismiss(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        self.retire(now, id, Cause::Reload, sink);
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.departing = true;
+        self.trackers.unsubscribe(&instance.config);
+        if instance.timers.protocol == Moment::NEVER {
+            self.forget(id, sink);
+        }
+    }
+
+    /// Drops the last traces of a removed instance.
+    pub(crate) fn forget(&mut self, id: InstanceId, sink: &mut impl Sink) {
+        if let Some(instance) = self.instances.remove(id) {
+            let config = &instance.config;
+            self.lookup.remove(&(config.interface, config.family, config.vrid, id));
+            sink.act(Action::Removed { instance: id });
+        }
+    }
+
+    /// Frees a number that the caller gave away although its instance still hands over, or although
+    /// it stands for another virtual router now: the addresses go at once.
+    fn evict(&mut self, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        match instance.state {
+            State::Master => instance.leave_master(1, &self.trackers, sink),
+            State::Stop if instance.timers.protocol != Moment::NEVER => {
+                self.handing_over = self.handing_over.saturating_sub(1);
+                sink.act(Action::Addresses { instance: id, wanted: false });
+            }
+            _ => {}
+        }
+        self.trackers.unsubscribe(&instance.config);
+        self.forget(id, sink);
+    }
+
+    /// Other settings for an instance that stays.
+    fn revise(&mut self, now: Moment, config: Arc<InstanceConfig>, sink: &mut impl Sink) {
+        let id = config.id;
+        let config = sound(config);
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if !same_virtual_router(&instance.config, &config) {
+            self.evict(id, sink);
+            self.enrol(now, config);
+            return;
+        }
+        let down_time_before = instance.down_time();
+        let old = std::mem::replace(&mut instance.config, config);
+        let config = Arc::clone(&instance.config);
+        self.trackers.unsubscribe(&old);
+        self.trackers.subscribe(&config);
+        instance.advert.invalidate();
+        match instance.state {
+            State::Master => {
+                instance.master_interval = instance.interval();
+                if old.interval != config.interval {
+                    // Never later than the advert that the peers were promised.
+                    let promised = instance.timers.protocol;
+                    instance.schedule_advert(now);
+                    instance.timers.protocol = instance.timers.protocol.min(promised);
+                }
+                if old.announce != config.announce {
+                    instance.start_refreshing(now);
+                }
+                if old.addresses != config.addresses {
+                    sink.act(Action::Addresses { instance: id, wanted: true });
+                }
+            }
+            State::Backup => {
+                let learned =
+                    instance.master.is_some() && old.interval.version() == config.interval.version();
+                let follows_own =
+                    old.interval != config.interval && instance.master_interval == old.interval.duration();
+                if !learned || follows_own {
+                    instance.master_interval = instance.interval();
+                }
+                instance.shift_down_timer(down_time_before);
+            }
+            State::Init | State::Fault | State::Stop => instance.master_interval = instance.interval(),
+        }
+        self.arm(id);
+    }
+}
+
+/// What makes two configurations the same virtual router; all else may change while it runs.
+fn same_virtual_router(old: &InstanceConfig, new: &InstanceConfig) -> bool {
+    let kind = |config: &InstanceConfig| matches!(config.transport, Transport::Multicast { .. });
+    (old.vrid, old.family, old.interface, kind(old)) == (new.vrid, new.family, new.interface, kind(new))
+}

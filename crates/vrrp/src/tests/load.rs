@@ -1,0 +1,126 @@
+//! Size: 4,000 instances, and a receive path that neither touches the queue nor allocates.
+
+use std::collections::BTreeSet;
+
+use steadfast_wire::vrrp::Priority;
+
+use super::router::*;
+use crate::{Action, Datagram, Input, InstanceConfig, InstanceId, Machine, Moment, Sink, State, Transmit};
+
+const MANY: u32 = 4_000;
+
+#[derive(Default)]
+struct Count {
+    adverts: u32,
+}
+
+impl Sink for Count {
+    fn transmit(&mut self, _: Transmit<'_>) {
+        self.adverts += 1;
+    }
+
+    fn act(&mut self, _: Action) {}
+}
+
+fn many() -> Router {
+    Router::start(config((0..MANY).map(instance).collect()))
+}
+
+/// One advert of a master for each instance, as octets.
+fn adverts(router: &Router) -> Vec<(InstanceConfig, Vec<u8>)> {
+    let advert = |instance: &std::sync::Arc<InstanceConfig>| {
+        (InstanceConfig::clone(instance), message(instance, LOWER, GROUP_V4, 200))
+    };
+    router.config.instances.iter().map(advert).collect()
+}
+
+fn hear_all(machine: &mut Machine, now: Moment, adverts: &[(InstanceConfig, Vec<u8>)], sink: &mut impl Sink) {
+    for (instance, message) in adverts {
+        let datagram = Datagram {
+            interface: instance.interface,
+            source: LOWER,
+            destination: GROUP_V4,
+            hop_limit: Some(255),
+            message,
+        };
+        machine.handle(now, Input::Datagram(datagram), sink);
+    }
+}
+
+#[test]
+fn received_adverts_do_not_touch_the_queue() {
+    let mut router = many();
+    let adverts = adverts(&router);
+    let touched = router.machine.queue().touched;
+    for step in 1..=100 {
+        let now = router.now + ms(step);
+        hear_all(&mut router.machine, now, &adverts, &mut Count::default());
+    }
+    assert_eq!(router.machine.queue().touched, touched);
+    assert_eq!(router.counters().adverts_received, 100);
+}
+
+#[test]
+fn four_thousand_backups_stay_backups_and_are_woken_rarely() {
+    let mut router = many();
+    let adverts = adverts(&router);
+    let mut wakeups = 0;
+    for _ in 0..60 {
+        let end = router.now + ms(1_000);
+        while let Some(at) = router.machine.next_wakeup().filter(|at| *at < end) {
+            router.now = at;
+            router.advance();
+            wakeups += 1;
+        }
+        router.now = end;
+        hear_all(&mut router.machine, end, &adverts, &mut Count::default());
+        router.advance();
+    }
+    assert!((0..MANY).all(|id| router.state_of(InstanceId(id)) == State::Backup));
+    assert_eq!(wakeups, 0, "the adverts themselves come before any timer");
+}
+
+#[test]
+fn four_thousand_masters_share_sixteen_wakeups_an_interval() {
+    let mut router = many();
+    router.wait(ms(10_000));
+    router.forget_output();
+    router.wait(ms(10_000));
+    assert_eq!(router.sink.adverts.len(), 10 * MANY as usize);
+    let moments: BTreeSet<_> = router.sink.adverts.iter().map(|advert| advert.at).collect();
+    assert_eq!(moments.len(), 160);
+    let largest =
+        moments.iter().map(|at| router.sink.adverts.iter().filter(|advert| advert.at == *at).count()).max();
+    assert_eq!(largest, Some(MANY as usize / 16));
+}
+
+#[test]
+fn each_of_four_thousand_hears_only_its_own() {
+    let mut router = many();
+    let chosen = InstanceId(2_345);
+    router.hear_for(chosen, LOWER, 200);
+    for id in 0..MANY {
+        let heard = router.machine.status(InstanceId(id)).unwrap().counters.adverts_received;
+        assert_eq!(heard, u64::from(InstanceId(id) == chosen));
+    }
+}
+
+#[test]
+fn the_queue_does_not_grow_with_what_is_heard() {
+    let mut router = Router::one(instance(0));
+    for round in 0..1_000_u64 {
+        router.now = router.now + ms(round % 3);
+        router.hear(LOWER, if round % 2 == 0 { 0 } else { 200 });
+        router.advance();
+    }
+    assert!(router.machine.queue().length() < 20, "{}", router.machine.queue().length());
+}
+
+#[test]
+fn a_master_builds_its_message_once() {
+    let mut router =
+        Router::one(InstanceConfig { priority: Priority::new(255), initial_master: true, ..instance(0) });
+    router.wait(ms(5_000));
+    let first = router.sink.adverts[0].message.clone();
+    assert!(router.sink.adverts.iter().all(|advert| advert.message == first));
+}

@@ -1,0 +1,13 @@
+//! Tests of the machine as a whole: rules of the RFCs by number, keepalived's behaviour, properties.
+
+mod backup;
+mod fault;
+mod groups;
+mod handover;
+mod load;
+mod master;
+mod properties;
+mod receiving;
+mod reloading;
+mod resuming;
+mod router;

@@ -1,0 +1,329 @@
+//! What instances watch: interfaces and scripts, and what their state does to priority and fault.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use steadfast_wire::vrrp::{Family, Priority};
+
+use crate::config::{
+    InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig, ScriptId, Weight,
+};
+use crate::event::Cause;
+use crate::status::{ScriptResume, TrackerKind, TrackerShare};
+use crate::tally::{self, Tally};
+
+/// Everything that is watched, and by whom.
+#[derive(Debug, Default)]
+pub(crate) struct Trackers {
+    interfaces: BTreeMap<InterfaceId, Interface>,
+    scripts: BTreeMap<ScriptId, Script>,
+}
+
+#[derive(Debug, Default)]
+struct Interface {
+    name: Arc<str>,
+    up: bool,
+    source_v4: Option<Ipv4Addr>,
+    source_v6: Option<Ipv6Addr>,
+    users: BTreeSet<InstanceId>,
+}
+
+#[derive(Debug)]
+struct Script {
+    config: Arc<ScriptConfig>,
+    tally: Tally,
+    users: BTreeSet<InstanceId>,
+}
+
+/// What the trackers say of an instance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    /// Something of its own keeps it in FAULT.
+    pub(crate) fault: bool,
+    /// An unweighted script has not run yet.
+    pub(crate) pending: bool,
+    /// Effective priority.
+    pub(crate) priority: Priority,
+}
+
+/// What an instance knows of itself that matters to its standing.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct OwnState {
+    /// The configured source address exists.
+    pub(crate) source_present: bool,
+    /// An owner that gave way to another owner.
+    pub(crate) lowered: bool,
+}
+
+impl Trackers {
+    /// Takes a name over; the state of an interface known already stays.
+    pub(crate) fn name_interface(&mut self, config: &InterfaceConfig) {
+        self.interfaces.entry(config.id).or_default().name = Arc::clone(&config.name);
+    }
+
+    /// What is known of an interface; returns whether anything changed.
+    pub(crate) fn set_interface(
+        &mut self,
+        id: InterfaceId,
+        up: bool,
+        source_v4: Option<Ipv4Addr>,
+        source_v6: Option<Ipv6Addr>,
+    ) -> bool {
+        let interface = self.interfaces.entry(id).or_default();
+        let same = interface.up == up && interface.source_v4 == source_v4 && interface.source_v6 == source_v6;
+        interface.up = up;
+        interface.source_v4 = source_v4;
+        interface.source_v6 = source_v6;
+        !same
+    }
+
+    /// Whether the interface is up and running.
+    pub(crate) fn is_up(&self, id: InterfaceId) -> bool {
+        self.interfaces.get(&id).is_some_and(|interface| interface.up)
+    }
+
+    /// Name as configured.
+    pub(crate) fn interface_name(&self, id: InterfaceId) -> Arc<str> {
+        self.interfaces.get(&id).map(|interface| Arc::clone(&interface.name)).unwrap_or_default()
+    }
+
+    /// Adds a script, or changes its counting: the result is kept and scaled.
+    pub(crate) fn set_script(&mut self, config: &Arc<ScriptConfig>) {
+        match self.scripts.get_mut(&config.id) {
+            Some(script) => {
+                script.tally.rescale(&script.config, config);
+                script.config = Arc::clone(config);
+            }
+            None => {
+                let script =
+                    Script { config: Arc::clone(config), tally: Tally::new(config), users: BTreeSet::new() };
+                self.scripts.insert(config.id, script);
+            }
+        }
+    }
+
+    pub(crate) fn remove_script(&mut self, id: ScriptId) {
+        self.scripts.remove(&id);
+    }
+
+    /// Counts a result; `Some` with the cause when the script turned good or bad.
+    pub(crate) fn count_script(&mut self, id: ScriptId, success: bool) -> Option<Cause> {
+        let script = self.scripts.get_mut(&id)?;
+        let before = script.tally.good;
+        script.tally.count(&script.config, success);
+        (script.tally.good != before).then(|| script.cause(success))
+    }
+
+    /// Takes over what a predecessor had counted.
+    pub(crate) fn resume_script(&mut self, resume: &ScriptResume) {
+        if let Some(script) = self.scripts.get_mut(&resume.script) {
+            let count = resume.count.min(tally::top(&script.config));
+            script.tally = Tally { count, good: resume.good, last: resume.last, times: resume.times };
+        }
+    }
+
+    /// Results of the scripts that `config` tracks.
+    pub(crate) fn script_results(&self, config: &InstanceConfig) -> Vec<ScriptResume> {
+        let tracked = config
+            .track_scripts
+            .iter()
+            .filter_map(|track| Some((track.script, self.scripts.get(&track.script)?)));
+        tracked
+            .map(|(id, Script { tally, .. })| ScriptResume {
+                script: id,
+                count: tally.count,
+                good: tally.good,
+                last: tally.last,
+                times: tally.times,
+            })
+            .collect()
+    }
+
+    /// `config`'s instance is told of changes from here on.
+    pub(crate) fn subscribe(&mut self, config: &InstanceConfig) {
+        self.interfaces.entry(config.interface).or_default().users.insert(config.id);
+        for track in &config.track_interfaces {
+            self.interfaces.entry(track.interface).or_default().users.insert(config.id);
+        }
+        for track in &config.track_scripts {
+            if let Some(script) = self.scripts.get_mut(&track.script) {
+                script.users.insert(config.id);
+            }
+        }
+    }
+
+    pub(crate) fn unsubscribe(&mut self, config: &InstanceConfig) {
+        let tracked = config.track_interfaces.iter().map(|track| track.interface);
+        for interface in tracked.chain([config.interface]) {
+            if let Some(interface) = self.interfaces.get_mut(&interface) {
+                interface.users.remove(&config.id);
+            }
+        }
+        for track in &config.track_scripts {
+            if let Some(script) = self.scripts.get_mut(&track.script) {
+                script.users.remove(&config.id);
+            }
+        }
+    }
+
+    pub(crate) fn interface_users(&self, id: InterfaceId) -> Vec<InstanceId> {
+        self.interfaces
+            .get(&id)
+            .map(|interface| interface.users.iter().copied().collect())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn script_users(&self, id: ScriptId) -> Vec<InstanceId> {
+        self.scripts.get(&id).map(|script| script.users.iter().copied().collect()).unwrap_or_default()
+    }
+
+    /// Source address for adverts: the configured one, else the interface's own.
+    pub(crate) fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
+        config.source.or_else(|| {
+            let interface = self.interfaces.get(&config.interface)?;
+            match config.family {
+                Family::V4 => interface.source_v4.map(IpAddr::V4),
+                Family::V6 => interface.source_v6.map(IpAddr::V6),
+            }
+        })
+    }
+
+    /// Weighs everything that `config`'s instance watches.
+    pub(crate) fn assess(&self, config: &InstanceConfig, own: OwnState) -> Standing {
+        let mut fault = config.broken.is_some()
+            || self.own_interface_down(config)
+            || self.source(config).is_none()
+            || (config.track_source && !own.source_present);
+        let mut pending = false;
+        let mut sum = i32::from(config.priority.get());
+        for (weight, good) in self.tracked(config) {
+            fault |= weight.faults(good);
+            pending |= weight.value == 0 && good.is_none();
+            sum = sum.saturating_add(weight.share(good));
+        }
+        Standing { fault, pending, priority: effective_priority(config.priority, sum, own.lowered) }
+    }
+
+    /// What keeps the instance in FAULT, or below or above its base priority, in configured order.
+    pub(crate) fn explain(&self, config: &InstanceConfig, own: OwnState) -> Vec<Cause> {
+        let mut causes = self.faults(config, own);
+        let is_owner = config.priority == Priority::OWNER;
+        let weighted = config.track_interfaces.iter().filter(|track| track.weight.value != 0 && !is_owner);
+        for track in weighted.filter(|track| !self.is_up(track.interface)) {
+            causes.push(Cause::Interface { name: self.interface_name(track.interface), up: false });
+        }
+        let weighted = config.track_scripts.iter().filter(|track| track.weight.value != 0 && !is_owner);
+        for script in weighted.filter_map(|track| self.scripts.get(&track.script)) {
+            if script.tally.good == Some(false) {
+                causes.push(script.cause(false));
+            }
+        }
+        causes
+    }
+
+    /// What keeps the instance in FAULT, its sync group aside.
+    pub(crate) fn faults(&self, config: &InstanceConfig, own: OwnState) -> Vec<Cause> {
+        let mut causes = Vec::new();
+        if let Some(reason) = &config.broken {
+            causes.push(Cause::Broken { reason: Arc::clone(reason) });
+        }
+        if self.own_interface_down(config) {
+            causes.push(Cause::Interface { name: self.interface_name(config.interface), up: false });
+        }
+        if self.source(config).is_none() || (config.track_source && !own.source_present) {
+            causes.push(Cause::Source { present: false });
+        }
+        for track in &config.track_interfaces {
+            let up = self.is_up(track.interface);
+            if track.weight.faults(Some(up)) {
+                causes.push(Cause::Interface { name: self.interface_name(track.interface), up });
+            }
+        }
+        for track in &config.track_scripts {
+            if let Some(script) = self.scripts.get(&track.script)
+                && let Some(good) = script.tally.good
+                && track.weight.faults(Some(good))
+            {
+                causes.push(script.cause(good));
+            }
+        }
+        causes
+    }
+
+    /// Each tracker's part, in configured order.
+    pub(crate) fn shares(&self, config: &InstanceConfig) -> Vec<TrackerShare> {
+        let is_owner = config.priority == Priority::OWNER;
+        let share = |kind, name, weight: Weight, good| TrackerShare {
+            kind,
+            name,
+            good,
+            share: if is_owner { 0 } else { weight.share(good) },
+            fault: weight.faults(good),
+        };
+        let interfaces = config.track_interfaces.iter().map(|track| {
+            let good = Some(self.is_up(track.interface));
+            share(TrackerKind::Interface, self.interface_name(track.interface), track.weight, good)
+        });
+        let scripts = config.track_scripts.iter().filter_map(|track| {
+            let script = self.scripts.get(&track.script)?;
+            Some(share(TrackerKind::Script, Arc::clone(&script.config.name), track.weight, script.tally.good))
+        });
+        interfaces.chain(scripts).collect()
+    }
+
+    fn own_interface_down(&self, config: &InstanceConfig) -> bool {
+        !config.dont_track_interface && !self.is_up(config.interface)
+    }
+
+    fn tracked<'a>(
+        &'a self,
+        config: &'a InstanceConfig,
+    ) -> impl Iterator<Item = (Weight, Option<bool>)> + 'a {
+        let interfaces =
+            config.track_interfaces.iter().map(|track| (track.weight, Some(self.is_up(track.interface))));
+        let scripts = config
+            .track_scripts
+            .iter()
+            .filter_map(|track| Some((track.weight, self.scripts.get(&track.script)?.tally.good)));
+        interfaces.chain(scripts)
+    }
+}
+
+/// An owner ignores all weights (RFC 9568 section 5.2.4 reserves 255 for it); everybody else stays
+/// between 1 and 254, whatever the weights add up to.
+fn effective_priority(base: Priority, sum: i32, lowered: bool) -> Priority {
+    match (base, lowered) {
+        (Priority::OWNER, false) => Priority::OWNER,
+        (Priority::OWNER, true) => Priority::HIGHEST_BACKUP,
+        _ => {
+            let bounds = (Priority::LOWEST.get(), Priority::HIGHEST_BACKUP.get());
+            let value = u8::try_from(sum.clamp(i32::from(bounds.0), i32::from(bounds.1))).unwrap_or(bounds.0);
+            Priority::new(value)
+        }
+    }
+}
+
+impl Weight {
+    /// An unweighted tracker keeps the instance in FAULT. Unknown is not a fault.
+    fn faults(self, good: Option<bool>) -> bool {
+        self.value == 0 && good == Some(self.reverse)
+    }
+
+    /// What is added to the priority. Unknown adds nothing.
+    fn share(self, good: Option<bool>) -> i32 {
+        let applies = match good {
+            Some(true) => self.value > 0,
+            Some(false) => self.value < 0,
+            None => false,
+        };
+        let value = if applies { i32::from(self.value) } else { 0 };
+        if self.reverse { -value } else { value }
+    }
+}
+
+impl Script {
+    fn cause(&self, good: bool) -> Cause {
+        Cause::Script { name: Arc::clone(&self.config.name), good, times: self.tally.times }
+    }
+}

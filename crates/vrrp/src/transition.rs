@@ -1,0 +1,360 @@
+//! Changes of state and all that goes with them (RFC 3768 and RFC 9568 section 6.4).
+
+use std::time::Duration;
+
+use steadfast_wire::vrrp::Priority;
+
+use crate::action::{Action, Sink};
+use crate::config::InstanceId;
+use crate::event::{Cause, State};
+use crate::instance::{Instance, Timers, Wait};
+use crate::machine::Machine;
+use crate::status::Master;
+use crate::timer::Moment;
+use crate::track::{OwnState, Trackers};
+
+/// How long the old master of a planned stop goes on answering after the first advert of the new
+/// one: time for the new one's gratuitous ARP to reach every client first.
+pub const HANDOVER_GRACE: Duration = Duration::from_millis(20);
+
+/// A fault makes keepalived send two adverts of priority 0: if one is lost, backups need not wait
+/// out the whole master down interval.
+const FAULT_RELEASES: usize = 2;
+
+impl Machine {
+    /// Weighs the trackers of an instance again after `trigger`.
+    pub(crate) fn reassess(&mut self, now: Moment, id: InstanceId, trigger: &Cause, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        if instance.state == State::Stop {
+            return;
+        }
+        let standing = self.trackers.assess(&instance.config, instance.own);
+        instance.set_priority(now, standing.priority, &self.trackers, trigger, sink);
+        instance.standing = standing;
+        self.arm(id);
+        self.settle(now, id, trigger, sink);
+    }
+
+    /// Brings an instance, and its sync group, out of or into FAULT.
+    pub(crate) fn settle(&mut self, now: Moment, id: InstanceId, trigger: &Cause, sink: &mut impl Sink) {
+        let team = self.team(id);
+        let standings = || team.iter().filter_map(|member| self.instances.get(*member));
+        let faulty = standings().find(|member| member.id() == id && member.standing.fault);
+        let faulty = faulty.or_else(|| standings().find(|member| member.standing.fault)).map(Instance::id);
+        let out = |member: &Instance| matches!(member.state, State::Init | State::Fault);
+        if let Some(faulty) = faulty {
+            self.fail_all(now, &team, faulty, trigger, sink);
+        } else if standings().any(|member| out(member) && member.standing.pending) {
+            // Not before every script has run once.
+        } else if standings().any(out) {
+            self.raise_all(now, &team, trigger, sink);
+        }
+    }
+
+    /// One member of a sync group in FAULT takes all others with it.
+    fn fail_all(
+        &mut self,
+        now: Moment,
+        team: &[InstanceId],
+        faulty: InstanceId,
+        trigger: &Cause,
+        sink: &mut impl Sink,
+    ) {
+        let Some(origin) = self.instances.get(faulty) else { return };
+        let causes = origin.chain(now, &self.trackers, trigger.clone());
+        let mut changed = false;
+        for &member in team {
+            let because = self.member_causes(now, member, faulty, trigger, &causes);
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if instance.state != State::Fault {
+                changed = true;
+                instance.fail(now, because, &self.trackers, sink);
+                self.arm(member);
+            }
+        }
+        if changed {
+            self.tell_group(now, faulty, causes, sink);
+        }
+    }
+
+    /// A member with a fault of its own has its own reasons; the others follow `faulty`.
+    fn member_causes(
+        &self,
+        now: Moment,
+        member: InstanceId,
+        faulty: InstanceId,
+        trigger: &Cause,
+        causes: &[Cause],
+    ) -> Vec<Cause> {
+        match self.instances.get(member) {
+            Some(instance) if member != faulty && instance.standing.fault => {
+                instance.chain(now, &self.trackers, trigger.clone())
+            }
+            _ => self.followed(member, faulty, causes),
+        }
+    }
+
+    /// No fault is left: BACKUP, or MASTER for an owner that wants it (RFC 9568 section 6.4.1), in a
+    /// sync group only if all members do.
+    fn raise_all(&mut self, now: Moment, team: &[InstanceId], trigger: &Cause, sink: &mut impl Sink) {
+        let members = || team.iter().filter_map(|member| self.instances.get(*member));
+        let owners = members().all(Instance::starts_as_owner);
+        let start = now.max(self.startup_until);
+        let mut told = None;
+        for &member in team {
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if !matches!(instance.state, State::Init | State::Fault) {
+                continue;
+            }
+            let mut causes = instance.chain(now, &self.trackers, trigger.clone());
+            if owners && start > now {
+                instance.timers.protocol = start;
+            } else if owners {
+                causes.push(Cause::Owner);
+                instance.become_master(now, causes.clone(), &self.trackers, sink);
+                told = Some((member, causes));
+            } else {
+                instance.join(now, start, causes.clone(), sink);
+                told = Some((member, causes));
+            }
+            self.arm(member);
+        }
+        if let Some((member, causes)) = told {
+            self.tell_group(now, member, causes, sink);
+        }
+    }
+
+    /// The protocol timer of an instance has run out.
+    pub(crate) fn protocol_due(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        match instance.state {
+            State::Master => {
+                instance.send_advert(&self.trackers, sink);
+                instance.reschedule_advert(now);
+            }
+            State::Backup => self.master_down(now, id, sink),
+            State::Stop => self.finish_handover(id, sink),
+            State::Init => {
+                // The start-up delay of an owner is over.
+                instance.timers.protocol = Moment::NEVER;
+                self.settle(now, id, &Cause::Start, sink);
+            }
+            State::Fault => instance.timers.protocol = Moment::NEVER,
+        }
+    }
+
+    /// Master_Down_Timer (RFC 3768) or Active_Down_Timer (RFC 9568) expires, section 6.4.2. A member
+    /// of a sync group waits until every other one wants to be master too.
+    fn master_down(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        let team = self.team(id);
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let cause = instance.down_cause(now);
+        instance.wants_master = true;
+        let agreed = team.iter().filter_map(|member| self.instances.get(*member));
+        if !agreed.into_iter().all(|member| member.wants_master || member.state == State::Master) {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.restart_down_timer(now);
+            }
+            return;
+        }
+        let Some(instance) = self.instances.get(id) else { return };
+        let causes = instance.chain(now, &self.trackers, cause);
+        for &member in &team {
+            let because = self.followed(member, id, &causes);
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if instance.state == State::Backup {
+                instance.become_master(now, because, &self.trackers, sink);
+                self.arm(member);
+            }
+        }
+        self.tell_group(now, id, causes, sink);
+    }
+
+    /// A master has heard a better one (section 6.4.3): no priority 0, the other is there already.
+    pub(crate) fn yield_to(
+        &mut self,
+        now: Moment,
+        id: InstanceId,
+        master: Master,
+        cause: Cause,
+        sink: &mut impl Sink,
+    ) {
+        let team = self.team(id);
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let causes = instance.chain(now, &self.trackers, cause);
+        instance.leave_master(0, &self.trackers, sink);
+        instance.stand_by(now, Some(master), causes.clone(), sink);
+        self.arm(id);
+        for &member in &team {
+            let because = self.followed(member, id, &causes);
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if instance.state == State::Master {
+                instance.leave_master(0, &self.trackers, sink);
+                instance.stand_by(now, None, because, sink);
+                self.arm(member);
+            }
+        }
+        self.tell_group(now, id, causes, sink);
+    }
+
+    /// An owner lowers itself below another owner that does not give way.
+    pub(crate) fn give_way_to_owner(
+        &mut self,
+        now: Moment,
+        id: InstanceId,
+        rival: Master,
+        sink: &mut impl Sink,
+    ) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.own.lowered = true;
+        let cause = Cause::HigherPriority { master: rival.address, priority: rival.priority };
+        self.reassess(now, id, &cause, sink);
+    }
+
+    /// The other owner has gone or given way: ours is the highest priority again.
+    pub(crate) fn end_rivalry(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.rivalry = None;
+        if instance.own.lowered {
+            instance.own.lowered = false;
+            self.reassess(now, id, &Cause::Owner, sink);
+        }
+    }
+
+    /// Gives up for good. A master says so with priority 0 and goes on answering: unlike keepalived,
+    /// which leaves the addresses unserved for the skew time of the backups, it keeps them until the
+    /// new master is heard, or until any backup, even one of priority 1, would have spoken.
+    pub(crate) fn retire(&mut self, now: Moment, id: InstanceId, cause: Cause, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let was_master = match instance.state {
+            State::Stop => return,
+            state => state == State::Master,
+        };
+        instance.timers.protocol = Moment::NEVER;
+        if was_master {
+            instance.send_release(&self.trackers, sink);
+            instance.stop_announcing(sink);
+            instance.counters.released_master += 1;
+            instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
+            self.handing_over += 1;
+        }
+        instance.enter(now, State::Stop, vec![cause], sink);
+        self.arm(id);
+    }
+
+    /// The addresses are another router's, or nobody's.
+    fn finish_handover(&mut self, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.timers.protocol = Moment::NEVER;
+        sink.act(Action::Addresses { instance: id, wanted: false });
+        self.handing_over = self.handing_over.saturating_sub(1);
+        if instance.departing {
+            self.forget(id, sink);
+        }
+    }
+}
+
+impl Instance {
+    /// First the advert, then the addresses and their announcement (RFC 9568 section 6.4.2).
+    fn become_master(&mut self, now: Moment, causes: Vec<Cause>, trackers: &Trackers, sink: &mut impl Sink) {
+        if self.own.lowered {
+            self.own = OwnState { lowered: false, ..self.own };
+            self.standing = trackers.assess(&self.config, self.own);
+        }
+        self.take_mastership(now, trackers, sink);
+        self.counters.became_master += 1;
+        self.start_announcing(now, sink);
+        self.enter(now, State::Master, causes, sink);
+    }
+
+    fn take_mastership(&mut self, now: Moment, trackers: &Trackers, sink: &mut impl Sink) {
+        self.rivalry = None;
+        self.preempt_at = None;
+        self.wants_master = false;
+        self.master_interval = self.interval();
+        self.master =
+            trackers.source(&self.config).map(|address| Master { address, priority: self.standing.priority });
+        self.send_advert(trackers, sink);
+        self.schedule_advert(now);
+        sink.act(Action::Addresses { instance: self.id(), wanted: true });
+    }
+
+    /// A worker goes on where its predecessor died. A master is master still: its addresses are where
+    /// they were and everybody knows, so nothing is announced but the periodic refresh.
+    pub(crate) fn resume(&mut self, now: Moment, start: Moment, trackers: &Trackers, sink: &mut impl Sink) {
+        let since = self.since;
+        let mut causes = std::mem::take(&mut self.causes);
+        causes.retain(|cause| *cause != Cause::Resume);
+        causes.push(Cause::Resume);
+        match self.state {
+            State::Master => {
+                self.take_mastership(now, trackers, sink);
+                self.start_refreshing(now);
+            }
+            State::Backup => self.restart_down_timer(start),
+            _ => {}
+        }
+        self.enter(now, self.state, causes, sink);
+        self.since = since;
+    }
+
+    /// Into BACKUP from INIT or FAULT, timers running from `start`.
+    fn join(&mut self, now: Moment, start: Moment, causes: Vec<Cause>, sink: &mut impl Sink) {
+        let from = self.state;
+        self.master_interval = self.interval();
+        if from == State::Fault && !self.is_multicast() {
+            // Its peers may have lost the way to it.
+            sink.act(Action::AnnounceSource { instance: self.id() });
+        }
+        self.stand_by(now, None, causes, sink);
+        self.restart_down_timer(start);
+        if from == State::Init && self.config.initial_master {
+            // Configured to be master: hears one interval long whether there is one.
+            self.timers.protocol = start + self.master_interval + self.skew(Priority::OWNER);
+        }
+    }
+
+    /// Into BACKUP.
+    fn stand_by(&mut self, now: Moment, master: Option<Master>, causes: Vec<Cause>, sink: &mut impl Sink) {
+        self.master = master;
+        self.master_reported_at = None;
+        self.preempt_at = None;
+        self.wants_master = false;
+        self.restart_down_timer(now);
+        self.enter(now, State::Backup, causes, sink);
+    }
+
+    fn fail(&mut self, now: Moment, causes: Vec<Cause>, trackers: &Trackers, sink: &mut impl Sink) {
+        if self.state == State::Master {
+            self.leave_master(FAULT_RELEASES, trackers, sink);
+        }
+        self.master = None;
+        self.rivalry = None;
+        self.preempt_at = None;
+        self.wants_master = false;
+        self.timers = Timers::IDLE;
+        self.enter(now, State::Fault, causes, sink);
+    }
+
+    /// The addresses go at once. `releases` adverts of priority 0 go first.
+    pub(crate) fn leave_master(&mut self, releases: usize, trackers: &Trackers, sink: &mut impl Sink) {
+        for _ in 0..releases {
+            self.send_release(trackers, sink);
+        }
+        self.stop_announcing(sink);
+        sink.act(Action::Addresses { instance: self.id(), wanted: false });
+        self.counters.released_master += 1;
+        self.timers.protocol = Moment::NEVER;
+    }
+
+    fn down_cause(&self, now: Moment) -> Cause {
+        match self.wait {
+            Wait::Silence(since) => {
+                let waited_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
+                Cause::MasterSilent { master: self.master.map(|master| master.address), waited_ms }
+            }
+            Wait::Released(master) => Cause::MasterReleased { master },
+            Wait::Preempting(Master { address, priority }) => Cause::Preempt { master: address, priority },
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! Replays the committed fuzz corpora, so that what a fuzzer once found stays found without one.
+
+#![cfg(test)]
+
+#[path = "../../../fuzz/harness/wire_arp_ndp.rs"]
+mod wire_arp_ndp;
+#[path = "../../../fuzz/harness/wire_ipv4.rs"]
+mod wire_ipv4;
+#[path = "../../../fuzz/harness/wire_vrrp.rs"]
+mod wire_vrrp;
+
+use std::path::Path;
+
+fn replay(target: &str, run: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
+    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    assert!(!files.is_empty(), "no corpus in {}", folder.display());
+    for file in files {
+        let octets = std::fs::read(&file).unwrap();
+        // Named before it runs: a panic tells which file it was.
+        println!("{}", file.display());
+        run(&octets);
+    }
+}
+
+#[test]
+fn vrrp() {
+    replay("wire_vrrp", wire_vrrp::run);
+}
+
+#[test]
+fn ipv4() {
+    replay("wire_ipv4", wire_ipv4::run);
+}
+
+#[test]
+fn arp_and_ndp() {
+    replay("wire_arp_ndp", wire_arp_ndp::run);
+}

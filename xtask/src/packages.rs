@@ -1,0 +1,82 @@
+//! System packages that the tests need.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::leftovers::Marker;
+use crate::step::{Step, log_path};
+
+const LIMIT: Duration = Duration::from_secs(300);
+
+/// A program and the Debian package that brings it.
+struct Need {
+    program: &'static str,
+    package: &'static str,
+    what_for: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need { program: "keepalived", package: "keepalived", what_for: "the peer of the end-to-end tests" },
+    Need {
+        program: "/usr/lib/frr/vrrpd",
+        package: "frr",
+        what_for: "the other peer of the end-to-end tests",
+    },
+    Need { program: "ip", package: "iproute2", what_for: "end-to-end tests that look from outside" },
+    Need { program: "tcpdump", package: "tcpdump", what_for: "end-to-end tests that look from outside" },
+];
+
+/// Installs what is missing where that is possible. Returns what is still missing, one line each.
+pub(crate) fn provide(marker: &Marker, logs: &Path) -> Result<Vec<String>> {
+    let missing: Vec<_> = NEEDS.iter().filter(|need| !present(need.program)).collect();
+    if missing.is_empty() {
+        return Ok(Vec::new());
+    }
+    let why_not = if !rustix::process::geteuid().is_root() {
+        Some("not root")
+    } else if !present("apt-get") {
+        Some("no apt-get")
+    } else {
+        None
+    };
+    if why_not.is_none() {
+        let packages: Vec<_> = missing.iter().map(|need| need.package).collect();
+        // Package lists may be absent or old; fetching them is tried only if it does not go without.
+        if !install(&packages, marker, logs)? {
+            apt_get("package lists", &["update"]).run(marker, &log_path(logs, "package lists")?)?;
+            install(&packages, marker, logs)?;
+        }
+    }
+    let still_missing = missing.into_iter().filter(|need| !present(need.program)).map(|need| {
+        let Need { program, package, what_for } = need;
+        let reason = why_not.unwrap_or("apt-get failed, see target/xtask/packages.log");
+        format!("{program}, {what_for}: not installed ({reason}); on Debian: apt-get install {package}")
+    });
+    Ok(still_missing.collect())
+}
+
+fn install(packages: &[&str], marker: &Marker, logs: &Path) -> Result<bool> {
+    let mut arguments = vec!["install", "--yes", "--no-install-recommends"];
+    arguments.extend(packages);
+    Ok(apt_get("packages", &arguments).run(marker, &log_path(logs, "packages")?)?.succeeded)
+}
+
+fn apt_get(name: &'static str, arguments: &[&str]) -> Step {
+    let mut command = Command::new("apt-get");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+    Step { name, command, limit: LIMIT }
+}
+
+/// Whether a program is there, by its path or in PATH or where system programs are.
+pub(crate) fn present(program: &str) -> bool {
+    if program.starts_with('/') {
+        return Path::new(program).is_file();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .chain(["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from))
+        .any(|folder| folder.join(program).is_file())
+}

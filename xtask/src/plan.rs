@@ -1,0 +1,279 @@
+//! What `cargo xtask test` does, in order.
+
+use std::env;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use crate::leftovers::Marker;
+use crate::packages;
+use crate::step::{Step, log_path, say};
+use crate::tally::Tally;
+
+/// The version that the licence check is written for.
+const CARGO_DENY: &str = "0.20.2";
+
+/// Seeds of the simulator, handed to its tests by [`SIMULATOR_SEEDS`].
+const SEEDS: &str = "1000";
+const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
+
+/// Packages whose integration tests run real daemons and measure time: one test at a time, with the
+/// release binary.
+const END_TO_END: [&str; 2] = ["steadfast", "steadfast-lab"];
+
+/// How much to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    /// All of it.
+    Everything,
+    /// Without the release binary and what needs it.
+    Quick,
+}
+
+/// Runs the steps and shows the sum; whether all is well.
+pub(crate) fn test(extent: Extent) -> Result<bool> {
+    let mut plan = Plan::new()?;
+    plan.packages()?;
+    plan.lints()?;
+    plan.licences()?;
+    plan.unit_tests()?;
+    if extent == Extent::Everything {
+        plan.end_to_end()?;
+    }
+    plan.leftovers()?;
+    Ok(plan.conclude(extent))
+}
+
+struct Plan {
+    root: PathBuf,
+    target: PathBuf,
+    logs: PathBuf,
+    marker: Marker,
+    nextest: bool,
+    tally: Tally,
+    failures: Vec<String>,
+    started: Instant,
+}
+
+impl Plan {
+    fn new() -> Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
+        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let mut plan = Self {
+            root: root.to_owned(),
+            logs: target.join("xtask"),
+            target,
+            marker: Marker::new(),
+            nextest: false,
+            tally: Tally::default(),
+            failures: Vec::new(),
+            started: Instant::now(),
+        };
+        plan.nextest =
+            plan.cargo(&["nextest", "--version"]).output().is_ok_and(|output| output.status.success());
+        Ok(plan)
+    }
+
+    fn packages(&mut self) -> Result<()> {
+        let missing = packages::provide(&self.marker, &self.logs)?;
+        for line in missing {
+            println!("missing: {line}");
+        }
+        Ok(())
+    }
+
+    fn lints(&mut self) -> Result<()> {
+        let format = self.cargo(&["fmt", "--all", "--check"]);
+        self.check("format", format, Duration::from_secs(60))?;
+        let clippy =
+            self.cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "--deny", "warnings"]);
+        self.check("lints", clippy, Duration::from_secs(600))?;
+        let mut documentation = self.cargo(&["doc", "--workspace", "--no-deps", "--locked"]);
+        documentation.env("RUSTDOCFLAGS", "--deny warnings");
+        self.check("documentation", documentation, Duration::from_secs(600))
+    }
+
+    /// cargo-deny is the developer's own if there is one, otherwise one of this workspace.
+    fn licences(&mut self) -> Result<()> {
+        let tools = self.target.join("tools");
+        let own = tools.join("bin/cargo-deny");
+        let program = match own.is_file() {
+            true => own,
+            false if packages::present("cargo-deny") => PathBuf::from("cargo-deny"),
+            false => {
+                let mut install = self.cargo(&["install", "--locked", "--debug", "--quiet", "--root"]);
+                install.arg(&tools).args(["cargo-deny", "--version", CARGO_DENY]);
+                let step = Step { name: "cargo-deny", command: install, limit: Duration::from_secs(420) };
+                let outcome = step.run(&self.marker, &log_path(&self.logs, "cargo-deny")?)?;
+                if !outcome.succeeded {
+                    let why = "licences: cargo-deny cannot be installed, see target/xtask/cargo-deny.log";
+                    self.tally.left_out.insert(why.to_owned());
+                    return Ok(());
+                }
+                own
+            }
+        };
+        let mut deny = Command::new(program);
+        deny.current_dir(&self.root).args(["--log-level", "error", "check", "licenses", "bans", "sources"]);
+        self.check("licences", deny, Duration::from_secs(120))
+    }
+
+    fn unit_tests(&mut self) -> Result<()> {
+        let mut selection = vec!["--workspace", "--locked", "--lib", "--bins"];
+        let mut unit = self.runner(&selection);
+        unit.env(SIMULATOR_SEEDS, SEEDS);
+        self.tests("unit tests", unit, Duration::from_secs(900))?;
+        selection = vec!["--workspace", "--locked", "--test", "*"];
+        for package in END_TO_END {
+            selection.extend(["--exclude", package]);
+        }
+        if self.has_integration_tests() {
+            let mut integration = self.runner(&selection);
+            integration.env(SIMULATOR_SEEDS, SEEDS);
+            self.tests("integration tests", integration, Duration::from_secs(900))?;
+        }
+        let examples = self.cargo(&["test", "--workspace", "--locked", "--doc"]);
+        self.tests("documentation tests", examples, Duration::from_secs(300))
+    }
+
+    /// cargo refuses to run integration tests where there are none.
+    fn has_integration_tests(&self) -> bool {
+        let entries = std::fs::read_dir(self.root.join("crates")).into_iter().flatten().flatten();
+        entries.filter(|room| !["steadfast", "lab"].iter().any(|name| room.file_name() == *name)).any(
+            |room| {
+                let tests = std::fs::read_dir(room.path().join("tests")).into_iter().flatten().flatten();
+                tests.into_iter().any(|file| {
+                    file.path().extension().is_some_and(|kind| kind == "rs")
+                        || file.path().join("main.rs").is_file()
+                })
+            },
+        )
+    }
+
+    fn end_to_end(&mut self) -> Result<()> {
+        let build = self.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
+        self.check("release binary", build, Duration::from_secs(900))?;
+        let binary = self.target.join("release/steadfast");
+        let mut selection = vec!["--locked", "--test", "*"];
+        for package in END_TO_END {
+            selection.extend(["--package", package]);
+        }
+        let mut tests = self.runner_one_at_a_time(&selection);
+        tests.env("STEADFAST_BIN", &binary);
+        self.tests("end-to-end tests", tests, Duration::from_secs(720))?;
+        let mut demonstration = Command::new(&binary);
+        demonstration.arg("lab");
+        self.check("demonstration", demonstration, Duration::from_secs(120))
+    }
+
+    fn leftovers(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let found = self.marker.leftovers()?;
+        if found.is_empty() {
+            self.tally.passed += 1;
+            say("leftovers", started, "ok");
+        } else {
+            self.tally.failed += 1;
+            self.failures.push(format!("leftovers: {}", found.join(", ")));
+            say("leftovers", started, "FAILED");
+        }
+        Ok(())
+    }
+
+    /// A step that counts as one, whatever it counts itself.
+    fn check(&mut self, name: &'static str, command: Command, limit: Duration) -> Result<()> {
+        let outcome = self.run(name, command, limit)?;
+        if outcome.succeeded {
+            self.tally.passed += 1;
+        } else {
+            self.tally.failed += 1;
+            self.failures.push(name.to_owned());
+        }
+        Ok(())
+    }
+
+    /// A step that counts as many as it runs tests; as one if it does not get that far.
+    fn tests(&mut self, name: &'static str, command: Command, limit: Duration) -> Result<()> {
+        let mut outcome = self.run(name, command, limit)?;
+        if !outcome.succeeded {
+            outcome.tally.failed = outcome.tally.failed.max(1);
+            self.failures.push(name.to_owned());
+        }
+        // A test that left itself out has returned early, which its runner takes for success.
+        outcome.tally.passed = outcome.tally.passed.saturating_sub(outcome.tally.left_out.len());
+        self.tally.absorb(outcome.tally);
+        Ok(())
+    }
+
+    fn run(&self, name: &'static str, command: Command, limit: Duration) -> Result<crate::step::Outcome> {
+        Step { name, command, limit }.run(&self.marker, &log_path(&self.logs, name)?)
+    }
+
+    fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+        command.current_dir(&self.root).args(arguments);
+        command
+    }
+
+    fn runner(&self, selection: &[&str]) -> Command {
+        let mut command = if self.nextest {
+            self.cargo(&[
+                "nextest",
+                "run",
+                "--no-fail-fast",
+                "--no-tests",
+                "pass",
+                "--success-output",
+                "immediate",
+            ])
+        } else {
+            self.cargo(&["test", "--no-fail-fast"])
+        };
+        command.args(selection);
+        if !self.nextest {
+            // What a test prints that passes may say that it was left out.
+            command.args(["--", "--show-output"]);
+        }
+        command
+    }
+
+    fn runner_one_at_a_time(&self, selection: &[&str]) -> Command {
+        let mut command = self.runner(selection);
+        if self.nextest {
+            command.args(["--test-threads", "1"]);
+        } else {
+            command.arg("--test-threads=1");
+        }
+        command
+    }
+
+    fn conclude(&self, extent: Extent) -> bool {
+        let Tally { passed, mut failed, ignored, left_out } = self.tally.clone();
+        let mut skipped = left_out.len() + ignored;
+        println!();
+        for line in &left_out {
+            println!("left out: {line}");
+        }
+        if ignored > 0 {
+            println!("left out: {ignored} tests marked as ignored");
+        }
+        if extent == Extent::Quick {
+            println!("not asked for (--quick): the release binary, end-to-end tests, the demonstration");
+        }
+        for name in &self.failures {
+            println!("failed: {name}");
+        }
+        if env::var_os("CI").is_some_and(|value| value == "true") && skipped > 0 {
+            println!("failed: in CI nothing may be left out");
+            failed += skipped;
+            skipped = 0;
+        }
+        println!("after {} s", self.started.elapsed().as_secs());
+        let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
+        println!("{passed} passed, {failed} failed{skipped}");
+        failed == 0
+    }
+}
