@@ -6,6 +6,12 @@ use rustix::time::{ClockId, clock_gettime};
 
 const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
 
+/// Readings of the two clocks this far apart count as one moment.
+const SAMPLE_SPREAD_NANOSECONDS: u64 = 10_000;
+
+/// Repeated readings on a machine that keeps interrupting them.
+const SAMPLES_MAX: u32 = 3;
+
 /// Nanoseconds of CLOCK_MONOTONIC.
 pub fn monotonic() -> u64 {
     read(ClockId::Monotonic)
@@ -31,9 +37,17 @@ pub struct ClockPair {
 }
 
 impl ClockPair {
-    /// Reads both.
+    /// Reads both, again if something came between the readings.
     pub fn sample() -> Self {
-        Self { monotonic: monotonic(), realtime: realtime() }
+        let mut pair = Self { monotonic: monotonic(), realtime: realtime() };
+        for _ in 0..SAMPLES_MAX {
+            let after = monotonic();
+            if after.saturating_sub(pair.monotonic) <= SAMPLE_SPREAD_NANOSECONDS {
+                break;
+            }
+            pair = Self { monotonic: after, realtime: realtime() };
+        }
+        pair
     }
 
     /// When on CLOCK_MONOTONIC the packet came that is stamped `realtime`: not before `earliest`, at which its

@@ -17,6 +17,7 @@ pub mod pidfile;
 pub mod poll;
 pub mod process;
 pub mod signal;
+pub mod sysctl;
 pub mod user;
 pub mod vrrp_socket;
 pub mod wake;

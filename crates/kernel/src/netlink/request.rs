@@ -1,12 +1,14 @@
 //! Requests and their answers: single, dumps, and batches whose results are matched by sequence number.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
 
 use netlink_packet_core::{
     ErrorBuffer, NLM_F_ACK, NLM_F_ACK_TLVS, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST, NLMSG_DONE,
     NLMSG_ERROR, NLMSG_OVERRUN, NetlinkBuffer, NetlinkMessage, NetlinkPayload, NlasIterator,
 };
 use netlink_packet_route::RouteNetlinkMessage;
+use rustix::net::sockopt::Timeout;
 
 use super::socket::Socket;
 use crate::error::{Attempt, Capability, Errno, Error, Result};
@@ -19,6 +21,9 @@ const ANSWER_COST_BYTES: usize = 1536;
 
 /// Wanted receive buffer: a full batch of refusals has to fit.
 const RECEIVE_BUFFER_BYTES: usize = 1024 * 1024;
+
+/// The kernel answers before the request returns; longer than this, the answer is lost.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Dumps that the kernel reports as interrupted by a change are repeated this often.
 const DUMP_ATTEMPTS_MAX: u32 = 8;
@@ -68,6 +73,8 @@ impl Requests {
     /// The kernel's, should it have no netlink or no descriptor left.
     pub fn open() -> Result<Self> {
         let socket = Socket::open(0, false, RECEIVE_BUFFER_BYTES)?;
+        rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))
+            .attempt("bound the wait for netlink answers")?;
         let batch_messages_max = (socket.receive_buffer_bytes() / ANSWER_COST_BYTES).clamp(1, 1024);
         Ok(Self { socket, sequence: 0, batch_messages_max })
     }
@@ -210,7 +217,7 @@ impl Requests {
         loop {
             let datagram = match self.socket.receive() {
                 Ok(datagram) => datagram,
-                Err(Errno::NOBUFS) => {
+                Err(Errno::NOBUFS | Errno::AGAIN) => {
                     // Which answers were lost is not known, the last may be among them.
                     outcomes.fill(Outcome::Unknown);
                     return Ok(());

@@ -13,7 +13,7 @@ pub use child::{Child, Exit};
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
 
 /// Forks a child that goes on in this program: it is called `name` in process lists, gets SIGTERM when the calling
-/// thread ends, has every signal unblocked with its default meaning, runs `work` and exits with its result.
+/// thread ends, has every signal unblocked with its default meaning (but SIGPIPE ignored), runs `work` and exits with its result.
 ///
 /// # Errors
 /// EAGAIN at a limit of processes; EDEADLK when the process has more than one thread: the others' locks would stay
@@ -34,6 +34,8 @@ pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
             }
             let _ = rustix::thread::set_name(&c_name);
             crate::signal::restore_defaults();
+            // As the runtime of every Rust program has it: a vanished reader is an error, not an end.
+            let _ = crate::signal::ignore(crate::signal::Signal::PIPE);
             exit_now(work())
         }
         pid => Child::of(pid, attempted()),
@@ -119,3 +121,6 @@ fn leave_parent() -> Result<()> {
 fn thread_count() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }
+
+#[cfg(test)]
+mod fork_tests;

@@ -1,0 +1,139 @@
+//! Forking for real, from a process with one thread.
+
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::signal::Signal;
+
+const ALONE: &str = "STEADFAST_TEST_ALONE";
+const DEADLINE: Duration = Duration::from_secs(10);
+
+/// Runs `test` in a process that has only one thread: the only child of a test program with nothing else to do, so
+/// that no other thread holds a lock while it is forked.
+fn alone(test_name: &str, test: impl FnOnce() + std::panic::UnwindSafe) {
+    if std::env::var_os(ALONE).is_some() {
+        // SAFETY: the only other thread waits for this one.
+        let pid = unsafe { libc::fork() };
+        if pid == 0 {
+            exit_now(i32::from(std::panic::catch_unwind(test).is_err()));
+        }
+        let mut child = Child::of(pid, "fork".to_owned()).unwrap();
+        assert_eq!(child.wait().unwrap(), Exit::Status(0));
+        return;
+    }
+    let name = format!("process::fork_tests::{test_name}");
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &name, "--nocapture"])
+        .env(ALONE, "1")
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{name} was not found");
+}
+
+/// Polls until there is something.
+fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(found) = what() {
+            return found;
+        }
+        assert!(start.elapsed() < DEADLINE, "it did not happen");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_child_has_its_name_and_tells_its_status() {
+    alone("a_child_has_its_name_and_tells_its_status", || {
+        let mut child = fork_child("vrrp worker", || {
+            let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
+            if name == "vrrp worker\n" { 42 } else { 1 }
+        })
+        .unwrap();
+        assert_ne!(child.pid(), std::process::id());
+        assert_eq!(child.wait().unwrap(), Exit::Status(42));
+        assert_eq!(child.try_wait().unwrap(), Some(Exit::Status(42)));
+        child.signal(Signal::KILL).unwrap();
+    });
+}
+
+#[test]
+fn a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited() {
+    alone("a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited", || {
+        let _signals = crate::signal::Signals::open(&[Signal::TERMINATE]).unwrap();
+        let mut child = fork_child("sleeper", || {
+            std::thread::sleep(Duration::from_secs(1000));
+            0
+        })
+        .unwrap();
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.signal(Signal::TERMINATE).unwrap();
+        assert_eq!(child.wait().unwrap(), Exit::Signal(Signal::TERMINATE));
+    });
+}
+
+#[test]
+fn children_end_with_their_parent_and_are_adopted() {
+    alone("children_end_with_their_parent_and_are_adopted", || {
+        become_subreaper().unwrap();
+        let (mut tell, heard) = std::io::pipe().map(|(read, write)| (write, read)).unwrap();
+        let mut parent = fork_child("parent", move || {
+            let Ok(child) = fork_child("child", || {
+                std::thread::sleep(Duration::from_secs(1000));
+                0
+            }) else {
+                return 1;
+            };
+            let _ = tell.write_all(&child.pid().to_ne_bytes());
+            std::thread::sleep(Duration::from_secs(1000));
+            0
+        })
+        .unwrap();
+        let mut pid = [0; 4];
+        { heard }.read_exact(&mut pid).unwrap();
+        let orphan = u32::from_ne_bytes(pid);
+        parent.signal(Signal::KILL).unwrap();
+        assert_eq!(parent.wait().unwrap(), Exit::Signal(Signal::KILL));
+        assert_eq!(eventually(ended_child), orphan);
+        reap(orphan);
+        assert_eq!(ended_child(), None);
+    });
+}
+
+#[test]
+fn a_process_with_threads_is_not_forked() {
+    alone("a_process_with_threads_is_not_forked", || {
+        let (release, wait) = std::sync::mpsc::channel::<()>();
+        let thread = std::thread::spawn(move || wait.recv());
+        assert_eq!(fork_child("child", || 0).unwrap_err().errno, Errno::DEADLK);
+        assert_eq!(daemonise().unwrap_err().errno, Errno::DEADLK);
+        drop(release);
+        let _ = thread.join().unwrap();
+    });
+}
+
+#[test]
+fn a_daemon_has_a_session_of_its_own_and_no_terminal() {
+    alone("a_daemon_has_a_session_of_its_own_and_no_terminal", || {
+        become_subreaper().unwrap();
+        let (mut heard, mut tell) = std::io::pipe().unwrap();
+        let mut foreground = fork_child("daemon", move || {
+            if daemonise().is_err() {
+                return 1;
+            }
+            let session = rustix::process::getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get());
+            let own = rustix::process::getpid().as_raw_nonzero().get();
+            let input = std::fs::read_link("/proc/self/fd/0").unwrap_or_default();
+            let directory = std::env::current_dir().unwrap_or_default();
+            let _ = writeln!(tell, "{} {} {}", session != own, input.display(), directory.display());
+            0
+        })
+        .unwrap();
+        assert_eq!(foreground.wait().unwrap(), Exit::Status(0));
+        let mut text = String::new();
+        heard.read_to_string(&mut text).unwrap();
+        assert_eq!(text, "true /dev/null /\n");
+    });
+}
