@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct Vrid(NonZeroU8);
 
 impl Vrid {
+    /// The smallest.
+    pub const MIN: Self = Self(NonZeroU8::MIN);
+
     /// `None` for zero, which names no virtual router.
     pub const fn new(value: u8) -> Option<Self> {
         match NonZeroU8::new(value) {

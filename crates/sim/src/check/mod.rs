@@ -1,0 +1,112 @@
+//! What every history has to keep, whatever befell the routers.
+//!
+//! The rules look at the history alone: at who owned the addresses, not at what the machines say of
+//! themselves. A moment is *settled* when no fault has happened for [`Bounds::settle`] and nothing
+//! is left of one that would make the outcome a matter of luck (packet loss, one-way links). A hung
+//! router or a clean partition may last: each part then has to be right for itself.
+
+mod adverts;
+mod bounds;
+mod cover;
+mod preference;
+mod release;
+mod single;
+mod view;
+
+use std::fmt;
+
+use steadfast_vrrp::{InstanceId, Moment};
+
+pub use bounds::Bounds;
+use view::View;
+
+use crate::history::{Entry, Happening, History};
+use crate::scenario::Scenario;
+
+/// A promise, broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// When it showed.
+    pub at: Moment,
+    /// Which promise.
+    pub rule: Rule,
+    /// Whose, unless it is everyone's.
+    pub instance: Option<InstanceId>,
+    /// Expected and found.
+    pub found: String,
+}
+
+/// The promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rule {
+    /// At most one live router owns the addresses once settled, and none that is at fault.
+    SingleOwner,
+    /// Some live router owns them within the takeover bound.
+    Covered,
+    /// A master's adverts are never later than its interval.
+    AdvertOnTime,
+    /// What a stopping router releases it does not claim again, and it comes to an end.
+    Released,
+    /// Once settled, the highest priority that may preempt is the owner.
+    HighestPriority,
+    /// Nothing changes hands once settled, and `nopreempt` leaves the incumbent alone.
+    Stable,
+    /// A planned stop leaves no moment without an owner.
+    SeamlessStop,
+    /// The run reaches its end.
+    Progress,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let micros = self.at.as_nanos() / 1000;
+        write!(f, "{}.{:06} {:?}", micros / 1_000_000, micros % 1_000_000, self.rule)?;
+        if let Some(instance) = self.instance {
+            write!(f, " VI_{}", instance.0.saturating_add(1))?;
+        }
+        write!(f, ": {}", self.found)
+    }
+}
+
+/// A rule watches a history go by.
+trait Watch {
+    /// Nothing happens from `from` to `to`; `view` is how things stand meanwhile.
+    fn span(&mut self, view: &View<'_>, from: Moment, to: Moment, broken: &mut Vec<Violation>);
+    /// Something happens; `view` is how things stood before.
+    fn entry(&mut self, view: &View<'_>, entry: &Entry, broken: &mut Vec<Violation>);
+}
+
+/// Checks all rules; each reports at most a few violations.
+pub fn all(scenario: &Scenario, history: &History) -> Vec<Violation> {
+    let bounds = Bounds::of(scenario);
+    let mut view = View::new(scenario, &bounds);
+    let mut watches: [Box<dyn Watch>; 5] = [
+        Box::new(single::SingleOwner),
+        Box::new(cover::Covered::default()),
+        Box::new(adverts::AdvertsOnTime::default()),
+        Box::new(release::Released::default()),
+        Box::new(preference::Preference::default()),
+    ];
+    let mut broken = Vec::new();
+    let mut now = Moment::ZERO;
+    for entry in &history.entries {
+        if entry.at > now {
+            watches.iter_mut().for_each(|watch| watch.span(&view, now, entry.at, &mut broken));
+            now = entry.at;
+        }
+        if entry.what == Happening::Runaway {
+            let found = "some machine asks to be woken without end".to_owned();
+            broken.push(Violation { at: now, rule: Rule::Progress, instance: None, found });
+        }
+        watches.iter_mut().for_each(|watch| watch.entry(&view, entry, &mut broken));
+        view.apply(entry);
+        if broken.len() > VIOLATIONS_MAX {
+            return broken;
+        }
+    }
+    watches.iter_mut().for_each(|watch| watch.span(&view, now, history.end, &mut broken));
+    broken
+}
+
+/// The first tells most; a broken rule shows at every entry that follows.
+const VIOLATIONS_MAX: usize = 10;

@@ -1,0 +1,234 @@
+//! How things stand at one moment of a history.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment, ScriptId};
+use steadfast_wire::vrrp::Priority;
+
+use super::bounds::{Bounds, effective_priority};
+use crate::history::{Entry, Happening};
+use crate::scenario::{Fault, RouterId, Scenario};
+
+pub(super) struct View<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) bounds: &'a Bounds,
+    routers: Vec<Standing>,
+    owners: BTreeMap<InstanceId, BTreeSet<RouterId>>,
+    blocked: BTreeMap<InterfaceId, BTreeSet<(RouterId, RouterId)>>,
+    lossy: bool,
+    last_fault: Moment,
+    parts: BTreeMap<InstanceId, Parts>,
+}
+
+/// How one router stands.
+#[derive(Default, Clone)]
+struct Standing {
+    powered: bool,
+    paused: bool,
+    stopping: Option<Moment>,
+    links_down: BTreeSet<InterfaceId>,
+    scripts_bad: BTreeSet<ScriptId>,
+    /// Last fault that touched it.
+    since: Moment,
+}
+
+/// Sets of live routers that hear each other; `None` when hearing is one-way or in a chain, so that
+/// no promise can be made.
+type Parts = Option<Vec<Vec<RouterId>>>;
+
+impl<'a> View<'a> {
+    pub(super) fn new(scenario: &'a Scenario, bounds: &'a Bounds) -> Self {
+        Self {
+            scenario,
+            bounds,
+            routers: vec![Standing::default(); scenario.routers.len()],
+            owners: BTreeMap::new(),
+            blocked: BTreeMap::new(),
+            lossy: false,
+            last_fault: Moment::ZERO,
+            parts: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        match &entry.what {
+            Happening::Owns { router, instance, owns } => {
+                let owners = self.owners.entry(*instance).or_default();
+                if *owns {
+                    owners.insert(*router)
+                } else {
+                    owners.remove(router)
+                };
+            }
+            Happening::Fault(fault) => {
+                self.apply_fault(fault, entry.at);
+                self.last_fault = entry.at;
+                self.find_parts();
+            }
+            Happening::Off(router) => {
+                if let Some(standing) = self.routers.get_mut(router.index()) {
+                    (standing.powered, standing.stopping) = (false, None);
+                }
+                // Its silence is what a stop is about, but others may notice only by their timers.
+                self.last_fault = entry.at;
+                self.find_parts();
+            }
+            Happening::Advert { .. } | Happening::State { .. } | Happening::Runaway => {}
+        }
+    }
+
+    fn apply_fault(&mut self, fault: &Fault, at: Moment) {
+        match fault {
+            Fault::Partition { segment, blocked } => {
+                self.blocked.insert(*segment, blocked.clone());
+                self.routers.iter_mut().for_each(|standing| standing.since = at);
+            }
+            Fault::Loss { permille } => {
+                self.lossy = *permille > 0;
+                self.routers.iter_mut().for_each(|standing| standing.since = at);
+            }
+            _ => {}
+        }
+        let Some(standing) = fault.router().and_then(|router| self.routers.get_mut(router.index())) else {
+            return;
+        };
+        standing.since = at;
+        match fault {
+            Fault::PowerOn(_) => standing.powered = true,
+            Fault::PowerOff(_) => {
+                standing.powered = false;
+                standing.paused = false;
+                standing.stopping = None;
+            }
+            Fault::Stop(_) => standing.stopping = Some(at),
+            Fault::Pause(_) => standing.paused = true,
+            Fault::Resume(_) => standing.paused = false,
+            // Its successor is there after a few milliseconds.
+            Fault::KillWorker(_) => standing.since = at + Duration::from_millis(3),
+            Fault::Link { segment, up, .. } => {
+                if *up {
+                    standing.links_down.remove(segment)
+                } else {
+                    standing.links_down.insert(*segment)
+                };
+            }
+            Fault::Script { script, good, .. } => {
+                if *good {
+                    standing.scripts_bad.remove(script)
+                } else {
+                    standing.scripts_bad.insert(*script)
+                };
+            }
+            Fault::Partition { .. } | Fault::Loss { .. } => {}
+        }
+    }
+
+    /// Settled from here on, if nothing happens; `None` when luck decides.
+    pub(super) fn settled_from(&self, instance: InstanceId) -> Option<Moment> {
+        self.parts(instance).map(|_| self.last_fault + self.bounds.settle)
+    }
+
+    pub(super) fn parts(&self, instance: InstanceId) -> Option<&[Vec<RouterId>]> {
+        self.parts.get(&instance)?.as_deref().filter(|_| !self.lossy)
+    }
+
+    /// Every router would hear every other if all were live.
+    pub(super) fn is_undivided(&self) -> bool {
+        self.blocked.values().all(BTreeSet::is_empty)
+    }
+
+    pub(super) fn owns(&self, router: RouterId, instance: InstanceId) -> bool {
+        self.owners.get(&instance).is_some_and(|owners| owners.contains(&router))
+    }
+
+    pub(super) fn since(&self, router: RouterId) -> Moment {
+        self.routers.get(router.index()).map_or(Moment::NEVER, |standing| standing.since)
+    }
+
+    pub(super) fn stopping(&self, router: RouterId) -> Option<Moment> {
+        self.routers.get(router.index())?.stopping
+    }
+
+    pub(super) fn hangs(&self, router: RouterId) -> bool {
+        self.routers.get(router.index()).is_some_and(|standing| standing.paused)
+    }
+
+    /// Running, and connected where the instance needs it.
+    pub(super) fn live(&self, router: RouterId, instance: InstanceId) -> bool {
+        self.routers.get(router.index()).is_some_and(|standing| {
+            standing.powered
+                && !standing.paused
+                && self.segments(instance).iter().all(|segment| !standing.links_down.contains(segment))
+        })
+    }
+
+    /// Live, and with nothing against its being master.
+    pub(super) fn healthy(&self, router: RouterId, instance: InstanceId) -> bool {
+        let Some(standing) = self.routers.get(router.index()) else { return false };
+        let Some(config) = self.scenario.instance(router, instance) else { return false };
+        let faulting = config.track_scripts.iter().filter(|track| track.weight.value == 0);
+        self.live(router, instance)
+            && standing.stopping.is_none()
+            && faulting.map(|track| track.script).all(|script| !standing.scripts_bad.contains(&script))
+    }
+
+    pub(super) fn config(&self, router: RouterId, instance: InstanceId) -> Option<&'a InstanceConfig> {
+        self.scenario.instance(router, instance)
+    }
+
+    pub(super) fn priority(&self, router: RouterId, instance: InstanceId) -> Priority {
+        let plan = self.scenario.routers.get(router.index());
+        let (Some(plan), Some(standing), Some(config)) =
+            (plan, self.routers.get(router.index()), self.config(router, instance))
+        else {
+            return Priority::RELEASE;
+        };
+        effective_priority(plan, config, |script| standing.scripts_bad.contains(&script))
+    }
+
+    /// Segments that decide about an instance: those of its group.
+    fn segments(&self, instance: InstanceId) -> BTreeSet<InterfaceId> {
+        let Some(plan) = self.scenario.routers.first() else { return BTreeSet::new() };
+        let group =
+            plan.instances.iter().find(|config| config.id == instance).and_then(|config| config.group);
+        let together =
+            |config: &&InstanceConfig| config.id == instance || (group.is_some() && config.group == group);
+        plan.instances.iter().filter(together).map(|config| config.interface).collect()
+    }
+
+    fn find_parts(&mut self) {
+        let found =
+            self.scenario.instance_ids().map(|instance| (instance, self.parts_of(instance))).collect();
+        self.parts = found;
+    }
+
+    fn parts_of(&self, instance: InstanceId) -> Parts {
+        let segments = self.segments(instance);
+        let live: Vec<RouterId> =
+            self.scenario.router_ids().filter(|router| self.live(*router, instance)).collect();
+        let hears = |from: RouterId, to: RouterId, segment: &InterfaceId| {
+            !self.blocked.get(segment).is_some_and(|pairs| pairs.contains(&(from, to)))
+        };
+        let mut parts: Vec<Vec<RouterId>> = Vec::new();
+        for router in &live {
+            // One answer for both directions and all segments, or none.
+            let mut heard = Vec::new();
+            for other in &live {
+                let ways =
+                    || segments.iter().flat_map(|s| [hears(*router, *other, s), hears(*other, *router, s)]);
+                if ways().all(|hears| hears) {
+                    heard.push(*other);
+                } else if ways().any(|hears| hears) {
+                    return None;
+                }
+            }
+            match parts.iter().find(|part| part.contains(router)) {
+                Some(part) if *part == heard => {}
+                None if !parts.iter().flatten().any(|other| heard.contains(other)) => parts.push(heard),
+                _ => return None,
+            }
+        }
+        Some(parts)
+    }
+}

@@ -1,0 +1,343 @@
+//! Scenarios from a seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use steadfast_vrrp::config::{TrackScript, Transport, UnicastPeer, Weight};
+use steadfast_vrrp::{
+    GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
+};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority};
+
+use crate::check::Bounds;
+use crate::random::Random;
+use crate::scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step, instance};
+
+const FAULTS_MAX: u64 = 12;
+const PRIORITIES: [u8; 8] = [1, 50, 100, 100, 150, 150, 200, 254];
+
+impl Scenario {
+    /// Two to five routers and up to a dozen faults, everything chosen by the seed. At the end all
+    /// faults are mended, so that every scenario ends settled.
+    pub fn random(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let traits = Traits::choose(&mut random);
+        let routers = usize::try_from(2 + random.below(4)).unwrap_or(2);
+        let mut scenario = Self {
+            seed: random.number(),
+            network: traits.network(&mut random),
+            segments: traits.segments,
+            lateness_max: random.between(Duration::from_micros(1), traits.shortest / 20),
+            script_interval: traits.longest / 2,
+            routers: (0..routers).map(|_| traits.router(&mut random)).collect(),
+            steps: Vec::new(),
+            end: Moment::ZERO,
+        };
+        traits.crown_owner(&mut random, &mut scenario);
+        traits.use_unicast(&mut scenario);
+        schedule(&mut random, &mut scenario);
+        scenario
+    }
+}
+
+/// What all routers of a scenario share.
+struct Traits {
+    family: Family,
+    intervals: Vec<AdvertInterval>,
+    shortest: Duration,
+    longest: Duration,
+    segments: u32,
+    instances: u32,
+    grouped: bool,
+    password: Option<[u8; 8]>,
+    unicast: bool,
+    nopreempt_permille: u64,
+    preempt_delays: bool,
+    scripts: Scripts,
+    down_timer_adverts: u32,
+    owner: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Scripts {
+    None,
+    Weighted,
+    Faulting,
+}
+
+impl Traits {
+    fn choose(random: &mut Random) -> Self {
+        let version_2 = random.permille(400);
+        let intervals = if version_2 {
+            let seconds = NonZeroU8::MIN.saturating_add(u8::from(random.permille(200)));
+            vec![AdvertInterval::Seconds(seconds)]
+        } else {
+            let of = |centiseconds| {
+                AdvertInterval::Centiseconds(Centiseconds::new(centiseconds).unwrap_or(Centiseconds::MIN))
+            };
+            match random.below(5) {
+                0 => vec![of(100)],
+                1 => vec![of(10)],
+                2 | 3 => vec![of(1)],
+                _ => vec![of(1), of(10), of(100)],
+            }
+        };
+        let grouped = random.permille(200);
+        let instances = if grouped || random.permille(200) { 2 } else { 1 };
+        let scripts = match random.below(8) {
+            0 if !grouped => Scripts::Weighted,
+            1 => Scripts::Faulting,
+            _ => Scripts::None,
+        };
+        let durations = || intervals.iter().map(|interval| interval.duration());
+        Self {
+            family: if random.permille(250) { Family::V6 } else { Family::V4 },
+            shortest: durations().min().unwrap_or_default(),
+            longest: durations().max().unwrap_or_default(),
+            intervals,
+            segments: if instances == 2 && random.permille(500) { 2 } else { 1 },
+            instances,
+            grouped,
+            password: (version_2 && random.permille(300)).then_some(*b"simulate"),
+            unicast: random.permille(200),
+            nopreempt_permille: match random.below(4) {
+                0 => 1000,
+                1 => 300,
+                _ => 0,
+            },
+            preempt_delays: random.permille(200),
+            scripts,
+            down_timer_adverts: if random.permille(100) { 2 } else { 3 },
+            owner: random.permille(150),
+        }
+    }
+
+    fn network(&self, random: &mut Random) -> Network {
+        // Far below the interval: a network whose delay reaches it is broken, not slow.
+        let delay_max =
+            random.between(Duration::from_micros(20), self.shortest.min(Duration::from_millis(100)) / 5);
+        Network {
+            delay_max,
+            duplicates_permille: if random.permille(300) { 50 } else { 0 },
+            in_order: random.permille(500),
+        }
+    }
+
+    fn router(&self, random: &mut Random) -> RouterPlan {
+        let priority = random.pick(&PRIORITIES).copied().unwrap_or(100);
+        let interval = random.pick(&self.intervals).copied();
+        let interval = interval.unwrap_or(AdvertInterval::Seconds(NonZeroU8::MIN));
+        let nopreempt = random.permille(self.nopreempt_permille);
+        let preempt_delay = if self.preempt_delays && !nopreempt && random.permille(500) {
+            random.between(Duration::ZERO, self.longest * 5)
+        } else {
+            Duration::ZERO
+        };
+        let initial_master = random.permille(100);
+        let one = |number: u32| {
+            let segment = InterfaceId(number % self.segments);
+            InstanceConfig {
+                nopreempt,
+                preempt_delay,
+                initial_master,
+                password: self.password,
+                down_timer_adverts: self.down_timer_adverts,
+                group: self.grouped.then_some(GroupId(0)),
+                track_scripts: self.track_scripts(),
+                ..instance(InstanceId(number), segment, self.family, interval, priority)
+            }
+        };
+        let instances: Vec<_> = (0..self.instances).map(one).collect();
+        let members = instances.iter().map(|instance| instance.id).collect();
+        let group = GroupConfig { id: GroupId(0), name: "VG_1".into(), members };
+        let script = ScriptConfig {
+            id: ScriptId(0),
+            name: "chk".into(),
+            rise: u32::try_from(1 + random.below(3)).unwrap_or(1),
+            fall: u32::try_from(1 + random.below(3)).unwrap_or(1),
+            init_fail: random.permille(200),
+        };
+        RouterPlan {
+            instances,
+            groups: if self.grouped { vec![group] } else { Vec::new() },
+            scripts: if self.scripts == Scripts::None { Vec::new() } else { vec![script] },
+            clock: random.between(Duration::from_secs(1), Duration::from_secs(1 << 20)),
+        }
+    }
+
+    fn track_scripts(&self) -> Vec<TrackScript> {
+        let value = match self.scripts {
+            Scripts::None => return Vec::new(),
+            Scripts::Weighted => -60,
+            Scripts::Faulting => 0,
+        };
+        vec![TrackScript { script: ScriptId(0), weight: Weight { value, reverse: false } }]
+    }
+
+    fn crown_owner(&self, random: &mut Random, scenario: &mut Scenario) {
+        let count = u64::try_from(scenario.routers.len()).unwrap_or(1);
+        let chosen = usize::try_from(random.below(count)).unwrap_or(0);
+        let Some(plan) = scenario.routers.get_mut(chosen).filter(|_| self.owner) else { return };
+        for instance in &mut plan.instances {
+            instance.priority = Priority::OWNER;
+            instance.initial_master = true;
+            instance.nopreempt = false;
+            instance.preempt_delay = Duration::ZERO;
+        }
+    }
+
+    fn use_unicast(&self, scenario: &mut Scenario) {
+        if !self.unicast {
+            return;
+        }
+        let routers: Vec<RouterId> = scenario.router_ids().collect();
+        for (router, plan) in routers.iter().zip(&mut scenario.routers) {
+            for instance in &mut plan.instances {
+                let segment = instance.interface;
+                let peer = |other: &RouterId| UnicastPeer {
+                    address: other.address(segment, self.family),
+                    min_ttl: 0,
+                    max_ttl: 255,
+                };
+                let peers = routers.iter().filter(|other| *other != router).map(peer).collect();
+                instance.transport = Transport::Unicast { peers, ttl: None, check_source: true };
+            }
+        }
+    }
+}
+
+/// Chooses faults that make sense one after another, some in haste and some with time to settle,
+/// and mends everything at the end.
+fn schedule(random: &mut Random, scenario: &mut Scenario) {
+    let bounds = Bounds::of(scenario);
+    let mut sight = Sight::default();
+    let mut at = Moment::ZERO;
+    for _ in 0..3 + random.below(FAULTS_MAX - 2) {
+        let wait = if random.permille(600) {
+            bounds.settle + random.between(Duration::ZERO, bounds.interval_longest * 5)
+        } else {
+            random.between(Duration::ZERO, bounds.interval_longest * 4)
+        };
+        at = at + wait;
+        let fault = sight.next(random, scenario);
+        scenario.steps.push(Step { at, fault });
+    }
+    at = at + random.between(Duration::ZERO, bounds.interval_longest * 4);
+    let mending = sight.mend(scenario).into_iter().map(|fault| Step { at, fault });
+    scenario.steps.extend(mending);
+    scenario.end = at + bounds.settle * 2;
+}
+
+/// What is broken so far.
+#[derive(Default)]
+struct Sight {
+    off: BTreeSet<RouterId>,
+    paused: BTreeSet<RouterId>,
+    links_down: BTreeSet<(RouterId, InterfaceId)>,
+    scripts_bad: BTreeMap<RouterId, ScriptId>,
+    partitioned: BTreeSet<InterfaceId>,
+    lossy: bool,
+}
+
+impl Sight {
+    fn next(&mut self, random: &mut Random, scenario: &Scenario) -> Fault {
+        let routers: Vec<RouterId> = scenario.router_ids().collect();
+        let router = random.pick(&routers).copied().unwrap_or(RouterId(0));
+        let segments: Vec<InterfaceId> = scenario.segment_ids().collect();
+        let segment = random.pick(&segments).copied().unwrap_or(InterfaceId(0));
+        if self.lossy && random.permille(500) {
+            self.lossy = false;
+            return Fault::Loss { permille: 0 };
+        }
+        if self.partitioned.contains(&segment) && random.permille(400) {
+            self.partitioned.remove(&segment);
+            return Fault::Partition { segment, blocked: BTreeSet::new() };
+        }
+        if random.permille(150) {
+            self.partitioned.insert(segment);
+            return partition(random, segment, &routers);
+        }
+        if random.permille(60) {
+            self.lossy = true;
+            return Fault::Loss { permille: 20 + random.below(600) };
+        }
+        self.of_router(random, scenario, router, segment)
+    }
+
+    fn of_router(
+        &mut self,
+        random: &mut Random,
+        scenario: &Scenario,
+        router: RouterId,
+        segment: InterfaceId,
+    ) -> Fault {
+        if self.off.remove(&router) {
+            return Fault::PowerOn(router);
+        }
+        if self.paused.remove(&router) {
+            return Fault::Resume(router);
+        }
+        let script = scenario.routers.get(router.index()).and_then(|plan| plan.scripts.first());
+        if let Some(script) = script.filter(|_| random.permille(400)) {
+            let good = self.scripts_bad.remove(&router).is_some();
+            if !good {
+                self.scripts_bad.insert(router, script.id);
+            }
+            return Fault::Script { router, script: script.id, good };
+        }
+        match random.below(6) {
+            0 => {
+                self.off.insert(router);
+                Fault::PowerOff(router)
+            }
+            1 => {
+                self.off.insert(router);
+                Fault::Stop(router)
+            }
+            2 => {
+                self.paused.insert(router);
+                Fault::Pause(router)
+            }
+            3 => Fault::KillWorker(router),
+            _ => {
+                let up = self.links_down.remove(&(router, segment));
+                if !up {
+                    self.links_down.insert((router, segment));
+                }
+                Fault::Link { router, segment, up }
+            }
+        }
+    }
+
+    fn mend(&self, scenario: &Scenario) -> Vec<Fault> {
+        let healed = |segment| Fault::Partition { segment, blocked: BTreeSet::new() };
+        let mut faults = vec![Fault::Loss { permille: 0 }];
+        faults.extend(scenario.segment_ids().map(healed));
+        faults.extend(self.links_down.iter().map(|(router, segment)| Fault::Link {
+            router: *router,
+            segment: *segment,
+            up: true,
+        }));
+        let good = |(router, script): (&RouterId, &ScriptId)| Fault::Script {
+            router: *router,
+            script: *script,
+            good: true,
+        };
+        faults.extend(self.scripts_bad.iter().map(good));
+        faults.extend(self.paused.iter().copied().map(Fault::Resume));
+        faults.extend(self.off.iter().copied().map(Fault::PowerOn));
+        faults
+    }
+}
+
+/// Two halves, one router alone, or a direction that does not work.
+fn partition(random: &mut Random, segment: InterfaceId, routers: &[RouterId]) -> Fault {
+    if random.permille(300) {
+        let pairs = routers.iter().flat_map(|from| routers.iter().map(move |to| (*from, *to)));
+        let blocked = pairs.filter(|(from, to)| from != to && random.permille(400)).collect();
+        return Fault::Partition { segment, blocked };
+    }
+    let (left, right): (Vec<_>, Vec<_>) = routers.iter().copied().partition(|_| random.permille(500));
+    Scenario::split(segment, &[&left, &right])
+}

@@ -1,0 +1,292 @@
+//! The checkers can fail: each of these routers breaks one promise, and is caught at it.
+
+#![cfg(test)]
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_sim::check::{self, Rule};
+use steadfast_sim::{Fault, Outbox, Output, Participant, RouterId, Scenario, run_with};
+use steadfast_vrrp::{
+    Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Moment, Resume,
+};
+use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Priority};
+
+const R1: RouterId = RouterId(0);
+const R2: RouterId = RouterId(1);
+
+/// A machine whose inputs, outputs or sense of time a test bends.
+struct Bent<Bend> {
+    machine: Machine,
+    bend: Bend,
+}
+
+trait Bends {
+    /// Whether the machine gets to see it.
+    fn hears(&mut self, _input: &Input<'_>) -> bool {
+        true
+    }
+
+    /// Whether the world gets to see it.
+    fn lets_out(&mut self, _output: &Output) -> bool {
+        true
+    }
+
+    /// Added once a machine is through with something.
+    fn adds(&mut self, _input: Option<&Input<'_>>, _out: &mut Outbox) {}
+
+    fn wakes_at(&self, wanted: Option<Moment>) -> Option<Moment> {
+        wanted
+    }
+}
+
+impl<Bend: Bends> Bent<Bend> {
+    fn pass_on(&mut self, input: Option<&Input<'_>>, own: Outbox, out: &mut Outbox) {
+        out.outputs.extend(own.outputs.into_iter().filter(|output| self.bend.lets_out(output)));
+        self.bend.adds(input, out);
+    }
+}
+
+impl<Bend: Bends> Participant for Bent<Bend> {
+    fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut Outbox) {
+        let mut own = Outbox::default();
+        if self.bend.hears(&input) {
+            self.machine.handle(now, input.clone(), &mut own);
+        }
+        self.pass_on(Some(&input), own, out);
+    }
+
+    fn advance(&mut self, now: Moment, out: &mut Outbox) {
+        let mut own = Outbox::default();
+        self.machine.advance(now, &mut own);
+        self.pass_on(None, own, out);
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        self.bend.wakes_at(self.machine.next_wakeup())
+    }
+
+    fn is_drained(&self) -> bool {
+        self.machine.is_drained()
+    }
+
+    fn resume_state(&self, instance: InstanceId) -> Option<Resume> {
+        self.machine.resume_state(instance)
+    }
+}
+
+/// The rules that are broken when this router is bent.
+fn broken_with<Bend: Bends + Default + 'static>(scenario: &Scenario, bent: RouterId) -> BTreeSet<Rule> {
+    let history = run_with(scenario, |router, now, config, resume| {
+        let machine = Machine::new(now, config, resume);
+        if router == bent { Box::new(Bent { machine, bend: Bend::default() }) } else { Box::new(machine) }
+    });
+    check::all(scenario, &history).into_iter().map(|violation| violation.rule).collect()
+}
+
+/// The rules that routers break whose configuration is not what the checkers believe.
+fn broken_by(scenario: &Scenario, change: impl Fn(RouterId, &mut InstanceConfig)) -> BTreeSet<Rule> {
+    let history = run_with(scenario, |router, now, mut config: Config, resume| {
+        for instance in &mut config.instances {
+            change(router, Arc::make_mut(instance));
+        }
+        Box::new(Machine::new(now, config, resume))
+    });
+    check::all(scenario, &history).into_iter().map(|violation| violation.rule).collect()
+}
+
+fn pair() -> Scenario {
+    let interval = AdvertInterval::Centiseconds(Centiseconds::new(10).unwrap());
+    Scenario::single(interval, &[200, 100])
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn priority_of(message: &[u8]) -> Priority {
+    Advert::parse(Family::V4, message).unwrap().priority
+}
+
+#[derive(Default)]
+struct Sound;
+
+impl Bends for Sound {}
+
+#[test]
+fn sound_router_breaks_nothing() {
+    let scenario = pair().with(seconds(2.0), Fault::Stop(R1)).with(seconds(4.0), Fault::PowerOn(R1));
+    assert_eq!(broken_with::<Sound>(&scenario, R2), [].into());
+}
+
+#[derive(Default)]
+struct DeafToTheBetter;
+
+impl Bends for DeafToTheBetter {
+    fn hears(&mut self, input: &Input<'_>) -> bool {
+        !matches!(input, Input::Datagram(datagram) if priority_of(datagram.message) > Priority::new(100))
+    }
+}
+
+#[test]
+fn never_yielding_gives_two_owners() {
+    let broken = broken_with::<DeafToTheBetter>(&pair(), R2);
+    assert!(broken.contains(&Rule::SingleOwner), "{broken:?}");
+}
+
+#[derive(Default)]
+struct Unwilling;
+
+impl Bends for Unwilling {
+    fn lets_out(&mut self, output: &Output) -> bool {
+        !matches!(output, Output::Action(Action::Addresses { wanted: true, .. }))
+    }
+}
+
+#[test]
+fn never_taking_over_leaves_nobody() {
+    let scenario = pair().with(seconds(2.0), Fault::PowerOff(R1));
+    assert_eq!(broken_with::<Unwilling>(&scenario, R2), [Rule::Covered].into());
+}
+
+#[derive(Default)]
+struct DeafToTheRelease;
+
+impl Bends for DeafToTheRelease {
+    fn hears(&mut self, input: &Input<'_>) -> bool {
+        !matches!(input, Input::Datagram(datagram) if priority_of(datagram.message) == Priority::RELEASE)
+    }
+}
+
+#[test]
+fn not_hearing_priority_0_leaves_a_gap_at_a_stop() {
+    let scenario = pair().with(seconds(2.0), Fault::Stop(R1));
+    assert_eq!(broken_with::<DeafToTheRelease>(&scenario, R2), [Rule::SeamlessStop].into());
+}
+
+/// As keepalived does it.
+#[derive(Default)]
+struct LeavesAtOnce;
+
+impl Bends for LeavesAtOnce {
+    fn adds(&mut self, input: Option<&Input<'_>>, out: &mut Outbox) {
+        if input == Some(&Input::Stop) {
+            out.outputs.push(Output::Action(Action::Addresses { instance: InstanceId(0), wanted: false }));
+        }
+    }
+}
+
+#[test]
+fn removing_the_addresses_at_once_leaves_a_gap_at_a_stop() {
+    let scenario = pair().with(seconds(2.0), Fault::Stop(R1));
+    assert_eq!(broken_with::<LeavesAtOnce>(&scenario, R1), [Rule::SeamlessStop].into());
+}
+
+#[derive(Default)]
+struct ClaimsAgain {
+    stops: bool,
+}
+
+impl Bends for ClaimsAgain {
+    fn lets_out(&mut self, output: &Output) -> bool {
+        if self.stops && matches!(output, Output::Action(Action::Addresses { .. })) {
+            return false;
+        }
+        true
+    }
+
+    fn adds(&mut self, input: Option<&Input<'_>>, out: &mut Outbox) {
+        if input == Some(&Input::Stop) {
+            self.stops = true;
+            for wanted in [false, true] {
+                out.outputs.push(Output::Action(Action::Addresses { instance: InstanceId(0), wanted }));
+            }
+        }
+    }
+}
+
+#[test]
+fn claiming_while_stopping_is_caught() {
+    let scenario = pair().with(seconds(2.0), Fault::Stop(R1));
+    assert_eq!(broken_with::<ClaimsAgain>(&scenario, R1), [Rule::Released].into());
+}
+
+/// Every tenth advert is left out, which no backup minds.
+#[derive(Default)]
+struct Forgetful {
+    adverts: u32,
+}
+
+impl Bends for Forgetful {
+    fn lets_out(&mut self, output: &Output) -> bool {
+        self.adverts += u32::from(matches!(output, Output::Advert(_)));
+        !self.adverts.is_multiple_of(10) || !matches!(output, Output::Advert(_))
+    }
+}
+
+#[test]
+fn late_adverts_are_caught() {
+    assert_eq!(broken_with::<Forgetful>(&pair(), R1), [Rule::AdvertOnTime].into());
+}
+
+#[derive(Default)]
+struct Restless;
+
+impl Bends for Restless {
+    fn wakes_at(&self, _wanted: Option<Moment>) -> Option<Moment> {
+        Some(Moment::ZERO)
+    }
+}
+
+#[test]
+fn machine_that_never_sleeps_is_caught() {
+    let mut scenario = pair();
+    scenario.lateness_max = Duration::from_nanos(2);
+    let broken = broken_with::<Restless>(&scenario, R1);
+    assert!(broken.contains(&Rule::Progress), "{broken:?}");
+}
+
+#[test]
+fn better_router_that_does_not_preempt_is_caught() {
+    let scenario = pair().with(seconds(2.0), Fault::PowerOff(R1)).with(seconds(4.0), Fault::PowerOn(R1));
+    let broken = broken_by(&scenario, |_, instance| instance.nopreempt = true);
+    assert_eq!(broken, [Rule::HighestPriority].into());
+}
+
+#[test]
+fn preempting_against_nopreempt_is_caught() {
+    let scenario = pair()
+        .each(|_, instance| instance.nopreempt = true)
+        .with(seconds(2.0), Fault::PowerOff(R1))
+        .with(seconds(4.0), Fault::PowerOn(R1));
+    let broken = broken_by(&scenario, |_, instance| instance.nopreempt = false);
+    assert_eq!(broken, [Rule::Stable].into());
+}
+
+#[test]
+fn changing_hands_for_no_reason_is_caught() {
+    /// Falls silent after a while, though it is well.
+    #[derive(Default)]
+    struct Tires {
+        adverts: u32,
+    }
+
+    impl Bends for Tires {
+        fn lets_out(&mut self, output: &Output) -> bool {
+            self.adverts += u32::from(matches!(output, Output::Advert(_)));
+            self.adverts < 30 || !matches!(output, Output::Advert(_))
+        }
+    }
+
+    let broken = broken_with::<Tires>(&pair(), R1);
+    assert!(broken.contains(&Rule::Stable) && broken.contains(&Rule::AdvertOnTime), "{broken:?}");
+}
+
+#[test]
+fn owning_with_the_link_down_is_caught() {
+    let down = Fault::Link { router: R1, segment: InterfaceId(0), up: false };
+    let scenario = pair().with(seconds(2.0), down);
+    let broken = broken_by(&scenario, |_, instance| instance.dont_track_interface = true);
+    assert!(broken.contains(&Rule::SingleOwner), "{broken:?}");
+}

@@ -1,0 +1,267 @@
+//! Named scenarios, with tighter bounds than a seed can have.
+
+#![cfg(test)]
+
+use std::num::NonZeroU8;
+use std::time::Duration;
+
+use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
+use steadfast_vrrp::config::{TrackScript, Weight};
+use steadfast_vrrp::{
+    GroupConfig, GroupId, HANDOVER_GRACE, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
+};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Priority};
+
+const R1: RouterId = RouterId(0);
+const R2: RouterId = RouterId(1);
+const R3: RouterId = RouterId(2);
+const VI_1: InstanceId = InstanceId(0);
+const ETH0: InterfaceId = InterfaceId(0);
+/// Travel and lateness of [`Scenario::single`].
+const JITTER: Duration = Duration::from_millis(1);
+
+fn centiseconds(value: u16) -> AdvertInterval {
+    AdvertInterval::Centiseconds(Centiseconds::new(value).unwrap())
+}
+
+fn one_second_v2() -> AdvertInterval {
+    AdvertInterval::Seconds(NonZeroU8::MIN)
+}
+
+fn at(seconds: f64) -> Duration {
+    Duration::from_secs_f64(seconds)
+}
+
+fn moment(seconds: f64) -> Moment {
+    Moment::ZERO + at(seconds)
+}
+
+/// Runs it and makes sure that no general promise is broken.
+fn kept(scenario: &Scenario) -> History {
+    let history = run(scenario);
+    let broken = check::all(scenario, &history);
+    let trace = history.trace(history.end, 200);
+    assert!(broken.is_empty(), "{trace}\n{}", broken.iter().map(|v| format!("{v}\n")).collect::<String>());
+    history
+}
+
+/// When `router` got the addresses first after `from`.
+fn owned_by(history: &History, router: RouterId, from: Moment) -> Moment {
+    let owns = Happening::Owns { router, instance: VI_1, owns: true };
+    let entry = history.entries.iter().find(|entry| entry.at >= from && entry.what == owns);
+    entry
+        .unwrap_or_else(|| panic!("{router} never owns after {from:?}:\n{}", history.trace(history.end, 100)))
+        .at
+}
+
+/// Changes of ownership after `from`.
+fn changes(history: &History, from: Moment) -> usize {
+    let after = history.entries.iter().filter(|entry| entry.at > from);
+    after.filter(|entry| matches!(entry.what, Happening::Owns { .. })).count()
+}
+
+/// Three intervals and the skew of priority 100 (RFC 9568 section 6.1).
+fn master_down(interval: Duration) -> Duration {
+    interval * 3 + interval * 156 / 256
+}
+
+#[test]
+fn power_loss_is_taken_over_within_the_master_down_interval() {
+    for interval in [centiseconds(1), centiseconds(10), centiseconds(100), one_second_v2()] {
+        let span = interval.duration();
+        let scenario = Scenario::single(interval, &[200, 100]).with(span * 20, Fault::PowerOff(R1));
+        let history = kept(&scenario);
+        let lost = Moment::ZERO + span * 20;
+        assert_eq!(history.owners(VI_1, lost - Duration::from_nanos(1)), [R1]);
+        let outage = owned_by(&history, R2, lost).since(lost);
+        assert!(outage <= master_down(span) + JITTER, "{interval:?}: {outage:?}");
+        assert!(outage >= master_down(span) - span - JITTER, "{interval:?}: too early, {outage:?}");
+    }
+}
+
+#[test]
+fn hung_master_is_replaced_and_wins_again_when_it_goes_on() {
+    let scenario = Scenario::single(centiseconds(10), &[200, 100])
+        .with(at(2.0), Fault::Pause(R1))
+        .with(at(4.0), Fault::Resume(R1));
+    let history = kept(&scenario);
+    let taken = owned_by(&history, R2, moment(2.0)).since(moment(2.0));
+    assert!(taken <= master_down(at(0.1)) + JITTER, "{taken:?}");
+    assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R2], "the kernel of the hung one goes on answering");
+    assert_eq!(history.owners(VI_1, moment(4.01)), [R1]);
+}
+
+#[test]
+fn hung_master_of_equal_priority_yields_to_the_higher_address() {
+    let scenario = Scenario::single(centiseconds(10), &[100, 100])
+        .with(at(0.1), Fault::PowerOff(R2))
+        .with(at(1.0), Fault::PowerOn(R2))
+        .with(at(2.0), Fault::Pause(R1))
+        .with(at(4.0), Fault::Resume(R1));
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(1.9)), [R1]);
+    assert_eq!(history.owners(VI_1, moment(4.2)), [R2]);
+    assert_eq!(changes(&history, moment(4.2)), 0);
+}
+
+#[test]
+fn planned_stop_hands_over_without_a_gap() {
+    for interval in [centiseconds(1), centiseconds(10), centiseconds(100), one_second_v2()] {
+        let span = interval.duration();
+        let stop = Moment::ZERO + span * 20;
+        let scenario = Scenario::single(interval, &[200, 100, 50]).with(span * 20, Fault::Stop(R1));
+        let history = kept(&scenario);
+        let taken = owned_by(&history, R2, stop);
+        let skew = span * 156 / 256;
+        assert!(taken.since(stop) <= skew + JITTER, "{interval:?}: {:?}", taken.since(stop));
+        assert_eq!(
+            history.owners(VI_1, taken - Duration::from_nanos(1)),
+            [R1],
+            "the old one serves until then"
+        );
+        let both = taken + HANDOVER_GRACE + JITTER;
+        assert_eq!(history.owners(VI_1, both), [R2], "the old one leaves soon after");
+    }
+}
+
+#[test]
+fn last_router_stops_and_releases() {
+    let scenario = Scenario::single(centiseconds(100), &[100]).with(at(20.0), Fault::Stop(R1));
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(19.0)), [R1]);
+    assert_eq!(history.owners(VI_1, moment(22.0)), []);
+}
+
+#[test]
+fn partition_has_one_owner_in_each_part_and_heals_to_the_best() {
+    let scenario = Scenario::single(centiseconds(10), &[200, 100, 150])
+        .with(at(2.0), Scenario::split(ETH0, &[&[R1], &[R2, R3]]))
+        .with(at(4.0), Fault::Partition { segment: ETH0, blocked: [].into() });
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(1.9)), [R1]);
+    assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R3]);
+    assert_eq!(history.owners(VI_1, moment(4.2)), [R1]);
+    assert_eq!(changes(&history, moment(4.2)), 0);
+}
+
+#[test]
+fn returning_router_preempts_unless_told_not_to() {
+    for (nopreempt, last) in [(false, R1), (true, R2)] {
+        let scenario = Scenario::single(centiseconds(10), &[200, 100])
+            .each(|_, instance| instance.nopreempt = nopreempt)
+            .with(at(1.0), Fault::PowerOff(R1))
+            .with(at(3.0), Fault::PowerOn(R1));
+        let history = kept(&scenario);
+        assert_eq!(history.owners(VI_1, moment(2.9)), [R2]);
+        assert_eq!(history.owners(VI_1, history.end), [last]);
+    }
+}
+
+#[test]
+fn preempt_delay_is_waited_out_for_the_living_but_not_for_the_dead() {
+    let scenario = Scenario::single(centiseconds(10), &[200, 100])
+        .each(|_, instance| instance.preempt_delay = at(1.0))
+        .with(at(1.0), Fault::PowerOff(R1))
+        .with(at(2.0), Fault::PowerOn(R1));
+    let history = kept(&scenario);
+    let back = owned_by(&history, R1, moment(2.0)).since(moment(2.0));
+    assert!(back >= at(1.0) && back <= at(1.0) + master_down(at(0.1)), "{back:?}");
+
+    let scenario = scenario.with(at(2.5), Fault::PowerOff(R2));
+    let history = kept(&scenario);
+    let taken = owned_by(&history, R1, moment(2.5)).since(moment(2.5));
+    assert!(taken <= master_down(at(0.1)) + JITTER, "{taken:?}");
+}
+
+#[test]
+fn killed_worker_moves_no_address() {
+    let scenario = Scenario::single(centiseconds(10), &[200, 100])
+        .with(at(2.0), Fault::KillWorker(R1))
+        .with(at(3.0), Fault::KillWorker(R2));
+    let history = kept(&scenario);
+    assert_eq!(changes(&history, moment(1.0)), 0, "{}", history.trace(history.end, 100));
+    assert_eq!(history.owners(VI_1, history.end), [R1]);
+}
+
+#[test]
+fn equal_priorities_settle_on_the_higher_address() {
+    let scenario = Scenario::single(centiseconds(10), &[100, 100, 100])
+        .with(at(2.0), Scenario::split(ETH0, &[&[R1], &[R2], &[R3]]))
+        .with(at(4.0), Fault::Partition { segment: ETH0, blocked: [].into() });
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R2, R3]);
+    assert_eq!(history.owners(VI_1, history.end), [R3]);
+}
+
+#[test]
+fn backup_adopts_a_slower_master_s_interval() {
+    // RFC 9568 section 6.4.2: without it the fast router would take over between two adverts.
+    let scenario = Scenario::single(centiseconds(100), &[200, 100])
+        .each(|router, instance| {
+            if router == R2 {
+                instance.interval = centiseconds(1);
+            }
+        })
+        .with(at(30.0), Fault::PowerOff(R1));
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(29.9)), [R1]);
+    assert_eq!(changes(&history, moment(5.0)), 2, "only the takeover:\n{}", history.trace(history.end, 50));
+    let taken = owned_by(&history, R2, moment(30.0)).since(moment(30.0));
+    assert!(taken <= master_down(at(1.0)) + JITTER, "{taken:?}");
+}
+
+#[test]
+fn failed_script_moves_the_address_and_its_recovery_brings_it_back() {
+    for weight in [0, -150] {
+        let scenario = Scenario::single(centiseconds(10), &[200, 100]);
+        let mut scenario = scenario.each(|_, instance| {
+            let weight = Weight { value: weight, reverse: false };
+            instance.track_scripts = vec![TrackScript { script: ScriptId(0), weight }];
+        });
+        for plan in &mut scenario.routers {
+            let (rise, fall) = (2, 3);
+            plan.scripts =
+                vec![ScriptConfig { id: ScriptId(0), name: "chk".into(), rise, fall, init_fail: false }];
+        }
+        let script = |good| Fault::Script { router: R1, script: ScriptId(0), good };
+        let history = kept(&scenario.with(at(2.0), script(false)).with(at(4.0), script(true)));
+        assert_eq!(history.owners(VI_1, moment(1.9)), [R1], "weight {weight}");
+        assert_eq!(history.owners(VI_1, moment(3.5)), [R2], "weight {weight}");
+        assert_eq!(history.owners(VI_1, history.end), [R1], "weight {weight}");
+    }
+}
+
+#[test]
+fn sync_group_moves_together_when_one_link_fails() {
+    let mut scenario = Scenario::single(centiseconds(10), &[200, 100]);
+    scenario.segments = 2;
+    for plan in &mut scenario.routers {
+        let mut second = plan.instances[0].clone();
+        second.id = InstanceId(1);
+        second.name = "VI_2".into();
+        second.interface = InterfaceId(1);
+        plan.instances.push(second);
+        plan.instances.iter_mut().for_each(|instance| instance.group = Some(GroupId(0)));
+        let members = vec![InstanceId(0), InstanceId(1)];
+        plan.groups = vec![GroupConfig { id: GroupId(0), name: "VG_1".into(), members }];
+    }
+    let link = |up| Fault::Link { router: R1, segment: InterfaceId(1), up };
+    let history = kept(&scenario.with(at(2.0), link(false)).with(at(4.0), link(true)));
+    for instance in [InstanceId(0), InstanceId(1)] {
+        assert_eq!(history.owners(instance, moment(1.9)), [R1]);
+        assert_eq!(history.owners(instance, moment(3.0)), [R2]);
+        assert_eq!(history.owners(instance, history.end), [R1]);
+    }
+}
+
+#[test]
+fn owner_is_master_at_once_and_takes_its_addresses_back() {
+    let scenario = Scenario::single(centiseconds(10), &[Priority::OWNER.get(), 100])
+        .with(at(2.0), Fault::PowerOff(R1))
+        .with(at(4.0), Fault::PowerOn(R1));
+    let history = kept(&scenario);
+    assert!(owned_by(&history, R1, Moment::ZERO) <= moment(0.001));
+    assert_eq!(history.owners(VI_1, moment(3.9)), [R2]);
+    assert!(owned_by(&history, R1, moment(4.0)) <= moment(4.001));
+    assert_eq!(history.owners(VI_1, moment(4.01)), [R1]);
+}
