@@ -6,11 +6,13 @@ use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+#[expect(clippy::unwrap_used, reason = "a test that cannot start the program fails")]
 fn steadfast(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_steadfast")).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
 
 /// Standard output, standard error and exit status.
+#[expect(clippy::unwrap_used, reason = "a program that prints no UTF-8 fails the test")]
 fn told(output: &Output) -> (String, String, Option<i32>) {
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     (text(&output.stdout), text(&output.stderr), output.status.code())
