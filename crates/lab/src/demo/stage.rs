@@ -240,6 +240,10 @@ impl Stage {
     fn wait_for(&mut self, what: &str, mut condition: impl FnMut(&Self) -> bool) -> Result<()> {
         let deadline = Instant::now() + PATIENCE + self.advert_interval * 10;
         while !condition(self) {
+            // Nothing is ever done to router2: its daemon ends only if it cannot run here at all.
+            if let Some(status) = self.daemon2.ended()? {
+                bail!("router2's daemon ended, {status}\n{}", self.logs());
+            }
             if Instant::now() > deadline {
                 bail!("waited in vain for {what}\n{}", self.logs());
             }
