@@ -24,6 +24,7 @@ impl Instance {
     /// Another router may have drawn traffic with its adverts: claim it back.
     pub(crate) fn announce_over_lower(&mut self, now: Moment, sink: &mut impl Sink) {
         let timing = self.config.announce;
+        self.announced_over_lower = Some(now);
         announce(self.id(), timing.lower_priority_repeat, sink);
         if timing.lower_priority_repeat > 0 {
             self.timers.after_lower = later(now, timing.lower_priority_delay);

@@ -13,11 +13,14 @@ pub(crate) struct Group {
     config: Arc<GroupConfig>,
     /// As last told.
     state: State,
+    /// Place of a member that kept the others from MASTER when last asked. Asked first, it spares
+    /// looking at all members each time the timer of one of them ends.
+    holdout: usize,
 }
 
 impl Group {
     pub(crate) const fn new(config: Arc<GroupConfig>) -> Self {
-        Self { config, state: State::Init }
+        Self { config, state: State::Init, holdout: 0 }
     }
 }
 
@@ -25,7 +28,10 @@ impl Machine {
     /// Adds a group, or changes its members; what it last told stays.
     pub(crate) fn set_group(&mut self, config: &Arc<GroupConfig>) {
         match self.groups.get_mut(&config.id) {
-            Some(group) => group.config = Arc::clone(config),
+            Some(group) => {
+                group.config = Arc::clone(config);
+                group.holdout = 0;
+            }
             None => {
                 self.groups.insert(config.id, Group::new(Arc::clone(config)));
             }
@@ -35,13 +41,29 @@ impl Machine {
     /// The instances that change state with this one, itself included, as long as they take part.
     pub(crate) fn team(&self, id: InstanceId) -> Vec<InstanceId> {
         let group = self.instances.get(id).and_then(|instance| self.group_of(instance.config.group));
-        let Some(group) = group else { return vec![id] };
+        let Some(group) = group.filter(|group| group.members.contains(&id)) else { return vec![id] };
         let part = |member: &&InstanceId| {
             self.instances
                 .get(**member)
                 .is_some_and(|instance| instance.state != State::Stop || **member == id)
         };
         group.members.iter().filter(part).copied().collect()
+    }
+
+    /// Whether no other member stands against `id` becoming master: each is, or wants to be, too.
+    pub(crate) fn group_agrees_on_master(&mut self, id: InstanceId) -> bool {
+        let group = self.instances.get(id).and_then(|instance| instance.config.group);
+        let Some(group) = group.and_then(|group| self.groups.get_mut(&group)) else { return true };
+        let members = &group.config.members;
+        let start = group.holdout;
+        let against = (0..members.len()).map(|step| (start + step) % members.len()).find(|place| {
+            let member = members.get(*place).and_then(|member| self.instances.get(*member));
+            member.is_some_and(|member| {
+                !member.wants_master && !matches!(member.state, State::Master | State::Stop)
+            })
+        });
+        group.holdout = against.unwrap_or(0);
+        against.is_none()
     }
 
     pub(crate) fn group_of(&self, group: Option<GroupId>) -> Option<&Arc<GroupConfig>> {

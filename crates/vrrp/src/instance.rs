@@ -48,6 +48,7 @@ pub(crate) struct Instance {
     /// Reasons reported since the last change of state, one bit each.
     pub(crate) reported: u32,
     pub(crate) master_reported_at: Option<Moment>,
+    pub(crate) announced_over_lower: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
     /// Removed by a reload: forget it once it has handed over.
     pub(crate) departing: bool,
@@ -122,6 +123,7 @@ impl Instance {
             counters: Counters::default(),
             reported: 0,
             master_reported_at: None,
+            announced_over_lower: None,
             recovery: None,
             departing: false,
             config,
@@ -255,7 +257,7 @@ impl Instance {
     /// Everything that explains a change that `trigger` brings about, oldest first.
     pub(crate) fn chain(&self, now: Moment, trackers: &Trackers, trigger: Cause) -> Vec<Cause> {
         let mut causes = trackers.explain(&self.config, self.own);
-        let election = self.config.preempt_delay + self.down_time() * ELECTION_DOWN_INTERVALS;
+        let election = self.config.preempt_delay.saturating_add(self.down_time() * ELECTION_DOWN_INTERVALS);
         match &self.recovery {
             Some(recovery) if now.since(recovery.at) <= election => {
                 causes.extend(recovery.causes.iter().cloned())

@@ -119,13 +119,13 @@ impl Machine {
             Input::SourcePresent { instance: id, present } => {
                 let Some(instance) = self.instances.get_mut(id) else { return };
                 instance.own.source_present = present;
-                self.reassess_if_running(now, id, &Cause::Source { present }, sink);
+                self.reassess_all(now, &[(id, Cause::Source { present })], sink);
             }
             Input::ScriptResult { script, success } => {
                 let Some(cause) = self.trackers.count_script(script, success) else { return };
-                for id in self.trackers.script_users(script) {
-                    self.reassess_if_running(now, id, &cause, sink);
-                }
+                let users = self.trackers.script_users(script);
+                let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
+                self.reassess_all(now, &triggers, sink);
             }
             Input::Stop => self.stop(now, sink),
         }
@@ -146,7 +146,7 @@ impl Machine {
                 continue;
             }
             let deadline = instance.next_deadline();
-            if deadline > entry.at && entry.at <= now + instance.interval() {
+            if deadline > entry.at && entry.at <= now + instance.master_interval {
                 // Adverts have moved the deadline on. To look an interval ahead spares a wake-up
                 // that would find nothing to do, and still costs only one change for several adverts.
                 self.queue.pop();
@@ -204,18 +204,6 @@ impl Machine {
         }
     }
 
-    pub(crate) fn reassess_if_running(
-        &mut self,
-        now: Moment,
-        id: InstanceId,
-        trigger: &Cause,
-        sink: &mut impl Sink,
-    ) {
-        if self.started && !self.stopping {
-            self.reassess(now, id, trigger, sink);
-        }
-    }
-
     fn fire(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.state == State::Master {
@@ -233,19 +221,18 @@ impl Machine {
         up_changed: bool,
         sink: &mut impl Sink,
     ) {
-        if !self.started || self.stopping {
-            return;
-        }
         let state = Cause::Interface {
             name: self.trackers.interface_name(interface),
             up: self.trackers.is_up(interface),
         };
-        for id in self.trackers.interface_users(interface) {
-            let Some(instance) = self.instances.get(id) else { continue };
+        let trigger = |id| {
+            let instance = self.instances.get(id)?;
             let present = self.trackers.source(&instance.config).is_some();
-            let trigger = if up_changed { state.clone() } else { Cause::Source { present } };
-            self.reassess(now, id, &trigger, sink);
-        }
+            Some((id, if up_changed { state.clone() } else { Cause::Source { present } }))
+        };
+        let users = self.trackers.interface_users(interface);
+        let triggers: Vec<_> = users.into_iter().filter_map(trigger).collect();
+        self.reassess_all(now, &triggers, sink);
     }
 
     fn start(&mut self, now: Moment, sink: &mut impl Sink) {

@@ -171,11 +171,15 @@ impl Machine {
             master: address,
             priority,
         }));
-        match self.group_of(group).cloned() {
-            Some(group) => {
-                group.members.iter().for_each(|member| self.announce_over_lower(now, *member, sink))
+        self.announce_over_lower(now, id, sink);
+        let Some(group) = self.group_of(group).cloned() else { return };
+        for member in group.members.iter().filter(|member| **member != id) {
+            // Every member of the other router's group is heard in turn: once an interval is enough.
+            let recent = |at: Option<Moment>, interval| at.is_some_and(|at| now.since(at) < interval);
+            let instance = self.instances.get(*member);
+            if instance.is_some_and(|other| !recent(other.announced_over_lower, other.interval())) {
+                self.announce_over_lower(now, *member, sink);
             }
-            None => self.announce_over_lower(now, id, sink),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Changes of state and all that goes with them (RFC 3768 and RFC 9568 section 6.4).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use steadfast_wire::vrrp::Priority;
@@ -24,6 +25,34 @@ const FAULT_RELEASES: usize = 2;
 impl Machine {
     /// Weighs the trackers of an instance again after `trigger`.
     pub(crate) fn reassess(&mut self, now: Moment, id: InstanceId, trigger: &Cause, sink: &mut impl Sink) {
+        self.weigh(now, id, trigger, sink);
+        self.settle(now, id, trigger, sink);
+    }
+
+    /// The same for many at once: a sync group decides when all its members have been weighed, and
+    /// only once.
+    pub(crate) fn reassess_all(
+        &mut self,
+        now: Moment,
+        triggers: &[(InstanceId, Cause)],
+        sink: &mut impl Sink,
+    ) {
+        if !self.started || self.stopping {
+            return;
+        }
+        for (id, trigger) in triggers {
+            self.weigh(now, *id, trigger, sink);
+        }
+        let mut settled = BTreeSet::new();
+        for (id, trigger) in triggers {
+            let group = self.instances.get(*id).and_then(|instance| instance.config.group);
+            if group.is_none_or(|group| settled.insert(group)) {
+                self.settle(now, *id, trigger, sink);
+            }
+        }
+    }
+
+    fn weigh(&mut self, now: Moment, id: InstanceId, trigger: &Cause, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.state == State::Stop {
             return;
@@ -32,7 +61,6 @@ impl Machine {
         instance.set_priority(now, standing.priority, &self.trackers, trigger, sink);
         instance.standing = standing;
         self.arm(id);
-        self.settle(now, id, trigger, sink);
     }
 
     /// Brings an instance, and its sync group, out of or into FAULT.
@@ -146,17 +174,16 @@ impl Machine {
     /// Master_Down_Timer (RFC 3768) or Active_Down_Timer (RFC 9568) expires, section 6.4.2. A member
     /// of a sync group waits until every other one wants to be master too.
     fn master_down(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
-        let team = self.team(id);
         let Some(instance) = self.instances.get_mut(id) else { return };
         let cause = instance.down_cause(now);
         instance.wants_master = true;
-        let agreed = team.iter().filter_map(|member| self.instances.get(*member));
-        if !agreed.into_iter().all(|member| member.wants_master || member.state == State::Master) {
+        if !self.group_agrees_on_master(id) {
             if let Some(instance) = self.instances.get_mut(id) {
                 instance.restart_down_timer(now);
             }
             return;
         }
+        let team = self.team(id);
         let Some(instance) = self.instances.get(id) else { return };
         let causes = instance.chain(now, &self.trackers, cause);
         for &member in &team {

@@ -1,1 +1,143 @@
+//! Sync groups: keepalived's rules, the RFCs have none.
 
+use super::router::*;
+use crate::{Cause, Input, InstanceConfig, State};
+
+fn pair() -> Router {
+    Router::start(grouped(vec![instance(0), instance(1)]))
+}
+
+fn both(router: &Router) -> (State, State) {
+    (router.state_of(FIRST), router.state_of(SECOND))
+}
+
+#[test]
+fn members_become_master_together() {
+    let mut router = pair();
+    assert_eq!(router.group_states(), [State::Backup]);
+    router.wait(ms(3_700));
+    assert_eq!(both(&router), (State::Master, State::Master));
+    assert_eq!(router.group_states(), [State::Master]);
+}
+
+#[test]
+fn a_member_waits_until_every_other_wants_master_too() {
+    let mut router = pair();
+    for _ in 0..8 {
+        router.hear_for(SECOND, LOWER, 200);
+        router.wait(ms(1_000));
+        assert_eq!(both(&router), (State::Backup, State::Backup));
+    }
+    router.wait(ms(2_700));
+    assert_eq!(
+        both(&router),
+        (State::Master, State::Master),
+        "the silence of the second was the last obstacle"
+    );
+}
+
+#[test]
+fn a_member_that_hears_a_master_again_no_longer_wants_to_be_one() {
+    let mut router = pair();
+    router.hear_for(SECOND, LOWER, 200);
+    router.wait(ms(3_605));
+    router.hear_for(SECOND, LOWER, 200);
+    router.wait(ms(10));
+    router.hear_for(FIRST, LOWER, 200);
+    router.wait(ms(3_604));
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+}
+
+#[test]
+fn one_member_to_backup_takes_all() {
+    let mut router = pair();
+    router.wait(ms(4_000));
+    router.forget_output();
+    router.hear_for(SECOND, HIGHER, 100);
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+    assert_eq!(router.sent(), [0_u8; 0]);
+    let actions = router.sink.actions.clone();
+    let followed = vec![
+        Cause::HigherAddress { master: HIGHER },
+        Cause::Group { group: "vg".into(), member: "vi1".into() },
+    ];
+    assert_eq!(router.transitions(), [(State::Backup, followed)]);
+    router.sink.actions = actions;
+    assert_eq!(router.group_states(), [State::Backup], "told once, after the members");
+}
+
+#[test]
+fn one_member_in_fault_takes_all_and_the_last_fault_gone_brings_all_back() {
+    let mut router = Router::start(grouped(vec![instance(0), tracking_interface(1, 0)]));
+    router.wait(ms(4_000));
+    router.forget_output();
+    router.interface(WAN, false);
+    assert_eq!(both(&router), (State::Fault, State::Fault));
+    assert_eq!(router.sent(), [0, 0, 0, 0]);
+    let group = Cause::Group { group: "vg".into(), member: "vi1".into() };
+    assert_eq!(router.machine.status(FIRST).unwrap().faults, std::slice::from_ref(&group));
+    let down = Cause::Interface { name: "wan".into(), up: false };
+    assert_eq!(router.transitions(), [(State::Fault, vec![down, group])]);
+    router.interface(WAN, true);
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+    assert_eq!(router.group_states(), [State::Backup]);
+}
+
+#[test]
+fn a_group_waits_for_the_scripts_of_all_members() {
+    let mut router = Router::start(grouped(vec![instance(0), tracking_script(1, 0, false)]));
+    assert_eq!(both(&router), (State::Init, State::Init));
+    router.script(&[true]);
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+}
+
+#[test]
+fn a_group_starts_as_master_only_if_all_are_owners() {
+    let router = Router::start(grouped(vec![owner(0), owner(1)]));
+    assert_eq!(both(&router), (State::Master, State::Master));
+    let router = Router::start(grouped(vec![owner(0), instance(1)]));
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+}
+
+#[test]
+fn a_lower_advert_makes_all_members_announce_but_each_once_an_interval() {
+    let announce = crate::config::AnnounceConfig { lower_priority_repeat: 3, ..instance(0).announce };
+    let members = (0..2).map(|id| InstanceConfig { announce, ..instance(id) }).collect();
+    let mut router = Router::start(grouped(members));
+    router.wait(ms(4_000));
+    router.forget_output();
+    router.hear_for(FIRST, LOWER, 50);
+    assert_eq!(router.announcements(), [(FIRST, 3), (SECOND, 3)]);
+    router.hear_for(SECOND, LOWER, 50);
+    assert_eq!(router.announcements(), [(SECOND, 3)]);
+}
+
+#[test]
+fn a_stopped_group_is_told_after_its_members() {
+    let mut router = pair();
+    router.forget_output();
+    router.input(Input::Stop);
+    assert_eq!(router.group_states(), [State::Stop]);
+}
+
+#[test]
+fn a_large_group_takes_over_in_one_go() {
+    let mut router = Router::start(grouped((0..500).map(instance).collect()));
+    router.wait(ms(3_700));
+    assert!((0..500).all(|id| router.state_of(crate::InstanceId(id)) == State::Master));
+    router.forget_output();
+    router.interface(LAN, false);
+    assert!((0..500).all(|id| router.state_of(crate::InstanceId(id)) == State::Fault));
+    assert_eq!(router.group_states(), [State::Fault]);
+}
+
+#[test]
+fn a_reload_that_adds_a_faulty_member_takes_the_group_down() {
+    let mut router = Router::start(grouped(vec![instance(0), instance(1)]));
+    router.wait(ms(4_000));
+    let broken = InstanceConfig { broken: Some("bad".into()), ..instance(2) };
+    router.reload(grouped(vec![instance(0), instance(1), broken]));
+    assert_eq!(both(&router), (State::Fault, State::Fault));
+    router.reload(grouped(vec![instance(0), instance(1)]));
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+}

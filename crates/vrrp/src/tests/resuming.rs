@@ -1,1 +1,103 @@
+//! A worker goes on where its predecessor died.
 
+use super::router::*;
+use crate::{Action, Cause, Config, Event, InstanceConfig, InstanceId, Resume, State};
+
+/// What the supervisor kept of `router`, and a successor that was given it.
+fn successor(router: &Router, config: Config) -> Router {
+    let resume: Vec<Resume> =
+        router.machine.instances().filter_map(|id| router.machine.resume_state(id)).collect();
+    let mut next = Router::prepare(config, resume);
+    next.now = router.now + ms(30);
+    next.advance();
+    next
+}
+
+#[test]
+fn a_master_goes_on_at_once() {
+    let mut router = Router::one(instance(0));
+    router.wait(ms(4_000));
+    let since = router.machine.status(FIRST).unwrap().since;
+    let counters = router.counters();
+    let mut next = successor(&router, router.config.clone());
+    assert_eq!(next.state(), State::Master);
+    assert_eq!(next.machine.status(FIRST).unwrap().since, since);
+    assert_eq!(next.counters().became_master, counters.became_master);
+    assert_eq!(next.sent(), [100]);
+    assert!(next.deadline() <= ms(1_000));
+    let actions = next.actions();
+    assert_eq!(actions[0], Action::Addresses { instance: FIRST, wanted: true });
+    assert!(
+        !actions.iter().any(|action| matches!(action, Action::Announce { .. })),
+        "everybody knows already"
+    );
+    let [Action::Event(Event::InstanceState { from: State::Master, to: State::Master, causes, .. })] =
+        &actions[1..]
+    else {
+        panic!("{actions:?}")
+    };
+    assert_eq!(causes.last(), Some(&Cause::Resume));
+}
+
+#[test]
+fn a_backup_keeps_its_master_and_the_interval_it_learned() {
+    let mut router = Router::one(instance(0));
+    let peer = InstanceConfig { interval: centiseconds(20), ..instance(0) };
+    router.hear_from(&peer, LOWER, 200);
+    let next = successor(&router, router.config.clone());
+    let status = next.machine.status(FIRST).unwrap();
+    assert_eq!((status.state, status.master.unwrap().address), (State::Backup, LOWER));
+    assert_eq!((status.master_interval, next.deadline()), (ms(200), ms(600) + ms(200) * 156 / 256));
+}
+
+#[test]
+fn a_master_need_not_wait_for_its_scripts() {
+    let mut router = Router::one(tracking_script(0, 0, false));
+    router.script(&[true]);
+    router.wait(ms(4_000));
+    let mut next = successor(&router, router.config.clone());
+    assert_eq!(next.state(), State::Master);
+    next.script(&[false, false]);
+    assert_eq!(next.state(), State::Master, "the count goes on");
+    next.script(&[false]);
+    assert_eq!(next.state(), State::Fault);
+}
+
+#[test]
+fn a_master_whose_interface_went_down_meanwhile_gives_up() {
+    let mut router = Router::one(instance(0));
+    router.wait(ms(4_000));
+    let resume = router.machine.resume_state(FIRST).into_iter().collect();
+    let mut next = Router::prepare(router.config.clone(), resume);
+    next.interface(LAN, false);
+    next.advance();
+    assert_eq!(next.state(), State::Fault);
+    assert_eq!(next.addresses_wanted(), Some(false));
+}
+
+#[test]
+fn a_fault_that_has_gone_ends() {
+    let mut router = Router::one(instance(0));
+    router.interface(LAN, false);
+    let next = successor(&router, router.config.clone());
+    assert_eq!(next.state(), State::Backup);
+}
+
+#[test]
+fn a_group_goes_on_without_being_told_again() {
+    let mut router = Router::start(grouped(vec![instance(0), instance(1)]));
+    router.wait(ms(4_000));
+    let mut next = successor(&router, router.config.clone());
+    assert_eq!((next.state(), next.state_of(SECOND)), (State::Master, State::Master));
+    assert_eq!(next.group_states(), []);
+    next.hear(LOWER, 200);
+    assert_eq!(next.group_states(), [State::Backup]);
+}
+
+#[test]
+fn what_is_resumed_but_no_longer_configured_is_ignored() {
+    let mut router = Router::start(config(vec![instance(0), instance(1)]));
+    router.wait(ms(4_000));
+    let next = successor(&router, config(vec![instance(0)]));
+    assert_eq!(next.machine.instances().collect::<Vec<InstanceId>>(), [FIRST]);
+}

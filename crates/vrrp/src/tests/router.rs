@@ -1,5 +1,4 @@
 //! One machine with a recorder around it, in virtual time.
-#![allow(dead_code, reason = "some are for tests that follow")]
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
