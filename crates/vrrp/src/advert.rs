@@ -20,6 +20,8 @@ pub(crate) struct Advert {
     /// One for each peer where the checksum covers the destination; else empty.
     checksums: Vec<[u8; 2]>,
     built_for: Option<(IpAddr, Priority)>,
+    #[cfg(test)]
+    pub(crate) builds: u32,
 }
 
 impl Advert {
@@ -91,6 +93,10 @@ impl Advert {
         source: IpAddr,
         priority: Priority,
     ) -> Result<(), WriteError> {
+        #[cfg(test)]
+        {
+            self.builds += 1;
+        }
         self.checksums.clear();
         match &config.transport {
             Transport::Multicast { group } => self.write(config, source, *group, priority),

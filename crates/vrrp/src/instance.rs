@@ -82,7 +82,12 @@ pub(crate) enum Wait {
     /// For a sign of life of the master, since this moment.
     Silence(Moment),
     /// One skew after a priority 0 advert.
-    Released(IpAddr),
+    Released {
+        /// Who gave up.
+        master: IpAddr,
+        /// When that was heard.
+        at: Moment,
+    },
     /// To preempt a living master of lower priority.
     Preempting(Master),
 }
@@ -243,9 +248,14 @@ impl Instance {
         sink.act(Action::Event(Event::PriorityChanged { instance, at: now, from, to, causes }));
     }
 
-    /// A backup's timer follows a change of its master down interval, which was `before`.
+    /// A backup's timer follows a change of its master down interval, which was `before`, or of its skew
+    /// when it waits only for that.
     pub(crate) fn shift_down_timer(&mut self, before: Duration) {
-        if self.state != State::Backup || matches!(self.wait, Wait::Released(_)) {
+        if self.state != State::Backup {
+            return;
+        }
+        if let Wait::Released { at, .. } = self.wait {
+            self.timers.protocol = at + self.skew(self.standing.priority);
             return;
         }
         let after = self.down_time();

@@ -93,7 +93,7 @@ impl Machine {
         }
         let Some(instance) = self.instances.get_mut(id) else { return };
         if claim.priority == Priority::RELEASE {
-            instance.wait = Wait::Released(claim.source);
+            instance.wait = Wait::Released { master: claim.source, at: now };
             instance.timers.protocol = now + instance.skew(instance.standing.priority);
             return;
         }

@@ -380,7 +380,7 @@ impl Instance {
                 let waited_ms = u64::try_from(now.since(since).as_millis()).unwrap_or(u64::MAX);
                 Cause::MasterSilent { master: self.master.map(|master| master.address), waited_ms }
             }
-            Wait::Released(master) => Cause::MasterReleased { master },
+            Wait::Released { master, .. } => Cause::MasterReleased { master },
             Wait::Preempting(Master { address, priority }) => Cause::Preempt { master: address, priority },
         }
     }

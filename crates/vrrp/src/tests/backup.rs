@@ -217,6 +217,16 @@ fn a_change_of_priority_shifts_the_running_timer() {
 }
 
 #[test]
+fn a_change_of_priority_shifts_the_skew_after_a_release_too() {
+    let mut router = Router::start(config(vec![tracking_script(0, -50, false)]));
+    router.hear(LOWER, 200);
+    router.hear(LOWER, 0);
+    router.wait(ms(100));
+    router.script(&[false]);
+    assert_eq!(router.deadline(), skew(50, ms(1000)) - ms(100));
+}
+
+#[test]
 fn a_new_master_is_told_once_an_interval_at_most() {
     let mut router = Router::one(instance(0));
     let told = |router: &mut Router| {

@@ -2,8 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use steadfast_wire::vrrp::Priority;
-
 use super::router::*;
 use crate::{Action, Datagram, Input, InstanceConfig, InstanceId, Machine, Moment, Sink, State, Transmit};
 
@@ -58,6 +56,35 @@ fn received_adverts_do_not_touch_the_queue() {
     }
     assert_eq!(router.machine.queue().touched, touched);
     assert_eq!(router.counters().adverts_received, 100);
+}
+
+#[test]
+fn received_and_sent_adverts_allocate_nothing() {
+    let mut router = many();
+    let adverts = adverts(&router);
+    let sink = &mut Count::default();
+    hear_all(&mut router.machine, router.now, &adverts, sink);
+    let heard = allocation_counter::measure(|| {
+        for step in 1..=3 {
+            hear_all(&mut router.machine, router.now + ms(step), &adverts, sink);
+        }
+    });
+    assert_eq!(heard.count_total, 0);
+
+    // All become master, and send once more each so that every message is built.
+    router.wait(ms(6_000));
+    let end = router.now + ms(5_000);
+    let sent = allocation_counter::measure(|| {
+        while let Some(at) = router.machine.next_wakeup().filter(|at| *at < end) {
+            router.machine.advance(at, sink);
+        }
+    });
+    assert_eq!((sent.count_total, sink.adverts), (0, 5 * MANY));
+
+    let lower: Vec<_> =
+        adverts.iter().map(|(peer, _)| (peer.clone(), message(peer, LOWER, GROUP_V4, 50))).collect();
+    let answered = allocation_counter::measure(|| hear_all(&mut router.machine, end, &lower, sink));
+    assert_eq!((answered.count_total, sink.adverts), (0, 6 * MANY));
 }
 
 #[test]
@@ -117,10 +144,14 @@ fn the_queue_does_not_grow_with_what_is_heard() {
 }
 
 #[test]
-fn a_master_builds_its_message_once() {
-    let mut router =
-        Router::one(InstanceConfig { priority: Priority::new(255), initial_master: true, ..instance(0) });
-    router.wait(ms(5_000));
-    let first = router.sink.adverts[0].message.clone();
-    assert!(router.sink.adverts.iter().all(|advert| advert.message == first));
+fn a_message_is_built_again_only_when_its_contents_change() {
+    let mut router = Router::start(config(vec![tracking_script(0, -50, false)]));
+    let builds = |router: &Router| router.machine.instances.get(FIRST).unwrap().advert.builds;
+    router.wait(ms(3_000));
+    assert_eq!(builds(&router), 0, "a backup has nothing to send");
+    router.wait(ms(20_000));
+    assert_eq!(builds(&router), 1);
+    router.script(&[false]);
+    router.wait(ms(20_000));
+    assert_eq!(builds(&router), 2);
 }
