@@ -278,7 +278,7 @@ impl Expander<'_> {
         }
         if let Some(near) = crate::suggest::did_you_mean(name, self.definitions.names()) {
             let replacement = shown.replace(name, near);
-            diagnostic = diagnostic.hint(format!("did you mean '${near}'?"));
+            diagnostic = diagnostic.hint(format!("did you mean '{replacement}'?"));
             if used.origin.is_none() {
                 diagnostic = diagnostic.fix(used, replacement.clone(), format!("replace by '{replacement}'"));
             }

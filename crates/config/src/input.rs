@@ -410,11 +410,15 @@ impl<'s> Input<'s> {
     fn open(&mut self, path: PathBuf, included: Option<Span>, checks: Checks, diagnostics: &mut Diagnostics) {
         match self.read_included(&path, included, checks) {
             Ok(text) => {
-                let name = path.strip_prefix(self.source.current_directory()).unwrap_or(&path).to_owned();
-                self.enter(name, path, text, included);
+                self.enter(self.name_of(&path), path, text, included);
             }
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
+    }
+
+    /// The name people know the file by: relative to where they started.
+    fn name_of(&self, path: &Path) -> PathBuf {
+        path.strip_prefix(self.source.current_directory()).unwrap_or(path).to_owned()
     }
 
     fn read_included(
@@ -431,7 +435,8 @@ impl<'s> Input<'s> {
             Frame::File(file) => Some(file),
             Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
         });
-        let shown = path.display();
+        let shown = self.name_of(path);
+        let shown = shown.display();
         if files.clone().any(|file| file.path == normal) {
             let message = format!("'{shown}' is being read already");
             return Err(report(Code::IncludeLoop, message));

@@ -75,6 +75,8 @@ pub struct Reader<'s> {
     open: Vec<u32>,
     /// The line that a `{` would belong to.
     last: Option<u32>,
+    /// The `}` of the last top-level block.
+    closed: Option<Span>,
     ready: VecDeque<Block>,
     spare: Vec<Block>,
     finished: bool,
@@ -91,6 +93,7 @@ impl<'s> Reader<'s> {
             building: Block::default(),
             open: Vec::new(),
             last: None,
+            closed: None,
             ready: VecDeque::new(),
             spare: Vec::new(),
             finished: false,
@@ -211,11 +214,20 @@ impl<'s> Reader<'s> {
     fn close_brace(&mut self, span: Span, diagnostics: &mut Diagnostics) {
         self.settle(diagnostics);
         match self.open.pop() {
-            Some(number) => self.building.close(number, span),
-            None => diagnostics.push(
-                Diagnostic::new(Code::SurplusBrace, span, "this '}' closes nothing")
-                    .hint("remove it, or look above for a block that is closed too early"),
-            ),
+            Some(number) => {
+                self.building.close(number, span);
+                if self.open.is_empty() {
+                    self.closed = Some(span);
+                }
+            }
+            None => {
+                let mut diagnostic = Diagnostic::new(Code::SurplusBrace, span, "this '}' closes nothing")
+                    .hint("remove it, or look above for a block that is closed too early");
+                if let Some(closed) = self.closed {
+                    diagnostic = diagnostic.label(closed, "the outermost block is closed here already");
+                }
+                diagnostics.push(diagnostic);
+            }
         }
     }
 

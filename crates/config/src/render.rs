@@ -1,0 +1,233 @@
+//! Diagnostics for people: the line with the spot marked, where it comes from, and what to do.
+use std::fmt::Write as _;
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
+
+use crate::code::Severity;
+use crate::diagnostic::{Diagnostic, Diagnostics};
+use crate::span::{OriginKind, SourceMap, Span};
+
+/// Longer lines are shown in part, around the spot.
+const MAX_SHOWN_LINE_BYTES: usize = 240;
+
+/// All problems as text, with a line at the end that counts them. `colour`: with terminal escapes.
+pub fn text(diagnostics: &Diagnostics, sources: &SourceMap, colour: bool) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        text += &one(diagnostic, sources, colour);
+        text += "\n\n";
+    }
+    text + &summary(diagnostics)
+}
+
+/// How many problems there are; empty when there are none.
+pub fn summary(diagnostics: &Diagnostics) -> String {
+    let count = |severity: Severity| match diagnostics.count(severity) {
+        0 => None,
+        1 => Some(format!("1 {severity}")),
+        many => Some(format!("{many} {severity}s")),
+    };
+    let counts: Vec<String> =
+        [Severity::Error, Severity::Warning, Severity::Note].into_iter().filter_map(count).collect();
+    let mut line = counts.join(", ");
+    if diagnostics.dropped() > 0 {
+        let _ = write!(line, " ({} of them not shown)", diagnostics.dropped());
+    }
+    if !line.is_empty() {
+        line.push('\n');
+    }
+    line
+}
+
+/// One problem as text, without a line end after it.
+pub fn one(diagnostic: &Diagnostic, sources: &SourceMap, colour: bool) -> String {
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let excerpts = excerpts(diagnostic, sources);
+    let fixed = fixed_line(diagnostic, sources);
+    let mut main = level(diagnostic.severity)
+        .primary_title(diagnostic.message.as_str())
+        .id(diagnostic.code.to_string())
+        .elements(excerpts.iter().map(Excerpt::snippet));
+    for note in notes(diagnostic, sources) {
+        main = main.element(Level::NOTE.message(note));
+    }
+    let mut report = vec![main];
+    match (&fixed, &diagnostic.hint, &diagnostic.fix) {
+        (Some((excerpt, range)), hint, Some(fix)) => {
+            let title = hint.as_ref().unwrap_or(&fix.title).as_str();
+            let snippet = Snippet::source(excerpt.text.as_str())
+                .line_start(excerpt.line)
+                .path(excerpt.path.as_str())
+                .patch(Patch::new(range.clone(), fix.replacement.as_str()));
+            report.push(Group::with_title(Level::HELP.secondary_title(title)).element(snippet));
+        }
+        (_, Some(hint), _) => report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str()))),
+        _ => {}
+    }
+    renderer.decor_style(DecorStyle::Ascii).render(&report)
+}
+
+fn level(severity: Severity) -> Level<'static> {
+    match severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    }
+}
+
+/// Sentences under the excerpt: further notes, and the way the text took.
+fn notes(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<String> {
+    let mut notes = diagnostic.notes.clone();
+    let Some(primary) = diagnostic.primary else { return notes };
+    for origin in sources.origin_chain(primary.origin) {
+        match &origin.kind {
+            OriginKind::Variable(_) => {}
+            OriginKind::BuiltIn(name) => notes.push(format!("the text comes from ${{{name}}}")),
+            OriginKind::Sequence { name, value } => notes.push(format!("with ${name} = '{value}'")),
+        }
+    }
+    for include in sources.include_chain(primary.file) {
+        let place = sources.position(include);
+        let path = sources.path(include).display();
+        notes.push(format!("included from {path}:{}:{}", place.line, place.column));
+    }
+    notes
+}
+
+/// A stretch of a file that is shown, with its marks.
+struct Excerpt {
+    path: String,
+    /// Number of its first line.
+    line: usize,
+    text: String,
+    marks: Vec<(AnnotationKind, Range<usize>, String)>,
+    /// Where the excerpt begins and ends in the file.
+    range: Range<usize>,
+}
+
+impl Excerpt {
+    fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
+        let marks = self.marks.iter().map(|(kind, range, label)| {
+            let label = (!label.is_empty()).then_some(label.as_str());
+            kind.span(range.clone()).label(label)
+        });
+        Snippet::source(self.text.as_str()).line_start(self.line).path(self.path.as_str()).annotations(marks)
+    }
+}
+
+/// The excerpts of a problem: the spot, other places, and where expanded text stands. One for each line; lines
+/// of one file are joined by the renderer only when they are one excerpt, so each stands for itself.
+fn excerpts(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<Excerpt> {
+    let mut marks: Vec<(Span, AnnotationKind, String)> = Vec::new();
+    if let Some(primary) = diagnostic.primary {
+        marks.push((primary, AnnotationKind::Primary, expectation(diagnostic)));
+        for origin in sources.origin_chain(primary.origin) {
+            if let (OriginKind::Variable(name), Some(span)) = (&origin.kind, origin.text) {
+                marks.push((span, AnnotationKind::Context, format!("${name} stands for this")));
+            }
+        }
+    }
+    for label in &diagnostic.labels {
+        marks.push((label.span, AnnotationKind::Context, label.text.clone()));
+    }
+    let mut excerpts: Vec<Excerpt> = Vec::new();
+    for (span, kind, label) in marks {
+        let Some(excerpt) = excerpt(span, sources) else { continue };
+        let same =
+            excerpts.iter_mut().find(|other| other.path == excerpt.path && other.range == excerpt.range);
+        let range = excerpt.within(span, sources);
+        let mark = (kind, range, label);
+        match same {
+            Some(other) => other.marks.push(mark),
+            None => excerpts.push(Excerpt { marks: vec![mark], ..excerpt }),
+        }
+    }
+    excerpts
+}
+
+fn expectation(diagnostic: &Diagnostic) -> String {
+    match (&diagnostic.expected, &diagnostic.found) {
+        (Some(expected), Some(found)) => format!("expected {expected}, found {found}"),
+        (Some(expected), None) => format!("expected {expected}"),
+        (None, Some(found)) => format!("found {found}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// The line a span begins in, or the part of it around the span.
+fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
+    let text = sources.file(span.file)?.text();
+    let at = usize::try_from(span.offset).ok()?.min(text.len());
+    let before = text.get(..at)?;
+    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let after = text.get(at..)?;
+    let line_end = at + after.iter().position(|byte| *byte == b'\n').unwrap_or(after.len());
+    let (start, end) = match line_end - line_start <= MAX_SHOWN_LINE_BYTES {
+        true => (line_start, line_end),
+        false => (
+            at.saturating_sub(MAX_SHOWN_LINE_BYTES / 2).max(line_start),
+            (at + MAX_SHOWN_LINE_BYTES / 2).min(line_end),
+        ),
+    };
+    Some(Excerpt {
+        path: sources.path(span).display().to_string(),
+        line: usize::try_from(sources.line(span)).ok()?,
+        text: shown(text.get(start..end)?),
+        marks: Vec::new(),
+        range: start..end,
+    })
+}
+
+impl Excerpt {
+    /// The range of the span in the excerpt's text.
+    fn within(&self, span: Span, sources: &SourceMap) -> Range<usize> {
+        let Some(text) = sources.file(span.file).map(|file| file.text()) else { return 0..0 };
+        let place = |offset: u32| {
+            let offset =
+                usize::try_from(offset).unwrap_or(usize::MAX).clamp(self.range.start, self.range.end);
+            shown(text.get(self.range.start..offset).unwrap_or_default()).len()
+        };
+        place(span.offset).min(self.text.len())..place(span.end()).min(self.text.len())
+    }
+}
+
+/// Bytes as text that a terminal can show: what is no UTF-8, and control characters, are replaced.
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    text.chars()
+        .map(|letter| if letter.is_control() && letter != '\t' { '\u{fffd}' } else { letter })
+        .collect()
+}
+
+/// The excerpt a fix is shown in. Only for text that stands in its file as it is: a change of expanded text
+/// would have to be made elsewhere.
+fn fixed_line(diagnostic: &Diagnostic, sources: &SourceMap) -> Option<(Excerpt, Range<usize>)> {
+    let fix = diagnostic.fix.as_ref().filter(|fix| fix.span.origin.is_none())?;
+    let excerpt = excerpt(fix.span, sources)?;
+    let range = excerpt.within(fix.span, sources);
+    Some((excerpt, range))
+}
+
+/// The one-line form, `FILE:LINE:COLUMN: error[SF0101]: message`, for logs.
+pub fn line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
+    let place = diagnostic.primary.map(|span| place(span, sources) + ": ");
+    let expectation = match expectation(diagnostic) {
+        text if text.is_empty() => text,
+        text => format!(" ({text})"),
+    };
+    format!(
+        "{}{}[{}]: {}{expectation}",
+        place.unwrap_or_default(),
+        diagnostic.severity,
+        diagnostic.code,
+        diagnostic.message
+    )
+}
+
+/// `FILE:LINE:COLUMN` of a place, for messages that stand outside a report.
+pub fn place(span: Span, sources: &SourceMap) -> String {
+    let position = sources.position(span);
+    format!("{}:{}:{}", sources.path(span).display(), position.line, position.column)
+}
