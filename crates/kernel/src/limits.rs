@@ -157,7 +157,7 @@ mod tests {
                     let policy = unsafe { libc::sched_getscheduler(0) };
                     assert_eq!(policy, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK);
                 }
-                Err(error) => eprintln!("left out: SCHED_RR: {error}"),
+                Err(error) => crate::fresh_namespace::left_out("settings_are_taken", &error.to_string()),
             }
         })
         .join()

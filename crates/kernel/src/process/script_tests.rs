@@ -58,7 +58,10 @@ fn output_and_status_come_back() {
 #[test]
 fn the_account_is_taken_on_whole() {
     if !user::is_root() {
-        eprintln!("left out: the_account_is_taken_on_whole: only root can become another user");
+        crate::fresh_namespace::left_out(
+            "the_account_is_taken_on_whole",
+            "only root can become another user",
+        );
         return;
     }
     let account = Account { uid: 65534, gid: 65533, groups: vec![65533, 1234] };
