@@ -49,6 +49,7 @@ pub(crate) struct Instance {
     pub(crate) reported: u32,
     pub(crate) master_reported_at: Option<Moment>,
     pub(crate) announced_over_lower: Option<Moment>,
+    pub(crate) lower_told_at: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
     /// Removed by a reload: forget it once it has handed over.
     pub(crate) departing: bool,
@@ -129,6 +130,7 @@ impl Instance {
             reported: 0,
             master_reported_at: None,
             announced_over_lower: None,
+            lower_told_at: None,
             recovery: None,
             departing: false,
             config,

@@ -18,6 +18,10 @@ use crate::status::{Heard, Master};
 use crate::timer::Moment;
 use crate::transition::HANDOVER_GRACE;
 
+/// A router of lower priority is told of and announced over this often at most. Each costs a script
+/// and many packets; a sender that keeps to its interval never reaches the bound.
+const LOWER_REPORTS_PER_INTERVAL: u32 = 4;
+
 /// What an accepted advert says.
 #[derive(Debug, Clone, Copy)]
 struct Claim {
@@ -163,6 +167,11 @@ impl Machine {
         if !instance.config.lower_priority_no_advert {
             instance.send_advert(&self.trackers, sink);
         }
+        let spacing = instance.interval() / LOWER_REPORTS_PER_INTERVAL;
+        if instance.lower_told_at.is_some_and(|at| now.since(at) < spacing) {
+            return;
+        }
+        instance.lower_told_at = Some(now);
         let group = instance.config.group;
         let Master { address, priority } = master;
         sink.act(Action::Event(Event::LowerPriorityHeard {

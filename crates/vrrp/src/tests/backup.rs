@@ -152,6 +152,20 @@ fn down_timer_adverts_counts_missed_adverts() {
 }
 
 #[test]
+fn rfc9568_6_1_the_shortest_interval_takes_over_in_time() {
+    let mut router = Router::one(InstanceConfig { interval: centiseconds(1), ..instance(0) });
+    router.hear(LOWER, 200);
+    let down = ms(30) + skew(100, ms(10));
+    router.wait(down - Duration::from_nanos(1));
+    assert_eq!(router.state(), State::Backup);
+    router.wait(Duration::from_nanos(1));
+    assert_eq!(router.state(), State::Master);
+    router.forget_output();
+    router.wait(ms(1_000));
+    assert!((100..=101).contains(&router.sent().len()));
+}
+
+#[test]
 fn startup_delay_moves_every_first_timer_and_hears_nothing() {
     let delayed = |instance| Config { startup_delay: ms(10_000), ..config(vec![instance]) };
     let mut router = Router::start(delayed(instance(0)));

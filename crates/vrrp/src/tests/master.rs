@@ -6,7 +6,7 @@ use steadfast_wire::vrrp::Priority;
 
 use super::router::*;
 use crate::config::AnnounceConfig;
-use crate::{Cause, Event, InstanceConfig, State};
+use crate::{Action, Cause, Event, InstanceConfig, State};
 
 fn master(instance: InstanceConfig) -> Router {
     let mut router = Router::one(instance);
@@ -127,6 +127,22 @@ fn lower_priority_is_answered_with_an_advert_and_told() {
 }
 
 #[test]
+fn a_flood_of_lower_adverts_is_answered_but_told_and_announced_within_bounds() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.forget_output();
+    for _ in 0..100 {
+        router.hear(LOWER, 50);
+        router.now = router.now + ms(10);
+    }
+    assert_eq!(router.sent().len(), 100);
+    let actions = router.actions();
+    let told = actions.iter().filter(|action| matches!(action, Action::Event(_))).count();
+    let announced = actions.iter().filter(|action| matches!(action, Action::Announce { .. })).count();
+    assert_eq!((told, announced), (4, 4));
+}
+
+#[test]
 fn lower_prio_no_advert_stays_silent() {
     let mut router = master(InstanceConfig { lower_priority_no_advert: true, ..instance(0) });
     let before = router.deadline();
@@ -233,7 +249,7 @@ fn announcements_end_with_mastership_and_do_not_add_up() {
     let mut router = Router::one(announcing());
     router.wait(ms(3_700));
     router.hear(LOWER, 200);
-    assert!(router.actions().contains(&crate::Action::CancelAnnounce { instance: FIRST }));
+    assert!(router.actions().contains(&Action::CancelAnnounce { instance: FIRST }));
     router.wait(ms(3_000));
     router.hear(LOWER, 200);
     router.wait(ms(3_500));

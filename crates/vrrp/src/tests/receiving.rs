@@ -263,3 +263,32 @@ fn unicast_instances_of_one_vrid_are_told_apart_by_their_peers() {
     router.hear_for(FIRST, LOWER, 200);
     assert_eq!(router.counters().adverts_received, 1);
 }
+
+#[test]
+fn ipv6_of_the_other_kind_is_nobodys() {
+    let mut router = Router::one(ipv6(0));
+    let message = message(&ipv6(0), LOWER_V6.into(), OWN_V6.into(), 200);
+    router.hear_message(LAN, LOWER_V6.into(), OWN_V6.into(), Some(255), &message);
+    assert_eq!((router.counters(), router.machine.counters().unknown_vrid), (Counters::default(), 1));
+}
+
+#[test]
+fn version_2_over_ipv6_is_spoken_and_heard() {
+    let old = InstanceConfig { interval: version_2(0).interval, version: version_2(0).version, ..ipv6(0) };
+    let mut router = Router::one(old.clone());
+    router.hear(LOWER_V6.into(), 50);
+    assert_eq!(router.counters().adverts_received, 1);
+    router.wait(ms(4_000));
+    assert_eq!(router.sink.adverts[0].message, message(&old, OWN_V6.into(), GROUP_V6, 100));
+}
+
+#[test]
+fn unicast_and_multicast_of_one_vrid_are_told_apart_by_the_destination() {
+    let both = vec![instance(0), InstanceConfig { id: SECOND, ..unicast(0, &[LOWER]) }];
+    let mut router = Router::start(config(both));
+    router.hear_for(FIRST, LOWER, 200);
+    router.hear_for(SECOND, LOWER, 200);
+    router.hear_for(SECOND, LOWER, 200);
+    assert_eq!(router.counters().adverts_received, 1);
+    assert_eq!(router.machine.status(SECOND).unwrap().counters.adverts_received, 2);
+}
