@@ -4,13 +4,15 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::line::LogicalLine;
-use crate::span::Span;
+use crate::span::{KindId, Span};
 use crate::token::is_blank;
 
 /// What a name stands for.
 #[derive(Clone, Debug)]
 pub(crate) struct Definition {
     pub(crate) name: Arc<str>,
+    /// What text that comes out of it is marked with.
+    pub(crate) kind: KindId,
     pub(crate) value: Value,
 }
 
@@ -31,8 +33,8 @@ pub(crate) struct Definitions {
 }
 
 impl Definitions {
-    pub(crate) fn set(&mut self, name: Arc<str>, value: Value) {
-        self.names.insert(Arc::clone(&name), Definition { name, value });
+    pub(crate) fn set(&mut self, name: Arc<str>, kind: KindId, value: Value) {
+        self.names.insert(Arc::clone(&name), Definition { name, kind, value });
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&Definition> {
@@ -66,16 +68,16 @@ pub(crate) fn name_at(text: &[u8]) -> Option<&str> {
 
 /// A place in a line that reads like a reference.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Reference {
+pub(crate) struct Reference<'l> {
     /// All of it, from the `$` on.
     pub(crate) range: Range<usize>,
-    pub(crate) name: String,
-    /// The words after the name, in braces.
-    pub(crate) parameters: Vec<String>,
+    pub(crate) name: &'l str,
+    /// What stands between the name and the `}`: words and blanks.
+    pub(crate) parameters: &'l str,
 }
 
 /// The first reference from `from` on. `follow` is what comes after the line where it is put in.
-pub(crate) fn next_reference(line: &[u8], from: usize, follow: Option<u8>) -> Option<Reference> {
+pub(crate) fn next_reference(line: &[u8], from: usize, follow: Option<u8>) -> Option<Reference<'_>> {
     let mut at = from;
     loop {
         at += line.get(at..)?.iter().position(|byte| *byte == b'$')?;
@@ -87,14 +89,14 @@ pub(crate) fn next_reference(line: &[u8], from: usize, follow: Option<u8>) -> Op
 }
 
 /// The reference that stands at `at`, if any.
-pub(crate) fn reference_at(line: &[u8], at: usize, follow: Option<u8>) -> Option<Reference> {
+pub(crate) fn reference_at(line: &[u8], at: usize, follow: Option<u8>) -> Option<Reference<'_>> {
     let rest = line.get(at + 1..)?;
     if rest.first() != Some(&b'{') {
         let name = name_at(rest)?;
         let end = at + 1 + name.len();
         let next = line.get(end).copied().or(follow);
         let ends = next.is_none_or(|byte| is_blank(byte) || matches!(byte, b',' | b')'));
-        return ends.then(|| Reference { range: at..end, name: name.to_owned(), parameters: Vec::new() });
+        return ends.then_some(Reference { range: at..end, name, parameters: "" });
     }
     let length = rest.iter().position(|byte| *byte == b'}')?;
     let inside = std::str::from_utf8(rest.get(1..length)?).ok()?;
@@ -102,10 +104,10 @@ pub(crate) fn reference_at(line: &[u8], at: usize, follow: Option<u8>) -> Option
     let parameters = inside.get(name.len()..)?;
     let is_parameter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || is_blank(byte);
     let separated = parameters.is_empty() || parameters.starts_with([' ', '\t']);
-    (separated && parameters.bytes().all(is_parameter)).then(|| Reference {
+    (separated && parameters.bytes().all(is_parameter)).then_some(Reference {
         range: at..at + length + 2,
-        name: name.to_owned(),
-        parameters: parameters.split_ascii_whitespace().map(str::to_owned).collect(),
+        name,
+        parameters: parameters.trim(),
     })
 }
 
@@ -141,7 +143,7 @@ mod tests {
 
     #[test]
     fn references() {
-        let found = |line: &str| next_reference(line.as_bytes(), 0, None).map(|found| found.name);
+        let found = |line: &str| next_reference(line.as_bytes(), 0, None).map(|found| found.name.to_owned());
         assert_eq!(found("a $B"), Some("B".to_owned()));
         assert_eq!(found("a $B.4"), None);
         assert_eq!(found("a $B.4 ${C}.5"), Some("C".to_owned()));
@@ -150,6 +152,6 @@ mod tests {
         assert_eq!(found("$ {B}"), None);
         assert_eq!(next_reference(b"$B", 0, Some(b'.')), None);
         let random = next_reference(b"x${_RANDOM 1 6}", 0, None).unwrap();
-        assert_eq!((random.range, random.parameters), (1..15, vec!["1".to_owned(), "6".to_owned()]));
+        assert_eq!((random.range, random.parameters), (1..15, "1 6"));
     }
 }

@@ -1,4 +1,5 @@
 //! Replaces references in a line by what they stand for.
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,12 +9,13 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::limits::{MAX_EXPANDED_LINE_BYTES, MAX_EXPANSION_DEPTH, MAX_REPLACEMENTS_PER_LINE};
 use crate::line::{LogicalLine, Replacement};
 use crate::source::Source;
-use crate::span::{Origin, OriginKind, SourceMap, Span};
+use crate::span::{KindId, OriginKind, SourceMap, Span};
 
 /// What remains of a multi-line definition whose first line was put in.
 #[derive(Clone, Debug)]
 pub(crate) struct RestOfLines {
     pub(crate) name: Arc<str>,
+    pub(crate) kind: KindId,
     pub(crate) lines: Arc<[LogicalLine]>,
     pub(crate) next: usize,
     /// The reference; its origin is the expansion it stands in.
@@ -36,6 +38,7 @@ pub(crate) struct Expander<'e> {
     pub(crate) definitions: &'e Definitions,
     pub(crate) sources: &'e mut SourceMap,
     pub(crate) random: &'e mut Random,
+    pub(crate) built_ins: &'e mut BTreeMap<String, KindId>,
     pub(crate) directory: &'e Path,
     pub(crate) diagnostics: &'e mut Diagnostics,
     /// Replacements made so far in this line.
@@ -84,12 +87,12 @@ impl Expander<'_> {
     fn put_in(
         &mut self,
         out: &mut Expanded,
-        reference: &Reference,
+        reference: &Reference<'_>,
         used: Span,
         follow: Option<u8>,
         outermost: bool,
     ) -> bool {
-        let Some(definition) = self.definitions.get(&reference.name) else {
+        let Some(definition) = self.definitions.get(reference.name) else {
             return self.put_in_built_in(out, reference, used);
         };
         if !reference.parameters.is_empty() {
@@ -100,16 +103,15 @@ impl Expander<'_> {
             return false;
         }
         self.replaced += 1;
-        let name = Arc::clone(&definition.name);
+        let kind = definition.kind;
         match &definition.value {
             Value::Counter { text, at } => {
-                let kind = OriginKind::Sequence { name, value: Arc::clone(text) };
                 let replacement = self.replacement(kind, Some(*at), used);
                 out.line.append_replaced(text.as_bytes(), replacement);
             }
             Value::Line(value) => {
                 let starts_sequence = outermost && out.line.text.is_empty() && value.text.starts_with(b"~");
-                let replacement = self.replacement(OriginKind::Variable(name), Some(value.whole()), used);
+                let replacement = self.replacement(kind, Some(value.whole()), used);
                 if starts_sequence {
                     out.sequence = true;
                     out.line.append_replaced(&value.text, replacement);
@@ -123,7 +125,10 @@ impl Expander<'_> {
                         Diagnostic::new(
                             Code::MultiLineInside,
                             used,
-                            format!("'${name}' has several lines and must end the line it is used in"),
+                            format!(
+                                "'${}' has several lines and must end the line it is used in",
+                                definition.name
+                            ),
                         )
                         .hint("put it on a line of its own"),
                     );
@@ -132,10 +137,11 @@ impl Expander<'_> {
                 // Alone on its line, every line of it is read as if it stood there.
                 let alone = outermost && out.line.text.is_empty();
                 let next = usize::from(!alone);
-                let rest = RestOfLines { name: Arc::clone(&name), lines: Arc::clone(lines), next, used };
+                let name = Arc::clone(&definition.name);
+                let rest = RestOfLines { name, kind, lines: Arc::clone(lines), next, used };
                 out.rest.push(rest);
                 let Some(first) = lines.first().filter(|_| !alone) else { return true };
-                let replacement = self.replacement(OriginKind::Variable(name), Some(first.whole()), used);
+                let replacement = self.replacement(kind, Some(first.whole()), used);
                 self.nested(out, &definition.name, first, replacement, None);
             }
         }
@@ -155,8 +161,8 @@ impl Expander<'_> {
         self.active.pop();
     }
 
-    fn replacement(&mut self, kind: OriginKind, text: Option<Span>, used: Span) -> Replacement {
-        let origin = self.sources.add_origin(Origin { kind, text, parent: used.origin });
+    fn replacement(&mut self, kind: KindId, text: Option<Span>, used: Span) -> Replacement {
+        let origin = self.sources.add_origin(kind, text, used.origin);
         Replacement { used, origin }
     }
 
@@ -165,7 +171,7 @@ impl Expander<'_> {
         &mut self,
         out: &Expanded,
         value: &LogicalLine,
-        reference: &Reference,
+        reference: &Reference<'_>,
         place: Option<Replacement>,
     ) -> bool {
         let reached = self.replaced >= MAX_REPLACEMENTS_PER_LINE
@@ -203,9 +209,9 @@ impl Expander<'_> {
         self.diagnostics.push(diagnostic);
     }
 
-    fn put_in_built_in(&mut self, out: &mut Expanded, reference: &Reference, used: Span) -> bool {
-        let parameters: Vec<&str> = reference.parameters.iter().map(String::as_str).collect();
-        let text = match (reference.name.as_str(), &*parameters) {
+    fn put_in_built_in(&mut self, out: &mut Expanded, reference: &Reference<'_>, used: Span) -> bool {
+        let parameters: Vec<&str> = reference.parameters.split_ascii_whitespace().collect();
+        let text = match (reference.name, &*parameters) {
             ("_PWD", []) => {
                 use std::os::unix::ffi::OsStrExt;
                 self.directory.as_os_str().as_bytes().to_vec()
@@ -231,10 +237,19 @@ impl Expander<'_> {
             }
         };
         self.replaced += 1;
-        let kind = OriginKind::BuiltIn(Arc::from(reference.name.as_str()));
+        let kind = self.built_in(reference.name);
         let replacement = self.replacement(kind, None, used);
         out.line.append_replaced(&text, replacement);
         true
+    }
+
+    fn built_in(&mut self, name: &str) -> KindId {
+        if let Some(kind) = self.built_ins.get(name) {
+            return *kind;
+        }
+        let kind = self.sources.add_kind(OriginKind::BuiltIn(Arc::from(name)));
+        self.built_ins.insert(name.to_owned(), kind);
+        kind
     }
 
     fn random(&mut self, parameters: &[&str], used: Span) -> Option<u32> {
@@ -262,12 +277,12 @@ impl Expander<'_> {
     }
 
     /// Text that only looks like a reference is legitimate in quotes, as a shell's own variables are.
-    fn report_undefined(&mut self, out: &Expanded, reference: &Reference, used: Span) {
+    fn report_undefined(&mut self, out: &Expanded, reference: &Reference<'_>, used: Span) {
         let quoted = out.line.text.iter().filter(|byte| **byte == b'"').count() % 2 == 1;
         if quoted {
             return;
         }
-        let name = reference.name.as_str();
+        let name = reference.name;
         let braces = reference.range.len() > name.len() + 1;
         let shown = if braces { format!("${{{name}}}") } else { format!("${name}") };
         let mut diagnostic =
@@ -307,6 +322,6 @@ fn append(
     }
 }
 
-fn span_of(value: &LogicalLine, reference: &Reference) -> Span {
+fn span_of(value: &LogicalLine, reference: &Reference<'_>) -> Span {
     value.span(reference.range.start, reference.range.len())
 }

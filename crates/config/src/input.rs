@@ -1,5 +1,6 @@
 //! Lines as the tree wants them: comments off, conditions decided, variables, sequences and includes resolved.
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use crate::line::{LogicalLine, Replacement};
 use crate::reader::Options;
 use crate::sequence::{self, Passes, Refused};
 use crate::source::{Source, Unreadable};
-use crate::span::{FileId, Origin, OriginKind, SourceMap, Span, Text};
+use crate::span::{FileId, KindId, OriginKind, SourceMap, Span, Text};
 
 /// Something lines come from; the last one on the stack is read.
 enum Frame {
@@ -60,6 +61,7 @@ pub(crate) struct Input<'s> {
     sources: SourceMap,
     definitions: Definitions,
     random: Random,
+    built_ins: BTreeMap<String, KindId>,
     checks: Checks,
     config_id: Option<Vec<u8>>,
     frames: Vec<Frame>,
@@ -79,6 +81,7 @@ impl<'s> Input<'s> {
             sources: SourceMap::new(),
             definitions: Definitions::default(),
             random: Random(source.random_seed()),
+            built_ins: BTreeMap::new(),
             checks: if options.check_includes { Checks::ALL } else { Checks::default() },
             config_id: source.config_id(),
             frames: Vec::new(),
@@ -176,7 +179,7 @@ impl<'s> Input<'s> {
                 Frame::Lines(rest) => next_of_lines(rest, line, &mut self.sources),
                 Frame::Sequence(frame) => match frame.passes.next() {
                     Some(values) => {
-                        frame.set(&mut self.definitions, &values);
+                        frame.set(&mut self.definitions, &mut self.sources, &values);
                         line.clear();
                         line.append(&frame.text, 0..frame.text.text.len());
                         true
@@ -244,8 +247,9 @@ impl<'s> Input<'s> {
     fn define(&mut self, name: Arc<str>, value: usize, line: &LogicalLine, diagnostics: &mut Diagnostics) {
         let mut first = LogicalLine::default();
         first.append(line, value..line.text.len());
+        let kind = self.sources.add_kind(OriginKind::Variable(Arc::clone(&name)));
         if first.text.last() != Some(&b'\\') {
-            self.definitions.set(name, Value::Line(Arc::new(first)));
+            self.definitions.set(name, kind, Value::Line(Arc::new(first)));
             return;
         }
         let mut lines = Vec::new();
@@ -271,7 +275,7 @@ impl<'s> Input<'s> {
                 }
             }
         }
-        self.definitions.set(name, Value::Lines(Arc::from(lines)));
+        self.definitions.set(name, kind, Value::Lines(Arc::from(lines)));
     }
 
     /// The next line of a multi-line definition: from the same place as its first. A line that holds only a
@@ -294,13 +298,13 @@ impl<'s> Input<'s> {
 
     /// Replaces the variables. `true`: the line is a sequence now.
     fn replace(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
-        let directory = current_directory(&self.frames).to_owned();
         let expanded = Expander {
             source: self.source,
             definitions: &self.definitions,
             sources: &mut self.sources,
             random: &mut self.random,
-            directory: &directory,
+            built_ins: &mut self.built_ins,
+            directory: current_directory(&self.frames),
             diagnostics,
             replaced: 0,
             active: Vec::new(),
@@ -314,7 +318,7 @@ impl<'s> Input<'s> {
             let is_sign = |name: &str| matches!(name, "_HASH" | "_BANG");
             sources
                 .origin(origin)
-                .is_some_and(|origin| matches!(&origin.kind, OriginKind::BuiltIn(name) if is_sign(name)))
+                .is_some_and(|origin| matches!(origin.kind, OriginKind::BuiltIn(name) if is_sign(name)))
         });
         for rest in expanded.rest {
             self.enter_lines(rest, diagnostics);
@@ -490,9 +494,10 @@ impl FileFrame {
     fn physical(&mut self) -> Option<(usize, &[u8])> {
         let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
         let start = self.next;
-        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-        self.next += length + 1;
-        Some((start, rest.get(..length)?))
+        let taken = { rest }.skip_until(b'\n').unwrap_or(rest.len());
+        self.next += taken;
+        let line = rest.get(..taken)?;
+        Some((start, line.strip_suffix(b"\n").unwrap_or(line)))
     }
 
     fn read(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
@@ -510,10 +515,12 @@ impl FileFrame {
 }
 
 impl SequenceFrame {
-    fn set(&self, definitions: &mut Definitions, values: &[Arc<str>]) {
+    fn set(&self, definitions: &mut Definitions, sources: &mut SourceMap, values: &[Arc<str>]) {
         for (place, name) in self.passes.names.iter().enumerate() {
             let text = values.get(place).cloned().unwrap_or_else(|| Arc::from(""));
-            definitions.set(Arc::clone(name), Value::Counter { text, at: self.at.without_origin() });
+            let kind = OriginKind::Sequence { name: Arc::clone(name), value: Arc::clone(&text) };
+            let kind = sources.add_kind(kind);
+            definitions.set(Arc::clone(name), kind, Value::Counter { text, at: self.at.without_origin() });
         }
     }
 }
@@ -522,8 +529,7 @@ impl SequenceFrame {
 fn next_of_lines(rest: &mut RestOfLines, line: &mut LogicalLine, sources: &mut SourceMap) -> bool {
     let Some(next) = rest.lines.get(rest.next) else { return false };
     rest.next += 1;
-    let kind = OriginKind::Variable(Arc::clone(&rest.name));
-    let origin = sources.add_origin(Origin { kind, text: Some(next.whole()), parent: rest.used.origin });
+    let origin = sources.add_origin(rest.kind, Some(next.whole()), rest.used.origin);
     line.clear();
     line.append_replaced(&next.text, Replacement { used: rest.used, origin });
     true

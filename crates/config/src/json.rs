@@ -72,9 +72,9 @@ fn place(span: Span, sources: &SourceMap) -> Place {
 }
 
 fn origins(span: Span, sources: &SourceMap) -> Vec<Value> {
-    let show = |origin: &crate::span::Origin| {
+    let show = |origin: crate::span::Origin<'_>| {
         let text = origin.text.map(|span| place(span, sources));
-        match &origin.kind {
+        match origin.kind {
             OriginKind::Variable(name) => json!({ "variable": &**name, "place": text }),
             OriginKind::BuiltIn(name) => json!({ "built_in": &**name }),
             OriginKind::Sequence { name, value } => {
@@ -162,7 +162,7 @@ fn related(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<(Span, String)> 
         diagnostic.labels.iter().map(|label| (label.span, label.text.clone())).collect();
     if let Some(primary) = diagnostic.primary {
         for origin in sources.origin_chain(primary.origin) {
-            if let (OriginKind::Variable(name), Some(span)) = (&origin.kind, origin.text) {
+            if let (OriginKind::Variable(name), Some(span)) = (origin.kind, origin.text) {
                 related.push((span, format!("${name} stands for this")));
             }
         }

@@ -82,7 +82,7 @@ fn notes(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<String> {
     let mut notes = diagnostic.notes.clone();
     let Some(primary) = diagnostic.primary else { return notes };
     for origin in sources.origin_chain(primary.origin) {
-        match &origin.kind {
+        match origin.kind {
             OriginKind::Variable(_) => {}
             OriginKind::BuiltIn(name) => notes.push(format!("the text comes from ${{{name}}}")),
             OriginKind::Sequence { name, value } => notes.push(format!("with ${name} = '{value}'")),
@@ -124,7 +124,7 @@ fn excerpts(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<Excerpt> {
     if let Some(primary) = diagnostic.primary {
         marks.push((primary, AnnotationKind::Primary, expectation(diagnostic)));
         for origin in sources.origin_chain(primary.origin) {
-            if let (OriginKind::Variable(name), Some(span)) = (&origin.kind, origin.text) {
+            if let (OriginKind::Variable(name), Some(span)) = (origin.kind, origin.text) {
                 marks.push((span, AnnotationKind::Context, format!("${name} stands for this")));
             }
         }

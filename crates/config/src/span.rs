@@ -100,14 +100,34 @@ pub enum OriginKind {
 
 /// One expansion: what was replaced, and where the replacement stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin {
+pub struct Origin<'m> {
     /// What was replaced.
-    pub kind: OriginKind,
+    pub kind: &'m OriginKind,
     /// Where the text stands: the value of the definition, the item of the sequence. `None` for built-ins.
     pub text: Option<Span>,
     /// The expansion this one took place in.
     pub parent: OriginId,
 }
+
+/// Names an [`OriginKind`] of a [`SourceMap`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct KindId(u32);
+
+/// An [`Origin`] as it is kept: a configuration has one for each use of a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct OriginRecord {
+    kind: KindId,
+    file: FileId,
+    offset: u32,
+    /// [`NO_TEXT`] when the text stands nowhere.
+    length: u32,
+    parent: OriginId,
+}
+
+const NO_TEXT: u32 = u32::MAX;
+
+/// Places that remember the latest origins, so that using a variable in line after line keeps one.
+const RECENT_ORIGINS: usize = 256;
 
 /// One file of the configuration.
 #[derive(Debug)]
@@ -160,7 +180,9 @@ pub struct Position {
 #[derive(Debug, Default)]
 pub struct SourceMap {
     files: Vec<SourceFile>,
-    origins: Vec<Origin>,
+    origins: Vec<OriginRecord>,
+    kinds: Vec<OriginKind>,
+    recent: Vec<OriginId>,
     texts: BTreeMap<PathBuf, Text>,
 }
 
@@ -196,23 +218,46 @@ impl SourceMap {
         self.files.get(id.index())
     }
 
+    /// Takes up what text may come out of.
+    pub(crate) fn add_kind(&mut self, kind: OriginKind) -> KindId {
+        if self.kinds.len() >= MAX_ORIGINS {
+            return KindId(u32::MAX);
+        }
+        self.kinds.push(kind);
+        KindId(narrow(self.kinds.len() - 1))
+    }
+
     /// Remembers an expansion; [`OriginId::NONE`] beyond [`MAX_ORIGINS`].
-    pub fn add_origin(&mut self, origin: Origin) -> OriginId {
+    pub(crate) fn add_origin(&mut self, kind: KindId, text: Option<Span>, parent: OriginId) -> OriginId {
+        let span = text.unwrap_or_default();
+        let length = text.map_or(NO_TEXT, |span| span.length);
+        let record = OriginRecord { kind, file: span.file, offset: span.offset, length, parent };
+        let mixed = kind.0.wrapping_mul(31).wrapping_add(parent.0).wrapping_mul(31).wrapping_add(span.offset);
+        let slot = index(mixed) % RECENT_ORIGINS;
+        self.recent.resize(RECENT_ORIGINS, OriginId::NONE);
+        let Some(recent) = self.recent.get_mut(slot) else { return OriginId::NONE };
+        let known = recent.0.checked_sub(1).and_then(|before| self.origins.get(index(before)));
+        if known == Some(&record) {
+            return *recent;
+        }
         if self.origins.len() >= MAX_ORIGINS {
             return OriginId::NONE;
         }
-        self.origins.push(origin);
-        OriginId(narrow(self.origins.len()))
+        self.origins.push(record);
+        *recent = OriginId(narrow(self.origins.len()));
+        *recent
     }
 
     /// The expansion of that name.
-    pub fn origin(&self, id: OriginId) -> Option<&Origin> {
-        let index = usize::try_from(id.0.checked_sub(1)?).ok()?;
-        self.origins.get(index)
+    pub fn origin(&self, id: OriginId) -> Option<Origin<'_>> {
+        let record = self.origins.get(index(id.0.checked_sub(1)?))?;
+        let OriginRecord { kind, file, offset, length, parent } = *record;
+        let text = (length != NO_TEXT).then_some(Span { file, offset, length, origin: OriginId::NONE });
+        Some(Origin { kind: self.kinds.get(index(kind.0))?, text, parent })
     }
 
     /// The expansions a text went through, innermost first.
-    pub fn origin_chain(&self, id: OriginId) -> impl Iterator<Item = &Origin> {
+    pub fn origin_chain(&self, id: OriginId) -> impl Iterator<Item = Origin<'_>> {
         let mut next = id;
         std::iter::from_fn(move || {
             let origin = self.origin(next)?;

@@ -124,6 +124,9 @@ pub(crate) struct Comment {
 
 /// Finds the comment: `!` or `#` outside double quotes without a backslash before it.
 pub(crate) fn find_comment(text: &[u8]) -> Comment {
+    if !text.contains(&b'#') && !text.contains(&b'!') {
+        return Comment { end: text.len(), escapes: false };
+    }
     let mut quoted = false;
     let mut escapes = false;
     let mut at = 0;

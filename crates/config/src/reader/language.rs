@@ -195,7 +195,7 @@ fn expanded_words_know_where_they_were_used_and_where_they_stand() {
         assert_eq!(sources.bytes(after.span()), b"c");
         assert!(after.span().origin.is_none());
         let chain: Vec<_> = sources.origin_chain(word.span().origin).collect();
-        assert_eq!(chain[0].kind, OriginKind::Variable("IP".into()));
+        assert_eq!(*chain[0].kind, OriginKind::Variable("IP".into()));
         assert_eq!(sources.bytes(chain[0].text.unwrap()), b"10.0.0.${N}");
         assert_eq!(sources.position(word.span()).line, 5);
     }
