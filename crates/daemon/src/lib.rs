@@ -3,12 +3,16 @@
 
 pub mod client;
 pub mod digest;
+mod log;
+pub mod machine;
 pub mod message;
 pub mod options;
 pub mod phrase;
 pub mod record;
 pub mod report;
+mod supervisor;
 pub mod work;
 mod worker;
 
 pub use options::Options;
+pub use supervisor::run;

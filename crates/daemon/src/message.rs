@@ -1,11 +1,12 @@
 //! Messages between the supervisor and a vrrp worker.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Event, InterfaceId, ScriptId};
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, Plan, ScriptId};
 
 use crate::work::Work;
 
@@ -28,6 +29,8 @@ pub enum ToWorker {
     },
     /// Set every counter to zero.
     ClearCounters,
+    /// Answered by the timing thread with [`FromWorker::Pong`].
+    Ping,
     /// Hand every address over and end.
     Stop,
 }
@@ -57,8 +60,12 @@ pub enum FromWorker {
         /// The worker itself.
         worker: WorkerStatus,
     },
+    /// An instance that a reload removed has handed over; its number is free.
+    Removed(InstanceId),
     /// A reload is in force.
     Reloaded(ReloadSummary),
+    /// The timing thread lives.
+    Pong,
     /// Everything is handed over; the worker ends.
     Drained,
 }
@@ -116,6 +123,16 @@ pub enum Notice {
         /// It came; otherwise it went.
         added: bool,
     },
+    /// Netlink itself failed.
+    Netlink {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The worker cannot do its work and ends.
+    CannotWork {
+        /// What failed and what to do.
+        reason: String,
+    },
     /// The kernel dropped netlink messages; everything was read again.
     Overrun,
     /// An advert for a virtual router that is not configured (`log_unknown_vrids`).
@@ -161,11 +178,33 @@ pub struct WorkerStatus {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReloadSummary {
     /// Instances that are new.
-    pub instances_added: u32,
-    /// Instances handed over and forgotten.
-    pub instances_removed: u32,
+    pub instances_added: usize,
+    /// Instances that hand over and are forgotten.
+    pub instances_removed: usize,
     /// Instances changed in place.
-    pub instances_changed: u32,
-    /// Addresses added to or removed from masters.
-    pub addresses_changed: u32,
+    pub instances_changed: usize,
+}
+
+impl ReloadSummary {
+    /// Of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            instances_added: plan.added().count(),
+            instances_removed: plan.removed().len(),
+            instances_changed: plan.changed().count(),
+        }
+    }
+}
+
+impl fmt::Display for ReloadSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instances_added, instances_removed, instances_changed } = self;
+        if instances_added + instances_removed + instances_changed == 0 {
+            return write!(f, "no virtual router changed");
+        }
+        write!(
+            f,
+            "virtual routers: {instances_added} added, {instances_removed} removed, {instances_changed} changed"
+        )
+    }
 }

@@ -111,6 +111,15 @@ pub enum Happening {
         /// Why.
         reason: String,
     },
+    /// An accepted advert shows that two routers are configured differently.
+    Disagreement {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        source: IpAddr,
+        /// Expected and found.
+        reason: String,
+    },
     /// A script's run ended otherwise than the one before it.
     Script {
         /// Its name.
@@ -207,6 +216,9 @@ impl Happening {
             }
             Self::Dropped { instance, source, reason } => {
                 (Severity::Warning, format!("({instance}) dropped an advert from {source}: {reason}"))
+            }
+            Self::Disagreement { instance, source, reason } => {
+                (Severity::Warning, format!("({instance}) {source} is configured differently: {reason}"))
             }
             Self::Script { script, success, outcome, output } => {
                 let severity = if *success { Severity::Info } else { Severity::Warning };

@@ -91,6 +91,11 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
+/// Effective user and group of this process.
+pub fn own_ids() -> (u32, u32) {
+    (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw())
+}
+
 /// Calls one of the reentrant database functions with a buffer that grows as wanted. The buffer holds what the
 /// entry points at.
 fn lookup<Entry>(

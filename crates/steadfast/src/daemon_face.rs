@@ -42,9 +42,7 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> u8 {
 }
 
 fn start(arguments: &DaemonArguments) -> u8 {
-    let options = options(arguments);
-    error(&format!("this build has no daemon yet to run {} with", options.configuration.display()));
-    exit::DAEMON_USAGE
+    steadfast_daemon::run(options(arguments))
 }
 
 fn say(text: &str) {

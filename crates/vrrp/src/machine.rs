@@ -64,6 +64,10 @@ impl Instances {
         self.0.iter().flatten().map(AsRef::as_ref)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Instance> {
+        self.0.iter_mut().flatten().map(AsMut::as_mut)
+    }
+
     pub(crate) fn ids(&self) -> Vec<InstanceId> {
         self.iter().map(Instance::id).collect()
     }

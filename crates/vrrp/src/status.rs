@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
 
 use crate::config::{GroupId, InstanceId, InterfaceId, ScriptId};
-use crate::counters::Counters;
+use crate::counters::{Counters, MachineCounters};
 use crate::event::{Cause, State};
 use crate::instance::Instance;
 use crate::machine::Machine;
@@ -98,6 +98,8 @@ pub struct InstanceStatus {
     pub interval: AdvertInterval,
     /// Interval of the master in use (learned in version 3).
     pub master_interval: Duration,
+    /// Silence of the master after which this router takes over.
+    pub master_down_interval: Duration,
     /// When the running protocol timer ends: next advert, master down, or hand-over.
     pub deadline: Option<Moment>,
     /// End of a preempt delay that runs.
@@ -172,10 +174,19 @@ impl Machine {
             last_advert: instance.last_heard,
             interval: config.interval,
             master_interval: instance.master_interval,
+            master_down_interval: instance.down_time(),
             deadline: running(instance.timers.protocol),
             preempt_at: instance.preempt_at,
             counters: instance.counters,
         })
+    }
+
+    /// Every counter begins at zero again.
+    pub fn clear_counters(&mut self) {
+        self.counters = MachineCounters::default();
+        for instance in self.instances.iter_mut() {
+            instance.counters = Counters::default();
+        }
     }
 
     /// Every instance, those included that a reload removed and that still hand over.

@@ -11,11 +11,11 @@ use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 use steadfast_wire::vrrp::Family;
 
 /// Messages handed out in one call, at most: between two slices the caller looks after addresses.
-pub const SLICE_MESSAGES: usize = 256;
+pub(super) const SLICE_MESSAGES: usize = 256;
 
 /// Queues of announcements.
 #[derive(Debug, Default)]
-pub struct Pacer {
+pub(super) struct Pacer {
     queues: BTreeMap<(InterfaceId, Family), Queue>,
 }
 
@@ -37,19 +37,19 @@ struct Rounds {
 
 /// One message to send: an instance and the position of the address in its list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Due {
+pub(super) struct Due {
     /// Whose.
-    pub instance: InstanceId,
+    pub(super) instance: InstanceId,
     /// Where.
-    pub interface: InterfaceId,
+    pub(super) interface: InterfaceId,
     /// Which of its addresses.
-    pub position: u32,
+    pub(super) position: u32,
 }
 
 impl Pacer {
     /// Ask for `rounds` messages for each address. A request that still waits is not queued twice;
     /// its number of rounds grows to what is wanted.
-    pub fn request(
+    pub(super) fn request(
         &mut self,
         instance: InstanceId,
         interface: InterfaceId,
@@ -72,7 +72,7 @@ impl Pacer {
     }
 
     /// Forget what waits for an instance.
-    pub fn cancel(&mut self, instance: InstanceId) {
+    pub(super) fn cancel(&mut self, instance: InstanceId) {
         self.queues.retain(|_, queue| {
             queue.waiting.retain(|waiting| waiting.instance != instance);
             !queue.waiting.is_empty()
@@ -80,12 +80,17 @@ impl Pacer {
     }
 
     /// When the next message may leave; `None` when nothing waits.
-    pub fn next_wakeup(&self) -> Option<Moment> {
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
         self.queues.values().map(|queue| queue.not_before).min()
     }
 
     /// Hands out what may leave now, at most [`SLICE_MESSAGES`].
-    pub fn due(&mut self, now: Moment, spacing: impl Fn(Family) -> Duration, mut send: impl FnMut(Due)) {
+    pub(super) fn due(
+        &mut self,
+        now: Moment,
+        spacing: impl Fn(Family) -> Duration,
+        mut send: impl FnMut(Due),
+    ) {
         let mut left = SLICE_MESSAGES;
         self.queues.retain(|(interface, family), queue| {
             let spacing = spacing(*family);

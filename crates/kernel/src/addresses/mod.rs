@@ -162,6 +162,15 @@ impl Reconciler {
         self.dirty.extend(stale);
     }
 
+    /// An address that exists and that nobody wants is deleted by the next [`apply`](Self::apply), whether or not it
+    /// carries our protocol number: older kernels and other programs do not set it.
+    pub fn discard(&mut self, address: &Address) {
+        if !self.desired.contains_key(&address.key) {
+            self.present.insert(address.key, Present::of(address));
+            self.dirty.insert(address.key);
+        }
+    }
+
     /// Learns from an announcement.
     pub fn observe(&mut self, change: &Change, now: u64) -> Observed {
         match change {

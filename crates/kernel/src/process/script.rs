@@ -155,6 +155,11 @@ impl Script {
         self.output.take().map(File::from)
     }
 
+    /// Stops reading its output; a script that goes on printing gets SIGPIPE.
+    pub fn close_output(&mut self) {
+        self.output = None;
+    }
+
     /// How it ended, or `None` while it runs. Never waits. Its descendants may still run: see
     /// [`kill_group`](Self::kill_group).
     ///

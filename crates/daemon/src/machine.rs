@@ -1,0 +1,141 @@
+//! What the checks of a configuration want to know of this machine.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Component, Path, PathBuf};
+
+use steadfast_config::load::{InterfaceFacts, Machine, ScriptState};
+use steadfast_config::model::Account;
+use steadfast_kernel::netlink::Requests;
+use steadfast_kernel::user;
+
+/// This machine, its interfaces as they were when it was asked.
+#[derive(Debug, Default)]
+pub struct ThisMachine {
+    interfaces: BTreeMap<String, InterfaceFacts>,
+}
+
+impl ThisMachine {
+    /// Lists the interfaces.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub fn ask() -> Result<Self, steadfast_kernel::Error> {
+        let mut requests = Requests::open()?;
+        let links = requests.links()?;
+        let facts = links.into_iter().map(|link| {
+            let facts = InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback };
+            (link.name.to_string(), facts)
+        });
+        Ok(Self { interfaces: facts.collect() })
+    }
+}
+
+impl Machine for ThisMachine {
+    fn interface(&self, name: &str) -> Option<InterfaceFacts> {
+        self.interfaces.get(name).copied()
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        self.interfaces.keys().cloned().collect()
+    }
+
+    fn user_exists(&self, name: &str) -> bool {
+        match name.parse() {
+            Ok(uid) => matches!(user::lookup_uid(uid), Ok(Some(_))),
+            Err(_) => matches!(user::lookup_user(name), Ok(Some(_))),
+        }
+    }
+
+    fn group_exists(&self, name: &str) -> bool {
+        name.parse::<u32>().is_ok() || matches!(user::lookup_group(name), Ok(Some(_)))
+    }
+
+    fn script(&self, program: &str, account: Option<&Account>) -> ScriptState {
+        let Some(path) = find(program) else { return ScriptState::Missing };
+        let identity = account.map_or_else(|| Some(user::own_ids()), numbers);
+        let Some((uid, gid)) = identity else { return ScriptState::Missing };
+        let Ok(file) = std::fs::metadata(&path) else { return ScriptState::Missing };
+        if !file.is_file() {
+            return ScriptState::Missing;
+        }
+        if !executable(&file, uid, gid) {
+            return ScriptState::NotExecutable;
+        }
+        let runs_as_root = uid == 0 || gid == 0 || gives_root(&file);
+        if runs_as_root && !only_root_can_change(&path) {
+            return ScriptState::Insecure;
+        }
+        ScriptState::Good
+    }
+}
+
+/// A program without a slash is searched for in PATH, as keepalived does it.
+pub fn find(program: &str) -> Option<PathBuf> {
+    if program.contains('/') {
+        return Some(PathBuf::from(program));
+    }
+    let path =
+        std::env::var_os("PATH").unwrap_or_else(|| OsStr::new("/usr/sbin:/usr/bin:/sbin:/bin").to_owned());
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
+}
+
+fn numbers(account: &Account) -> Option<(u32, u32)> {
+    let user = match account.user.parse() {
+        Ok(uid) => user::lookup_uid(uid),
+        Err(_) => user::lookup_user(&account.user),
+    };
+    let user = user.ok()??;
+    let gid = match &account.group {
+        None => user.gid,
+        Some(group) => match group.parse() {
+            Ok(gid) => gid,
+            Err(_) => user::lookup_group(group).ok()??,
+        },
+    };
+    Some((user.uid, gid))
+}
+
+fn executable(file: &std::fs::Metadata, uid: u32, gid: u32) -> bool {
+    let mode = file.permissions().mode();
+    let bit = match (uid, file.uid() == uid, file.gid() == gid) {
+        (0, _, _) => 0o111,
+        (_, true, _) => 0o100,
+        (_, false, true) => 0o010,
+        (_, false, false) => 0o001,
+    };
+    mode & bit != 0
+}
+
+fn gives_root(file: &std::fs::Metadata) -> bool {
+    let mode = file.permissions().mode();
+    (mode & 0o4000 != 0 && file.uid() == 0) || (mode & 0o2000 != 0 && file.gid() == 0)
+}
+
+/// Every part of the path, as written and as resolved, belongs to root and cannot be written by
+/// others, nor by a group other than root's; a folder with the sticky bit may be.
+fn only_root_can_change(path: &Path) -> bool {
+    let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    [path, &resolved].into_iter().all(|path| {
+        let mut walked = PathBuf::new();
+        path.components().all(|component| {
+            walked.push(component);
+            matches!(component, Component::CurDir | Component::ParentDir) || part_is_safe(&walked)
+        })
+    })
+}
+
+fn part_is_safe(part: &Path) -> bool {
+    // Links are not followed: where one points is walked by itself, in the resolved path.
+    let Ok(found) = std::fs::symlink_metadata(part) else { return false };
+    if found.uid() != 0 {
+        return false;
+    }
+    if found.is_symlink() {
+        return true;
+    }
+    let mode = found.permissions().mode();
+    let sticky_folder = found.is_dir() && mode & 0o1000 != 0;
+    sticky_folder || (mode & 0o002 == 0 && (mode & 0o020 == 0 || found.gid() == 0))
+}

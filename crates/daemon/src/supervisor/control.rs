@@ -1,0 +1,244 @@
+//! The control socket: one line of JSON a request, one line of JSON an answer.
+//!
+//! Root and the configured group may connect; the file's owner and mode see to that. A client that
+//! does not read is dropped once [`OUTBOUND_MAX`] bytes wait for it, one that talks nonsense at once.
+
+use std::collections::BTreeMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use steadfast_kernel::poll::{Interest, Poller};
+
+use crate::record::Record;
+use crate::report::{Answer, Request};
+
+/// Clients at the same time, at most; a further one is hung up on.
+pub(crate) const CLIENTS_MAX: usize = 64;
+/// Bytes of a request, at most.
+const REQUEST_MAX: usize = 4_096;
+/// Bytes that may wait for one client.
+const OUTBOUND_MAX: usize = 64 * 1024 * 1024;
+
+/// Number of a client; never given twice.
+pub(crate) type ClientId = u64;
+
+/// The listening socket and everyone connected.
+#[derive(Debug)]
+pub(crate) struct Control {
+    listener: UnixListener,
+    path: PathBuf,
+    clients: BTreeMap<ClientId, Client>,
+    next: ClientId,
+}
+
+#[derive(Debug)]
+struct Client {
+    stream: UnixStream,
+    inbound: Vec<u8>,
+    outbound: Vec<u8>,
+    sent: usize,
+    following: bool,
+    closing: bool,
+    waits_for_room: bool,
+}
+
+impl Control {
+    /// Listens at `path`, replacing what a dead daemon left there.
+    ///
+    /// # Errors
+    /// In words: a living daemon listens there, or the path cannot be used.
+    pub(crate) fn listen(path: &Path, gid: Option<u32>) -> Result<Self, String> {
+        if UnixStream::connect(path).is_ok() {
+            return Err(format!("another daemon listens at {}", path.display()));
+        }
+        let in_words = |error: std::io::Error| format!("cannot listen at {}: {error}", path.display());
+        match std::fs::symlink_metadata(path) {
+            Ok(found) if !is_socket(&found) => {
+                return Err(format!(
+                    "cannot listen at {}: something that is no socket lies there",
+                    path.display()
+                ));
+            }
+            Ok(_) => std::fs::remove_file(path).map_err(in_words)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(in_words(error)),
+        }
+        let listener = UnixListener::bind(path).map_err(in_words)?;
+        let mode = if gid.is_some() { 0o660 } else { 0o600 };
+        if gid.is_some() {
+            std::os::unix::fs::chown(path, None, gid).map_err(in_words)?;
+        }
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(in_words)?;
+        listener.set_nonblocking(true).map_err(in_words)?;
+        Ok(Self { listener, path: path.to_owned(), clients: BTreeMap::new(), next: 0 })
+    }
+
+    /// For the poller.
+    pub(crate) fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+
+    /// Takes everyone who knocks.
+    pub(crate) fn accept(&mut self, poller: &Poller, token_base: u64) {
+        while let Ok((stream, _)) = self.listener.accept() {
+            if self.clients.len() >= CLIENTS_MAX || stream.set_nonblocking(true).is_err() {
+                continue;
+            }
+            let id = self.next;
+            if poller.add(&stream, token_base + id, Interest::Readable).is_err() {
+                continue;
+            }
+            self.next += 1;
+            let client = Client {
+                stream,
+                inbound: Vec::new(),
+                outbound: Vec::new(),
+                sent: 0,
+                following: false,
+                closing: false,
+                waits_for_room: false,
+            };
+            self.clients.insert(id, client);
+        }
+    }
+
+    /// Reads from and writes to a client; its complete requests come back.
+    pub(crate) fn ready(&mut self, id: ClientId, poller: &Poller, token_base: u64) -> Vec<Request> {
+        let Some(client) = self.clients.get_mut(&id) else { return Vec::new() };
+        let requests = client.receive();
+        match requests {
+            Ok(requests) => {
+                self.flush(id, poller, token_base);
+                requests
+            }
+            Err(reason) => {
+                if let Some(reason) = reason {
+                    self.answer(id, &Answer::Error(reason), poller, token_base);
+                    self.finish(id, poller, token_base);
+                } else {
+                    self.hang_up(id, poller);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    /// Sends one answer.
+    pub(crate) fn answer(&mut self, id: ClientId, answer: &Answer, poller: &Poller, token_base: u64) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.queue(answer);
+            self.flush(id, poller, token_base);
+        }
+    }
+
+    /// Sends every further event to this client.
+    pub(crate) fn follow(&mut self, id: ClientId) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.following = true;
+        }
+    }
+
+    /// Tells an event to everyone who follows.
+    pub(crate) fn publish(&mut self, record: &Record, poller: &Poller, token_base: u64) {
+        let followers: Vec<ClientId> =
+            self.clients.iter().filter(|(_, client)| client.following).map(|(id, _)| *id).collect();
+        for id in followers {
+            self.answer(id, &Answer::Event(Box::new(record.clone())), poller, token_base);
+        }
+    }
+
+    /// Hangs up once everything that waits is sent.
+    pub(crate) fn finish(&mut self, id: ClientId, poller: &Poller, token_base: u64) {
+        if let Some(client) = self.clients.get_mut(&id) {
+            client.closing = true;
+            self.flush(id, poller, token_base);
+        }
+    }
+
+    /// Takes the socket away.
+    pub(crate) fn remove(&self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+
+    fn flush(&mut self, id: ClientId, poller: &Poller, token_base: u64) {
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        let done = client.send();
+        let waits = client.sent < client.outbound.len();
+        if done.is_err() || (client.closing && !waits) || client.outbound.len() - client.sent > OUTBOUND_MAX {
+            self.hang_up(id, poller);
+        } else if waits != client.waits_for_room {
+            client.waits_for_room = waits;
+            let interest = if waits { Interest::Both } else { Interest::Readable };
+            let _ = poller.modify(&client.stream, token_base + id, interest);
+        }
+    }
+
+    fn hang_up(&mut self, id: ClientId, poller: &Poller) {
+        if let Some(client) = self.clients.remove(&id) {
+            let _ = poller.remove(&client.stream);
+        }
+    }
+}
+
+impl Client {
+    /// Complete requests; `Err(None)` when the client is gone, `Err(Some)` when it talks nonsense.
+    fn receive(&mut self) -> Result<Vec<Request>, Option<String>> {
+        let mut requests = Vec::new();
+        let mut buffer = [0_u8; REQUEST_MAX];
+        loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => return Err(None),
+                Ok(count) => self.inbound.extend(buffer.iter().take(count)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(requests),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(_) => return Err(None),
+            }
+            while let Some(end) = self.inbound.iter().position(|byte| *byte == b'\n') {
+                let line: Vec<u8> = self.inbound.drain(..=end).collect();
+                match serde_json::from_slice(&line) {
+                    Ok(request) => requests.push(request),
+                    Err(error) => {
+                        return Err(Some(format!("expected a request as one line of JSON: {error}")));
+                    }
+                }
+            }
+            if self.inbound.len() > REQUEST_MAX {
+                return Err(Some(format!("a request has at most {REQUEST_MAX} bytes")));
+            }
+        }
+    }
+
+    fn queue(&mut self, answer: &Answer) {
+        if self.sent == self.outbound.len() {
+            self.outbound.clear();
+            self.sent = 0;
+        }
+        // Writing to memory cannot fail, and every answer can be written as JSON.
+        if serde_json::to_writer(&mut self.outbound, answer).is_ok() {
+            self.outbound.push(b'\n');
+        }
+    }
+
+    fn send(&mut self) -> std::io::Result<()> {
+        while let Some(waiting) = self.outbound.get(self.sent..).filter(|waiting| !waiting.is_empty()) {
+            match self.stream.write(waiting) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(count) => self.sent += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        if self.outbound.capacity() > REQUEST_MAX {
+            self.outbound = Vec::new();
+            self.sent = 0;
+        }
+        Ok(())
+    }
+}
+
+fn is_socket(metadata: &std::fs::Metadata) -> bool {
+    std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type())
+}

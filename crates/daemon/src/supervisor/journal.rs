@@ -1,0 +1,65 @@
+//! The event stream: numbers events, keeps the last ones, writes the log.
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use crate::log::Log;
+use crate::record::{Happening, Record, Severity};
+
+/// Events kept for `steadfast events`.
+pub(crate) const KEPT_MAX: usize = 1_000;
+
+/// The stream.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    log: Log,
+    kept: VecDeque<Record>,
+    sequence: u64,
+}
+
+impl Journal {
+    pub(crate) fn new(log: Log) -> Self {
+        Self { log, kept: VecDeque::new(), sequence: 0 }
+    }
+
+    pub(crate) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// Takes an event; what followers are to be told comes back.
+    pub(crate) fn add(&mut self, severity: Option<Severity>, happening: Happening) -> Record {
+        let (usual, message) = happening.describe();
+        let severity = severity.unwrap_or(usual);
+        self.sequence += 1;
+        let time = now();
+        self.log.write(&time, severity, &message);
+        if self.kept.len() >= KEPT_MAX {
+            self.kept.pop_front();
+        }
+        let record = Record { sequence: self.sequence, time, severity, message, happening };
+        self.kept.push_back(record.clone());
+        record
+    }
+
+    /// A line for the log alone.
+    pub(crate) fn line(&mut self, severity: Severity, message: &str) {
+        self.log.write(&now(), severity, message);
+    }
+
+    /// Oldest first.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &Record> {
+        self.kept.iter()
+    }
+}
+
+/// Wall clock, RFC 3339, UTC, microseconds.
+pub(crate) fn now() -> String {
+    format!("{:.6}", Timestamp::now())
+}
+
+/// Wall clock so long ago.
+pub(crate) fn ago(span: std::time::Duration) -> String {
+    let then = Timestamp::now().checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{then:.6}")
+}

@@ -1,0 +1,377 @@
+//! The supervisor: parses and checks the file, starts the worker, runs scripts, keeps the event
+//! log, answers the control socket. Single-threaded, so that it can fork workers without exec.
+
+mod checks;
+mod control;
+mod dump;
+mod journal;
+mod notify;
+mod programs;
+mod reload;
+mod runner;
+mod scripting;
+mod service;
+mod start;
+mod state;
+mod status;
+mod stop;
+mod worker;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use steadfast_config::load::Loaded;
+use steadfast_config::model::Model;
+use steadfast_kernel::clock;
+use steadfast_kernel::pidfile::PidFile;
+use steadfast_kernel::poll::{Events, Interest, Poller};
+use steadfast_kernel::process::Exit;
+use steadfast_kernel::signal::{Signal, Signals};
+use steadfast_vrrp::{InstanceId, Moment};
+
+use self::checks::Checks;
+use self::control::Control;
+use self::journal::Journal;
+use self::notify::Order;
+use self::programs::Programs;
+use self::runner::Runner;
+use self::service::{Beat, Service};
+use self::state::Known;
+use self::status::Asked;
+use self::worker::{Respawn, Worker};
+use crate::digest::digest;
+use crate::message::{FromWorker, ToWorker};
+use crate::options::Options;
+use crate::record::{Happening, Severity};
+use crate::report::{Answer, Request};
+use crate::work::Work;
+
+pub use self::start::run;
+
+/// How long stop scripts may take; keepalived gives them as long.
+const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// How long a worker may take for its hand-overs beyond the configured `child_wait_time`.
+const DRAIN_MARGIN: Duration = Duration::from_secs(1);
+
+const SIGNALS: u64 = 0;
+const CONTROL: u64 = 1;
+const CHANNEL: u64 = 2;
+const CHILD: u64 = 3;
+const CLIENTS: u64 = 1 << 32;
+const RUNS: u64 = 1 << 48;
+
+/// The supervisor's state.
+struct Supervisor {
+    options: Options,
+    poller: Poller,
+    signals: Signals,
+    control: Option<Control>,
+    notifier: Service,
+    journal: Journal,
+    loaded: Effective,
+    work: Work,
+    programs: Programs,
+    known: Known,
+    leaving: BTreeSet<InstanceId>,
+    checks: Checks,
+    order: Order,
+    runner: Runner,
+    worker: Option<Worker>,
+    respawn: Respawn,
+    start_worker_at: Option<Moment>,
+    restarts: u32,
+    generation: u32,
+    refused_reload: Option<String>,
+    asked: Asked,
+    started_at: Moment,
+    stopping: Option<Stopping>,
+    /// The worker's exit status, when it said that another start is useless.
+    worker_gave_up: Option<u8>,
+    pid_files: Vec<PidFile>,
+    sequence_of_dumps: u64,
+}
+
+/// What is kept of a loaded configuration.
+struct Effective {
+    model: Model,
+    /// What it asks for that does nothing in this version.
+    not_active: Vec<String>,
+}
+
+impl Effective {
+    fn of(loaded: Loaded) -> Self {
+        let not_active = loaded.features.iter().map(|feature| feature.title().to_owned()).collect();
+        Self { model: loaded.model, not_active }
+    }
+}
+
+/// Name of the worker in process lists: `vrrp_process_name`, or keepalived's.
+fn worker_name(model: &Model) -> &str {
+    model.global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp")
+}
+
+/// A stop under way.
+struct Stopping {
+    /// The worker is killed when this is reached.
+    worker_until: Moment,
+    /// Scripts are killed when this is reached; set once the worker is gone.
+    scripts_until: Option<Moment>,
+}
+
+impl Supervisor {
+    /// Runs until a signal ends it; the exit status comes back.
+    fn run(mut self) -> u8 {
+        let mut events = Events::default();
+        loop {
+            let now = moment();
+            self.timers(now);
+            if self.is_finished(now) {
+                self.farewell();
+                return 0;
+            }
+            if let Some(status) = self.fatal_worker_status() {
+                self.farewell();
+                return status;
+            }
+            let deadline = self.next_wakeup().map(Moment::as_nanos);
+            if self.poller.wait(&mut events, deadline).is_err() {
+                continue;
+            }
+            let ready: Vec<_> = events.iter().collect();
+            for ready in ready {
+                self.ready(ready.token);
+            }
+        }
+    }
+
+    fn ready(&mut self, token: u64) {
+        match token {
+            SIGNALS => self.take_signals(),
+            CONTROL => {
+                if let Some(control) = &mut self.control {
+                    control.accept(&self.poller, CLIENTS);
+                }
+            }
+            CHANNEL => self.hear_worker(),
+            CHILD => self.worker_ended(),
+            token if token >= RUNS => {
+                if let Some(ended) = self.runner.ready(moment(), token - RUNS, &self.poller) {
+                    self.script_ended(ended);
+                }
+            }
+            token if token >= CLIENTS => self.hear_client(token - CLIENTS),
+            _ => {}
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Some(received) = self.signals.next_pending() {
+            match received.signal {
+                Signal::TERMINATE => self.stop(),
+                Signal::INTERRUPT if !self.options.ignore_interrupt => self.stop(),
+                Signal::HANGUP => self.reload(),
+                Signal::USER_2 => self.ask_worker(status::Purpose::Statistics { clear: false }),
+                signal if Some(signal) == Signal::realtime_max_minus(1) => {
+                    self.ask_worker(status::Purpose::Statistics { clear: true });
+                }
+                Signal::CHILD => self.reap_adopted(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Orphans of scripts become our children; nobody else waits for them.
+    fn reap_adopted(&mut self) {
+        let worker = self.worker.as_ref().map(|worker| worker.child.pid());
+        while let Some(pid) = steadfast_kernel::process::ended_child() {
+            if Some(pid) == worker || self.runner.owns(pid) {
+                break;
+            }
+            steadfast_kernel::process::reap(pid);
+        }
+    }
+
+    // Worker.
+
+    fn start_worker(&mut self, now: Moment) {
+        self.start_worker_at = None;
+        let name = worker_name(&self.loaded.model);
+        match Worker::start(now, name, &self.work, self.known.resume(), self.options.keep_addresses) {
+            Ok(worker) => {
+                let _ = self.poller.add(&worker.channel, CHANNEL, Interest::Readable);
+                let _ = self.poller.add(&worker.child, CHILD, Interest::Readable);
+                let pid = worker.child.pid();
+                self.worker = Some(worker);
+                self.tell(None, Happening::WorkerStarted { pid });
+            }
+            Err(error) => {
+                self.journal.line(Severity::Error, &format!("the vrrp worker cannot be started: {error}"));
+                self.start_worker_at =
+                    Some(now + self.respawn.after(Duration::ZERO).max(Duration::from_secs(1)));
+            }
+        }
+    }
+
+    fn hear_worker(&mut self) {
+        let Some(worker) = &mut self.worker else { return };
+        let heard = worker.heard(&self.poller, CHANNEL);
+        for message in heard {
+            self.from_worker(message);
+        }
+    }
+
+    fn from_worker(&mut self, message: FromWorker) {
+        match message {
+            FromWorker::Started => self.notifier.ready(&self.summary()),
+            FromWorker::Pong => self.notifier.answered(),
+            FromWorker::Happened(events) => {
+                for event in events {
+                    let transition = notify::transition(&self.programs, &event);
+                    let happening = self.known.told(&event);
+                    self.tell(None, happening);
+                    if let Some(transition) = transition {
+                        self.notify(transition);
+                    }
+                }
+            }
+            FromWorker::Removed(instance) => {
+                self.leaving.remove(&instance);
+                self.known.forget(instance);
+                self.programs.instances.retain(|id, _| *id != instance || self.work.install(*id).is_some());
+            }
+            FromWorker::Resume(states) => states.into_iter().for_each(|state| self.known.keep(state)),
+            FromWorker::Notice(notice) => {
+                let (severity, happening) = self.known.noticed(notice);
+                self.tell(Some(severity), happening);
+            }
+            FromWorker::Instances { request, instances } => self.asked.instances(request, instances),
+            FromWorker::Worker { request, worker } => {
+                let done = self.asked.finished(request, worker);
+                self.answer_asked(done);
+            }
+            FromWorker::Reloaded(_) => self.notifier.ready(&self.summary()),
+            FromWorker::Drained => {}
+        }
+    }
+
+    fn worker_ended(&mut self) {
+        self.hear_worker();
+        let Some(worker) = &mut self.worker else { return };
+        let exit = match worker.child.try_wait() {
+            Ok(Some(exit)) => exit,
+            Ok(None) => return,
+            Err(_) => Exit::Status(1),
+        };
+        let now = moment();
+        let (pid, ran) = (worker.child.pid(), now.since(worker.started_at));
+        let _ = self.poller.remove(&worker.channel);
+        let _ = self.poller.remove(&worker.child);
+        self.worker = None;
+        let done = self.asked.abandon();
+        self.answer_asked(done);
+        if self.stopping.is_some() {
+            return;
+        }
+        if let Some(status) = Self::gives_up(exit) {
+            self.worker_gave_up = Some(status);
+            return;
+        }
+        let outcome = match exit {
+            Exit::Status(status) => format!("exited with status {status}"),
+            Exit::Signal(signal) => format!("was ended by signal {}", signal.number()),
+        };
+        self.restarts += 1;
+        self.start_worker_at = Some(now + self.respawn.after(ran));
+        // A new worker comes first: every millisecond without one is one in which no advert is sent.
+        if self.start_worker_at.is_some_and(|at| at <= now) && !self.options.dont_respawn {
+            self.start_worker(now);
+        }
+        self.tell(None, Happening::WorkerDied { pid, outcome });
+        if self.options.dont_respawn {
+            self.start_worker_at = None;
+            self.stop();
+        }
+    }
+}
+
+impl Supervisor {
+    // Time.
+
+    fn timers(&mut self, now: Moment) {
+        if self.start_worker_at.is_some_and(|at| at <= now) {
+            self.start_worker(now);
+        }
+        if self.asked.wakeup().is_some_and(|at| at <= now) {
+            let answered = self.asked.abandon();
+            self.answer_asked(answered);
+        }
+        match self.notifier.beat(now, self.worker.is_some()) {
+            Beat::Rest => {}
+            Beat::Ask => {
+                if let Some(worker) = &mut self.worker {
+                    worker.tell(&ToWorker::Ping, &self.poller, CHANNEL);
+                }
+            }
+            Beat::Hung => self.kill_hung_worker(),
+        }
+        self.run_scripts(now);
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        let beat = Some(self.notifier.wakeup());
+        let wakeups =
+            [self.start_worker_at, self.asked.wakeup(), beat, self.scripts_wakeup(), self.stop_wakeup()];
+        wakeups.into_iter().flatten().min()
+    }
+
+    fn kill_hung_worker(&mut self) {
+        if let Some(worker) = &self.worker {
+            let message = "the vrrp worker does not answer: it is killed, and its successor goes on";
+            self.journal.line(Severity::Error, message);
+            worker.kill();
+        }
+    }
+
+    // News.
+
+    fn tell(&mut self, severity: Option<Severity>, happening: Happening) {
+        let record = self.journal.add(severity, happening);
+        if let Some(control) = &mut self.control {
+            control.publish(&record, &self.poller, CLIENTS);
+        }
+    }
+
+    fn hear_client(&mut self, client: u64) {
+        let Some(control) = &mut self.control else { return };
+        for request in control.ready(client, &self.poller, CLIENTS) {
+            match request {
+                Request::Status => self.ask_worker(status::Purpose::Client(client)),
+                Request::Events { follow } => self.send_events(client, follow),
+            }
+        }
+    }
+
+    fn send_events(&mut self, client: u64, follow: bool) {
+        let Some(control) = &mut self.control else { return };
+        for record in self.journal.kept() {
+            control.answer(client, &Answer::Event(Box::new(record.clone())), &self.poller, CLIENTS);
+        }
+        if follow {
+            control.follow(client);
+        } else {
+            control.answer(client, &Answer::End, &self.poller, CLIENTS);
+            control.finish(client, &self.poller, CLIENTS);
+        }
+    }
+
+    /// One line for the service manager.
+    fn summary(&self) -> String {
+        let instances = self.work.machine.instances.len();
+        format!("{instances} virtual routers, configuration {}", self.generation)
+    }
+}
+
+/// The supervisor's clock, shared with the workers.
+fn moment() -> Moment {
+    Moment::from_nanos(clock::monotonic())
+}

@@ -1,0 +1,259 @@
+//! The way to a running supervisor.
+
+use std::path::{Path, PathBuf};
+
+use steadfast_config::Diagnostic;
+use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
+use steadfast_config::source::Files;
+use steadfast_kernel::namespace::Network;
+use steadfast_kernel::pidfile::{PidFile, PidFileError};
+use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::signal::{self, Signal, Signals};
+use steadfast_kernel::{limits, process, user};
+
+use super::control::Control;
+use super::journal::Journal;
+use super::programs::Programs;
+use super::state::Known;
+use super::*;
+use crate::log::Log;
+use crate::machine::ThisMachine;
+use crate::options::DEFAULT_PID_FILE;
+
+/// Exit status for anything that is neither the configuration nor a permission.
+const STATUS_FATAL: u8 = 1;
+/// keepalived's umask: nothing for group and others.
+const UMASK: u32 = 0o177;
+
+/// Runs a daemon; the exit status comes back. In the background mode the parent exits at once.
+pub fn run(options: Options) -> u8 {
+    match prepare(options) {
+        Ok(supervisor) => supervisor.run(),
+        Err(status) => status,
+    }
+}
+
+/// Reads the configuration and what is to be said about it, line by line.
+///
+/// # Errors
+/// In words, when the machine cannot be asked about its interfaces.
+pub(super) fn read(options: &Options) -> Result<(Loaded, Vec<String>), String> {
+    let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
+    let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
+    let load_options =
+        LoadOptions { mode: Mode::Run, check_includes: options.strict_includes, ..LoadOptions::default() };
+    let loaded = load(&source, &options.configuration, &machine, &load_options);
+    let report = loaded.diagnostics.iter().map(|diagnostic| line(&loaded, diagnostic)).collect();
+    Ok((loaded, report))
+}
+
+/// A diagnostic on one line of the log.
+fn line(loaded: &Loaded, diagnostic: &Diagnostic) -> String {
+    let severity = format!("{:?}", diagnostic.severity).to_lowercase();
+    let code = diagnostic.code;
+    let place = diagnostic.primary.map(|span| {
+        let at = loaded.sources.position(span);
+        format!("{}:{}:{}: ", loaded.sources.path(span).display(), at.line, at.column)
+    });
+    let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})"));
+    let (place, hint) = (place.unwrap_or_default(), hint.unwrap_or_default());
+    format!("{place}{severity}[{code}]: {}{hint}", diagnostic.message)
+}
+
+fn prepare(options: Options) -> Result<Supervisor, u8> {
+    limits::tune_allocator();
+    limits::set_umask(options.umask.unwrap_or(UMASK));
+    if options.core_dump {
+        let _ = limits::set_core_limit(None);
+    }
+    if let Some(name) = &options.namespace {
+        enter(name)?;
+    }
+    let (loaded, report) = read(&options).map_err(complain)?;
+    let mut journal = Journal::new(Log::open(&options, "Keepalived"));
+    for line in &report {
+        journal.line(Severity::Warning, line);
+    }
+    loaded.start_status()?;
+    if options.namespace.is_none()
+        && let Some(name) = &loaded.model.global.net_namespace
+    {
+        enter(name)?;
+    }
+    let pid_files = lock_pid_files(&options, &loaded)?;
+    if !options.foreground {
+        process::daemonise().map_err(|error| complain(error.to_string()))?;
+        journal.log().set_pid(std::process::id());
+    }
+    assemble(options, loaded, journal, pid_files).map_err(|error| complain(error.to_string()))
+}
+
+fn assemble(
+    options: Options,
+    loaded: Loaded,
+    mut journal: Journal,
+    mut pid_files: Vec<PidFile>,
+) -> Result<Supervisor, steadfast_kernel::Error> {
+    for file in &mut pid_files {
+        file.write()?;
+    }
+    signal::ignore(Signal::PIPE)?;
+    let mut caught = vec![
+        Signal::TERMINATE,
+        Signal::INTERRUPT,
+        Signal::HANGUP,
+        Signal::USER_1,
+        Signal::USER_2,
+        Signal::CHILD,
+    ];
+    caught.extend(Signal::realtime_max_minus(1));
+    caught.extend(Signal::realtime_min_plus(2));
+    let signals = Signals::open(&caught)?;
+    process::become_subreaper()?;
+    let poller = Poller::open()?;
+    poller.add(&signals, SIGNALS, Interest::Readable)?;
+    let control = listen(&options, &mut journal);
+    if let Some(control) = &control {
+        poller.add(control.listener(), CONTROL, Interest::Readable)?;
+    }
+    let effective = Effective::of(loaded);
+    let work = digest(&effective.model, &Work::default(), &BTreeSet::new(), options.log_addresses);
+    let mut problems = Vec::new();
+    let programs = Programs::resolve(&effective.model, &work, &mut problems);
+    for problem in problems {
+        journal.line(Severity::Warning, &problem);
+    }
+    let mut known = Known::default();
+    known.configure(&work);
+    let now = moment();
+    let mut supervisor = Supervisor {
+        poller,
+        signals,
+        control,
+        notifier: Service::open(now),
+        journal,
+        loaded: effective,
+        work,
+        programs,
+        known,
+        leaving: BTreeSet::new(),
+        checks: Checks::default(),
+        order: Order::default(),
+        runner: Runner::default(),
+        worker: None,
+        worker_gave_up: None,
+        respawn: Respawn::default(),
+        start_worker_at: None,
+        restarts: 0,
+        generation: 1,
+        refused_reload: None,
+        asked: Asked::default(),
+        started_at: now,
+        stopping: None,
+        pid_files,
+        sequence_of_dumps: 0,
+        options,
+    };
+    supervisor.begin(now);
+    Ok(supervisor)
+}
+
+impl Supervisor {
+    fn begin(&mut self, now: Moment) {
+        let configuration = self.options.configuration.display().to_string();
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.tell(None, Happening::Started { version, configuration });
+        if self.options.dump_configuration {
+            self.log_configuration();
+        }
+        for name in self.loaded.not_active.clone() {
+            self.journal.line(Severity::Warning, &format!("{name}: accepted, not active in this version"));
+        }
+        limits::trim_allocator();
+        if self.wants_worker() {
+            self.start_worker(now);
+        } else {
+            self.journal.line(Severity::Warning, "nothing to run: the configuration has no vrrp_instance");
+            self.notifier.ready(&self.summary());
+        }
+        self.checks.configure(now, &self.programs);
+        limits::trim_allocator();
+    }
+
+    /// Whether the configuration has something for a vrrp worker.
+    pub(super) fn wants_worker(&self) -> bool {
+        self.options.run_vrrp && self.loaded.model.wants_vrrp()
+    }
+
+    fn log_configuration(&mut self) {
+        if let Ok(text) = serde_json::to_string_pretty(&self.loaded.model) {
+            for line in text.lines() {
+                self.journal.line(Severity::Info, line);
+            }
+        }
+    }
+}
+
+fn enter(name: &str) -> Result<(), u8> {
+    let path = Path::new("/run/netns").join(name);
+    let entered = Network::open(&path).and_then(|network| network.enter());
+    entered.map_err(|error| complain(format!("cannot enter network namespace {name}: {error}")))
+}
+
+fn listen(options: &Options, journal: &mut Journal) -> Option<Control> {
+    let gid = match options.control_group.as_deref().map(user::lookup_group) {
+        None => None,
+        Some(Ok(Some(gid))) => Some(gid),
+        Some(_) => {
+            let group = options.control_group.as_deref().unwrap_or_default();
+            journal.line(
+                Severity::Warning,
+                &format!("there is no group {group}: only root may use the control socket"),
+            );
+            None
+        }
+    };
+    match Control::listen(&options.control_socket(), gid) {
+        Ok(control) => Some(control),
+        Err(reason) => {
+            journal.line(Severity::Warning, &format!("no control socket: {reason}"));
+            None
+        }
+    }
+}
+
+/// The supervisor's pid file first. A lock that another process holds means that a daemon runs.
+fn lock_pid_files(options: &Options, loaded: &Loaded) -> Result<Vec<PidFile>, u8> {
+    let main = options.pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_PID_FILE, loaded));
+    let lock = |path: &PathBuf| {
+        PidFile::lock(path).map_err(|error| {
+            let _ = complain(match error {
+                found @ PidFileError::AlreadyRunning { .. } => format!("a daemon is {found}"),
+                PidFileError::Unusable(error) => error.to_string(),
+            });
+            STATUS_FATAL
+        })
+    };
+    Ok(vec![lock(&main)?])
+}
+
+fn default_pid_file(path: &str, loaded: &Loaded) -> PathBuf {
+    let global = &loaded.model.global;
+    let path = PathBuf::from(path);
+    let Some(name) = &global.instance else {
+        return if global.use_pid_dir { in_folder(&path) } else { path };
+    };
+    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("keepalived");
+    in_folder(&path.with_file_name(format!("{stem}_{name}.pid")))
+}
+
+fn in_folder(path: &Path) -> PathBuf {
+    let folder = path.with_file_name("keepalived");
+    let _ = std::fs::create_dir_all(&folder);
+    folder.join(path.file_name().unwrap_or_default())
+}
+
+fn complain(reason: impl std::fmt::Display) -> u8 {
+    eprintln!("steadfast: {reason}");
+    STATUS_FATAL
+}

@@ -1,0 +1,131 @@
+//! The sockets of the timing thread.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, BorrowedFd};
+
+use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::vrrp_socket::{BadDatagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex};
+use steadfast_vrrp::{Datagram, InterfaceId, Moment};
+
+/// Datagrams read with one system call.
+const BATCH_DATAGRAMS: usize = 64;
+/// Room for one: the IP header, the VRRP header, 255 IPv4 addresses and authentication data, or as
+/// many IPv6 addresses as fit an Ethernet frame.
+const DATAGRAM_BYTES: usize = 1_536;
+
+/// What a pair of sockets is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct SocketKey {
+    /// The instances' interface.
+    pub(crate) interface: InterfaceId,
+    /// Group or own address.
+    pub(crate) place: Place,
+}
+
+/// Group or own address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Place {
+    /// A multicast group.
+    Group(IpAddr),
+    /// The own address, for unicast.
+    Source(IpAddr),
+}
+
+/// Open sockets; a slot's number is its poller token.
+pub(crate) struct Sockets {
+    slots: Vec<Option<Slot>>,
+    by_key: BTreeMap<SocketKey, usize>,
+    batch: ReceiveBatch,
+    unusable: u64,
+}
+
+struct Slot {
+    key: SocketKey,
+    receive: ReceiveSocket,
+    send: SendSocket,
+}
+
+impl Default for Sockets {
+    fn default() -> Self {
+        let batch = ReceiveBatch::new(BATCH_DATAGRAMS, DATAGRAM_BYTES);
+        Self { slots: Vec::new(), by_key: BTreeMap::new(), batch, unusable: 0 }
+    }
+}
+
+impl Sockets {
+    /// Takes over a pair, in place of an earlier one for the same purpose. Its place in the table
+    /// comes back.
+    pub(crate) fn open(
+        &mut self,
+        key: SocketKey,
+        receive: ReceiveSocket,
+        send: SendSocket,
+        poller: &Poller,
+    ) -> Option<SocketIndex> {
+        self.close(key, poller);
+        let at = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
+        let token = u64::try_from(at).ok()?;
+        poller.add(&receive, token, Interest::Readable).ok()?;
+        let slot = Some(Slot { key, receive, send });
+        match self.slots.get_mut(at) {
+            Some(free) => *free = slot,
+            None => self.slots.push(slot),
+        }
+        self.by_key.insert(key, at);
+        u32::try_from(at).ok().map(SocketIndex)
+    }
+
+    /// Closes a pair.
+    pub(crate) fn close(&mut self, key: SocketKey, poller: &Poller) {
+        let Some(at) = self.by_key.remove(&key) else { return };
+        if let Some(slot) = self.slots.get_mut(at).and_then(Option::take) {
+            let _ = poller.remove(&slot.receive);
+        }
+    }
+
+    /// Reads everything that waits at a socket. Whether there was anything comes back.
+    pub(crate) fn receive(&mut self, token: u64, mut take: impl FnMut(Moment, Datagram<'_>)) -> bool {
+        let at = usize::try_from(token).unwrap_or(usize::MAX);
+        let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return false };
+        let mut any = false;
+        while let Ok(more) = self.batch.receive(&mut slot.receive) {
+            for datagram in self.batch.iter() {
+                any = true;
+                match datagram {
+                    Ok(datagram) => take(
+                        Moment::from_nanos(datagram.arrival),
+                        Datagram {
+                            interface: slot.key.interface,
+                            source: datagram.source,
+                            destination: datagram.destination,
+                            hop_limit: datagram.hop_limit,
+                            message: datagram.message,
+                        },
+                    ),
+                    Err(BadDatagram::Truncated { .. } | BadDatagram::Header { .. }) => self.unusable += 1,
+                }
+            }
+            if !more {
+                break;
+            }
+        }
+        any
+    }
+
+    /// The sending socket in a slot.
+    pub(crate) fn sending(&self, index: SocketIndex) -> Option<BorrowedFd<'_>> {
+        let slot = self.slots.get(index.0 as usize)?.as_ref()?;
+        Some(slot.send.as_fd())
+    }
+
+    /// The interface of a slot.
+    pub(crate) fn interface(&self, index: SocketIndex) -> Option<InterfaceId> {
+        self.slots.get(index.0 as usize)?.as_ref().map(|slot| slot.key.interface)
+    }
+
+    /// Datagrams cut off or with a wrong IP header.
+    pub(crate) fn unusable(&self) -> u64 {
+        self.unusable
+    }
+}
