@@ -282,10 +282,7 @@ fn first_process(name: &CString, lifeline: RawFd, report: RawFd) -> ! {
         libc::signal(libc::SIGCHLD, libc::SIG_IGN);
         libc::signal(libc::SIGPIPE, libc::SIG_IGN);
         // Other containers' lifelines were inherited; holding them would keep those alive.
-        let lifeline = libc::dup3(lifeline, 1000, libc::O_CLOEXEC);
-        let report = libc::dup3(report, 1001, libc::O_CLOEXEC);
-        libc::syscall(libc::SYS_close_range, 0, 999, 0);
-        libc::syscall(libc::SYS_close_range, 1002, u32::MAX, 0);
+        close_all_but(lifeline.min(report), lifeline.max(report));
         libc::chdir(c"/".as_ptr());
 
         let private = libc::MS_REC | libc::MS_PRIVATE;
@@ -329,6 +326,19 @@ fn reap(child: RawFd) -> bool {
         let mut information: libc::siginfo_t = std::mem::zeroed();
         let result = libc::waitid(libc::P_PIDFD, child, &raw mut information, flags);
         result != 0 || information.si_pid() != 0
+    }
+}
+
+/// Closes every descriptor of the process but two different ones, the lower first.
+///
+/// # Safety
+/// Nobody may use one of the others afterwards.
+unsafe fn close_all_but(lower: RawFd, higher: RawFd) {
+    for (first, last) in [(0, lower - 1), (lower + 1, higher - 1), (higher + 1, RawFd::MAX)] {
+        if first <= last {
+            // SAFETY: the caller vouches for those in the range.
+            unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
+        }
     }
 }
 
