@@ -120,6 +120,7 @@ impl Traits {
         Network {
             delay_max,
             duplicates_permille: if random.permille(300) { 50 } else { 0 },
+            corruptions_permille: if random.permille(200) { 100 } else { 0 },
             in_order: random.permille(500),
         }
     }

@@ -67,6 +67,8 @@ pub struct Network {
     pub delay_max: Duration,
     /// Of a thousand packets, this many arrive twice.
     pub duplicates_permille: u64,
+    /// Of a thousand packets, this many are followed by a copy with one bit flipped.
+    pub corruptions_permille: u64,
     /// Packets between two routers do not overtake each other.
     pub in_order: bool,
 }
@@ -156,6 +158,7 @@ impl Scenario {
             network: Network {
                 delay_max: Duration::from_micros(200),
                 duplicates_permille: 0,
+                corruptions_permille: 0,
                 in_order: true,
             },
             segments: 1,

@@ -17,8 +17,9 @@ use crate::participant::{Outbox, Output, Participant, SentAdvert};
 use crate::random::Random;
 use crate::scenario::{Fault, RouterId, Scenario, Step};
 
-/// Far more than any scenario needs; reached only by a machine that never sleeps.
-const EVENTS_MAX: u64 = 5_000_000;
+/// Far more than any scenario needs; reached only by machines that never sleep, or answer each other
+/// without end.
+const EVENTS_MAX: u64 = 500_000;
 /// How long a successor of a killed worker takes to start.
 const WORKER_RESTART: Duration = Duration::from_millis(2);
 const MTU: u32 = 1500;
@@ -454,8 +455,14 @@ where
         if blocked {
             return;
         }
-        let copies = 1 + u8::from(self.random.permille(self.scenario.network.duplicates_permille));
-        for _ in 0..copies {
+        let mut copies = vec![packet.clone()];
+        if self.random.permille(self.scenario.network.duplicates_permille) {
+            copies.push(packet.clone());
+        }
+        if self.random.permille(self.scenario.network.corruptions_permille) {
+            copies.push(Packet { message: corrupted(&packet.message, &mut self.random), ..packet });
+        }
+        for packet in copies {
             if self.random.permille(self.loss_permille) {
                 continue;
             }
@@ -468,7 +475,7 @@ where
                 at = at.max(*last);
                 *last = at;
             }
-            self.push(at, Due::Arrival { router: to, packet: packet.clone() });
+            self.push(at, Due::Arrival { router: to, packet });
         }
     }
 
@@ -481,4 +488,15 @@ where
     fn record(&mut self, what: Happening) {
         self.history.push(self.now, what);
     }
+}
+
+/// The message with one bit flipped: the smallest damage, which every checksum must notice.
+fn corrupted(message: &[u8], random: &mut Random) -> Arc<[u8]> {
+    let mut message = message.to_vec();
+    let bit = random.below(u64::try_from(message.len() * 8).unwrap_or(0));
+    let octet = usize::try_from(bit / 8).ok().and_then(|at| message.get_mut(at));
+    if let Some(octet) = octet {
+        *octet ^= 1 << (bit % 8);
+    }
+    message.into()
 }
