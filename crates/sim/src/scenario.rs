@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use steadfast_vrrp::config::{AnnounceConfig, InterfaceConfig, Transport};
 use steadfast_vrrp::{
-    Config, GroupConfig, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Vrid};
 
@@ -168,6 +168,24 @@ impl Scenario {
             steps: Vec::new(),
             end: Moment::ZERO + interval.duration() * 60,
         }
+    }
+
+    /// Each router gets a second virtual router on a second segment, in one sync group with the
+    /// first.
+    #[must_use]
+    pub fn grouped(mut self) -> Self {
+        self.segments = 2;
+        for plan in &mut self.routers {
+            let Some(first) = plan.instances.first_mut() else { continue };
+            first.group = Some(GroupId(0));
+            let mut second =
+                instance(InstanceId(1), InterfaceId(1), first.family, first.interval, first.priority.get());
+            second.group = first.group;
+            plan.instances.push(second);
+            let members = vec![InstanceId(0), InstanceId(1)];
+            plan.groups = vec![GroupConfig { id: GroupId(0), name: "VG_1".into(), members }];
+        }
+        self
     }
 
     /// The same with a fault at this time since the start.

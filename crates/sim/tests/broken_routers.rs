@@ -290,3 +290,19 @@ fn owning_with_the_link_down_is_caught() {
     let broken = broken_by(&scenario, |_, instance| instance.dont_track_interface = true);
     assert!(broken.contains(&Rule::SingleOwner), "{broken:?}");
 }
+
+#[test]
+fn group_that_falls_apart_is_caught() {
+    let link = Fault::Link { router: R1, segment: InterfaceId(1), up: false };
+    let scenario = pair().grouped().with(seconds(2.0), link);
+    let history = run_with(&scenario, |_, now, mut config: Config, resume| {
+        config.groups.clear();
+        for instance in &mut config.instances {
+            Arc::make_mut(instance).group = None;
+        }
+        Box::new(Machine::new(now, config, resume))
+    });
+    let broken: BTreeSet<Rule> =
+        check::all(&scenario, &history).into_iter().map(|violation| violation.rule).collect();
+    assert!(broken.contains(&Rule::Together), "{broken:?}");
+}

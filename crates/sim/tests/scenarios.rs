@@ -7,9 +7,7 @@ use std::time::Duration;
 
 use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
 use steadfast_vrrp::config::{TrackScript, Weight};
-use steadfast_vrrp::{
-    GroupConfig, GroupId, HANDOVER_GRACE, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
-};
+use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Priority};
 
 const R1: RouterId = RouterId(0);
@@ -233,23 +231,28 @@ fn failed_script_moves_the_address_and_its_recovery_brings_it_back() {
 
 #[test]
 fn sync_group_moves_together_when_one_link_fails() {
-    let mut scenario = Scenario::single(centiseconds(10), &[200, 100]);
-    scenario.segments = 2;
-    for plan in &mut scenario.routers {
-        let mut second = plan.instances[0].clone();
-        second.id = InstanceId(1);
-        second.name = "VI_2".into();
-        second.interface = InterfaceId(1);
-        plan.instances.push(second);
-        plan.instances.iter_mut().for_each(|instance| instance.group = Some(GroupId(0)));
-        let members = vec![InstanceId(0), InstanceId(1)];
-        plan.groups = vec![GroupConfig { id: GroupId(0), name: "VG_1".into(), members }];
-    }
+    let scenario = Scenario::single(centiseconds(10), &[200, 100]).grouped();
     let link = |up| Fault::Link { router: R1, segment: InterfaceId(1), up };
     let history = kept(&scenario.with(at(2.0), link(false)).with(at(4.0), link(true)));
     for instance in [InstanceId(0), InstanceId(1)] {
         assert_eq!(history.owners(instance, moment(1.9)), [R1]);
         assert_eq!(history.owners(instance, moment(3.0)), [R2]);
+        assert_eq!(history.owners(instance, history.end), [R1]);
+    }
+}
+
+#[test]
+fn sync_group_yields_together_when_only_one_member_hears_the_better_router() {
+    let segment = InterfaceId(1);
+    let history = kept(
+        &Scenario::single(centiseconds(10), &[200, 100])
+            .grouped()
+            .with(at(0.1), Fault::PowerOff(R1))
+            .with(at(2.0), Scenario::split(segment, &[&[R1], &[R2]]))
+            .with(at(3.0), Fault::PowerOn(R1)),
+    );
+    for instance in [InstanceId(0), InstanceId(1)] {
+        assert_eq!(history.owners(instance, moment(2.9)), [R2]);
         assert_eq!(history.owners(instance, history.end), [R1]);
     }
 }

@@ -11,6 +11,7 @@ mod cover;
 mod preference;
 mod release;
 mod single;
+mod together;
 mod view;
 
 use std::fmt;
@@ -53,6 +54,8 @@ pub enum Rule {
     Stable,
     /// A planned stop leaves no moment without an owner.
     SeamlessStop,
+    /// Members of a sync group own together or not at all.
+    Together,
     /// The run reaches its end.
     Progress,
 }
@@ -80,12 +83,13 @@ trait Watch {
 pub fn all(scenario: &Scenario, history: &History) -> Vec<Violation> {
     let bounds = Bounds::of(scenario);
     let mut view = View::new(scenario, &bounds);
-    let mut watches: [Box<dyn Watch>; 5] = [
+    let mut watches: [Box<dyn Watch>; 6] = [
         Box::new(single::SingleOwner),
         Box::new(cover::Covered::default()),
         Box::new(adverts::AdvertsOnTime::default()),
         Box::new(release::Released::default()),
         Box::new(preference::Preference::default()),
+        Box::new(together::Together::default()),
     ];
     let mut broken = Vec::new();
     let mut now = Moment::ZERO;
