@@ -2,13 +2,14 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use steadfast_daemon::Options;
 
 use crate::command_line::unsupported::Treatment;
 use crate::command_line::{self, DaemonArguments, DaemonLine, Name};
 use crate::terminal::{Stream, complain};
-use crate::{exit, signum, terminal};
+use crate::{config_test, exit, signum, terminal};
 
 /// The version of keepalived whose language, options and files are taken as the reference.
 const KEEPALIVED_VERSION: &str = "2.4.3";
@@ -42,7 +43,12 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> u8 {
 }
 
 fn start(arguments: &DaemonArguments) -> u8 {
-    steadfast_daemon::run(options(arguments))
+    let options = options(arguments);
+    if let Some(log) = &arguments.config_test {
+        let log = (!log.is_empty()).then(|| Path::new(log));
+        return config_test::run(&options, log);
+    }
+    steadfast_daemon::run(options)
 }
 
 fn say(text: &str) {

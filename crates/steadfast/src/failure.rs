@@ -28,6 +28,17 @@ pub(crate) enum Failure {
     /// The lab could not be set up, or a router in it did not do its work.
     #[error("{0}")]
     Lab(String),
+    /// The kernel did not tell about the interfaces.
+    #[error("{0}")]
+    Kernel(#[from] steadfast_kernel::Error),
+    /// A keyword was asked for that does not exist.
+    #[error("there is no keyword '{word}'{}", nearest(*.near))]
+    NoKeyword {
+        /// What was asked for.
+        word: String,
+        /// What may be meant.
+        near: Option<&'static str>,
+    },
     /// An instance was asked for that does not exist.
     #[error("there is no instance '{name}'; {}", existing(.names))]
     NoInstance {
@@ -97,6 +108,13 @@ fn complain_more(text: &str) {
     use std::io::Write as _;
     // Nothing can be said when the terminal is gone.
     let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn nearest(near: Option<&str>) -> String {
+    near.map_or_else(
+        || "; `steadfast keywords` lists them".to_owned(),
+        |near| format!("; did you mean '{near}'?"),
+    )
 }
 
 fn existing(names: &[String]) -> String {

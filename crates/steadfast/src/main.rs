@@ -1,12 +1,15 @@
 //! The steadfast command: the daemon with keepalived's command line, and subcommands that ask it.
 #![forbid(unsafe_code)]
 
+mod check;
 mod command_line;
+mod config_test;
 mod daemon_face;
 mod events;
 mod exit;
 mod failure;
 mod lab;
+mod language;
 mod signum;
 mod status;
 mod terminal;
@@ -59,6 +62,9 @@ fn client(arguments: &[OsString]) -> u8 {
     let result = match subcommand {
         Subcommand::Status(arguments) => status::run(&arguments),
         Subcommand::Events(arguments) => events::run(&arguments),
+        Subcommand::Check(arguments) => check::run(&arguments),
+        Subcommand::Explain(arguments) => language::explain(&arguments),
+        Subcommand::Keywords(arguments) => language::keywords(&arguments),
         Subcommand::Lab(arguments) => lab::run(&arguments),
         Subcommand::Completion(arguments) => command_line::completion(&arguments),
         Subcommand::Man => command_line::man(),

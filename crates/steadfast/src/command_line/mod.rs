@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
+use steadfast_config::Code;
 use steadfast_daemon::options;
 use steadfast_lab::demo::Scenario;
 
@@ -80,6 +81,12 @@ pub(crate) enum Subcommand {
     Status(StatusArguments),
     /// Show what happened, and with --follow what happens
     Events(EventsArguments),
+    /// Read configurations and say everything that is to be said about them
+    Check(CheckArguments),
+    /// Explain a diagnostic
+    Explain(ExplainArguments),
+    /// Document the keywords of keepalived.conf
+    Keywords(KeywordsArguments),
     /// See failovers on this machine, measured, in namespaces that touch nothing else
     Lab(LabArguments),
     /// Print a completion script for a shell
@@ -146,6 +153,66 @@ pub(crate) struct EventsArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) daemon: Where,
+}
+
+/// `steadfast check`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast check /etc/keepalived/keepalived.conf
+  steadfast check --any-machine --format sarif nodes/*.conf > check.sarif
+  steadfast check --allow SF0136 keepalived.conf
+
+Exit status: 0 no error, 1 an error, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
+pub(crate) struct CheckArguments {
+    /// The files
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// How to print it
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// Pass over warnings and notes of this code; may be repeated
+    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    pub(crate) allow: Vec<Code>,
+    /// The files are for another machine: take every interface, user and script they name as present
+    #[arg(long)]
+    pub(crate) any_machine: bool,
+    /// Name that @ conditions compare with [default: the host name up to its first dot]
+    #[arg(short = 'i', long, value_name = "ID")]
+    pub(crate) config_id: Option<String>,
+    /// Make every problem of an include an error
+    #[arg(short = 'e', long)]
+    pub(crate) all_config: bool,
+}
+
+/// How `steadfast check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    /// With the lines, for people
+    Text,
+    /// A list with a document for each file
+    Json,
+    /// SARIF 2.1.0, for code scanning services
+    Sarif,
+}
+
+/// `steadfast explain`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Example:
+  steadfast explain SF0101")]
+pub(crate) struct ExplainArguments {
+    /// The code in brackets of a message; without it, all codes are listed
+    pub(crate) code: Option<Code>,
+}
+
+/// `steadfast keywords`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast keywords               every keyword in one line
+  steadfast keywords advert_int    everything about one
+  steadfast keywords | grep 'not active yet'")]
+pub(crate) struct KeywordsArguments {
+    /// The keyword
+    pub(crate) word: Option<String>,
 }
 
 /// `steadfast lab`

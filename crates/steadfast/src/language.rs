@@ -1,0 +1,161 @@
+//! `steadfast keywords` and `steadfast explain`: the language and its diagnostics, from their tables.
+
+use std::fmt::Write as _;
+
+use steadfast_config::Code;
+use steadfast_config::keyword::{self, Reload, Repeat, Row, Support};
+use steadfast_config::suggest::did_you_mean;
+
+use crate::command_line::{ExplainArguments, KeywordsArguments};
+use crate::exit;
+use crate::failure::Failure;
+use crate::terminal::{self, Paint, Palette, Stream};
+
+/// `steadfast keywords`
+pub(crate) fn keywords(arguments: &KeywordsArguments) -> Result<u8, Failure> {
+    let palette = Stream::Output.palette();
+    let text = match &arguments.word {
+        None => every_keyword(palette),
+        Some(word) => one_keyword(word, palette)?,
+    };
+    terminal::print(&text)?;
+    Ok(exit::SUCCESS)
+}
+
+/// Longer keywords with their grammar have their description on the next line.
+const HEAD_COLUMNS: usize = 32;
+
+/// What each keyword takes and does, block by block.
+fn every_keyword(palette: Palette) -> String {
+    let mut text = String::new();
+    let mut block = None;
+    for row in keyword::table() {
+        if block.replace(row.block) != Some(row.block) {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{}", palette.paint(Paint::Strong, row.block));
+        }
+        let mark = match row.entry.support {
+            Support::Active => String::new(),
+            Support::Accepted(_) => palette.paint(Paint::Warn, " (not active yet)"),
+        };
+        let head = head(&row);
+        if head.len() <= HEAD_COLUMNS {
+            let _ = writeln!(text, "  {head:<HEAD_COLUMNS$}  {}{mark}", row.entry.doc);
+        } else {
+            let _ = writeln!(text, "  {head}\n      {}{mark}", row.entry.doc);
+        }
+    }
+    text
+}
+
+/// Every keyword of that name, and the options that begin with it, in full.
+fn one_keyword(word: &str, palette: Palette) -> Result<String, Failure> {
+    let named = |row: &Row| row.entry.name.split(' ').next() == Some(word) || row.entry.name == word;
+    let mut text = String::new();
+    for row in keyword::table().filter(named) {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        describe(&mut text, &row, palette);
+    }
+    if text.is_empty() {
+        let near = did_you_mean(word, keyword::table().map(|row| row.entry.name));
+        return Err(Failure::NoKeyword { word: word.to_owned(), near });
+    }
+    Ok(text)
+}
+
+fn head(row: &Row) -> String {
+    format!("{} {}", row.entry.name, row.entry.argument.grammar()).trim_end().to_owned()
+}
+
+fn describe(text: &mut String, row: &Row, palette: Palette) {
+    let entry = row.entry;
+    let _ = writeln!(text, "{}", palette.paint(Paint::Strong, &head(row)));
+    let _ = writeln!(text, "  {}", entry.doc);
+    let mut fact = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {}{value}", palette.paint(Paint::Faint, &format!("{label:<16}")));
+    };
+    fact("in", row.block);
+    fact("default", entry.default);
+    fact(
+        "written again",
+        match entry.repeat {
+            Repeat::Last => "the last one counts",
+            Repeat::First => "the first one counts, others are reported",
+            Repeat::Adds => "adds to those before",
+        },
+    );
+    fact(
+        "at a reload",
+        match entry.reload {
+            Reload::NextUse => "nothing happens until the next event that uses it",
+            Reload::InPlace => "takes effect at once; state and timers stay",
+            Reload::Difference => "only what was added or removed moves",
+            Reload::ScriptRestart => "the script is started anew, its result is kept",
+            Reload::Restart => "the instance starts anew",
+            Reload::Refused => "is refused; restart the daemon",
+            Reload::StartOnly => "is ignored; it is read at start only",
+        },
+    );
+    if let Some(successor) = entry.successor {
+        fact("deprecated", &format!("write {successor}"));
+    }
+    if let Support::Accepted(feature) = entry.support {
+        fact("not active yet", feature.title());
+    }
+}
+
+/// `steadfast explain`
+pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8, Failure> {
+    let palette = Stream::Output.palette();
+    let text = match arguments.code {
+        Some(code) => format!(
+            "{}\n\n{}\n\nSeverity: {}. {}\n",
+            palette.paint(Paint::Strong, &format!("{code}: {}", code.title())),
+            code.explanation(),
+            code.severity(),
+            silencing(code)
+        ),
+        None => Code::ALL.iter().fold(String::new(), |mut text, code| {
+            let _ = writeln!(text, "{code}  {:<8} {}", code.severity().to_string(), code.title());
+            text
+        }),
+    };
+    terminal::print(&text)?;
+    Ok(exit::SUCCESS)
+}
+
+fn silencing(code: Code) -> String {
+    if code.severity() < steadfast_config::Severity::Error {
+        format!("`steadfast check --allow {code}` passes over it.")
+    } else {
+        "It cannot be passed over.".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_keyword_is_told_in_full() {
+        insta::assert_snapshot!(one_keyword("advert_int", Palette::Plain).unwrap());
+    }
+
+    #[test]
+    fn every_row_is_told() {
+        let text = every_keyword(Palette::Plain);
+        let lines = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
+        assert_eq!(lines, keyword::table().count());
+    }
+
+    #[test]
+    fn a_misspelt_keyword_is_answered_by_the_right_one() {
+        let failure = one_keyword("prioritty", Palette::Plain).unwrap_err();
+        assert_eq!(failure.to_string(), "there is no keyword 'prioritty'; did you mean 'priority'?");
+    }
+}
