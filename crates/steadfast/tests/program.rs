@@ -127,3 +127,83 @@ fn a_closed_pipe_ends_quietly() {
     let (_, err, status) = told(&child.wait_with_output().unwrap());
     assert_eq!((err.as_str(), status), ("", Some(0)));
 }
+
+/// A configuration file that goes with the test.
+struct Configuration(PathBuf);
+
+impl Configuration {
+    #[expect(clippy::unwrap_used, reason = "a test that cannot write its file fails")]
+    fn new(name: &str, text: &str) -> Self {
+        let path = scratch(name);
+        std::fs::write(&path, text).unwrap();
+        Self(path)
+    }
+
+    fn path(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
+
+impl Drop for Configuration {
+    fn drop(&mut self) {
+        // Nothing depends on it.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const GOOD: &str =
+    "vrrp_instance V { interface lo\n virtual_router_id 1\n virtual_ipaddress { 192.0.2.1/24\n }\n }\n";
+
+#[test]
+fn the_config_test_has_keepalived_s_statuses() {
+    let cases = [
+        ("empty", "", 0),
+        ("unknown", "nosuch_keyword 1\n", 5),
+        ("parameter", "vrrp_instance V {\n interface\n}\n", 2),
+    ];
+    for (name, text, expected) in cases {
+        let configuration = Configuration::new(name, text);
+        let (out, err, status) = told(&steadfast(&["-t", "-f", configuration.path()]));
+        assert_eq!((out.as_str(), status), ("", Some(expected)), "{name}: {err}");
+        assert_eq!(err.is_empty(), expected == 0, "{name}: {err}");
+    }
+    let (_, err, status) = told(&steadfast(&["-t", "-f", "/nonexistent/x.conf"]));
+    assert_eq!(status, Some(4), "{err}");
+    assert!(err.contains("/nonexistent/x.conf"), "{err}");
+}
+
+#[test]
+fn the_config_test_writes_into_a_log_if_told() {
+    let configuration = Configuration::new("logged", "nosuch_keyword 1\n");
+    let log = Configuration::new("log", "before\n");
+    let (out, err, status) =
+        told(&steadfast(&[&format!("--config-test={}", log.path()), "-f", configuration.path()]));
+    assert_eq!((out.as_str(), err.as_str(), status), ("", "", Some(5)));
+    let text = std::fs::read_to_string(&log.0).unwrap();
+    assert!(text.starts_with("before\n") && text.contains("nosuch_keyword"), "{text}");
+}
+
+#[test]
+fn check_prints_for_people_and_for_programs() {
+    let good = Configuration::new("good", GOOD);
+    let bad = Configuration::new("bad", "vrrp_instanse V {\n}\n");
+    let (out, _, status) = told(&steadfast(&["check", "--any-machine", good.path()]));
+    assert_eq!(status, Some(0), "{out}");
+    assert!(out.contains("1 instance, 1 virtual address"), "{out}");
+
+    let (out, _, status) = told(&steadfast(&["check", "--any-machine", good.path(), bad.path()]));
+    assert_eq!(status, Some(1), "{out}");
+    assert!(out.contains("did you mean 'vrrp_instance'?"), "{out}");
+    assert!(!out.contains('\u{1b}'), "colours in a pipe: {out}");
+
+    let paths = [good.path(), bad.path()];
+    let (out, _, _) = told(&steadfast(&["check", "--format", "json", paths[0], paths[1]]));
+    let documents: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    let files: Vec<_> = documents.iter().map(|document| document["file"].as_str().unwrap()).collect();
+    assert_eq!(files, paths);
+
+    let (out, _, _) = told(&steadfast(&["check", "--format", "sarif", paths[0], paths[1]]));
+    let log: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(log["version"], "2.1.0");
+    assert_eq!(log["runs"].as_array().map(Vec::len), Some(2));
+}
