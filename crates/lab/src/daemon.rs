@@ -132,11 +132,24 @@ impl Daemon {
         }
     }
 
-    /// The vrrp process: the one that wrote the pid file given by `-r`. None while there is none.
+    /// The vrrp process: the one whose pid file is given by `-r`, or else the supervisor's first
+    /// child that runs the same program. None while there is none.
     pub fn vrrp_worker(&self) -> Option<u32> {
-        let written = self.host.read(&format!("{}/v.pid", self.folder)).ok()?;
-        let inside: u32 = written.trim().parse().ok()?;
-        self.host.processes().ok()?.into_iter().find(|pid| pid_inside(*pid) == Some(inside))
+        let processes = self.host.processes().ok()?;
+        match self.host.read(&format!("{}/v.pid", self.folder)) {
+            Ok(written) => {
+                let inside: u32 = written.trim().parse().ok()?;
+                processes.into_iter().find(|pid| pid_inside(*pid) == Some(inside))
+            }
+            Err(_) => {
+                let program = |pid| fs::read_link(format!("/proc/{pid}/exe")).ok();
+                let own = program(self.pid())?;
+                processes.into_iter().find(|pid| {
+                    kinship(*pid).is_some_and(|kin| kin.parent == self.pid())
+                        && program(*pid).as_ref() == Some(&own)
+                })
+            }
+        }
     }
 
     /// How it ended, if it has.

@@ -155,10 +155,7 @@ impl Stage {
     }
 
     fn kill_worker(&mut self, since: Instant) -> Result<Option<String>> {
-        let worker = self
-            .daemon1()?
-            .vrrp_worker()
-            .context("router1's daemon has written no pid file of its worker")?;
+        let worker = self.daemon1()?.vrrp_worker().context("router1's daemon has no vrrp worker")?;
         crate::host::send(worker, Signal::KILL);
         self.wait_for("a new vrrp worker on router1", |stage| {
             stage.daemon1.as_ref().and_then(Daemon::vrrp_worker).is_some_and(|new| new != worker)
