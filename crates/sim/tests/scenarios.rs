@@ -258,6 +258,16 @@ fn sync_group_yields_together_when_only_one_member_hears_the_better_router() {
 }
 
 #[test]
+fn sync_group_stays_backup_while_one_member_hears_the_master() {
+    let scenario = Scenario::single(centiseconds(10), &[200, 100])
+        .grouped()
+        .with(at(2.0), Scenario::split(InterfaceId(1), &[&[R1], &[R2]]));
+    let history = kept(&scenario);
+    assert_eq!(changes(&history, moment(1.0)), 0, "{}", history.trace(history.end, 50));
+    assert_eq!(history.owners(InstanceId(1), history.end), [R1]);
+}
+
+#[test]
 fn owner_is_master_at_once_and_takes_its_addresses_back() {
     let scenario = Scenario::single(centiseconds(10), &[Priority::OWNER.get(), 100])
         .with(at(2.0), Fault::PowerOff(R1))
