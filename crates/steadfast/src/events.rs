@@ -1,6 +1,6 @@
 //! `steadfast events`: the event stream, one line each.
 
-use steadfast_daemon::client::{Client, ClientError};
+use steadfast_daemon::client::Client;
 use steadfast_daemon::record::{Record, Severity};
 
 use crate::command_line::EventsArguments;
@@ -10,12 +10,10 @@ use crate::terminal::{self, Paint, Palette, Stream, harmless};
 
 /// Prints the events, and gives the exit status.
 pub(crate) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
-    let socket = arguments.daemon.socket();
-    let failed = |error: ClientError| Failure::Client { error, socket: socket.clone() };
-    let client = Client::connect(&socket).map_err(failed)?;
+    let client = Client::connect(&arguments.daemon.socket())?;
     let palette = Stream::Output.palette();
-    for record in client.events(arguments.follow).map_err(failed)? {
-        let record = record.map_err(failed)?;
+    for record in client.events(arguments.follow)? {
+        let record = record?;
         let mut line = if arguments.json { serde_json::to_string(&record)? } else { line(&record, palette) };
         line.push('\n');
         // Each line at once: whoever follows wants to see it when it happens.

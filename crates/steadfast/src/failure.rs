@@ -1,7 +1,6 @@
 //! Why a subcommand did not do its work, and what to do about it.
 
 use std::io;
-use std::path::PathBuf;
 
 use steadfast_daemon::client::ClientError;
 
@@ -12,13 +11,8 @@ use crate::terminal::{Stream, complain};
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
     /// The daemon could not be asked.
-    #[error("{error}")]
-    Client {
-        /// What happened.
-        error: ClientError,
-        /// The socket that was tried.
-        socket: PathBuf,
-    },
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -69,23 +63,24 @@ impl Failure {
 
     fn status(&self) -> u8 {
         match self {
-            Self::Client { error, .. } if is_absence(error) => exit::NO_DAEMON,
+            Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
             _ => exit::FAILURE,
         }
     }
 
     fn advice(&self) -> Option<String> {
-        let Self::Client { error, socket } = self else { return None };
-        let socket = socket.display();
+        let Self::Client(error) = self else { return None };
         Some(match error {
-            ClientError::Missing { .. } | ClientError::NobodyListens { .. } => format!(
+            ClientError::Missing { .. } | ClientError::NobodyListens { .. } => {
                 "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
                  A daemon with another pid file or --control-socket has its socket elsewhere: name it with\n\
-                 -p PIDFILE or --control-socket PATH (tried: {socket})."
-            ),
-            ClientError::NotAllowed { .. } => format!(
-                "Run this as root, or start the daemon with --control-group GROUP and be a member of it (tried: {socket})."
-            ),
+                 -p PIDFILE or --control-socket PATH."
+                    .to_owned()
+            }
+            ClientError::NotAllowed { .. } => {
+                "Run this as root, or start the daemon with --control-group GROUP and be a member of it."
+                    .to_owned()
+            }
             ClientError::Silent(_) => {
                 "Its process may be stopped or starved; see `ps -o stat,wchan` and the log.".to_owned()
             }
@@ -131,10 +126,12 @@ fn existing(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn failure(error: ClientError) -> Failure {
-        Failure::Client { error, socket: PathBuf::from("/run/x.sock") }
+        Failure::Client(error)
     }
 
     #[test]

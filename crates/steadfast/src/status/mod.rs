@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use steadfast_daemon::client::{Client, ClientError};
+use steadfast_daemon::client::Client;
 use steadfast_daemon::report::Status;
 
 use crate::command_line::StatusArguments;
@@ -17,9 +17,7 @@ use crate::terminal::{self, Palette, Stream};
 
 /// Prints the status, and gives the exit status.
 pub(crate) fn run(arguments: &StatusArguments) -> Result<u8, Failure> {
-    let socket = arguments.daemon.socket();
-    let failed = |error: ClientError| Failure::Client { error, socket: socket.clone() };
-    let status = Client::connect(&socket).and_then(|mut client| client.status()).map_err(failed)?;
+    let status = Client::connect(&arguments.daemon.socket())?.status()?;
     let named = !arguments.instances.is_empty();
     let status = only(status, &arguments.instances)?;
     let text = if arguments.json {

@@ -188,7 +188,7 @@ pub(super) fn scripts(text: &mut String, status: &Status, view: View) {
 }
 
 fn result(script: &Script) -> Cell {
-    let running = if script.running { ", runs" } else { "" };
+    let running = if script.running { ", running" } else { "" };
     match (script.success, &script.outcome) {
         (None, _) => Cell::painted(Paint::Warn, format!("no run ended yet{running}")),
         (Some(true), _) => Cell::painted(Paint::Good, format!("good{running}")),
