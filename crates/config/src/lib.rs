@@ -6,6 +6,7 @@ pub mod code;
 mod definition;
 pub mod diagnostic;
 mod expand;
+pub mod format;
 mod include;
 mod input;
 pub mod json;
