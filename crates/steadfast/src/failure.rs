@@ -1,6 +1,7 @@
 //! Why a subcommand did not do its work, and what to do about it.
 
 use std::io;
+use std::path::PathBuf;
 
 use steadfast_daemon::client::ClientError;
 
@@ -25,6 +26,14 @@ pub(crate) enum Failure {
     /// The kernel did not tell about the interfaces.
     #[error("{0}")]
     Kernel(#[from] steadfast_kernel::Error),
+    /// A file could not be read or written.
+    #[error("{}: {source}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// A keyword was asked for that does not exist.
     #[error("there is no keyword '{word}'{}", nearest(*.near))]
     NoKeyword {
@@ -126,8 +135,6 @@ fn existing(names: &[String]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use super::*;
 
     fn failure(error: ClientError) -> Failure {

@@ -8,6 +8,7 @@ mod daemon_face;
 mod events;
 mod exit;
 mod failure;
+mod fmt;
 mod lab;
 mod language;
 mod signum;
@@ -63,6 +64,7 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Status(arguments) => status::run(&arguments),
         Subcommand::Events(arguments) => events::run(&arguments),
         Subcommand::Check(arguments) => check::run(&arguments),
+        Subcommand::Fmt(arguments) => fmt::run(&arguments),
         Subcommand::Explain(arguments) => language::explain(&arguments),
         Subcommand::Keywords(arguments) => language::keywords(&arguments),
         Subcommand::Lab(arguments) => lab::run(&arguments),

@@ -83,6 +83,8 @@ pub(crate) enum Subcommand {
     Events(EventsArguments),
     /// Read configurations and say everything that is to be said about them
     Check(CheckArguments),
+    /// Bring configurations into normal layout; meaning and comments stay
+    Fmt(FmtArguments),
     /// Explain a diagnostic
     Explain(ExplainArguments),
     /// Document the keywords of keepalived.conf
@@ -193,6 +195,23 @@ pub(crate) enum Format {
     Json,
     /// SARIF 2.1.0, for code scanning services
     Sarif,
+}
+
+/// `steadfast fmt`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast fmt /etc/keepalived/keepalived.conf
+  steadfast fmt --check nodes/*.conf       name the files that are not in normal layout
+  steadfast fmt - < old.conf > new.conf
+
+Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, 2 wrong usage.")]
+pub(crate) struct FmtArguments {
+    /// The files; - is standard input, which goes to standard output
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Change nothing; name the files that would be changed
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// `steadfast explain`
