@@ -207,3 +207,14 @@ fn check_prints_for_people_and_for_programs() {
     assert_eq!(log["version"], "2.1.0");
     assert_eq!(log["runs"].as_array().map(Vec::len), Some(2));
 }
+
+#[test]
+fn fmt_names_and_then_mends_what_is_not_in_normal_layout() {
+    let file = Configuration::new("fmt", "vrrp_instance   V {\ninterface lo # why\n}\n");
+    let (out, err, status) = told(&steadfast(&["fmt", "--check", file.path()]));
+    assert_eq!((out.trim_end(), err.as_str(), status), (file.path(), "", Some(1)));
+    assert_eq!(told(&steadfast(&["fmt", file.path()])), (String::new(), String::new(), Some(0)));
+    assert_eq!(told(&steadfast(&["fmt", "--check", file.path()])), (String::new(), String::new(), Some(0)));
+    let text = std::fs::read_to_string(&file.0).unwrap();
+    assert!(text.starts_with("vrrp_instance V {\n") && text.contains("# why"), "{text}");
+}
