@@ -261,7 +261,7 @@ codes! {
         "Virtual router number, interface and address family name a virtual router; two instances may not agree in all. keepalived refuses to start.";
     305 NoAddresses Error General "vrrp_instance without an address"
         "Version 3 and strict instances need an address, or no_virtual_ipaddress. keepalived refuses to start.";
-    306 NoAddressesV2 Warning Silent "vrrp_instance without an address"
+    306 NoAddressesV2 Warning General "vrrp_instance without an address"
         "An instance without address is allowed in version 2 but seldom meant; no_virtual_ipaddress says that it is.";
     307 VersionConflict Error General "protocol version that does not fit"
         "IPv6 instances are version 3, and the version is given once.";
@@ -289,7 +289,7 @@ codes! {
         "An advert holds at most 255 addresses and must fit the interface; the others are moved to the excluded ones.";
     319 FamilyMismatch Error General "address of the other family"
         "An instance is IPv4 or IPv6; addresses of the other family belong into virtual_ipaddress_excluded.";
-    320 AddressTwice Error General "address is given twice"
+    320 AddressTwice Warning Silent "address is given twice"
         "The address is in the instance already; the second one is passed over.";
     321 IntervalRounded Error General "advert interval that the packet cannot carry"
         "Version 2 carries whole seconds from 1 to 255, version 3 hundredths of a second up to 40.95; the interval is rounded.";
@@ -324,7 +324,7 @@ codes! {
         "The password travels readable in every advert and protects from mistakes only, not from people (RFC 3768 section 10). auth_hmac protects.";
     405 SubSecondVersion2 Warning Silent "advert interval below a second in version 2"
         "Version 2 carries whole seconds; use version 3.";
-    406 ServerTwice Warning Silent "real server is given twice"
+    406 ServerTwice Error General "real server is given twice"
         "Address and port agree with an earlier real_server of the same virtual_server; the second one is dropped.";
     407 TimeoutAboveInterval Warning Silent "timeout above the interval"
         "A check that runs into its timeout is still running when the next one is due, so checks are left out.";
@@ -337,12 +337,14 @@ codes! {
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
     502 ScriptNotExecutable Error General "script may not be executed"
         "The account that runs it has no right to execute the file. The script is disabled.";
+    507 ScriptSecurityOff Warning Security "scripts run without enable_script_security"
+        "Scripts run, and nothing checks that only root can change them. Set enable_script_security, and script_user to an account without rights.";
     503 ScriptInsecure Warning Security "script that others can change runs as root"
         "Who can write the file or a folder above it can become root. Make root own the path, take write permission from others, and set enable_script_security.";
     504 UnknownAccount Error General "account does not exist"
         "No user or group of that name exists on this machine. The script is dropped.";
-    505 NoScriptUser Warning Silent "no account for scripts"
-        "No script_user is given and there is no user keepalived_script, so scripts run with the daemon's own rights.";
+    505 NoScriptUser Error General "no account for scripts"
+        "enable_script_security demands an account for every script. No script_user is given and there is no user keepalived_script, so the script is dropped.";
     506 NotInThisBuild Error General "feature that keepalived's build here lacks"
         "Debian's keepalived is built without it and says so.";
 }

@@ -165,13 +165,16 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     let mut known = Known::default();
     let mut features = std::collections::BTreeMap::new();
     let mut stopped = false;
+    let mut preference = None;
     while let Some(block) = reader.next_block(&mut diagnostics) {
         let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
         context.features = std::mem::take(&mut features);
+        context.next_preference = preference.unwrap_or(context.next_preference);
         if let Some(node) = block.root() {
             drafts.take_up(node, &mut context);
         }
         stopped |= context.stopped;
+        preference = Some(context.next_preference);
         features = context.features;
         reader.recycle(block);
     }

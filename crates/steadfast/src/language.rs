@@ -86,6 +86,7 @@ fn describe(text: &mut String, row: &Row, palette: Palette) {
         match entry.repeat {
             Repeat::Last => "the last one counts",
             Repeat::First => "the first one counts, others are reported",
+            Repeat::Replaces => "the last one counts, earlier ones are reported",
             Repeat::Adds => "adds to those before",
         },
     );

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_wire::vrrp::{Family, Version};
 
-use crate::code::{Class, Code};
+use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::Context;
 use crate::lower::drafts::InstanceDraft;
@@ -90,24 +90,11 @@ fn interfaces(instance: &mut VrrpInstance, global: &Global, context: &mut Contex
             }
             return true;
         }
-        let Some(interface) = entry.interface.clone().filter(|interface| Some(interface) != own.as_ref())
-        else {
+        let Some(interface) = entry.interface.clone().filter(|_| !global.dynamic_interfaces) else {
             return true;
         };
-        if global.dynamic_interfaces || context.machine.interface(&interface).is_some() {
-            return true;
-        }
-        *unusable = true;
-        let names = context.machine.interface_names();
-        let span = entry.site.0;
-        let message = format!("({name}) there is no interface '{interface}' for {}", entry.address);
-        context.push(
-            Diagnostic::new(Code::InterfaceMissing, span, message).class(Class::General).did_you_mean(
-                span,
-                &interface,
-                names.iter().map(String::as_str),
-            ),
-        );
+        let what = format!("({name}) {}", entry.address);
+        *unusable |= super::interfaces::missing(&interface, entry.site.0, &what, context);
         true
     };
     instance.addresses.retain_mut(&mut complete);

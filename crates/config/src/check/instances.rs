@@ -11,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::keyword::instance::INSTANCE;
 use crate::lower::drafts::{AuthenticationDraft, InstanceDraft};
 use crate::lower::{Context, Drafts, Seen};
-use crate::model::{Authentication, Global, VrrpInstance};
+use crate::model::{AuthType, Authentication, Global, VrrpInstance};
 use crate::span::Span;
 use crate::value::{Interval, Name};
 
@@ -115,6 +115,8 @@ impl Check<'_, '_, '_> {
         self.interval();
         self.strict_mode();
         self.interface();
+        self.virtual_interface();
+        self.named_interfaces();
         addresses::check(self.draft, self.global, self.context, &mut self.unusable);
         self.tracks();
     }
@@ -173,7 +175,8 @@ impl Check<'_, '_, '_> {
             return;
         }
         if self.written("unicast_ttl") {
-            self.draft.scratch.unicast_keyword.get_or_insert(self.draft.draft.span);
+            self.instance().unicast_ttl = None;
+            self.report(Code::SettingIgnored, "unicast_ttl without a peer means nothing; it is cleared");
         }
         let Some(span) = self.draft.scratch.unicast_keyword else { return };
         let name = Name::clone(&self.instance().name);
@@ -205,7 +208,10 @@ impl Check<'_, '_, '_> {
             }
         };
         let message = format!("({name}) authentication is ignored: {why}");
-        self.context.push(Diagnostic::new(Code::AuthenticationIgnored, span, message));
+        let diagnostic = Diagnostic::new(Code::AuthenticationIgnored, span, message);
+        // keepalived says nothing of a password without a kind.
+        let diagnostic = if kind.is_none() { diagnostic.class(Class::Silent) } else { diagnostic };
+        self.context.push(diagnostic);
     }
 
     fn state_and_priority(&mut self) {
@@ -218,6 +224,15 @@ impl Check<'_, '_, '_> {
             instance.initial_master = true;
         }
         let is_owner = instance.priority == Priority::OWNER;
+        let with_header = instance.authentication.as_ref().is_some_and(|auth| auth.kind == AuthType::Header);
+        if with_header && instance.initial_master && !is_owner {
+            instance.initial_master = false;
+            self.report(
+                Code::SettingIgnored,
+                "an instance with AH cannot start as MASTER; it starts as BACKUP",
+            );
+        }
+        let instance = self.instance();
         if instance.strict && instance.initial_master != is_owner {
             instance.initial_master = is_owner;
             if !is_owner {
@@ -346,18 +361,10 @@ impl Check<'_, '_, '_> {
         let instance_name = Name::clone(&self.instance().name);
         match self.context.machine.interface(&name) {
             None => {
-                if self.global.dynamic_interfaces {
-                    return;
+                if !self.global.dynamic_interfaces {
+                    let what = format!("({instance_name})");
+                    self.unusable |= super::interfaces::missing(&name, span, &what, self.context);
                 }
-                self.unusable = true;
-                let names = self.context.machine.interface_names();
-                let message = format!("({instance_name}) there is no interface '{name}'");
-                self.context.push(
-                    Diagnostic::new(Code::InterfaceMissing, span, message)
-                        .class(Class::General)
-                        .note("with dynamic_interfaces it may appear later")
-                        .did_you_mean(span, &name, names.iter().map(String::as_str)),
-                );
             }
             Some(facts) if facts.loopback => {
                 let message = format!("({instance_name}) '{name}' is the loopback interface");
@@ -371,6 +378,48 @@ impl Check<'_, '_, '_> {
                 self.context.push(Diagnostic::new(Code::InterfaceUnsuitable, span, message));
             }
             Some(_) => {}
+        }
+    }
+
+    fn virtual_interface(&mut self) {
+        let instance = self.instance();
+        if instance.vmac.is_none() {
+            return;
+        }
+        let unicast = instance.is_unicast();
+        let promote = std::mem::take(&mut instance.promote_secondaries);
+        let transmit = !instance.vmac_transmit_on_parent;
+        instance.vmac_transmit_on_parent |= unicast;
+        if unicast && transmit {
+            self.report(Code::ValueReplaced, "unicast with use_vmac needs vmac_xmit_base; it is set");
+        }
+        if promote {
+            self.report(Code::SettingIgnored, "promote_secondaries holds for VMACs anyway");
+        }
+    }
+
+    /// Interfaces of the VRF, routes and rules.
+    fn named_interfaces(&mut self) {
+        if self.global.dynamic_interfaces {
+            return;
+        }
+        let instance = &self.draft.draft.value;
+        let mut named: Vec<(Name, Span, &str)> = Vec::new();
+        let vrf_span = self.draft.scratch.vrf_span.unwrap_or(self.draft.draft.span);
+        named.extend(instance.vrf.iter().map(|name| (Name::clone(name), vrf_span, "vrf")));
+        for route in &instance.routes {
+            let hops = route.next_hops.iter().filter_map(|hop| hop.interface.as_ref());
+            let names = route.interface.iter().chain(hops);
+            named.extend(names.map(|name| (Name::clone(name), route.site.0, "route")));
+        }
+        for rule in &instance.rules {
+            let names = rule.input_interface.iter().chain(&rule.output_interface);
+            named.extend(names.map(|name| (Name::clone(name), rule.site.0, "rule")));
+        }
+        let owner = format!("({})", instance.name);
+        for (name, span, what) in named {
+            self.unusable |=
+                super::interfaces::missing(&name, span, &format!("{owner} {what}"), self.context);
         }
     }
 
@@ -404,16 +453,8 @@ impl Check<'_, '_, '_> {
             .map(|tracked| (Name::clone(&tracked.name), tracked.site.0))
             .collect();
         for (interface, span) in missing {
-            self.unusable = true;
-            let names = self.context.machine.interface_names();
-            let message = format!("({name}) there is no interface '{interface}' to follow");
-            self.context.push(
-                Diagnostic::new(Code::InterfaceMissing, span, message).class(Class::General).did_you_mean(
-                    span,
-                    &interface,
-                    names.iter().map(String::as_str),
-                ),
-            );
+            let what = format!("({name}) track_interface");
+            self.unusable |= super::interfaces::missing(&interface, span, &what, self.context);
         }
     }
 }

@@ -4,7 +4,9 @@ mod addresses;
 mod advice;
 mod groups;
 mod instances;
+pub(crate) mod interfaces;
 mod scripts;
+pub(crate) mod servers;
 
 use crate::lower::{Context, Drafts};
 use crate::model::Model;
@@ -17,6 +19,7 @@ pub(crate) fn complete(drafts: Drafts, context: &mut Context<'_>) -> (Model, boo
     let mut unusable = false;
     scripts::complete(&mut drafts, context);
     groups::inherit(&mut drafts);
+    unusable |= interfaces::complete(&mut drafts, context);
     unusable |= instances::complete(&mut drafts, context);
     groups::complete(&mut drafts, context);
     let model = Model {

@@ -1,12 +1,13 @@
 //! Accounts and files of scripts.
 
+use std::collections::BTreeSet;
+
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
-use crate::keyword::global::GLOBAL;
 use crate::load::ScriptState;
 use crate::lower::{Context, Drafts};
-use crate::model::{Account, Notify, Script};
-use crate::span::Span;
+use crate::model::{Account, CheckKind, Notify, Script, Tracked};
+use crate::value::Name;
 
 /// The account that scripts run as when nothing names one, if it exists.
 const DEFAULT_ACCOUNT: &str = "keepalived_script";
@@ -15,30 +16,86 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let account = default_account(drafts, context);
     let secure = drafts.global.enable_script_security;
+    vrrp(drafts, &mut ScriptCheck { account: account.clone(), secure, warned: false }, context);
+    checkers(drafts, &mut ScriptCheck { account: account.clone(), secure, warned: false }, context);
     let mut check = ScriptCheck { account, secure, warned: false };
-    drafts.scripts.retain_mut(|draft| {
-        let owner = format!("vrrp_script '{}'", draft.value.name);
-        let keep = check.script(&mut draft.value.script, &owner, draft.span, context);
-        if !keep {
-            context.known.scripts.remove(&draft.value.name);
+    let global = &mut drafts.global;
+    let fifos = [&mut global.notify_fifo, &mut global.vrrp_notify_fifo, &mut global.lvs_notify_fifo];
+    let fifo_scripts = fifos.into_iter().flatten().map(|fifo| &mut fifo.script);
+    let own = [&mut global.startup_script, &mut global.shutdown_script];
+    for slot in fifo_scripts.chain(own) {
+        if slot.as_mut().is_some_and(|script| check.script(script, "global", context) != Fate::Kept) {
+            *slot = None;
         }
-        keep
+    }
+}
+
+/// What becomes of a script.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Kept,
+    /// Its file cannot be run.
+    NoFile,
+    /// Nobody can run it.
+    NoAccount,
+}
+
+fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>) {
+    let mut without_file: BTreeSet<Name> = BTreeSet::new();
+    let mut without_account: BTreeSet<Name> = BTreeSet::new();
+    drafts.scripts.retain_mut(|draft| {
+        let name = Name::clone(&draft.value.name);
+        let fate = check.script(&mut draft.value.script, &format!("vrrp_script '{name}'"), context);
+        match fate {
+            Fate::Kept => return true,
+            Fate::NoFile => {
+                let message = format!("vrrp_script '{name}' is disabled: its program cannot be run");
+                context.push(Diagnostic::new(Code::ScriptMissing, draft.span, message));
+                without_file.insert(name)
+            }
+            Fate::NoAccount => without_account.insert(name),
+        };
+        false
     });
-    let known = std::mem::take(&mut context.known.scripts);
-    let exists = |tracked: &crate::model::Tracked| known.contains_key(&tracked.name);
+    let keep = |tracked: &Tracked, context: &mut Context<'_>| {
+        if without_account.contains(&tracked.name) {
+            let message = format!("vrrp_script '{}' was dropped and cannot be followed", tracked.name);
+            context.push(Diagnostic::new(Code::TrackedUnknown, tracked.site.0, message));
+            return false;
+        }
+        !without_file.contains(&tracked.name)
+    };
     for draft in &mut drafts.instances {
         let instance = &mut draft.draft.value;
-        instance.tracks.scripts.retain(exists);
+        instance.tracks.scripts.retain(|tracked| keep(tracked, context));
         let owner = format!("({})", instance.name);
-        check.notify(&mut instance.notify, &owner, draft.draft.span, context);
+        check.notify(&mut instance.notify, &owner, context);
     }
     for draft in &mut drafts.groups {
         let group = &mut draft.draft.value;
-        group.tracks.scripts.retain(exists);
+        group.tracks.scripts.retain(|tracked| keep(tracked, context));
         let owner = format!("({})", group.name);
-        check.notify(&mut group.notify, &owner, draft.draft.span, context);
+        check.notify(&mut group.notify, &owner, context);
     }
-    context.known.scripts = known;
+}
+
+fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>) {
+    for server in &mut drafts.virtual_servers {
+        for slot in [&mut server.quorum_up, &mut server.quorum_down] {
+            check.slot(slot, "virtual_server", context);
+        }
+        for server in &mut server.real_servers {
+            for slot in [&mut server.notify_up, &mut server.notify_down] {
+                check.slot(slot, "real_server", context);
+            }
+            server.checkers.retain_mut(|checker| match &mut checker.kind {
+                CheckKind::Misc(misc) => {
+                    check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount
+                }
+                _ => true,
+            });
+        }
+    }
 }
 
 fn default_account(drafts: &mut Drafts, context: &mut Context<'_>) -> Option<Account> {
@@ -47,13 +104,12 @@ fn default_account(drafts: &mut Drafts, context: &mut Context<'_>) -> Option<Acc
         global.script_user =
             Some(Account { user: DEFAULT_ACCOUNT.into(), group: None, supplementary_groups: false });
     }
-    let set_groups = drafts.global_seen.has_name(GLOBAL, "set_supplementary_groups");
-    let mut account = drafts.global.script_user.clone();
-    if set_groups && drafts.global.set_supplementary_groups {
-        account.iter_mut().for_each(|account| account.supplementary_groups = true);
-        drafts.global.script_user.clone_from(&account);
+    if global.set_supplementary_groups
+        && let Some(account) = &mut global.script_user
+    {
+        account.supplementary_groups = true;
     }
-    account
+    global.script_user.clone()
 }
 
 struct ScriptCheck {
@@ -63,8 +119,9 @@ struct ScriptCheck {
 }
 
 impl ScriptCheck {
-    /// Completes a script; `false` when it cannot be run.
-    fn script(&mut self, script: &mut Script, owner: &str, span: Span, context: &mut Context<'_>) -> bool {
+    /// Completes a script and looks at its file.
+    fn script(&mut self, script: &mut Script, owner: &str, context: &mut Context<'_>) -> Fate {
+        let span = script.site.0;
         if let Some(account) = &script.account {
             let unknown_user = !context.machine.user_exists(&account.user);
             let unknown_group =
@@ -73,41 +130,64 @@ impl ScriptCheck {
                 let what = if unknown_user { "user" } else { "group" };
                 let message = format!("{owner}: the {what} of its script does not exist; it is dropped");
                 context.push(Diagnostic::new(Code::UnknownAccount, span, message));
-                return false;
+                return Fate::NoAccount;
             }
-        } else {
-            script.account.clone_from(&self.account);
+        } else if let Some(account) = &self.account {
+            script.account = Some(account.clone());
+        } else if self.secure {
+            let message = format!("{owner}: its script has no account to run as; it is dropped");
+            context.push(
+                Diagnostic::new(Code::NoScriptUser, span, message)
+                    .hint(format!("give script_user, or add a user {DEFAULT_ACCOUNT}")),
+            );
+            return Fate::NoAccount;
         }
         let program = script.program().to_owned();
         // "</path" asks whether a file can be read; the shell does it.
         if program.starts_with("</") {
-            return true;
+            return Fate::Kept;
         }
         match context.machine.script(&program, script.account.as_ref()) {
-            ScriptState::Good => true,
             ScriptState::Missing => {
-                let message =
-                    format!("{owner}: '{program}' does not exist or cannot be reached; it is disabled");
+                let message = format!("{owner}: '{program}' does not exist or cannot be reached");
                 context.push(Diagnostic::new(Code::ScriptMissing, span, message).class(Class::Silent));
-                false
+                return Fate::NoFile;
             }
             ScriptState::NotExecutable => {
-                let message = format!("{owner}: '{program}' may not be executed; it is disabled");
+                let message = format!("{owner}: '{program}' may not be executed");
                 context.push(Diagnostic::new(Code::ScriptNotExecutable, span, message).class(Class::Silent));
-                false
+                self.warn_of_security_off(script, context);
+                return Fate::NoFile;
             }
             ScriptState::Insecure => {
-                if !self.warned || self.secure {
-                    self.warned = true;
-                    let message = format!("{owner}: '{program}' runs as root and others can change it");
-                    context.push(Diagnostic::new(Code::ScriptInsecure, span, message));
+                let message = format!("{owner}: '{program}' runs as root, and others can change it");
+                context.push(Diagnostic::new(Code::ScriptInsecure, span, message));
+                if self.secure {
+                    return Fate::NoFile;
                 }
-                !self.secure
             }
+            ScriptState::Good => {}
+        }
+        self.warn_of_security_off(script, context);
+        Fate::Kept
+    }
+
+    fn warn_of_security_off(&mut self, script: &Script, context: &mut Context<'_>) {
+        if self.secure || self.warned {
+            return;
+        }
+        self.warned = true;
+        let message = "scripts run, and enable_script_security is not set";
+        context.push(Diagnostic::new(Code::ScriptSecurityOff, script.site.0, message));
+    }
+
+    fn slot(&mut self, slot: &mut Option<Box<Script>>, owner: &str, context: &mut Context<'_>) {
+        if slot.as_mut().is_some_and(|script| self.script(script, owner, context) != Fate::Kept) {
+            *slot = None;
         }
     }
 
-    fn notify(&mut self, notify: &mut Notify, owner: &str, span: Span, context: &mut Context<'_>) {
+    fn notify(&mut self, notify: &mut Notify, owner: &str, context: &mut Context<'_>) {
         for slot in [
             &mut notify.backup,
             &mut notify.master,
@@ -117,9 +197,7 @@ impl ScriptCheck {
             &mut notify.master_rx_lower_priority,
             &mut notify.any,
         ] {
-            if slot.as_mut().is_some_and(|script| !self.script(script, owner, span, context)) {
-                *slot = None;
-            }
+            self.slot(slot, owner, context);
         }
     }
 }

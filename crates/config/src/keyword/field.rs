@@ -37,6 +37,19 @@ pub trait Field {
     fn show(&self) -> Option<String>;
 }
 
+/// A field of a part that was never made.
+pub(super) struct Unset;
+
+impl Field for Unset {
+    fn put(&mut self, _: Value<'_>) -> bool {
+        false
+    }
+
+    fn show(&self) -> Option<String> {
+        None
+    }
+}
+
 macro_rules! field {
     ($type:ty, $pattern:pat => $result:expr, |$this:ident| $show:expr) => {
         impl Field for $type {

@@ -271,6 +271,10 @@ pub(super) fn show_ipsets(global: &Global) -> Vec<String> {
 }
 
 pub(super) fn read_nftables(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if global.firewall.iptables.is_some() {
+        line.report(Code::GivenTwice, 0, "vrrp_iptables has chosen a filter already; nftables is ignored");
+        return;
+    }
     global.firewall.nftables_table = Some(line.word(0).unwrap_or("keepalived").into());
 }
 

@@ -66,7 +66,7 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
     "interface" Interface => with!(read_interface, show_interface), Last, Restart;
         "none (mandatory unless unicast with source address)",
         "Interface of the instance.";
-    "vrf" Interface => at!(vrf), First, Restart;
+    "vrf" Interface => with!(read_vrf, show_vrf), First, Restart;
         "none",
         "VRF for a unicast instance that has no interface.";
     "dont_track_primary" Flag => at!(dont_track_interface), Last, InPlace;

@@ -237,6 +237,17 @@ pub(super) fn show_interface(instance: &VrrpInstance) -> Vec<String> {
     instance.interface.iter().map(|name| quote(name)).collect()
 }
 
+pub(super) fn read_vrf(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(name)) = line.value(Argument::Interface, 0) {
+        line.context.scratch.vrf_span = Some(line.span(0));
+        instance.vrf = Some(name.into());
+    }
+}
+
+pub(super) fn show_vrf(instance: &VrrpInstance) -> Vec<String> {
+    instance.vrf.iter().map(|name| quote(name)).collect()
+}
+
 macro_rules! track {
     ($field:ident: $read:ident $show:ident) => {
         pub(super) fn $read(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
@@ -351,16 +362,20 @@ pub(super) fn show_excluded(instance: &VrrpInstance) -> Vec<String> {
     block(instance.excluded_addresses.iter().map(super::address_readers::show_line))
 }
 
-pub(super) fn read_routes(_: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {}
-
-pub(super) fn show_routes(_: &VrrpInstance) -> Vec<String> {
-    Vec::new()
+pub(super) fn read_routes(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    instance.routes.extend(super::route_readers::read_lines(line));
 }
 
-pub(super) fn read_rules(_: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {}
+pub(super) fn show_routes(instance: &VrrpInstance) -> Vec<String> {
+    block(instance.routes.iter().map(super::route_readers::show_line))
+}
 
-pub(super) fn show_rules(_: &VrrpInstance) -> Vec<String> {
-    Vec::new()
+pub(super) fn read_rules(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    instance.rules.extend(super::rule_readers::read_lines(line));
+}
+
+pub(super) fn show_rules(instance: &VrrpInstance) -> Vec<String> {
+    block(instance.rules.iter().map(super::rule_readers::show_line))
 }
 
 pub(super) fn read_no_accept(instance: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {

@@ -6,18 +6,29 @@
 
 pub(crate) mod address_readers;
 mod argument;
+mod checker_readers;
 mod features;
 mod field;
 mod global_readers;
 mod instance_readers;
 mod process_readers;
+pub(crate) mod route_readers;
+pub(crate) mod rule_readers;
+pub(crate) mod server_readers;
 mod tracking_readers;
 
 pub mod addresses;
+pub mod bfd;
+pub mod checkers;
 pub mod global;
 pub mod instance;
+pub mod language;
 pub mod process;
 pub mod root;
+pub mod routes;
+pub mod rules;
+pub mod servers;
+pub mod surroundings;
 pub mod tracking;
 
 pub use argument::{Argument, Unit};
@@ -54,6 +65,8 @@ pub enum Repeat {
     Last,
     /// The first one counts, others are reported.
     First,
+    /// The last one counts, earlier ones are reported.
+    Replaces,
     /// Each adds to those before.
     Adds,
 }
@@ -143,6 +156,10 @@ pub(crate) fn begins_block(enclosing: &[&str], keyword: &str) -> bool {
         ["vrrp_sync_group"] => in_list(tracking::SYNC_GROUP, keyword),
         ["track_group"] => in_list(tracking::TRACK_GROUP, keyword),
         ["garp_group"] => in_list(tracking::GARP_GROUP, keyword),
+        ["virtual_server"] => in_list(servers::VIRTUAL_SERVER, keyword),
+        ["virtual_server", "real_server"] => in_list(servers::REAL_SERVER, keyword),
+        ["virtual_server", "real_server", "HTTP_GET" | "SSL_GET"] => in_list(checkers::HTTP, keyword),
+        ["virtual_server", "real_server", "SMTP_CHECK"] => in_list(checkers::SMTP, keyword),
         _ => false,
     }
 }
@@ -184,6 +201,76 @@ pub fn table() -> impl Iterator<Item = Row> {
         .chain(rows("track_file", process::TRACK_FILE))
         .chain(rows("vrrp_track_file", process::VRRP_TRACK_FILE))
         .chain(rows("address-line", addresses::ADDRESS))
+        .chain(route_rows())
+        .chain(rows("rule-line", rules::RULE))
+        .chain(rows("SSL", servers::SSL))
+        .chain(rows("virtual_server_group", servers::SERVER_GROUP))
+        .chain(rows("virtual_server", servers::VIRTUAL_SERVER))
+        .chain(rows("virtual_server/real_server", servers::REAL_SERVER))
+        .chain(check_rows())
+        .chain(rows("bfd_instance", bfd::BFD_INSTANCE))
+        .chain(described_rows("(config-language)", language::LANGUAGE))
+        .chain(described_rows("(command-line)", surroundings::COMMAND_LINE))
+        .chain(described_rows("(signal)", surroundings::SIGNALS))
+        .chain(described_rows("(file)", surroundings::FILES))
+}
+
+fn described_rows(block: &'static str, entries: &'static [Entry]) -> impl Iterator<Item = Row> {
+    entries.iter().map(move |entry| Row { block, entry })
+}
+
+fn route_rows() -> impl Iterator<Item = Row> {
+    rows("route-line", routes::ROUTE)
+        .chain(rows("route-line/encap ip", routes::ENCAP_IP))
+        .chain(rows("route-line/encap ip6", routes::ENCAP_IP6))
+        .chain(rows("route-line/encap mpls", routes::ENCAP_MPLS))
+        .chain(rows("route-line/encap ila", routes::ENCAP_ILA))
+        .chain(rows("route-line/nexthop", routes::NEXT_HOP))
+}
+
+/// Rows of the checkers: what they have in common is listed with each.
+fn check_rows() -> impl Iterator<Item = Row> {
+    let common = |block| rows(block, checkers::COMMON);
+    let connecting = move |block| common(block).chain(rows(block, checkers::CONNECTION));
+    let without_tls = |row: &Row| row.entry.name != "tls_compliant";
+    common("virtual_server/real_server/MISC_CHECK")
+        .chain(rows("virtual_server/real_server/MISC_CHECK", checkers::MISC))
+        .chain(connecting("virtual_server/real_server/SMTP_CHECK"))
+        .chain(rows("virtual_server/real_server/SMTP_CHECK", checkers::SMTP))
+        .chain(connecting("virtual_server/real_server/SMTP_CHECK/host"))
+        .chain(connecting("virtual_server/real_server/TCP_CHECK"))
+        .chain(connecting("virtual_server/real_server/PING_CHECK"))
+        .chain(connecting("virtual_server/real_server/UDP_CHECK"))
+        .chain(rows("virtual_server/real_server/UDP_CHECK", checkers::UDP))
+        .chain(connecting("virtual_server/real_server/DNS_CHECK"))
+        .chain(rows("virtual_server/real_server/DNS_CHECK", checkers::DNS))
+        .chain(rows("virtual_server/real_server/FILE_CHECK", checkers::FILE))
+        .chain(rows("virtual_server/real_server/BFD_CHECK", checkers::BFD))
+        .chain(connecting("virtual_server/real_server/HTTP_GET"))
+        .chain(rows("virtual_server/real_server/HTTP_GET", checkers::HTTP).filter(without_tls))
+        .chain(rows("virtual_server/real_server/HTTP_GET/url", checkers::URL).filter(without_tls))
+        .chain(connecting("virtual_server/real_server/SSL_GET"))
+        .chain(rows("virtual_server/real_server/SSL_GET", checkers::HTTP))
+        .chain(rows("virtual_server/real_server/SSL_GET/url", checkers::URL))
+}
+
+/// A row that documents what other rooms read.
+const fn described(
+    name: &'static str,
+    grammar: &'static str,
+    default: &'static str,
+    doc: &'static str,
+) -> Entry {
+    Entry {
+        name,
+        argument: Argument::Grammar(grammar),
+        default,
+        repeat: Repeat::Last,
+        reload: Reload::NextUse,
+        support: Support::Active,
+        successor: None,
+        doc,
+    }
 }
 
 /// A row: name, argument, store; then `default`, repeat, reload, support or successor, doc.
@@ -223,6 +310,19 @@ macro_rules! at {
     };
 }
 
+/// The field of a part that is made when it is needed.
+macro_rules! lazily {
+    ($part:ident.$field:ident) => {
+        $crate::keyword::Store::Field {
+            get: |t| match &t.$part {
+                Some(part) => &part.$field,
+                None => &$crate::keyword::field::Unset,
+            },
+            get_mut: |t| &mut t.$part.get_or_insert_default().$field,
+        }
+    };
+}
+
 /// Readers of their own.
 macro_rules! with {
     ($read:expr, $show:expr) => {
@@ -230,4 +330,4 @@ macro_rules! with {
     };
 }
 
-pub(crate) use {at, keywords, with};
+pub(crate) use {at, keywords, lazily, with};

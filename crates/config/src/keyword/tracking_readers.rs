@@ -195,7 +195,27 @@ pub(super) fn show_track_group(group: &TrackGroup) -> Vec<String> {
 
 pub(super) fn read_garp_interface(group: &mut GarpGroup, line: Statement<'_, '_, '_, '_>) {
     if let Some(Value::Text(name)) = line.value(Argument::Interface, 0) {
-        group.interfaces.push(name.into());
+        add_garp_interface(group, name.into(), line.span(0), line);
+    }
+}
+
+/// An interface is in one group at most; keepalived warns of one that does not exist and goes on.
+fn add_garp_interface(
+    group: &mut GarpGroup,
+    name: Name,
+    span: crate::span::Span,
+    line: Statement<'_, '_, '_, '_>,
+) {
+    crate::check::interfaces::missing(&name, span, "garp_group", line.context);
+    match line.context.known.garp_interfaces.get(&name).copied() {
+        Some(first) => {
+            let message = format!("interface '{name}' is in a garp_group already");
+            line.push(Diagnostic::new(Code::MemberTwice, span, message).label(first, "first here"));
+        }
+        None => {
+            line.context.known.garp_interfaces.insert(Name::clone(&name), span);
+            group.interfaces.push(name);
+        }
     }
 }
 
@@ -204,7 +224,9 @@ pub(super) fn show_nothing_of_garp_group(_: &GarpGroup) -> Vec<String> {
 }
 
 pub(super) fn read_garp_interfaces(group: &mut GarpGroup, line: Statement<'_, '_, '_, '_>) {
-    group.interfaces.extend(names(line).into_iter().map(|(name, _)| name));
+    for (name, span) in names(line) {
+        add_garp_interface(group, name, span, line);
+    }
 }
 
 pub(super) fn show_garp_interfaces(group: &GarpGroup) -> Vec<String> {

@@ -6,20 +6,24 @@ use super::drafts::{AuthenticationDraft, Draft, Drafts, GroupDraft, InstanceDraf
 use super::{Context, Line, Outcome, Seen, apply, unread};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::keyword::bfd::BFD_INSTANCE;
 use crate::keyword::global::GLOBAL;
 use crate::keyword::instance::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
 use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS, VRRP_TRACK_FILE};
 use crate::keyword::root::ROOT;
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Keyword, address_readers};
+use crate::keyword::{Keyword, address_readers, route_readers, rule_readers};
 use crate::model::{
-    AuthHmac, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup, TrackProcess,
-    VrrpInstance, VrrpScript, VrrpSyncGroup,
+    AuthHmac, BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup,
+    TrackProcess, VrrpInstance, VrrpScript, VrrpSyncGroup,
 };
 use crate::reader::{Enclosing, Grammar};
 use crate::span::Span;
 use crate::tree::Node;
 use crate::value::{Interval, Name};
+
+/// Longest name of a bfd_instance, bytes.
+const LONGEST_BFD_NAME: usize = 31;
 
 /// Tells the reader which lines begin blocks.
 pub(crate) struct TableGrammar;
@@ -54,6 +58,20 @@ impl Drafts {
                 line.extra_words_of_block();
                 self.static_addresses.extend(address_readers::read_lines(&mut line, true));
             }
+            "static_routes" => {
+                let mut line = Line::new(node, context);
+                line.extra_words_of_block();
+                self.static_routes.extend(route_readers::read_lines(&mut line));
+            }
+            "static_rules" => {
+                let mut line = Line::new(node, context);
+                line.extra_words_of_block();
+                self.static_rules.extend(rule_readers::read_lines(&mut line));
+            }
+            "bfd_instance" => self.bfd_instance(node, context),
+            "virtual_server" => self.virtual_server(node, context),
+            "virtual_server_group" => self.virtual_server_group(node, context),
+            "SSL" => self.ssl(node, context),
             "interface_up_down_delays" => self.interface_delays(node, context),
             "linkbeat_interfaces" => self.linkbeat_interfaces(node, context),
             _ => {}
@@ -198,6 +216,42 @@ impl Drafts {
         self.garp_groups.push(group);
     }
 
+    fn bfd_instance(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if context.known.bfds.contains_key(&name) {
+            let message = format!("bfd_instance '{name}' is defined already; the second one is passed over");
+            context.push(Diagnostic::new(Code::DuplicateName, span, message));
+            return unread(node, context);
+        }
+        if name.len() > LONGEST_BFD_NAME {
+            let message = format!("the name of a bfd_instance has at most {LONGEST_BFD_NAME} characters");
+            context.push(Diagnostic::new(Code::InvalidName, span, message));
+            return unread(node, context);
+        }
+        let mut bfd = BfdInstance { name, site: Site(span), ..BfdInstance::default() };
+        context.bfd_words = (false, false);
+        let seen = fill(&mut bfd, BFD_INSTANCE, node, context);
+        if bfd.neighbor.is_unspecified() {
+            let message = format!("bfd_instance '{}' has no neighbor_ip; it is dropped", bfd.name);
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            return;
+        }
+        if bfd.source.is_some_and(|source| source.is_ipv4() != bfd.neighbor.is_ipv4()) {
+            let message = format!("bfd_instance '{}': source_ip is of another family", bfd.name);
+            context.push(Diagnostic::new(Code::FamilyMismatch, span, message));
+            return;
+        }
+        if bfd.neighbor.is_ipv6()
+            && !seen.has_name(BFD_INSTANCE, "ttl")
+            && !seen.has_name(BFD_INSTANCE, "hoplimit")
+        {
+            bfd.ttl = 64;
+        }
+        bfd.max_hops = bfd.max_hops.min(i16::from(bfd.ttl));
+        context.known.bfds.insert(Name::clone(&bfd.name), bfd.weight);
+        self.bfd_instances.push(bfd);
+    }
+
     fn interface_delays(&mut self, node: Node<'_>, context: &mut Context<'_>) {
         for child in node.children().into_iter().flatten() {
             let mut line = Line::new(child, context);
@@ -256,7 +310,9 @@ pub(super) fn name_of(node: Node<'_>, context: &mut Context<'_>) -> Option<(Name
             Some((Name::from(name), line.span(0)))
         }
         None => {
-            line.missing("NAME");
+            let message = format!("{} must have a name; the block is passed over", line.keyword);
+            line.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+            unread(node, context);
             None
         }
     }

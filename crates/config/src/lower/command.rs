@@ -44,6 +44,20 @@ pub(super) fn split(node: Node<'_>) -> Result<Command, Unreadable> {
     Ok(Command { words: parts, account })
 }
 
+/// The one word of a pattern, escapes resolved.
+pub(super) fn pattern(node: Node<'_>) -> Result<Text, Unreadable> {
+    let raw = node.raw();
+    let unreadable = |code, message| Unreadable { code, span: raw.span(), message };
+    let words = inner_words(raw.bytes())
+        .ok_or_else(|| unreadable(Code::UnterminatedScriptQuote, "a quote is never closed"))?;
+    match <[Vec<u8>; 1]>::try_from(words) {
+        Ok([word]) => String::from_utf8(word)
+            .map(Text::from)
+            .map_err(|_| unreadable(Code::NotUnicode, "the pattern is not UTF-8")),
+        Err(_) => Err(unreadable(Code::InvalidCommand, "there must be one pattern")),
+    }
+}
+
 /// Words of bare text and quoted stretches; quotes of either kind protect the other. `None`: unclosed.
 fn outer_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
     split_words(line, |_, _| None)

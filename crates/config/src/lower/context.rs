@@ -2,9 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use steadfast_wire::vrrp::Family;
+
 use crate::code::Code;
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::keyword::Feature;
+use crate::keyword::server_readers::ServerScratch;
 use crate::load::{LoadOptions, Machine};
 use crate::lower::drafts::{Known, Scratch};
 use crate::span::Span;
@@ -26,6 +29,16 @@ pub(crate) struct Context<'a> {
     pub(crate) group_members: Vec<Span>,
     /// An option made the address line under reading void.
     pub(crate) address_refused: bool,
+    /// `vrrp` and `checker` stand in the bfd_instance under reading.
+    pub(crate) bfd_words: (bool, bool),
+    /// What the virtual server under reading remembers.
+    pub(crate) server: ServerScratch,
+    /// `weight` stands in the FILE_CHECK under reading.
+    pub(crate) file_weight_given: bool,
+    /// `inet` or `inet6` in the route or rule under reading.
+    pub(crate) line_family: Option<Family>,
+    /// Next preference of a rule without one, by family.
+    pub(crate) next_preference: (u32, u32),
 }
 
 impl<'a> Context<'a> {
@@ -45,6 +58,11 @@ impl<'a> Context<'a> {
             scratch: Scratch::default(),
             group_members: Vec::new(),
             address_refused: false,
+            bfd_words: (false, false),
+            server: ServerScratch::default(),
+            file_weight_given: false,
+            line_family: None,
+            next_preference: (16_384, 16_384),
         }
     }
 

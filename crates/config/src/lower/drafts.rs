@@ -45,6 +45,7 @@ pub(crate) struct Scratch {
     /// A keyword that makes sense for unicast only.
     pub(crate) unicast_keyword: Option<Span>,
     pub(crate) interface_span: Option<Span>,
+    pub(crate) vrf_span: Option<Span>,
     pub(crate) authentication: Option<AuthenticationDraft>,
 }
 
@@ -72,7 +73,9 @@ pub(crate) struct Known {
     pub(crate) bfds: BTreeMap<Name, Weight>,
     pub(crate) instances: BTreeMap<Name, Span>,
     pub(crate) groups: BTreeMap<Name, Span>,
+    pub(crate) server_groups: BTreeMap<Name, Span>,
     pub(crate) track_groups: BTreeMap<Name, Span>,
+    pub(crate) garp_interfaces: BTreeMap<Name, Span>,
 }
 
 /// Everything that was written.

@@ -7,8 +7,8 @@ use crate::keyword::{Argument, Entry, Value};
 use crate::load::Mode;
 use crate::model::{Account, Script, Site};
 use crate::span::Span;
-use crate::tree::Node;
-use crate::value::{Mistake, Problem};
+use crate::tree::{Node, Word};
+use crate::value::{Mistake, Problem, Text};
 
 /// One statement under reading: its words, and where problems go.
 pub(crate) struct Line<'n, 'c, 'a> {
@@ -18,27 +18,40 @@ pub(crate) struct Line<'n, 'c, 'a> {
     pub(crate) keyword: &'n str,
     /// Place of the option under reading; its value stands behind it.
     pub(crate) option: usize,
+    /// What the table says of that option.
+    pub(crate) entry: Option<&'static Entry>,
+    /// Places count from the first word instead of from the one behind the keyword.
+    whole: bool,
 }
 
 impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
     pub(crate) fn new(node: Node<'n>, context: &'c mut Context<'a>) -> Self {
         let keyword = node.keyword().as_str().unwrap_or_default();
-        Self { node, context, keyword, option: 0 }
+        Self { node, context, keyword, option: 0, entry: None, whole: false }
+    }
+
+    /// A line that has no keyword: its first word is at place 0.
+    pub(crate) fn without_keyword(node: Node<'n>, context: &'c mut Context<'a>) -> Self {
+        Self { whole: true, ..Self::new(node, context) }
+    }
+
+    fn at(&self, place: usize) -> Option<Word<'n>> {
+        self.node.words().nth(place + usize::from(!self.whole))
     }
 
     /// The argument at that place, from 0.
     pub(crate) fn word(&self, place: usize) -> Option<&'n str> {
-        self.node.argument(place).and_then(|word| word.as_str())
+        self.at(place).and_then(Word::as_str)
     }
 
     /// All arguments.
     pub(crate) fn words(&self) -> Vec<&'n str> {
-        self.node.arguments().filter_map(|word| word.as_str()).collect()
+        self.node.words().skip(usize::from(!self.whole)).filter_map(Word::as_str).collect()
     }
 
     /// Where the argument at that place stands, else the whole statement.
     pub(crate) fn span(&self, place: usize) -> Span {
-        self.node.argument(place).map_or_else(|| self.node.span(), |word| word.span())
+        self.at(place).map_or_else(|| self.node.span(), Word::span)
     }
 
     /// Where the statement stands.
@@ -181,7 +194,23 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         };
         let mut accounts = split.account.into_iter();
         let account = accounts.next().map(|user| account(&user, accounts.next().as_deref()));
-        Some(Script { words: split.words, account })
+        let site = self.site();
+        Some(Script { words: split.words, account, site })
+    }
+
+    /// The one pattern of the statement.
+    pub(crate) fn pattern(&mut self) -> Option<Text> {
+        match command::pattern(self.node) {
+            Ok(pattern) => Some(pattern),
+            Err(error) => {
+                let keyword = self.keyword;
+                self.push(
+                    Diagnostic::new(error.code, error.span, format!("{keyword}: {}", error.message))
+                        .expected("one pattern, in quotes if it has blanks"),
+                );
+                None
+            }
+        }
     }
 
     /// Warns of what follows a simple argument.

@@ -24,6 +24,13 @@ impl Seen {
         !had
     }
 
+    /// Takes the keyword of that name for written.
+    pub(crate) fn add_name<T>(&mut self, keywords: &'static [Keyword<T>], name: &str) {
+        if let Some((position, _)) = keyword::find(keywords, name) {
+            self.add(position);
+        }
+    }
+
     /// Whether the keyword of that name was written.
     pub(crate) fn has_name<T>(&self, keywords: &'static [Keyword<T>], name: &str) -> bool {
         keyword::find(keywords, name).is_some_and(|(position, _)| self.has(position))
@@ -66,10 +73,15 @@ pub(crate) fn apply<T>(
     };
     let entry = &keyword.entry;
     report_standing(entry, node, context);
-    if !seen.add(position) && entry.repeat == Repeat::First && !entry.argument.is_block() {
+    let again = !seen.add(position);
+    if again && entry.repeat == Repeat::First && !entry.argument.is_block() {
         let message = format!("{name} is given already; the first one counts");
         context.push(Diagnostic::new(Code::GivenTwice, node.span(), message).hint("remove one of them"));
         return Outcome::Done;
+    }
+    if again && entry.repeat == Repeat::Replaces {
+        let message = format!("{name} is given already; this one replaces it");
+        context.push(Diagnostic::new(Code::GivenTwice, node.span(), message));
     }
     let mut line = Line::new(node, context);
     if entry.argument.is_mandatory() && line.word(0).is_none() {
@@ -104,31 +116,50 @@ pub(crate) fn apply_options<T>(
     line: &mut Line<'_, '_, '_>,
     place: usize,
 ) {
+    apply_options_or(target, keywords, seen, line, place, |_, line, word| {
+        let span = line.span(line.option);
+        let names = keywords.iter().map(|keyword| keyword.entry.name);
+        line.push(
+            Diagnostic::new(Code::UnknownOption, span, format!("'{word}' is no option of such a line"))
+                .did_you_mean(span, word, names),
+        );
+    });
+}
+
+/// The same; `other` takes the words that are no option.
+pub(crate) fn apply_options_or<T>(
+    target: &mut T,
+    keywords: &'static [Keyword<T>],
+    seen: &mut Seen,
+    line: &mut Line<'_, '_, '_>,
+    place: usize,
+    mut other: impl FnMut(&mut T, &mut Line<'_, '_, '_>, &str),
+) {
     line.option = place;
     while let Some(word) = line.word(line.option) {
         match keyword::find(keywords, word) {
             Some((position, keyword)) => {
-                if let Support::Accepted(feature) = keyword.entry.support {
-                    let span = line.span(line.option);
-                    line.context.uses(feature, span);
-                }
+                report_option_standing(&keyword.entry, line);
                 seen.add(position);
+                line.entry = Some(&keyword.entry);
                 apply_option(target, keyword, line);
             }
-            None => {
-                let span = line.span(line.option);
-                let names = keywords.iter().map(|keyword| keyword.entry.name);
-                line.push(
-                    Diagnostic::new(
-                        Code::UnknownOption,
-                        span,
-                        format!("'{word}' is no option of such a line"),
-                    )
-                    .did_you_mean(span, word, names),
-                );
-            }
+            None => other(target, line, word),
         }
         line.option += 1;
+    }
+}
+
+fn report_option_standing(entry: &'static Entry, line: &mut Line<'_, '_, '_>) {
+    let span = line.span(line.option);
+    if let Support::Accepted(feature) = entry.support {
+        line.context.uses(feature, span);
+    }
+    if let Some(successor) = entry.successor {
+        let message = format!("'{}' is deprecated", entry.name);
+        line.push(
+            Diagnostic::new(Code::DeprecatedKeyword, span, message).hint(format!("write '{successor}'")),
+        );
     }
 }
 
@@ -208,13 +239,13 @@ pub(crate) fn unknown<'k>(
     let word = node.keyword();
     let name = word.display();
     let message = format!("unknown keyword '{name}'");
-    context.push(
-        Diagnostic::new(Code::UnknownKeyword, word.span(), message).found(format!("'{name}'")).did_you_mean(
-            word.span(),
-            &name,
-            candidates,
-        ),
-    );
+    let mut diagnostic = Diagnostic::new(Code::UnknownKeyword, word.span(), message)
+        .found(format!("'{name}'"))
+        .did_you_mean(word.span(), &name, candidates);
+    if let Some(body) = node.body() {
+        diagnostic = diagnostic.label(body.open, "its block is not read");
+    }
+    context.push(diagnostic);
     unread(node, context);
 }
 
@@ -224,5 +255,9 @@ pub(crate) fn unread(node: Node<'_>, context: &mut Context<'_>) {
         let message = format!("not read: it stands in the block of '{}'", node.keyword().display());
         context.push(Diagnostic::new(Code::NotRead, child.span(), message));
         unread(child, context);
+    }
+    if let Some(body) = node.body() {
+        let message = format!("ends the block of '{}', which was not read", node.keyword().display());
+        context.push(Diagnostic::new(Code::NotRead, body.close, message));
     }
 }

@@ -33,6 +33,24 @@ pub struct Checker {
     pub log_all_failures: bool,
 }
 
+impl Checker {
+    /// A check of that kind with everything at its default.
+    pub fn new(kind: CheckKind) -> Self {
+        Self {
+            site: Site::default(),
+            kind,
+            connection: None,
+            connect_timeout: Interval::from_secs(5),
+            delay_loop: Interval::from_secs(60),
+            delay_before_retry: Interval::from_secs(1),
+            warmup: Interval::from_secs(60),
+            retry: 1,
+            alpha: false,
+            log_all_failures: false,
+        }
+    }
+}
+
 /// Where a check connects and whence.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Connection {
@@ -67,25 +85,33 @@ pub enum CheckKind {
     /// `UDP_CHECK`: send a datagram.
     Udp(Box<UdpCheck>),
     /// `MISC_CHECK`: run a program.
-    Misc {
-        /// The program.
-        script: Box<Script>,
-        /// Killed after this long.
-        timeout: Interval,
-        /// Its exit status sets the weight.
-        dynamic: bool,
-    },
+    Misc(Box<MiscCheck>),
     /// `BFD_CHECK`: follow a session.
     Bfd(Name),
     /// `FILE_CHECK`: follow a `track_file`.
-    File {
-        /// Its name.
-        track_file: Name,
-        /// Multiplier of its value.
-        weight: i32,
-        /// Good and bad exchanged.
-        reverse: bool,
-    },
+    File(Box<FileCheck>),
+}
+
+/// `MISC_CHECK`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MiscCheck {
+    /// The program.
+    pub script: Script,
+    /// Killed after this long; `delay_loop` of the checker without it.
+    pub timeout: Option<Interval>,
+    /// Its exit status sets the weight.
+    pub dynamic: bool,
+}
+
+/// `FILE_CHECK`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileCheck {
+    /// Name of the `track_file`.
+    pub track_file: Name,
+    /// Multiplier of its value.
+    pub weight: i32,
+    /// Good and bad exchanged.
+    pub reverse: bool,
 }
 
 /// Request version.
@@ -173,6 +199,12 @@ pub struct UdpCheck {
     pub min_reply_length: u16,
     /// Longest answer.
     pub max_reply_length: u16,
+}
+
+impl Default for DnsCheck {
+    fn default() -> Self {
+        Self { query_type: "SOA".into(), name: ".".into() }
+    }
 }
 
 /// `SSL`: material for TLS.

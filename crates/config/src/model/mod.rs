@@ -19,7 +19,8 @@ use serde::{Deserialize, Serialize};
 pub use address::{Lifetime, Scope, VirtualAddress};
 pub use bfd::{BfdInstance, BfdReports};
 pub use checker::{
-    CheckKind, Checker, Connection, DnsCheck, HttpCheck, HttpProtocol, HttpUrl, Ssl, UdpCheck,
+    CheckKind, Checker, Connection, DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, Ssl,
+    UdpCheck,
 };
 pub use global::{
     Affinity, Announce, BufferPolicy, ExtraAnnounce, Fifo, Firewall, Global, IpTables, LvsFlushOnStop,
@@ -32,8 +33,8 @@ pub use instance::{
 pub use route::{Encapsulation, NextHop, Route, Rule};
 pub use script::{Account, Script, VrrpScript};
 pub use server::{
-    Forwarding, ForwardingMethod, GroupEntry, RealServer, ServerAddress, ServiceTarget, Transport,
-    TunnelChecksum, TunnelKind, VirtualServer, VirtualServerGroup,
+    CheckDefaults, Forwarding, ForwardingMethod, GroupEntry, RealServer, ServerAddress, ServiceTarget,
+    SorryServer, Transport, TunnelChecksum, TunnelKind, VirtualServer, VirtualServerGroup,
 };
 pub use track::{ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpSyncGroup, Weight};
 

@@ -49,6 +49,25 @@ pub struct Route {
     pub track_group: Option<Name>,
 }
 
+impl Default for Route {
+    fn default() -> Self {
+        Self {
+            site: Site::default(),
+            family: Family::V4,
+            destination: None,
+            kind: None,
+            via: None,
+            source: None,
+            interface: None,
+            next_hops: Vec::new(),
+            encapsulation: None,
+            options: Vec::new(),
+            no_track: false,
+            track_group: None,
+        }
+    }
+}
+
 /// One way of a multipath route.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NextHop {
@@ -96,4 +115,24 @@ pub struct Rule {
     pub no_track: bool,
     /// Static rules: the track group that fails with it.
     pub track_group: Option<Name>,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Self {
+            site: Site::default(),
+            family: Family::V4,
+            from: None,
+            to: None,
+            input_interface: None,
+            output_interface: None,
+            preference: 0,
+            action: Text::default(),
+            target: None,
+            not: false,
+            options: Vec::new(),
+            no_track: false,
+            track_group: None,
+        }
+    }
 }

@@ -17,12 +17,15 @@ pub struct Account {
 }
 
 /// A command with its account.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     /// The program and its arguments, split; never empty.
     pub words: Vec<Text>,
     /// The account; `None` for the daemon's own.
     pub account: Option<Account>,
+    /// Where it stands.
+    #[serde(skip)]
+    pub site: Site,
 }
 
 impl Script {
@@ -61,7 +64,7 @@ impl Default for VrrpScript {
         Self {
             name: Name::default(),
             site: Site::default(),
-            script: Script { words: Vec::new(), account: None },
+            script: Script::default(),
             interval: Interval::from_secs(1),
             timeout: Interval::ZERO,
             weight: super::Weight::default(),

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Family;
 
 use super::{Checker, Script, Site};
-use crate::value::{Name, Text};
+use crate::value::{Interval, Name, Text};
 
 /// Address and port; port 0 is none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -93,6 +93,21 @@ pub struct ForwardingMethod {
     pub port: u16,
 }
 
+/// Defaults of the checkers of a virtual or real server.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckDefaults {
+    /// Extra attempts before a checker has failed.
+    pub retry: Option<u32>,
+    /// Time between attempts.
+    pub delay_before_retry: Option<Interval>,
+    /// Upper bound of the random initial delay.
+    pub warmup: Option<Interval>,
+    /// Connection and I/O timeout.
+    pub connect_timeout: Option<Interval>,
+    /// Time between checks.
+    pub delay_loop: Option<Interval>,
+}
+
 /// `virtual_server`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VirtualServer {
@@ -145,10 +160,23 @@ pub struct VirtualServer {
     pub hysteresis: u32,
     /// Default weight of real servers.
     pub weight: i32,
+    /// Defaults of checkers; each checker holds what is in effect.
+    pub checks: CheckDefaults,
     /// Server used while quorum is lost.
-    pub sorry_server: Option<Box<RealServer>>,
+    pub sorry_server: Option<SorryServer>,
     /// The real servers, in file order.
     pub real_servers: Vec<RealServer>,
+}
+
+/// Server used while quorum is lost.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SorryServer {
+    /// Address and port.
+    pub address: ServerAddress,
+    /// Keep it configured at weight 0 when not in use.
+    pub inhibit: bool,
+    /// Forwarding.
+    pub forwarding: ForwardingMethod,
 }
 
 /// `real_server`.
@@ -179,8 +207,74 @@ pub struct RealServer {
     pub virtualhost: Option<Text>,
     /// Name in SNMP.
     pub snmp_name: Option<Text>,
+    /// Its checkers start failed.
+    pub alpha: bool,
+    /// Defaults of its checkers; each checker holds what is in effect.
+    pub checks: Option<Box<CheckDefaults>>,
     /// Its checkers.
     pub checkers: Vec<Checker>,
+}
+
+impl VirtualServer {
+    /// A service with everything at its default.
+    pub fn new(target: ServiceTarget) -> Self {
+        let family = match &target {
+            ServiceTarget::Address(server) => Family::of(server.address),
+            ServiceTarget::Mark(_) | ServiceTarget::Group(_) => Family::V4,
+        };
+        Self {
+            target,
+            site: Site::default(),
+            family,
+            protocol: None,
+            scheduler: "wlc".into(),
+            scheduler_flags: 0,
+            hashed: false,
+            one_packet: false,
+            forwarding: ForwardingMethod::default(),
+            persistence_engine: None,
+            persistence_timeout_seconds: None,
+            persistence_granularity: None,
+            ha_suspend: false,
+            inhibit_on_failure: false,
+            smtp_alert: false,
+            virtualhost: None,
+            snmp_name: None,
+            alpha: false,
+            omega: false,
+            quorum_up: None,
+            quorum_down: None,
+            quorum: 1,
+            hysteresis: 0,
+            weight: 1,
+            checks: CheckDefaults::default(),
+            sorry_server: None,
+            real_servers: Vec::new(),
+        }
+    }
+}
+
+impl RealServer {
+    /// A server with everything at its default.
+    pub fn new(address: ServerAddress) -> Self {
+        Self {
+            address,
+            site: Site::default(),
+            weight: 1,
+            forwarding: ForwardingMethod::default(),
+            upper_threshold: 0,
+            lower_threshold: 0,
+            inhibit_on_failure: false,
+            smtp_alert: false,
+            notify_up: None,
+            notify_down: None,
+            virtualhost: None,
+            snmp_name: None,
+            alpha: false,
+            checks: None,
+            checkers: Vec::new(),
+        }
+    }
 }
 
 /// `virtual_server_group`.

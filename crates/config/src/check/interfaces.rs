@@ -1,0 +1,62 @@
+//! Interfaces that the configuration names.
+
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
+use crate::lower::{Context, Drafts};
+use crate::span::Span;
+use crate::value::Name;
+
+/// Reports an interface that does not exist; `true` when it does not.
+pub(crate) fn missing(name: &str, span: Span, what: &str, context: &mut Context<'_>) -> bool {
+    report(name, span, what, Class::General, context)
+}
+
+fn report(name: &str, span: Span, what: &str, class: Class, context: &mut Context<'_>) -> bool {
+    if context.machine.interface(name).is_some() {
+        return false;
+    }
+    let names = context.machine.interface_names();
+    let message = format!("{what}: there is no interface '{name}'");
+    context.push(
+        Diagnostic::new(Code::InterfaceMissing, span, message)
+            .class(class)
+            .note("with dynamic_interfaces it may appear later")
+            .did_you_mean(span, name, names.iter().map(String::as_str)),
+    );
+    true
+}
+
+/// Interfaces outside of instances; `true` when keepalived would refuse to run.
+pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
+    let mut unusable = false;
+    static_addresses(drafts, context, &mut unusable);
+    if drafts.global.dynamic_interfaces {
+        return false;
+    }
+    for route in &drafts.static_routes {
+        let hops = route.next_hops.iter().filter_map(|hop| hop.interface.as_ref());
+        for name in route.interface.iter().chain(hops) {
+            unusable |= missing(name, route.site.0, "static route", context);
+        }
+    }
+    for rule in &drafts.static_rules {
+        for name in rule.input_interface.iter().chain(&rule.output_interface) {
+            unusable |= missing(name, rule.site.0, "static rule", context);
+        }
+    }
+    for delay in &drafts.interface_delays {
+        let what = "interface_up_down_delays";
+        unusable |= report(&delay.interface, delay.site.0, what, Class::Fatal, context);
+    }
+    unusable
+}
+
+fn static_addresses(drafts: &mut Drafts, context: &mut Context<'_>, unusable: &mut bool) {
+    let default = drafts.global.default_interface.clone().unwrap_or_else(|| Name::from("eth0"));
+    for address in &mut drafts.static_addresses {
+        let name = address.interface.get_or_insert_with(|| Name::clone(&default));
+        if !drafts.global.dynamic_interfaces {
+            *unusable |= missing(name, address.site.0, &address.address.to_string(), context);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! Readers of virtual and real servers.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use steadfast_wire::vrrp::Family;
+
+use super::{Argument, Value};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::lower::Line;
+use crate::model::{
+    Forwarding, ForwardingMethod, RealServer, ServerAddress, SorryServer, Transport, TunnelChecksum,
+    TunnelKind, VirtualServer,
+};
+use crate::span::Span;
+
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+pub(super) fn show_nothing(_: &VirtualServer) -> Vec<String> {
+    Vec::new()
+}
+
+pub(super) fn read_family(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(word)) = line.value(Argument::Choice(&["inet", "inet6"]), 0) {
+        server.family = if word == "inet" { Family::V4 } else { Family::V6 };
+    }
+}
+
+pub(super) fn show_family(server: &VirtualServer) -> Vec<String> {
+    vec![if server.family == Family::V4 { "inet" } else { "inet6" }.to_owned()]
+}
+
+/// Schedulers of the kernel.
+pub(crate) const SCHEDULERS: &[&str] =
+    &["rr", "wrr", "lc", "wlc", "lblc", "sh", "mh", "dh", "fo", "ovf", "lblcr", "sed", "nq", "twos"];
+
+pub(super) fn read_scheduler(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.word(0) else { return };
+    if SCHEDULERS.contains(&word) {
+        server.scheduler = word.into();
+        line.context.server.scheduler_given = true;
+        return;
+    }
+    let span = line.span(0);
+    line.push(
+        Diagnostic::new(Code::InvalidChoice, span, format!("'{word}' is no scheduler"))
+            .expected(SCHEDULERS.join(", "))
+            .did_you_mean(span, word, SCHEDULERS.iter().copied()),
+    );
+}
+
+pub(super) fn show_scheduler(server: &VirtualServer) -> Vec<String> {
+    vec![server.scheduler.to_string()]
+}
+
+pub(super) fn read_flag(server: &mut VirtualServer, _: Statement<'_, '_, '_, '_>, bit: u8) {
+    server.scheduler_flags |= 1 << bit;
+}
+
+pub(super) fn show_flag(server: &VirtualServer, bit: u8) -> Vec<String> {
+    if server.scheduler_flags & (1 << bit) != 0 { vec![String::new()] } else { Vec::new() }
+}
+
+/// `NAT`, `DR` or `TUN` with its options.
+pub(super) fn forwarding(line: Statement<'_, '_, '_, '_>) -> Option<ForwardingMethod> {
+    let Some(word) = line.word(0) else {
+        line.missing("NAT, DR or TUN");
+        return None;
+    };
+    let name = match word {
+        "NAT" => Forwarding::Nat,
+        "DR" => Forwarding::Dr,
+        "TUN" => Forwarding::Tun,
+        _ => {
+            let span = line.span(0);
+            line.push(
+                Diagnostic::new(Code::InvalidChoice, span, format!("'{word}' is no forwarding method"))
+                    .expected("NAT, DR or TUN")
+                    .did_you_mean(span, word, ["NAT", "DR", "TUN"]),
+            );
+            return None;
+        }
+    };
+    let mut method = ForwardingMethod { method: name, ..ForwardingMethod::default() };
+    let mut place = 1;
+    while let Some(word) = line.word(place) {
+        match word {
+            "type" => {
+                place += 1;
+                method.tunnel = match line.word(place) {
+                    Some("gue") => TunnelKind::Gue,
+                    Some("gre") => TunnelKind::Gre,
+                    Some("ipip") => TunnelKind::Ipip,
+                    _ => {
+                        line.report(Code::InvalidChoice, place, "a tunnel is ipip, gue or gre");
+                        return None;
+                    }
+                };
+            }
+            "port" => {
+                place += 1;
+                let port = line.unsigned(place, 1, 65_535).and_then(|port| u16::try_from(port).ok());
+                method.port = port.unwrap_or(0);
+            }
+            "nocsum" => method.checksum = TunnelChecksum::Nocsum,
+            "csum" => method.checksum = TunnelChecksum::Csum,
+            "remcsum" => method.checksum = TunnelChecksum::Remcsum,
+            _ => line.report(Code::UnknownOption, place, format!("{} does not know '{word}'", line.keyword)),
+        }
+        place += 1;
+    }
+    if (method.tunnel == TunnelKind::Gue) != (method.port != 0) {
+        line.report(Code::SettingIgnored, 0, "gue needs a port, and only gue takes one");
+        return None;
+    }
+    Some(method)
+}
+
+pub(super) fn words_of(method: ForwardingMethod) -> String {
+    let name = match method.method {
+        Forwarding::Nat => "NAT",
+        Forwarding::Dr => "DR",
+        Forwarding::Tun => "TUN",
+    };
+    let kind = match method.tunnel {
+        TunnelKind::Ipip => String::new(),
+        TunnelKind::Gue => format!(" type gue port {}", method.port),
+        TunnelKind::Gre => " type gre".to_owned(),
+    };
+    let checksum = match method.checksum {
+        TunnelChecksum::Nocsum => "",
+        TunnelChecksum::Csum => " csum",
+        TunnelChecksum::Remcsum => " remcsum",
+    };
+    format!("{name}{kind}{checksum}")
+}
+
+pub(super) fn read_forwarding(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if let Some(method) = forwarding(line) {
+        line.context.server.forwarding_given = true;
+        server.forwarding = method;
+    }
+}
+
+pub(super) fn show_forwarding_of_virtual(server: &VirtualServer) -> Vec<String> {
+    vec![words_of(server.forwarding)]
+}
+
+/// 31 days, the kernel's bound.
+const LONGEST_PERSISTENCE: u64 = 2_678_400;
+/// What `persistence_timeout` without a number means, seconds.
+const DEFAULT_PERSISTENCE: u32 = 360;
+
+pub(super) fn read_persistence(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        server.persistence_timeout_seconds = Some(DEFAULT_PERSISTENCE);
+    } else if let Some(seconds) = line.unsigned(0, 1, LONGEST_PERSISTENCE) {
+        server.persistence_timeout_seconds = u32::try_from(seconds).ok();
+    }
+}
+
+pub(super) fn show_persistence(server: &VirtualServer) -> Vec<String> {
+    server.persistence_timeout_seconds.iter().map(ToString::to_string).collect()
+}
+
+/// A netmask or a prefix length.
+pub(super) fn read_granularity(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.word(0) else { return };
+    let from_mask = |mask: Ipv4Addr| {
+        let bits = u32::from(mask);
+        (bits.leading_ones() + bits.trailing_zeros() == 32 && bits != 0).then(|| bits.leading_ones())
+    };
+    let length = match word.parse::<Ipv4Addr>() {
+        Ok(mask) => from_mask(mask).and_then(|length| u8::try_from(length).ok()),
+        Err(_) => word.parse().ok().filter(|length| (1..=128).contains(length)),
+    };
+    match length {
+        Some(length) => {
+            server.persistence_granularity = Some(length);
+            server.persistence_timeout_seconds.get_or_insert(DEFAULT_PERSISTENCE);
+        }
+        None => {
+            let span = line.span(0);
+            line.push(
+                Diagnostic::new(Code::InvalidAddress, span, format!("'{word}' is no granularity"))
+                    .expected("an IPv4 netmask, or a prefix length from 1 to 128"),
+            );
+        }
+    }
+}
+
+pub(super) fn show_granularity(server: &VirtualServer) -> Vec<String> {
+    server.persistence_granularity.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_protocol(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.word(0) else { return };
+    server.protocol = match word.to_ascii_uppercase().as_str() {
+        "TCP" => Some(Transport::Tcp),
+        "UDP" => Some(Transport::Udp),
+        "SCTP" => Some(Transport::Sctp),
+        _ => {
+            let message = format!("'{word}' is no protocol of virtual servers");
+            let span = line.span(0);
+            line.push(Diagnostic::new(Code::InvalidChoice, span, message).expected("TCP, UDP or SCTP"));
+            return;
+        }
+    };
+}
+
+pub(crate) fn protocol_word(protocol: Transport) -> &'static str {
+    match protocol {
+        Transport::Tcp => "TCP",
+        Transport::Udp => "UDP",
+        Transport::Sctp => "SCTP",
+    }
+}
+
+pub(super) fn show_protocol(server: &VirtualServer) -> Vec<String> {
+    server.protocol.map(|protocol| protocol_word(protocol).to_owned()).into_iter().collect()
+}
+
+pub(super) fn read_quorum(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("NUMBER");
+    }
+    let quorum = line.unsigned(0, 1, 2_147_483_647).and_then(|quorum| u32::try_from(quorum).ok());
+    server.quorum = quorum.unwrap_or(1);
+}
+
+pub(super) fn show_quorum(server: &VirtualServer) -> Vec<String> {
+    vec![server.quorum.to_string()]
+}
+
+fn weight(line: Statement<'_, '_, '_, '_>, min: u64) -> Option<i32> {
+    line.unsigned(0, min, 2_147_483_647).and_then(|weight| i32::try_from(weight).ok())
+}
+
+pub(super) fn read_virtual_weight(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    server.weight = weight(line, 1).unwrap_or(server.weight);
+}
+
+pub(super) fn show_virtual_weight(server: &VirtualServer) -> Vec<String> {
+    vec![server.weight.to_string()]
+}
+
+pub(super) fn read_real_weight(server: &mut RealServer, line: Statement<'_, '_, '_, '_>) {
+    server.weight = weight(line, 0).unwrap_or(server.weight);
+}
+
+pub(super) fn show_real_weight(server: &RealServer) -> Vec<String> {
+    vec![server.weight.to_string()]
+}
+
+pub(super) fn read_real_forwarding(server: &mut RealServer, line: Statement<'_, '_, '_, '_>) {
+    server.forwarding = forwarding(line).unwrap_or(server.forwarding);
+}
+
+pub(super) fn show_real_forwarding(server: &RealServer) -> Vec<String> {
+    vec![words_of(server.forwarding)]
+}
+
+/// `ADDRESS [PORT]` from that place on.
+pub(crate) fn address_and_port(line: Statement<'_, '_, '_, '_>, place: usize) -> Option<ServerAddress> {
+    let address = match line.value(Argument::Address, place)? {
+        Value::Address(address) => address,
+        _ => return None,
+    };
+    let port = match line.word(place + 1) {
+        None => 0,
+        Some(_) => u16::try_from(line.unsigned(place + 1, 0, 65_535)?).ok()?,
+    };
+    line.no_more(place + 2);
+    Some(ServerAddress { address, port })
+}
+
+pub(super) fn read_sorry_server(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("ADDRESS [PORT]");
+    }
+    if let Some(address) = address_and_port(line, 0) {
+        line.context.server.sorry_span = Some(line.node.span());
+        server.sorry_server =
+            Some(SorryServer { address, inhibit: false, forwarding: ForwardingMethod::default() });
+    }
+}
+
+pub(crate) fn words_of_address(server: ServerAddress) -> String {
+    match server.port {
+        0 => server.address.to_string(),
+        port => format!("{} {port}", server.address),
+    }
+}
+
+pub(super) fn show_sorry_server(server: &VirtualServer) -> Vec<String> {
+    server.sorry_server.iter().map(|sorry| words_of_address(sorry.address)).collect()
+}
+
+fn sorry<'s>(server: &'s mut VirtualServer, line: Statement<'_, '_, '_, '_>) -> Option<&'s mut SorryServer> {
+    if server.sorry_server.is_none() {
+        let message = format!("'{}' needs a sorry_server before it", line.keyword);
+        line.report(Code::SettingIgnored, 0, message);
+    }
+    server.sorry_server.as_mut()
+}
+
+pub(super) fn read_sorry_inhibit(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if let Some(sorry) = sorry(server, line) {
+        sorry.inhibit = true;
+    }
+}
+
+pub(super) fn show_sorry_inhibit(server: &VirtualServer) -> Vec<String> {
+    let inhibit = server.sorry_server.iter().filter(|sorry| sorry.inhibit);
+    inhibit.map(|_| String::new()).collect()
+}
+
+pub(super) fn read_sorry_forwarding(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    if let Some(sorry) = sorry(server, line)
+        && let Some(method) = forwarding(line)
+    {
+        sorry.forwarding = method;
+        line.context.server.sorry_forwarding_given = true;
+    }
+}
+
+pub(super) fn show_sorry_forwarding(server: &VirtualServer) -> Vec<String> {
+    server.sorry_server.iter().map(|sorry| words_of(sorry.forwarding)).collect()
+}
+
+/// What a virtual server remembers while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct ServerScratch {
+    pub(crate) scheduler_given: bool,
+    pub(crate) forwarding_given: bool,
+    pub(crate) sorry_forwarding_given: bool,
+    pub(crate) sorry_span: Option<Span>,
+}
+
+/// `[ADDRESS]:PROTOCOL:PORT`, as keepalived's messages and notifications name a service.
+pub(crate) fn service_name(address: ServerAddress, protocol: Option<Transport>) -> String {
+    let protocol = protocol.map_or("none".to_owned(), |p| protocol_word(p).to_ascii_lowercase());
+    format!("[{}]:{protocol}:{}", address.address, address.port)
+}
+
+/// An address that ends a range: `first-LAST`, where LAST is an address or its last part.
+pub(crate) fn range_end(first: IpAddr, last: &str) -> Option<IpAddr> {
+    if let Ok(last) = last.parse::<IpAddr>() {
+        return (last.is_ipv4() == first.is_ipv4() && last > first).then_some(last);
+    }
+    let end = match first {
+        IpAddr::V4(first) => {
+            let [a, b, c, _] = first.octets();
+            IpAddr::from([a, b, c, last.parse().ok()?])
+        }
+        IpAddr::V6(first) => {
+            let mut segments = first.segments();
+            *segments.last_mut()? = u16::from_str_radix(last, 16).ok()?;
+            IpAddr::from(segments)
+        }
+    };
+    (end > first).then_some(end)
+}

@@ -1,0 +1,367 @@
+//! The blocks of the load balancer.
+
+use super::blocks::{duplicate, fill, name_of};
+use super::{Context, Drafts, Line, Outcome, Seen, apply, unknown, unread};
+use crate::code::Code;
+use crate::diagnostic::Diagnostic;
+use crate::keyword::checkers::{BFD, COMMON, CONNECTION, DNS, FILE, HTTP, MISC, SMTP, UDP, URL};
+use crate::keyword::server_readers::{ServerScratch, address_and_port, range_end};
+use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
+use crate::keyword::{Feature, Keyword, find};
+use crate::model::{
+    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, HttpCheck, HttpUrl, MiscCheck, RealServer, Script,
+    ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+};
+use crate::span::Span;
+use crate::tree::Node;
+use crate::value::{Name, Text};
+
+/// `SMTP_CHECK` as written.
+#[derive(Debug, Default)]
+pub(crate) struct SmtpCheckDraft {
+    pub(crate) helo_name: Option<Text>,
+}
+
+/// `BFD_CHECK` as written.
+#[derive(Debug, Default)]
+pub(crate) struct BfdCheckDraft {
+    pub(crate) session: Option<Name>,
+    pub(crate) alpha: bool,
+}
+
+/// A virtual server with the keywords that were written in it and below.
+#[derive(Debug)]
+pub(crate) struct ServerDraft {
+    pub(crate) server: VirtualServer,
+    pub(crate) seen: Seen,
+    pub(crate) scratch: ServerScratch,
+    pub(crate) real_seen: Vec<Seen>,
+    /// In the order of the checkers of all real servers.
+    pub(crate) check_seen: Vec<CheckSeen>,
+    pub(crate) span: Span,
+}
+
+/// What was written in a checker.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct CheckSeen {
+    pub(crate) common: Seen,
+    pub(crate) connection: Seen,
+}
+
+impl Drafts {
+    pub(super) fn virtual_server(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let span = node.span();
+        let mut line = Line::new(node, context);
+        let Some(target) = target(&mut line) else { return unread(node, context) };
+        context.server = ServerScratch::default();
+        let mut server = VirtualServer::new(target);
+        server.site = Site(span);
+        let mut draft = ServerDraft {
+            server,
+            seen: Seen::default(),
+            scratch: ServerScratch::default(),
+            real_seen: Vec::new(),
+            check_seen: Vec::new(),
+            span,
+        };
+        for child in node.children().into_iter().flatten() {
+            let outcome = apply(&mut draft.server, &mut draft.seen, VIRTUAL_SERVER, child, context);
+            if let Outcome::Elsewhere(_) = outcome {
+                real_server(&mut draft, child, context);
+            }
+        }
+        draft.scratch = std::mem::take(&mut context.server);
+        if let Some(server) = crate::check::servers::complete(draft, &self.global, context) {
+            self.virtual_servers.push(server);
+        }
+    }
+
+    pub(super) fn virtual_server_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if let Some(first) = context.known.server_groups.get(&name).copied() {
+            return duplicate(node, "virtual_server_group", &name, span, first, context);
+        }
+        let mut group = VirtualServerGroup { name, site: Site(span), entries: Vec::new() };
+        for child in node.children().into_iter().flatten() {
+            group.entries.extend(group_entry(&mut Line::without_keyword(child, context)));
+        }
+        if group.entries.is_empty() {
+            let message = format!("virtual_server_group '{}' is empty; it is dropped", group.name);
+            context.push(Diagnostic::new(Code::EmptyGroup, span, message));
+            return;
+        }
+        context.known.server_groups.insert(Name::clone(&group.name), span);
+        self.virtual_server_groups.push(group);
+    }
+
+    pub(super) fn ssl(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        if self.ssl.is_some() {
+            let message = "SSL is given already; this one replaces it";
+            context.push(Diagnostic::new(Code::GivenTwice, node.span(), message));
+        }
+        let mut ssl = Ssl::default();
+        fill(&mut ssl, SSL, node, context);
+        self.ssl = Some(ssl);
+    }
+}
+
+/// `ADDRESS [PORT]`, `fwmark N` or `group NAME`.
+fn target(line: &mut Line<'_, '_, '_>) -> Option<ServiceTarget> {
+    match line.word(0) {
+        None => {
+            line.missing("ADDRESS [PORT], fwmark N or group NAME");
+            None
+        }
+        Some("fwmark") => {
+            let mark = line.unsigned(1, 1, 4_294_967_295)?;
+            u32::try_from(mark).ok().map(ServiceTarget::Mark)
+        }
+        Some("group") => {
+            let name = line.word(1);
+            if name.is_none() {
+                line.missing("group NAME");
+            }
+            name.map(|name| ServiceTarget::Group(name.into()))
+        }
+        Some(_) => address_and_port(line, 0).map(ServiceTarget::Address),
+    }
+}
+
+fn group_entry(line: &mut Line<'_, '_, '_>) -> Option<GroupEntry> {
+    use steadfast_wire::vrrp::Family;
+    let word = line.word(0)?;
+    if word == "fwmark" {
+        let mark = u32::try_from(line.unsigned(1, 1, 4_294_967_295)?).ok()?;
+        let family = match line.word(2) {
+            None => None,
+            Some("inet") => Some(Family::V4),
+            Some("inet6") => Some(Family::V6),
+            Some(other) => {
+                line.report(Code::UnknownOption, 2, format!("'{other}' is no address family"));
+                None
+            }
+        };
+        return Some(GroupEntry::Mark { mark, family });
+    }
+    let port = match line.word(1) {
+        None => 0,
+        Some(_) => u16::try_from(line.unsigned(1, 0, 65_535)?).ok()?,
+    };
+    line.no_more(2);
+    let range = addresses(word);
+    if range.is_none() {
+        let span = line.span(0);
+        line.push(
+            Diagnostic::new(Code::InvalidAddress, span, format!("'{word}' is no address, range or prefix"))
+                .expected("ADDRESS, ADDRESS-LAST, ADDRESS-ADDRESS or ADDRESS/LENGTH without host bits"),
+        );
+    }
+    range.map(|(first, last)| GroupEntry::Addresses { first, last, port })
+}
+
+fn addresses(word: &str) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
+    use std::net::IpAddr;
+    if let Some((first, last)) = word.split_once('-') {
+        let first: IpAddr = first.parse().ok()?;
+        return range_end(first, last).map(|last| (first, last));
+    }
+    let Some((first, length)) = word.split_once('/') else {
+        let address = word.parse().ok()?;
+        return Some((address, address));
+    };
+    let length: u32 = length.parse().ok()?;
+    match first.parse().ok()? {
+        IpAddr::V4(first) if (1..=32).contains(&length) => {
+            let host = u32::MAX.checked_shr(length).unwrap_or(0);
+            let bits = u32::from(first);
+            (bits & host == 0).then(|| (IpAddr::V4(first), IpAddr::V4((bits | host).into())))
+        }
+        IpAddr::V6(first) if (1..=128).contains(&length) => {
+            let host = u128::MAX.checked_shr(length).unwrap_or(0);
+            let bits = u128::from(first);
+            (bits & host == 0).then(|| (IpAddr::V6(first), IpAddr::V6((bits | host).into())))
+        }
+        _ => None,
+    }
+}
+
+fn real_server(draft: &mut ServerDraft, node: Node<'_>, context: &mut Context<'_>) {
+    let mut line = Line::new(node, context);
+    if line.word(0).is_none() {
+        return line.missing("ADDRESS [PORT]");
+    }
+    let Some(address) = address_and_port(&mut line, 0) else { return unread(node, context) };
+    let mut server = RealServer::new(address);
+    server.site = Site(node.span());
+    let mut seen = Seen::default();
+    for child in node.children().into_iter().flatten() {
+        let Outcome::Elsewhere(entry) = apply(&mut server, &mut seen, REAL_SERVER, child, context) else {
+            continue;
+        };
+        let mut check_seen = CheckSeen::default();
+        if let Some(checker) = checker(entry.name, child, context, &mut check_seen) {
+            if server.checkers.is_empty() {
+                // Most servers have one; a vector's first growth makes room for four.
+                server.checkers.reserve_exact(1);
+            }
+            server.checkers.push(checker);
+            draft.check_seen.push(check_seen);
+        }
+    }
+    draft.server.real_servers.push(server);
+    draft.real_seen.push(seen);
+}
+
+fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>, seen: &mut CheckSeen) -> Option<Checker> {
+    let mut checker = Checker::new(CheckKind::Tcp);
+    checker.site = Site(node.keyword().span());
+    match name {
+        "TCP_CHECK" | "PING_CHECK" => {
+            if name == "PING_CHECK" {
+                checker.kind = CheckKind::Ping;
+            }
+            statements::<()>(node, &mut checker, seen, &mut (), &[], true, context);
+        }
+        "UDP_CHECK" => {
+            let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
+            statements(node, &mut checker, seen, &mut udp, UDP, true, context);
+            checker.kind = CheckKind::Udp(Box::new(udp));
+        }
+        "DNS_CHECK" => {
+            let mut dns = DnsCheck::default();
+            statements(node, &mut checker, seen, &mut dns, DNS, true, context);
+            checker.kind = CheckKind::Dns(Box::new(dns));
+        }
+        "SMTP_CHECK" => {
+            let mut smtp = SmtpCheckDraft::default();
+            statements(node, &mut checker, seen, &mut smtp, SMTP, true, context);
+            let helo = smtp.helo_name.unwrap_or_else(|| "smtpchecker.keepalived.org".into());
+            checker.kind = CheckKind::Smtp(helo);
+        }
+        "HTTP_GET" | "SSL_GET" => {
+            let mut http = HttpCheck { tls: name == "SSL_GET", ..HttpCheck::default() };
+            statements(node, &mut checker, seen, &mut http, HTTP, true, context);
+            if http.urls.is_empty() {
+                let message = format!("{name} without a url checks nothing; it is dropped");
+                context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+                return None;
+            }
+            http.urls.shrink_to_fit();
+            checker.kind = CheckKind::Http(Box::new(http));
+        }
+        "MISC_CHECK" => return misc(checker, node, context, seen),
+        "FILE_CHECK" => return file(checker, node, context),
+        "BFD_CHECK" => {
+            let mut bfd = BfdCheckDraft::default();
+            fill(&mut bfd, BFD, node, context);
+            context.uses(Feature::Bfd, node.keyword().span());
+            let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
+            let Some(session) = session else {
+                let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
+                context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
+                return None;
+            };
+            checker.alpha = bfd.alpha;
+            checker.kind = CheckKind::Bfd(session);
+        }
+        _ => return None,
+    }
+    Some(checker)
+}
+
+fn misc(
+    mut checker: Checker,
+    node: Node<'_>,
+    context: &mut Context<'_>,
+    seen: &mut CheckSeen,
+) -> Option<Checker> {
+    let mut misc = MiscCheck { script: Script::default(), timeout: None, dynamic: false };
+    statements(node, &mut checker, seen, &mut misc, MISC, false, context);
+    if misc.script.words.is_empty() {
+        let message = "MISC_CHECK without misc_path runs nothing; it is dropped";
+        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+        return None;
+    }
+    checker.kind = CheckKind::Misc(Box::new(misc));
+    Some(checker)
+}
+
+fn file(mut checker: Checker, node: Node<'_>, context: &mut Context<'_>) -> Option<Checker> {
+    let mut file = FileCheck::default();
+    context.file_weight_given = false;
+    fill(&mut file, FILE, node, context);
+    context.uses(Feature::TrackFile, node.keyword().span());
+    let Some(weight) = context.known.files.get(&file.track_file).copied() else {
+        let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
+        context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
+        return None;
+    };
+    if !context.file_weight_given {
+        file.weight = i32::from(weight.value);
+        file.reverse = weight.reverse;
+    }
+    checker.kind = CheckKind::File(Box::new(file));
+    Some(checker)
+}
+
+/// The statements of a checker: those of its kind, and those that all have.
+fn statements<K: CheckBlocks>(
+    node: Node<'_>,
+    checker: &mut Checker,
+    seen: &mut CheckSeen,
+    kind: &mut K,
+    keywords: &'static [Keyword<K>],
+    connects: bool,
+    context: &mut Context<'_>,
+) {
+    let mut kind_seen = Seen::default();
+    for child in node.children().into_iter().flatten() {
+        let name = child.keyword().as_str().unwrap_or_default();
+        if find(COMMON, name).is_some() {
+            apply(checker, &mut seen.common, COMMON, child, context);
+        } else if connects && find(CONNECTION, name).is_some() {
+            apply(checker, &mut seen.connection, CONNECTION, child, context);
+        } else if find(keywords, name).is_some() {
+            if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
+                match entry.name {
+                    "nb_get_retry" => {
+                        let retry = Line::new(child, context).unsigned(0, 0, 4_294_967_295);
+                        checker.retry = retry.and_then(|n| u32::try_from(n).ok()).unwrap_or(checker.retry);
+                        seen.common.add_name(COMMON, "retry");
+                    }
+                    "host" => statements::<()>(child, checker, seen, &mut (), &[], true, context),
+                    _ => kind.block(child, context),
+                }
+            }
+        } else {
+            let common = COMMON.iter().chain(if connects { CONNECTION } else { &[] });
+            let names = common.map(|keyword| keyword.entry.name);
+            unknown(child, names.chain(keywords.iter().map(|keyword| keyword.entry.name)), context);
+        }
+    }
+}
+
+/// Blocks inside of a kind of checker.
+trait CheckBlocks {
+    /// Reads one; most kinds have none.
+    fn block(&mut self, _: Node<'_>, _: &mut Context<'_>) {}
+}
+
+impl CheckBlocks for () {}
+impl CheckBlocks for MiscCheck {}
+impl CheckBlocks for SmtpCheckDraft {}
+impl CheckBlocks for UdpCheck {}
+impl CheckBlocks for DnsCheck {}
+
+impl CheckBlocks for HttpCheck {
+    fn block(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let mut url = HttpUrl::default();
+        fill(&mut url, URL, node, context);
+        if url.path.is_empty() {
+            let message = "url without a path; it is dropped";
+            context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+            return;
+        }
+        self.urls.push(url);
+    }
+}
