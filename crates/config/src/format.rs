@@ -167,6 +167,7 @@ impl Formatter {
                 }
                 Piece::Close(_) => {
                     self.depth = self.depth.saturating_sub(1);
+                    self.drop_blank();
                     self.push(self.depth, b"}".to_vec(), b"", false);
                 }
             }
@@ -216,9 +217,10 @@ impl Formatter {
     fn blank(&mut self) {
         // A blank line ends a definition, so it must stay behind one.
         let needed = self.definition.take().is_some();
+        let in_run = !self.conditions.is_empty();
         self.leave_conditions();
-        let after_blank = self.out.last().is_none_or(Out::is_blank);
-        if needed || !after_blank {
+        let superfluous = |out: &Out| out.is_blank() || (!in_run && out.code.ends_with(b"{"));
+        if needed || !self.out.last().is_none_or(superfluous) {
             self.push(0, Vec::new(), b"", false);
             if let Some(out) = self.out.last_mut() {
                 out.ends_definition = needed;
@@ -230,10 +232,15 @@ impl Formatter {
         self.out.push(Out { depth, code, comment: comment.to_vec(), takes_brace, ends_definition: false });
     }
 
-    fn finish(mut self) -> Vec<u8> {
+    /// Takes away blank lines at the end that mean nothing.
+    fn drop_blank(&mut self) {
         while self.out.last().is_some_and(|out| out.is_blank() && !out.ends_definition) {
             self.out.pop();
         }
+    }
+
+    fn finish(mut self) -> Vec<u8> {
+        self.drop_blank();
         let mut text = Vec::new();
         for out in &self.out {
             out.write(&mut text);
@@ -301,7 +308,7 @@ mod tests {
 
     #[test]
     fn blocks() {
-        let text = "\n\nvrrp_instance  V1\n{ # first\n\tstate\tMASTER;\r\n  virtual_ipaddress { 192.0.2.1 }\n}\n\n\n\
+        let text = "\n\nvrrp_instance  V1\n{ # first\n\n\tstate\tMASTER;\r\n  virtual_ipaddress { 192.0.2.1 }\n \n}\n\n\n\
                     a { b } # c\n! end";
         let expected = "vrrp_instance V1 { # first\n    state MASTER;\n    virtual_ipaddress {\n        \
                         192.0.2.1\n    }\n}\n\na { # c\n    b\n}\n! end\n";
