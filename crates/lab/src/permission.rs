@@ -1,6 +1,6 @@
 //! The right to make namespaces.
 
-use anyhow::{Context, Result};
+use anyhow::{Result, anyhow};
 use steadfast_kernel::namespace::{self, Network};
 
 /// Whose rights the lab works with.
@@ -22,13 +22,16 @@ pub fn obtain() -> Result<Rights> {
     if Network::anonymous().is_ok() {
         return Ok(Rights::Own);
     }
-    namespace::become_root_of_user_namespace()
-        .and_then(|()| Network::anonymous())
-        .map(|_| Rights::UserNamespace)
-        .context(
-            "the lab is made of network namespaces, which this system gives only to root: run it as root, or allow \
-             users to make them (sysctl user.max_user_namespaces above 0, kernel.apparmor_restrict_unprivileged_userns=0)",
+    let network = namespace::become_root_of_user_namespace().and_then(|()| Network::anonymous());
+    // The error's own advice, for daemons, would contradict this one.
+    network.map(|_| Rights::UserNamespace).map_err(|error| {
+        anyhow!(
+            "the lab is made of network namespaces, which this system refuses here ({}): run it as root, or allow \
+             users to make them (sysctl user.max_user_namespaces above 0, \
+             kernel.apparmor_restrict_unprivileged_userns=0)",
+            error.errno
         )
+    })
 }
 
 /// Whether a test that needs a lab can run here. Says on standard output that it is left out
