@@ -6,11 +6,12 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 use steadfast_config::reader::NoGrammar;
-use steadfast_config::{Class, Diagnostics, Memory, Node, Options, Reader};
+use steadfast_config::{Class, Diagnostics, Files, Memory, Node, Options, Reader};
 
 const PROGRAM: &str = "/usr/sbin/keepalived";
 
@@ -33,23 +34,36 @@ impl Drop for Folder {
     }
 }
 
-fn ask(name: &str, text: &str) -> Option<Verdict> {
-    if !Path::new(PROGRAM).exists() {
+fn is_installed(name: &str) -> bool {
+    let installed = Path::new(PROGRAM).exists();
+    if !installed {
         // The harness captures what print macros write.
         let line = format!("left out: {name}: {PROGRAM} is not installed\n");
         std::io::stderr().write_all(line.as_bytes()).unwrap();
-        return None;
     }
+    installed
+}
+
+fn folder(name: &str, text: &str) -> (Folder, PathBuf) {
     let folder = Folder(std::env::temp_dir().join(format!("steadfast-{name}-{}", std::process::id())));
     std::fs::create_dir_all(&folder.0).unwrap();
     let file = folder.0.join("k.conf");
     std::fs::write(&file, text).unwrap();
-    let output = Command::new("timeout")
-        .args(["10", PROGRAM, "-t", "-n", "-l", "-i", "main", "-f"])
-        .arg(&file)
-        .env("LANG", "C")
-        .output()
-        .unwrap();
+    (folder, file)
+}
+
+fn run(file: &Path) -> Output {
+    let mut command = Command::new("timeout");
+    command.args(["10", PROGRAM, "-t", "-n", "-l", "-i", "main", "-f"]).arg(file);
+    command.env("LANG", "C").output().unwrap()
+}
+
+fn ask(name: &str, text: &str) -> Option<Verdict> {
+    if !is_installed(name) {
+        return None;
+    }
+    let (_folder, file) = folder(name, text);
+    let output = run(&file);
     let messages = [output.stdout, output.stderr].concat();
     let messages = String::from_utf8_lossy(&messages);
     let mut verdict = Verdict { words: Vec::new(), wrong: BTreeSet::new(), missing_close: false };
@@ -175,4 +189,45 @@ fn braces() {
     agree("surplus", "global_defs {\n}\n}\na\n}\n");
     agree("missing", "a\nglobal_defs {\n");
     agree("lines", "global_defs\n{\n}\nglobal_defs { }\na\nglobal_defs\n\n# x\n{ }\nb\n");
+}
+
+/// keepalived exits with 6 when a problem of an include is an error.
+#[test]
+fn includes() {
+    const UNUSABLE_FILE: i32 = 6;
+    if !is_installed("includes") {
+        return;
+    }
+    let mut checked = 0;
+    for form in ["include", "includer", "includem", "includew", "includeb", "includea"] {
+        for pattern in [
+            "a.inc",
+            "none",
+            "none*",
+            "*.inc",
+            "{a,b}.inc",
+            "{a,none}.inc",
+            "run.sh",
+            "dir",
+            "[ab].inc",
+            "dir/../a.inc",
+        ] {
+            let (folder, file) = folder("includes", &format!("{form} {pattern}\n"));
+            for name in ["a.inc", "b.inc", "run.sh"] {
+                std::fs::write(folder.0.join(name), "# nothing\n").unwrap();
+            }
+            std::fs::set_permissions(folder.0.join("run.sh"), std::fs::Permissions::from_mode(0o755))
+                .unwrap();
+            std::fs::create_dir_all(folder.0.join("dir")).unwrap();
+            let theirs = run(&file).status.code() == Some(UNUSABLE_FILE);
+            let mut diagnostics = Diagnostics::new();
+            let source = Files::default();
+            let mut reader = Reader::new(&source, &file, Options::default(), &NoGrammar);
+            while reader.next_block(&mut diagnostics).is_some() {}
+            let ours = diagnostics.has_errors();
+            assert_eq!(ours, theirs, "{form} {pattern}: {diagnostics:?}");
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 60);
 }
