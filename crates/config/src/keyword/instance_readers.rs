@@ -437,7 +437,9 @@ pub(super) fn read_refresh_repeat(instance: &mut VrrpInstance, line: Statement<'
 }
 
 pub(super) fn show_refresh_repeat(instance: &VrrpInstance) -> Vec<String> {
-    vec![instance.announce.refresh_repeat.to_string()]
+    // 0 comes from vrrp_min_garp only and cannot be written.
+    let count = Some(instance.announce.refresh_repeat).filter(|count| *count != 0);
+    count.map(|count| count.to_string()).into_iter().collect()
 }
 
 pub(super) fn read_timer_expired(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {

@@ -11,7 +11,7 @@ pub use read::{Mistake, Problem};
 pub(crate) use read::{
     address, address_and_prefix, boolean, choice, integer, interface, multicast, time, unsigned,
 };
-pub(crate) use write::{quote, quote_script, quote_words};
+pub(crate) use write::{milliseconds, quote, quote_script, quote_words};
 
 /// Text from the file that is kept as it stands.
 pub type Text = Box<str>;

@@ -1,5 +1,6 @@
 //! Writing words so that the language reads the same text back.
 
+use super::Interval;
 use crate::model::Script;
 
 /// The word, in double quotes where it needs them. A `"` cannot be written inside of a word and is left out.
@@ -15,6 +16,12 @@ pub(crate) fn quote(word: &str) -> String {
 /// All words, each quoted where it needs it.
 pub(crate) fn quote_words<'w>(words: impl IntoIterator<Item = &'w str>) -> String {
     words.into_iter().map(quote).collect::<Vec<_>>().join(" ")
+}
+
+/// Decimal seconds as decimal milliseconds.
+pub(crate) fn milliseconds(seconds: &str) -> String {
+    let interval = super::time(seconds, 0, u64::MAX, crate::keyword::Unit::Seconds).unwrap_or_default();
+    Interval::from_micros(interval.as_micros().saturating_mul(1_000)).to_string()
 }
 
 /// A command in double quotes with its account behind it.

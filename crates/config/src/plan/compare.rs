@@ -1,0 +1,271 @@
+//! Comparing two models.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
+use crate::keyword::bfd::BFD_INSTANCE;
+use crate::keyword::global::GLOBAL;
+use crate::keyword::instance::INSTANCE;
+use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
+use crate::keyword::root::ROOT;
+use crate::keyword::server_readers::words_of_address;
+use crate::keyword::servers::{REAL_SERVER, VIRTUAL_SERVER};
+use crate::keyword::tracking::{SYNC_GROUP, TRACK_GROUP};
+use crate::keyword::{Argument, Keyword};
+use crate::model::{Model, RealServer, ServiceTarget, VirtualServer, VrrpInstance};
+use crate::print::{arguments, is_alias};
+
+pub(super) fn models(old: &Model, new: &Model) -> Plan {
+    let mut plan = Plan::default();
+    global(old, new, &mut plan);
+    named("vrrp_script", &old.scripts, &new.scripts, |script| &script.name, SCRIPT, &mut plan);
+    named("track_file", &old.track_files, &new.track_files, |file| &file.name, TRACK_FILE, &mut plan);
+    named(
+        "vrrp_track_process",
+        &old.track_processes,
+        &new.track_processes,
+        |process| &process.name,
+        TRACK_PROCESS,
+        &mut plan,
+    );
+    named("bfd_instance", &old.bfd_instances, &new.bfd_instances, |bfd| &bfd.name, BFD_INSTANCE, &mut plan);
+    named("track_group", &old.track_groups, &new.track_groups, |group| &group.name, TRACK_GROUP, &mut plan);
+    instances(old, new, &mut plan);
+    named("vrrp_sync_group", &old.groups, &new.groups, |group| &group.name, SYNC_GROUP, &mut plan);
+    static_lists(old, new, &mut plan);
+    servers(old, new, &mut plan);
+    plan
+}
+
+fn global(old: &Model, new: &Model, plan: &mut Plan) {
+    if old.global == new.global {
+        return;
+    }
+    let mut keywords = keyword_changes(ROOT, &old.global, &new.global);
+    keywords.extend(keyword_changes(GLOBAL, &old.global, &new.global));
+    push(plan, "global_defs", String::new(), keywords);
+}
+
+/// Entities that are the same as long as their name is.
+fn named<T: PartialEq>(
+    kind: &'static str,
+    old: &[T],
+    new: &[T],
+    name: impl Fn(&T) -> &str,
+    keywords: &'static [Keyword<T>],
+    plan: &mut Plan,
+) {
+    if old == new {
+        return;
+    }
+    let before: BTreeMap<&str, &T> = old.iter().map(|entity| (name(entity), entity)).collect();
+    let after: BTreeSet<&str> = new.iter().map(&name).collect();
+    for entity in new {
+        match before.get(name(entity)) {
+            None => whole(plan, kind, name(entity), Outcome::Added),
+            Some(earlier) if *earlier != entity => {
+                push(plan, kind, name(entity).to_owned(), keyword_changes(keywords, earlier, entity));
+            }
+            Some(_) => {}
+        }
+    }
+    for entity in old.iter().filter(|entity| !after.contains(name(entity))) {
+        whole(plan, kind, name(entity), Outcome::Removed);
+    }
+}
+
+fn instances(old: &Model, new: &Model, plan: &mut Plan) {
+    if old.instances == new.instances {
+        return;
+    }
+    // keepalived knows an instance again by what its peers know it by; its name may change.
+    let identity = |instance: &VrrpInstance| {
+        (instance.virtual_router_id, instance.family, instance.interface.clone(), instance.is_unicast())
+    };
+    let before: BTreeMap<_, _> =
+        old.instances.iter().map(|instance| (identity(instance), instance)).collect();
+    let by_name: BTreeMap<_, _> = old.instances.iter().map(|instance| (&instance.name, instance)).collect();
+    let mut kept: BTreeSet<&str> = BTreeSet::new();
+    for instance in &new.instances {
+        let earlier = before.get(&identity(instance)).or_else(|| by_name.get(&instance.name));
+        let Some(earlier) = earlier else {
+            whole(plan, "vrrp_instance", &instance.name, Outcome::Added);
+            continue;
+        };
+        kept.insert(&earlier.name);
+        if *earlier == instance {
+            continue;
+        }
+        let mut keywords = keyword_changes(INSTANCE, earlier, instance);
+        if earlier.name != instance.name {
+            keywords.insert(
+                0,
+                KeywordChange {
+                    keyword: "vrrp_instance",
+                    old: Some(earlier.name.to_string()),
+                    new: Some(instance.name.to_string()),
+                    effect: Reload::InPlace,
+                },
+            );
+        }
+        // Secrets are not shown.
+        let secret = |keyword, before: bool, after: bool| KeywordChange {
+            keyword,
+            old: before.then(|| "(hidden)".to_owned()),
+            new: after.then(|| "(hidden, differs)".to_owned()),
+            effect: Reload::Restart,
+        };
+        if earlier.authentication != instance.authentication {
+            let (before, after) = (earlier.authentication.is_some(), instance.authentication.is_some());
+            keywords.push(secret("authentication", before, after));
+        }
+        if earlier.auth_hmac != instance.auth_hmac {
+            keywords.push(secret("auth_hmac", earlier.auth_hmac.is_some(), instance.auth_hmac.is_some()));
+        }
+        push(plan, "vrrp_instance", instance.name.to_string(), keywords);
+    }
+    for instance in old.instances.iter().filter(|instance| !kept.contains(&*instance.name)) {
+        whole(plan, "vrrp_instance", &instance.name, Outcome::Removed);
+    }
+}
+
+fn static_lists(old: &Model, new: &Model, plan: &mut Plan) {
+    use crate::keyword::{address_readers, route_readers, rule_readers};
+    let mut list = |keyword: &'static str, old: Vec<String>, new: Vec<String>| {
+        let keywords = list_changes(keyword, Reload::Difference, &old, &new);
+        push(plan, keyword, String::new(), keywords);
+    };
+    let addresses = |model: &Model| model.static_addresses.iter().map(address_readers::show_line).collect();
+    let routes = |model: &Model| model.static_routes.iter().map(route_readers::show_line).collect();
+    let rules = |model: &Model| model.static_rules.iter().map(rule_readers::show_line).collect();
+    list("static_ipaddress", addresses(old), addresses(new));
+    list("static_routes", routes(old), routes(new));
+    list("static_rules", rules(old), rules(new));
+}
+
+fn target_name(server: &VirtualServer) -> String {
+    match &server.target {
+        ServiceTarget::Address(address) => {
+            let protocol = server.protocol.map_or("", crate::keyword::server_readers::protocol_word);
+            format!("{} {protocol}", words_of_address(*address)).trim_end().to_owned()
+        }
+        ServiceTarget::Mark(mark) => format!("fwmark {mark}"),
+        ServiceTarget::Group(name) => format!("group {name}"),
+    }
+}
+
+fn servers(old: &Model, new: &Model, plan: &mut Plan) {
+    if old.virtual_servers == new.virtual_servers {
+        return;
+    }
+    let before: BTreeMap<String, &VirtualServer> =
+        old.virtual_servers.iter().map(|server| (target_name(server), server)).collect();
+    let mut kept: BTreeSet<String> = BTreeSet::new();
+    for server in &new.virtual_servers {
+        let name = target_name(server);
+        match before.get(&name) {
+            None => whole(plan, "virtual_server", &name, Outcome::Added),
+            Some(earlier) if *earlier != server => {
+                push(plan, "virtual_server", name.clone(), keyword_changes(VIRTUAL_SERVER, earlier, server));
+                real_servers(&name, earlier, server, plan);
+            }
+            Some(_) => {}
+        }
+        kept.insert(name);
+    }
+    for name in before.keys().filter(|name| !kept.contains(*name)) {
+        whole(plan, "virtual_server", name, Outcome::Removed);
+    }
+}
+
+fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &mut Plan) {
+    let before: BTreeMap<_, &RealServer> =
+        old.real_servers.iter().map(|server| (server.address, server)).collect();
+    let after: BTreeSet<_> = new.real_servers.iter().map(|server| server.address).collect();
+    let name = |server: &RealServer| format!("{service} / {}", words_of_address(server.address));
+    for server in &new.real_servers {
+        match before.get(&server.address) {
+            None => whole(plan, "real_server", &name(server), Outcome::Added),
+            Some(earlier) if *earlier != server => {
+                let mut keywords = keyword_changes(REAL_SERVER, earlier, server);
+                if earlier.checkers != server.checkers {
+                    let count = |server: &RealServer| Some(format!("{} checkers", server.checkers.len()));
+                    keywords.push(KeywordChange {
+                        keyword: "checkers",
+                        old: count(earlier),
+                        new: count(server),
+                        effect: Reload::Difference,
+                    });
+                }
+                push(plan, "real_server", name(server), keywords);
+            }
+            Some(_) => {}
+        }
+    }
+    for server in old.real_servers.iter().filter(|server| !after.contains(&server.address)) {
+        whole(plan, "real_server", &name(server), Outcome::Removed);
+    }
+}
+
+/// The keywords of one block that say something else.
+fn keyword_changes<T>(keywords: &'static [Keyword<T>], old: &T, new: &T) -> Vec<KeywordChange> {
+    let mut changes = Vec::new();
+    for keyword in keywords.iter().filter(|keyword| !is_alias(keywords, keyword)) {
+        let (before, after) = (arguments(keyword, old), arguments(keyword, new));
+        if before == after {
+            continue;
+        }
+        let (name, effect) = (keyword.entry.name, keyword.entry.reload);
+        if matches!(keyword.entry.argument, Argument::Lines(_) | Argument::Words(_)) {
+            changes.extend(list_changes(name, effect, &lines_of(&before), &lines_of(&after)));
+            continue;
+        }
+        let text = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));
+        changes.push(KeywordChange { keyword: name, old: text(before), new: text(after), effect });
+    }
+    changes
+}
+
+/// The lines between the braces.
+fn lines_of(blocks: &[String]) -> Vec<String> {
+    blocks
+        .iter()
+        .flat_map(|block| block.lines())
+        .map(str::trim)
+        .filter(|line| !matches!(*line, "{" | "}"))
+        .map(str::to_owned)
+        .collect()
+}
+
+fn list_changes(keyword: &'static str, effect: Reload, old: &[String], new: &[String]) -> Vec<KeywordChange> {
+    let (before, after): (BTreeSet<&String>, BTreeSet<&String>) =
+        (old.iter().collect(), new.iter().collect());
+    let removed = old.iter().filter(|line| !after.contains(line));
+    let added = new.iter().filter(|line| !before.contains(line));
+    let change = |old: Option<&String>, new: Option<&String>| KeywordChange {
+        keyword,
+        old: old.cloned(),
+        new: new.cloned(),
+        effect,
+    };
+    removed.map(|line| change(Some(line), None)).chain(added.map(|line| change(None, Some(line)))).collect()
+}
+
+fn whole(plan: &mut Plan, kind: &'static str, name: &str, outcome: Outcome) {
+    plan.entities.push(EntityChange { kind, name: name.to_owned(), outcome, keywords: Vec::new() });
+}
+
+fn push(plan: &mut Plan, kind: &'static str, name: String, keywords: Vec<KeywordChange>) {
+    if keywords.is_empty() {
+        return;
+    }
+    let has = |effect| keywords.iter().any(|change| change.effect == effect);
+    let outcome = if has(Reload::Refused) {
+        Outcome::Refused
+    } else if has(Reload::Restart) && kind != "global_defs" {
+        Outcome::Restarted
+    } else {
+        Outcome::Changed
+    };
+    plan.entities.push(EntityChange { kind, name, outcome, keywords });
+}
