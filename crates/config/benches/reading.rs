@@ -5,17 +5,23 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use steadfast_config::reader::NoGrammar;
-use steadfast_config::{Diagnostics, Memory, Options, Reader};
+use steadfast_config::{AnyMachine, Diagnostics, LoadOptions, Memory, Options, Reader, load};
 
 const RUNS: usize = 5;
 
 fn main() {
-    println!("{:>14} {:>9} {:>7} {:>9} {:>9}", "text", "lines", "MB", "ms", "ns/line");
+    println!("{:>16} {:>9} {:>7} {:>9} {:>9}", "text", "lines", "MB", "ms", "ns/line");
     for factor in [1, 4, 16] {
         measure("plain", &virtual_servers(300 * factor, 20));
+    }
+    for factor in [1, 4, 16] {
+        measure_load("plain to model", &virtual_servers(300 * factor, 20));
+    }
+    for factor in [1, 4, 16] {
+        measure_load("routers to model", &virtual_routers(1_000 * factor));
     }
     for factor in [1, 4, 16] {
         measure("variables", &variables(20_000 * factor));
@@ -27,7 +33,7 @@ fn main() {
 
 fn measure(name: &str, text: &str) {
     let source = Memory::new().file("k.conf", text);
-    let run = || {
+    report(name, text, || {
         let start = Instant::now();
         let mut diagnostics = Diagnostics::new();
         let mut reader = Reader::new(&source, Path::new("k.conf"), Options::default(), &NoGrammar);
@@ -38,13 +44,28 @@ fn measure(name: &str, text: &str) {
         }
         assert_eq!(diagnostics.iter().count(), 0, "{name}");
         (start.elapsed(), lines)
-    };
+    });
+}
+
+/// The whole way to the model.
+fn measure_load(name: &str, text: &str) {
+    let source = Memory::new().file("k.conf", text);
+    let lines = text.lines().count();
+    report(name, text, || {
+        let start = Instant::now();
+        let loaded = load(&source, Path::new("k.conf"), &AnyMachine, &LoadOptions::default());
+        assert!(!loaded.diagnostics.has_errors(), "{name}");
+        (start.elapsed(), lines)
+    });
+}
+
+fn report(name: &str, text: &str, run: impl Fn() -> (Duration, usize)) {
     let Some((best, lines)) = (0..RUNS).map(|_| run()).min() else { return };
     let nanos = best.as_nanos();
     let per_line = nanos / u128::try_from(lines.max(1)).unwrap_or(1);
     let tenths = text.len() / 100_000;
     let (megabytes, tenth) = (tenths / 10, tenths % 10);
-    println!("{name:>14} {lines:>9} {megabytes:>5}.{tenth} {:>9} {per_line:>9}", best.as_millis());
+    println!("{name:>16} {lines:>9} {megabytes:>5}.{tenth} {:>9} {per_line:>9}", best.as_millis());
 }
 
 fn virtual_servers(servers: usize, reals: usize) -> String {
@@ -63,6 +84,19 @@ fn virtual_servers(servers: usize, reals: usize) -> String {
             );
         }
         text += "}\n";
+    }
+    text
+}
+
+fn virtual_routers(routers: usize) -> String {
+    let mut text = String::new();
+    for router in 0..routers {
+        let (interface, id) = (router / 255, router % 255 + 1);
+        let _ = writeln!(
+            text,
+            "vrrp_instance V{router} {{\n    interface eth{interface}\n    virtual_router_id {id}\n    priority \
+             100\n    virtual_ipaddress {{\n        10.{interface}.{id}.1/32 dev eth0\n    }}\n}}"
+        );
     }
     text
 }

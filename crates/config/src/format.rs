@@ -162,7 +162,7 @@ impl Formatter {
                     self.push(self.depth, one_space(text), b"", takes_brace);
                 }
                 Piece::Open(_) => {
-                    self.open(&mut comment);
+                    self.open(first, &mut comment);
                     self.depth += 1;
                 }
                 Piece::Close(_) => {
@@ -179,21 +179,20 @@ impl Formatter {
     }
 
     /// Puts a `{` behind the line before it, or on a line of its own. Takes the comment along when the line
-    /// before it is of an earlier physical line and has none.
-    fn open(&mut self, comment: &mut Option<&[u8]>) {
-        let earlier = self.out.last_mut().filter(|out| out.takes_brace);
-        let conflict = |out: &Out| !out.comment.is_empty() && comment.is_some_and(|text| !text.is_empty());
-        match earlier {
-            Some(out) if !conflict(out) => {
+    /// before it is of an earlier physical line (before `first`) and has none.
+    fn open(&mut self, first: usize, comment: &mut Option<&[u8]>) {
+        let same_physical = self.out.len() > first;
+        let has_comment = comment.is_some_and(|text| !text.is_empty());
+        let before = self.out.last_mut().filter(|out| out.takes_brace);
+        match before.filter(|out| same_physical || out.comment.is_empty() || !has_comment) {
+            Some(out) => {
                 out.code.extend_from_slice(b" {");
                 out.takes_brace = false;
-                if out.comment.is_empty() {
+                if !same_physical && has_comment {
                     out.comment = comment.take().unwrap_or_default().to_vec();
-                } else {
-                    comment.take();
                 }
             }
-            _ => self.push(self.depth, b"{".to_vec(), b"", false),
+            None => self.push(self.depth, b"{".to_vec(), b"", false),
         }
     }
 
