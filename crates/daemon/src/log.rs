@@ -75,10 +75,10 @@ impl Log {
                 let _ = file.flush();
             }
         }
-        self.to_syslog(severity, message);
+        self.write_syslog(severity, message);
     }
 
-    fn to_syslog(&mut self, severity: Severity, message: &str) {
+    fn write_syslog(&mut self, severity: Severity, message: &str) {
         let Some(socket) = &self.syslog else { return };
         let priority = u16::from(self.facility) * 8 + number(severity);
         let mut line = format!("<{priority}>{}[{}]: {message}", self.identity, self.pid);

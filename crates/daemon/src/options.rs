@@ -7,7 +7,7 @@ pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
 /// Default pid file of the supervisor.
 pub const DEFAULT_PID_FILE: &str = "/run/keepalived.pid";
 /// Default pid file of the vrrp worker.
-pub const DEFAULT_VRRP_PID_FILE: &str = "/run/keepalived_vrrp.pid";
+pub const DEFAULT_VRRP_PID_FILE: &str = "/run/vrrp.pid";
 /// Default control socket.
 pub const DEFAULT_CONTROL_SOCKET: &str = "/run/steadfast.sock";
 

@@ -186,12 +186,15 @@ impl Happening {
             }
             Self::InstanceState { instance, to, causes, priority, .. } => {
                 let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };
-                let verb = if *to == State::Stop { "Stopping" } else { "Entering" };
                 let why = phrase::chain(causes);
-                (
-                    severity,
-                    format!("({instance}) {verb} {} STATE (priority {priority}): {why}", phrase::state(*to)),
-                )
+                let message = match to {
+                    State::Stop => format!("({instance}) Stopping (priority {priority}): {why}"),
+                    _ => format!(
+                        "({instance}) Entering {} STATE (priority {priority}): {why}",
+                        phrase::state(*to)
+                    ),
+                };
+                (severity, message)
             }
             Self::GroupState { group, to, causes } => {
                 let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod control;
 pub mod error;
 pub mod limits;
+pub mod memory;
 pub mod namespace;
 pub mod netlink;
 pub mod notify;

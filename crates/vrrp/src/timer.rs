@@ -55,12 +55,12 @@ impl Sub<Duration> for Moment {
 
 /// Slots of the grid that adverts of one interval fall on.
 ///
-/// Masters of equal interval share sixteen moments an interval instead of one each, so that one
-/// wake-up and one batch of system calls sends many adverts. Sixteen, and not one, keeps bursts
-/// at a sixteenth of all instances, which bounds both the time a batch takes and the packets that
+/// Masters of equal interval share eight moments an interval instead of one each, so that one
+/// wake-up and one batch of system calls sends many adverts. Eight, and not one, keeps bursts
+/// at an eighth of all instances, which bounds both the time a batch takes and the packets that
 /// a peer finds in its socket at once. A slot is never later than one interval after the advert
 /// before it, so no peer ever waits longer than the protocol says.
-const GRID_SLOTS: u32 = 16;
+const GRID_SLOTS: u32 = 8;
 
 /// The last moment on `instance`'s slot of the grid that is at most one `interval` after `from`.
 ///
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_intervals_share_sixteen_moments() {
+    fn equal_intervals_share_eight_moments() {
         let interval = Duration::from_secs(1);
         let mut moments: Vec<_> = (0..4000)
             .map(|id| {
@@ -147,7 +147,7 @@ mod tests {
             .collect();
         moments.sort_unstable();
         moments.dedup();
-        assert_eq!(moments.len(), 16);
+        assert_eq!(moments.len(), 8);
     }
 
     #[test]

@@ -14,8 +14,29 @@ pub(crate) const KEPT_MAX: usize = 1_000;
 #[derive(Debug)]
 pub(crate) struct Journal {
     log: Log,
-    kept: VecDeque<Record>,
+    kept: VecDeque<Kept>,
     sequence: u64,
+}
+
+/// An event without what can be made from it: a thousand of them are kept.
+#[derive(Debug)]
+struct Kept {
+    sequence: u64,
+    at: Timestamp,
+    severity: Severity,
+    happening: Happening,
+}
+
+impl Kept {
+    fn record(&self) -> Record {
+        Record {
+            sequence: self.sequence,
+            time: written(self.at),
+            severity: self.severity,
+            message: self.happening.describe().1,
+            happening: self.happening.clone(),
+        }
+    }
 }
 
 impl Journal {
@@ -27,19 +48,19 @@ impl Journal {
         &mut self.log
     }
 
-    /// Takes an event; what followers are to be told comes back.
+    /// Takes an event: logs it and keeps it. What followers are to be told comes back.
     pub(crate) fn add(&mut self, severity: Option<Severity>, happening: Happening) -> Record {
         let (usual, message) = happening.describe();
         let severity = severity.unwrap_or(usual);
         self.sequence += 1;
-        let time = now();
+        let (sequence, at) = (self.sequence, Timestamp::now());
+        let time = written(at);
         self.log.write(&time, severity, &message);
         if self.kept.len() >= KEPT_MAX {
             self.kept.pop_front();
         }
-        let record = Record { sequence: self.sequence, time, severity, message, happening };
-        self.kept.push_back(record.clone());
-        record
+        self.kept.push_back(Kept { sequence, at, severity, happening: happening.clone() });
+        Record { sequence, time, severity, message, happening }
     }
 
     /// A line for the log alone.
@@ -48,14 +69,18 @@ impl Journal {
     }
 
     /// Oldest first.
-    pub(crate) fn kept(&self) -> impl Iterator<Item = &Record> {
-        self.kept.iter()
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Record> + '_ {
+        self.kept.iter().map(Kept::record)
     }
 }
 
 /// Wall clock, RFC 3339, UTC, microseconds.
 pub(crate) fn now() -> String {
-    format!("{:.6}", Timestamp::now())
+    written(Timestamp::now())
+}
+
+fn written(at: Timestamp) -> String {
+    format!("{at:.6}")
 }
 
 /// Wall clock so long ago.

@@ -45,11 +45,14 @@ use crate::options::Options;
 use crate::record::{Happening, Severity};
 use crate::report::{Answer, Request};
 use crate::work::Work;
+use crate::worker::Terms;
 
 pub use self::start::run;
 
 /// How long stop scripts may take; keepalived gives them as long.
 const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// Quiet time after which memory that a start, a reload or a burst of events needed is given back.
+const SETTLE_AFTER: Duration = Duration::from_millis(1_500);
 /// How long a worker may take for its hand-overs beyond the configured `child_wait_time`.
 const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 
@@ -89,6 +92,9 @@ struct Supervisor {
     worker_gave_up: Option<u8>,
     pid_files: Vec<PidFile>,
     sequence_of_dumps: u64,
+    /// When to give back memory that only a start or a reload needed.
+    settle_at: Option<Moment>,
+    worker_terms: Terms,
 }
 
 /// What is kept of a loaded configuration.
@@ -196,7 +202,7 @@ impl Supervisor {
     fn start_worker(&mut self, now: Moment) {
         self.start_worker_at = None;
         let name = worker_name(&self.loaded.model);
-        match Worker::start(now, name, &self.work, self.known.resume(), self.options.keep_addresses) {
+        match Worker::start(now, name, &self.work, self.known.resume(), &self.worker_terms) {
             Ok(worker) => {
                 let _ = self.poller.add(&worker.channel, CHANNEL, Interest::Readable);
                 let _ = self.poller.add(&worker.child, CHILD, Interest::Readable);
@@ -216,11 +222,14 @@ impl Supervisor {
         let Some(worker) = &mut self.worker else { return };
         let heard = worker.heard(&self.poller, CHANNEL);
         for message in heard {
-            self.from_worker(message);
+            self.take_news(message);
         }
     }
 
-    fn from_worker(&mut self, message: FromWorker) {
+    fn take_news(&mut self, message: FromWorker) {
+        if !matches!(message, FromWorker::Pong) {
+            self.settle_at = Some(moment() + SETTLE_AFTER);
+        }
         match message {
             FromWorker::Started => self.notifier.ready(&self.summary()),
             FromWorker::Pong => self.notifier.answered(),
@@ -315,12 +324,22 @@ impl Supervisor {
             Beat::Hung => self.kill_hung_worker(),
         }
         self.run_scripts(now);
+        if self.settle_at.is_some_and(|at| at <= now) {
+            self.settle_at = None;
+            steadfast_kernel::memory::settle();
+        }
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
         let beat = Some(self.notifier.wakeup());
-        let wakeups =
-            [self.start_worker_at, self.asked.wakeup(), beat, self.scripts_wakeup(), self.stop_wakeup()];
+        let wakeups = [
+            self.start_worker_at,
+            self.asked.wakeup(),
+            beat,
+            self.scripts_wakeup(),
+            self.stop_wakeup(),
+            self.settle_at,
+        ];
         wakeups.into_iter().flatten().min()
     }
 
@@ -354,7 +373,7 @@ impl Supervisor {
     fn send_events(&mut self, client: u64, follow: bool) {
         let Some(control) = &mut self.control else { return };
         for record in self.journal.kept() {
-            control.answer(client, &Answer::Event(Box::new(record.clone())), &self.poller, CLIENTS);
+            control.answer(client, &Answer::Event(Box::new(record)), &self.poller, CLIENTS);
         }
         if follow {
             control.follow(client);

@@ -52,7 +52,7 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         Event::InstanceState { from, to, .. } if from == to => None,
         Event::InstanceState { instance, from, to, priority, causes, .. } => {
             let notifies = programs.instances.get(instance)?;
-            let removed = causes.iter().any(|cause| *cause == Cause::Reload) && *to == State::Stop;
+            let removed = causes.contains(&Cause::Reload) && *to == State::Stop;
             let owner = Owner::Instance(Arc::clone(&notifies.name));
             if removed {
                 deleted(owner, notifies, *from, priority.get())

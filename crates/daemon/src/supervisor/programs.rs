@@ -94,24 +94,32 @@ impl Programs {
         for instance in &model.instances {
             if let Some(&id) = instance_ids.get(&*instance.name) {
                 let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, problems);
-                programs.instances.insert(id, told);
+                programs.instances.extend(told.map(|told| (id, told)));
             }
         }
         let group_ids: BTreeMap<&str, GroupId> =
             work.machine.groups.iter().map(|group| (&*group.name, group.id)).collect();
         for group in &model.groups {
             if let Some(&id) = group_ids.get(&*group.name) {
-                programs.groups.insert(id, notifies(&group.name, &group.notify, false, problems));
+                let told = notifies(&group.name, &group.notify, false, problems);
+                programs.groups.extend(told.map(|told| (id, told)));
             }
         }
         programs
     }
 }
 
-fn notifies(name: &Arc<str>, notify: &Notify, tell_deleted: bool, problems: &mut Vec<String>) -> Notifies {
+/// `None` when nobody is told anything, which is so for most of thousands of instances.
+fn notifies(
+    name: &Arc<str>,
+    notify: &Notify,
+    tell_deleted: bool,
+    problems: &mut Vec<String>,
+) -> Option<Notifies> {
+    notify.scripts().next()?;
     let mut ready =
         |script: &Option<Box<Script>>| script.as_deref().and_then(|script| resolve(script, problems));
-    Notifies {
+    Some(Notifies {
         name: Arc::clone(name),
         backup: ready(&notify.backup),
         master: ready(&notify.master),
@@ -121,7 +129,7 @@ fn notifies(name: &Arc<str>, notify: &Notify, tell_deleted: bool, problems: &mut
         lower_priority: ready(&notify.master_rx_lower_priority),
         any: ready(&notify.any),
         tell_deleted,
-    }
+    })
 }
 
 fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {

@@ -18,7 +18,7 @@ use super::state::Known;
 use super::*;
 use crate::log::Log;
 use crate::machine::ThisMachine;
-use crate::options::DEFAULT_PID_FILE;
+use crate::options::{DEFAULT_PID_FILE, DEFAULT_VRRP_PID_FILE};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;
@@ -110,6 +110,8 @@ fn assemble(
     caught.extend(Signal::realtime_min_plus(2));
     let signals = Signals::open(&caught)?;
     process::become_subreaper()?;
+    let worker_pid_file =
+        options.vrrp_pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_VRRP_PID_FILE, &loaded));
     let poller = Poller::open()?;
     poller.add(&signals, SIGNALS, Interest::Readable)?;
     let control = listen(&options, &mut journal);
@@ -152,6 +154,8 @@ fn assemble(
         stopping: None,
         pid_files,
         sequence_of_dumps: 0,
+        settle_at: Some(now + SETTLE_AFTER),
+        worker_terms: Terms { keep_addresses: options.keep_addresses, pid_file: worker_pid_file },
         options,
     };
     supervisor.begin(now);

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
 use steadfast_kernel::Error;
 use steadfast_kernel::addresses::{Observed, Reconciler};
@@ -29,6 +30,10 @@ const INBOX: u64 = 0;
 const CHANNEL: u64 = 1;
 const MONITOR: u64 = 2;
 const SIGNALS: u64 = 3;
+/// Quiet time after which memory is given back.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
+/// What came from the timing thread in one go when it counts as a burst.
+const BURST_MESSAGES: usize = 64;
 
 /// The thread's state.
 pub(super) struct Effects {
@@ -56,6 +61,8 @@ pub(super) struct Effects {
     /// Addresses that the kernel refused and that were told.
     refused: BTreeSet<AddressKey>,
     restored: u64,
+    /// When to give back memory that a burst of events needed.
+    settle_at: Option<Moment>,
     stopping: bool,
     drained: bool,
 }
@@ -121,6 +128,7 @@ impl Effects {
             taken_away: BTreeSet::new(),
             refused: BTreeSet::new(),
             restored: 0,
+            settle_at: Some(now() + SETTLE_AFTER),
             stopping: false,
             drained: false,
         }
@@ -146,6 +154,8 @@ impl Effects {
         self.tell_sources();
         for state in resume.iter().filter(|state| matches!(state.state, State::Master | State::Stop)) {
             self.hold(state.instance);
+            // Others may have taken over while there was no worker; clients shall find their way back.
+            self.request_announcements(state.instance, None, 1);
         }
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
@@ -165,16 +175,17 @@ impl Effects {
             let _ = self.poller.wait(&mut events, deadline);
             for ready in events.iter().collect::<Vec<_>>() {
                 match ready.token {
+                    INBOX => self.hear_timing(),
                     CHANNEL => self.hear_supervisor(),
                     MONITOR => self.hear_kernel(),
                     SIGNALS => self.hear_signals(),
                     _ => {}
                 }
             }
-            self.hear_timing();
             self.reconcile();
             self.announce();
             self.report();
+            self.settle();
             self.lanes.to_timing.flush();
         }
         self.report();
@@ -183,11 +194,16 @@ impl Effects {
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
-        let retry = self.lanes.to_timing.is_behind().then(|| now() + std::time::Duration::from_millis(1));
-        [self.pacer.next_wakeup(), self.reconciler.next_wakeup().map(Moment::from_nanos), retry]
-            .into_iter()
-            .flatten()
-            .min()
+        let retry = self.lanes.to_timing.is_behind().then(|| now() + Duration::from_millis(1));
+        [
+            self.pacer.next_wakeup(),
+            self.reconciler.next_wakeup().map(Moment::from_nanos),
+            retry,
+            self.settle_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// What an earlier run left of the configured addresses goes, unless a resumed master holds it.
@@ -205,11 +221,21 @@ impl Effects {
         }
     }
 
+    fn settle(&mut self) {
+        if self.settle_at.is_some_and(|at| at <= now()) {
+            self.settle_at = None;
+            steadfast_kernel::memory::settle();
+        }
+    }
+
     // The timing thread.
 
     fn hear_timing(&mut self) {
         let mut heard = Vec::new();
         self.lanes.from_timing.drain(|message| heard.push(message));
+        if heard.len() >= BURST_MESSAGES {
+            self.settle_at = Some(now() + SETTLE_AFTER);
+        }
         for message in heard {
             match message {
                 FromTiming::Act(action) => self.act(action),

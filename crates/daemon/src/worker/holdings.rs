@@ -21,7 +21,8 @@ pub(crate) enum Wish {
 /// Holdings by instance.
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
-    held: BTreeMap<InstanceId, BTreeMap<AddressKey, AddressSpec>>,
+    /// Ordered by key: a map of its own for each of thousands of instances costs a kilobyte each.
+    held: BTreeMap<InstanceId, Box<[AddressSpec]>>,
     users: BTreeMap<AddressKey, u32>,
 }
 
@@ -70,7 +71,7 @@ impl Holdings {
 
     /// Instances that hold this address.
     pub(crate) fn holders_of(&self, key: AddressKey) -> Vec<InstanceId> {
-        self.held.iter().filter(|(_, held)| held.contains_key(&key)).map(|(id, _)| *id).collect()
+        self.held.iter().filter(|(_, held)| find(held, key).is_some()).map(|(id, _)| *id).collect()
     }
 
     /// Addresses that the configuration gives to instances that do not hold them.
@@ -93,31 +94,37 @@ impl Holdings {
         index_of: impl Fn(InterfaceId) -> Option<u32>,
     ) -> (Vec<Wish>, Vec<u32>) {
         let before = self.held.remove(&instance).unwrap_or_default();
-        let mut after = BTreeMap::new();
-        let (mut wishes, mut gained) = (Vec::new(), Vec::new());
+        let (mut wishes, mut gained, mut after) =
+            (Vec::new(), Vec::new(), Vec::with_capacity(addresses.len()));
         for (position, address) in (0_u32..).zip(addresses) {
             let Some(spec) = index_of(address.interface).map(|index| spec(address, index)) else { continue };
-            if before.get(&spec.key) != Some(&spec) {
+            if find(&before, spec.key) != Some(&spec) {
                 gained.push(position);
                 wishes.push(Wish::Have(spec.clone()));
             }
-            if !before.contains_key(&spec.key) && !after.contains_key(&spec.key) {
-                *self.users.entry(spec.key).or_default() += 1;
-            }
-            after.insert(spec.key, spec);
+            after.push(spec);
         }
-        for key in before.keys().filter(|key| !after.contains_key(key)) {
-            if let Some(users) = self.users.get_mut(key) {
+        after.sort_by_key(|spec| spec.key);
+        after.dedup_by_key(|spec| spec.key);
+        for spec in after.iter().filter(|spec| find(&before, spec.key).is_none()) {
+            *self.users.entry(spec.key).or_default() += 1;
+        }
+        for spec in before.iter().filter(|spec| find(&after, spec.key).is_none()) {
+            if let Some(users) = self.users.get_mut(&spec.key) {
                 *users -= 1;
                 if *users == 0 {
-                    self.users.remove(key);
-                    wishes.push(Wish::Lack(*key));
+                    self.users.remove(&spec.key);
+                    wishes.push(Wish::Lack(spec.key));
                 }
             }
         }
-        self.held.insert(instance, after);
+        self.held.insert(instance, after.into_boxed_slice());
         (wishes, gained)
     }
+}
+
+fn find(held: &[AddressSpec], key: AddressKey) -> Option<&AddressSpec> {
+    held.binary_search_by_key(&key, |spec| spec.key).ok().and_then(|at| held.get(at))
 }
 
 fn spec(address: &VirtualAddress, index: u32) -> AddressSpec {

@@ -11,6 +11,9 @@ use steadfast_kernel::wake::Waker;
 /// Batches in flight, at most.
 const LANE_BATCHES: usize = 64;
 
+/// Batches with more room than this are given back to the allocator instead of being used again.
+const KEPT_ITEMS_MAX: usize = 256;
+
 /// The sending end.
 #[derive(Debug)]
 pub(super) struct Sender<T> {
@@ -68,7 +71,9 @@ impl<T> Inbox<T> {
         while let Ok(mut batch) = self.lane.try_recv() {
             batch.drain(..).for_each(&mut take);
             // The emptied vector goes back so that the sender need not allocate; losing it is harmless.
-            let _ = self.emptied.try_send(batch);
+            if batch.capacity() <= KEPT_ITEMS_MAX {
+                let _ = self.emptied.try_send(batch);
+            }
         }
     }
 

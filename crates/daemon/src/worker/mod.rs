@@ -19,11 +19,13 @@ mod timing;
 mod transmit;
 
 use std::num::NonZeroU64;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::limits;
+use steadfast_kernel::pidfile::PidFile;
 use steadfast_kernel::signal::{self, Signal, Signals};
 use steadfast_kernel::wake::Waker;
 use steadfast_kernel::{Error, clock};
@@ -50,20 +52,36 @@ const STATUS_NO_PERMISSION: i32 = 4;
 const STATUS_FATAL: i32 = 1;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
-pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, keep_addresses: bool) -> i32 {
-    let settings = work.settings.clone();
+pub(crate) fn run(work: &Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
+    // Held until the end. A worker without its pid file works as well.
+    let mut pid_file = PidFile::lock(&terms.pid_file).ok();
+    if let Some(file) = &mut pid_file {
+        let _ = file.write();
+    }
     let opened = match open() {
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
-    match prepare(work, resume, channel, opened, keep_addresses) {
+    match prepare(work, resume, channel, opened, terms.keep_addresses) {
         Ok((timing, effects)) => {
-            apply(&settings);
+            apply(&work.settings);
             timing.run();
             i32::from(effects.join().is_err())
         }
-        Err((mut channel, error)) => give_up(&mut channel, &error),
+        Err(failure) => {
+            let (mut channel, error) = *failure;
+            give_up(&mut channel, &error)
+        }
     }
+}
+
+/// What does not change while a daemon runs.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Leave addresses in place at the end.
+    pub(crate) keep_addresses: bool,
+    /// The worker's pid file.
+    pub(crate) pid_file: PathBuf,
 }
 
 /// The reason travels before the status, so that the log has it.
@@ -78,12 +96,12 @@ fn give_up(channel: &mut Channel, error: &Error) -> i32 {
 type Prepared = (Timing, std::thread::JoinHandle<()>);
 
 fn prepare(
-    work: Work,
+    work: &Work,
     resume: Vec<Resume>,
     channel: Channel,
     opened: Opened,
     keep_addresses: bool,
-) -> Result<Prepared, (Channel, Error)> {
+) -> Result<Prepared, Box<(Channel, Error)>> {
     let (to_timing, timing_inbox) = lane(opened.timing_waker);
     let (to_effects, effects_inbox) = lane(opened.effects_waker);
     let now = Moment::from_nanos(clock::monotonic());
@@ -91,12 +109,13 @@ fn prepare(
     let machine = Machine::new(now, work.machine.clone(), resume.clone());
     let timing = match Timing::new(machine, coalescing, timing_inbox, to_effects) {
         Ok(timing) => timing,
-        Err(error) => return Err((channel, error)),
+        Err(error) => return Err(Box::new((channel, error))),
     };
     let lanes = Lanes { to_timing, from_timing: effects_inbox };
-    let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
+    let mut effects =
+        Effects::new(work.clone(), lanes, opened.sockets, channel, opened.signals, keep_addresses);
     if let Err(error) = effects.begin(&resume) {
-        return Err((effects.into_channel(), error));
+        return Err(Box::new((effects.into_channel(), error)));
     }
     let thread = std::thread::Builder::new()
         .name("effects".to_owned())

@@ -21,6 +21,8 @@ use crate::message::WorkerStatus;
 const STATUS_SLICE: u32 = 32;
 /// Lateness worth an event.
 const LATE_EVENT: Duration = Duration::from_millis(100);
+/// Lateness after which arrival times are not trusted.
+const HELD_UP: Duration = Duration::from_millis(5);
 /// The inbox among the poller's tokens; sockets are numbered from 0.
 const INBOX: u64 = u64::MAX;
 
@@ -178,8 +180,10 @@ impl Timing {
             let due = self.engine.next_wakeup();
             self.wait(&mut events, due);
             let engine = &mut self.engine;
-            self.inbox.drain(|message| engine.take(message));
-            engine.receive(&events);
+            if events.iter().any(|ready| ready.token == INBOX) {
+                self.inbox.drain(|message| engine.take(message));
+            }
+            engine.receive(&events, due);
             engine.run_timers(due);
             engine.send();
             if engine.is_drained() {
@@ -266,13 +270,17 @@ impl Engine {
         }
     }
 
-    fn receive(&mut self, events: &Events) {
+    /// Datagrams count from their arrival, unless this thread was held up: what was heard last may
+    /// then be old because the rest did not fit the socket, and is no proof of silence since.
+    fn receive(&mut self, events: &Events, due: Option<Moment>) {
         let mut any = false;
+        let read_at = now();
+        let held_up = due.is_some_and(|due| read_at.since(due) > HELD_UP);
         for ready in events.iter().filter(|ready| ready.token != INBOX) {
             let (machine, out, latest, begun) =
                 (&mut self.machine, &mut self.out, &mut self.latest, self.begun);
             any |= self.sockets.receive(ready.token, |arrival, datagram| {
-                *latest = (*latest).max(arrival);
+                *latest = (*latest).max(if held_up { read_at } else { arrival });
                 if begun {
                     machine.handle(*latest, Input::Datagram(datagram), out);
                 }

@@ -61,10 +61,10 @@ impl Out {
         self.failures += u64::try_from(self.batch.failures().len()).unwrap_or(u64::MAX);
         let mut refused = Vec::new();
         for failure in self.batch.failures() {
-            if let Some(interface) = sockets.interface(failure.socket) {
-                if self.refusing.insert(interface) {
-                    refused.push((interface, failure.errno));
-                }
+            if let Some(interface) = sockets.interface(failure.socket)
+                && self.refusing.insert(interface)
+            {
+                refused.push((interface, failure.errno));
             }
         }
         for (interface, errno) in refused {
