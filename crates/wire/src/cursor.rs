@@ -29,10 +29,6 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
-    pub(crate) fn u32(&mut self) -> Option<u32> {
-        self.array().map(u32::from_be_bytes)
-    }
-
     pub(crate) fn slice(&mut self, length: usize) -> Option<&'a [u8]> {
         let (first, rest) = self.rest.split_at_checked(length)?;
         self.rest = rest;

@@ -142,6 +142,7 @@ impl Announcement {
             ether_type: EtherType::IPV6,
         };
         let ip = Ipv6Header {
+            traffic_class: 0,
             next_header: NEXT_HEADER_ICMPV6,
             hop_limit: HOP_LIMIT,
             source: self.address,

@@ -5,7 +5,7 @@ use std::num::NonZeroU16;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
 use steadfast_wire::ipv4::{Ipv4Header, PROTOCOL_VRRP, next_id};
-use steadfast_wire::ipv6::Ipv6Header;
+use steadfast_wire::ipv6::{Ipv6Header, TRAFFIC_CLASS_INTERNETWORK_CONTROL};
 
 use crate::error::{Errno, last_errno};
 
@@ -79,7 +79,13 @@ impl SendBatch {
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let Ok(length) = u16::try_from(message.len()) else { return false };
-                let header = Ipv6Header { next_header: PROTOCOL_VRRP, hop_limit, source, destination };
+                let header = Ipv6Header {
+                    traffic_class: TRAFFIC_CLASS_INTERNETWORK_CONTROL,
+                    next_header: PROTOCOL_VRRP,
+                    hop_limit,
+                    source,
+                    destination,
+                };
                 let destination = Destination::v6(destination, interface.unwrap_or(0));
                 self.push_parts(socket, destination, &[&header.bytes(length), message], tag);
             }
