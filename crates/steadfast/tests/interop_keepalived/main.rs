@@ -1,0 +1,12 @@
+//! Our daemon and Debian's keepalived as the two routers of a pair.
+
+#[cfg(test)]
+mod agreement;
+#[cfg(test)]
+mod failover;
+#[cfg(test)]
+mod pair;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod wire;
