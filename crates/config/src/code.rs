@@ -319,19 +319,15 @@ codes! {
     402 WeightWithoutEffect Warning Silent "weight that can never change who is master"
         "The priority is 255, which no weight changes, or the weight is too small to pass a neighbouring priority.";
     403 PriorityNotGiven Warning Silent "priority is not given"
-        "Routers of equal priority decide by their addresses. Give each router of a virtual router a priority of its own.";
+        "Without it the priority is 100, or 255 with state MASTER, and routers of equal priority decide by their addresses. Give each router of a virtual router a priority of its own.";
     404 ClearTextPassword Note Silent "password in clear text"
         "The password travels readable in every advert and protects from mistakes only, not from people (RFC 3768 section 10). auth_hmac protects.";
-    405 SubSecondVersion2 Warning Silent "advert interval below a second in version 2"
-        "Version 2 carries whole seconds; use version 3.";
     406 ServerTwice Error General "real server is given twice"
         "Address and port agree with an earlier real_server of the same virtual_server; the second one is dropped.";
     407 TimeoutAboveInterval Warning Silent "timeout above the interval"
         "A check that runs into its timeout is still running when the next one is due, so checks are left out.";
     408 AddressInTwoInstances Warning Silent "address in two instances"
         "Two instances would configure the same address; when their masters differ, two machines answer for it.";
-    409 PriorityEqualInFile Warning Silent "two instances with one number on different interfaces"
-        "Equal virtual router numbers on two interfaces are right only when these are different segments.";
 
     501 ScriptMissing Error General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";

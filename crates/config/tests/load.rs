@@ -84,7 +84,7 @@ fn a_pair_is_completed() {
     assert_eq!(model.scripts[0].timeout.duration(), Duration::from_secs(2));
     assert_eq!(model.groups[0].members.len(), 2);
     // The weight of a script has no place in a sync group.
-    assert_eq!(codes(&loaded), [Code::ScriptSecurityOff, Code::WeightInGroup]);
+    assert_eq!(codes(&loaded), [Code::ScriptSecurityOff, Code::PriorityNotGiven, Code::WeightInGroup]);
     assert_eq!(loaded.start_status(), Ok(()));
 }
 

@@ -33,8 +33,8 @@ fn assert_reads_back(name: &str, text: impl Into<Vec<u8>>) -> Result<(), String>
     if first == second {
         return Ok(());
     }
-    let json = |model| serde_json::to_string_pretty(model).unwrap();
-    Err(format!("{name}: {}", difference(&json(&first), &json(&second))))
+    let json = |model| serde_json::to_string_pretty(model).map_err(|error| error.to_string());
+    Err(format!("{name}: {}", difference(&json(&first)?, &json(&second)?)))
 }
 
 #[test]

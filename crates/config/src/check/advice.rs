@@ -44,15 +44,20 @@ fn mixed_families(instance: &VrrpInstance, context: &mut Context<'_>) {
 }
 
 fn weights(instance: &VrrpInstance, context: &mut Context<'_>) {
-    if instance.priority != Priority::OWNER {
-        return;
-    }
     let tracks = &instance.tracks;
     let lists = [&tracks.interfaces, &tracks.scripts, &tracks.files, &tracks.processes, &tracks.bfds];
-    let weighted = |tracked: &&Tracked| tracked.weight.value != 0;
-    for tracked in lists.into_iter().flatten().filter(weighted) {
-        let message =
-            format!("({}) has priority 255, which no weight changes: '{}'", instance.name, tracked.name);
+    // The effective priority stays between 1 and 254.
+    let why = |weight: i16| match (instance.priority, weight) {
+        (_, 0) => None,
+        (Priority::OWNER, _) => Some("priority 255 is not changed by weights"),
+        (Priority::HIGHEST_BACKUP, 1..) => Some("priority 254 cannot rise"),
+        (Priority::LOWEST, ..0) => Some("priority 1 cannot fall"),
+        _ => None,
+    };
+    for tracked in lists.into_iter().flatten() {
+        let Tracked { name, weight, .. } = tracked;
+        let Some(why) = why(weight.value) else { continue };
+        let message = format!("({}) the weight of '{name}' changes nothing: {why}", instance.name);
         context.push(Diagnostic::new(Code::WeightWithoutEffect, tracked.site.0, message));
     }
 }

@@ -216,6 +216,10 @@ impl Check<'_, '_, '_> {
 
     fn state_and_priority(&mut self) {
         let (state, priority) = (self.written("state"), self.written("priority"));
+        if !priority {
+            let taken = if self.instance().initial_master { "255, the owner's" } else { "100" };
+            self.report(Code::PriorityNotGiven, format!("no priority is given; it is {taken}"));
+        }
         let instance = self.instance();
         if !priority && instance.initial_master {
             instance.priority = Priority::OWNER;

@@ -50,7 +50,7 @@ pub static ADDRESS: &[Keyword<VirtualAddress>] = keywords! {
     "preferred_lft" Text => with!(read_lifetime, show_lifetime), Last, Difference;
         "IPv6: 0 for /128 else forever; IPv4: unset",
         "Preferred lifetime.";
-    "track_group" Text => at!(track_group), First, InPlace, StaticAddresses;
+    "track_group" Text => at!(track_group), First, InPlace, TrackGroups;
         "none",
         "Instances that go to FAULT if the address is lost and cannot be restored; needs an interface.";
     "use_vmac" Flag => at!(use_vmac), Last, Difference, VirtualInterfaces;

@@ -11,8 +11,8 @@ pub enum Feature {
     Routes,
     /// Static and virtual policy rules.
     Rules,
-    /// Static addresses.
-    StaticAddresses,
+    /// Groups of instances that static addresses follow.
+    TrackGroups,
     /// VMAC and ipvlan interfaces.
     VirtualInterfaces,
     /// nftables, iptables and ipsets.
@@ -33,13 +33,13 @@ pub enum Feature {
     Authentication,
     /// FIFOs of notifications.
     Fifos,
-    /// Network namespaces.
+    /// A network namespace of its own for IPVS.
     Namespaces,
-    /// Pacing of gratuitous ARP and announcements on further interfaces.
+    /// Pacing of gratuitous ARP by groups, and announcements on further interfaces.
     AnnouncePacing,
     /// Debounce of link state.
     InterfaceDelays,
-    /// Scheduling, memory locking and names of processes.
+    /// Names of processes, and scheduling of those that do not exist yet.
     ProcessTuning,
     /// Sizes of socket buffers.
     SocketBuffers,
@@ -58,7 +58,7 @@ impl Feature {
         Self::Bfd,
         Self::Routes,
         Self::Rules,
-        Self::StaticAddresses,
+        Self::TrackGroups,
         Self::VirtualInterfaces,
         Self::Firewall,
         Self::Snmp,
@@ -86,7 +86,7 @@ impl Feature {
             Self::Bfd => "BFD",
             Self::Routes => "static and virtual routes",
             Self::Rules => "static and virtual rules",
-            Self::StaticAddresses => "static addresses",
+            Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VMAC and ipvlan interfaces",
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",
             Self::Snmp => "SNMP",
@@ -97,10 +97,10 @@ impl Feature {
             Self::Linkbeat => "polling of link state",
             Self::Authentication => "HMAC and AH authentication",
             Self::Fifos => "notification FIFOs",
-            Self::Namespaces => "network namespaces",
-            Self::AnnouncePacing => "pacing of gratuitous ARP",
+            Self::Namespaces => "a network namespace of its own for IPVS",
+            Self::AnnouncePacing => "garp_group and garp_extra_if",
             Self::InterfaceDelays => "interface_up_down_delays",
-            Self::ProcessTuning => "process names and scheduling",
+            Self::ProcessTuning => "process names, and scheduling of the checker and BFD processes",
             Self::SocketBuffers => "sizes of socket buffers",
             Self::ReloadOptions => "timed, tested and saved reloads",
             Self::Dumps => "settings of dump files",

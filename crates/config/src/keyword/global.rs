@@ -86,7 +86,7 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "no_email_faults" Flag => at!(mail.no_faults), Last, NextUse, Mail;
         "off",
         "Do not mail transitions to FAULT.";
-    "default_interface" Interface => at!(default_interface), Last, Difference, StaticAddresses;
+    "default_interface" Interface => at!(default_interface), Last, Difference;
         "eth0 if it exists (used only for static addresses)",
         "Interface for static addresses that name none.";
     "disable_local_igmp" Flag => at!(disable_local_igmp), Last, Refused, VirtualInterfaces;
@@ -164,10 +164,10 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_down_timer_adverts" Argument::unsigned(1, 100) => at!(down_timer_adverts), Last, InPlace;
         "3",
         "Missed adverts before a backup takes over.";
-    "vrrp_garp_interval" Argument::decimal(1, 4294967295) => at!(garp_interval), Last, InPlace, AnnouncePacing;
+    "vrrp_garp_interval" Argument::decimal(1, 4294967295) => at!(garp_interval), Last, InPlace;
         "0 (no pacing)",
         "Spacing between GARPs on one interface.";
-    "vrrp_gna_interval" Argument::decimal(1, 4294967295) => at!(gna_interval), Last, InPlace, AnnouncePacing;
+    "vrrp_gna_interval" Argument::decimal(1, 4294967295) => at!(gna_interval), Last, InPlace;
         "0 (no pacing)",
         "Spacing between unsolicited NAs on one interface.";
     "vrrp_min_garp" Switch => at!(announce_minimal), Last, InPlace;
@@ -212,22 +212,22 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_strict" Switch => at!(strict), Last, Restart;
         "off; no argument means on",
         "Enforce protocol compliance by default.";
-    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace, ProcessTuning;
+    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace;
         "0",
         "Nice value of the VRRP process.";
-    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, InPlace, ProcessTuning;
+    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, InPlace;
         "off",
         "Lock the VRRP process in memory.";
-    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace, ProcessTuning;
+    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace;
         "not realtime",
         "Run the VRRP process as SCHED_RR at this priority.";
-    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace, ProcessTuning;
+    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace;
         "none",
         "Pin the VRRP process; any bad id discards the whole list.";
-    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning;
+    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace;
         "10000",
         "RLIMIT_RTTIME when realtime (soft limit is half)";
-    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "vrrp_rlimit_rttime";
+    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace = "vrrp_rlimit_rttime";
         "10000",
         "Deprecated misspelling of vrrp_rlimit_rttime.";
     "nftables_ipvs" OptionalText => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
@@ -353,7 +353,7 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_netlink_cmd_rcv_bufs_force" Switch => at!(vrrp_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers;
+    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace;
         "kernel default",
         "Receive buffer of the VRRP netlink monitor socket.";
     "vrrp_netlink_monitor_rcv_bufs_force" Switch => at!(vrrp_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;

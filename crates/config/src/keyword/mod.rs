@@ -331,3 +331,6 @@ macro_rules! with {
 }
 
 pub(crate) use {at, keywords, lazily, with};
+
+#[cfg(test)]
+mod tests;

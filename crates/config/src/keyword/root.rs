@@ -10,7 +10,7 @@ pub static ROOT: &[Keyword<Global>] = keywords! {
     "linkbeat_use_polling" Flag => at!(linkbeat_use_polling), Last, InPlace, Linkbeat;
         "off",
         "(linkbeat builds only) poll every interface for link state instead of relying on netlink.";
-    "net_namespace" Text => at!(net_namespace), First, Refused, Namespaces;
+    "net_namespace" Text => at!(net_namespace), First, Refused;
         "none (current namespace)",
         "Run the daemon in the named network namespace and switch pid/run files to the per-daemon directory; a second occurrence is rejected; cannot change on reload.";
     "net_namespace_ipvs" OptionalText => at!(net_namespace_ipvs), First, Refused, Namespaces;
@@ -31,10 +31,10 @@ pub static ROOT: &[Keyword<Global>] = keywords! {
     "global_defs" Block("") => Elsewhere, Adds, NextUse;
         "none",
         "Starts the global settings block; may appear more than once and settings accumulate into the single global record.";
-    "track_group" Block("NAME") => Elsewhere, Adds, Difference, StaticAddresses;
+    "track_group" Block("NAME") => Elsewhere, Adds, Difference, TrackGroups;
         "none",
         "Group of instances that static addresses, routes or rules can follow.";
-    "static_ipaddress" Lines("ADDRESS-LINE") => Elsewhere, Adds, Difference, StaticAddresses;
+    "static_ipaddress" Lines("ADDRESS-LINE") => Elsewhere, Adds, Difference;
         "none",
         "Addresses kept configured regardless of VRRP state.";
     "static_routes" Lines("ROUTE-LINE") => Elsewhere, Adds, Difference, Routes;

@@ -57,7 +57,7 @@ pub static SYNC_GROUP: &[Keyword<VrrpSyncGroup>] = keywords! {
 
 /// Keywords of `track_group`.
 pub static TRACK_GROUP: &[Keyword<TrackGroup>] = keywords! {
-    "group" Words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, StaticAddresses;
+    "group" Words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, TrackGroups;
         "none (mandatory)",
         "Members of the track group.";
 };

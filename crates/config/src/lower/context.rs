@@ -19,6 +19,8 @@ pub(crate) struct Context<'a> {
     pub(crate) diagnostics: &'a mut Diagnostics,
     /// Where each feature that is not active was asked for first.
     pub(crate) features: BTreeMap<Feature, Span>,
+    /// The one asked for last: most lines of a large file ask for the same.
+    last_feature: Option<Feature>,
     /// keepalived would have stopped reading here.
     pub(crate) stopped: bool,
     /// What is defined so far and can be followed.
@@ -53,6 +55,7 @@ impl<'a> Context<'a> {
             machine,
             diagnostics,
             features: BTreeMap::new(),
+            last_feature: None,
             stopped: false,
             known,
             scratch: Scratch::default(),
@@ -73,7 +76,10 @@ impl<'a> Context<'a> {
 
     /// Remembers that a feature was asked for.
     pub(crate) fn uses(&mut self, feature: Feature, span: Span) {
-        self.features.entry(feature).or_insert(span);
+        if self.last_feature != Some(feature) {
+            self.last_feature = Some(feature);
+            self.features.entry(feature).or_insert(span);
+        }
     }
 
     /// One note for each feature that was asked for and is not active.
