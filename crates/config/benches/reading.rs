@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use steadfast_config::reader::NoGrammar;
-use steadfast_config::{AnyMachine, Diagnostics, LoadOptions, Memory, Options, Reader, load};
+use steadfast_config::{AnyMachine, Diagnostics, LoadOptions, Memory, Options, Reader, Severity, load};
 
 const RUNS: usize = 5;
 
@@ -54,7 +54,9 @@ fn measure_load(name: &str, text: &str) {
     report(name, text, || {
         let start = Instant::now();
         let loaded = load(&source, Path::new("k.conf"), &AnyMachine, &LoadOptions::default());
-        assert!(!loaded.diagnostics.has_errors(), "{name}");
+        let errors: Vec<_> =
+            loaded.diagnostics.iter().filter(|problem| problem.severity == Severity::Error).take(1).collect();
+        assert!(errors.is_empty(), "{name}: {errors:?}");
         (start.elapsed(), lines)
     });
 }
@@ -74,7 +76,7 @@ fn virtual_servers(servers: usize, reals: usize) -> String {
         let (high, low) = (server / 250, server % 250 + 1);
         let _ = writeln!(
             text,
-            "virtual_server 10.{high}.1.{low} 80 {{\n    lb_algo wlc\n    lb_kind DR\n    protocol TCP"
+            "virtual_server 10.{high}.1.{low} 80 {{\n    lb_algo wlc\n    delay_loop 10\n    lb_kind NAT\n    protocol TCP"
         );
         for real in 0..reals {
             let _ = writeln!(

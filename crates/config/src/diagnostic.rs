@@ -161,6 +161,8 @@ pub struct Diagnostics {
     counts: BTreeMap<Severity, u64>,
     dropped: u64,
     classes: BTreeSet<Class>,
+    /// Problems of expanded text: each pass of a sequence would report the same again.
+    expanded: BTreeSet<(Code, Span, String)>,
 }
 
 impl Diagnostics {
@@ -179,6 +181,9 @@ impl Diagnostics {
         if diagnostic.severity < Severity::Error && self.silenced.contains(&diagnostic.code) {
             return;
         }
+        if self.is_repetition(&diagnostic) {
+            return;
+        }
         *self.counts.entry(diagnostic.severity).or_default() += 1;
         self.classes.insert(diagnostic.class);
         if self.kept.len() < MAX_DIAGNOSTICS {
@@ -191,6 +196,13 @@ impl Diagnostics {
         {
             *place = diagnostic;
         }
+    }
+
+    /// Whether the same was said of the same place, by another pass of a sequence.
+    fn is_repetition(&mut self, diagnostic: &Diagnostic) -> bool {
+        let expanded = diagnostic.primary.filter(|span| !span.origin.is_none());
+        let Some(span) = expanded.filter(|_| self.expanded.len() < MAX_DIAGNOSTICS) else { return false };
+        !self.expanded.insert((diagnostic.code, span.without_origin(), diagnostic.message.clone()))
     }
 
     /// The problems, in the order in which they were found.

@@ -266,9 +266,13 @@ impl Out {
     }
 }
 
-/// Conditions, sequences and includes.
+/// Conditions, sequences and includes; and lines with quotes and backslashes, as a backslash before a quote
+/// protects it from the search for comments but not from that for words, so that parts of the line may have
+/// comments where the line has none.
 fn stands_alone(code: &[u8]) -> bool {
-    matches!(code.first(), Some(b'@' | b'~')) || include::directive(code).is_some()
+    matches!(code.first(), Some(b'@' | b'~'))
+        || include::directive(code).is_some()
+        || (code.contains(&b'"') && code.contains(&b'\\'))
 }
 
 /// The condition of a line, and the text after it.

@@ -1,0 +1,61 @@
+//! What people see for typical mistakes in what they mean: `tests/mistakes/NAME.conf`, loaded on a machine of
+//! known facts, and the text in `NAME.txt` beside it. `RECORD=1` writes the texts anew.
+
+#![cfg(test)]
+
+use std::path::{Path, PathBuf};
+
+use steadfast_config::load::{InterfaceFacts, ScriptState};
+use steadfast_config::model::Account;
+use steadfast_config::{LoadOptions, Machine, Memory, Mode, load, render};
+
+/// Two interfaces, the users root and nobody, and scripts that are what their names say.
+struct Known;
+
+impl Machine for Known {
+    fn interface(&self, name: &str) -> Option<InterfaceFacts> {
+        ["eth0", "eth1"].contains(&name).then_some(InterfaceFacts::ETHERNET)
+    }
+
+    fn interface_names(&self) -> Vec<String> {
+        vec!["lo".to_owned(), "eth0".to_owned(), "eth1".to_owned()]
+    }
+
+    fn user_exists(&self, user: &str) -> bool {
+        ["root", "nobody"].contains(&user)
+    }
+
+    fn group_exists(&self, group: &str) -> bool {
+        self.user_exists(group)
+    }
+
+    fn script(&self, program: &str, _: Option<&Account>) -> ScriptState {
+        match program {
+            "/srv/open.sh" => ScriptState::Insecure,
+            "/srv/missing.sh" => ScriptState::Missing,
+            _ => ScriptState::Good,
+        }
+    }
+}
+
+#[test]
+fn texts_are_as_recorded() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes");
+    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases: Vec<PathBuf> =
+        entries.filter(|path| path.extension().is_some_and(|end| end == "conf")).collect();
+    cases.sort();
+    assert!(!cases.is_empty());
+    for case in cases {
+        let name = Path::new(case.file_name().unwrap());
+        let source = Memory::new().file(name, std::fs::read(&case).unwrap());
+        let options = LoadOptions { mode: Mode::Test, ..LoadOptions::default() };
+        let loaded = load(&source, name, &Known, &options);
+        let text = render::text(&loaded.diagnostics, &loaded.sources, false);
+        let expected = case.with_extension("txt");
+        if std::env::var_os("RECORD").is_some() {
+            std::fs::write(&expected, &text).unwrap();
+        }
+        assert_eq!(text, std::fs::read_to_string(&expected).unwrap_or_default(), "{}", case.display());
+    }
+}
