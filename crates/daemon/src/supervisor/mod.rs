@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use steadfast_config::load::Loaded;
 use steadfast_config::model::Model;
+use steadfast_kernel::channel::Channel;
 use steadfast_kernel::clock;
 use steadfast_kernel::pidfile::PidFile;
 use steadfast_kernel::poll::{Events, Interest, Poller};
@@ -201,8 +202,8 @@ impl Supervisor {
 
     fn start_worker(&mut self, now: Moment) {
         self.start_worker_at = None;
-        let name = worker_name(&self.loaded.model);
-        match Worker::start(now, name, &self.work, self.known.resume(), &self.worker_terms) {
+        let name = worker_name(&self.loaded.model).to_owned();
+        match Worker::start(now, &name, |channel| self.become_worker(channel)) {
             Ok(worker) => {
                 let _ = self.poller.add(&worker.channel, CHANNEL, Interest::Readable);
                 let _ = self.poller.add(&worker.child, CHILD, Interest::Readable);
@@ -216,6 +217,21 @@ impl Supervisor {
                     Some(now + self.respawn.after(Duration::ZERO).max(Duration::from_secs(1)));
             }
         }
+    }
+
+    /// In the child: everything that only the supervisor needs goes, descriptors and memory, or the
+    /// pages would be kept twice and a client would never see its connection end.
+    fn become_worker(&mut self, channel: Channel) -> i32 {
+        let work = std::mem::take(&mut self.work);
+        let resume = self.known.resume();
+        self.control = None;
+        self.loaded.model = Model::default();
+        self.programs = Programs::default();
+        self.known = Known::default();
+        self.checks = Checks::default();
+        self.journal.forget();
+        steadfast_kernel::limits::trim_allocator();
+        crate::worker::run(work, resume, channel, &self.worker_terms)
     }
 
     fn hear_worker(&mut self) {

@@ -7,11 +7,8 @@ use steadfast_kernel::poll::{Interest, Poller};
 use steadfast_kernel::process::{Child, fork_child};
 use steadfast_kernel::signal::Signal;
 use steadfast_vrrp::Moment;
-use steadfast_vrrp::status::Resume;
 
 use crate::message::{FromWorker, ToWorker};
-use crate::work::Work;
-use crate::worker::Terms;
 
 /// Deaths in a row after which a worker waits before it is started again: less would cost addresses
 /// for what was bad luck.
@@ -30,19 +27,17 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    /// Forks a worker that runs `work` and goes on with `resume`.
+    /// Forks a worker; `run` gets its end of the channel and gives the exit status.
     ///
     /// # Errors
     /// When processes, memory or descriptors run out.
     pub(crate) fn start(
         now: Moment,
         name: &str,
-        work: &Work,
-        resume: Vec<Resume>,
-        terms: &Terms,
+        run: impl FnOnce(Channel) -> i32,
     ) -> Result<Self, steadfast_kernel::Error> {
         let (ours, theirs) = Channel::pair()?;
-        let child = fork_child(name, || crate::worker::run(work, resume, theirs, terms))?;
+        let child = fork_child(name, || run(theirs))?;
         Ok(Self { child, channel: ours, started_at: now })
     }
 

@@ -52,19 +52,20 @@ const STATUS_NO_PERMISSION: i32 = 4;
 const STATUS_FATAL: i32 = 1;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
-pub(crate) fn run(work: &Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
+pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
     // Held until the end. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file).ok();
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }
+    let settings = work.settings.clone();
     let opened = match open() {
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
     match prepare(work, resume, channel, opened, terms.keep_addresses) {
         Ok((timing, effects)) => {
-            apply(&work.settings);
+            apply(&settings);
             timing.run();
             i32::from(effects.join().is_err())
         }
@@ -96,7 +97,7 @@ fn give_up(channel: &mut Channel, error: &Error) -> i32 {
 type Prepared = (Timing, std::thread::JoinHandle<()>);
 
 fn prepare(
-    work: &Work,
+    work: Work,
     resume: Vec<Resume>,
     channel: Channel,
     opened: Opened,
@@ -112,8 +113,7 @@ fn prepare(
         Err(error) => return Err(Box::new((channel, error))),
     };
     let lanes = Lanes { to_timing, from_timing: effects_inbox };
-    let mut effects =
-        Effects::new(work.clone(), lanes, opened.sockets, channel, opened.signals, keep_addresses);
+    let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
     if let Err(error) = effects.begin(&resume) {
         return Err(Box::new((effects.into_channel(), error)));
     }
