@@ -1,5 +1,7 @@
 //! What is printed reads back as the same model, and plans tell what differs.
 
+#![cfg(test)]
+
 use std::path::{Path, PathBuf};
 
 use steadfast_config::plan::{Outcome, Reload};
