@@ -179,3 +179,19 @@ fn read(text: &[u8], machine: &Oracle) -> Loaded {
     let options = LoadOptions { mode: Mode::Test, ..LoadOptions::default() };
     load(&source, Path::new("/etc/keepalived/keepalived.conf"), machine, &options)
 }
+
+#[test]
+fn the_examples_run_unchanged() {
+    let Some(corpus) = shared() else {
+        println!("left out: the examples are not here; set STEADFAST_SHARED");
+        return;
+    };
+    let machine = Oracle { interfaces: ["eth0", "eth1", "ens33", "ens160"].map(str::to_owned).into() };
+    for entry in std::fs::read_dir(corpus.with_file_name("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "conf") {
+            let loaded = read(&std::fs::read(&path).unwrap(), &machine);
+            assert_eq!(loaded.start_status(), Ok(()), "{}: {:#?}", path.display(), loaded.diagnostics);
+        }
+    }
+}
