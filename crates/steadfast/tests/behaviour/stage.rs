@@ -1,0 +1,258 @@
+//! Routers on a segment, what they are told and what they tell.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
+use std::ops::{Deref, DerefMut};
+use std::process::Command;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use steadfast_daemon::client::Client;
+use steadfast_daemon::record::{Happening, Record};
+use steadfast_daemon::report::{Instance, Status};
+use steadfast_kernel::netlink::{Change, Monitor};
+use steadfast_lab::capture::Capture;
+use steadfast_lab::{Daemon, Host, Program, Segment, Signal, permission, wait};
+use steadfast_vrrp::State;
+use steadfast_wire::vrrp::Vrid;
+
+/// How long anything that must happen may take on a busy machine.
+pub(crate) const LIMIT: Duration = Duration::from_secs(15);
+/// What a busy machine may add to a protocol time.
+pub(crate) const SLACK: Duration = Duration::from_millis(150);
+/// The address that most virtual routers here have.
+pub(crate) const VIRTUAL: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
+
+/// A switch, and the program that its routers run.
+pub(crate) struct Stage {
+    pub(crate) segment: Segment,
+    pub(crate) program: Program,
+}
+
+impl Stage {
+    /// None where no lab is possible; that is then told.
+    pub(crate) fn set(test: &str) -> Option<Self> {
+        let program = Program::steadfast(test).filter(|_| permission::lab_possible(test))?;
+        Some(Self { segment: Segment::new().unwrap(), program })
+    }
+
+    pub(crate) fn host(&self, name: &str) -> Arc<Host> {
+        self.segment.host(name).unwrap()
+    }
+
+    /// A further host with a daemon on it.
+    pub(crate) fn router(&self, name: &str, configuration: &str) -> Router {
+        self.start(&self.host(name), configuration)
+    }
+
+    /// A daemon on a host that is there.
+    pub(crate) fn start(&self, host: &Arc<Host>, configuration: &str) -> Router {
+        self.start_with(host, configuration, |_| {})
+    }
+
+    /// Likewise, with more on its command line or in its environment.
+    pub(crate) fn start_with(
+        &self,
+        host: &Arc<Host>,
+        configuration: &str,
+        more: impl FnOnce(&mut Command),
+    ) -> Router {
+        let mut command = Daemon::command(host, &self.program, configuration).unwrap();
+        more(&mut command);
+        Router(Daemon::spawn(host, self.program.name(), command).unwrap())
+    }
+}
+
+/// A daemon that can be asked.
+pub(crate) struct Router(Daemon);
+
+impl Deref for Router {
+    type Target = Daemon;
+
+    fn deref(&self) -> &Daemon {
+        &self.0
+    }
+}
+
+impl DerefMut for Router {
+    fn deref_mut(&mut self) -> &mut Daemon {
+        &mut self.0
+    }
+}
+
+impl Router {
+    pub(crate) fn client(&self) -> Option<Client> {
+        Client::connect(&self.host().outside("/run/steadfast/k.sock")).ok()
+    }
+
+    pub(crate) fn status(&self) -> Option<Status> {
+        self.client()?.status().ok()
+    }
+
+    pub(crate) fn instance(&self, name: &str) -> Option<Instance> {
+        self.status()?.instances.into_iter().find(|instance| &*instance.name == name)
+    }
+
+    /// State of an instance; None while the daemon does not answer.
+    pub(crate) fn state(&self, name: &str) -> Option<State> {
+        Some(self.instance(name)?.state)
+    }
+
+    pub(crate) fn counter(&self, instance: &str, name: &str) -> Option<u64> {
+        let counters = self.instance(instance)?.counters;
+        counters.into_iter().find(|counter| counter.name == name).map(|counter| counter.value)
+    }
+
+    /// Everything that the daemon keeps of what happened.
+    pub(crate) fn events(&self) -> Vec<Record> {
+        let events = self.client().and_then(|client| client.events(false).ok());
+        events.map(|events| events.filter_map(Result::ok).collect()).unwrap_or_default()
+    }
+
+    pub(crate) fn happened(&self, matches: impl Fn(&Happening) -> bool) -> bool {
+        self.events().iter().any(|record| matches(&record.happening))
+    }
+
+    pub(crate) fn owns(&self, address: IpAddr) -> bool {
+        self.host().has(address)
+    }
+
+    /// Waits for an instance's state.
+    #[track_caller]
+    pub(crate) fn reaches(&self, instance: &str, state: State) {
+        let reached = wait::until(LIMIT, || self.state(instance) == Some(state));
+        assert!(
+            reached,
+            "{instance} on {} is not {state:?} but {:?}",
+            self.host().name(),
+            self.instance(instance)
+        );
+    }
+
+    /// Has another configuration read, and waits until it is in force.
+    #[track_caller]
+    pub(crate) fn reload(&self, configuration: &str) {
+        self.configure(configuration).unwrap();
+        let before = self.status().expect("the daemon answers").generation;
+        self.signal(Signal::HUP);
+        soon("the reload is in force", || self.status().is_some_and(|status| status.generation > before));
+    }
+
+    /// The process of the vrrp worker as the test sees it.
+    pub(crate) fn worker(&self) -> u32 {
+        wait::value(LIMIT, || self.vrrp_worker()).expect("a vrrp worker writes its pid file")
+    }
+}
+
+/// Waits for a condition.
+#[track_caller]
+pub(crate) fn soon(what: &str, condition: impl FnMut() -> bool) {
+    assert!(wait::until(LIMIT, condition), "within {LIMIT:?} it did not happen that {what}");
+}
+
+/// A vrrp_instance of a configuration file.
+#[derive(Clone)]
+pub(crate) struct Virtual {
+    pub(crate) name: &'static str,
+    pub(crate) vrid: u8,
+    pub(crate) interface: &'static str,
+    pub(crate) priority: u8,
+    /// As in the file: seconds.
+    pub(crate) interval: &'static str,
+    pub(crate) addresses: Vec<&'static str>,
+    /// Further lines.
+    pub(crate) more: String,
+}
+
+impl Default for Virtual {
+    fn default() -> Self {
+        Self {
+            name: "V1",
+            vrid: 51,
+            interface: "eth0",
+            priority: 100,
+            interval: "0.1",
+            addresses: vec!["10.0.9.9/32"],
+            more: String::new(),
+        }
+    }
+}
+
+impl fmt::Display for Virtual {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, vrid, interface, priority, interval, addresses, more } = self;
+        write!(
+            f,
+            "vrrp_instance {name} {{\n    state BACKUP\n    interface {interface}\n    virtual_router_id {vrid}\n    \
+             priority {priority}\n    advert_int {interval}\n    virtual_ipaddress {{\n        {}\n    }}\n{more}\n}}\n",
+            addresses.join("\n        ")
+        )
+    }
+}
+
+impl Virtual {
+    pub(crate) fn with_priority(priority: u8) -> Self {
+        Self { priority, ..Self::default() }
+    }
+
+    /// Further lines.
+    pub(crate) fn more(self, more: &str) -> Self {
+        Self { more: more.to_owned(), ..self }
+    }
+}
+
+/// A version 3 configuration file of virtual routers and other blocks.
+pub(crate) fn configuration(blocks: &[&dyn fmt::Display]) -> String {
+    with_globals("vrrp_version 3", blocks)
+}
+
+/// Likewise with these lines in global_defs.
+pub(crate) fn with_globals(globals: &str, blocks: &[&dyn fmt::Display]) -> String {
+    blocks.iter().fold(format!("global_defs {{\n{globals}\n}}\n"), |text, block| text + &block.to_string())
+}
+
+/// One virtual router with the usual address.
+pub(crate) fn simple(priority: u8) -> String {
+    configuration(&[&Virtual::with_priority(priority)])
+}
+
+/// Silence of a master after which a version 3 backup takes over: three adverts and its skew time
+/// (RFC 9568 section 6.1).
+pub(crate) fn master_down(interval: Duration, priority: u8) -> Duration {
+    interval * 3 + interval * (256 - u32::from(priority)) / 256
+}
+
+/// Who sent the adverts of a virtual router since then, and when.
+pub(crate) fn senders(capture: &Capture, vrid: u8, since: Instant) -> Vec<(Instant, IpAddr, u8)> {
+    let adverts = capture.adverts(Vrid::new(vrid).unwrap(), since);
+    adverts.into_iter().map(|(at, advert)| (at, advert.source, advert.priority.get())).collect()
+}
+
+/// The longest time between two adverts of a list.
+pub(crate) fn longest_gap(adverts: &[(Instant, IpAddr, u8)]) -> Duration {
+    adverts.windows(2).map(|pair| pair[1].0 - pair[0].0).max().unwrap_or_default()
+}
+
+/// Address changes on a host, from the kernel itself.
+pub(crate) struct AddressChanges {
+    monitor: Monitor,
+}
+
+impl AddressChanges {
+    pub(crate) fn watch(host: &Host) -> Self {
+        Self { monitor: host.network().run(Monitor::open).unwrap().unwrap() }
+    }
+
+    /// What happened since the last call: true for an address that came.
+    pub(crate) fn since_last(&mut self) -> Vec<(bool, IpAddr)> {
+        let mut changes = Vec::new();
+        while self.monitor.read(&mut changes).unwrap() {}
+        let change = |change| match change {
+            Change::AddressAdded { address, .. } => Some((true, address.key.address)),
+            Change::AddressRemoved { address, .. } => Some((false, address.key.address)),
+            Change::Link(_) | Change::LinkGone(_) => None,
+            Change::Overrun => panic!("the kernel dropped announcements"),
+        };
+        changes.into_iter().filter_map(change).collect()
+    }
+}
