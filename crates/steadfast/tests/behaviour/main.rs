@@ -2,8 +2,22 @@
 #![forbid(unsafe_code)]
 
 #[cfg(test)]
+mod bad_input;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod interfaces;
+#[cfg(test)]
+mod notify;
+#[cfg(test)]
 mod planned_stop;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod reload;
+#[cfg(test)]
+mod scripts;
 #[cfg(test)]
 mod stage;

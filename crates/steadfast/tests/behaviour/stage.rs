@@ -256,3 +256,26 @@ impl AddressChanges {
         changes.into_iter().filter_map(change).collect()
     }
 }
+
+/// Sends a signal to a process that the test knows by its number.
+pub(crate) fn send(pid: u32, signal: Signal) {
+    let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let _ = rustix::process::kill_process(pid, signal);
+}
+
+/// Puts a shell script on a host, for everyone to run.
+pub(crate) fn write_script(host: &Host, path: &str, text: &str) {
+    host.write(path, &format!("#!/bin/sh\n{text}\n")).unwrap();
+    set_mode(host, path, 0o755);
+}
+
+/// Changes the permissions of a file on a host.
+pub(crate) fn set_mode(host: &Host, path: &str, mode: u32) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::set_permissions(host.outside(path), std::fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A file of a host; empty while there is none.
+pub(crate) fn text_of(host: &Host, path: &str) -> String {
+    host.read(path).unwrap_or_default()
+}

@@ -1,0 +1,63 @@
+//! Sync groups move together.
+
+use std::net::IpAddr;
+
+use steadfast_daemon::record::Happening;
+use steadfast_lab::Segment;
+use steadfast_vrrp::State;
+
+use crate::stage::{Stage, VIRTUAL, Virtual, configuration, soon, text_of, write_script};
+
+const OTHER: &str = "10.0.8.8/32";
+
+#[test]
+fn a_sync_group_moves_together_and_comes_back_together() {
+    let Some(stage) = Stage::set("a_sync_group_moves_together_and_comes_back_together") else { return };
+    let outside = Segment::new().unwrap();
+    let routers = [("r1", 200, 1), ("r2", 100, 2)].map(|(name, priority, number)| {
+        let host = stage.host(name);
+        write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
+        outside.plug(&host, "eth1").unwrap();
+        host.assign("eth1", IpAddr::from([10, 8, 0, number]), 24).unwrap();
+        let inner = Virtual { priority, ..Virtual::default() };
+        let outer =
+            Virtual { name: "V2", vrid: 52, interface: "eth1", addresses: vec![OTHER], ..inner.clone() };
+        let group = "vrrp_sync_group G {\n group {\n V1\n V2\n }\n notify /run/notify\n}\n";
+        stage.start(&host, &configuration(&[&inner, &outer, &group]))
+    });
+    let [first, second] = &routers;
+    let other = OTHER.strip_suffix("/32").unwrap().parse().unwrap();
+    for name in ["V1", "V2"] {
+        first.reaches(name, State::Master);
+        second.reaches(name, State::Backup);
+    }
+    soon("both addresses are there", || first.owns(VIRTUAL) && first.owns(other));
+    soon("the group is told", || text_of(first.host(), "/run/notified").contains("GROUP G MASTER 0"));
+
+    first.host().set_down("eth1").unwrap();
+    for name in ["V1", "V2"] {
+        first.reaches(name, State::Fault);
+        second.reaches(name, State::Master);
+    }
+    soon("both addresses move", || {
+        second.owns(VIRTUAL) && second.owns(other) && !first.owns(VIRTUAL) && !first.owns(other)
+    });
+    soon("the group is told", || text_of(first.host(), "/run/notified").contains("GROUP G FAULT 0"));
+    let status = first.status().unwrap();
+    assert_eq!(status.groups[0].state, State::Fault);
+    assert_eq!(status.groups[0].members.len(), 2);
+    let synced = |happening: &Happening| matches!(happening, Happening::GroupState { to: State::Fault, .. });
+    assert!(first.happened(synced));
+    let why = first.instance("V1").unwrap().why;
+    assert!(why.contains("eth1") || why.contains("V2"), "V1 does not tell why: {why}");
+
+    first.host().set_up("eth1").unwrap();
+    for name in ["V1", "V2"] {
+        first.reaches(name, State::Master);
+        second.reaches(name, State::Backup);
+    }
+    soon("both addresses come back", || {
+        first.owns(VIRTUAL) && first.owns(other) && !second.owns(VIRTUAL) && !second.owns(other)
+    });
+    assert_eq!(text_of(first.host(), "/run/notified").matches("GROUP G MASTER 0").count(), 2);
+}

@@ -1,0 +1,153 @@
+//! Interfaces that fail, vanish, come back and change.
+
+use std::net::IpAddr;
+
+use steadfast_daemon::record::Happening;
+use steadfast_lab::Segment;
+use steadfast_lab::segment::{address_v4, address_v6};
+use steadfast_vrrp::State;
+
+use crate::stage::{Stage, VIRTUAL, Virtual, configuration, simple, soon, with_globals};
+
+#[test]
+fn a_tracked_interface_takes_from_the_priority_or_faults() {
+    let Some(stage) = Stage::set("a_tracked_interface_takes_from_the_priority_or_faults") else { return };
+    let host = stage.host("r1");
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let weighted = Virtual::with_priority(150).more("track_interface {\neth1 weight -100\n}");
+    let faulting =
+        Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.8.8/32"], ..Virtual::with_priority(150) }
+            .more("track_interface {\neth1\n}");
+    let first = stage.start(&host, &configuration(&[&weighted, &faulting]));
+    let peer = Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.8.8/32"], ..Virtual::default() };
+    let second = stage.router("r2", &configuration(&[&Virtual::default(), &peer]));
+    let moved = "10.0.8.8".parse().unwrap();
+    for name in ["V1", "V2"] {
+        first.reaches(name, State::Master);
+        second.reaches(name, State::Backup);
+    }
+    host.set_down("eth1").unwrap();
+    first.reaches("V1", State::Backup);
+    first.reaches("V2", State::Fault);
+    soon("the peer has both", || second.owns(VIRTUAL) && second.owns(moved));
+    let status = first.instance("V1").unwrap();
+    assert_eq!((status.base_priority, status.effective_priority), (150, 50));
+    let tracker = status.trackers.iter().find(|tracker| &*tracker.name == "eth1").unwrap();
+    assert_eq!((tracker.share, tracker.good, tracker.fault), (-100, Some(false), false));
+    assert!(status.why.contains("eth1"), "{}", status.why);
+    let changed =
+        |happening: &Happening| matches!(happening, Happening::PriorityChanged { from: 150, to: 50, .. });
+    assert!(first.happened(changed), "{:#?}", first.events());
+    host.set_up("eth1").unwrap();
+    for name in ["V1", "V2"] {
+        first.reaches(name, State::Master);
+        second.reaches(name, State::Backup);
+    }
+}
+
+#[test]
+fn an_interface_that_goes_down_vanishes_or_is_renamed_is_waited_for() {
+    let Some(stage) = Stage::set("an_interface_that_goes_down_vanishes_or_is_renamed_is_waited_for") else {
+        return;
+    };
+    let first = stage.router("r1", &simple(200));
+    let second = stage.router("r2", &simple(100));
+    let host = first.host();
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    let faults = |what: &str| {
+        first.reaches("V1", State::Fault);
+        soon(&format!("r2 takes over after {what}"), || second.owns(VIRTUAL));
+        assert!(!first.owns(VIRTUAL), "{what}: the address is still there");
+        let why = first.instance("V1").unwrap().why;
+        assert!(why.contains("eth0") || why.contains("source"), "{what}: {why}");
+    };
+    let returns = |what: &str| {
+        first.reaches("V1", State::Master);
+        second.reaches("V1", State::Backup);
+        soon(&format!("the address moves after {what}"), || first.owns(VIRTUAL) && !second.owns(VIRTUAL));
+    };
+
+    host.set_down("eth0").unwrap();
+    faults("going down");
+    host.set_up("eth0").unwrap();
+    returns("going up");
+
+    // The switch loses its port: no carrier.
+    stage.segment.cut(host).unwrap();
+    faults("unplugging");
+    stage.segment.restore(host).unwrap();
+    returns("plugging in");
+
+    // Without an address of its own there is nothing to send from.
+    host.withdraw("eth0", address_v4(1).into(), 16).unwrap();
+    faults("losing its address");
+    host.assign("eth0", address_v4(1).into(), 16).unwrap();
+    returns("getting its address back");
+
+    host.wiring().set_down("eth0").unwrap();
+    host.wiring().rename("eth0", "other").unwrap();
+    host.wiring().set_up("other").unwrap();
+    faults("renaming");
+    host.wiring().set_down("other").unwrap();
+    host.wiring().rename("other", "eth0").unwrap();
+    host.wiring().set_up("eth0").unwrap();
+    returns("renaming back");
+
+    host.wiring().delete("eth0").unwrap();
+    faults("deletion");
+    stage.segment.plug(host, "eth0").unwrap();
+    host.assign("eth0", address_v4(1).into(), 16).unwrap();
+    returns("being made again");
+    let missing = |happening: &Happening| matches!(happening, Happening::Kernel { interface: Some(name), .. } if &**name == "eth0");
+    assert!(first.happened(missing), "{:#?}", first.events());
+}
+
+#[test]
+fn an_interface_that_is_missing_at_start_is_waited_for() {
+    let Some(stage) = Stage::set("an_interface_that_is_missing_at_start_is_waited_for") else { return };
+    let host = stage.host("r1");
+    let late = Virtual {
+        name: "V2",
+        vrid: 52,
+        interface: "late0",
+        addresses: vec!["10.0.8.8/32"],
+        ..Virtual::default()
+    };
+    let router = stage
+        .start(&host, &with_globals("vrrp_version 3\ndynamic_interfaces", &[&Virtual::default(), &late]));
+    router.reaches("V2", State::Fault);
+    router.reaches("V1", State::Master);
+    let told = |happening: &Happening| matches!(happening, Happening::Kernel { interface: Some(name), .. } if &**name == "late0");
+    assert!(router.happened(told), "{:#?}", router.events());
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "late0").unwrap();
+    host.assign("late0", "10.0.0.77".parse().unwrap(), 16).unwrap();
+    router.reaches("V2", State::Master);
+    let address: IpAddr = "10.0.8.8".parse().unwrap();
+    soon("its address comes", || router.owns(address));
+}
+
+#[test]
+fn a_second_address_takes_over_as_source() {
+    let Some(stage) = Stage::set("a_second_address_takes_over_as_source") else { return };
+    let router = stage.router("r1", &simple(200));
+    router.reaches("V1", State::Master);
+    let host = router.host();
+    let spare: IpAddr = "10.0.0.99".parse().unwrap();
+    host.assign("eth0", spare, 16).unwrap();
+    host.withdraw("eth0", address_v4(1).into(), 16).unwrap();
+    // Secondary addresses of a subnet go with the first one, unless the kernel promotes them.
+    if !host.has(spare) {
+        host.assign("eth0", spare, 16).unwrap();
+    }
+    soon("the spare address is the source", || {
+        router
+            .instance("V1")
+            .is_some_and(|instance| instance.state == State::Master && instance.master == Some(spare))
+    });
+    // IPv6 addresses are nothing to an IPv4 instance.
+    host.withdraw("eth0", address_v6(1).into(), 64).unwrap();
+    assert_eq!(router.state("V1"), Some(State::Master));
+}

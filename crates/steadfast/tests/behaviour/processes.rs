@@ -1,0 +1,187 @@
+//! The daemon's processes die, hang and meet what others do to their addresses.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use steadfast_daemon::record::Happening;
+use steadfast_lab::capture::Capture;
+use steadfast_lab::segment::address_v4;
+use steadfast_lab::{Signal, wait};
+use steadfast_vrrp::State;
+
+use crate::stage::{
+    AddressChanges, LIMIT, SLACK, Stage, VIRTUAL, Virtual, configuration, longest_gap, master_down, send,
+    senders, simple, soon, write_script,
+};
+
+const INTERVAL: Duration = Duration::from_millis(100);
+
+#[test]
+fn killing_the_worker_moves_no_address() {
+    let Some(stage) = Stage::set("killing_the_worker_moves_no_address") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
+    let virtual_router =
+        Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32"], ..Virtual::with_priority(200) }
+            .more("virtual_ipaddress_excluded {\n10.0.9.11/32\n}\nnotify /run/notify");
+    let first = stage.start(&host, &configuration(&[&virtual_router]));
+    let backup = Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32"], ..Virtual::with_priority(100) };
+    let second = stage.router("r2", &configuration(&[&backup]));
+    let client = stage.host("client");
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    soon("all addresses are there", || first.owns("10.0.9.11".parse().unwrap()));
+    soon("the notify script ran", || host.read("/run/notified").is_ok_and(|text| text.contains("MASTER")));
+    let before = first.instance("V1").unwrap();
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    soon("r1 adverts", || senders(&capture, 51, begin).len() > 2);
+    let mut changes = AddressChanges::watch(&host);
+
+    let killed = first.worker();
+    send(killed, Signal::KILL);
+    soon("a successor is counted", || {
+        first
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    let resumed = Instant::now();
+    soon("the successor adverts", || senders(&capture, 51, resumed).len() > 3);
+    let adverts = senders(&capture, 51, begin);
+    let own = IpAddr::from(address_v4(1));
+    assert!(adverts.iter().all(|(_, source, priority)| *source == own && *priority == 200), "{adverts:?}");
+    let gap = longest_gap(&adverts);
+    assert!(gap < INTERVAL + SLACK, "no advert for {gap:?}");
+    assert_eq!(changes.since_last(), []);
+    assert_ne!(first.worker(), killed);
+    let after = first.instance("V1").unwrap();
+    assert_eq!(after.state, State::Master);
+    assert_eq!((after.master, after.master_priority), (before.master, before.master_priority));
+    assert_eq!(second.counter("V1", "became_master"), Some(0));
+    assert_eq!(host.read("/run/notified").unwrap().lines().filter(|line| line.contains("MASTER")).count(), 1);
+    let died = |happening: &Happening| matches!(happening, Happening::WorkerDied { outcome, .. } if outcome.contains("signal 9"));
+    assert!(first.happened(died), "{:#?}", first.events());
+
+    // A backup's successor goes on as backup.
+    send(second.worker(), Signal::KILL);
+    soon("a successor is counted", || {
+        second
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    assert!(!wait::until(master_down(INTERVAL, 100) * 2, || second.state("V1") == Some(State::Master)));
+    assert_eq!(second.state("V1"), Some(State::Backup));
+}
+
+#[test]
+fn killing_the_supervisor_makes_the_worker_give_up() {
+    let Some(stage) = Stage::set("killing_the_supervisor_makes_the_worker_give_up") else { return };
+    let mut first = stage.router("r1", &simple(200));
+    let second = stage.router("r2", &simple(100));
+    let client = stage.host("client");
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    first.signal(Signal::KILL);
+    first.wait(LIMIT).unwrap();
+    soon("r2 is master", || second.state("V1") == Some(State::Master) && second.owns(VIRTUAL));
+    soon("r1 has nothing", || !first.owns(VIRTUAL));
+    soon("r1 runs nothing", || first.host().processes().unwrap().is_empty());
+    let adverts = senders(&capture, 51, begin);
+    let own = IpAddr::from(address_v4(1));
+    assert!(adverts.iter().any(|(_, source, priority)| *source == own && *priority == 0), "{adverts:?}");
+
+    // Nothing that is left keeps the next daemon from starting.
+    let host = first.host().clone();
+    drop(first);
+    stage.start(&host, &simple(200)).reaches("V1", State::Master);
+}
+
+#[test]
+fn a_hung_worker_is_replaced() {
+    let Some(stage) = Stage::set("a_hung_worker_is_replaced") else { return };
+    let host = stage.host("r1");
+    // The heart beat is a third of what the service manager wants.
+    let first = stage.start_with(&host, &simple(200), |command| {
+        command.env("WATCHDOG_USEC", "300000");
+    });
+    first.reaches("V1", State::Master);
+    let hung = first.worker();
+    send(hung, Signal::STOP);
+    soon("another worker runs", || {
+        first
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    assert_ne!(first.worker(), hung);
+    assert!(first.owns(VIRTUAL));
+    first.reaches("V1", State::Master);
+}
+
+#[test]
+fn an_address_that_somebody_removes_is_put_back_and_announced() {
+    let Some(stage) = Stage::set("an_address_that_somebody_removes_is_put_back_and_announced") else {
+        return;
+    };
+    let router = stage.router("r1", &simple(200));
+    let peer = stage.router("r2", &simple(100));
+    let client = stage.host("client");
+    router.reaches("V1", State::Master);
+    peer.reaches("V1", State::Backup);
+    soon("the address is there", || router.owns(VIRTUAL));
+    let capture = Capture::start(&client).unwrap();
+    for round in 1..=3 {
+        let removed = Instant::now();
+        router.host().withdraw("eth0", VIRTUAL, 32).unwrap();
+        soon("the address is back", || router.owns(VIRTUAL));
+        let IpAddr::V4(address) = VIRTUAL else { unreachable!() };
+        soon("it is announced", || !capture.gratuitous_arps(address, removed).is_empty());
+        soon("it is counted", || {
+            let worker = router.status().and_then(|status| status.worker);
+            worker
+                .and_then(|worker| worker.figures)
+                .is_some_and(|figures| figures.addresses_restored == round)
+        });
+    }
+    let told = |happening: &Happening| matches!(happening, Happening::Kernel { address: Some(VIRTUAL), .. });
+    assert!(router.happened(told), "{:#?}", router.events());
+    assert_eq!(router.counter("V1", "released_master"), Some(0));
+    assert_eq!(peer.counter("V1", "became_master"), Some(0));
+}
+
+#[test]
+fn a_worker_that_keeps_dying_is_started_less_and_less_often() {
+    let Some(stage) = Stage::set("a_worker_that_keeps_dying_is_started_less_and_less_often") else { return };
+    let router = stage.router("r1", &simple(200));
+    router.reaches("V1", State::Master);
+    let restarts = |wanted: u32| {
+        soon("the restart is counted", || {
+            router.status().and_then(|status| status.worker).is_some_and(|worker| worker.restarts == wanted)
+        });
+    };
+    send(router.worker(), Signal::KILL);
+    restarts(1);
+    let again = Instant::now();
+    send(router.status().unwrap().worker.map(|_| router.worker()).unwrap(), Signal::KILL);
+    restarts(2);
+    assert!(again.elapsed() >= Duration::from_millis(900), "{:?}", again.elapsed());
+    router.reaches("V1", State::Master);
+    assert!(router.owns(VIRTUAL));
+}
+
+#[test]
+fn dont_respawn_ends_the_daemon_with_its_worker() {
+    let Some(stage) = Stage::set("dont_respawn_ends_the_daemon_with_its_worker") else { return };
+    let host = stage.host("r1");
+    let mut router = stage.start_with(&host, &simple(200), |command| {
+        command.arg("-R");
+    });
+    router.reaches("V1", State::Master);
+    send(router.worker(), Signal::KILL);
+    router.wait(LIMIT).unwrap();
+    soon("nothing runs", || host.processes().unwrap().is_empty());
+}

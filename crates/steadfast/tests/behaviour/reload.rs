@@ -1,0 +1,221 @@
+//! A reload changes what differs, and nothing else.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use steadfast_daemon::record::Happening;
+use steadfast_lab::Signal;
+use steadfast_lab::capture::Capture;
+use steadfast_vrrp::State;
+
+use crate::stage::{
+    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, senders, soon, text_of, write_script,
+};
+
+const INTERVAL: Duration = Duration::from_millis(200);
+
+fn first() -> Virtual {
+    Virtual {
+        priority: 200,
+        interval: "0.2",
+        addresses: vec!["10.0.9.9/32", "10.0.9.10/32"],
+        ..Virtual::default()
+    }
+}
+
+fn other() -> Virtual {
+    Virtual {
+        name: "V2",
+        vrid: 52,
+        priority: 200,
+        interval: "0.2",
+        addresses: vec!["10.0.8.8/32"],
+        ..Virtual::default()
+    }
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+#[test]
+fn an_unchanged_file_moves_nothing_and_makes_no_advert_late() {
+    let Some(stage) = Stage::set("an_unchanged_file_moves_nothing_and_makes_no_advert_late") else { return };
+    let text = configuration(&[&first(), &other()]);
+    let router = stage.router("r1", &text);
+    let client = stage.host("client");
+    for name in ["V1", "V2"] {
+        router.reaches(name, State::Master);
+    }
+    soon("the addresses are there", || router.owns(address("10.0.8.8")) && router.owns(address("10.0.9.10")));
+    let before = router.instance("V1").unwrap();
+    let mut changes = AddressChanges::watch(router.host());
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    let mut reloads = 0;
+    while senders(&capture, 51, begin).len() < 8 {
+        router.reload(&text);
+        reloads += 1;
+    }
+    assert!(reloads >= 4, "only {reloads} reloads");
+    for vrid in [51, 52] {
+        let adverts = senders(&capture, vrid, begin);
+        assert!(adverts.iter().all(|(_, _, priority)| *priority == 200), "{adverts:?}");
+        // A reload that started the timer afresh would nearly double it or stop adverts altogether.
+        let gap = longest_gap(&adverts);
+        assert!(gap < INTERVAL + SLACK, "no advert for {gap:?}");
+    }
+    assert_eq!(changes.since_last(), []);
+    let after = router.instance("V1").unwrap();
+    assert_eq!((after.state, &after.causes), (before.state, &before.causes));
+    let counted = |name: &str| router.counter("V1", name);
+    assert_eq!((counted("became_master"), counted("released_master")), (Some(1), Some(0)));
+    assert_eq!(router.status().unwrap().worker.unwrap().restarts, 0);
+}
+
+#[test]
+fn an_added_or_removed_address_moves_alone() {
+    let Some(stage) = Stage::set("an_added_or_removed_address_moves_alone") else { return };
+    let router = stage.router("r1", &configuration(&[&first(), &other()]));
+    let client = stage.host("client");
+    router.reaches("V1", State::Master);
+    router.reaches("V2", State::Master);
+    let mine = ["10.0.9.9", "10.0.9.10", "10.0.8.8"].map(address);
+    soon("the addresses are there", || mine.iter().all(|address| router.owns(*address)));
+    let mut changes = AddressChanges::watch(router.host());
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    let advertised = |wanted: &[&str]| {
+        let wanted: Vec<IpAddr> = wanted.iter().map(|text| address(text)).collect();
+        let adverts = capture.adverts(steadfast_wire::vrrp::Vrid::new(51).unwrap(), begin);
+        adverts.last().is_some_and(|(_, advert)| advert.addresses == wanted)
+    };
+
+    let more = Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32", "10.0.9.11/32"], ..first() };
+    router.reload(&configuration(&[&more, &other()]));
+    soon("the third address comes", || router.owns(address("10.0.9.11")));
+    assert_eq!(changes.since_last(), [(true, address("10.0.9.11"))]);
+    let announced = |text: &str| !capture.gratuitous_arps(text.parse().unwrap(), begin).is_empty();
+    soon("it is announced", || announced("10.0.9.11"));
+    assert!(!announced("10.0.9.9") && !announced("10.0.8.8"), "what did not move is announced");
+    soon("it is advertised", || advertised(&["10.0.9.9", "10.0.9.10", "10.0.9.11"]));
+
+    let less = Virtual { addresses: vec!["10.0.9.10/32", "10.0.9.11/32"], ..first() };
+    router.reload(&configuration(&[&less, &other()]));
+    soon("the first address goes", || !router.owns(address("10.0.9.9")));
+    assert_eq!(changes.since_last(), [(false, address("10.0.9.9"))]);
+    soon("it is not advertised", || advertised(&["10.0.9.10", "10.0.9.11"]));
+
+    // An excluded address is in no advert, and moves as well.
+    let excluded = less.more("virtual_ipaddress_excluded {\n10.0.9.12/32\n}");
+    router.reload(&configuration(&[&excluded, &other()]));
+    soon("the excluded address comes", || router.owns(address("10.0.9.12")));
+    assert_eq!(changes.since_last(), [(true, address("10.0.9.12"))]);
+    soon("it is announced", || announced("10.0.9.12"));
+
+    let adverts = senders(&capture, 51, begin);
+    assert!(adverts.iter().all(|(_, _, priority)| *priority == 200), "{adverts:?}");
+    assert_eq!(router.counter("V1", "became_master"), Some(1));
+    assert_eq!(router.counter("V2", "became_master"), Some(1));
+}
+
+#[test]
+fn a_broken_file_is_refused_with_every_error() {
+    let Some(stage) = Stage::set("a_broken_file_is_refused_with_every_error") else { return };
+    let text = configuration(&[&first()]);
+    let router = stage.router("r1", &text);
+    router.reaches("V1", State::Master);
+    let broken = text.replace("priority 200", "prioirty 200\n    no_such_keyword").replace("51", "300");
+    let mut changes = AddressChanges::watch(router.host());
+    router.configure(&broken).unwrap();
+    router.signal(Signal::HUP);
+    soon("the refusal is in the status", || {
+        router.status().is_some_and(|status| status.refused_reload.is_some())
+    });
+    let status = router.status().unwrap();
+    assert_eq!(status.generation, 1);
+    assert_eq!(status.instances[0].state, State::Master);
+    let log = router.log();
+    for (line, what) in [(":7:", "300"), (":8:", "prioirty"), (":9:", "no_such_keyword")] {
+        let told = log.lines().any(|entry| entry.contains(line) && entry.contains(what));
+        assert!(told, "the log lacks {what} in line {line}");
+    }
+    assert!(log.contains("priority"), "no suggestion");
+    let refused = |happening: &Happening| matches!(happening, Happening::Reload { applied: false, .. });
+    assert!(router.happened(refused));
+
+    // A file that is gone is refused as well.
+    std::fs::remove_file(router.host().outside("/run/steadfast/conf")).unwrap();
+    router.signal(Signal::HUP);
+    soon("a second refusal is told", || {
+        let events = router.events();
+        events.iter().filter(|record| refused(&record.happening)).count() == 2
+    });
+    assert_eq!(router.state("V1"), Some(State::Master));
+    assert_eq!(changes.since_last(), []);
+
+    router.reload(&text);
+    let status = router.status().unwrap();
+    assert_eq!((status.generation, status.refused_reload), (2, None));
+    assert_eq!(changes.since_last(), []);
+}
+
+#[test]
+fn instances_are_added_removed_and_renamed_beside_a_quiet_one() {
+    let Some(stage) = Stage::set("instances_are_added_removed_and_renamed_beside_a_quiet_one") else {
+        return;
+    };
+    let host = stage.host("r1");
+    write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
+    let client = stage.host("client");
+    let router = stage.start(&host, &configuration(&[&first()]));
+    router.reaches("V1", State::Master);
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+
+    let told = other().more("notify /run/notify");
+    router.reload(&configuration(&[&first(), &told]));
+    router.reaches("V2", State::Master);
+    soon("its address comes", || router.owns(address("10.0.8.8")));
+    soon("its script runs", || text_of(&host, "/run/notified").contains("INSTANCE V2 MASTER 200"));
+
+    let mut changes = AddressChanges::watch(&host);
+    let renamed = Virtual { name: "RENAMED", ..told };
+    router.reload(&configuration(&[&first(), &renamed]));
+    assert_eq!(router.state("RENAMED"), Some(State::Master));
+    assert_eq!(router.counter("RENAMED", "became_master"), Some(1));
+    assert_eq!(router.state("V2"), None);
+
+    // A changed priority is what the next advert says, and moves nothing.
+    let lower = Virtual { priority: 90, ..renamed };
+    router.reload(&configuration(&[&first(), &lower]));
+    let last_priority = || senders(&capture, 52, begin).last().map(|(_, _, priority)| *priority);
+    soon("the priority is advertised", || last_priority() == Some(90));
+    assert_eq!(router.instance("RENAMED").unwrap().effective_priority, 90);
+    assert_eq!(changes.since_last(), []);
+
+    router.reload(&configuration(&[&first()]));
+    soon("its address goes", || !router.owns(address("10.0.8.8")));
+    soon("it says priority 0", || last_priority() == Some(0));
+    assert_eq!(changes.since_last(), [(false, address("10.0.8.8"))]);
+    // keepalived tells a removal without notify_deleted as FAULT.
+    soon("the removal is told", || text_of(&host, "/run/notified").contains("INSTANCE RENAMED FAULT"));
+
+    let quiet = senders(&capture, 51, begin);
+    assert!(quiet.iter().all(|(_, _, priority)| *priority == 200), "{quiet:?}");
+    let gap = longest_gap(&quiet);
+    assert!(gap < INTERVAL + SLACK, "no advert of the quiet instance for {gap:?}");
+    assert_eq!(router.counter("V1", "became_master"), Some(1));
+}
+
+#[test]
+fn a_reload_may_take_the_last_instance_and_bring_one_back() {
+    let Some(stage) = Stage::set("a_reload_may_take_the_last_instance_and_bring_one_back") else { return };
+    let router = stage.router("r1", &configuration(&[&first()]));
+    router.reaches("V1", State::Master);
+    router.reload(&configuration(&[]));
+    soon("the addresses go", || !router.owns(address("10.0.9.9")) && !router.owns(address("10.0.9.10")));
+    router.reload(&configuration(&[&first()]));
+    router.reaches("V1", State::Master);
+    soon("the address is there", || router.owns(address("10.0.9.9")));
+}
