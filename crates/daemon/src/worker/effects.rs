@@ -87,10 +87,13 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses: usually a missing capability.
     pub(super) fn open() -> Result<Self, Error> {
+        let mut requests = Requests::open()?;
+        // A master that cannot add its addresses is worse than none.
+        requests.check_permission()?;
         Ok(Self {
             poller: Poller::open()?,
             monitor: Monitor::open()?,
-            requests: Requests::open()?,
+            requests,
             announcer: Announcer::open()?,
         })
     }

@@ -236,6 +236,24 @@ impl Requests {
         accept(self.execute(message, NLM_F_CREATE | NLM_F_EXCL, &format!("add {}", spec.key)), Errno::EXIST)
     }
 
+    /// Whether addresses may be changed at all, found out without changing any.
+    ///
+    /// # Errors
+    /// EPERM, which names the capability.
+    pub fn check_permission(&mut self) -> Result<()> {
+        // No interface has this index. The kernel looks at permissions first.
+        let nowhere = AddressKey {
+            interface: i32::MAX.cast_unsigned(),
+            address: Ipv4Addr::UNSPECIFIED.into(),
+            prefix: 32,
+        };
+        let request = RouteNetlinkMessage::DelAddress(header(nowhere));
+        match self.execute(request, 0, "change addresses") {
+            Err(error) if error.is_permission() => Err(error),
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     /// Deletes one address. That it is gone already is success.
     ///
     /// # Errors
