@@ -5,8 +5,77 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Supervisor;
+use crate::phrase;
 use crate::record::Severity;
 use crate::report::{Instance, Status};
+
+/// `keepalived.data`: for people, in no stable form.
+pub(super) fn data(status: &Status) -> String {
+    let mut text = String::from("------< VRRP Topology >------\n");
+    for instance in &status.instances {
+        add_instance(&mut text, instance);
+    }
+    if !status.groups.is_empty() {
+        text.push_str("------< VRRP Sync groups >------\n");
+    }
+    for group in &status.groups {
+        let members = group.members.join(" ");
+        let state = phrase::state(group.state);
+        let _ = writeln!(text, " VRRP Sync Group = {}, {state}\n   Members = {members}", group.name);
+    }
+    if !status.scripts.is_empty() {
+        text.push_str("------< VRRP Scripts >------\n");
+    }
+    for script in &status.scripts {
+        let outcome = script.outcome.as_deref().unwrap_or("has not run");
+        let _ = writeln!(
+            text,
+            " VRRP Script = {}\n   Command = {}\n   Runs = {}\n   Last run = {outcome}",
+            script.name, script.command, script.runs
+        );
+    }
+    text
+}
+
+fn add_instance(text: &mut String, instance: &Instance) {
+    // Writing to a String cannot fail.
+    let _ = write!(
+        text,
+        " VRRP Instance = {}\n   VRRP Version = {}\n   State = {}\n   Why = {}\n   Last transition = {}\n   \
+         Interface = {}\n   Virtual Router ID = {}\n   Family = {}\n   Priority = {}\n   \
+         Effective priority = {}\n   Advert interval = {} ms\n   Master advert interval = {} ms\n   \
+         Master down interval = {} ms\n",
+        instance.name,
+        instance.version,
+        phrase::state(instance.state),
+        instance.why,
+        instance.since.as_deref().unwrap_or("none"),
+        instance.interface,
+        instance.vrid,
+        instance.family,
+        instance.base_priority,
+        instance.effective_priority,
+        instance.advert_interval_milliseconds,
+        instance.master_interval_milliseconds,
+        instance.master_down_milliseconds,
+    );
+    if let (Some(master), Some(priority)) = (instance.master, instance.master_priority) {
+        let _ = writeln!(text, "   Master router = {master}\n   Master priority = {priority}");
+    }
+    for tracker in &instance.trackers {
+        let good = match tracker.good {
+            Some(true) => "good",
+            Some(false) => "bad",
+            None => "not known",
+        };
+        let _ =
+            writeln!(text, "   Tracked {} = {}, {good}, adds {}", tracker.kind, tracker.name, tracker.share);
+    }
+    let _ = writeln!(text, "   Virtual IP = {}", instance.addresses.len());
+    for address in &instance.addresses {
+        let _ = writeln!(text, "     {address}");
+    }
+}
 
 /// `keepalived.stats`.
 pub(super) fn statistics(status: &Status) -> String {

@@ -24,7 +24,7 @@ use steadfast_config::load::Loaded;
 use steadfast_config::model::Model;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::clock;
-use steadfast_kernel::pidfile::PidFile;
+use steadfast_kernel::pidfile::{self, PidFile};
 use steadfast_kernel::poll::{Events, Interest, Poller};
 use steadfast_kernel::process::Exit;
 use steadfast_kernel::signal::{Signal, Signals};
@@ -177,6 +177,7 @@ impl Supervisor {
                 Signal::TERMINATE => self.stop(),
                 Signal::INTERRUPT if !self.options.ignore_interrupt => self.stop(),
                 Signal::HANGUP => self.reload(),
+                Signal::USER_1 => self.ask_worker(status::Purpose::Data),
                 Signal::USER_2 => self.ask_worker(status::Purpose::Statistics { clear: false }),
                 signal if Some(signal) == Signal::realtime_max_minus(1) => {
                     self.ask_worker(status::Purpose::Statistics { clear: true });
@@ -292,6 +293,7 @@ impl Supervisor {
         let _ = self.poller.remove(&worker.channel);
         let _ = self.poller.remove(&worker.child);
         self.worker = None;
+        self.remove_pid_file_of(pid);
         let done = self.asked.abandon();
         self.answer_asked(done);
         if self.stopping.is_some() {
@@ -315,6 +317,13 @@ impl Supervisor {
         if self.options.dont_respawn {
             self.start_worker_at = None;
             self.stop();
+        }
+    }
+
+    /// A worker that was killed leaves its pid file.
+    fn remove_pid_file_of(&self, worker: u32) {
+        if pidfile::read(&self.worker_terms.pid_file) == Some(worker) {
+            let _ = std::fs::remove_file(&self.worker_terms.pid_file);
         }
     }
 }

@@ -110,14 +110,13 @@ fn assemble(
     caught.extend(Signal::realtime_min_plus(2));
     let signals = Signals::open(&caught)?;
     process::become_subreaper()?;
-    let worker_pid_file =
-        options.vrrp_pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_VRRP_PID_FILE, &loaded));
     let poller = Poller::open()?;
     poller.add(&signals, SIGNALS, Interest::Readable)?;
     let control = listen(&options, &mut journal);
     if let Some(control) = &control {
         poller.add(control.listener(), CONTROL, Interest::Readable)?;
     }
+    let worker_pid_file = worker_pid_file(&options, &loaded);
     let effective = Effective::of(loaded);
     let work = digest(&effective.model, &Work::default(), &BTreeSet::new(), options.log_addresses);
     let mut problems = Vec::new();
@@ -238,7 +237,16 @@ fn lock_pid_files(options: &Options, loaded: &Loaded) -> Result<Vec<PidFile>, u8
             STATUS_FATAL
         })
     };
-    Ok(vec![lock(&main)?])
+    let locked = lock(&main)?;
+    // Another daemon's worker, even one that lost its supervisor, has the same addresses.
+    if options.run_vrrp && loaded.model.wants_vrrp() {
+        lock(&worker_pid_file(options, loaded))?;
+    }
+    Ok(vec![locked])
+}
+
+fn worker_pid_file(options: &Options, loaded: &Loaded) -> PathBuf {
+    options.vrrp_pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_VRRP_PID_FILE, loaded))
 }
 
 fn default_pid_file(path: &str, loaded: &Loaded) -> PathBuf {

@@ -22,6 +22,8 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 pub(super) enum Purpose {
     /// A client of the control socket.
     Client(ClientId),
+    /// SIGUSR1: the data file.
+    Data,
     /// SIGUSR2: the statistics file.
     Statistics {
         /// And set the counters to zero.
@@ -118,6 +120,7 @@ impl Supervisor {
                         control.finish(client, &self.poller, CLIENTS);
                     }
                 }
+                Purpose::Data => self.write_dump("keepalived.data", &dump::data(&status)),
                 Purpose::Statistics { clear } => {
                     self.write_dump("keepalived.stats", &dump::statistics(&status));
                     if clear && let Some(worker) = &mut self.worker {
