@@ -4,6 +4,10 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
+mod drop_in;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod groups;
@@ -19,5 +23,7 @@ mod processes;
 mod reload;
 #[cfg(test)]
 mod scripts;
+#[cfg(test)]
+mod signals;
 #[cfg(test)]
 mod stage;

@@ -279,3 +279,14 @@ pub(crate) fn set_mode(host: &Host, path: &str, mode: u32) {
 pub(crate) fn text_of(host: &Host, path: &str) -> String {
     host.read(path).unwrap_or_default()
 }
+
+/// Gives a host an /etc of its own, a copy of the machine's.
+pub(crate) fn own_etc(host: &Host) {
+    let copied = host.run(&[
+        "sh",
+        "-c",
+        "cp -a /etc /run/etc && mount --bind /run/etc /etc && rm -rf /etc/keepalived",
+    ]);
+    let copied = copied.unwrap();
+    assert!(copied.status.success(), "{}", copied.output);
+}

@@ -1,0 +1,186 @@
+//! In keepalived's place: its files, its name, its ways to be started.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+
+use steadfast_lab::{Host, Segment, Signal, left_out, wait};
+use steadfast_vrrp::State;
+
+use crate::stage::{
+    LIMIT, Stage, VIRTUAL, configuration, own_etc, send, set_mode, simple, soon, text_of, write_script,
+};
+
+/// Configurations of users.
+fn examples(test: &str) -> Option<PathBuf> {
+    let shared = std::env::var_os("STEADFAST_SHARED").map(PathBuf::from);
+    let shared = shared.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
+    let examples = shared.join("examples");
+    if !examples.is_dir() {
+        left_out(test, &format!("{} is not there; STEADFAST_SHARED may name its parent", examples.display()));
+        return None;
+    }
+    Some(examples)
+}
+
+/// Ends a daemon that went into the background.
+fn end(host: &Host, pid_file: &str) {
+    let inside: u32 = text_of(host, pid_file).trim().parse().unwrap();
+    let told = host.run(&["kill", &inside.to_string()]).unwrap();
+    assert!(told.status.success(), "{}", told.output);
+    soon("it ends", || host.processes().unwrap().is_empty());
+    assert_eq!(text_of(host, pid_file), "", "{pid_file} is left");
+}
+
+#[test]
+fn the_configurations_of_users_run_unchanged() {
+    let test = "the_configurations_of_users_run_unchanged";
+    let (Some(stage), Some(examples)) = (Stage::set(test), examples(test)) else { return };
+    let cases = [
+        ("backup-vip-pass-auth.conf", "192.168.0.207"),
+        ("lvs-nginx-backup.conf", "192.168.1.200"),
+        ("lvs-nginx-master.conf", "192.168.1.200"),
+        ("vip-notify-and-virtual-server.conf", "192.168.1.200"),
+    ];
+    // Each alone on its segment, all at the same time.
+    let place = |number: usize, file: &str| -> (Segment, Arc<Host>) {
+        let segment = Segment::new().unwrap();
+        let host = segment.host(&format!("e{number}")).unwrap();
+        // What the first one names as its source.
+        host.assign("eth0", "192.168.0.206".parse().unwrap(), 24).unwrap();
+        own_etc(&host);
+        let outside = host.outside("/etc/keepalived");
+        std::fs::create_dir_all(&outside).unwrap();
+        for script in ["check_service.sh", "notify.sh"] {
+            std::fs::copy(examples.join(script), outside.join(script)).unwrap();
+            set_mode(&host, &format!("/etc/keepalived/{script}"), 0o755);
+        }
+        std::fs::copy(examples.join(file), outside.join("keepalived.conf")).unwrap();
+        (segment, host)
+    };
+    let program = stage.program.path().to_str().unwrap();
+    let places: Vec<_> = cases.iter().enumerate().map(|(number, (file, _))| place(number, file)).collect();
+    for (_, host) in &places {
+        let started = host.run(&[program, "-D"]).unwrap();
+        assert_eq!(started.status.code(), Some(0), "{}", started.output);
+    }
+    for ((file, address), (_, host)) in cases.iter().zip(&places) {
+        let address = address.parse().unwrap();
+        soon(&format!("{file} brings {address}"), || host.has(address));
+    }
+    let (_, last) = places.last().unwrap();
+    let status = last.run(&[program, "status", "--json"]).unwrap();
+    let status: steadfast_daemon::report::Status = serde_json::from_str(&status.output).unwrap();
+    assert!(!status.not_active.is_empty(), "the virtual server is not named as not active");
+    for ((file, _), (_, host)) in cases.iter().zip(&places) {
+        // As a service manager starts it, beside the one that runs.
+        let again = host.run(&[program, "-n", "-l"]).unwrap();
+        assert_eq!(again.status.code(), Some(1), "{file}: {}", again.output);
+        end(host, "/run/keepalived.pid");
+    }
+    // In the foreground.
+    let mut running: Vec<_> = places
+        .iter()
+        .map(|(_, host)| {
+            let mut command = Command::new(program);
+            command.args(["-n", "-l", "-D"]);
+            steadfast_lab::Daemon::spawn(host, "steadfast", command).unwrap()
+        })
+        .collect();
+    for (((file, address), (_, host)), daemon) in cases.iter().zip(&places).zip(&mut running) {
+        let address = address.parse().unwrap();
+        assert!(wait::until(LIMIT, || host.has(address)), "{file} in the foreground:\n{}", daemon.log_tail());
+        assert_eq!(daemon.stop(LIMIT).unwrap().code(), Some(0), "{file}");
+        assert!(!host.has(address), "{file}");
+    }
+    assert!(running[3].log().contains("not active"), "{}", running[3].log());
+}
+
+#[test]
+fn under_the_name_keepalived_with_its_default_files() {
+    let Some(stage) = Stage::set("under_the_name_keepalived_with_its_default_files") else { return };
+    let host = stage.host("r1");
+    own_etc(&host);
+    std::fs::create_dir_all(host.outside("/etc/keepalived")).unwrap();
+    write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
+    let text = configuration(&[&crate::stage::Virtual::default().more("notify /run/notify")]);
+    std::fs::write(host.outside("/etc/keepalived/keepalived.conf"), &text).unwrap();
+    std::fs::create_dir(host.outside("/run/sbin")).unwrap();
+    std::os::unix::fs::symlink(stage.program.path(), host.outside("/run/sbin/keepalived")).unwrap();
+
+    let started = host.run(&["/run/sbin/keepalived", "-D", "-g/run/log"]).unwrap();
+    assert_eq!((started.status.code(), started.output.as_str()), (Some(0), ""));
+    soon("the address comes", || host.has(VIRTUAL));
+    let number = |path: &str| -> u32 { text_of(&host, path).trim().parse().unwrap() };
+    let (supervisor, worker) = (number("/run/keepalived.pid"), number("/run/keepalived_vrrp.pid"));
+    assert_ne!(supervisor, worker);
+    let seen = |pid: u32, what: &str| host.run(&["ps", "-o", what, "-p", &pid.to_string()]).unwrap().output;
+    // Without a terminal, a child of the first process.
+    let details = seen(supervisor, "ppid=,sid=,tty=");
+    let details: Vec<_> = details.split_whitespace().collect();
+    assert_eq!((details[0], details[2]), ("1", "?"), "{details:?}");
+    assert_eq!(seen(worker, "ppid=").trim(), supervisor.to_string());
+    soon("its script runs", || text_of(&host, "/run/notified").contains("INSTANCE V1 MASTER 100"));
+    soon("it logs to the file", || text_of(&host, "/run/log").contains("(V1) Entering MASTER STATE"));
+
+    // Another one does not start, and harms nothing.
+    let before = text_of(&host, "/run/keepalived.pid");
+    let second = host.run(&["/run/sbin/keepalived", "-D"]).unwrap();
+    assert_eq!(second.status.code(), Some(1), "{}", second.output);
+    assert!(
+        second.output.contains("/run/keepalived.pid") && second.output.contains("already"),
+        "{}",
+        second.output
+    );
+    assert_eq!(text_of(&host, "/run/keepalived.pid"), before);
+    assert!(host.has(VIRTUAL));
+
+    // As logrotate and scripts do it.
+    std::fs::write(host.outside("/etc/keepalived/keepalived.conf"), text.replace("10.0.9.9", "10.0.9.10"))
+        .unwrap();
+    assert!(host.run(&["sh", "-c", "kill -HUP $(cat /run/keepalived.pid)"]).unwrap().status.success());
+    soon("the other address comes", || host.has("10.0.9.10".parse().unwrap()) && !host.has(VIRTUAL));
+    end(&host, "/run/keepalived.pid");
+    assert_eq!(text_of(&host, "/run/keepalived_vrrp.pid"), "");
+    assert!(!host.has("10.0.9.10".parse().unwrap()));
+    assert!(text_of(&host, "/run/notified").contains("INSTANCE V1 STOP 100"));
+}
+
+#[test]
+fn pid_files_name_the_processes_and_stale_ones_are_taken_over() {
+    let Some(stage) = Stage::set("pid_files_name_the_processes_and_stale_ones_are_taken_over") else {
+        return;
+    };
+    let host = stage.host("r1");
+    for file in ["k.pid", "v.pid"] {
+        host.write(&format!("/run/steadfast/{file}"), "4194303\n").unwrap();
+    }
+    let mut router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Master);
+    let worker = text_of(&host, "/run/steadfast/v.pid");
+    let status = router.status().unwrap();
+    assert_eq!(text_of(&host, "/run/steadfast/k.pid"), format!("{}\n", status.pid));
+    assert_eq!(worker, format!("{}\n", status.worker.unwrap().pid));
+    send(router.worker(), Signal::KILL);
+    soon("the successor writes its number", || {
+        let now = text_of(&host, "/run/steadfast/v.pid");
+        now != worker && router.status().and_then(|s| s.worker).is_some_and(|w| now == format!("{}\n", w.pid))
+    });
+    router.stop(LIMIT).unwrap();
+    for file in ["k.pid", "v.pid"] {
+        assert!(host.read(&format!("/run/steadfast/{file}")).is_err(), "{file} is left");
+    }
+}
+
+#[test]
+fn dont_release_vrrp_leaves_the_addresses() {
+    let Some(stage) = Stage::set("dont_release_vrrp_leaves_the_addresses") else { return };
+    let host = stage.host("r1");
+    let mut router = stage.start_with(&host, &simple(100), |command| {
+        command.arg("-V");
+    });
+    router.reaches("V1", State::Master);
+    soon("the address is there", || router.owns(VIRTUAL));
+    router.stop(LIMIT).unwrap();
+    assert!(host.has(VIRTUAL));
+}
