@@ -10,8 +10,8 @@ use steadfast_lab::{Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, LIMIT, SLACK, Stage, VIRTUAL, Virtual, configuration, longest_gap, master_down, send,
-    senders, simple, soon, write_script,
+    AddressChanges, LIMIT, SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, longest_gap,
+    master_down, send, senders, simple, soon, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -138,8 +138,7 @@ fn an_address_that_somebody_removes_is_put_back_and_announced() {
         let removed = Instant::now();
         router.host().withdraw("eth0", VIRTUAL, 32).unwrap();
         soon("the address is back", || router.owns(VIRTUAL));
-        let IpAddr::V4(address) = VIRTUAL else { unreachable!() };
-        soon("it is announced", || !capture.gratuitous_arps(address, removed).is_empty());
+        soon("it is announced", || !capture.gratuitous_arps(VIRTUAL_V4, removed).is_empty());
         soon("it is counted", || {
             let worker = router.status().and_then(|status| status.worker);
             worker

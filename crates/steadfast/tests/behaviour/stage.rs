@@ -21,7 +21,9 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(15);
 /// What a busy machine may add to a protocol time.
 pub(crate) const SLACK: Duration = Duration::from_millis(150);
 /// The address that most virtual routers here have.
-pub(crate) const VIRTUAL: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 9));
+pub(crate) const VIRTUAL_V4: Ipv4Addr = Ipv4Addr::new(10, 0, 9, 9);
+/// Likewise.
+pub(crate) const VIRTUAL: IpAddr = IpAddr::V4(VIRTUAL_V4);
 
 /// A switch, and the program that its routers run.
 pub(crate) struct Stage {
