@@ -112,7 +112,7 @@ fn under_the_name_keepalived_with_its_default_files() {
     assert_eq!((started.status.code(), started.output.as_str()), (Some(0), ""));
     soon("the address comes", || host.has(VIRTUAL));
     let number = |path: &str| -> u32 { text_of(&host, path).trim().parse().unwrap() };
-    let (supervisor, worker) = (number("/run/keepalived.pid"), number("/run/keepalived_vrrp.pid"));
+    let (supervisor, worker) = (number("/run/keepalived.pid"), number("/run/vrrp.pid"));
     assert_ne!(supervisor, worker);
     let seen = |pid: u32, what: &str| host.run(&["ps", "-o", what, "-p", &pid.to_string()]).unwrap().output;
     // Without a terminal, a child of the first process.
@@ -141,7 +141,7 @@ fn under_the_name_keepalived_with_its_default_files() {
     assert!(host.run(&["sh", "-c", "kill -HUP $(cat /run/keepalived.pid)"]).unwrap().status.success());
     soon("the other address comes", || host.has("10.0.9.10".parse().unwrap()) && !host.has(VIRTUAL));
     end(&host, "/run/keepalived.pid");
-    assert_eq!(text_of(&host, "/run/keepalived_vrrp.pid"), "");
+    assert_eq!(text_of(&host, "/run/vrrp.pid"), "");
     assert!(!host.has("10.0.9.10".parse().unwrap()));
     assert!(text_of(&host, "/run/notified").contains("INSTANCE V1 STOP 100"));
 }
