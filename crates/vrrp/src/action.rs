@@ -131,4 +131,7 @@ pub trait Sink {
     fn transmit(&mut self, advert: Transmit<'_>);
     /// Queue an action.
     fn act(&mut self, action: Action);
+    /// What a successor would need to know of this instance has changed: time to ask for
+    /// [`resume_state`](crate::Machine::resume_state). Every state change means that as well.
+    fn remember(&mut self, _instance: InstanceId) {}
 }

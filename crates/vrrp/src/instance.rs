@@ -48,6 +48,8 @@ pub(crate) struct Instance {
     /// Reasons reported since the last change of state, one bit each.
     pub(crate) reported: u32,
     pub(crate) master_reported_at: Option<Moment>,
+    /// Master and interval that a successor was last told of, and when.
+    pub(crate) remembered: Option<(Option<Master>, Duration, Moment)>,
     pub(crate) announced_over_lower: Option<Moment>,
     pub(crate) lower_told_at: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
@@ -129,6 +131,7 @@ impl Instance {
             counters: Counters::default(),
             reported: 0,
             master_reported_at: None,
+            remembered: None,
             announced_over_lower: None,
             lower_told_at: None,
             recovery: None,

@@ -126,8 +126,14 @@ impl Machine {
                 self.reassess_all(now, &[(id, Cause::Source { present })], sink);
             }
             Input::ScriptResult { script, success } => {
-                let Some(cause) = self.trackers.count_script(script, success) else { return };
+                let before = self.trackers.script_count(script);
+                let cause = self.trackers.count_script(script, success);
+                if self.trackers.script_count(script) == before {
+                    return;
+                }
                 let users = self.trackers.script_users(script);
+                users.iter().for_each(|id| sink.remember(*id));
+                let Some(cause) = cause else { return };
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }

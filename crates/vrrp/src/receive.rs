@@ -22,6 +22,9 @@ use crate::transition::HANDOVER_GRACE;
 /// and many packets; a sender that keeps to its interval never reaches the bound.
 const LOWER_REPORTS_PER_INTERVAL: u32 = 4;
 
+/// A successor's needs are told this often an interval at most.
+const REMEMBERED_PER_INTERVAL: u32 = 4;
+
 /// What an accepted advert says.
 #[derive(Debug, Clone, Copy)]
 struct Claim {
@@ -114,6 +117,7 @@ impl Machine {
             instance.adopt_interval(claim.interval);
             instance.wants_master = false;
             instance.restart_down_timer(now);
+            instance.remember_master(now, sink);
         } else {
             // The timer goes on, and its end preempts the sender.
             instance.wait = Wait::Preempting(claim.master());
@@ -313,6 +317,20 @@ impl Instance {
     /// check has found it equal to ours.
     fn adopt_interval(&mut self, interval: AdvertInterval) {
         self.master_interval = interval.duration();
+    }
+
+    /// A successor has to wait as long for this master. Told a few times an interval at most, so that
+    /// quarrelling masters cost little; what was left out is told with a later advert.
+    fn remember_master(&mut self, now: Moment, sink: &mut impl Sink) {
+        let (master, interval) = (self.master, self.master_interval);
+        let spacing = self.interval() / REMEMBERED_PER_INTERVAL;
+        let due = self.remembered.is_none_or(|(known, waited, at)| {
+            (known, waited) != (master, interval) && now.since(at) >= spacing
+        });
+        if due {
+            self.remembered = Some((master, interval, now));
+            sink.remember(self.id());
+        }
     }
 
     /// The new master is there: what the old one still answers for is removed once the announcements

@@ -115,6 +115,11 @@ impl Trackers {
         (script.tally.good != before).then(|| script.cause(success))
     }
 
+    /// Result counter, and what it means so far.
+    pub(crate) fn script_count(&self, id: ScriptId) -> Option<(u32, Option<bool>)> {
+        self.scripts.get(&id).map(|script| (script.tally.count, script.tally.good))
+    }
+
     /// Takes over what a predecessor had counted.
     pub(crate) fn resume_script(&mut self, resume: &ScriptResume) {
         if let Some(script) = self.scripts.get_mut(&resume.script) {

@@ -573,6 +573,7 @@ impl Effects {
         figures: WorkerStatus,
     ) {
         let Some(request) = self.status_request else { return };
+        self.report();
         self.tell(&FromWorker::Instances { request, instances });
         match next {
             Some(next) => self.lanes.to_timing.push(ToTiming::Status(next)),

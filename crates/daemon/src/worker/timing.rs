@@ -315,15 +315,21 @@ impl Engine {
     /// Adverts first: the other thread may take its time with the rest.
     fn send(&mut self) {
         self.out.send(&self.sockets);
+        self.remember();
+        self.out.flush_lane();
+    }
+
+    fn remember(&mut self) {
         for instance in self.out.take_changed() {
             if let Some(state) = self.machine.resume_state(instance) {
                 self.out.tell(FromTiming::Resume(Box::new(state)));
             }
         }
-        self.out.flush_lane();
     }
 
     fn snapshots(&mut self, from: InstanceId) {
+        // A successor must not know less than who asks.
+        self.remember();
         let start = self.instances.partition_point(|id| *id < from);
         let mut ids = self.instances.iter().skip(start);
         let slice: Vec<InstanceId> = ids.by_ref().take(STATUS_SLICE as usize).copied().collect();

@@ -126,8 +126,14 @@ impl Sink for Out {
 
     fn act(&mut self, action: Action) {
         if let Action::Event(Event::InstanceState { instance, .. }) = &action {
-            self.changed.push(*instance);
+            self.remember(*instance);
         }
         self.lane.push(FromTiming::Act(action));
+    }
+
+    fn remember(&mut self, instance: InstanceId) {
+        if self.changed.last() != Some(&instance) {
+            self.changed.push(instance);
+        }
     }
 }

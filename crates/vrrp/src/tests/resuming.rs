@@ -101,3 +101,29 @@ fn what_is_resumed_but_no_longer_configured_is_ignored() {
     let next = successor(&router, config(vec![instance(0)]));
     assert_eq!(next.machine.instances().collect::<Vec<InstanceId>>(), [FIRST]);
 }
+
+#[test]
+fn what_a_successor_needs_is_told_when_it_changes() {
+    let mut router = Router::one(tracking_script(0, 0, false));
+    router.take_remembered();
+    router.script(&[true]);
+    assert!(!router.take_remembered().is_empty(), "the first result");
+    router.script(&[true]);
+    assert!(router.take_remembered().is_empty(), "nothing new");
+    let peer = |interval| InstanceConfig { interval: centiseconds(interval), ..instance(0) };
+    router.hear_from(&peer(20), LOWER, 200);
+    assert!(!router.take_remembered().is_empty(), "the first master");
+    router.wait(ms(100));
+    router.hear_from(&peer(20), LOWER, 200);
+    assert!(router.take_remembered().is_empty(), "the same master");
+    router.wait(ms(100));
+    // Two masters at once are told of a few times an interval, and at last.
+    for _ in 0..5 {
+        router.hear_from(&peer(20), HIGHER, 200);
+        router.hear_from(&peer(40), LOWER, 200);
+    }
+    assert!(router.take_remembered().len() <= 1);
+    router.wait(ms(1_100));
+    router.hear_from(&peer(40), LOWER, 200);
+    assert!(!router.take_remembered().is_empty(), "another interval");
+}

@@ -170,6 +170,7 @@ pub(super) struct Recorder {
     now: Moment,
     pub(super) adverts: Vec<Sent>,
     pub(super) actions: Vec<Action>,
+    remembered: Vec<InstanceId>,
 }
 
 impl Sink for Recorder {
@@ -190,6 +191,10 @@ impl Sink for Recorder {
 
     fn act(&mut self, action: Action) {
         self.actions.push(action);
+    }
+
+    fn remember(&mut self, instance: InstanceId) {
+        self.remembered.push(instance);
     }
 }
 
@@ -281,6 +286,11 @@ impl Router {
     }
 
     /// An advert as a router with the configuration `peer` sends it.
+    /// Instances of which a successor would need to know more than before.
+    pub(super) fn take_remembered(&mut self) -> Vec<InstanceId> {
+        std::mem::take(&mut self.sink.remembered)
+    }
+
     pub(super) fn hear_from(&mut self, peer: &InstanceConfig, source: IpAddr, priority: u8) {
         let destination = match &peer.transport {
             Transport::Multicast { group } => *group,
