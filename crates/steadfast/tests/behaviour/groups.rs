@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use steadfast_daemon::record::Happening;
-use steadfast_lab::Segment;
+use steadfast_lab::{Segment, Signal};
 use steadfast_vrrp::State;
 
-use crate::stage::{Stage, VIRTUAL, Virtual, configuration, soon, text_of, write_script};
+use crate::stage::{Stage, VIRTUAL, Virtual, configuration, send, soon, text_of, write_script};
 
 const OTHER: &str = "10.0.8.8/32";
 
@@ -59,5 +59,28 @@ fn a_sync_group_moves_together_and_comes_back_together() {
     soon("both addresses come back", || {
         first.owns(VIRTUAL) && first.owns(other) && !second.owns(VIRTUAL) && !second.owns(other)
     });
-    assert_eq!(text_of(first.host(), "/run/notified").matches("GROUP G MASTER 0").count(), 2);
+    let told = || text_of(first.host(), "/run/notified").matches("GROUP G").count();
+    soon("the group's return is told", || {
+        text_of(first.host(), "/run/notified").matches("GROUP G MASTER 0").count() == 2
+    });
+
+    // A successor goes on with the whole group, and tells nothing twice.
+    let before = told();
+    send(first.worker(), Signal::KILL);
+    soon("a successor is counted", || {
+        first
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    let status = first.status().unwrap();
+    assert_eq!(status.groups[0].state, State::Master);
+    assert!(
+        status.instances.iter().all(|instance| instance.state == State::Master),
+        "{:#?}",
+        status.instances
+    );
+    assert!(first.owns(VIRTUAL) && first.owns(other));
+    assert_eq!(second.counter("V2", "became_master"), Some(1));
+    assert_eq!(told(), before);
 }

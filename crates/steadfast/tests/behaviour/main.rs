@@ -8,6 +8,8 @@ mod control;
 #[cfg(test)]
 mod drop_in;
 #[cfg(test)]
+mod endurance;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod groups;
@@ -27,3 +29,5 @@ mod scripts;
 mod signals;
 #[cfg(test)]
 mod stage;
+#[cfg(test)]
+mod unicast;

@@ -183,3 +183,90 @@ fn dont_respawn_ends_the_daemon_with_its_worker() {
     router.wait(LIMIT).unwrap();
     soon("nothing runs", || host.processes().unwrap().is_empty());
 }
+
+#[test]
+fn a_successor_knows_what_scripts_said() {
+    let Some(stage) = Stage::set("a_successor_knows_what_scripts_said") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/good", "exit 0");
+    // Fails from its second run on.
+    write_script(&host, "/run/weak", "test ! -e /run/ran && touch /run/ran");
+    let script = |name: &str, rest: &str| format!("vrrp_script {name} {{\nscript /run/{name}\n{rest}\n}}\n");
+    let checks = script("good", "interval 600") + &script("weak", "interval 1\nweight -60\nfall 1");
+    let tracking = Virtual::with_priority(150).more("track_script {\ngood\nweak\n}");
+    let router = stage.start(&host, &configuration(&[&checks, &tracking]));
+    router.reaches("V1", State::Master);
+    // Results that come while the state does not change matter as well.
+    soon("the priority sinks", || {
+        router.instance("V1").is_some_and(|instance| instance.effective_priority == 90)
+    });
+    let mut changes = AddressChanges::watch(&host);
+    let client = stage.host("client");
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    send(router.worker(), Signal::KILL);
+    soon("a successor is counted", || {
+        router
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    let resumed = Instant::now();
+    soon("the successor adverts", || senders(&capture, 51, resumed).len() > 2);
+    let adverts = senders(&capture, 51, begin);
+    assert!(adverts.iter().all(|(_, _, priority)| *priority == 90), "{adverts:?}");
+    let after = router.instance("V1").unwrap();
+    assert_eq!((after.state, after.effective_priority), (State::Master, 90));
+    assert!(after.trackers.iter().all(|tracker| tracker.good.is_some()), "{:?}", after.trackers);
+    assert_eq!(changes.since_last(), []);
+}
+
+#[test]
+fn a_successor_sees_what_happened_to_interfaces_meanwhile() {
+    let Some(stage) = Stage::set("a_successor_sees_what_happened_to_interfaces_meanwhile") else { return };
+    let first = stage.router("r1", &simple(200));
+    let second = stage.router("r2", &simple(100));
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    let worker = first.worker();
+    send(worker, Signal::STOP);
+    first.host().set_down("eth0").unwrap();
+    send(worker, Signal::KILL);
+    first.reaches("V1", State::Fault);
+    soon("the address moves", || second.owns(VIRTUAL) && !first.owns(VIRTUAL));
+    first.host().set_up("eth0").unwrap();
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+}
+
+#[test]
+fn a_successor_waits_as_long_as_the_master_taught() {
+    let Some(stage) = Stage::set("a_successor_waits_as_long_as_the_master_taught") else { return };
+    let fast = Virtual::with_priority(200);
+    let first = stage.router("r1", &configuration(&[&fast]));
+    let second = stage.router("r2", &simple(100));
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    // The master slows down; version 3 backups follow it (RFC 9568 section 6.4.2).
+    first.reload(&configuration(&[&Virtual { interval: "0.8", ..fast }]));
+    soon("r2 learns the interval", || {
+        second.instance("V1").is_some_and(|instance| instance.master_interval_milliseconds == 800)
+    });
+    assert_eq!(second.state("V1"), Some(State::Backup));
+    // What follows too fast is kept for a successor with the next advert.
+    let received = || second.counter("V1", "adverts_received").unwrap_or_default();
+    let before = received();
+    soon("another advert comes", || received() > before);
+    let before = received();
+    send(second.worker(), Signal::KILL);
+    soon("a successor is counted", || {
+        second
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    assert_eq!(second.instance("V1").unwrap().master_interval_milliseconds, 800);
+    soon("the successor hears the master", || received() >= before + 2);
+    assert_eq!(second.state("V1"), Some(State::Backup));
+    assert_eq!(second.counter("V1", "became_master"), Some(0));
+}
