@@ -92,6 +92,8 @@ struct Supervisor {
     /// The worker's exit status, when it said that another start is useless.
     worker_gave_up: Option<u8>,
     pid_files: Vec<PidFile>,
+    /// A worker began, and has not said that it gave everything up.
+    addresses_out: bool,
     sequence_of_dumps: u64,
     /// When to give back memory that only a start or a reload needed.
     settle_at: Option<Moment>,
@@ -248,7 +250,10 @@ impl Supervisor {
             self.settle_at = Some(moment() + SETTLE_AFTER);
         }
         match message {
-            FromWorker::Started => self.notifier.ready(&self.summary()),
+            FromWorker::Started => {
+                self.addresses_out = true;
+                self.notifier.ready(&self.summary());
+            }
             FromWorker::Pong => self.notifier.answered(),
             FromWorker::Happened(events) => {
                 for event in events {
@@ -276,7 +281,7 @@ impl Supervisor {
                 self.answer_asked(done);
             }
             FromWorker::Reloaded(_) => self.notifier.ready(&self.summary()),
-            FromWorker::Drained => {}
+            FromWorker::Drained => self.addresses_out = false,
         }
     }
 

@@ -152,6 +152,7 @@ fn assemble(
         started_at: now,
         stopping: None,
         pid_files,
+        addresses_out: false,
         sequence_of_dumps: 0,
         settle_at: Some(now + SETTLE_AFTER),
         worker_terms: Terms { keep_addresses: options.keep_addresses, pid_file: worker_pid_file },

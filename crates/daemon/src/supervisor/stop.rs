@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
 use steadfast_kernel::process::Exit;
 use steadfast_vrrp::Moment;
 
 use super::{CHANNEL, DRAIN_MARGIN, STOP_SCRIPTS, Stopping, Supervisor, moment};
 use crate::message::ToWorker;
-use crate::record::Happening;
+use crate::record::{Happening, Severity};
 
 impl Supervisor {
     /// Begins an orderly stop; a second call changes nothing.
@@ -63,10 +64,33 @@ impl Supervisor {
             worker.kill();
             let _ = worker.child.wait();
         }
+        if self.addresses_out && !self.options.keep_addresses && self.remove_addresses().is_err() {
+            self.journal.line(Severity::Error, "addresses may be left: the kernel cannot be asked");
+        }
         if let Some(control) = &self.control {
             control.remove();
         }
         self.pid_files.clear();
+    }
+
+    /// A worker that hung or was killed could not remove its addresses, and a host without a daemon
+    /// must not go on answering for them.
+    fn remove_addresses(&mut self) -> Result<(), steadfast_kernel::Error> {
+        let mut requests = Requests::open()?;
+        let links = requests.links()?;
+        let work = &self.work;
+        let index_of =
+            |id| links.iter().find(|link| *link.name == *work.interface_name(id)).map(|link| link.index);
+        let mut batch = Batch::default();
+        for found in work.installs.iter().flat_map(|install| &install.addresses).chain(&work.static_addresses)
+        {
+            if let Some(interface) = index_of(found.interface) {
+                let key = AddressKey { interface, address: found.address, prefix: found.prefix };
+                batch.delete_address(key, found.peer);
+            }
+        }
+        requests.send(&mut batch)?;
+        Ok(())
     }
 
     /// keepalived's rule: a child that says that its configuration or permissions cannot work ends

@@ -1,0 +1,159 @@
+//! Addresses as the file asks for them, and how they are announced.
+
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use steadfast_lab::capture::Capture;
+use steadfast_lab::{Host, Segment};
+use steadfast_vrrp::State;
+
+use crate::stage::{SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, simple, soon};
+
+/// What iproute2 says of an address.
+fn shown(host: &Host, address: &str) -> Option<Value> {
+    let told = host.run(&["ip", "-j", "-d", "address", "show"]).unwrap();
+    let links: Vec<Value> = serde_json::from_str(&told.output).unwrap();
+    let found = links.iter().find_map(|link| {
+        let found = link["addr_info"].as_array()?.iter().find(|entry| entry["local"] == address)?;
+        let mut found = found.clone();
+        found["device"] = link["ifname"].clone();
+        Some(found)
+    });
+    found
+}
+
+#[test]
+fn addresses_have_their_prefix_device_label_scope_broadcast_and_peer() {
+    let Some(stage) = Stage::set("addresses_have_their_prefix_device_label_scope_broadcast_and_peer") else {
+        return;
+    };
+    let host = stage.host("r1");
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let four = Virtual {
+        addresses: vec![
+            "10.0.9.1",
+            "10.0.9.2/24 brd 10.0.9.255 dev eth0 label eth0:vip scope site",
+            "10.0.9.3/32 peer 10.0.9.4/32",
+            "10.0.9.5/28 brd + dev eth1 scope link",
+        ],
+        ..Virtual::default()
+    };
+    let six = Virtual {
+        name: "V6",
+        vrid: 61,
+        addresses: vec!["fe80::61/64", "fd00::9:1/64 preferred_lft 0", "fd00::9:2"],
+        ..Virtual::default()
+    };
+    let mut router = stage.start(&host, &configuration(&[&four, &six]));
+    router.reaches("V1", State::Master);
+    router.reaches("V6", State::Master);
+    soon("the addresses are there", || {
+        shown(&host, "10.0.9.5").is_some() && shown(&host, "fd00::9:2").is_some()
+    });
+    let expected = [
+        ("10.0.9.1", "eth0", 32, "global", Value::Null, Value::Null, Value::Null),
+        ("10.0.9.2", "eth0", 24, "site", "10.0.9.255".into(), "eth0:vip".into(), Value::Null),
+        ("10.0.9.3", "eth0", 32, "global", Value::Null, Value::Null, "10.0.9.4".into()),
+        ("10.0.9.5", "eth1", 28, "link", "10.0.9.15".into(), Value::Null, Value::Null),
+        ("fe80::61", "eth0", 64, "link", Value::Null, Value::Null, Value::Null),
+        ("fd00::9:1", "eth0", 64, "global", Value::Null, Value::Null, Value::Null),
+        ("fd00::9:2", "eth0", 128, "global", Value::Null, Value::Null, Value::Null),
+    ];
+    for (address, device, prefix, scope, broadcast, label, peer) in expected.clone() {
+        let found = shown(&host, address).unwrap_or_else(|| panic!("{address} is missing"));
+        assert_eq!(found["device"], device, "{found:#}");
+        assert_eq!(found["prefixlen"], prefix, "{found:#}");
+        assert_eq!(found["scope"], scope, "{found:#}");
+        assert_eq!(found["broadcast"], broadcast, "{found:#}");
+        assert_eq!(found["address"], peer, "{found:#}");
+        // Without a label of its own an IPv4 address has its interface's name.
+        if label != Value::Null {
+            assert_eq!(found["label"], label, "{found:#}");
+        }
+    }
+    assert_eq!(shown(&host, "fd00::9:1").unwrap()["deprecated"], true);
+    assert_eq!(router.stop(crate::stage::LIMIT).unwrap().code(), Some(0));
+    for (address, ..) in expected {
+        assert!(shown(&host, address).is_none(), "{address} is left");
+    }
+}
+
+#[test]
+fn announcements_are_repeated_delayed_and_refreshed_as_configured() {
+    let Some(stage) = Stage::set("announcements_are_repeated_delayed_and_refreshed_as_configured") else {
+        return;
+    };
+    let client = stage.host("client");
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    let garp =
+        "garp_master_repeat 3\ngarp_master_delay 1\ngarp_master_refresh 2\ngarp_master_refresh_repeat 2";
+    let six = Virtual { name: "V6", vrid: 61, addresses: vec!["fe80::61/64"], ..Virtual::default() };
+    let router = stage.router("r1", &configuration(&[&Virtual::default().more(garp), &six.more(garp)]));
+    router.reaches("V1", State::Master);
+    let times = || -> Vec<Instant> {
+        capture.gratuitous_arps(VIRTUAL_V4, begin).into_iter().map(|(at, _)| at).collect()
+    };
+    soon("three blocks are announced", || times().len() >= 8);
+    let arps = times();
+    let [block, delayed, refreshed] = [arps[0], arps[3], arps[6]];
+    assert!(arps[2] - block < SLACK, "the first block takes {:?}", arps[2] - block);
+    let near = |found: Duration, wanted: u64| {
+        let wanted = Duration::from_secs(wanted);
+        assert!(found > wanted - SLACK && found < wanted + SLACK * 2, "{found:?} instead of {wanted:?}");
+    };
+    near(delayed - block, 1);
+    near(refreshed - block, 3);
+    let target: std::net::Ipv6Addr = "fe80::61".parse().unwrap();
+    let six = || {
+        capture
+            .unsolicited_advertisements(begin)
+            .into_iter()
+            .filter(|(_, sent)| sent.target == target)
+            .count()
+    };
+    soon("neighbours are told as often", || six() >= 8);
+}
+
+#[test]
+fn an_interface_of_an_address_is_tracked_unless_it_says_otherwise() {
+    let Some(stage) = Stage::set("an_interface_of_an_address_is_tracked_unless_it_says_otherwise") else {
+        return;
+    };
+    let host = stage.host("r1");
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let tracked = Virtual { addresses: vec!["10.0.9.9/32", "10.8.0.1/24 dev eth1"], ..Virtual::default() };
+    let untracked = Virtual {
+        name: "V2",
+        vrid: 52,
+        addresses: vec!["10.0.9.10/32", "10.8.0.2/24 dev eth1 no_track"],
+        ..Virtual::default()
+    };
+    let router = stage.start(&host, &configuration(&[&tracked, &untracked]));
+    router.reaches("V1", State::Master);
+    router.reaches("V2", State::Master);
+    soon("the outer address is there", || router.owns("10.8.0.1".parse().unwrap()));
+    host.set_down("eth1").unwrap();
+    router.reaches("V1", State::Fault);
+    soon("all its addresses go", || !router.owns(VIRTUAL));
+    assert_eq!(router.state("V2"), Some(State::Master));
+    host.set_up("eth1").unwrap();
+    router.reaches("V1", State::Master);
+}
+
+#[test]
+fn an_address_that_is_there_already_is_adopted_by_a_master() {
+    let Some(stage) = Stage::set("an_address_that_is_there_already_is_adopted_by_a_master") else { return };
+    let host = stage.host("r1");
+    // Such as an administrator's, or one left by keepalived.
+    host.assign("eth0", VIRTUAL, 32).unwrap();
+    let mut router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Master);
+    soon("it is there", || router.owns(VIRTUAL));
+    router.stop(crate::stage::LIMIT).unwrap();
+    let own: IpAddr = "10.0.0.1".parse().unwrap();
+    assert!(!host.has(VIRTUAL) && host.has(own));
+}
