@@ -35,7 +35,7 @@ fn addresses_have_their_prefix_device_label_scope_broadcast_and_peer() {
         addresses: vec![
             "10.0.9.1",
             "10.0.9.2/24 brd 10.0.9.255 dev eth0 label eth0:vip scope site",
-            "10.0.9.3/32 peer 10.0.9.4/32",
+            "10.0.9.3 peer 10.0.9.4",
             "10.0.9.5/28 brd + dev eth1 scope link",
         ],
         ..Virtual::default()

@@ -184,3 +184,41 @@ fn dont_release_vrrp_leaves_the_addresses() {
     router.stop(LIMIT).unwrap();
     assert!(host.has(VIRTUAL));
 }
+
+#[test]
+fn it_runs_in_a_network_namespace_of_that_name() {
+    let Some(stage) = Stage::set("it_runs_in_a_network_namespace_of_that_name") else { return };
+    let host = stage.host("r1");
+    let prepare = "ip netns add blue && ip link add veth0 type veth peer name eth0 netns blue && ip link set veth0 up && \
+                   ip -n blue link set eth0 up && ip -n blue address add 10.5.0.1/24 dev eth0";
+    let prepared = host.run(&["sh", "-c", prepare]).unwrap();
+    assert!(prepared.status.success(), "{}", prepared.output);
+    let inside =
+        || host.run(&["ip", "-n", "blue", "address", "show"]).unwrap().output.contains("10.0.9.9/32");
+    for by_keyword in [false, true] {
+        let text = if by_keyword { format!("net_namespace blue\n{}", simple(100)) } else { simple(100) };
+        let mut router = stage.start_with(&host, &text, |command| {
+            if !by_keyword {
+                command.args(["-s", "blue"]);
+            }
+        });
+        router.reaches("V1", State::Master);
+        soon("the address is in the namespace", inside);
+        assert!(!host.has(VIRTUAL));
+        router.stop(LIMIT).unwrap();
+        assert!(!inside());
+    }
+}
+
+#[test]
+fn without_anything_to_run_it_stays_and_says_so() {
+    let Some(stage) = Stage::set("without_anything_to_run_it_stays_and_says_so") else { return };
+    let host = stage.host("r1");
+    let mut router = stage.start_with(&host, &simple(100), |command| {
+        command.arg("-C");
+    });
+    soon("it answers", || router.status().is_some());
+    assert!(router.status().unwrap().worker.is_none());
+    assert!(router.log().contains("nothing to run") || router.log().contains("-C"), "{}", router.log());
+    assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
+}

@@ -10,7 +10,7 @@ use steadfast_lab::ping::Pinger;
 use steadfast_lab::watch::Watch;
 use steadfast_vrrp::State;
 
-use crate::stage::{LIMIT, SLACK, Stage, VIRTUAL, Virtual, configuration, senders, soon};
+use crate::stage::{LIMIT, SLACK, Stage, VIRTUAL, Virtual, configuration, send, senders, soon, text_of};
 
 /// A backup of priority 1 waits nearly this long after priority 0 (RFC 9568 section 6.1).
 const INTERVAL: Duration = Duration::from_millis(400);
@@ -95,5 +95,50 @@ fn a_lonely_master_stops_after_every_skew_time() {
         assert!(took <= INTERVAL * 2 + Duration::from_secs(1), "{signal:?}: {took:?}");
         assert!(host.read("/run/steadfast/k.pid").is_err(), "the pid file is left");
         assert!(!host.outside("/run/steadfast/k.sock").exists(), "the control socket is left");
+    }
+}
+
+#[test]
+fn a_worker_that_cannot_hand_over_leaves_no_address() {
+    let Some(stage) = Stage::set("a_worker_that_cannot_hand_over_leaves_no_address") else { return };
+    let host = stage.host("r1");
+    // Hung while it stops, killed while it stops, and killed where nobody may follow it.
+    let cases: [(&str, &[&str], &[Signal]); 3] = [
+        ("hung", &[], &[Signal::STOP]),
+        ("killed", &[], &[Signal::KILL]),
+        ("killed without a successor", &["-R"], &[Signal::KILL]),
+    ];
+    for (what, arguments, signals) in cases {
+        let excluded = slow(200).more("virtual_ipaddress_excluded {\n10.0.9.77/32\n}");
+        let mut router = stage.start_with(&host, &configuration(&[&excluded]), |command| {
+            command.args(arguments);
+        });
+        router.reaches("V1", State::Master);
+        let other: IpAddr = "10.0.9.77".parse().unwrap();
+        soon("the addresses are there", || router.owns(VIRTUAL) && router.owns(other));
+        let worker = router.worker();
+        if arguments.is_empty() {
+            router.signal(Signal::TERM);
+        }
+        signals.iter().for_each(|signal| send(worker, *signal));
+        router.wait(LIMIT).unwrap();
+        assert!(!host.has(VIRTUAL) && !host.has(other), "{what}: an address is left");
+        soon("nothing runs", || host.processes().unwrap().is_empty());
+    }
+}
+
+#[test]
+fn a_stop_right_after_the_start_leaves_nothing() {
+    let Some(stage) = Stage::set("a_stop_right_after_the_start_leaves_nothing") else { return };
+    let host = stage.host("r1");
+    let owner = Virtual { priority: 255, ..slow(255) };
+    for round in 0..10 {
+        let mut router = stage.start(&host, &configuration(&[&owner]));
+        let pid_file = if round % 2 == 0 { "k.pid" } else { "v.pid" };
+        soon("the pid file is there", || !text_of(&host, &format!("/run/steadfast/{pid_file}")).is_empty());
+        router.signal(Signal::TERM);
+        router.wait(LIMIT).unwrap();
+        soon("nothing runs", || host.processes().unwrap().is_empty());
+        assert!(!host.has(VIRTUAL), "round {round}: the address is left");
     }
 }

@@ -201,6 +201,12 @@ fn instances_are_added_removed_and_renamed_beside_a_quiet_one() {
     // keepalived tells a removal without notify_deleted as FAULT.
     soon("the removal is told", || text_of(&host, "/run/notified").contains("INSTANCE RENAMED FAULT"));
 
+    // With notify_deleted it is told as what it is.
+    router.reload(&configuration(&[&first(), &other().more("notify /run/notify\nnotify_deleted")]));
+    router.reaches("V2", State::Master);
+    router.reload(&configuration(&[&first()]));
+    soon("the deletion is told", || text_of(&host, "/run/notified").contains("INSTANCE V2 DELETED"));
+
     let quiet = senders(&capture, 51, begin);
     assert!(quiet.iter().all(|(_, _, priority)| *priority == 200), "{quiet:?}");
     let gap = longest_gap(&quiet);
