@@ -14,13 +14,12 @@ use crate::stage::{SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, si
 fn shown(host: &Host, address: &str) -> Option<Value> {
     let told = host.run(&["ip", "-j", "-d", "address", "show"]).unwrap();
     let links: Vec<Value> = serde_json::from_str(&told.output).unwrap();
-    let found = links.iter().find_map(|link| {
+    links.iter().find_map(|link| {
         let found = link["addr_info"].as_array()?.iter().find(|entry| entry["local"] == address)?;
         let mut found = found.clone();
         found["device"] = link["ifname"].clone();
         Some(found)
-    });
-    found
+    })
 }
 
 #[test]
