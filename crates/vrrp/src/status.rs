@@ -74,6 +74,8 @@ pub struct InstanceStatus {
     pub version: Version,
     /// Interface that carries the adverts.
     pub interface: InterfaceId,
+    /// Address that its adverts come from; `None` while it has none.
+    pub source: Option<IpAddr>,
     /// Its sync group.
     pub group: Option<GroupId>,
     /// State.
@@ -162,6 +164,7 @@ impl Machine {
             family: config.family,
             version: config.interval.version(),
             interface: config.interface,
+            source: self.trackers.source(config),
             group: config.group,
             state: instance.state,
             since: instance.since,

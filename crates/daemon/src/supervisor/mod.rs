@@ -32,6 +32,7 @@ use steadfast_vrrp::{InstanceId, Moment};
 
 use self::checks::Checks;
 use self::control::Control;
+use self::dump::Dump;
 use self::journal::Journal;
 use self::notify::Order;
 use self::programs::Programs;
@@ -179,10 +180,13 @@ impl Supervisor {
                 Signal::TERMINATE => self.stop(),
                 Signal::INTERRUPT if !self.options.ignore_interrupt => self.stop(),
                 Signal::HANGUP => self.reload(),
-                Signal::USER_1 => self.ask_worker(status::Purpose::Data),
-                Signal::USER_2 => self.ask_worker(status::Purpose::Statistics { clear: false }),
+                Signal::USER_1 => self.ask_worker(status::Purpose::Dump(Dump::Data)),
+                Signal::USER_2 => self.ask_worker(status::Purpose::Dump(Dump::Statistics)),
                 signal if Some(signal) == Signal::realtime_max_minus(1) => {
-                    self.ask_worker(status::Purpose::Statistics { clear: true });
+                    self.ask_worker(status::Purpose::StatisticsAndClear);
+                }
+                signal if Some(signal) == Signal::realtime_min_plus(2) => {
+                    self.ask_worker(status::Purpose::Dump(Dump::Json));
                 }
                 Signal::CHILD => self.reap_adopted(),
                 _ => {}

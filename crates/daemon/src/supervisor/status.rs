@@ -9,7 +9,8 @@ use steadfast_vrrp::{InstanceId, Moment, State};
 use steadfast_wire::vrrp::Family;
 
 use super::control::ClientId;
-use super::{CHANNEL, CLIENTS, Supervisor, dump, journal, moment};
+use super::dump::Dump;
+use super::{CHANNEL, CLIENTS, Supervisor, journal, moment};
 use crate::message::{ToWorker, WorkerStatus};
 use crate::phrase;
 use crate::report::{self, Answer, Status};
@@ -22,13 +23,10 @@ pub(super) const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 pub(super) enum Purpose {
     /// A client of the control socket.
     Client(ClientId),
-    /// SIGUSR1: the data file.
-    Data,
-    /// SIGUSR2: the statistics file.
-    Statistics {
-        /// And set the counters to zero.
-        clear: bool,
-    },
+    /// A signal: a file.
+    Dump(Dump),
+    /// SIGRTMAX-1: the statistics file, and every counter begins at zero again.
+    StatisticsAndClear,
 }
 
 /// Questions under way. All that come while one is under way share the next answer.
@@ -106,7 +104,7 @@ impl Supervisor {
     pub(super) fn answer_asked(&mut self, answered: Option<Answered>) {
         let Some(answered) = answered else { return };
         let purposes = answered.purposes.clone();
-        let status = self.status(answered);
+        let status = self.status(&answered);
         for purpose in purposes {
             match purpose {
                 Purpose::Client(client) => {
@@ -120,10 +118,10 @@ impl Supervisor {
                         control.finish(client, &self.poller, CLIENTS);
                     }
                 }
-                Purpose::Data => self.write_dump("keepalived.data", &dump::data(&status)),
-                Purpose::Statistics { clear } => {
-                    self.write_dump("keepalived.stats", &dump::statistics(&status));
-                    if clear && let Some(worker) = &mut self.worker {
+                Purpose::Dump(file) => self.dump(file, &status, &answered.instances),
+                Purpose::StatisticsAndClear => {
+                    self.dump(Dump::Statistics, &status, &answered.instances);
+                    if let Some(worker) = &mut self.worker {
                         worker.tell(&ToWorker::ClearCounters, &self.poller, CHANNEL);
                     }
                 }
@@ -131,14 +129,14 @@ impl Supervisor {
         }
     }
 
-    fn status(&self, answered: Answered) -> Status {
+    fn status(&self, answered: &Answered) -> Status {
         let now = moment();
-        let mut by_id: BTreeMap<InstanceId, InstanceStatus> =
-            answered.instances.into_iter().map(|status| (status.instance, status)).collect();
+        let mut by_id: BTreeMap<InstanceId, &InstanceStatus> =
+            answered.instances.iter().map(|status| (status.instance, status)).collect();
         let mut instances: Vec<report::Instance> = Vec::new();
         for config in &self.work.machine.instances {
             instances.push(match by_id.remove(&config.id) {
-                Some(status) => self.instance(now, &status),
+                Some(status) => self.instance(now, status),
                 None => self.instance_without_worker(now, config),
             });
         }

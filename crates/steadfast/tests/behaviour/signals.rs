@@ -31,7 +31,7 @@ fn dumps_are_written_as_keepalived_writes_them() {
     router.signal(Signal::USR1);
     soon("the data are written", || file("keepalived.data").is_some());
     let data = file("keepalived.data").unwrap();
-    for line in ["VRRP Instance = V1", "State = MASTER", "10.0.9.9/32", "Virtual Router ID = 51"] {
+    for line in ["VRRP Instance = V1", "State = MASTER", "10.0.9.9 dev eth0", "Virtual Router ID = 51"] {
         assert!(data.contains(line), "{line} is missing:\n{data}");
     }
     soon("an advert is counted", || router.counter("V1", "adverts_sent").is_some_and(|sent| sent > 1));
@@ -60,7 +60,7 @@ fn dumps_are_written_as_keepalived_writes_them() {
     assert!(!data.contains("geheim") && !router.log().contains("geheim"), "the password is shown");
     assert!(router.log().contains("10.0.9.9"), "-d does not log the configuration");
     let folder = std::fs::read_dir(host.outside("/run/tmp")).unwrap();
-    assert_eq!(folder.count(), 3, "something is left beside the dumps");
+    assert_eq!(folder.count(), 4, "something is left beside the dumps");
 }
 
 #[test]
