@@ -18,6 +18,8 @@ mod groups;
 #[cfg(test)]
 mod interfaces;
 #[cfg(test)]
+mod ipv6;
+#[cfg(test)]
 mod notify;
 #[cfg(test)]
 mod planned_stop;

@@ -225,3 +225,57 @@ fn a_reload_may_take_the_last_instance_and_bring_one_back() {
     router.reaches("V1", State::Master);
     soon("the address is there", || router.owns(address("10.0.9.9")));
 }
+
+#[test]
+fn changed_settings_of_a_master_take_hold_in_place() {
+    let Some(stage) = Stage::set("changed_settings_of_a_master_take_hold_in_place") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/bad", "exit 1");
+    let router = stage.start(&host, &configuration(&[&first()]));
+    router.reaches("V1", State::Master);
+    let client = stage.host("client");
+    let capture = Capture::start(&client).unwrap();
+
+    // Another interval is told and kept.
+    router.reload(&configuration(&[&Virtual { interval: "0.1", ..first() }]));
+    let begin = Instant::now();
+    soon("adverts come twice as fast", || senders(&capture, 51, begin).len() > 4);
+    let gap = longest_gap(&senders(&capture, 51, begin)[1..]);
+    assert!(gap < Duration::from_millis(100) + SLACK / 2, "{gap:?}");
+    assert_eq!(router.instance("V1").unwrap().advert_interval_milliseconds, 100);
+
+    // A script that fails comes in, with a weight, and goes again.
+    let check = "vrrp_script bad {\nscript /run/bad\ninterval 0.2\nweight -50\n}\n";
+    router.reload(&configuration(&[&check, &first().more("track_script {\nbad\n}")]));
+    soon("the priority sinks", || {
+        router.instance("V1").is_some_and(|instance| instance.effective_priority == 150)
+    });
+    router.reload(&configuration(&[&first()]));
+    soon("the priority is back", || {
+        router.instance("V1").is_some_and(|instance| instance.effective_priority == 200)
+    });
+    assert!(router.status().unwrap().scripts.is_empty());
+
+    // The same address with another prefix is another one to the kernel.
+    let shown =
+        |text: &str| host.run(&["ip", "address", "show", "dev", "eth0"]).unwrap().output.contains(text);
+    assert!(shown("10.0.9.9/32"));
+    router.reload(&configuration(&[&Virtual { addresses: vec!["10.0.9.9/24", "10.0.9.10/32"], ..first() }]));
+    soon("the prefix changes", || shown("10.0.9.9/24") && !shown("10.0.9.9/32"));
+    router.reload(&configuration(&[&Virtual {
+        addresses: vec!["10.0.9.9/24 label eth0:v", "10.0.9.10/32"],
+        ..first()
+    }]));
+    soon("the label changes", || shown("eth0:v"));
+
+    // A sync group comes and goes around it.
+    let group = "vrrp_sync_group G {\ngroup {\nV1\nV2\n}\n}\n";
+    router.reload(&configuration(&[&first(), &other(), &group]));
+    router.reaches("V2", State::Master);
+    soon("the group is master", || {
+        router.status().is_some_and(|status| status.groups[0].state == State::Master)
+    });
+    router.reload(&configuration(&[&first()]));
+    assert_eq!(router.state("V1"), Some(State::Master));
+    assert!(router.status().unwrap().groups.is_empty());
+}
