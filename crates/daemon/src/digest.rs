@@ -23,7 +23,12 @@ use crate::work::{Install, Pacing, Settings, VirtualAddress, Work};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
 /// removed and that still hand over, and so may not be given to another.
-pub fn digest(model: &Model, previous: &Work, leaving: &BTreeSet<InstanceId>, log_addresses: bool) -> Work {
+pub fn digest(
+    model: &Model,
+    previous: &Work,
+    leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
+    log_addresses: bool,
+) -> Work {
     let mut names = Names::continuing(previous);
     let scripts = scripts(model, &mut names);
     let instances = number_instances(model, previous, leaving);
@@ -51,6 +56,7 @@ pub fn digest(model: &Model, previous: &Work, leaving: &BTreeSet<InstanceId>, lo
         machine,
         installs,
         static_addresses,
+        abandoned: Vec::new(),
         pacing: pacing(model),
         settings: settings(model, log_addresses),
     }
@@ -155,12 +161,12 @@ fn running_identity(previous: &Work, instance: &InstanceConfig) -> Identity {
 fn number_instances<'m>(
     model: &'m Model,
     previous: &Work,
-    leaving: &BTreeSet<InstanceId>,
+    leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
 ) -> BTreeMap<InstanceId, &'m VrrpInstance> {
     let mut running: BTreeMap<Identity, InstanceId> =
         previous.machine.instances.iter().map(|i| (running_identity(previous, i), i.id)).collect();
     let mut taken: BTreeSet<InstanceId> = previous.machine.instances.iter().map(|i| i.id).collect();
-    taken.extend(leaving);
+    taken.extend(leaving.keys());
     let mut free = (0..).map(InstanceId).filter(|id| !taken.contains(id));
     let mut numbered = BTreeMap::new();
     for instance in &model.instances {

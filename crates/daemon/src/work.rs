@@ -18,6 +18,9 @@ pub struct Work {
     pub installs: Vec<Install>,
     /// Addresses that exist whatever the state of any instance.
     pub static_addresses: Vec<VirtualAddress>,
+    /// Addresses of instances that a reload removed and whose hand-over a worker's death cut short:
+    /// they are taken away at the start.
+    pub abandoned: Vec<VirtualAddress>,
     /// Spacing of announcements on an interface.
     pub pacing: Pacing,
     /// How the worker runs.

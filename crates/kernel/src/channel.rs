@@ -85,7 +85,7 @@ impl Channel {
         Ok((Self::over(one), Self::over(other)))
     }
 
-    /// A channel over a connected, non-blocking SOCK_SEQPACKET socket, such as [`control`](crate::control) accepts.
+    /// A channel over a connected, non-blocking SOCK_SEQPACKET socket.
     pub fn over(fd: OwnedFd) -> Self {
         sockopt::grow_send_buffer(&fd, SOCKET_BUFFER_BYTES);
         Self { fd, waiting: VecDeque::new(), waiting_bytes: 0, incoming: Vec::new(), frame: Vec::new() }

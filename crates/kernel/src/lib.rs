@@ -7,7 +7,6 @@ pub mod addresses;
 pub mod announce;
 pub mod channel;
 pub mod clock;
-pub mod control;
 pub mod error;
 pub mod limits;
 pub mod memory;

@@ -17,7 +17,7 @@ mod status;
 mod stop;
 mod worker;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use steadfast_config::load::Loaded;
@@ -46,7 +46,7 @@ use crate::message::{FromWorker, ToWorker};
 use crate::options::Options;
 use crate::record::{Happening, Severity};
 use crate::report::{Answer, Request};
-use crate::work::Work;
+use crate::work::{VirtualAddress, Work};
 use crate::worker::Terms;
 
 pub use self::start::run;
@@ -77,7 +77,8 @@ struct Supervisor {
     work: Work,
     programs: Programs,
     known: Known,
-    leaving: BTreeSet<InstanceId>,
+    /// Instances that a reload removed and that still hand over, with what they hold.
+    leaving: BTreeMap<InstanceId, Vec<VirtualAddress>>,
     checks: Checks,
     order: Order,
     runner: Runner,
@@ -216,6 +217,10 @@ impl Supervisor {
                 let _ = self.poller.add(&worker.child, CHILD, Interest::Readable);
                 let pid = worker.child.pid();
                 self.worker = Some(worker);
+                // The worker takes their addresses away; nobody tells anything of them again.
+                for instance in std::mem::take(&mut self.leaving).into_keys() {
+                    self.known.forget(instance);
+                }
                 self.tell(None, Happening::WorkerStarted { pid });
             }
             Err(error) => {
@@ -229,7 +234,8 @@ impl Supervisor {
     /// In the child: everything that only the supervisor needs goes, descriptors and memory, or the
     /// pages would be kept twice and a client would never see its connection end.
     fn become_worker(&mut self, channel: Channel) -> i32 {
-        let work = std::mem::take(&mut self.work);
+        let mut work = std::mem::take(&mut self.work);
+        work.abandoned = std::mem::take(&mut self.leaving).into_values().flatten().collect();
         let resume = self.known.resume();
         self.control = None;
         self.loaded.model = Model::default();

@@ -11,6 +11,7 @@ use steadfast_config::model::{Account, Model, Notify, Script};
 use steadfast_kernel::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
+use crate::machine;
 use crate::work::Work;
 
 /// A program ready to run.
@@ -135,6 +136,15 @@ fn notifies(
 fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {
     let text = script.words.join(" ");
     let (program, arguments) = script.words.split_first()?;
+    let arguments: Vec<String> = arguments.iter().map(|word| word.to_string()).collect();
+    // `<` and a path ask whether the file can be read; keepalived leaves that to the shell.
+    let (program, arguments) = match program.strip_prefix('<') {
+        Some(path) => {
+            let reads = ["-c", ": < \"$1\"", "sh", path].map(str::to_owned).to_vec();
+            (PathBuf::from("/bin/sh"), reads)
+        }
+        None => (machine::find(program).unwrap_or_else(|| PathBuf::from(&**program)), arguments),
+    };
     let account = match script.account.as_ref().map_or_else(|| Ok(Identity::own()), identity) {
         Ok(identity) => identity,
         Err(reason) => {
@@ -142,8 +152,7 @@ fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {
             return None;
         }
     };
-    let arguments = arguments.iter().map(|word| word.to_string()).collect();
-    Some(Command { text, program: PathBuf::from(&**program), arguments, account })
+    Some(Command { text, program, arguments, account })
 }
 
 fn identity(account: &Account) -> Result<Identity, String> {

@@ -43,19 +43,24 @@ impl Supervisor {
         let effective = Effective::of(loaded);
         let work = digest(&effective.model, &self.work, &self.leaving, self.options.log_addresses);
         let kept: std::collections::BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
-        let gone = self.work.machine.instances.iter().map(|i| i.id).filter(|id| !kept.contains(id));
-        self.leaving.extend(gone);
+        for install in self.work.installs.iter().filter(|install| !kept.contains(&install.instance)) {
+            self.leaving.insert(install.instance, install.addresses.clone());
+        }
 
         let mut problems = Vec::new();
         let mut programs = Programs::resolve(&effective.model, &work, &mut problems);
         // Removed instances still have something to tell.
         for (id, notifies) in std::mem::take(&mut self.programs.instances) {
-            if self.leaving.contains(&id) {
+            if self.leaving.contains_key(&id) {
                 programs.instances.insert(id, notifies);
             }
         }
         for problem in problems {
             self.journal.line(Severity::Warning, &problem);
+        }
+        if work.settings != self.work.settings {
+            let message = "priorities, processors, memory locking and buffers of the vrrp worker change when it starts again";
+            self.journal.line(Severity::Warning, message);
         }
         let now = moment();
         self.known.configure(&work);

@@ -118,7 +118,7 @@ fn assemble(
     }
     let worker_pid_file = worker_pid_file(&options, &loaded);
     let effective = Effective::of(loaded);
-    let work = digest(&effective.model, &Work::default(), &BTreeSet::new(), options.log_addresses);
+    let work = digest(&effective.model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&effective.model, &work, &mut problems);
     for problem in problems {
@@ -137,7 +137,7 @@ fn assemble(
         work,
         programs,
         known,
-        leaving: BTreeSet::new(),
+        leaving: BTreeMap::new(),
         checks: Checks::default(),
         order: Order::default(),
         runner: Runner::default(),
@@ -190,12 +190,29 @@ impl Supervisor {
     }
 
     fn log_configuration(&mut self) {
-        if let Ok(text) = serde_json::to_string_pretty(&self.loaded.model) {
+        if let Ok(text) = serde_json::to_string_pretty(&without_secrets(&self.loaded.model)) {
             for line in text.lines() {
                 self.journal.line(Severity::Info, line);
             }
         }
     }
+}
+
+/// Logs are read by more people than configurations.
+fn without_secrets(model: &Model) -> Model {
+    let mut model = model.clone();
+    for instance in &mut model.instances {
+        if let Some(authentication) = &mut instance.authentication {
+            authentication.password = [b'*'; 8];
+        }
+        if let Some(hmac) = &mut instance.auth_hmac {
+            hmac.keys.clear();
+        }
+    }
+    if let Some(ssl) = &mut model.ssl {
+        ssl.password = None;
+    }
+    model
 }
 
 fn enter(name: &str) -> Result<(), u8> {

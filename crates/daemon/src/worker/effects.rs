@@ -212,7 +212,9 @@ impl Effects {
     /// What an earlier run left of the configured addresses goes, unless a resumed master holds it.
     /// Other addresses with our protocol number stay: another daemon may own them.
     fn clean_leftovers(&mut self, found: &[Address]) {
-        let not_held = self.holdings.not_held(&self.work, index_of(&self.interfaces));
+        let mut not_held = self.holdings.not_held(&self.work, index_of(&self.interfaces));
+        let abandoned = std::mem::take(&mut self.work.abandoned);
+        not_held.extend(self.holdings.specs_of(&abandoned, index_of(&self.interfaces)));
         let not_held: BTreeSet<AddressKey> = not_held.into_iter().map(|spec| spec.key).collect();
         let leftovers: Vec<&Address> =
             found.iter().filter(|address| not_held.contains(&address.key)).collect();
@@ -251,10 +253,23 @@ impl Effects {
                     let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
                     self.notice(Notice::Late { microseconds });
                 }
+                FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
+                    self.notice(Notice::UnknownVrid { interface, source, vrid });
+                }
+                FromTiming::UnknownVrid(..) => {}
                 FromTiming::Pong => self.tell(&FromWorker::Pong),
-                FromTiming::Drained => self.drained = true,
+                FromTiming::Drained => self.finish(),
             }
         }
+    }
+
+    /// Every instance has handed over; the static addresses go last.
+    fn finish(&mut self) {
+        if !self.keep_addresses {
+            let wishes = self.holdings.give_up_static();
+            self.wish(wishes);
+        }
+        self.drained = true;
     }
 
     fn act(&mut self, action: Action) {

@@ -52,6 +52,11 @@ impl Holdings {
         self.set(STATIC, &work.static_addresses, index_of).0
     }
 
+    /// The static addresses go with the daemon.
+    pub(crate) fn give_up_static(&mut self) -> Vec<Wish> {
+        self.give_up(STATIC)
+    }
+
     /// An instance gives up everything it holds.
     pub(crate) fn give_up(&mut self, instance: InstanceId) -> Vec<Wish> {
         let wishes = self.set(instance, &[], |_| None).0;
@@ -80,11 +85,17 @@ impl Holdings {
         work: &Work,
         index_of: impl Fn(InterfaceId) -> Option<u32>,
     ) -> Vec<AddressSpec> {
-        let configured = work.installs.iter().flat_map(|install| &install.addresses);
-        configured
-            .filter_map(|address| Some(spec(address, index_of(address.interface)?)))
-            .filter(|spec| !self.users.contains_key(&spec.key))
-            .collect()
+        work.installs.iter().flat_map(|install| self.specs_of(&install.addresses, &index_of)).collect()
+    }
+
+    /// Of these addresses, those that nobody holds.
+    pub(crate) fn specs_of(
+        &self,
+        addresses: &[VirtualAddress],
+        index_of: impl Fn(InterfaceId) -> Option<u32>,
+    ) -> Vec<AddressSpec> {
+        let specs = addresses.iter().filter_map(|address| Some(spec(address, index_of(address.interface)?)));
+        specs.filter(|spec| !self.users.contains_key(&spec.key)).collect()
     }
 
     fn set(

@@ -3,7 +3,7 @@
 //! It waits for nothing but the next timer, a datagram or its inbox. One wake-up reads every
 //! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use steadfast_kernel::clock;
@@ -89,6 +89,8 @@ pub(crate) enum FromTiming {
     },
     /// A socket refused to send; told once until it works again.
     SendFailed(InterfaceId, steadfast_kernel::Error),
+    /// An advert for a virtual router that is not configured; told once for each.
+    UnknownVrid(InterfaceId, IpAddr, u8),
     /// A timer was very late.
     Late(Duration),
     /// The thread lives.
@@ -281,8 +283,13 @@ impl Engine {
                 (&mut self.machine, &mut self.out, &mut self.latest, self.begun);
             any |= self.sockets.receive(ready.token, |arrival, datagram| {
                 *latest = (*latest).max(if held_up { read_at } else { arrival });
-                if begun {
-                    machine.handle(*latest, Input::Datagram(datagram), out);
+                if !begun {
+                    return;
+                }
+                let unknown = machine.counters().unknown_vrid;
+                machine.handle(*latest, Input::Datagram(datagram), out);
+                if machine.counters().unknown_vrid != unknown {
+                    out.unknown_vrid(&datagram);
                 }
             });
         }

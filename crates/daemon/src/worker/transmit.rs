@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use steadfast_kernel::vrrp_socket::{SendBatch, SocketIndex};
-use steadfast_vrrp::{Action, Destination, Event, InstanceId, InterfaceId, Sink, Transmit};
+use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Sink, Transmit};
 
 use super::lane::Sender;
 use super::sockets::{Place, SocketKey, Sockets};
@@ -19,7 +19,12 @@ pub(crate) struct Out {
     /// Interfaces whose last adverts were refused: each is told once.
     refusing: BTreeSet<InterfaceId>,
     failures: u64,
+    /// Virtual routers that are not configured here and were told.
+    unknown: BTreeSet<(InterfaceId, u8)>,
 }
+
+/// Virtual routers that are not configured here and are told, at most.
+const UNKNOWN_TOLD_MAX: usize = 256;
 
 impl Out {
     pub(crate) fn new(lane: Sender<FromTiming>) -> Self {
@@ -30,6 +35,7 @@ impl Out {
             changed: Vec::new(),
             refusing: BTreeSet::new(),
             failures: 0,
+            unknown: BTreeSet::new(),
         }
     }
 
@@ -41,6 +47,15 @@ impl Out {
     /// There is no socket for this key.
     pub(crate) fn unroute(&mut self, key: SocketKey) {
         self.routes.remove(&key);
+    }
+
+    /// An advert for a virtual router that nobody configured here. The second octet is its number
+    /// (RFC 9568 section 5.2.3).
+    pub(crate) fn unknown_vrid(&mut self, datagram: &Datagram<'_>) {
+        let Some(&vrid) = datagram.message.get(1) else { return };
+        if self.unknown.len() < UNKNOWN_TOLD_MAX && self.unknown.insert((datagram.interface, vrid)) {
+            self.lane.push(FromTiming::UnknownVrid(datagram.interface, datagram.source, vrid));
+        }
     }
 
     /// Something for the effects thread.
@@ -125,7 +140,14 @@ impl Sink for Out {
     }
 
     fn act(&mut self, action: Action) {
-        if let Action::Event(Event::InstanceState { instance, .. }) = &action {
+        // What a successor would otherwise not know: the state, script results behind a priority, and the
+        // interval learned from a master.
+        if let Action::Event(
+            Event::InstanceState { instance, .. }
+            | Event::PriorityChanged { instance, .. }
+            | Event::MasterChanged { instance, .. },
+        ) = &action
+        {
             self.remember(*instance);
         }
         self.lane.push(FromTiming::Act(action));

@@ -54,7 +54,7 @@ pub(crate) struct DaemonArguments {
     /// Pid file of the daemon [default: /run/keepalived.pid]
     #[arg(short = 'p', long = "pid", value_name = "FILE")]
     pub(crate) pid_file: Option<PathBuf>,
-    /// Pid file of the vrrp worker [default: /run/keepalived_vrrp.pid]
+    /// Pid file of the vrrp worker [default: /run/vrrp.pid]
     #[arg(short = 'r', long = "vrrp_pid", value_name = "FILE")]
     pub(crate) vrrp_pid_file: Option<PathBuf>,
     /// Pid file of the check worker
