@@ -9,6 +9,7 @@ pub mod message;
 pub mod options;
 pub mod phrase;
 pub mod record;
+mod reload_time;
 pub mod report;
 mod supervisor;
 pub mod work;

@@ -3,18 +3,16 @@
 //! Only the supervisor writes it, from the event stream. Syslog is a local datagram socket that is
 //! never waited for: a line it has no room for is counted and the count is told with the next line.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixDatagram;
-use std::path::Path;
+
+use steadfast_kernel::file::append;
 
 use crate::options::Options;
 use crate::record::Severity;
 
 const SYSLOG_SOCKET: &str = "/dev/log";
-/// O_NOFOLLOW: a log file that somebody planted as a link is not written through.
-const NO_FOLLOW: i32 = 0o400_000;
 
 /// Where lines go.
 #[derive(Debug)]
@@ -69,6 +67,19 @@ impl Log {
         if self.console {
             let _ = writeln!(std::io::stderr(), "{time}: {message}");
         }
+        self.write_off_console(time, severity, message);
+    }
+
+    /// Whether lines go to standard error.
+    pub(crate) fn has_console(&self) -> bool {
+        self.console
+    }
+
+    /// Writes one line where the console does not get it.
+    pub(crate) fn write_off_console(&mut self, time: &str, severity: Severity, message: &str) {
+        if severity > self.least {
+            return;
+        }
         if let Some(file) = &mut self.file {
             let _ = writeln!(file, "{time}: {message}");
             if self.flush {
@@ -101,10 +112,6 @@ fn connect() -> Option<UnixDatagram> {
     socket.set_nonblocking(true).ok()?;
     socket.connect(SYSLOG_SOCKET).ok()?;
     Some(socket)
-}
-
-fn append(path: &Path) -> std::io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(NO_FOLLOW).open(path)
 }
 
 /// Numbers of RFC 5424 section 6.2.1.

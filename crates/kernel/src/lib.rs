@@ -8,6 +8,7 @@ pub mod announce;
 pub mod channel;
 pub mod clock;
 pub mod error;
+pub mod file;
 pub mod limits;
 pub mod memory;
 pub mod namespace;
@@ -21,6 +22,7 @@ pub mod sysctl;
 pub mod user;
 pub mod vrrp_socket;
 pub mod wake;
+pub mod watch;
 
 mod sockopt;
 

@@ -43,12 +43,8 @@ pub enum Feature {
     ProcessTuning,
     /// Sizes of socket buffers.
     SocketBuffers,
-    /// Timed, tested and saved reloads.
-    ReloadOptions,
     /// Paths and layout of dump files.
     Dumps,
-    /// Programs run at start and stop of the daemon.
-    StartupScripts,
 }
 
 impl Feature {
@@ -74,9 +70,7 @@ impl Feature {
         Self::InterfaceDelays,
         Self::ProcessTuning,
         Self::SocketBuffers,
-        Self::ReloadOptions,
         Self::Dumps,
-        Self::StartupScripts,
     ];
 
     /// Its name in a sentence.
@@ -102,9 +96,7 @@ impl Feature {
             Self::InterfaceDelays => "interface_up_down_delays",
             Self::ProcessTuning => "process names, and scheduling of the checker and BFD processes",
             Self::SocketBuffers => "sizes of socket buffers",
-            Self::ReloadOptions => "timed, tested and saved reloads",
             Self::Dumps => "settings of dump files",
-            Self::StartupScripts => "startup and shutdown scripts",
         }
     }
 }

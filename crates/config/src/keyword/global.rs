@@ -53,16 +53,16 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "smtp_alert" Switch => at!(mail.alert), Last, NextUse, Mail;
         "unset; no argument means on",
         "Default for every smtp_alert setting that is not set more specifically.";
-    "startup_script" Script => at!(startup_script), First, StartOnly, StartupScripts;
+    "startup_script" Script => at!(startup_script), First, StartOnly;
         "none",
         "Script the parent runs and waits for before starting its children.";
-    "startup_script_timeout" Argument::unsigned(1, 1000) => at!(startup_script_timeout_seconds), Last, StartOnly, StartupScripts;
+    "startup_script_timeout" Argument::unsigned(1, 1000) => at!(startup_script_timeout_seconds), Last, StartOnly;
         "10 s when startup_script is set",
         "Longest time to wait for the startup script.";
-    "shutdown_script" Script => at!(shutdown_script), First, NextUse, StartupScripts;
+    "shutdown_script" Script => at!(shutdown_script), First, NextUse;
         "none",
         "Script the parent runs after its children have ended.";
-    "shutdown_script_timeout" Argument::unsigned(1, 1000) => at!(shutdown_script_timeout_seconds), Last, NextUse, StartupScripts;
+    "shutdown_script_timeout" Argument::unsigned(1, 1000) => at!(shutdown_script_timeout_seconds), Last, NextUse;
         "10 s when shutdown_script is set",
         "Longest time to wait for the shutdown script.";
     "max_auto_priority" Grammar("[INTEGER -1..99]") => with!(read_max_auto_priority, show_max_auto_priority), Last, InPlace, ProcessTuning;
@@ -413,16 +413,16 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly;
         "current time",
         "Seed of the pseudo random generator (test aid; affects checker warm-up and _RANDOM)";
-    "reload_check_config" OptionalText => with!(read_reload_check, show_reload_check), Last, NextUse, ReloadOptions;
+    "reload_check_config" OptionalText => with!(read_reload_check, show_reload_check), Last, NextUse;
         "off; no argument means /dev/null",
-        "Validate a new configuration in a separate process before reloading and keep running the old one if it is bad; also makes any config error fatal in children.";
-    "reload_time_file" Text => at!(reload.time_file), Last, InPlace, ReloadOptions;
+        "Append the problems of a refused reload to this file; every reload is checked before anything changes, with and without this keyword.";
+    "reload_time_file" Text => at!(reload.time_file), Last, InPlace;
         "none",
         "File holding a time at which a reload is to happen.";
-    "reload_repeat" Flag => at!(reload.repeat), Last, InPlace, ReloadOptions;
+    "reload_repeat" Flag => at!(reload.repeat), Last, InPlace;
         "off",
         "Accept a time of day in reload_time_file every day instead of once.";
-    "reload_file" OptionalText => at!(reload.file), Last, NextUse, ReloadOptions;
+    "reload_file" OptionalText => at!(reload.file), Last, NextUse;
         "none; no argument means the main pid file path with a .reload suffix",
         "File that exists while a reload is in progress.";
     "include_check" Grammar("[TYPE...] with optional + or - prefix; TYPE is read, match, wildcard_match or brace_match") => with!(read_include_check, show_nothing), Last, NextUse;
@@ -440,12 +440,12 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "include_check brace_match" Flag => Elsewhere, Last, NextUse;
         "off",
         "Every alternative of a brace list must match.";
-    "config_save_dir" Text => at!(reload.save_dir), Last, NextUse, ReloadOptions;
+    "config_save_dir" Text => at!(reload.save_dir), Last, NextUse;
         "none",
         "Keep a copy of each configuration read as keepalived.conf.PID.N.";
     "tmp_config_directory" Text => at!(reload.temporary_dir), First, Refused;
         "memory file",
-        "Hold the consolidated configuration copy in an unlinked temporary file here instead of a memfd.";
+        "No effect: there is no consolidated copy, since the configuration is read once, by one process.";
     "data_use_instance" Switch => at!(data_use_instance), Last, NextUse, Dumps;
         "off; no argument means on",
         "Put the network namespace and instance name into dump file names.";

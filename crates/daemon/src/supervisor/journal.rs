@@ -68,6 +68,11 @@ impl Journal {
         self.log.write(&now(), severity, message);
     }
 
+    /// Likewise, where the console has the same in full.
+    pub(crate) fn line_off_console(&mut self, severity: Severity, message: &str) {
+        self.log.write_off_console(&now(), severity, message);
+    }
+
     /// Forgets everything kept.
     pub(crate) fn forget(&mut self) {
         self.kept = VecDeque::new();

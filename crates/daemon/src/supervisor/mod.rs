@@ -4,11 +4,16 @@
 mod checks;
 mod control;
 mod dump;
+mod findings;
+mod fixed;
+mod hooks;
 mod journal;
 mod notify;
 mod programs;
 mod reload;
 mod runner;
+mod saved;
+mod schedule;
 mod scripting;
 mod service;
 mod start;
@@ -33,9 +38,11 @@ use steadfast_vrrp::{InstanceId, Moment};
 use self::checks::Checks;
 use self::control::Control;
 use self::dump::Dump;
+use self::hooks::Shutdown;
 use self::journal::Journal;
 use self::notify::Order;
 use self::programs::Programs;
+use self::reload::{Confirmation, Reloads};
 use self::runner::Runner;
 use self::service::{Beat, Service};
 use self::state::Known;
@@ -62,6 +69,7 @@ const SIGNALS: u64 = 0;
 const CONTROL: u64 = 1;
 const CHANNEL: u64 = 2;
 const CHILD: u64 = 3;
+const RELOAD_TIME: u64 = 4;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
 
@@ -90,6 +98,9 @@ struct Supervisor {
     refused_reload: Option<String>,
     asked: Asked,
     started_at: Moment,
+    reloads: Reloads,
+    /// The startup script runs, and is waited for until then.
+    starting: Option<Moment>,
     stopping: Option<Stopping>,
     /// The worker's exit status, when it said that another start is useless.
     worker_gave_up: Option<u8>,
@@ -127,6 +138,8 @@ struct Stopping {
     worker_until: Moment,
     /// Scripts are killed when this is reached; set once the worker is gone.
     scripts_until: Option<Moment>,
+    /// The script after everything else.
+    shutdown: Shutdown,
 }
 
 impl Supervisor {
@@ -138,11 +151,7 @@ impl Supervisor {
             self.timers(now);
             if self.is_finished(now) {
                 self.farewell();
-                return 0;
-            }
-            if let Some(status) = self.fatal_worker_status() {
-                self.farewell();
-                return status;
+                return self.worker_gave_up.unwrap_or(0);
             }
             let deadline = self.next_wakeup().map(Moment::as_nanos);
             if self.poller.wait(&mut events, deadline).is_err() {
@@ -165,6 +174,7 @@ impl Supervisor {
             }
             CHANNEL => self.hear_worker(),
             CHILD => self.worker_ended(),
+            RELOAD_TIME => self.reload_time_changed(),
             token if token >= RUNS => {
                 if let Some(ended) = self.runner.ready(moment(), token - RUNS, &self.poller) {
                     self.script_ended(ended);
@@ -242,6 +252,7 @@ impl Supervisor {
         self.programs = Programs::default();
         self.known = Known::default();
         self.checks = Checks::default();
+        self.reloads = Reloads::default();
         self.journal.forget();
         steadfast_kernel::limits::trim_allocator();
         crate::worker::run(work, resume, channel, &self.worker_terms)
@@ -263,6 +274,7 @@ impl Supervisor {
             FromWorker::Started => {
                 self.addresses_out = true;
                 self.notifier.ready(&self.summary());
+                self.reload_confirmed(Confirmation::Started);
             }
             FromWorker::Pong => self.notifier.answered(),
             FromWorker::Happened(events) => {
@@ -290,7 +302,10 @@ impl Supervisor {
                 let done = self.asked.finished(request, worker);
                 self.answer_asked(done);
             }
-            FromWorker::Reloaded(_) => self.notifier.ready(&self.summary()),
+            FromWorker::Reloaded(_) => {
+                self.notifier.ready(&self.summary());
+                self.reload_confirmed(Confirmation::Reloaded);
+            }
             FromWorker::Drained => self.addresses_out = false,
         }
     }
@@ -316,6 +331,7 @@ impl Supervisor {
         }
         if let Some(status) = Self::gives_up(exit) {
             self.worker_gave_up = Some(status);
+            self.stop();
             return;
         }
         let outcome = match exit {
@@ -333,6 +349,8 @@ impl Supervisor {
             self.start_worker_at = None;
             self.stop();
         }
+        // Its successor begins with the configuration it did not confirm.
+        self.reload_over();
     }
 
     /// A worker that was killed leaves its pid file.
@@ -364,6 +382,8 @@ impl Supervisor {
             Beat::Hung => self.kill_hung_worker(),
         }
         self.run_scripts(now);
+        self.give_up_startup(now);
+        self.reload_if_due(now);
         if self.settle_at.is_some_and(|at| at <= now) {
             self.settle_at = None;
             steadfast_kernel::memory::settle();
@@ -379,6 +399,8 @@ impl Supervisor {
             self.scripts_wakeup(),
             self.stop_wakeup(),
             self.settle_at,
+            self.starting,
+            self.reloads.schedule.wakeup(),
         ];
         wakeups.into_iter().flatten().min()
     }

@@ -73,6 +73,15 @@ pub(crate) struct Programs {
     pub(crate) checks: BTreeMap<ScriptId, Check>,
     pub(crate) instances: BTreeMap<InstanceId, Notifies>,
     pub(crate) groups: BTreeMap<GroupId, Notifies>,
+    pub(crate) startup: Option<Timed>,
+    pub(crate) shutdown: Option<Timed>,
+}
+
+/// A program that may take so long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Timed {
+    pub(crate) command: Command,
+    pub(crate) limit: Duration,
 }
 
 impl Programs {
@@ -106,6 +115,13 @@ impl Programs {
                 programs.groups.extend(told.map(|told| (id, told)));
             }
         }
+        let global = &model.global;
+        let mut timed = |script: &Option<Script>, seconds: u32| {
+            let command = script.as_ref().and_then(|script| resolve(script, problems))?;
+            Some(Timed { command, limit: Duration::from_secs(seconds.into()) })
+        };
+        programs.startup = timed(&global.startup_script, global.startup_script_timeout_seconds);
+        programs.shutdown = timed(&global.shutdown_script, global.shutdown_script_timeout_seconds);
         programs
     }
 }

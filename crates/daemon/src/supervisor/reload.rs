@@ -1,12 +1,45 @@
 //! Reload: check everything, then change only what differs, or nothing at all.
+//!
+//! One reload runs at a time, from reading the file until the worker has confirmed it. What is asked
+//! for meanwhile, however often, is one more reload afterwards.
 
-use steadfast_config::Severity as Gravity;
+use std::fs::{OpenOptions, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
+use steadfast_config::model::Global;
+use steadfast_config::{Loaded, Severity as Gravity};
+use steadfast_kernel::pidfile::PidFile;
+use steadfast_vrrp::Moment;
+
+use super::findings::Report;
+use super::journal::Journal;
 use super::programs::Programs;
-use super::{CHANNEL, Effective, Supervisor, moment, start};
+use super::schedule::Schedule;
+use super::{CHANNEL, Effective, RELOAD_TIME, Supervisor, fixed, moment, saved, start};
 use crate::digest::digest;
 use crate::message::{ReloadSummary, ToWorker};
 use crate::record::{Happening, Severity};
+
+/// Reloads to come and the one under way.
+#[derive(Debug, Default)]
+pub(super) struct Reloads {
+    under_way: Option<Confirmation>,
+    /// The file that exists while one is under way.
+    marker: Option<PathBuf>,
+    /// Another one was asked for meanwhile.
+    again: bool,
+    pub(super) schedule: Schedule,
+}
+
+/// What ends a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Confirmation {
+    /// The worker changed over.
+    Reloaded,
+    /// The first worker runs.
+    Started,
+}
 
 impl Supervisor {
     /// Reads the file again and puts it in force, unless anything is wrong with it.
@@ -14,32 +47,113 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
+        if self.reloads.under_way.is_some() || self.starting.is_some() {
+            self.reloads.again = true;
+            return;
+        }
         self.notifier.reloading();
-        let (loaded, report) = match start::read(&self.options) {
-            Ok(read) => read,
-            Err(reason) => return self.refuse(&reason, &[]),
+        self.put_marker();
+        let loaded = match start::read(&self.options) {
+            Ok((loaded, report)) => self.accept(loaded, &report),
+            Err(reason) => self.refuse(&reason),
         };
-        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Gravity::Error).count();
-        if errors > 0 || loaded.start_status().is_err() {
-            let summary = format!("{} has {}", self.options.configuration.display(), count(errors, "error"));
-            return self.refuse(&summary, &report);
+        self.reloads.under_way = loaded.and_then(|loaded| self.put_in_force(loaded));
+        if self.reloads.under_way.is_none() {
+            self.reload_over();
         }
-        for line in &report {
-            self.journal.line(Severity::Warning, line);
-        }
-        self.put_in_force(loaded);
     }
 
-    fn refuse(&mut self, reason: &str, report: &[String]) {
-        for line in report {
-            self.journal.line(Severity::Error, line);
+    /// The worker did what it was told; a queued reload follows.
+    pub(super) fn reload_confirmed(&mut self, what: Confirmation) {
+        if self.reloads.under_way == Some(what) {
+            self.reload_over();
         }
+    }
+
+    /// Nothing is under way any longer; what was asked for meanwhile begins.
+    pub(super) fn reload_over(&mut self) {
+        self.forget_reload();
+        if std::mem::take(&mut self.reloads.again) {
+            self.reload();
+        }
+    }
+
+    /// Takes the marker away.
+    pub(super) fn forget_reload(&mut self) {
+        self.reloads.under_way = None;
+        if let Some(path) = self.reloads.marker.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    // Reloads by the clock.
+
+    /// Takes over the settings in force.
+    pub(super) fn configure_schedule(&mut self) {
+        let settings = &self.loaded.model.global.reload;
+        let lines = self.reloads.schedule.configure(settings, moment(), &self.poller, RELOAD_TIME);
+        for (severity, line) in lines {
+            self.journal.line(severity, &line);
+        }
+    }
+
+    /// Something happened to the file with the time.
+    pub(super) fn reload_time_changed(&mut self) {
+        if let Some((severity, line)) = self.reloads.schedule.ready(moment(), &self.poller) {
+            self.journal.line(severity, &line);
+        }
+    }
+
+    /// Reloads when the time has come.
+    pub(super) fn reload_if_due(&mut self, now: Moment) {
+        let (due, line) = self.reloads.schedule.take_due(now);
+        if due {
+            self.journal
+                .line(Severity::Notice, "reload_time_file: its time has come, reading the configuration");
+        }
+        if let Some((severity, line)) = line {
+            self.journal.line(severity, &line);
+        }
+        if due {
+            self.reload();
+        }
+    }
+
+    // One reload.
+
+    /// A configuration without errors and without changes that a running daemon cannot follow.
+    fn accept(&mut self, loaded: Loaded, report: &Report) -> Option<Loaded> {
+        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Gravity::Error).count();
+        let told = self.options.namespace.is_some();
+        let reason = if errors > 0 || loaded.start_status().is_err() {
+            Some(format!("{} has {}", self.options.configuration.display(), count(errors, "error")))
+        } else {
+            fixed::forbidden(&self.loaded.model.global, &loaded.model.global, told)
+        };
+        report.tell(&mut self.journal);
+        let Some(reason) = reason else { return Some(loaded) };
+        if let Some(log) = self.loaded.model.global.reload.check_config.as_deref().map(Path::new)
+            && log != Path::new("/dev/null")
+            && let Err(error) = report.append(log, &reason)
+        {
+            let message = format!("reload_check_config: cannot write to {}: {error}", log.display());
+            self.journal.line(Severity::Warning, &message);
+        }
+        self.refuse(&reason)
+    }
+
+    /// Always `None`: nothing is put in force.
+    fn refuse(&mut self, reason: &str) -> Option<Loaded> {
         self.refused_reload = Some(reason.to_owned());
         self.tell(None, Happening::Reload { applied: false, detail: reason.to_owned() });
         self.notifier.ready(&self.summary());
+        None
     }
 
-    fn put_in_force(&mut self, loaded: steadfast_config::load::Loaded) {
+    /// What is to be waited for comes back.
+    fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
+        self.generation += 1;
+        save(&mut self.journal, &loaded, self.generation);
         let effective = Effective::of(loaded);
         let work = digest(&effective.model, &self.work, &self.leaving, self.options.log_addresses);
         let kept: std::collections::BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
@@ -68,21 +182,74 @@ impl Supervisor {
         self.programs = programs;
         let before = std::mem::replace(&mut self.work, work).machine;
         self.loaded = effective;
-        self.generation += 1;
         self.refused_reload = None;
-        let starts = self.start_worker_at.is_none() && self.wants_worker();
-        match &mut self.worker {
-            Some(worker) => {
-                worker.tell(&ToWorker::Reload(Box::new(self.work.clone())), &self.poller, CHANNEL);
-            }
-            None if starts => self.start_worker(now),
-            None => self.notifier.ready(&self.summary()),
-        }
+        self.configure_schedule();
+        let awaited = self.hand_over_work(now);
         let detail = steadfast_vrrp::Plan::between(&before, &self.work.machine);
         let detail = ReloadSummary::of(&detail).to_string();
         self.tell(None, Happening::Reload { applied: true, detail });
         steadfast_kernel::limits::trim_allocator();
+        awaited
     }
+
+    fn hand_over_work(&mut self, now: Moment) -> Option<Confirmation> {
+        let starts = self.start_worker_at.is_none() && self.wants_worker();
+        match &mut self.worker {
+            Some(worker) => {
+                let message = ToWorker::Reload(Box::new(self.work.clone()));
+                worker.tell(&message, &self.poller, CHANNEL).then_some(Confirmation::Reloaded)
+            }
+            None if starts => {
+                self.start_worker(now);
+                self.worker.is_some().then_some(Confirmation::Started)
+            }
+            None => {
+                self.notifier.ready(&self.summary());
+                None
+            }
+        }
+    }
+
+    fn put_marker(&mut self) {
+        let Some(path) = marker(&self.loaded.model.global, &self.pid_files) else { return };
+        match create_marker(&path) {
+            Ok(()) => self.reloads.marker = Some(path),
+            Err(error) => {
+                let message = format!("reload_file: cannot make {}: {error}", path.display());
+                self.journal.line(Severity::Warning, &message);
+            }
+        }
+    }
+}
+
+/// A marker that an earlier run left behind tells of a reload that nobody does.
+pub(super) fn remove_stale_marker(global: &Global, pid_files: &[PidFile]) {
+    if let Some(path) = marker(global, pid_files) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Keeps a copy of a configuration, number `number` of this process, where that is wanted.
+pub(super) fn save(journal: &mut Journal, loaded: &Loaded, number: u32) {
+    let Some(folder) = loaded.model.global.reload.save_dir.as_deref() else { return };
+    if let Err(error) = saved::save(Path::new(folder), number, &loaded.sources) {
+        journal.line(Severity::Warning, &format!("config_save_dir: no copy in {folder}: {error}"));
+    }
+}
+
+/// The file that exists during a reload: as told, or beside the main pid file.
+fn marker(global: &Global, pid_files: &[PidFile]) -> Option<PathBuf> {
+    match global.reload.file.as_deref()? {
+        "" => pid_files.first().map(|file| file.path().with_extension("reload")),
+        path => Some(PathBuf::from(path)),
+    }
+}
+
+/// What lies there is replaced, so that a planted link is not followed. Everybody may read it.
+fn create_marker(path: &Path) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))
 }
 
 fn count(number: usize, what: &str) -> String {

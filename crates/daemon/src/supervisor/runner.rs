@@ -13,6 +13,7 @@ use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, Script
 use steadfast_kernel::signal::Signal;
 use steadfast_vrrp::{Moment, ScriptId};
 
+use super::hooks::Hook;
 use super::notify::Owner;
 use super::programs::Command;
 
@@ -34,6 +35,8 @@ pub(crate) enum Purpose {
     Check(ScriptId),
     /// A notify script of this owner.
     Notify(Owner),
+    /// The script before the start or after the end.
+    Hook(Hook),
 }
 
 /// Number of a run; also its place among the poller's tokens.

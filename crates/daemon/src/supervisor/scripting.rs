@@ -14,7 +14,7 @@ impl Supervisor {
         for ended in self.runner.overdue(now) {
             self.script_ended(ended);
         }
-        if self.stopping.is_none() {
+        if self.stopping.is_none() && self.starting.is_none() {
             while let Some((id, check)) = self.checks.take_due(now) {
                 let purpose = Purpose::Check(id);
                 let started = self.runner.start(
@@ -41,7 +41,8 @@ impl Supervisor {
 
     /// When [`Self::run_scripts`] has work next.
     pub(super) fn scripts_wakeup(&self) -> Option<Moment> {
-        let checks = if self.stopping.is_none() { self.checks.next_wakeup() } else { None };
+        let checks =
+            if self.stopping.is_none() && self.starting.is_none() { self.checks.next_wakeup() } else { None };
         [checks, self.order.next_wakeup(), self.runner.next_wakeup()].into_iter().flatten().min()
     }
 
@@ -74,6 +75,7 @@ impl Supervisor {
                     self.tell(None, Happening::Script { script, success: ended.success, outcome, output });
                 }
             }
+            Purpose::Hook(hook) => self.hook_ended(*hook, ended),
             Purpose::Notify(owner) => {
                 self.order.ended(owner);
                 if !ended.success {

@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-use steadfast_config::Diagnostic;
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::source::Files;
 use steadfast_kernel::namespace::Network;
@@ -12,8 +11,11 @@ use steadfast_kernel::signal::{self, Signal, Signals};
 use steadfast_kernel::{limits, process, user};
 
 use super::control::Control;
+use super::findings::Report;
+use super::hooks::Hook;
 use super::journal::Journal;
 use super::programs::Programs;
+use super::reload::{self, Reloads};
 use super::state::Known;
 use super::*;
 use crate::log::Log;
@@ -33,31 +35,18 @@ pub fn run(options: Options) -> u8 {
     }
 }
 
-/// Reads the configuration and what is to be said about it, line by line.
+/// Reads the configuration, and what is to be said about it.
 ///
 /// # Errors
 /// In words, when the machine cannot be asked about its interfaces.
-pub(super) fn read(options: &Options) -> Result<(Loaded, Vec<String>), String> {
+pub(super) fn read(options: &Options) -> Result<(Loaded, Report), String> {
     let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
     let load_options =
         LoadOptions { mode: Mode::Run, check_includes: options.strict_includes, ..LoadOptions::default() };
     let loaded = load(&source, &options.configuration, &machine, &load_options);
-    let report = loaded.diagnostics.iter().map(|diagnostic| line(&loaded, diagnostic)).collect();
+    let report = Report::of(&loaded);
     Ok((loaded, report))
-}
-
-/// A diagnostic on one line of the log.
-fn line(loaded: &Loaded, diagnostic: &Diagnostic) -> String {
-    let severity = format!("{:?}", diagnostic.severity).to_lowercase();
-    let code = diagnostic.code;
-    let place = diagnostic.primary.map(|span| {
-        let at = loaded.sources.position(span);
-        format!("{}:{}:{}: ", loaded.sources.path(span).display(), at.line, at.column)
-    });
-    let hint = diagnostic.hint.as_ref().map(|hint| format!(" ({hint})"));
-    let (place, hint) = (place.unwrap_or_default(), hint.unwrap_or_default());
-    format!("{place}{severity}[{code}]: {}{hint}", diagnostic.message)
 }
 
 fn prepare(options: Options) -> Result<Supervisor, u8> {
@@ -71,9 +60,7 @@ fn prepare(options: Options) -> Result<Supervisor, u8> {
     }
     let (loaded, report) = read(&options).map_err(complain)?;
     let mut journal = Journal::new(Log::open(&options, "Keepalived"));
-    for line in &report {
-        journal.line(Severity::Warning, line);
-    }
+    report.tell_start(&mut journal, loaded.start_status().is_err());
     loaded.start_status()?;
     if options.namespace.is_none()
         && let Some(name) = &loaded.model.global.net_namespace
@@ -117,6 +104,8 @@ fn assemble(
         poller.add(control.listener(), CONTROL, Interest::Readable)?;
     }
     let worker_pid_file = worker_pid_file(&options, &loaded);
+    reload::save(&mut journal, &loaded, 1);
+    reload::remove_stale_marker(&loaded.model.global, &pid_files);
     let effective = Effective::of(loaded);
     let work = digest(&effective.model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
@@ -150,6 +139,8 @@ fn assemble(
         refused_reload: None,
         asked: Asked::default(),
         started_at: now,
+        reloads: Reloads::default(),
+        starting: None,
         stopping: None,
         pid_files,
         addresses_out: false,
@@ -173,7 +164,17 @@ impl Supervisor {
         for name in self.loaded.not_active.clone() {
             self.journal.line(Severity::Warning, &format!("{name}: accepted, not active in this version"));
         }
+        self.configure_schedule();
         limits::trim_allocator();
+        self.starting = self.run_hook(now, Hook::Startup);
+        if self.starting.is_none() {
+            self.start_work();
+        }
+    }
+
+    /// Starts everything that waits for the startup script.
+    pub(super) fn start_work(&mut self) {
+        let now = moment();
         if self.wants_worker() {
             self.start_worker(now);
         } else {
@@ -182,6 +183,7 @@ impl Supervisor {
         }
         self.checks.configure(now, &self.programs);
         limits::trim_allocator();
+        self.reload_over();
     }
 
     /// Whether the configuration has something for a vrrp worker.

@@ -6,6 +6,8 @@ use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
 use steadfast_kernel::process::Exit;
 use steadfast_vrrp::Moment;
 
+use super::hooks::{Hook, Shutdown};
+use super::runner::Purpose;
 use super::{CHANNEL, DRAIN_MARGIN, STOP_SCRIPTS, Stopping, Supervisor, moment};
 use crate::message::ToWorker;
 use crate::record::{Happening, Severity};
@@ -18,14 +20,16 @@ impl Supervisor {
         }
         let now = moment();
         let limit = self.longest_hand_over() + self.loaded.model.global.child_wait.duration() + DRAIN_MARGIN;
-        self.stopping = Some(Stopping { worker_until: now + limit, scripts_until: None });
+        self.stopping =
+            Some(Stopping { worker_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
         self.start_worker_at = None;
+        self.starting = None;
         self.notifier.stopping();
         // Before the news: a new master is waited for from the moment of priority 0.
         if let Some(worker) = &mut self.worker {
             worker.tell(&ToWorker::Stop, &self.poller, CHANNEL);
         }
-        self.runner.terminate(now, |purpose| matches!(purpose, super::runner::Purpose::Check(_)));
+        self.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(_) | Purpose::Hook(_)));
         self.tell(None, Happening::Stopping);
     }
 
@@ -36,7 +40,7 @@ impl Supervisor {
         intervals.max().unwrap_or_default()
     }
 
-    /// Everything is handed over and every stop script had its time.
+    /// Everything is handed over, every stop script had its time, and so had the shutdown script.
     pub(super) fn is_finished(&mut self, now: Moment) -> bool {
         let Some(stopping) = &mut self.stopping else { return false };
         if let Some(worker) = &self.worker {
@@ -45,32 +49,58 @@ impl Supervisor {
             }
             return false;
         }
+        // Before any script: none may run for as long as two hosts answer for an address.
+        self.remove_leftovers();
+        let Some(stopping) = &mut self.stopping else { return false };
+        match stopping.shutdown {
+            Shutdown::Over => return true,
+            Shutdown::Until(until) => return now >= until,
+            Shutdown::Ahead => {}
+        }
         let until = *stopping.scripts_until.get_or_insert(now + STOP_SCRIPTS);
         let idle = self.order.is_idle()
-            && !self.runner.any(|purpose| matches!(purpose, super::runner::Purpose::Notify(_)));
-        idle || now >= until
+            && !self.runner.any(|purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_)));
+        if !idle && now < until {
+            return false;
+        }
+        let shutdown = self.run_hook(now, Hook::Shutdown).map_or(Shutdown::Over, Shutdown::Until);
+        if let Some(stopping) = &mut self.stopping {
+            stopping.shutdown = shutdown;
+        }
+        shutdown == Shutdown::Over
     }
 
     /// When [`Self::is_finished`] may change its mind by itself.
     pub(super) fn stop_wakeup(&self) -> Option<Moment> {
         let stopping = self.stopping.as_ref()?;
-        if self.worker.is_some() { Some(stopping.worker_until) } else { stopping.scripts_until }
+        match stopping.shutdown {
+            Shutdown::Until(until) => Some(until),
+            _ if self.worker.is_some() => Some(stopping.worker_until),
+            _ => stopping.scripts_until,
+        }
     }
 
     /// The last things.
     pub(super) fn farewell(&mut self) {
+        self.forget_reload();
         self.runner.kill_all();
         if let Some(worker) = &mut self.worker {
             worker.kill();
             let _ = worker.child.wait();
         }
-        if self.addresses_out && !self.options.keep_addresses && self.remove_addresses().is_err() {
-            self.journal.line(Severity::Error, "addresses may be left: the kernel cannot be asked");
-        }
         if let Some(control) = &self.control {
             control.remove();
         }
         self.pid_files.clear();
+    }
+
+    fn remove_leftovers(&mut self) {
+        if self.options.keep_addresses || !std::mem::take(&mut self.addresses_out) {
+            return;
+        }
+        if self.remove_addresses().is_err() {
+            self.journal.line(Severity::Error, "addresses may be left: the kernel cannot be asked");
+        }
     }
 
     /// A worker that hung or was killed could not remove its addresses, and a host without a daemon
@@ -91,12 +121,6 @@ impl Supervisor {
         }
         requests.send(&mut batch)?;
         Ok(())
-    }
-
-    /// keepalived's rule: a child that says that its configuration or permissions cannot work ends
-    /// the daemon with the same status.
-    pub(super) fn fatal_worker_status(&self) -> Option<u8> {
-        self.worker_gave_up
     }
 
     /// Whether an exit status says that another start is useless (1 fatal, 2 configuration, 4 permission).
