@@ -112,8 +112,7 @@ impl Supervisor {
         let index_of =
             |id| links.iter().find(|link| *link.name == *work.interface_name(id)).map(|link| link.index);
         let mut batch = Batch::default();
-        for found in work.installs.iter().flat_map(|install| &install.addresses).chain(&work.static_addresses)
-        {
+        for found in work.installs.iter().flat_map(|install| &install.addresses) {
             if let Some(interface) = index_of(found.interface) {
                 let key = AddressKey { interface, address: found.address, prefix: found.prefix };
                 batch.delete_address(key, found.peer);

@@ -14,7 +14,7 @@ fn dumps_are_written_as_keepalived_writes_them() {
     let Some(stage) = Stage::set("dumps_are_written_as_keepalived_writes_them") else { return };
     let host = stage.host("r1");
     host.write("/run/tmp/victim", "untouched").unwrap();
-    for name in ["keepalived.data", "keepalived.stats"] {
+    for name in ["keepalived.data", "keepalived.stats", "keepalived.json"] {
         std::os::unix::fs::symlink("/run/tmp/victim", host.outside(&format!("/run/tmp/{name}"))).unwrap();
     }
     let secret = Virtual { interval: "1", ..Virtual::default() }
@@ -52,7 +52,14 @@ fn dumps_are_written_as_keepalived_writes_them() {
     assert!(file("keepalived.stats").unwrap().contains("Became master: 1\n"));
     soon("the counters are zero", || router.counter("V1", "became_master") == Some(0));
 
-    for name in ["keepalived.data", "keepalived.stats"] {
+    // SIGRTMIN+2.
+    let kill = format!("kill -{} {}", 36, text_of(&host, "/run/steadfast/k.pid").trim());
+    assert!(host.run(&["sh", "-c", &kill]).unwrap().status.success());
+    soon("the JSON is written", || file("keepalived.json").is_some());
+    let json: serde_json::Value = serde_json::from_str(&file("keepalived.json").unwrap()).unwrap();
+    assert_eq!((&json[0]["data"]["iname"], &json[0]["data"]["state"]), (&"V1".into(), &2.into()), "{json}");
+
+    for name in ["keepalived.data", "keepalived.stats", "keepalived.json"] {
         let found = std::fs::metadata(host.outside(&format!("/run/tmp/{name}"))).unwrap();
         assert_eq!((found.permissions().mode() & 0o777, found.uid()), (0o600, 0), "{name}");
     }
@@ -60,7 +67,7 @@ fn dumps_are_written_as_keepalived_writes_them() {
     assert!(!data.contains("geheim") && !router.log().contains("geheim"), "the password is shown");
     assert!(router.log().contains("10.0.9.9"), "-d does not log the configuration");
     let folder = std::fs::read_dir(host.outside("/run/tmp")).unwrap();
-    assert_eq!(folder.count(), 4, "something is left beside the dumps");
+    assert_eq!(folder.count(), 5, "something is left beside the dumps");
 }
 
 #[test]
