@@ -253,7 +253,8 @@ fn a_bad_file_at_start_ends_as_keepalived_does_with_every_error() {
         ("conf:9:", "no_such_block"),
         ("conf:1:", "virtual_router_id"),
     ] {
-        let told = output.lines().any(|line| line.contains(place) && line.contains(what));
+        // On a console each problem is a paragraph with its place, the line and the spot.
+        let told = output.split("\n\n").any(|problem| problem.contains(place) && problem.contains(what));
         assert!(told, "{what} is not told at {place}:\n{output}");
     }
     assert!(!host.has(VIRTUAL));
