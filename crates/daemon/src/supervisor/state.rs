@@ -17,7 +17,8 @@ pub(crate) struct Known {
     groups: BTreeMap<GroupId, (Arc<str>, State)>,
     interfaces: BTreeMap<InterfaceId, Arc<str>>,
     states: BTreeMap<InstanceId, (State, Moment)>,
-    resume: BTreeMap<InstanceId, Resume>,
+    /// Boxed: nodes of a map are half empty.
+    resume: BTreeMap<InstanceId, Box<Resume>>,
 }
 
 impl Known {
@@ -44,12 +45,12 @@ impl Known {
 
     /// What a successor of the worker needs.
     pub(crate) fn resume(&self) -> Vec<Resume> {
-        self.resume.values().cloned().collect()
+        self.resume.values().map(|state| Resume::clone(state)).collect()
     }
 
     /// Keeps what a successor needs.
     pub(crate) fn keep(&mut self, resume: Resume) {
-        self.resume.insert(resume.instance, resume);
+        self.resume.insert(resume.instance, Box::new(resume));
     }
 
     /// Last known state of an instance.

@@ -3,6 +3,7 @@
 //! An address that two instances hold stays until both have given it up.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use steadfast_kernel::netlink::{AddressKey, AddressSpec};
 use steadfast_vrrp::{InstanceId, InterfaceId};
@@ -13,7 +14,7 @@ use crate::work::{VirtualAddress, Work};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wish {
     /// It shall be there, like this.
-    Have(AddressSpec),
+    Have(Arc<AddressSpec>),
     /// It shall not be there.
     Lack(AddressKey),
 }
@@ -22,7 +23,7 @@ pub(crate) enum Wish {
 #[derive(Debug, Default)]
 pub(crate) struct Holdings {
     /// Ordered by key: a map of its own for each of thousands of instances costs a kilobyte each.
-    held: BTreeMap<InstanceId, Box<[AddressSpec]>>,
+    held: BTreeMap<InstanceId, Box<[Arc<AddressSpec>]>>,
     users: BTreeMap<AddressKey, u32>,
 }
 
@@ -108,10 +109,12 @@ impl Holdings {
         let (mut wishes, mut gained, mut after) =
             (Vec::new(), Vec::new(), Vec::with_capacity(addresses.len()));
         for (position, address) in (0_u32..).zip(addresses) {
-            let Some(spec) = index_of(address.interface).map(|index| spec(address, index)) else { continue };
+            let Some(spec) = index_of(address.interface).map(|index| Arc::new(spec(address, index))) else {
+                continue;
+            };
             if find(&before, spec.key) != Some(&spec) {
                 gained.push(position);
-                wishes.push(Wish::Have(spec.clone()));
+                wishes.push(Wish::Have(Arc::clone(&spec)));
             }
             after.push(spec);
         }
@@ -134,7 +137,7 @@ impl Holdings {
     }
 }
 
-fn find(held: &[AddressSpec], key: AddressKey) -> Option<&AddressSpec> {
+fn find(held: &[Arc<AddressSpec>], key: AddressKey) -> Option<&Arc<AddressSpec>> {
     held.binary_search_by_key(&key, |spec| spec.key).ok().and_then(|at| held.get(at))
 }
 

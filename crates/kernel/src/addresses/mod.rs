@@ -16,6 +16,7 @@ mod difference;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use crate::error::{Errno, Error, Result};
 use crate::netlink::{Address, AddressKey, AddressSpec, Batch, Change, Outcome, Requests};
@@ -46,7 +47,7 @@ pub struct Reconciler {
 
 #[derive(Debug)]
 struct Desired {
-    spec: AddressSpec,
+    spec: Arc<AddressSpec>,
     /// What is present was made by another specification.
     replace: bool,
     /// When it may be put back next.
@@ -101,7 +102,8 @@ pub struct Failure {
 
 impl Reconciler {
     /// The address shall exist. Another specification under the same key replaces the former.
-    pub fn want(&mut self, spec: AddressSpec) {
+    pub fn want(&mut self, spec: impl Into<Arc<AddressSpec>>) {
+        let spec = spec.into();
         let key = spec.key;
         match self.desired.get_mut(&key) {
             Some(desired) if desired.spec == spec => return,
