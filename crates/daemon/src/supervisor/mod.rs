@@ -87,6 +87,8 @@ struct Supervisor {
     known: Known,
     /// Instances that a reload removed and that still hand over, with what they hold.
     leaving: BTreeMap<InstanceId, Vec<VirtualAddress>>,
+    /// What a reload took from instances that stay, until the worker says that it knows.
+    dropped: Vec<VirtualAddress>,
     checks: Checks,
     order: Order,
     runner: Runner,
@@ -231,6 +233,7 @@ impl Supervisor {
                 for instance in std::mem::take(&mut self.leaving).into_keys() {
                     self.known.forget(instance);
                 }
+                self.dropped.clear();
                 self.tell(None, Happening::WorkerStarted { pid });
             }
             Err(error) => {
@@ -246,6 +249,7 @@ impl Supervisor {
     fn become_worker(&mut self, channel: Channel) -> i32 {
         let mut work = std::mem::take(&mut self.work);
         work.abandoned = std::mem::take(&mut self.leaving).into_values().flatten().collect();
+        work.abandoned.append(&mut self.dropped);
         let resume = self.known.resume();
         self.control = None;
         self.loaded.model = Model::default();
@@ -303,6 +307,7 @@ impl Supervisor {
                 self.answer_asked(done);
             }
             FromWorker::Reloaded(_) => {
+                self.dropped.clear();
                 self.notifier.ready(&self.summary());
                 self.reload_confirmed(Confirmation::Reloaded);
             }

@@ -3,14 +3,16 @@
 //! One reload runs at a time, from reading the file until the worker has confirmed it. What is asked
 //! for meanwhile, however often, is one more reload afterwards.
 
+use std::collections::BTreeSet;
 use std::fs::{OpenOptions, Permissions};
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use steadfast_config::model::Global;
 use steadfast_config::{Loaded, Severity as Gravity};
 use steadfast_kernel::pidfile::PidFile;
-use steadfast_vrrp::Moment;
+use steadfast_vrrp::{InterfaceId, Moment};
 
 use super::findings::Report;
 use super::journal::Journal;
@@ -20,6 +22,7 @@ use super::{CHANNEL, Effective, RELOAD_TIME, Supervisor, fixed, moment, saved, s
 use crate::digest::digest;
 use crate::message::{ReloadSummary, ToWorker};
 use crate::record::{Happening, Severity};
+use crate::work::Install;
 
 /// Reloads to come and the one under way.
 #[derive(Debug, Default)]
@@ -156,9 +159,15 @@ impl Supervisor {
         save(&mut self.journal, &loaded, self.generation);
         let effective = Effective::of(loaded);
         let work = digest(&effective.model, &self.work, &self.leaving, self.options.log_addresses);
-        let kept: std::collections::BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
-        for install in self.work.installs.iter().filter(|install| !kept.contains(&install.instance)) {
-            self.leaving.insert(install.instance, install.addresses.clone());
+        let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
+        for install in &self.work.installs {
+            if kept.contains(&install.instance) {
+                let stay: BTreeSet<_> = work.install(install.instance).into_iter().flat_map(keys).collect();
+                let gone = install.addresses.iter().zip(keys(install)).filter(|(_, key)| !stay.contains(key));
+                self.dropped.extend(gone.map(|(address, _)| address.clone()));
+            } else {
+                self.leaving.insert(install.instance, install.addresses.clone());
+            }
         }
 
         let mut problems = Vec::new();
@@ -250,6 +259,11 @@ fn create_marker(path: &Path) -> std::io::Result<()> {
     let _ = std::fs::remove_file(path);
     let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.set_permissions(Permissions::from_mode(0o644))
+}
+
+/// What makes two addresses the same to the kernel.
+fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
+    install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -127,6 +127,7 @@ fn assemble(
         programs,
         known,
         leaving: BTreeMap::new(),
+        dropped: Vec::new(),
         checks: Checks::default(),
         order: Order::default(),
         runner: Runner::default(),

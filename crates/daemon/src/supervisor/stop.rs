@@ -112,7 +112,9 @@ impl Supervisor {
         let index_of =
             |id| links.iter().find(|link| *link.name == *work.interface_name(id)).map(|link| link.index);
         let mut batch = Batch::default();
-        for found in work.installs.iter().flat_map(|install| &install.addresses) {
+        let configured = work.installs.iter().flat_map(|install| &install.addresses);
+        let former = self.leaving.values().flatten().chain(&self.dropped);
+        for found in configured.chain(former) {
             if let Some(interface) = index_of(found.interface) {
                 let key = AddressKey { interface, address: found.address, prefix: found.prefix };
                 batch.delete_address(key, found.peer);
