@@ -151,3 +151,52 @@ fn a_second_address_takes_over_as_source() {
     host.withdraw("eth0", address_v6(1).into(), 64).unwrap();
     assert_eq!(router.state("V1"), Some(State::Master));
 }
+
+#[test]
+fn a_storm_of_changes_ends_where_the_last_one_left_it() {
+    let Some(stage) = Stage::set("a_storm_of_changes_ends_where_the_last_one_left_it") else { return };
+    let first = stage.router("r1", &simple(200));
+    let second = stage.router("r2", &simple(100));
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    let host = first.host();
+    let settles = |what: &str| {
+        soon(&format!("r1 is the only owner after {what}"), || {
+            first.state("V1") == Some(State::Master)
+                && second.state("V1") == Some(State::Backup)
+                && first.owns(VIRTUAL)
+                && !second.owns(VIRTUAL)
+        });
+    };
+    for _ in 0..30 {
+        host.set_down("eth0").unwrap();
+        host.set_up("eth0").unwrap();
+    }
+    settles("flapping links");
+    for _ in 0..30 {
+        host.withdraw("eth0", address_v4(1).into(), 16).unwrap();
+        host.assign("eth0", address_v4(1).into(), 16).unwrap();
+    }
+    settles("flapping source addresses");
+    for _ in 0..30 {
+        // Sometimes it is there again already, sometimes not yet.
+        let _ = host.withdraw("eth0", VIRTUAL, 32);
+    }
+    settles("fights over the address");
+    for _ in 0..10 {
+        host.wiring().delete("eth0").unwrap();
+        stage.segment.plug(host, "eth0").unwrap();
+        host.assign("eth0", address_v4(1).into(), 16).unwrap();
+    }
+    settles("deletions");
+    // Two interfaces change their names.
+    let outside = Segment::new().unwrap();
+    outside.plug(host, "eth1").unwrap();
+    for [from, to] in [["eth0", "spare"], ["eth1", "eth0"], ["eth0", "eth1"], ["spare", "eth0"]] {
+        host.wiring().set_down(from).unwrap();
+        host.wiring().rename(from, to).unwrap();
+        host.wiring().set_up(to).unwrap();
+    }
+    settles("exchanged names");
+    assert_eq!(first.status().unwrap().worker.unwrap().restarts, 0);
+}

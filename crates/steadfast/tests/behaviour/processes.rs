@@ -270,3 +270,36 @@ fn a_successor_waits_as_long_as_the_master_taught() {
     assert_eq!(second.state("V1"), Some(State::Backup));
     assert_eq!(second.counter("V1", "became_master"), Some(0));
 }
+
+#[test]
+fn a_successor_removes_what_a_reload_took_from_its_predecessor() {
+    let Some(stage) = Stage::set("a_successor_removes_what_a_reload_took_from_its_predecessor") else {
+        return;
+    };
+    let kept = Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32"], ..Virtual::with_priority(200) };
+    let going =
+        Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.8.8/32"], ..Virtual::with_priority(200) };
+    let router = stage.router("r1", &configuration(&[&kept, &going]));
+    router.reaches("V1", State::Master);
+    router.reaches("V2", State::Master);
+    let [second, other]: [IpAddr; 2] = ["10.0.9.10", "10.0.8.8"].map(|text| text.parse().unwrap());
+    soon("the addresses are there", || router.owns(second) && router.owns(other));
+    // The worker never learns of the reload.
+    let worker = router.worker();
+    send(worker, Signal::STOP);
+    router.reload(&simple(200));
+    send(worker, Signal::KILL);
+    soon("a successor is counted", || {
+        router
+            .status()
+            .and_then(|status| status.worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    soon("what the file has no more goes", || !router.owns(second) && !router.owns(other));
+    assert!(router.owns(VIRTUAL));
+    assert_eq!(router.state("V1"), Some(State::Master));
+    // The next reload works as ever.
+    router.reload(&configuration(&[&kept, &going]));
+    router.reaches("V2", State::Master);
+    soon("the addresses are back", || router.owns(second) && router.owns(other));
+}
