@@ -23,10 +23,11 @@ mod stop;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::load::Loaded;
-use steadfast_config::model::Model;
+use steadfast_config::model::{Global, Model};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::clock;
 use steadfast_kernel::pidfile::{self, PidFile};
@@ -115,23 +116,43 @@ struct Supervisor {
     worker_terms: Terms,
 }
 
-/// What is kept of a loaded configuration.
+/// What is kept of a loaded configuration. The whole model is wanted only by dumps and comparisons,
+/// and is a tenth of its size when packed.
 struct Effective {
-    model: Model,
+    global: Global,
+    wants_vrrp: bool,
+    packed: Vec<u8>,
+    /// Names of the instances as configured.
+    order: Vec<Arc<str>>,
     /// What it asks for that does nothing in this version.
     not_active: Vec<String>,
 }
 
 impl Effective {
-    fn of(loaded: Loaded) -> Self {
+    /// With the model, for what is to be made of it now.
+    fn of(loaded: Loaded) -> (Self, Model) {
         let not_active = loaded.features.iter().map(|feature| feature.title().to_owned()).collect();
-        Self { model: loaded.model, not_active }
+        let model = loaded.model;
+        let effective = Self {
+            global: model.global.clone(),
+            wants_vrrp: model.wants_vrrp(),
+            // Writing to memory cannot fail, and the model has nothing that cannot be written.
+            packed: postcard::to_stdvec(&model).unwrap_or_default(),
+            order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
+            not_active,
+        };
+        (effective, model)
+    }
+
+    /// The whole model.
+    fn model(&self) -> Model {
+        postcard::from_bytes(&self.packed).unwrap_or_default()
     }
 }
 
 /// Name of the worker in process lists: `vrrp_process_name`, or keepalived's.
-fn worker_name(model: &Model) -> &str {
-    model.global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp")
+fn worker_name(global: &Global) -> &str {
+    global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp")
 }
 
 /// A stop under way.
@@ -222,7 +243,7 @@ impl Supervisor {
 
     fn start_worker(&mut self, now: Moment) {
         self.start_worker_at = None;
-        let name = worker_name(&self.loaded.model).to_owned();
+        let name = worker_name(&self.loaded.global).to_owned();
         match Worker::start(now, &name, |channel| self.become_worker(channel)) {
             Ok(worker) => {
                 let _ = self.poller.add(&worker.channel, CHANNEL, Interest::Readable);
@@ -252,7 +273,7 @@ impl Supervisor {
         work.abandoned.append(&mut self.dropped);
         let resume = self.known.resume();
         self.control = None;
-        self.loaded.model = Model::default();
+        self.loaded.packed = Vec::new();
         self.programs = Programs::default();
         self.known = Known::default();
         self.checks = Checks::default();
@@ -460,4 +481,22 @@ impl Supervisor {
 /// The supervisor's clock, shared with the workers.
 fn moment() -> Moment {
     Moment::from_nanos(clock::monotonic())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use steadfast_config::{AnyMachine, Files, LoadOptions, load};
+
+    use super::*;
+
+    #[test]
+    fn a_packed_model_is_the_model() {
+        let everything = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/tests/everything.conf");
+        let loaded = load(&Files::default(), &everything, &AnyMachine, &LoadOptions::default());
+        let (effective, model) = Effective::of(loaded);
+        assert!(!model.instances.is_empty() && !model.virtual_servers.is_empty());
+        assert_eq!(effective.model(), model);
+    }
 }

@@ -93,7 +93,7 @@ impl Supervisor {
 
     /// Takes over the settings in force.
     pub(super) fn configure_schedule(&mut self) {
-        let settings = &self.loaded.model.global.reload;
+        let settings = &self.loaded.global.reload;
         let lines = self.reloads.schedule.configure(settings, moment(), &self.poller, RELOAD_TIME);
         for (severity, line) in lines {
             self.journal.line(severity, &line);
@@ -131,11 +131,11 @@ impl Supervisor {
         let reason = if errors > 0 || loaded.start_status().is_err() {
             Some(format!("{} has {}", self.options.configuration.display(), count(errors, "error")))
         } else {
-            fixed::forbidden(&self.loaded.model.global, &loaded.model.global, told)
+            fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
         };
         report.tell(&mut self.journal);
         let Some(reason) = reason else { return Some(loaded) };
-        if let Some(log) = self.loaded.model.global.reload.check_config.as_deref().map(Path::new)
+        if let Some(log) = self.loaded.global.reload.check_config.as_deref().map(Path::new)
             && log != Path::new("/dev/null")
             && let Err(error) = report.append(log, &reason)
         {
@@ -157,8 +157,8 @@ impl Supervisor {
     fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
         self.generation += 1;
         save(&mut self.journal, &loaded, self.generation);
-        let effective = Effective::of(loaded);
-        let work = digest(&effective.model, &self.work, &self.leaving, self.options.log_addresses);
+        let (effective, model) = Effective::of(loaded);
+        let work = digest(&model, &self.work, &self.leaving, self.options.log_addresses);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
         for install in &self.work.installs {
             if kept.contains(&install.instance) {
@@ -171,7 +171,7 @@ impl Supervisor {
         }
 
         let mut problems = Vec::new();
-        let mut programs = Programs::resolve(&effective.model, &work, &mut problems);
+        let mut programs = Programs::resolve(&model, &work, &mut problems);
         // Removed instances still have something to tell.
         for (id, notifies) in std::mem::take(&mut self.programs.instances) {
             if self.leaving.contains_key(&id) {
@@ -220,7 +220,7 @@ impl Supervisor {
     }
 
     fn put_marker(&mut self) {
-        let Some(path) = marker(&self.loaded.model.global, &self.pid_files) else { return };
+        let Some(path) = marker(&self.loaded.global, &self.pid_files) else { return };
         match create_marker(&path) {
             Ok(()) => self.reloads.marker = Some(path),
             Err(error) => {

@@ -106,10 +106,10 @@ fn assemble(
     let worker_pid_file = worker_pid_file(&options, &loaded);
     reload::save(&mut journal, &loaded, 1);
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
-    let effective = Effective::of(loaded);
-    let work = digest(&effective.model, &Work::default(), &BTreeMap::new(), options.log_addresses);
+    let (effective, model) = Effective::of(loaded);
+    let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
-    let programs = Programs::resolve(&effective.model, &work, &mut problems);
+    let programs = Programs::resolve(&model, &work, &mut problems);
     for problem in problems {
         journal.line(Severity::Warning, &problem);
     }
@@ -189,11 +189,11 @@ impl Supervisor {
 
     /// Whether the configuration has something for a vrrp worker.
     pub(super) fn wants_worker(&self) -> bool {
-        self.options.run_vrrp && self.loaded.model.wants_vrrp()
+        self.options.run_vrrp && self.loaded.wants_vrrp
     }
 
     fn log_configuration(&mut self) {
-        if let Ok(text) = serde_json::to_string_pretty(&without_secrets(&self.loaded.model)) {
+        if let Ok(text) = serde_json::to_string_pretty(&without_secrets(self.loaded.model())) {
             for line in text.lines() {
                 self.journal.line(Severity::Info, line);
             }
@@ -202,8 +202,7 @@ impl Supervisor {
 }
 
 /// Logs are read by more people than configurations.
-fn without_secrets(model: &Model) -> Model {
-    let mut model = model.clone();
+fn without_secrets(mut model: Model) -> Model {
     for instance in &mut model.instances {
         if let Some(authentication) = &mut instance.authentication {
             authentication.password = [b'*'; 8];

@@ -141,7 +141,7 @@ impl Supervisor {
             });
         }
         let order: BTreeMap<&str, usize> =
-            self.loaded.model.instances.iter().enumerate().map(|(at, i)| (&*i.name, at)).collect();
+            self.loaded.order.iter().enumerate().map(|(at, name)| (&**name, at)).collect();
         instances.sort_by_key(|instance| order.get(&*instance.name).copied().unwrap_or(usize::MAX));
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),

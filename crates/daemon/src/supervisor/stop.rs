@@ -19,7 +19,7 @@ impl Supervisor {
             return;
         }
         let now = moment();
-        let limit = self.longest_hand_over() + self.loaded.model.global.child_wait.duration() + DRAIN_MARGIN;
+        let limit = self.longest_hand_over() + self.loaded.global.child_wait.duration() + DRAIN_MARGIN;
         self.stopping =
             Some(Stopping { worker_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
         self.start_worker_at = None;

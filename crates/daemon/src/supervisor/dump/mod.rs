@@ -131,17 +131,18 @@ impl Picture<'_> {
 impl Supervisor {
     /// Writes what was asked for.
     pub(super) fn dump(&mut self, dump: Dump, status: &Status, told: &[InstanceStatus]) {
-        let global = &self.loaded.model.global;
+        let global = &self.loaded.global;
+        let model = self.loaded.model();
         let files = match dump {
             Dump::Statistics => vec![(folder().join("keepalived.stats"), statistics::text(status))],
             Dump::Json => {
-                let text = json::text(&self.picture(told));
+                let text = json::text(&self.picture(&model, told));
                 text.map(|text| (folder().join("keepalived.json"), text)).into_iter().collect()
             }
             Dump::Data => {
                 let namespace = self.options.namespace.as_deref();
                 let settings = settings::text(global);
-                let all = settings.clone() + &data::text(&self.picture(told));
+                let all = settings.clone() + &data::text(&self.picture(&model, told));
                 vec![
                     (data_file(global, namespace, ""), all),
                     (data_file(global, namespace, "_parent"), settings),
@@ -156,8 +157,7 @@ impl Supervisor {
         }
     }
 
-    fn picture<'a>(&'a self, told: &'a [InstanceStatus]) -> Picture<'a> {
-        let model = &self.loaded.model;
+    fn picture<'a>(&'a self, model: &'a Model, told: &'a [InstanceStatus]) -> Picture<'a> {
         let ids: BTreeMap<&str, InstanceId> =
             self.work.machine.instances.iter().map(|instance| (&*instance.name, instance.id)).collect();
         let told: BTreeMap<InstanceId, &InstanceStatus> =
