@@ -172,6 +172,7 @@ impl Supervisor {
 
         let mut problems = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut problems);
+        drop(model);
         // Removed instances still have something to tell.
         for (id, notifies) in std::mem::take(&mut self.programs.instances) {
             if self.leaving.contains_key(&id) {

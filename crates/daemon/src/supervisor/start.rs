@@ -110,6 +110,8 @@ fn assemble(
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
+    // A worker forked while it is there would keep its copy for good.
+    drop(model);
     for problem in problems {
         journal.line(Severity::Warning, &problem);
     }
