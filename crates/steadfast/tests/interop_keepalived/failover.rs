@@ -33,11 +33,12 @@ fn tour(programs: [Program; 2]) {
     pair.start(HIGHER, &higher);
     pair.start(LOWER, &configuration(LOWER, &KINDS, LOWER_PRIORITY, ""));
     pair.settle(&KINDS, HIGHER);
+    pair.reigns(&KINDS, HIGHER);
 
     let stopped = pair.terminate(HIGHER);
     pair.settle(&KINDS, LOWER);
     for kind in KINDS {
-        hands_over(&pair, kind, stopped);
+        pair.hands_over(kind, HIGHER, LOWER_PRIORITY, stopped);
     }
     pair.ended(HIGHER);
 
@@ -48,6 +49,7 @@ fn tour(programs: [Program; 2]) {
         yields(&pair, kind, returned);
     }
 
+    pair.reigns(&KINDS, HIGHER);
     let killed = pair.kill(HIGHER);
     pair.takes_over(&KINDS, LOWER, killed);
     for kind in KINDS {
@@ -59,17 +61,6 @@ fn tour(programs: [Program; 2]) {
     pair.start(HIGHER, &higher);
     pair.settle(&KINDS, HIGHER);
     assert_eq!(pair.errors(HIGHER), [].into());
-}
-
-/// RFC 9568 section 6.4.2 (145): after priority 0 a backup waits its skew time only.
-fn hands_over(pair: &Pair, kind: Kind, stopped: Instant) {
-    let name = kind.name();
-    let sent = pair.sent(kind, HIGHER, stopped);
-    let releases = sent.iter().filter(|(_, advert)| advert.priority == Priority::RELEASE).count();
-    assert_eq!(releases, 1, "{name}: {sent:?}");
-    assert!(sent.last().is_some_and(|(_, advert)| advert.priority == Priority::RELEASE), "{name}: {sent:?}");
-    let (gap, skew) = (pair.gap(kind, HIGHER, stopped), kind.skew(LOWER_PRIORITY, kind.interval()));
-    assert!(gap <= skew + SLACK, "{name}: {gap:?} after priority 0, skew time {skew:?}");
 }
 
 /// The lower one stops at the first advert of the higher one, without giving up itself.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use steadfast_lab::capture::{Advert, Capture};
 use steadfast_lab::segment::{address_v4, address_v6};
 use steadfast_lab::{Daemon, Host, Program, Segment, Signal, permission, wait};
-use steadfast_wire::vrrp::{Family, Vrid};
+use steadfast_wire::vrrp::{Family, Priority, Vrid};
 
 /// How long anything may take that has no limit of its own, on a machine that does much else.
 pub(crate) const LIMIT: Duration = Duration::from_secs(20);
@@ -234,6 +234,13 @@ impl Pair {
         assert!(settled, "not on {} alone: {}", self.programs[side].name(), left.join(", "));
     }
 
+    /// Waits until a new master is done with its announcements and only sends adverts.
+    pub(crate) fn reigns(&self, kinds: &[Kind], side: usize) {
+        let since = Instant::now();
+        let steady = |kind: &Kind| self.sent(*kind, side, since).len() >= 2;
+        assert!(wait::until(LIMIT, || kinds.iter().all(steady)), "{}", self.programs[side].name());
+    }
+
     /// Waits until `side` sends adverts of each of these, whoever else does.
     pub(crate) fn takes_over(&self, kinds: &[Kind], side: usize, since: Instant) {
         let silent = |kind: &Kind| self.sent(*kind, side, since).is_empty();
@@ -269,6 +276,28 @@ impl Pair {
         let last =
             self.sent(kind, from, begin).into_iter().map(|(at, _)| at).rfind(|at| *at < first).unwrap();
         first - last
+    }
+
+    /// RFC 9568 section 6.4.2 (145): after priority 0 a backup waits its skew time only. On a busy
+    /// machine it may have lost patience before.
+    pub(crate) fn hands_over(&self, kind: Kind, from: usize, backup_priority: u8, stopped: Instant) {
+        let name = kind.name();
+        let first = || Some(self.sent(kind, 1 - from, stopped).first()?.0);
+        let first = wait::value(LIMIT, first).unwrap_or_else(|| panic!("{name}: nobody takes over"));
+        let is_release = |(_, advert): &(Instant, Advert)| advert.priority == Priority::RELEASE;
+        let release = || self.sent(kind, from, stopped).into_iter().find(is_release);
+        let (released, _) = wait::value(LIMIT, release).unwrap_or_else(|| panic!("{name}: no priority 0"));
+        let sent = self.sent(kind, from, stopped);
+        assert_eq!(sent.iter().filter(|sent| is_release(sent)).count(), 1, "{name}: {sent:?}");
+        assert!(sent.last().is_some_and(is_release), "{name}: {sent:?}");
+        if first < released {
+            let (gap, patience) =
+                (self.gap(kind, from, stopped), kind.master_down(backup_priority, kind.interval()));
+            assert!(gap >= patience.mul_f64(0.9), "{name}: {gap:?} after an advert, {patience:?} at least");
+        } else {
+            let (gap, skew) = (first - released, kind.skew(backup_priority, kind.interval()));
+            assert!(gap <= skew + SLACK, "{name}: {gap:?} after priority 0, skew time {skew:?}");
+        }
     }
 
     /// The error counters of a side that are not zero, by instance, from its statistics file.
