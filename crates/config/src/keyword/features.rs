@@ -13,7 +13,7 @@ pub enum Feature {
     Rules,
     /// Groups of instances that static addresses follow.
     TrackGroups,
-    /// VMAC and ipvlan interfaces.
+    /// VMAC, ipvlan and VRF interfaces.
     VirtualInterfaces,
     /// nftables, iptables and ipsets.
     Firewall,
@@ -39,12 +39,24 @@ pub enum Feature {
     AnnouncePacing,
     /// Debounce of link state.
     InterfaceDelays,
-    /// Names of processes, and scheduling of those that do not exist yet.
+    /// Names and scheduling of processes other than the vrrp worker, raised priorities and the umask.
     ProcessTuning,
     /// Sizes of socket buffers.
     SocketBuffers,
     /// Paths and layout of dump files.
     Dumps,
+    /// Waiting after the boot of the machine.
+    BootDelay,
+    /// Log lines about virtual routers that are not configured.
+    UnknownRouters,
+    /// The unicast checksum of keepalived's early versions.
+    OldChecksum,
+    /// Switching on promote_secondaries of an interface.
+    PromoteSecondaries,
+    /// Giving mastership up after a late timer.
+    LateTimers,
+    /// A fixed series of `_RANDOM`.
+    RandomSeed,
 }
 
 impl Feature {
@@ -71,6 +83,12 @@ impl Feature {
         Self::ProcessTuning,
         Self::SocketBuffers,
         Self::Dumps,
+        Self::BootDelay,
+        Self::UnknownRouters,
+        Self::OldChecksum,
+        Self::PromoteSecondaries,
+        Self::LateTimers,
+        Self::RandomSeed,
     ];
 
     /// Its name in a sentence.
@@ -81,7 +99,7 @@ impl Feature {
             Self::Routes => "static and virtual routes",
             Self::Rules => "static and virtual rules",
             Self::TrackGroups => "track groups of static addresses",
-            Self::VirtualInterfaces => "VMAC and ipvlan interfaces",
+            Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
@@ -94,9 +112,17 @@ impl Feature {
             Self::Namespaces => "a network namespace of its own for IPVS",
             Self::AnnouncePacing => "garp_group and garp_extra_if",
             Self::InterfaceDelays => "interface_up_down_delays",
-            Self::ProcessTuning => "process names, and scheduling of the checker and BFD processes",
+            Self::ProcessTuning => {
+                "names and scheduling of processes other than the vrrp worker, automatic priorities, umask"
+            }
             Self::SocketBuffers => "sizes of socket buffers",
             Self::Dumps => "settings of dump files",
+            Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",
+            Self::UnknownRouters => "logging of unknown virtual routers (log_unknown_vrids)",
+            Self::OldChecksum => "the unicast checksum of early versions (old_unicast_checksum)",
+            Self::PromoteSecondaries => "setting promote_secondaries",
+            Self::LateTimers => "giving up after a late timer (timer_expired_backup)",
+            Self::RandomSeed => "random_seed",
         }
     }
 }

@@ -8,13 +8,13 @@ use Store::*;
 
 /// Keywords of `global_defs`.
 pub static GLOBAL: &[Keyword<Global>] = keywords! {
-    "process_names" Flag => at!(process_names), Last, StartOnly, ProcessTuning;
+    "process_names" Flag => at!(process_names), Last, StartOnly;
         "kernel keeps the executable name",
         "Give the children standard comm names keepalived_vrrp, keepalived_lvs and keepalived_bfd.";
     "process_name" Text => at!(process_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the parent process.";
-    "vrrp_process_name" Text => at!(vrrp_process.name), Last, InPlace, ProcessTuning;
+    "vrrp_process_name" Text => at!(vrrp_process.name), Last, StartOnly;
         "unset",
         "Comm name of the VRRP child.";
     "checker_process_name" Text => at!(checker_process.name), Last, InPlace, ProcessTuning;
@@ -212,22 +212,22 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_strict" Switch => at!(strict), Last, Restart;
         "off; no argument means on",
         "Enforce protocol compliance by default.";
-    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace;
+    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, StartOnly;
         "0",
         "Nice value of the VRRP process.";
-    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, InPlace;
+    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, StartOnly;
         "off",
         "Lock the VRRP process in memory.";
-    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace;
+    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, StartOnly;
         "not realtime",
         "Run the VRRP process as SCHED_RR at this priority.";
-    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace;
+    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, StartOnly;
         "none",
         "Pin the VRRP process; any bad id discards the whole list.";
-    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace;
+    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, StartOnly;
         "10000",
         "RLIMIT_RTTIME when realtime (soft limit is half)";
-    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace = "vrrp_rlimit_rttime";
+    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, StartOnly = "vrrp_rlimit_rttime";
         "10000",
         "Deprecated misspelling of vrrp_rlimit_rttime.";
     "nftables_ipvs" OptionalText => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
@@ -353,7 +353,7 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_netlink_cmd_rcv_bufs_force" Switch => at!(vrrp_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace;
+    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers;
         "kernel default",
         "Receive buffer of the VRRP netlink monitor socket.";
     "vrrp_netlink_monitor_rcv_bufs_force" Switch => at!(vrrp_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
@@ -392,10 +392,10 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_startup_delay" Argument::decimal(1000, 4294967295) => at!(startup_delay), Last, StartOnly;
         "0",
         "Hold all instances back for this long after start; received adverts are discarded meanwhile.";
-    "vrrp_delay_after_boot" Argument::decimal(1000, 4294967295) => at!(delay_after_boot), Last, StartOnly;
+    "vrrp_delay_after_boot" Argument::decimal(1000, 4294967295) => at!(delay_after_boot), Last, StartOnly, BootDelay;
         "0",
         "Like vrrp_startup_delay but measured from system boot (uptime is subtracted)";
-    "log_unknown_vrids" Flag => at!(log_unknown_vrids), Last, InPlace;
+    "log_unknown_vrids" Flag => at!(log_unknown_vrids), Last, InPlace, UnknownRouters;
         "off",
         "Log adverts whose VRID matches no instance on that socket.";
     "vrrp_owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
@@ -410,7 +410,7 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace, ProcessTuning;
         "not changed by config (parent sets its own start value)",
         "Umask of the daemon; ignored when the -u/--umask option was given.";
-    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly;
+    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly, RandomSeed;
         "current time",
         "Seed of the pseudo random generator (test aid; affects checker warm-up and _RANDOM)";
     "reload_check_config" OptionalText => with!(read_reload_check, show_reload_check), Last, NextUse;

@@ -54,7 +54,7 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
     "check_unicast_src" Flag => at!(check_unicast_source), Last, InPlace;
         "vrrp_check_unicast_src",
         "Drop unicast adverts from addresses that are not peers.";
-    "old_unicast_checksum" Grammar("[never]") => with!(read_old_checksum, show_old_checksum), Last, InPlace;
+    "old_unicast_checksum" Grammar("[never]") => with!(read_old_checksum, show_old_checksum), Last, InPlace, OldChecksum;
         "automatic detection",
         "VRRPv3 IPv4 unicast checksum computed with the multicast address as older versions did; never disables the automatic switch (compile option)";
     "native_ipv6" Flag => with!(read_native_ipv6, show_native_ipv6), Last, Restart;
@@ -66,7 +66,7 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
     "interface" Interface => with!(read_interface, show_interface), Last, Restart;
         "none (mandatory unless unicast with source address)",
         "Interface of the instance.";
-    "vrf" Interface => with!(read_vrf, show_vrf), First, Restart;
+    "vrf" Interface => with!(read_vrf, show_vrf), First, Restart, VirtualInterfaces;
         "none",
         "VRF for a unicast instance that has no interface.";
     "dont_track_primary" Flag => at!(dont_track_interface), Last, InPlace;
@@ -123,7 +123,7 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
     "no_virtual_ipaddress" Flag => at!(no_addresses_intended), Last, InPlace;
         "off",
         "Accept having no virtual address without complaint; cleared in strict mode.";
-    "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace;
+    "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace, PromoteSecondaries;
         "off (always on for VMACs)",
         "Set the promote_secondaries sysctl on the interface.";
     "linkbeat_use_polling" Flag => at!(linkbeat_use_polling), Last, Restart, Linkbeat;
@@ -213,10 +213,10 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
     "down_timer_adverts" Argument::unsigned(1, 100) => at!(down_timer_adverts), Last, InPlace;
         "vrrp_down_timer_adverts",
         "Per-instance form; reset to 3 in strict mode.";
-    "timer_expired_backup" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_timer_expired), Last, InPlace;
+    "timer_expired_backup" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_timer_expired), Last, InPlace, LateTimers;
         "off; no argument means 254",
         "With nopreempt: a master that was not scheduled for longer than another router of this priority would wait gives up mastership.";
-    "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace = "timer_expired_backup";
+    "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace, LateTimers = "timer_expired_backup";
         "off",
         "Deprecated spelling of timer_expired_backup.";
     "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing;

@@ -71,7 +71,7 @@ pub static LANGUAGE: &[Entry] = &[
         "\\! and \\#",
         "backslash before a comment character",
         "n/a",
-        "Literal comment character, backslash removed; quirk: only effective in the parent, children read a copy without the backslash.",
+        "Literal comment character, backslash removed.",
     ),
     row(
         "\"",
@@ -116,5 +116,10 @@ pub static LANGUAGE: &[Entry] = &[
         "per keyword",
         "Trailing text: warning at run time, error with -t or strict builds; out of range always an error.",
     ),
-    row("line length", "at most 1022 characters", "n/a", "Longer lines are an error and get split."),
+    row(
+        "line length",
+        "up to the size of the file",
+        "n/a",
+        "Lines may be of any length; keepalived splits them after 1022 characters.",
+    ),
 ];
