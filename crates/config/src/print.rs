@@ -17,7 +17,8 @@ use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::keyword::{Argument, Keyword, Store, Unit, find};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::model::{
-    CheckKind, Checker, Global, GroupEntry, Model, RealServer, ServiceTarget, VirtualServer, VrrpInstance,
+    CheckKind, Checker, Global, GroupEntry, InterfaceDelay, LinkbeatInterface, Model, RealServer,
+    ServiceTarget, VirtualServer, VrrpInstance,
 };
 use crate::value::{self, quote};
 
@@ -46,19 +47,8 @@ pub fn print(model: &Model) -> String {
     printer.lines("static_ipaddress", model.static_addresses.iter().map(address_line));
     printer.lines("static_routes", model.static_routes.iter().map(route_line));
     printer.lines("static_rules", model.static_rules.iter().map(rule_line));
-    let delays = model.interface_delays.iter();
-    printer.lines(
-        "interface_up_down_delays",
-        delays.map(|delay| format!("{} {} {}", quote(&delay.interface), delay.down, delay.up)),
-    );
-    let polled = model.linkbeat_interfaces.iter();
-    printer.lines(
-        "linkbeat_interfaces",
-        polled.map(|linkbeat| {
-            let method = linkbeat.method.as_deref().unwrap_or_default();
-            format!("{} {method}", quote(&linkbeat.interface)).trim_end().to_owned()
-        }),
-    );
+    printer.lines("interface_up_down_delays", model.interface_delays.iter().map(delay_line));
+    printer.lines("linkbeat_interfaces", model.linkbeat_interfaces.iter().map(linkbeat_line));
     for instance in &model.instances {
         printer.instance(instance);
     }
@@ -161,9 +151,8 @@ impl Printer {
     }
 
     fn global(&mut self, global: &Global) {
-        let default = Global::default();
-        self.keywords(ROOT, global, Some(&default));
-        self.block("global_defs", "", |p| p.keywords(GLOBAL, global, Some(&default)));
+        self.keywords(ROOT, global, None);
+        self.block("global_defs", "", |p| p.keywords(GLOBAL, global, None));
     }
 
     fn instance(&mut self, instance: &VrrpInstance) {
@@ -250,7 +239,19 @@ impl Printer {
     }
 }
 
-fn group_entry(entry: &GroupEntry) -> String {
+/// A line of `interface_up_down_delays`.
+pub(crate) fn delay_line(delay: &InterfaceDelay) -> String {
+    format!("{} {} {}", quote(&delay.interface), delay.down, delay.up)
+}
+
+/// A line of `linkbeat_interfaces`.
+pub(crate) fn linkbeat_line(linkbeat: &LinkbeatInterface) -> String {
+    let method = linkbeat.method.as_deref().unwrap_or_default();
+    format!("{} {method}", quote(&linkbeat.interface)).trim_end().to_owned()
+}
+
+/// A line of `virtual_server_group`.
+pub(crate) fn group_entry(entry: &GroupEntry) -> String {
     use steadfast_wire::vrrp::Family;
     match entry {
         GroupEntry::Addresses { first, last, port } => {

@@ -86,7 +86,10 @@ fn a_plan_names_keyword_and_effect() {
     let mut new = read(instance("advert_int 1").replace("priority 100", "priority 150")).model;
     let plan = Plan::between(&old, &new);
     let [change] = plan.entities.as_slice() else { panic!("{plan}") };
-    assert_eq!((change.kind, change.name.as_str(), change.outcome), ("vrrp_instance", "A", Outcome::Changed));
+    assert_eq!(
+        (&*change.kind, change.name.as_str(), change.outcome),
+        ("vrrp_instance", "A", Outcome::Changed)
+    );
     assert_eq!(change.keywords.len(), 1);
     assert_eq!(change.keywords[0].keyword, "priority");
     assert_eq!(change.keywords[0].old.as_deref(), Some("100"));
@@ -126,4 +129,25 @@ fn real_servers_are_added_and_removed() {
             ("10.0.0.1 80 TCP / 10.0.0.2 80", Outcome::Removed)
         ]
     );
+}
+
+/// Whatever differs between two models is in the plan.
+#[test]
+fn no_difference_is_left_out_of_a_plan() {
+    let text = include_str!("everything.conf");
+    let whole = read(text).model;
+    let lines: Vec<&str> = text.lines().collect();
+    let mut differed = 0;
+    for left_out in 0..lines.len() {
+        if lines[left_out].contains(['{', '}']) {
+            continue;
+        }
+        let rest = lines.iter().enumerate().filter(|(number, _)| *number != left_out);
+        let rest: String = rest.map(|(_, line)| format!("{line}\n")).collect();
+        let model = read(rest).model;
+        differed += usize::from(model != whole);
+        let plan = Plan::between(&whole, &model);
+        assert_eq!(plan.is_empty(), model == whole, "without `{}`: {plan}", lines[left_out]);
+    }
+    assert!(differed > 100, "only {differed} lines made a difference");
 }

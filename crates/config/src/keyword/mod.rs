@@ -72,7 +72,7 @@ pub enum Repeat {
 }
 
 /// What changing a keyword does at a reload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reload {
     /// Nothing until the next event that uses it.

@@ -9,11 +9,13 @@ use crate::keyword::instance::INSTANCE;
 use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
 use crate::keyword::root::ROOT;
 use crate::keyword::server_readers::words_of_address;
-use crate::keyword::servers::{REAL_SERVER, VIRTUAL_SERVER};
-use crate::keyword::tracking::{SYNC_GROUP, TRACK_GROUP};
+use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
+use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::keyword::{Argument, Keyword};
-use crate::model::{Model, RealServer, ServiceTarget, VirtualServer, VrrpInstance};
-use crate::print::{arguments, is_alias};
+use crate::model::{
+    GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup, VrrpInstance,
+};
+use crate::print::{arguments, delay_line, group_entry, is_alias, linkbeat_line};
 
 pub(super) fn models(old: &Model, new: &Model) -> Plan {
     let mut plan = Plan::default();
@@ -33,6 +35,8 @@ pub(super) fn models(old: &Model, new: &Model) -> Plan {
     instances(old, new, &mut plan);
     named("vrrp_sync_group", &old.groups, &new.groups, |group| &group.name, SYNC_GROUP, &mut plan);
     static_lists(old, new, &mut plan);
+    ssl(old, new, &mut plan);
+    server_groups(old, new, &mut plan);
     servers(old, new, &mut plan);
     plan
 }
@@ -84,7 +88,14 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
     };
     let before: BTreeMap<_, _> =
         old.instances.iter().map(|instance| (identity(instance), instance)).collect();
-    let by_name: BTreeMap<_, _> = old.instances.iter().map(|instance| (&instance.name, instance)).collect();
+    let claimed: BTreeSet<_> = new.instances.iter().map(identity).collect();
+    // One that is known again by nothing but its name was given another identity.
+    let by_name: BTreeMap<_, _> = old
+        .instances
+        .iter()
+        .filter(|instance| !claimed.contains(&identity(instance)))
+        .map(|instance| (&instance.name, instance))
+        .collect();
     let mut kept: BTreeSet<&str> = BTreeSet::new();
     for instance in &new.instances {
         let earlier = before.get(&identity(instance)).or_else(|| by_name.get(&instance.name));
@@ -101,26 +112,25 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
             keywords.insert(
                 0,
                 KeywordChange {
-                    keyword: "vrrp_instance",
+                    keyword: "vrrp_instance".into(),
                     old: Some(earlier.name.to_string()),
                     new: Some(instance.name.to_string()),
                     effect: Reload::InPlace,
                 },
             );
         }
-        // Secrets are not shown.
-        let secret = |keyword, before: bool, after: bool| KeywordChange {
-            keyword,
-            old: before.then(|| "(hidden)".to_owned()),
-            new: after.then(|| "(hidden, differs)".to_owned()),
-            effect: Reload::Restart,
-        };
         if earlier.authentication != instance.authentication {
             let (before, after) = (earlier.authentication.is_some(), instance.authentication.is_some());
-            keywords.push(secret("authentication", before, after));
+            keywords.push(secret("authentication", before, after, Reload::Restart));
         }
         if earlier.auth_hmac != instance.auth_hmac {
-            keywords.push(secret("auth_hmac", earlier.auth_hmac.is_some(), instance.auth_hmac.is_some()));
+            let (before, after) = (earlier.auth_hmac.is_some(), instance.auth_hmac.is_some());
+            keywords.push(secret("auth_hmac", before, after, Reload::Restart));
+        }
+        if earlier.broken != instance.broken {
+            let reason = |instance: &VrrpInstance| instance.broken.as_deref().map(str::to_owned);
+            let (old, new) = (reason(earlier), reason(instance));
+            keywords.push(KeywordChange { keyword: "(fault)".into(), old, new, effect: Reload::Restart });
         }
         push(plan, "vrrp_instance", instance.name.to_string(), keywords);
     }
@@ -129,18 +139,85 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
     }
 }
 
+/// Secrets are not shown.
+fn secret(keyword: &'static str, before: bool, after: bool, effect: Reload) -> KeywordChange {
+    KeywordChange {
+        keyword: keyword.into(),
+        old: before.then(|| "(hidden)".to_owned()),
+        new: after.then(|| if before { "(hidden, differs)" } else { "(hidden)" }.to_owned()),
+        effect,
+    }
+}
+
 fn static_lists(old: &Model, new: &Model, plan: &mut Plan) {
     use crate::keyword::{address_readers, route_readers, rule_readers};
-    let mut list = |keyword: &'static str, old: Vec<String>, new: Vec<String>| {
-        let keywords = list_changes(keyword, Reload::Difference, &old, &new);
+    let mut list = |keyword: &'static str, effect: Reload, old: Vec<String>, new: Vec<String>| {
+        let keywords = list_changes(keyword, effect, &old, &new);
         push(plan, keyword, String::new(), keywords);
     };
     let addresses = |model: &Model| model.static_addresses.iter().map(address_readers::show_line).collect();
     let routes = |model: &Model| model.static_routes.iter().map(route_readers::show_line).collect();
     let rules = |model: &Model| model.static_rules.iter().map(rule_readers::show_line).collect();
-    list("static_ipaddress", addresses(old), addresses(new));
-    list("static_routes", routes(old), routes(new));
-    list("static_rules", rules(old), rules(new));
+    list("static_ipaddress", Reload::Difference, addresses(old), addresses(new));
+    list("static_routes", Reload::Difference, routes(old), routes(new));
+    list("static_rules", Reload::Difference, rules(old), rules(new));
+    let delays = |model: &Model| model.interface_delays.iter().map(delay_line).collect();
+    list("interface_up_down_delays", Reload::InPlace, delays(old), delays(new));
+    let polled = |model: &Model| model.linkbeat_interfaces.iter().map(linkbeat_line).collect();
+    list("linkbeat_interfaces", Reload::Restart, polled(old), polled(new));
+    let paced = |model: &Model| model.garp_groups.iter().map(one_line).collect();
+    list("garp_group", Reload::InPlace, paced(old), paced(new));
+}
+
+/// A block that has no name, on one line.
+fn one_line(group: &GarpGroup) -> String {
+    let shown = GARP_GROUP.iter().flat_map(|keyword| {
+        let name = keyword.entry.name;
+        arguments(keyword, group)
+            .into_iter()
+            .map(move |words| format!("{name} {}", lines_of(&[words]).join(" ")))
+    });
+    shown.collect::<Vec<_>>().join(", ")
+}
+
+fn ssl(old: &Model, new: &Model, plan: &mut Plan) {
+    if old.ssl == new.ssl {
+        return;
+    }
+    let (before, after) = match (&old.ssl, &new.ssl) {
+        (Some(before), Some(after)) => (before, after),
+        (before, _) => {
+            let outcome = if before.is_none() { Outcome::Added } else { Outcome::Removed };
+            return whole(plan, "SSL", "", outcome);
+        }
+    };
+    let conceal = |ssl: &Ssl| Ssl { password: None, ..ssl.clone() };
+    let mut keywords = keyword_changes(SSL, &conceal(before), &conceal(after));
+    if before.password != after.password {
+        let (had, has) = (before.password.is_some(), after.password.is_some());
+        keywords.push(secret("password", had, has, Reload::Restart));
+    }
+    push(plan, "SSL", String::new(), keywords);
+}
+
+fn server_groups(old: &Model, new: &Model, plan: &mut Plan) {
+    let lines = |group: &VirtualServerGroup| group.entries.iter().map(group_entry).collect::<Vec<_>>();
+    let groups = |model: &Model| -> BTreeMap<String, Vec<String>> {
+        model.virtual_server_groups.iter().map(|group| (group.name.to_string(), lines(group))).collect()
+    };
+    let (before, after) = (groups(old), groups(new));
+    for (name, entries) in &after {
+        match before.get(name) {
+            None => whole(plan, "virtual_server_group", name, Outcome::Added),
+            Some(earlier) => {
+                let keywords = list_changes("virtual_server_group", Reload::Difference, earlier, entries);
+                push(plan, "virtual_server_group", name.clone(), keywords);
+            }
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        whole(plan, "virtual_server_group", name, Outcome::Removed);
+    }
 }
 
 fn target_name(server: &VirtualServer) -> String {
@@ -191,7 +268,7 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
                 if earlier.checkers != server.checkers {
                     let count = |server: &RealServer| Some(format!("{} checkers", server.checkers.len()));
                     keywords.push(KeywordChange {
-                        keyword: "checkers",
+                        keyword: "checkers".into(),
                         old: count(earlier),
                         new: count(server),
                         effect: Reload::Difference,
@@ -221,7 +298,7 @@ fn keyword_changes<T>(keywords: &'static [Keyword<T>], old: &T, new: &T) -> Vec<
             continue;
         }
         let text = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));
-        changes.push(KeywordChange { keyword: name, old: text(before), new: text(after), effect });
+        changes.push(KeywordChange { keyword: name.into(), old: text(before), new: text(after), effect });
     }
     changes
 }
@@ -243,16 +320,24 @@ fn list_changes(keyword: &'static str, effect: Reload, old: &[String], new: &[St
     let removed = old.iter().filter(|line| !after.contains(line));
     let added = new.iter().filter(|line| !before.contains(line));
     let change = |old: Option<&String>, new: Option<&String>| KeywordChange {
-        keyword,
+        keyword: keyword.into(),
         old: old.cloned(),
         new: new.cloned(),
         effect,
     };
-    removed.map(|line| change(Some(line), None)).chain(added.map(|line| change(None, Some(line)))).collect()
+    let moved =
+        removed.map(|line| change(Some(line), None)).chain(added.map(|line| change(None, Some(line))));
+    let changes: Vec<KeywordChange> = moved.collect();
+    if changes.is_empty() && old != new { vec![change(None, None)] } else { changes }
 }
 
 fn whole(plan: &mut Plan, kind: &'static str, name: &str, outcome: Outcome) {
-    plan.entities.push(EntityChange { kind, name: name.to_owned(), outcome, keywords: Vec::new() });
+    plan.entities.push(EntityChange {
+        kind: kind.into(),
+        name: name.to_owned(),
+        outcome,
+        keywords: Vec::new(),
+    });
 }
 
 fn push(plan: &mut Plan, kind: &'static str, name: String, keywords: Vec<KeywordChange>) {
@@ -267,5 +352,5 @@ fn push(plan: &mut Plan, kind: &'static str, name: String, keywords: Vec<Keyword
     } else {
         Outcome::Changed
     };
-    plan.entities.push(EntityChange { kind, name, outcome, keywords });
+    plan.entities.push(EntityChange { kind: kind.into(), name, outcome, keywords });
 }

@@ -3,23 +3,25 @@
 mod compare;
 mod text;
 
-use serde::Serialize;
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
 
 pub use crate::keyword::Reload;
 use crate::model::Model;
 
 /// All changes from one model to another, in the order of the newer one.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     /// Entities that differ.
     pub entities: Vec<EntityChange>,
 }
 
 /// One entity that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EntityChange {
     /// Its kind: the keyword of its block, or `global_defs`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// Its name; empty where there is only one.
     pub name: String,
     /// What becomes of it.
@@ -29,7 +31,7 @@ pub struct EntityChange {
 }
 
 /// What becomes of an entity.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It did not exist.
@@ -45,11 +47,11 @@ pub enum Outcome {
 }
 
 /// One keyword that differs.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct KeywordChange {
     /// The keyword.
-    pub keyword: &'static str,
-    /// What was written behind it, or in its list.
+    pub keyword: Cow<'static, str>,
+    /// What was written behind it, or in its list. Both `None`: the same lines in another order.
     pub old: Option<String>,
     /// What is written there.
     pub new: Option<String>,
@@ -71,6 +73,12 @@ impl Plan {
     /// Whether the reload is refused because something needs a restart of the daemon.
     pub fn is_refused(&self) -> bool {
         self.entities.iter().any(|entity| entity.outcome == Outcome::Refused)
+    }
+
+    /// The keywords that only a restart of the daemon can change.
+    pub fn refused_keywords(&self) -> impl Iterator<Item = &str> {
+        let changes = self.entities.iter().flat_map(|entity| &entity.keywords);
+        changes.filter(|change| change.effect == Reload::Refused).map(|change| &*change.keyword)
     }
 
     /// As JSON.

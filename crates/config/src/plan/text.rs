@@ -41,7 +41,7 @@ impl fmt::Display for KeywordChange {
             (Some(old), Some(new)) => write!(f, "{} {} -> {}", self.keyword, shown(old), shown(new))?,
             (Some(old), None) => write!(f, "{} - {}", self.keyword, shown(old))?,
             (None, Some(new)) => write!(f, "{} + {}", self.keyword, shown(new))?,
-            (None, None) => write!(f, "{}", self.keyword)?,
+            (None, None) => write!(f, "{} in another order", self.keyword)?,
         }
         let effect = match self.effect {
             Reload::NextUse => "from its next use",
