@@ -2,13 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Site, Weight};
 use crate::value::{Interval, Name};
 
 /// Who hears of a session.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum BfdReports {
     /// VRRP and checkers.
@@ -21,7 +22,7 @@ pub enum BfdReports {
 }
 
 /// `bfd_instance` (RFC 5880, RFC 5881, RFC 5883).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BfdInstance {
     /// Its name, at most 31 characters.
     pub name: Name,

@@ -2,13 +2,14 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Script, Site};
 use crate::value::{Interval, Name, Text};
 
 /// A check with what all kinds have in common, inheritance applied.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checker {
     /// Where it is defined.
     #[serde(skip)]
@@ -52,7 +53,7 @@ impl Checker {
 }
 
 /// Where a check connects and whence.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Connection {
     /// Address; the real server's without it.
     pub address: Option<IpAddr>,
@@ -69,7 +70,7 @@ pub struct Connection {
 }
 
 /// The kinds of checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// `TCP_CHECK`: connect.
@@ -93,7 +94,7 @@ pub enum CheckKind {
 }
 
 /// `MISC_CHECK`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct MiscCheck {
     /// The program.
     pub script: Script,
@@ -104,7 +105,7 @@ pub struct MiscCheck {
 }
 
 /// `FILE_CHECK`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FileCheck {
     /// Name of the `track_file`.
     pub track_file: Name,
@@ -115,7 +116,7 @@ pub struct FileCheck {
 }
 
 /// Request version.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum HttpProtocol {
     /// 1.0
     #[default]
@@ -130,7 +131,7 @@ pub enum HttpProtocol {
 }
 
 /// `HTTP_GET` or `SSL_GET`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpCheck {
     /// TLS.
     pub tls: bool,
@@ -151,7 +152,7 @@ pub struct HttpCheck {
 }
 
 /// One page.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HttpUrl {
     /// Request target.
     pub path: Text,
@@ -178,7 +179,7 @@ pub struct HttpUrl {
 }
 
 /// `DNS_CHECK`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct DnsCheck {
     /// Query type, upper case.
     pub query_type: Text,
@@ -187,7 +188,7 @@ pub struct DnsCheck {
 }
 
 /// `UDP_CHECK`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UdpCheck {
     /// Datagram; `None` is a fixed text.
     pub payload: Option<Vec<u8>>,
@@ -208,7 +209,7 @@ impl Default for DnsCheck {
 }
 
 /// `SSL`: material for TLS.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ssl {
     /// Passphrase of the key.
     pub password: Option<Text>,

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Version;
 
@@ -9,7 +10,7 @@ use super::{Account, Script};
 use crate::value::{Interval, Name, Text};
 
 /// `global_defs` and the global keywords outside of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Global {
     /// Name of this daemon among several on the machine.
     pub instance: Option<Name>,
@@ -70,6 +71,7 @@ pub struct Global {
     /// Default of instances.
     pub v3_checksum_as_v2: bool,
     /// Default version of IPv4 instances.
+    #[schemars(with = "super::schema::Version")]
     pub vrrp_version: Version,
     /// Default multicast group, IPv4.
     pub multicast_group4: Ipv4Addr,
@@ -273,7 +275,7 @@ impl Default for Global {
 }
 
 /// Scheduling of one of the processes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessSettings {
     /// Its name.
     pub name: Option<Text>,
@@ -303,12 +305,12 @@ impl Default for ProcessSettings {
 }
 
 /// Processor numbers; empty is all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Affinity(pub Vec<u32>);
 
 /// Alert mail.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Mail {
     /// Recipients.
     pub to: Vec<Text>,
@@ -353,7 +355,7 @@ impl Default for Mail {
 }
 
 /// Timing of gratuitous ARP and unsolicited neighbour advertisements.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Announce {
     /// Second block this long after becoming master; zero for none.
     pub master_delay: Interval,
@@ -383,7 +385,7 @@ impl Default for Announce {
 }
 
 /// Periodic announcements on interfaces other than the one of the adverts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ExtraAnnounce {
     /// Their period; zero switches them off.
     pub interval: Interval,
@@ -392,7 +394,7 @@ pub struct ExtraAnnounce {
 }
 
 /// Packet filters.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Firewall {
     /// iptables chains.
     pub iptables: Option<IpTables>,
@@ -415,7 +417,7 @@ pub struct Firewall {
 }
 
 /// iptables chains.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct IpTables {
     /// For what arrives.
     pub input_chain: Text,
@@ -424,7 +426,7 @@ pub struct IpTables {
 }
 
 /// A FIFO of notifications.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Fifo {
     /// Its path; empty while only the script is given.
     pub path: Text,
@@ -435,7 +437,7 @@ pub struct Fifo {
 }
 
 /// SNMP.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Snmp {
     /// AgentX socket.
     pub socket: Option<Text>,
@@ -456,7 +458,7 @@ pub struct Snmp {
 }
 
 /// What to do with the IPVS table at stop.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LvsFlushOnStop {
     /// Remove what was configured.
@@ -469,7 +471,7 @@ pub enum LvsFlushOnStop {
 }
 
 /// IPVS connection synchronisation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LvsSyncDaemon {
     /// Interface of its packets.
     pub interface: Name,
@@ -488,7 +490,7 @@ pub struct LvsSyncDaemon {
 }
 
 /// Receive buffer of a socket.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct BufferPolicy {
     /// Size, bytes.
     pub bytes: Option<u32>,
@@ -497,7 +499,7 @@ pub struct BufferPolicy {
 }
 
 /// How the configuration is read again.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ReloadSettings {
     /// Test before every reload; log of the test.
     pub check_config: Option<Text>,

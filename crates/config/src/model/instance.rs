@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 
@@ -10,7 +11,7 @@ use super::{Announce, ExtraAnnounce, Route, Rule, Script, Site, Tracks, VirtualA
 use crate::value::{Interval, Name, Text};
 
 /// `vrrp_instance`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VrrpInstance {
     /// Its name.
     pub name: Name,
@@ -22,12 +23,16 @@ pub struct VrrpInstance {
     /// VRF of an instance without interface.
     pub vrf: Option<Name>,
     /// Virtual router identifier.
+    #[schemars(with = "std::num::NonZeroU8")]
     pub virtual_router_id: Vrid,
     /// Address family, given or deduced from addresses.
+    #[schemars(with = "super::schema::Family")]
     pub family: Family,
     /// Protocol version, given or deduced from the family and `vrrp_version`.
+    #[schemars(with = "super::schema::Version")]
     pub version: Version,
     /// Base priority.
+    #[schemars(with = "std::num::NonZeroU8")]
     pub priority: Priority,
     /// Wanted state at start is MASTER.
     pub initial_master: bool,
@@ -206,7 +211,7 @@ impl VrrpInstance {
 }
 
 /// One unicast peer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct UnicastPeer {
     /// Its address.
     pub address: IpAddr,
@@ -217,7 +222,7 @@ pub struct UnicastPeer {
 }
 
 /// Programs told of the transitions of an instance or group.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Notify {
     /// On entering BACKUP.
     pub backup: Option<Box<Script>>,
@@ -236,7 +241,7 @@ pub struct Notify {
 }
 
 /// Kind of authentication (RFC 2338 section 5.3.6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum AuthType {
     /// A password in clear.
     #[serde(rename = "PASS")]
@@ -247,7 +252,7 @@ pub enum AuthType {
 }
 
 /// `authentication` in effect.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Authentication {
     /// Its kind.
     pub kind: AuthType,
@@ -256,7 +261,7 @@ pub struct Authentication {
 }
 
 /// Signing and acceptance of the authenticated trailer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum HmacMode {
     /// Sign, require.
@@ -269,7 +274,7 @@ pub enum HmacMode {
 }
 
 /// `auth_hmac`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct AuthHmac {
     /// Keys by id.
     pub keys: Vec<HmacKey>,
@@ -284,7 +289,7 @@ pub struct AuthHmac {
 }
 
 /// A shared secret of `auth_hmac`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct HmacKey {
     /// Its id.
     pub id: u8,
@@ -293,7 +298,7 @@ pub struct HmacKey {
 }
 
 /// `use_vmac`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Vmac {
     /// Name of the interface; made from the prefix and the VRID otherwise.
     pub name: Option<Name>,
@@ -306,7 +311,7 @@ pub struct Vmac {
 }
 
 /// Mode of an ipvlan interface.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum IpvlanMode {
     /// Siblings talk directly.
@@ -319,7 +324,7 @@ pub enum IpvlanMode {
 }
 
 /// `use_ipvlan`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ipvlan {
     /// Name of the interface.
     pub name: Option<Name>,

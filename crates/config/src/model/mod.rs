@@ -10,10 +10,13 @@ mod checker;
 mod global;
 mod instance;
 mod route;
+mod schema;
 mod script;
+mod secrets;
 mod server;
 mod track;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Lifetime, Scope, VirtualAddress};
@@ -31,6 +34,7 @@ pub use instance::{
     VrrpInstance,
 };
 pub use route::{Encapsulation, NextHop, Route, Rule};
+pub use schema::schema;
 pub use script::{Account, Script, VrrpScript};
 pub use server::{
     CheckDefaults, Forwarding, ForwardingMethod, GroupEntry, RealServer, ServerAddress, ServiceTarget,
@@ -42,7 +46,7 @@ use crate::span::Span;
 use crate::value::{Interval, Name};
 
 /// A whole configuration in effect.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Model {
     /// Settings of the daemon and defaults of everything below.
     pub global: Global,
@@ -113,7 +117,7 @@ impl PartialEq for Site {
 impl Eq for Site {}
 
 /// Instances that static addresses, routes and rules can follow.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrackGroup {
     /// Its name.
     pub name: Name,
@@ -125,7 +129,7 @@ pub struct TrackGroup {
 }
 
 /// Interfaces that share the pacing of gratuitous ARP and neighbour advertisements.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct GarpGroup {
     /// Where it is defined.
     #[serde(skip)]
@@ -139,7 +143,7 @@ pub struct GarpGroup {
 }
 
 /// Debounce of one interface's link state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct InterfaceDelay {
     /// The interface.
     pub interface: Name,
@@ -153,7 +157,7 @@ pub struct InterfaceDelay {
 }
 
 /// An interface polled for its link state.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LinkbeatInterface {
     /// The interface.
     pub interface: Name,

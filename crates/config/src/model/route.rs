@@ -4,6 +4,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Family;
 
@@ -11,7 +12,7 @@ use super::Site;
 use crate::value::{Name, Text};
 
 /// A light-weight tunnel: its kind and the options as written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Encapsulation {
     /// `ip`, `ip6`, `mpls` or `ila`.
     pub kind: Text,
@@ -20,12 +21,13 @@ pub struct Encapsulation {
 }
 
 /// A line of `virtual_routes` or `static_routes`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Route {
     /// Where the line stands.
     #[serde(skip)]
     pub site: Site,
     /// Address family.
+    #[schemars(with = "super::schema::Family")]
     pub family: Family,
     /// Destination; `None` is the default route.
     pub destination: Option<(IpAddr, u8)>,
@@ -69,7 +71,7 @@ impl Default for Route {
 }
 
 /// One way of a multipath route.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct NextHop {
     /// Gateway.
     pub via: Option<IpAddr>,
@@ -86,12 +88,13 @@ pub struct NextHop {
 }
 
 /// A line of `virtual_rules` or `static_rules`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Rule {
     /// Where the line stands.
     #[serde(skip)]
     pub site: Site,
     /// Address family.
+    #[schemars(with = "super::schema::Family")]
     pub family: Family,
     /// Source selector; `None` is any.
     pub from: Option<(IpAddr, u8)>,

@@ -1,12 +1,13 @@
 //! Programs that the daemon runs.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::Site;
 use crate::value::{Interval, Name, Text};
 
 /// The account a program runs as.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Account {
     /// Name or number of the user.
     pub user: Name,
@@ -17,7 +18,7 @@ pub struct Account {
 }
 
 /// A command with its account.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Script {
     /// The program and its arguments, split; never empty.
     pub words: Vec<Text>,
@@ -36,7 +37,7 @@ impl Script {
 }
 
 /// `vrrp_script`: a check that is run periodically.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VrrpScript {
     /// Its name.
     pub name: Name,

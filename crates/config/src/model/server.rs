@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Family;
 
@@ -9,7 +10,7 @@ use super::{Checker, Script, Site};
 use crate::value::{Interval, Name, Text};
 
 /// Address and port; port 0 is none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 pub struct ServerAddress {
     /// The address.
     pub address: IpAddr,
@@ -18,7 +19,7 @@ pub struct ServerAddress {
 }
 
 /// What a virtual server serves.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ServiceTarget {
     /// One address and port.
@@ -30,7 +31,7 @@ pub enum ServiceTarget {
 }
 
 /// Transport protocol of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Transport {
     /// TCP.
@@ -42,7 +43,7 @@ pub enum Transport {
 }
 
 /// How packets reach a real server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Forwarding {
     /// Address translation.
@@ -55,7 +56,7 @@ pub enum Forwarding {
 }
 
 /// Encapsulation of a tunnel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TunnelKind {
     /// IP in IP.
@@ -68,7 +69,7 @@ pub enum TunnelKind {
 }
 
 /// Checksum of a tunnel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TunnelChecksum {
     /// None.
@@ -81,7 +82,7 @@ pub enum TunnelChecksum {
 }
 
 /// Forwarding with its tunnel options.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ForwardingMethod {
     /// The method.
     pub method: Forwarding,
@@ -94,7 +95,7 @@ pub struct ForwardingMethod {
 }
 
 /// Defaults of the checkers of a virtual or real server.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct CheckDefaults {
     /// Extra attempts before a checker has failed.
     pub retry: Option<u32>,
@@ -109,7 +110,7 @@ pub struct CheckDefaults {
 }
 
 /// `virtual_server`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VirtualServer {
     /// What it serves.
     pub target: ServiceTarget,
@@ -117,6 +118,7 @@ pub struct VirtualServer {
     #[serde(skip)]
     pub site: Site,
     /// Address family.
+    #[schemars(with = "super::schema::Family")]
     pub family: Family,
     /// Transport protocol; `None` for marks.
     pub protocol: Option<Transport>,
@@ -169,7 +171,7 @@ pub struct VirtualServer {
 }
 
 /// Server used while quorum is lost.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SorryServer {
     /// Address and port.
     pub address: ServerAddress,
@@ -180,7 +182,7 @@ pub struct SorryServer {
 }
 
 /// `real_server`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
     /// Address and port.
     pub address: ServerAddress,
@@ -278,7 +280,7 @@ impl RealServer {
 }
 
 /// `virtual_server_group`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VirtualServerGroup {
     /// Its name.
     pub name: Name,
@@ -290,7 +292,7 @@ pub struct VirtualServerGroup {
 }
 
 /// An entry of a `virtual_server_group`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GroupEntry {
     /// Addresses from the first to the last, one port.
@@ -307,6 +309,7 @@ pub enum GroupEntry {
         /// The mark.
         mark: u32,
         /// Its family, if told.
+        #[schemars(with = "Option<super::schema::Family>")]
         family: Option<Family>,
     },
 }

@@ -1,5 +1,6 @@
 //! What instances and sync groups follow.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::instance::Notify;
@@ -7,7 +8,7 @@ use super::{Script, Site};
 use crate::value::{Interval, Name, Text};
 
 /// What the state of a tracked object does to the priority.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Weight {
     /// Zero: FAULT while bad. Positive: added while good. Negative: added while bad.
     pub value: i16,
@@ -21,7 +22,7 @@ impl Weight {
 }
 
 /// One entry of a track list, the weight of its definition filled in where the entry has none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tracked {
     /// Name of the interface, script, file, process set or BFD session.
     pub name: Name,
@@ -33,7 +34,7 @@ pub struct Tracked {
 }
 
 /// Everything that one instance or group follows.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Tracks {
     /// `track_interface`.
     pub interfaces: Vec<Tracked>,
@@ -48,7 +49,7 @@ pub struct Tracks {
 }
 
 /// `track_file`: a file that holds an integer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrackFile {
     /// Its name.
     pub name: Name,
@@ -79,7 +80,7 @@ impl Default for TrackFile {
 }
 
 /// How the arguments of a process are compared.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum ParameterMatch {
     /// Not at all.
@@ -94,7 +95,7 @@ pub enum ParameterMatch {
 }
 
 /// `vrrp_track_process`: a set of processes that is counted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct TrackProcess {
     /// Its name.
     pub name: Name,
@@ -140,7 +141,7 @@ impl Default for TrackProcess {
 }
 
 /// `vrrp_sync_group`: instances that change state together.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VrrpSyncGroup {
     /// Its name.
     pub name: Name,
