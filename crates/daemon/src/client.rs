@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::record::Record;
-use crate::report::{Answer, Request, Status};
+use crate::report::{Answer, PlanReport, Request, Status};
 
 /// Longest request line, its newline included, that a daemon has to read.
 pub const REQUEST_BYTES_MAX: usize = 4096;
@@ -126,7 +126,22 @@ impl Client {
         match self.answer()? {
             Answer::Status(status) => Ok(*status),
             Answer::Error(reason) => Err(ClientError::Declined(reason)),
-            Answer::Event(_) | Answer::End => Err(ClientError::Unexpected { expected: "a status" }),
+            _ => Err(ClientError::Unexpected { expected: "a status" }),
+        }
+    }
+
+    /// What a reload would do if the file of this absolute path, as the daemon sees it, were the
+    /// configuration.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting; [`ClientError::Declined`] for who has not the
+    /// daemon's rights.
+    pub fn plan(&mut self, path: &str) -> Result<PlanReport, ClientError> {
+        self.ask(&Request::Plan { path: path.to_owned() })?;
+        match self.answer()? {
+            Answer::Plan(report) => Ok(*report),
+            Answer::Error(reason) => Err(ClientError::Declined(reason)),
+            _ => Err(ClientError::Unexpected { expected: "a plan" }),
         }
     }
 
@@ -186,7 +201,7 @@ impl Iterator for Events {
             // A follower hears of the daemon's end by nothing else.
             Err(ClientError::HungUp) if self.follow && self.client.line.is_empty() => None,
             Ok(Answer::Error(reason)) => Some(Err(ClientError::Declined(reason))),
-            Ok(Answer::Status(_)) => Some(Err(ClientError::Unexpected { expected: "an event" })),
+            Ok(_) => Some(Err(ClientError::Unexpected { expected: "an event" })),
             Err(error) => Some(Err(error)),
         };
         self.over = true;

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_config::Plan;
 use steadfast_vrrp::{Cause, State};
 
 use crate::message::WorkerStatus;
@@ -22,6 +23,12 @@ pub enum Request {
         /// Stay and send what happens from now on.
         follow: bool,
     },
+    /// Answered by one [`Answer::Plan`]: what a reload would do if this file were the configuration.
+    /// The daemon reads the file with its own rights, so only who has those may ask.
+    Plan {
+        /// Absolute path of the file.
+        path: String,
+    },
 }
 
 /// An answer on the control socket: one line of JSON.
@@ -30,12 +37,25 @@ pub enum Request {
 pub enum Answer {
     /// How things are.
     Status(Box<Status>),
+    /// What a reload would do.
+    Plan(Box<PlanReport>),
     /// Something that happened.
     Event(Box<Record>),
     /// Nothing more follows.
     End,
     /// The request could not be answered: why, and what to do.
     Error(String),
+}
+
+/// What a reload with another file would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// Why the reload would be refused; then nothing at all would change.
+    pub refused: Option<String>,
+    /// What is to be said about the file, a line each.
+    pub diagnostics: Vec<String>,
+    /// What would change.
+    pub plan: Plan,
 }
 
 /// The daemon at one moment.

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
+use std::os::fd::AsFd;
 
 use crate::error::{Errno, Error, Result};
 
@@ -20,6 +21,16 @@ pub struct User {
     pub uid: u32,
     /// Primary group.
     pub gid: u32,
+}
+
+/// The user id of whoever connected to this end of a Unix socket, as it was when they did.
+///
+/// # Errors
+/// When it is no connected Unix socket.
+pub fn peer_uid(socket: impl AsFd) -> Result<u32> {
+    let credentials = rustix::net::sockopt::socket_peercred(socket)
+        .map_err(|errno| Error::new("ask who is connected", errno))?;
+    Ok(credentials.uid.as_raw())
 }
 
 /// Finds a user by name; `None` if there is none. May ask the network (NSS): not for timing threads.

@@ -188,19 +188,19 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_version" Argument::unsigned(2, 3) => at!(vrrp_version), Last, Restart;
         "2",
         "Default protocol version for IPv4 instances.";
-    "vrrp_iptables" Grammar("[INCHAIN [OUTCHAIN]] (names shorter than the kernel limit, must differ)") => with!(read_iptables, show_iptables), First, Refused, Firewall;
+    "vrrp_iptables" Grammar("[INCHAIN [OUTCHAIN]] (names shorter than the kernel limit, must differ)") => with!(read_iptables, show_iptables), First, StartOnly, Firewall;
         "not used; no argument means INPUT OUTPUT",
         "Use iptables for the firewall rules; in builds with only nftables the word selects the nftables table and reports an error.";
-    "vrrp_ipsets" Grammar("[SET4 [SET6 [SETIF6 [IGMP [MLD [ND]]]]]]") => with!(read_ipsets, show_ipsets), Last, Refused, Firewall;
+    "vrrp_ipsets" Grammar("[SET4 [SET6 [SETIF6 [IGMP [MLD [ND]]]]]]") => with!(read_ipsets, show_ipsets), Last, StartOnly, Firewall;
         "names keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when vrrp_iptables is used",
         "Set names used with iptables; no argument disables ipsets; omitted names are derived; all must differ.";
     "nftables" OptionalText => with!(read_nftables, show_nftables), First, Refused, Firewall;
         "not used; no argument means keepalived",
         "Use nftables with this table name for VRRP firewall rules.";
-    "nftables_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.nftables_priority), Last, Refused, Firewall;
+    "nftables_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.nftables_priority), Last, StartOnly, Firewall;
         "-1",
         "Priority of the VRRP nftables chains.";
-    "nftables_ifindex" Flag => at!(firewall.nftables_by_index), Last, Refused, Firewall;
+    "nftables_ifindex" Flag => at!(firewall.nftables_by_index), Last, StartOnly, Firewall;
         "off (match by name)",
         "Match interfaces by index in nftables sets.";
     "vrrp_check_unicast_src" Flag => at!(check_unicast_source), Last, InPlace;
@@ -233,13 +233,13 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "nftables_ipvs" OptionalText => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
         "not used; no argument means keepalived_ipvs",
         "Implement virtual server groups with nftables marks instead of one IPVS service per address.";
-    "nftables_ipvs_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.ipvs_priority), Last, Refused, Firewall;
+    "nftables_ipvs_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.ipvs_priority), Last, StartOnly, Firewall;
         "-1",
         "Priority of the IPVS nftables chains.";
-    "nftables_ipvs_start_fwmark" Argument::unsigned(1, 4294967295) => at!(firewall.ipvs_start_mark), Last, Refused, Firewall;
+    "nftables_ipvs_start_fwmark" Argument::unsigned(1, 4294967295) => at!(firewall.ipvs_start_mark), Last, StartOnly, Firewall;
         "1000",
         "First firewall mark to allocate.";
-    "nftables_counters" Flag => at!(firewall.nftables_counters), Last, Refused, Firewall;
+    "nftables_counters" Flag => at!(firewall.nftables_counters), Last, StartOnly, Firewall;
         "off",
         "Add counters to generated nftables rules.";
     "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace, Fifos;

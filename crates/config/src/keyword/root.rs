@@ -16,15 +16,15 @@ pub static ROOT: &[Keyword<Global>] = keywords! {
     "net_namespace_ipvs" OptionalText => at!(net_namespace_ipvs), First, Refused, Namespaces;
         "same namespace as the daemon",
         "Namespace used for talking to IPVS; without a name the initial (default) namespace is used; cannot change on reload.";
-    "namespace_with_ipsets" Flag => at!(namespace_with_ipsets), Last, Refused, Namespaces;
+    "namespace_with_ipsets" Flag => at!(namespace_with_ipsets), Last, StartOnly, Namespaces;
         "off",
         "Permit ipsets together with a network namespace on kernels too old (before 3.13) to isolate them.";
     "use_pid_dir" Flag => at!(use_pid_dir), Last, StartOnly;
         "off (implied by instance or net_namespace)",
         "Put pid files and related run files in the keepalived sub-directory of the run directory.";
-    "instance" Text => at!(instance), First, StartOnly;
+    "instance" Text => at!(instance), First, Refused;
         "none",
-        "Names this daemon instance: used in pid file names, syslog idents, dump names; implies use_pid_dir; ignored on reload.";
+        "Names this daemon instance: used in pid file names, syslog idents, dump names; implies use_pid_dir; cannot change on reload.";
     "child_wait_time" Argument::seconds(0, 4294967295) => at!(child_wait), Last, NextUse;
         "5 s (see file/exit notes)",
         "How long the parent waits for its children to end when it is stopping.";

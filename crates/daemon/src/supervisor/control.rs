@@ -10,6 +10,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
 use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::user;
 
 use crate::record::Record;
 use crate::report::{Answer, Request};
@@ -131,6 +132,12 @@ impl Control {
             client.queue(answer);
             self.flush(id, poller, token_base);
         }
+    }
+
+    /// Whether a client has the daemon's own rights, and not only those of the control group.
+    pub(crate) fn is_trusted(&self, id: ClientId) -> bool {
+        let uid = self.clients.get(&id).and_then(|client| user::peer_uid(&client.stream).ok());
+        uid.is_some_and(|uid| uid == 0 || uid == user::own_ids().0)
     }
 
     /// Sends every further event to this client.

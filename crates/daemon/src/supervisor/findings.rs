@@ -45,6 +45,11 @@ impl Report {
         }
     }
 
+    /// For whoever asked: a line each.
+    pub(super) fn into_lines(self) -> Vec<String> {
+        self.lines.into_iter().map(|(_, line)| line).collect()
+    }
+
     /// Appends everything to the log that `reload_check_config` names.
     ///
     /// # Errors

@@ -40,7 +40,30 @@ fn switch(on: bool) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use steadfast_config::keyword::{Reload, table};
+
     use super::*;
+
+    #[test]
+    fn the_keyword_table_names_the_same_keywords() {
+        let mut after = Global::default();
+        after.net_namespace = Some("blue".into());
+        after.net_namespace_ipvs = Some("".into());
+        after.instance = Some("one".into());
+        after.firewall.nftables_table = Some("t".into());
+        after.firewall.ipvs_table = Some("u".into());
+        after.reload.temporary_dir = Some("/tmp".into());
+        after.disable_local_igmp = true;
+        let reason = forbidden(&Global::default(), &after, false).unwrap();
+        let listed = reason.trim_start_matches("only a restart can change ");
+        let named: BTreeSet<&str> =
+            listed.split(", ").map(|change| change.split(' ').next().unwrap()).collect();
+        let refused: BTreeSet<&str> =
+            table().filter(|row| row.entry.reload == Reload::Refused).map(|row| row.entry.name).collect();
+        assert_eq!(named, refused);
+    }
 
     #[test]
     fn each_of_them_is_named_with_both_values() {

@@ -9,6 +9,7 @@ mod fixed;
 mod hooks;
 mod journal;
 mod notify;
+mod planning;
 mod programs;
 mod reload;
 mod runner;
@@ -23,6 +24,7 @@ mod stop;
 mod worker;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -452,6 +454,7 @@ impl Supervisor {
         let Some(control) = &mut self.control else { return };
         for request in control.ready(client, &self.poller, CLIENTS) {
             match request {
+                Request::Plan { path } => self.send_plan(client, Path::new(&path)),
                 Request::Status => self.ask_worker(status::Purpose::Client(client)),
                 Request::Events { follow } => self.send_events(client, follow),
             }
@@ -485,8 +488,6 @@ fn moment() -> Moment {
 
 #[cfg(test)]
 mod tests {
-    use std::path::Path;
-
     use steadfast_config::{AnyMachine, Files, LoadOptions, load};
 
     use super::*;

@@ -56,7 +56,7 @@ impl Supervisor {
         }
         self.notifier.reloading();
         self.put_marker();
-        let loaded = match start::read(&self.options) {
+        let loaded = match start::read(&self.options, &self.options.configuration) {
             Ok((loaded, report)) => self.accept(loaded, &report),
             Err(reason) => self.refuse(&reason),
         };
@@ -126,13 +126,7 @@ impl Supervisor {
 
     /// A configuration without errors and without changes that a running daemon cannot follow.
     fn accept(&mut self, loaded: Loaded, report: &Report) -> Option<Loaded> {
-        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Gravity::Error).count();
-        let told = self.options.namespace.is_some();
-        let reason = if errors > 0 || loaded.start_status().is_err() {
-            Some(format!("{} has {}", self.options.configuration.display(), count(errors, "error")))
-        } else {
-            fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
-        };
+        let reason = self.reason_to_refuse(&self.options.configuration, &loaded);
         report.tell(&mut self.journal);
         let Some(reason) = reason else { return Some(loaded) };
         if let Some(log) = self.loaded.global.reload.check_config.as_deref().map(Path::new)
@@ -143,6 +137,16 @@ impl Supervisor {
             self.journal.line(Severity::Warning, &message);
         }
         self.refuse(&reason)
+    }
+
+    /// Why `loaded`, read from `file`, would not be put in force, if it would not.
+    pub(super) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<String> {
+        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Gravity::Error).count();
+        if errors > 0 || loaded.start_status().is_err() {
+            return Some(format!("{} has {}", file.display(), count(errors, "error")));
+        }
+        let told = self.options.namespace.is_some();
+        fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
     }
 
     /// Always `None`: nothing is put in force.

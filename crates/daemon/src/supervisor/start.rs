@@ -35,16 +35,16 @@ pub fn run(options: Options) -> u8 {
     }
 }
 
-/// Reads the configuration, and what is to be said about it.
+/// Reads a configuration, and what is to be said about it.
 ///
 /// # Errors
 /// In words, when the machine cannot be asked about its interfaces.
-pub(super) fn read(options: &Options) -> Result<(Loaded, Report), String> {
+pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), String> {
     let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
     let load_options =
         LoadOptions { mode: Mode::Run, check_includes: options.strict_includes, ..LoadOptions::default() };
-    let loaded = load(&source, &options.configuration, &machine, &load_options);
+    let loaded = load(&source, file, &machine, &load_options);
     let report = Report::of(&loaded);
     Ok((loaded, report))
 }
@@ -58,7 +58,7 @@ fn prepare(options: Options) -> Result<Supervisor, u8> {
     if let Some(name) = &options.namespace {
         enter(name)?;
     }
-    let (loaded, report) = read(&options).map_err(complain)?;
+    let (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
     let mut journal = Journal::new(Log::open(&options, "Keepalived"));
     report.tell_start(&mut journal, loaded.start_status().is_err());
     loaded.start_status()?;

@@ -1,6 +1,7 @@
 //! Who asked how things are, and putting the answer together.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -147,7 +148,7 @@ impl Supervisor {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             since: journal::ago(now.since(self.started_at)),
-            configuration: self.options.configuration.display().to_string(),
+            configuration: absolute(&self.options.configuration),
             generation: self.generation,
             refused_reload: self.refused_reload.clone(),
             worker: self.worker.as_ref().map(|worker| report::Worker {
@@ -255,6 +256,11 @@ impl Supervisor {
         let addresses = install.map(|install| install.addresses.as_slice()).unwrap_or_default();
         addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect()
     }
+}
+
+/// A path that means the same to a client, which has another working directory.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
 }
 
 fn family(family: Family) -> String {

@@ -1,0 +1,33 @@
+//! What a reload would do, for those who ask before they do it.
+
+use std::path::Path;
+
+use steadfast_config::Plan;
+
+use super::control::ClientId;
+use super::{CLIENTS, SETTLE_AFTER, Supervisor, moment, start};
+use crate::report::{Answer, PlanReport};
+
+impl Supervisor {
+    /// Tells a client what a reload would do if `file` were the configuration.
+    pub(super) fn send_plan(&mut self, client: ClientId, file: &Path) {
+        let trusted = self.control.as_ref().is_some_and(|control| control.is_trusted(client));
+        let answer = if trusted {
+            self.plan(file).map_or_else(Answer::Error, |report| Answer::Plan(Box::new(report)))
+        } else {
+            // A file that only root may read would show in the diagnostics.
+            Answer::Error("only root, or the daemon's own user, may have it read a file".to_owned())
+        };
+        if let Some(control) = &mut self.control {
+            control.answer(client, &answer, &self.poller, CLIENTS);
+        }
+        self.settle_at = Some(moment() + SETTLE_AFTER);
+    }
+
+    fn plan(&self, file: &Path) -> Result<PlanReport, String> {
+        let (loaded, report) = start::read(&self.options, file)?;
+        let refused = self.reason_to_refuse(file, &loaded);
+        let plan = Plan::between(&self.loaded.model(), &loaded.model);
+        Ok(PlanReport { refused, diagnostics: report.into_lines(), plan })
+    }
+}
