@@ -3,32 +3,19 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{
-    AnyMachine, Files, LoadOptions, Loaded, Machine, Mode, Model, Severity, json as machine_readable, load,
-    render,
-};
-use steadfast_daemon::machine::ThisMachine;
+use steadfast_config::{Loaded, Mode, Model, Severity, json as machine_readable, render};
 
 use crate::command_line::{CheckArguments, Format};
 use crate::exit;
 use crate::failure::Failure;
+use crate::reader::Reader;
 use crate::terminal::{self, Palette, Stream};
 
 /// Prints what is to be said of each file; the exit status tells whether there is an error.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
-    let machine: Box<dyn Machine> =
-        if arguments.any_machine { Box::new(AnyMachine) } else { Box::new(ThisMachine::ask()?) };
-    let source = Files { config_id: arguments.config_id.clone().map(String::into_bytes), ..Files::default() };
-    let options = LoadOptions {
-        mode: Mode::Test,
-        check_includes: arguments.all_config,
-        silenced: arguments.allow.iter().copied().collect(),
-    };
-    let checked: Vec<(&Path, Loaded)> = arguments
-        .files
-        .iter()
-        .map(|file| (file.as_path(), load(&source, file, machine.as_ref(), &options)))
-        .collect();
+    let reader = Reader::new(&arguments.reading, Mode::Test, &arguments.allow)?;
+    let checked: Vec<(&Path, Loaded)> =
+        arguments.files.iter().map(|file| (file.as_path(), reader.read(file))).collect();
     let text = match arguments.format {
         Format::Text => checked.iter().map(|(file, loaded)| text(file, loaded)).collect(),
         Format::Json => serde_json::to_string_pretty(&documents(&checked))? + "\n",

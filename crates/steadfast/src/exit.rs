@@ -8,5 +8,7 @@ pub(crate) const FAILURE: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// No daemon could be asked.
 pub(crate) const NO_DAEMON: u8 = 3;
+/// A reload would change something.
+pub(crate) const DIFFERENCES: u8 = 10;
 /// Wrong usage of the daemon's options, as with keepalived.
 pub(crate) const DAEMON_USAGE: u8 = 1;

@@ -34,6 +34,17 @@ pub(crate) enum Failure {
         /// The system's reason.
         source: io::Error,
     },
+    /// A configuration has errors, which are told.
+    #[error("{} cannot be used as it is", path.display())]
+    Configuration {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Options of reading were given for a file that the daemon reads.
+    #[error(
+        "without OLD, the daemon reads NEW in its own way: leave out --any-machine, --config-id and --all-config"
+    )]
+    ReadByDaemon,
     /// A keyword was asked for that does not exist.
     #[error("there is no keyword '{word}'{}", nearest(*.near))]
     NoKeyword {
@@ -73,6 +84,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
+            Self::ReadByDaemon => exit::USAGE,
             _ => exit::FAILURE,
         }
     }

@@ -9,12 +9,14 @@ use steadfast_config::suggest::did_you_mean;
 use crate::command_line::{ExplainArguments, KeywordsArguments};
 use crate::exit;
 use crate::failure::Failure;
+use crate::reference;
 use crate::terminal::{self, Paint, Palette, Stream};
 
 /// `steadfast keywords`
 pub(crate) fn keywords(arguments: &KeywordsArguments) -> Result<u8, Failure> {
     let palette = Stream::Output.palette();
     let text = match &arguments.word {
+        None if arguments.markdown => reference::markdown(),
         None => every_keyword(palette),
         Some(word) => one_keyword(word, palette)?,
     };
@@ -81,32 +83,70 @@ fn describe(text: &mut String, row: &Row, palette: Palette) {
     };
     fact("in", row.block);
     fact("default", entry.default);
-    fact(
-        "written again",
-        match entry.repeat {
-            Repeat::Last => "the last one counts",
-            Repeat::First => "the first one counts, others are reported",
-            Repeat::Replaces => "the last one counts, earlier ones are reported",
-            Repeat::Adds => "adds to those before",
-        },
-    );
-    fact(
-        "at a reload",
-        match entry.reload {
-            Reload::NextUse => "nothing happens until the next event that uses it",
-            Reload::InPlace => "takes effect at once; state and timers stay",
-            Reload::Difference => "only what was added or removed moves",
-            Reload::ScriptRestart => "the script is started anew, its result is kept",
-            Reload::Restart => "the instance starts anew",
-            Reload::Refused => "is refused; restart the daemon",
-            Reload::StartOnly => "is ignored; it is read at start only",
-        },
-    );
+    fact("written again", repetition(entry.repeat));
+    fact("at a reload", at_reload(entry.reload));
     if let Some(successor) = entry.successor {
         fact("deprecated", &format!("write {successor}"));
     }
     if let Support::Accepted(feature) = entry.support {
         fact("not active yet", feature.title());
+    }
+}
+
+/// What writing a keyword again does.
+pub(crate) fn repetition(repeat: Repeat) -> &'static str {
+    match repeat {
+        Repeat::Last => "the last one counts",
+        Repeat::First => "the first one counts, others are reported",
+        Repeat::Replaces => "the last one counts, earlier ones are reported",
+        Repeat::Adds => "adds to those before",
+    }
+}
+
+/// What changing a keyword does.
+pub(crate) fn at_reload(reload: Reload) -> &'static str {
+    match reload {
+        Reload::NextUse => "nothing happens until the next event that uses it",
+        Reload::InPlace => "takes effect at once; state and timers stay",
+        Reload::Difference => "only what was added or removed moves",
+        Reload::ScriptRestart => "the script is started anew, its result is kept",
+        Reload::Restart => "the instance starts anew",
+        Reload::Refused => "is refused; restart the daemon",
+        Reload::StartOnly => "is ignored; it is read at start only",
+    }
+}
+
+/// The rows of the configuration language, block by block.
+pub(crate) fn blocks() -> Vec<(&'static str, Vec<Row>)> {
+    let mut blocks: Vec<(&'static str, Vec<Row>)> = Vec::new();
+    // Options, signals and files are no part of it.
+    for row in keyword::table().filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block)) {
+        match blocks.last_mut() {
+            Some((block, rows)) if *block == row.block => rows.push(row),
+            _ => blocks.push((row.block, vec![row])),
+        }
+    }
+    // How to write comes before what to write.
+    let language = blocks.iter().position(|(block, _)| *block == LANGUAGE);
+    if let Some(at) = language {
+        let language = blocks.remove(at);
+        blocks.insert(0, language);
+    }
+    blocks
+}
+
+/// Rows that are no keywords but constructs of the language.
+pub(crate) const LANGUAGE: &str = "(config-language)";
+
+/// A block as a heading.
+pub(crate) fn heading(block: &str) -> &str {
+    match block {
+        "(root)" => "outside of every block",
+        LANGUAGE => "how to write it",
+        "address-line" => "lines of addresses",
+        "route-line" => "lines of routes",
+        "rule-line" => "lines of rules",
+        block => block,
     }
 }
 

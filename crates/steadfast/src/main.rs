@@ -11,6 +11,11 @@ mod failure;
 mod fmt;
 mod lab;
 mod language;
+mod manual;
+mod plan;
+mod reader;
+mod reference;
+mod show;
 mod signum;
 mod status;
 mod terminal;
@@ -64,12 +69,15 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Status(arguments) => status::run(&arguments),
         Subcommand::Events(arguments) => events::run(&arguments),
         Subcommand::Check(arguments) => check::run(&arguments),
+        Subcommand::Plan(arguments) => plan::run(&arguments),
+        Subcommand::Show(arguments) => show::run(&arguments),
+        Subcommand::Schema => show::schema(),
         Subcommand::Fmt(arguments) => fmt::run(&arguments),
         Subcommand::Explain(arguments) => language::explain(&arguments),
         Subcommand::Keywords(arguments) => language::keywords(&arguments),
         Subcommand::Lab(arguments) => lab::run(&arguments),
         Subcommand::Completion(arguments) => command_line::completion(&arguments),
-        Subcommand::Man => command_line::man(),
+        Subcommand::Man(arguments) => manual::run(&arguments),
     };
     result.unwrap_or_else(|failure| failure.report())
 }

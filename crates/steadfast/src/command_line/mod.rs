@@ -1,5 +1,6 @@
 //! The command line: keepalived's options, and the subcommands.
 
+mod configuration;
 pub(crate) mod daemon;
 mod getopt;
 #[cfg(test)]
@@ -13,10 +14,10 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
-use steadfast_config::Code;
 use steadfast_daemon::options;
 use steadfast_lab::demo::Scenario;
 
+pub(crate) use configuration::*;
 pub(crate) use daemon::DaemonArguments;
 use unsupported::Row;
 
@@ -83,6 +84,10 @@ pub(crate) enum Subcommand {
     Events(EventsArguments),
     /// Read configurations and say everything that is to be said about them
     Check(CheckArguments),
+    /// Show what a reload with another configuration would do, keyword by keyword
+    Plan(PlanArguments),
+    /// Show the configuration in effect, with every default filled in
+    Show(ShowArguments),
     /// Bring configurations into normal layout; meaning and comments stay
     Fmt(FmtArguments),
     /// Explain a diagnostic
@@ -93,9 +98,10 @@ pub(crate) enum Subcommand {
     Lab(LabArguments),
     /// Print a completion script for a shell
     Completion(CompletionArguments),
-    /// Print the manual page steadfast(8)
-    #[command(hide = true)]
-    Man,
+    /// Print the JSON schema of what `show config --json` prints
+    Schema,
+    /// Print a manual page
+    Man(ManArguments),
 }
 
 /// How to find the daemon.
@@ -157,83 +163,6 @@ pub(crate) struct EventsArguments {
     pub(crate) daemon: Where,
 }
 
-/// `steadfast check`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Examples:
-  steadfast check /etc/keepalived/keepalived.conf
-  steadfast check --any-machine --format sarif nodes/*.conf > check.sarif
-  steadfast check --allow SF0136 keepalived.conf
-
-Exit status: 0 no error, 1 an error, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
-pub(crate) struct CheckArguments {
-    /// The files
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// How to print it
-    #[arg(long, value_enum, default_value_t = Format::Text)]
-    pub(crate) format: Format,
-    /// Pass over warnings and notes of this code; may be repeated
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
-    pub(crate) allow: Vec<Code>,
-    /// The files are for another machine: take every interface, user and script they name as present
-    #[arg(long)]
-    pub(crate) any_machine: bool,
-    /// Name that @ conditions compare with [default: the host name up to its first dot]
-    #[arg(short = 'i', long, value_name = "ID")]
-    pub(crate) config_id: Option<String>,
-    /// Make every problem of an include an error
-    #[arg(short = 'e', long)]
-    pub(crate) all_config: bool,
-}
-
-/// How `steadfast check` prints.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum Format {
-    /// With the lines, for people
-    Text,
-    /// A list with a document for each file
-    Json,
-    /// SARIF 2.1.0, for code scanning services
-    Sarif,
-}
-
-/// `steadfast fmt`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Examples:
-  steadfast fmt /etc/keepalived/keepalived.conf
-  steadfast fmt --check nodes/*.conf       name the files that are not in normal layout
-  steadfast fmt - < old.conf > new.conf
-
-Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, 2 wrong usage.")]
-pub(crate) struct FmtArguments {
-    /// The files; - is standard input, which goes to standard output
-    #[arg(required = true, value_name = "FILE")]
-    pub(crate) files: Vec<PathBuf>,
-    /// Change nothing; name the files that would be changed
-    #[arg(long)]
-    pub(crate) check: bool,
-}
-
-/// `steadfast explain`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Example:
-  steadfast explain SF0101")]
-pub(crate) struct ExplainArguments {
-    /// The code in brackets of a message; without it, all codes are listed
-    pub(crate) code: Option<Code>,
-}
-
-/// `steadfast keywords`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Examples:
-  steadfast keywords               every keyword in one line
-  steadfast keywords advert_int    everything about one
-  steadfast keywords | grep 'not active yet'")]
-pub(crate) struct KeywordsArguments {
-    /// The keyword
-    pub(crate) word: Option<String>,
-}
-
 /// `steadfast lab`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 #[command(after_help = "Examples:
@@ -287,13 +216,14 @@ pub(crate) struct DaemonLine {
 }
 
 /// The whole command line in clap's terms.
-fn command_line() -> clap::Command {
+pub(crate) fn command_line() -> clap::Command {
     // Only the daemon's help goes to standard error, but switching clap's own off reaches the subcommands too.
-    CommandLine::command().mut_subcommands(|subcommand| {
-        subcommand.arg(
-            clap::Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help"),
-        )
-    })
+    CommandLine::command().mut_subcommands(with_help)
+}
+
+fn with_help(command: clap::Command) -> clap::Command {
+    let help = clap::Arg::new("help").short('h').long("help").action(ArgAction::Help).help("Print this help");
+    command.arg(help).mut_subcommands(with_help)
 }
 
 /// The daemon's face in clap's terms.
@@ -351,14 +281,5 @@ pub(crate) fn completion(arguments: &CompletionArguments) -> Result<u8, Failure>
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command_line(), "steadfast", &mut script);
     crate::terminal::print(&String::from_utf8_lossy(&script))?;
-    Ok(exit::SUCCESS)
-}
-
-/// `steadfast man`
-pub(crate) fn man() -> Result<u8, Failure> {
-    let command = command_line().version(env!("CARGO_PKG_VERSION"));
-    let mut page = Vec::new();
-    clap_mangen::Man::new(command).section("8").manual("System administration").render(&mut page)?;
-    crate::terminal::print(&String::from_utf8_lossy(&page))?;
     Ok(exit::SUCCESS)
 }

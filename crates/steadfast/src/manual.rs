@@ -1,0 +1,188 @@
+//! Manual pages: the commands from the command line's model, the configuration from the keyword table.
+
+use clap::Command;
+use clap_mangen::Man;
+use roff::{Inline, Roff, bold, italic, roman};
+use steadfast_config::keyword::{Reload, Repeat, Row, Support};
+
+use crate::command_line::{ManArguments, Page, command_line};
+use crate::exit;
+use crate::failure::Failure;
+use crate::language::{LANGUAGE, at_reload, blocks, heading, repetition};
+use crate::terminal;
+
+/// `steadfast man`
+pub(crate) fn run(arguments: &ManArguments) -> Result<u8, Failure> {
+    let page = match arguments.page {
+        Page::Steadfast => commands()?,
+        Page::Configuration => configuration(),
+    };
+    terminal::print(&page)?;
+    Ok(exit::SUCCESS)
+}
+
+/// steadfast(8)
+fn commands() -> Result<String, Failure> {
+    let mut command = command_line().version(env!("CARGO_PKG_VERSION"));
+    command.build();
+    let man = Man::new(command.clone()).section("8").manual("System administration");
+    let mut page = Vec::new();
+    man.render_title(&mut page)?;
+    man.render_name_section(&mut page)?;
+    man.render_synopsis_section(&mut page)?;
+    man.render_description_section(&mut page)?;
+    man.render_options_section(&mut page)?;
+    after_help(&command).to_writer(&mut page)?;
+    Roff::new().control("SH", ["COMMANDS"]).to_writer(&mut page)?;
+    for subcommand in command.get_subcommands() {
+        describe(subcommand, &mut page)?;
+    }
+    let mut end = Roff::new();
+    end.control("SH", ["SEE ALSO"]);
+    end.text(vec![bold("keepalived.conf"), roman("(5)")]);
+    end.to_writer(&mut page)?;
+    // clap_mangen names a page for each subcommand; here they are all in one.
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// A subcommand, and those below it.
+fn describe(command: &Command, page: &mut Vec<u8>) -> Result<(), Failure> {
+    if command.is_hide_set() || command.get_name() == "help" {
+        return Ok(());
+    }
+    let below: Vec<&Command> =
+        command.get_subcommands().filter(|command| command.get_name() != "help").collect();
+    if !below.is_empty() {
+        return below.into_iter().try_for_each(|command| describe(command, page));
+    }
+    let name = command.get_bin_name().unwrap_or_else(|| command.get_name());
+    let mut head = Roff::new();
+    head.control("SS", [name]);
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    head.text(vec![roman(format!("{about}."))]);
+    head.to_writer(page)?;
+    let mut options = Vec::new();
+    Man::new(command.clone()).render_options_section(&mut options)?;
+    let options = String::from_utf8_lossy(&options).replace(".SH OPTIONS\n", "");
+    page.extend_from_slice(options.as_bytes());
+    after_help(command).to_writer(page)?;
+    Ok(())
+}
+
+/// Examples and exit statuses, whose lines stay as they are.
+fn after_help(command: &Command) -> Roff {
+    let mut roff = Roff::new();
+    if let Some(text) = command.get_after_help() {
+        roff.control("PP", []);
+        roff.control("nf", []);
+        for line in text.to_string().lines() {
+            // An empty line of input is one of output.
+            roff.text(vec![roman(line)]);
+        }
+        roff.control("fi", []);
+    }
+    roff
+}
+
+/// keepalived.conf(5)
+fn configuration() -> String {
+    let mut page = Roff::new();
+    let source = concat!("steadfast ", env!("CARGO_PKG_VERSION"));
+    page.control("TH", ["KEEPALIVED.CONF", "5", "", source, "File formats"]);
+    page.control("SH", ["NAME"]);
+    page.text(vec![roman("keepalived.conf - configuration of steadfast")]);
+    page.control("SH", ["DESCRIPTION"]);
+    page.text(vec![
+        roman("Every keyword as steadfast reads it. Where nothing else is said, the last one counts when a "),
+        roman("keyword is written more than once. What a keyword marked as "),
+        italic("not active yet"),
+        roman(" asks for is read and checked, and not carried out in this version. "),
+        bold("steadfast check"),
+        roman(" says what is wrong with a file, and "),
+        bold("steadfast plan"),
+        roman(" what a reload would change."),
+    ]);
+    for (block, rows) in blocks() {
+        let title = heading(block);
+        // In capitals only where it is no word of the language.
+        let title = if title == block { title.to_owned() } else { title.to_uppercase() };
+        page.control("SH", [title.as_str()]);
+        for row in rows {
+            page.control("TP", []);
+            page.text(head(&row));
+            page.text(vec![roman(body(&row))]);
+        }
+    }
+    page.control("SH", ["SEE ALSO"]);
+    page.text(vec![bold("steadfast"), roman("(8)")]);
+    page.render()
+}
+
+fn head(row: &Row) -> Vec<Inline> {
+    let mut head = vec![bold(row.entry.name)];
+    let argument = row.entry.argument.grammar();
+    if !argument.is_empty() {
+        head.extend([roman(" "), italic(argument)]);
+    }
+    head
+}
+
+fn body(row: &Row) -> String {
+    let entry = row.entry;
+    let mut sentences = vec![sentence(entry.doc)];
+    if entry.default != "n/a" {
+        sentences.push(sentence(&format!("Default: {}", entry.default)));
+    }
+    if row.block != LANGUAGE {
+        if entry.repeat != Repeat::Last {
+            sentences.push(sentence(&format!("Written again: {}", repetition(entry.repeat))));
+        }
+        if entry.reload != Reload::NextUse {
+            sentences.push(sentence(&format!("At a reload: {}", at_reload(entry.reload))));
+        }
+    }
+    if let Some(successor) = entry.successor {
+        sentences.push(sentence(&format!("Deprecated: write {successor}")));
+    }
+    if let Support::Accepted(feature) = entry.support {
+        sentences.push(sentence(&format!("Not active yet: {}", feature.title())));
+    }
+    sentences.join(" ")
+}
+
+fn sentence(text: &str) -> String {
+    format!("{}.", text.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_config::keyword;
+
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_the_page() {
+        let page = commands().unwrap();
+        for command in ["status", "events", "check", "plan", "show config", "fmt", "lab", "man", "schema"] {
+            assert!(page.contains(&format!(".SS \"steadfast {command}\"")), "{command}: {page}");
+        }
+        assert!(!page.contains("steadfast\\-status"), "a page that does not exist is named");
+        assert_eq!(page.matches(".TH ").count(), 1);
+    }
+
+    #[test]
+    fn every_keyword_is_in_the_page() {
+        let page = configuration();
+        for row in keyword::table().filter(|row| !row.block.starts_with('(')) {
+            let name = row.entry.name.replace('-', "\\-");
+            assert!(page.contains(&format!("\\fB{name}\\fR")), "{}", row.entry.name);
+        }
+        insta::assert_snapshot!(
+            page.lines()
+                .skip_while(|line| *line != ".SH vrrp_script")
+                .take(30)
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
+    }
+}

@@ -1,0 +1,94 @@
+//! `steadfast plan`: what a reload would do, keyword by keyword.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use steadfast_config::{Loaded, Mode, Plan, render};
+use steadfast_daemon::client::Client;
+
+use crate::command_line::{PlanArguments, Reading};
+use crate::exit;
+use crate::failure::Failure;
+use crate::reader::Reader;
+use crate::terminal::{self, Palette, Stream, complain};
+
+/// Prints the plan; the exit status tells whether something would change.
+pub(crate) fn run(arguments: &PlanArguments) -> Result<u8, Failure> {
+    let planned = match arguments.files.as_slice() {
+        [old, new] => between(old, new, &arguments.reading)?,
+        [new] if arguments.reading == Reading::default() => against_daemon(new, arguments)?,
+        _ => return Err(Failure::ReadByDaemon),
+    };
+    // With an error in the file, its model is not what its author means.
+    let meaningful = planned.refused.is_none() || planned.plan.is_refused();
+    if arguments.json {
+        terminal::print(&(serde_json::to_string_pretty(&planned.document()?)? + "\n"))?;
+    } else if meaningful {
+        terminal::print(&terminal::harmless(&planned.plan.to_string()))?;
+    }
+    Ok(match &planned.refused {
+        Some(reason) => {
+            complain(Stream::Error.palette(), &format!("the reload would be refused: {reason}"));
+            exit::FAILURE
+        }
+        None if planned.plan.is_empty() => exit::SUCCESS,
+        None => exit::DIFFERENCES,
+    })
+}
+
+/// What would become of a reload.
+struct Planned {
+    refused: Option<String>,
+    plan: Plan,
+}
+
+impl Planned {
+    fn document(&self) -> Result<Value, Failure> {
+        let mut document = serde_json::to_value(&self.plan)?;
+        if let Some(members) = document.as_object_mut() {
+            members.insert("refused".to_owned(), json!(self.refused));
+        }
+        Ok(document)
+    }
+}
+
+/// The daemon reads the file itself: it knows its machine, and what it has in force stays with it.
+fn against_daemon(new: &Path, arguments: &PlanArguments) -> Result<Planned, Failure> {
+    let failed = |source| Failure::File { path: new.to_owned(), source };
+    // The daemon has another working directory.
+    let path = std::path::absolute(new).map_err(failed)?;
+    let path = path.to_str().ok_or_else(|| failed(std::io::ErrorKind::InvalidFilename.into()))?;
+    let report = Client::connect(&arguments.daemon.socket())?.plan(path)?;
+    for line in &report.diagnostics {
+        tell(&terminal::harmless(line));
+    }
+    Ok(Planned { refused: report.refused, plan: report.plan })
+}
+
+fn between(old: &Path, new: &Path, reading: &Reading) -> Result<Planned, Failure> {
+    let reader = Reader::new(reading, Mode::Run, &[])?;
+    let read = |file: &Path| {
+        let loaded = reader.read(file);
+        if loaded.diagnostics.has_errors() || loaded.start_status().is_err() {
+            tell(&render::text(
+                &loaded.diagnostics,
+                &loaded.sources,
+                Stream::Error.palette() == Palette::Colours,
+            ));
+            return Err(Failure::Configuration { path: file.to_owned() });
+        }
+        Ok(loaded)
+    };
+    let (old, new): (Loaded, Loaded) = (read(old)?, read(new)?);
+    let plan = Plan::between(&old.model, &new.model);
+    let keywords: Vec<&str> = plan.refused_keywords().collect();
+    let refused =
+        (!keywords.is_empty()).then(|| format!("it changes {}: restart the daemon", keywords.join(", ")));
+    Ok(Planned { refused, plan })
+}
+
+fn tell(text: &str) {
+    use std::io::Write as _;
+    // Nothing can be said when the terminal is gone.
+    let _ = writeln!(std::io::stderr(), "{}", text.trim_end());
+}
