@@ -14,7 +14,7 @@ use crate::keyword::rule_readers::show_line as rule_line;
 use crate::keyword::server_readers::words_of_address;
 use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Argument, Keyword, Store, Unit, find};
+use crate::keyword::{Argument, Keyword, Store, Support, Unit, find};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::model::{
     CheckKind, Checker, Global, GroupEntry, InterfaceDelay, LinkbeatInterface, Model, RealServer,
@@ -144,15 +144,39 @@ impl Printer {
             if default.is_some_and(|default| arguments(keyword, default) == shown) {
                 continue;
             }
-            for arguments in shown {
-                self.line(&format!("{} {arguments}", keyword.entry.name));
+            self.statements(keyword, shown);
+        }
+    }
+
+    fn statements<T>(&mut self, keyword: &Keyword<T>, shown: Vec<String>) {
+        let is_field = matches!(keyword.store, Store::Field { .. });
+        for arguments in shown {
+            // Some defaults cannot be written, such as no interval at all.
+            if is_field
+                && keyword.entry.argument.is_number()
+                && keyword.entry.argument.read(&arguments).is_err()
+            {
+                continue;
             }
+            self.line(&format!("{} {arguments}", keyword.entry.name));
         }
     }
 
     fn global(&mut self, global: &Global) {
-        self.keywords(ROOT, global, None);
-        self.block("global_defs", "", |p| p.keywords(GLOBAL, global, None));
+        self.global_keywords(ROOT, global);
+        self.block("global_defs", "", |p| p.global_keywords(GLOBAL, global));
+    }
+
+    /// With their defaults, but for those of what is not active.
+    fn global_keywords(&mut self, keywords: &'static [Keyword<Global>], global: &Global) {
+        let default = Global::default();
+        for keyword in keywords.iter().filter(|keyword| !is_alias(keywords, keyword)) {
+            let shown = arguments(keyword, global);
+            let active = keyword.entry.support == Support::Active;
+            if active || arguments(keyword, &default) != shown {
+                self.statements(keyword, shown);
+            }
+        }
     }
 
     fn instance(&mut self, instance: &VrrpInstance) {

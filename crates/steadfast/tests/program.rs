@@ -218,3 +218,117 @@ fn fmt_names_and_then_mends_what_is_not_in_normal_layout() {
     let text = std::fs::read_to_string(&file.0).unwrap();
     assert!(text.starts_with("vrrp_instance V {\n") && text.contains("# why"), "{text}");
 }
+
+#[test]
+fn a_plan_tells_by_its_status_whether_something_changes() {
+    let old = Configuration::new("plan-old", GOOD);
+    let same = Configuration::new("plan-same", &format!("# a comment\n{GOOD}"));
+    let other = Configuration::new("plan-new", &GOOD.replace("192.0.2.1/24", "192.0.2.1/24\n 192.0.2.2/24"));
+    let plan = |files: &[&str]| told(&steadfast(&[&["plan", "--any-machine"], files].concat()));
+
+    assert_eq!(plan(&[old.path(), same.path()]).0, "nothing changes\n");
+    assert_eq!(plan(&[old.path(), same.path()]).2, Some(0));
+
+    let (out, err, status) = plan(&[old.path(), other.path()]);
+    assert_eq!((err.as_str(), status), ("", Some(10)));
+    assert_eq!(
+        out,
+        "vrrp_instance V: changed in place\n    virtual_ipaddress + 192.0.2.2/24 dev lo  (only this moves)\n"
+    );
+
+    let (out, _, status) = plan(&["--json", old.path(), other.path()]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(status, Some(10));
+    assert_eq!(document["refused"], serde_json::Value::Null);
+    assert_eq!(document["entities"][0]["outcome"], "changed");
+    assert_eq!(document["entities"][0]["keywords"][0]["effect"], "difference");
+}
+
+#[test]
+fn a_plan_that_cannot_be_carried_out_is_a_failure() {
+    let old = Configuration::new("plan-before", GOOD);
+    let moved = Configuration::new("plan-moved", &format!("net_namespace blue\n{GOOD}"));
+    let (out, err, status) = told(&steadfast(&["plan", "--any-machine", old.path(), moved.path()]));
+    assert_eq!(status, Some(1), "{err}");
+    assert!(out.contains("net_namespace + blue  (refused)"), "{out}");
+    assert!(err.contains("would be refused: it changes net_namespace"), "{err}");
+
+    let broken = Configuration::new("plan-broken", "vrrp_instanse V {\n}\n");
+    let (out, err, status) = told(&steadfast(&["plan", "--any-machine", old.path(), broken.path()]));
+    assert_eq!((out.as_str(), status), ("", Some(1)));
+    assert!(err.contains("did you mean 'vrrp_instance'?"), "{err}");
+    assert!(err.contains("plan-broken"), "{err}");
+}
+
+#[test]
+fn without_old_a_plan_and_without_a_file_a_show_need_the_daemon() {
+    let socket = scratch("nobody-plans.sock");
+    let path = socket.to_str().unwrap();
+    for arguments in [&["plan", "new.conf"][..], &["show", "config"]] {
+        let (out, err, status) = told(&steadfast(&[arguments, &["--control-socket", path]].concat()));
+        assert_eq!((out.as_str(), status), ("", Some(3)), "{arguments:?}");
+        assert!(err.contains(path) && err.contains("Is the daemon running?"), "{err}");
+    }
+    let (_, err, status) = told(&steadfast(&["plan", "--any-machine", "new.conf", "--control-socket", path]));
+    assert_eq!(status, Some(2), "{err}");
+    assert!(err.contains("without OLD"), "{err}");
+}
+
+#[test]
+fn the_effective_configuration_has_defaults_and_hides_secrets() {
+    let authenticated = GOOD.replace(
+        " virtual_router_id",
+        " version 2\n authentication {\n auth_type PASS\n auth_pass sesame\n }\n virtual_router_id",
+    );
+    let file = Configuration::new("shown", &authenticated);
+    let show = |more: &[&str]| {
+        let (out, err, status) =
+            told(&steadfast(&[&["show", "config", "--any-machine", file.path()], more].concat()));
+        assert_eq!((err.as_str(), status), ("", Some(0)), "{more:?}");
+        out
+    };
+    let text = show(&[]);
+    for line in
+        ["    priority 100\n", "    advert_int 1\n", "    vrrp_garp_master_delay 5\n", "auth_pass ********\n"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    assert!(!text.contains("sesame") && show(&["--secrets"]).contains("auth_pass sesame\n"));
+
+    let model: serde_json::Value = serde_json::from_str(&show(&["--json"])).unwrap();
+    assert_eq!(model["instances"][0]["priority"], 100);
+    assert_eq!(model["global"]["announce"]["master_delay"], 5);
+
+    // What is shown reads back as the same configuration.
+    let secret = Configuration::new("shown-again", &show(&["--secrets"]));
+    let (out, err, status) = told(&steadfast(&["plan", "--any-machine", file.path(), secret.path()]));
+    assert_eq!((out.as_str(), status), ("nothing changes\n", Some(0)), "{err}");
+}
+
+#[test]
+fn a_file_with_errors_is_not_shown() {
+    let file = Configuration::new("not-shown", "vrrp_instanse V {\n}\n");
+    let (out, err, status) = told(&steadfast(&["show", "config", "--any-machine", file.path()]));
+    assert_eq!((out.as_str(), status), ("", Some(1)));
+    assert!(
+        err.contains("did you mean 'vrrp_instance'?") && err.contains("cannot be used as it is"),
+        "{err}"
+    );
+}
+
+#[test]
+fn schema_pages_and_reference_are_printed() {
+    let (out, err, status) = told(&steadfast(&["schema"]));
+    let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((err.as_str(), status), ("", Some(0)));
+    assert_eq!(schema["$schema"], "https://json-schema.org/draft/2020-12/schema");
+    for (arguments, begins) in [
+        (&["man"][..], ".TH steadfast 8"),
+        (&["man", "keepalived.conf"], ".TH KEEPALIVED.CONF 5"),
+        (&["keywords", "--markdown"], "# Configuration reference\n"),
+    ] {
+        let (out, err, status) = told(&steadfast(arguments));
+        assert_eq!((err.as_str(), status), ("", Some(0)), "{arguments:?}");
+        assert!(out.contains(begins), "{arguments:?}: {}", out.get(..200).unwrap_or_default());
+    }
+}

@@ -127,6 +127,11 @@ impl Argument {
         )
     }
 
+    /// Whether it is a number or a length of time.
+    pub const fn is_number(&self) -> bool {
+        matches!(self, Self::Unsigned { .. } | Self::Integer { .. } | Self::Time { .. })
+    }
+
     /// Whether a brace follows.
     pub const fn is_block(&self) -> bool {
         matches!(self, Self::Block(_) | Self::Words(_) | Self::Lines(_))

@@ -88,6 +88,17 @@ fn the_control_socket_is_for_root_and_the_control_group_only() {
     let member = ask("--groups=daemon");
     assert_eq!(member.status.code(), Some(0), "{}", member.output);
     assert!(serde_json::from_str::<Status>(&member.output).is_ok(), "{}", member.output);
+    // The daemon would read for them what only root may.
+    host.write("/run/secret", "a_secret\n").unwrap();
+    let user = ["setpriv", "--reuid=nobody", "--regid=nogroup", "--groups=daemon"];
+    let question = ["/run/program", "plan", "/run/secret", "--control-socket", "/run/steadfast/k.sock"];
+    let refused = host.run(&[&user[..], &question].concat()).unwrap();
+    assert_eq!(refused.status.code(), Some(1), "{}", refused.output);
+    assert!(
+        refused.output.contains("only root") && !refused.output.contains("a_secret"),
+        "{}",
+        refused.output
+    );
     let stranger = ask("--clear-groups");
     assert_eq!(stranger.status.code(), Some(3), "{}", stranger.output);
     assert!(stranger.output.contains("--control-group"), "{}", stranger.output);

@@ -279,3 +279,48 @@ fn changed_settings_of_a_master_take_hold_in_place() {
     assert_eq!(router.state("V1"), Some(State::Master));
     assert!(router.status().unwrap().groups.is_empty());
 }
+
+#[test]
+fn a_plan_tells_what_the_reload_then_does() {
+    let Some(stage) = Stage::set("a_plan_tells_what_the_reload_then_does") else { return };
+    let before = configuration(&[&first()]);
+    let router = stage.router("r1", &before);
+    router.reaches("V1", State::Master);
+    let program = stage.program.path().to_str().unwrap();
+    let plan = |text: &str| {
+        router.host().write("/run/new.conf", text).unwrap();
+        let asked = [program, "plan", "/run/new.conf", "--control-socket", "/run/steadfast/k.sock"];
+        let told = router.host().run(&asked).unwrap();
+        (told.status.code(), told.output)
+    };
+    let (status, text) = plan(&before);
+    assert_eq!(status, Some(0), "{text}");
+    assert!(text.contains("nothing changes"), "{text}");
+
+    let raised = configuration(&[&Virtual { priority: 210, ..first() }, &other()]);
+    let (status, text) = plan(&raised);
+    assert_eq!(status, Some(10), "{text}");
+    for line in
+        ["vrrp_instance V1: changed in place", "priority 200 -> 210  (in place)", "vrrp_instance V2: added"]
+    {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    // Only the reload does it.
+    assert_eq!(router.instance("V1").unwrap().base_priority, 200);
+    router.reload(&raised);
+    router.reaches("V2", State::Master);
+    let (status, text) = plan(&raised);
+    assert_eq!(status, Some(0), "{text}");
+
+    let (status, text) = plan("vrrp_instanse V {\n}\n");
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("/run/new.conf:1:1") && text.contains("would be refused"), "{text}");
+    assert!(!text.contains("removed"), "{text}");
+
+    // What only a restart can change is refused by plan and reload alike.
+    let moved = format!("net_namespace blue\n{raised}");
+    let (status, text) = plan(&moved);
+    assert_eq!(status, Some(1), "{text}");
+    assert!(text.contains("net_namespace + blue  (refused)"), "{text}");
+    assert_eq!(router.status().unwrap().refused_reload, None);
+}
