@@ -1,5 +1,7 @@
 //! Manual pages: the commands from the command line's model, the configuration from the keyword table.
 
+use std::fmt::Write as _;
+
 use clap::Command;
 use clap_mangen::Man;
 use roff::{Inline, Roff, bold, italic, roman};
@@ -17,15 +19,28 @@ pub(crate) fn run(arguments: &ManArguments) -> Result<u8, Failure> {
         Page::Steadfast => commands()?,
         Page::Configuration => configuration(),
     };
-    terminal::print(&page)?;
+    terminal::print(&in_ascii(&page))?;
     Ok(exit::SUCCESS)
+}
+
+/// The page with other characters by their names in roff (groff_char(7)), which every formatter reads.
+fn in_ascii(page: &str) -> String {
+    page.chars().fold(String::with_capacity(page.len()), |mut text, sign| {
+        if sign.is_ascii() {
+            text.push(sign);
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\[u{:04X}]", u32::from(sign));
+        }
+        text
+    })
 }
 
 /// steadfast(8)
 fn commands() -> Result<String, Failure> {
     let mut command = command_line().version(env!("CARGO_PKG_VERSION"));
     command.build();
-    let man = Man::new(command.clone()).section("8").manual("System administration");
+    let man = Man::new(command.clone()).section("8").date(" ").manual("System administration");
     let mut page = Vec::new();
     man.render_title(&mut page)?;
     man.render_name_section(&mut page)?;
@@ -88,7 +103,8 @@ fn after_help(command: &Command) -> Roff {
 fn configuration() -> String {
     let mut page = Roff::new();
     let source = concat!("steadfast ", env!("CARGO_PKG_VERSION"));
-    page.control("TH", ["KEEPALIVED.CONF", "5", "", source, "File formats"]);
+    // The blank stands for the date, which would make every build another.
+    page.control("TH", ["KEEPALIVED.CONF", "5", " ", source, "File formats"]);
     page.control("SH", ["NAME"]);
     page.text(vec![roman("keepalived.conf - configuration of steadfast")]);
     page.control("SH", ["DESCRIPTION"]);
@@ -168,6 +184,11 @@ mod tests {
         }
         assert!(!page.contains("steadfast\\-status"), "a page that does not exist is named");
         assert_eq!(page.matches(".TH ").count(), 1);
+    }
+
+    #[test]
+    fn pages_are_in_ascii() {
+        assert_eq!(in_ascii("a … b"), "a \\[u2026] b");
     }
 
     #[test]
