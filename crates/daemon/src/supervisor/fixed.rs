@@ -46,17 +46,21 @@ mod tests {
 
     use super::*;
 
+    /// Each of them has another value than by default.
+    fn changed() -> Global {
+        let mut global = Global { net_namespace: Some("blue".into()), ..Global::default() };
+        global.net_namespace_ipvs = Some("".into());
+        global.instance = Some("one".into());
+        global.firewall.nftables_table = Some("t".into());
+        global.firewall.ipvs_table = Some("u".into());
+        global.reload.temporary_dir = Some("/tmp".into());
+        global.disable_local_igmp = true;
+        global
+    }
+
     #[test]
     fn the_keyword_table_names_the_same_keywords() {
-        let mut after = Global::default();
-        after.net_namespace = Some("blue".into());
-        after.net_namespace_ipvs = Some("".into());
-        after.instance = Some("one".into());
-        after.firewall.nftables_table = Some("t".into());
-        after.firewall.ipvs_table = Some("u".into());
-        after.reload.temporary_dir = Some("/tmp".into());
-        after.disable_local_igmp = true;
-        let reason = forbidden(&Global::default(), &after, false).unwrap();
+        let reason = forbidden(&Global::default(), &changed(), false).unwrap();
         let listed = reason.trim_start_matches("only a restart can change ");
         let named: BTreeSet<&str> =
             listed.split(", ").map(|change| change.split(' ').next().unwrap()).collect();
@@ -68,17 +72,10 @@ mod tests {
     #[test]
     fn each_of_them_is_named_with_both_values() {
         let before = Global::default();
-        let mut after = Global::default();
-        assert_eq!(forbidden(&before, &after, false), None);
-        after.router_id = Some("other".into());
-        assert_eq!(forbidden(&before, &after, false), None);
-        after.net_namespace = Some("blue".into());
-        after.net_namespace_ipvs = Some("".into());
-        after.instance = Some("one".into());
-        after.firewall.nftables_table = Some("t".into());
-        after.firewall.ipvs_table = Some("u".into());
-        after.reload.temporary_dir = Some("/tmp".into());
-        after.disable_local_igmp = true;
+        assert_eq!(forbidden(&before, &before, false), None);
+        let renamed = Global { router_id: Some("other".into()), ..Global::default() };
+        assert_eq!(forbidden(&before, &renamed, false), None);
+        let after = changed();
         assert_eq!(
             forbidden(&before, &after, false).unwrap(),
             "only a restart can change net_namespace from none to 'blue', net_namespace_ipvs from none to '', \
