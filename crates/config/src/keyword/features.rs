@@ -47,8 +47,6 @@ pub enum Feature {
     Dumps,
     /// Waiting after the boot of the machine.
     BootDelay,
-    /// Log lines about virtual routers that are not configured.
-    UnknownRouters,
     /// The unicast checksum of keepalived's early versions.
     OldChecksum,
     /// Switching on promote_secondaries of an interface.
@@ -84,7 +82,6 @@ impl Feature {
         Self::SocketBuffers,
         Self::Dumps,
         Self::BootDelay,
-        Self::UnknownRouters,
         Self::OldChecksum,
         Self::PromoteSecondaries,
         Self::LateTimers,
@@ -118,7 +115,6 @@ impl Feature {
             Self::SocketBuffers => "sizes of socket buffers",
             Self::Dumps => "settings of dump files",
             Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",
-            Self::UnknownRouters => "logging of unknown virtual routers (log_unknown_vrids)",
             Self::OldChecksum => "the unicast checksum of early versions (old_unicast_checksum)",
             Self::PromoteSecondaries => "setting promote_secondaries",
             Self::LateTimers => "giving up after a late timer (timer_expired_backup)",

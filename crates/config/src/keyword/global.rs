@@ -395,7 +395,7 @@ pub static GLOBAL: &[Keyword<Global>] = keywords! {
     "vrrp_delay_after_boot" Argument::decimal(1000, 4294967295) => at!(delay_after_boot), Last, StartOnly, BootDelay;
         "0",
         "Like vrrp_startup_delay but measured from system boot (uptime is subtracted)";
-    "log_unknown_vrids" Flag => at!(log_unknown_vrids), Last, InPlace, UnknownRouters;
+    "log_unknown_vrids" Flag => at!(log_unknown_vrids), Last, InPlace;
         "off",
         "Log adverts whose VRID matches no instance on that socket.";
     "vrrp_owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;

@@ -195,28 +195,13 @@ impl Supervisor {
     }
 
     fn log_configuration(&mut self) {
-        if let Ok(text) = serde_json::to_string_pretty(&without_secrets(self.loaded.model())) {
+        // Logs are read by more people than configurations.
+        if let Ok(text) = serde_json::to_string_pretty(&self.loaded.model().without_secrets()) {
             for line in text.lines() {
                 self.journal.line(Severity::Info, line);
             }
         }
     }
-}
-
-/// Logs are read by more people than configurations.
-fn without_secrets(mut model: Model) -> Model {
-    for instance in &mut model.instances {
-        if let Some(authentication) = &mut instance.authentication {
-            authentication.password = [b'*'; 8];
-        }
-        if let Some(hmac) = &mut instance.auth_hmac {
-            hmac.keys.clear();
-        }
-    }
-    if let Some(ssl) = &mut model.ssl {
-        ssl.password = None;
-    }
-    model
 }
 
 fn enter(name: &str) -> Result<(), u8> {
