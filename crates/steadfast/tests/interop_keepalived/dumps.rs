@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 use steadfast_lab::wait;
 
-use crate::pair::{LIMIT, Pair, programs};
+use crate::pair::{LIMIT, Pair, programs, whole};
 
 /// SIGRTMIN + 2 as the kernel counts; the C library keeps two for itself.
 const SIGNAL_JSON: &str = "36";
@@ -284,8 +284,7 @@ fn dumps(pair: &mut Pair) -> Dumps {
             && data.contains("   Result = 4\n")
     });
     assert!(all, "{data}");
-    let parent =
-        wait::value(LIMIT, || pair.hosts[0].read(&path(pair, "keepalived_parent.data")).ok()).unwrap();
+    let parent = wait::value(LIMIT, || whole(&pair.hosts[0], &path(pair, "keepalived_parent.data"))).unwrap();
     let json = ask(pair, "keepalived.json", SIGNAL_JSON);
     let json_mode = std::fs::metadata(pair.hosts[0].outside(&path(pair, "keepalived.json"))).unwrap();
     let json_mode = json_mode.permissions().mode() & 0o777;
@@ -307,7 +306,7 @@ fn ask(pair: &Pair, name: &str, signal: &str) -> String {
     // keepalived ignores signals until it has started; this one must not be lost.
     let written = wait::value(LIMIT, || {
         assert!(host.run(&["kill", &format!("-{signal}"), pid.trim()]).unwrap().status.success());
-        wait::value(Duration::from_secs(1), || host.read(&path).ok())
+        wait::value(Duration::from_secs(1), || whole(host, &path))
     });
     written.unwrap_or_else(|| panic!("{name} is not written"))
 }

@@ -306,9 +306,17 @@ impl Pair {
         let file = format!("{}/keepalived.stats", daemon.folder());
         let _ = std::fs::remove_file(daemon.host().outside(&file));
         daemon.signal(Signal::USR2);
-        let text = wait::value(LIMIT, || daemon.host().read(&file).ok().filter(|text| !text.is_empty()));
-        nonzero_errors(&text.unwrap())
+        nonzero_errors(&wait::value(LIMIT, || whole(daemon.host(), &file)).unwrap())
     }
+}
+
+/// A file that has something in it and no longer grows: keepalived writes into the file that is
+/// read.
+pub(crate) fn whole(host: &Host, file: &str) -> Option<String> {
+    const AT_REST: Duration = Duration::from_millis(30);
+    let text = host.read(file).ok().filter(|text| text.ends_with('\n'))?;
+    let grows = || host.read(file).is_ok_and(|later| later != text);
+    (!wait::until(AT_REST, grows)).then_some(text)
 }
 
 fn nonzero_errors(statistics: &str) -> BTreeMap<String, BTreeMap<String, u64>> {
