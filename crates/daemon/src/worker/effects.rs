@@ -283,8 +283,7 @@ impl Effects {
                 }
             }
             Action::Announce { instance, repeat } => {
-                // The addresses must be there before anybody is told where they are.
-                self.reconcile();
+                // Queued only: the addresses of the whole batch are written before anything is announced.
                 self.request_announcements(instance, None, repeat);
             }
             Action::CancelAnnounce { instance } => self.pacer.cancel(instance),

@@ -114,7 +114,7 @@ impl Coalescing {
         let windows = config.instances.iter().map(|instance| {
             let interval = instance.interval.duration();
             let skew = interval * u32::from(u8::MAX.saturating_sub(instance.priority.get()).max(1)) / 256;
-            (interval / 64).min(skew / 4)
+            (interval / 32).min(skew / 8)
         });
         Self(windows.min().unwrap_or_default())
     }
