@@ -80,5 +80,7 @@ fn takes_over_in_time(pair: &Pair, kind: Kind, killed: Instant) {
     let (name, gap) = (kind.name(), pair.gap(kind, HIGHER, killed));
     let limit = kind.master_down(LOWER_PRIORITY, kind.interval());
     assert!(gap <= limit + SLACK, "{name}: {gap:?} after the last advert, allowed {limit:?}");
-    assert!(gap >= limit.mul_f64(0.9), "{name}: {gap:?} after the last advert, {limit:?} at least");
+    // The capture may have seen the last advert late; an interval too few would still show.
+    let least = limit - kind.interval().mul_f64(0.75);
+    assert!(gap >= least, "{name}: {gap:?} after the last advert, {least:?} at least");
 }
