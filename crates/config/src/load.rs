@@ -23,7 +23,7 @@ pub enum Mode {
 }
 
 /// How to read.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct LoadOptions {
     /// What for.
     pub mode: Mode,
@@ -31,6 +31,19 @@ pub struct LoadOptions {
     pub check_includes: bool,
     /// Warnings and notes that are not wanted.
     pub silenced: BTreeSet<Code>,
+    /// Lines after which reading stops with an error.
+    pub max_lines: u64,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            mode: Mode::default(),
+            check_includes: false,
+            silenced: BTreeSet::new(),
+            max_lines: crate::limits::MAX_LINES,
+        }
+    }
 }
 
 /// What the checks need to know of an interface.
@@ -158,7 +171,7 @@ impl Loaded {
 pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &LoadOptions) -> Loaded {
     let mut diagnostics = Diagnostics::silencing(options.silenced.iter().copied());
     let reader_options =
-        crate::reader::Options { check_includes: options.check_includes, ..Default::default() };
+        crate::reader::Options { check_includes: options.check_includes, max_lines: options.max_lines };
     let mut reader =
         crate::reader::Reader::new(source, root, reader_options, &crate::lower::blocks::TableGrammar);
     let mut drafts = Drafts::default();

@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "../../../fuzz/harness/config_model.rs"]
+mod config_model;
 #[path = "../../../fuzz/harness/config_tokens.rs"]
 mod config_tokens;
 #[path = "../../../fuzz/harness/config_tree.rs"]
@@ -30,4 +32,9 @@ fn tokens() {
 #[test]
 fn tree() {
     replay("config_tree", config_tree::run);
+}
+
+#[test]
+fn model() {
+    replay("config_model", config_model::run);
 }

@@ -28,6 +28,7 @@ impl Reader {
                 mode,
                 check_includes: reading.all_config,
                 silenced: silenced.iter().copied().collect(),
+                ..LoadOptions::default()
             },
         })
     }
