@@ -30,7 +30,9 @@ impl fmt::Display for Severity {
 pub enum Class {
     /// keepalived is silent, or only logs it.
     Silent,
-    /// A file that is named does not exist.
+    /// An include that was to find a file and did not: keepalived ends there, before it looks at the rest.
+    IncludeFailed,
+    /// The main file does not exist or cannot be read.
     FileNotFound,
     /// An interface that does not exist or cannot be used.
     BadInterface,
@@ -185,13 +187,13 @@ codes! {
         "Each set in braces gives a value to each variable; this one has too many.";
     147 SequencesTooDeep Error General "sequences are nested too deeply"
         "A ~SEQ or ~LST inside so many others is a mistake.";
-    151 IncludeUnreadable Error FileNotFound "included file cannot be read"
+    151 IncludeUnreadable Error IncludeFailed "included file cannot be read"
         "The file is a directory, executable, not regular, or may not be read. includer, includem, includew, includeb and includea make this an error; a plain include only reports it.";
-    152 IncludeMissing Error FileNotFound "included file does not exist"
+    152 IncludeMissing Error IncludeFailed "included file does not exist"
         "includem, includew and includea demand that the named file exists.";
-    153 IncludeNoMatch Error FileNotFound "pattern of an include matches nothing"
+    153 IncludeNoMatch Error IncludeFailed "pattern of an include matches nothing"
         "includew and includea demand that a pattern with wildcards matches a file.";
-    154 IncludeAlternativeMissing Error FileNotFound "alternative of an include's brace list matches nothing"
+    154 IncludeAlternativeMissing Error IncludeFailed "alternative of an include's brace list matches nothing"
         "includeb and includea demand that every alternative of a brace list exists.";
     155 IncludeIgnored Warning Silent "include finds no file to read"
         "A plain include goes on when it finds nothing. Use includem or includea to be told.";

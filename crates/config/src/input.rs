@@ -39,6 +39,8 @@ struct FileFrame {
 struct WaitingFiles {
     paths: VecDeque<PathBuf>,
     included: Option<Span>,
+    /// Their names do not depend on where the reading started.
+    absolute: bool,
     checks: Checks,
 }
 
@@ -59,6 +61,8 @@ pub(crate) struct Input<'s> {
     source: &'s dyn Source,
     options: Options,
     sources: SourceMap,
+    /// What was read already, by path, so that one configuration sees one version of a file.
+    texts: BTreeMap<PathBuf, Text>,
     definitions: Definitions,
     random: Random,
     built_ins: BTreeMap<String, KindId>,
@@ -70,6 +74,8 @@ pub(crate) struct Input<'s> {
     end: Span,
     lines: u64,
     expanded_bytes: u64,
+    /// The main file was named from the root.
+    absolute: bool,
 }
 
 impl<'s> Input<'s> {
@@ -79,6 +85,7 @@ impl<'s> Input<'s> {
             source,
             options,
             sources: SourceMap::new(),
+            texts: BTreeMap::new(),
             definitions: Definitions::default(),
             random: Random(source.random_seed()),
             built_ins: BTreeMap::new(),
@@ -89,13 +96,14 @@ impl<'s> Input<'s> {
             end: Span::default(),
             lines: 0,
             expanded_bytes: 0,
+            absolute: pattern.is_absolute(),
         };
         let directory = source.current_directory();
         let found = include::find(source, &directory, pattern.as_os_str().as_bytes());
         let (name, first) = match found.paths.as_slice() {
             [] => (pattern.to_owned(), directory.join(pattern)),
             [first] if !found.has_wildcard && !found.has_braces => (pattern.to_owned(), first.clone()),
-            [first, ..] => (first.clone(), first.clone()),
+            [first, ..] => (input.name_of(first, input.absolute), first.clone()),
         };
         if found.paths.len() > 1 {
             let names: Vec<_> = found.paths.iter().map(|path| path.display().to_string()).collect();
@@ -105,7 +113,8 @@ impl<'s> Input<'s> {
         let mut others: VecDeque<PathBuf> = found.paths.into();
         others.pop_front();
         let checks = input.checks;
-        input.frames.push(Frame::Waiting(WaitingFiles { paths: others, included: None, checks }));
+        let absolute = input.absolute;
+        input.frames.push(Frame::Waiting(WaitingFiles { paths: others, included: None, absolute, checks }));
         match source.read(&first) {
             Ok(text) => input.enter(name, first, Arc::new(text), None),
             Err(why) => {
@@ -120,6 +129,7 @@ impl<'s> Input<'s> {
 
     fn enter(&mut self, name: PathBuf, path: PathBuf, text: Text, included: Option<Span>) {
         let Some(file) = self.sources.add(name, Arc::clone(&text), included) else { return self.stop() };
+        self.texts.entry(path.clone()).or_insert_with(|| Arc::clone(&text));
         let directory = path.parent().map_or_else(|| PathBuf::from("/"), Path::to_owned);
         let path = include::normalized(&path);
         let checks_before = self.checks;
@@ -158,7 +168,9 @@ impl<'s> Input<'s> {
                 match waiting.paths.pop_front() {
                     Some(path) => {
                         let (included, checks) = (waiting.included, waiting.checks);
-                        self.open(path, included, checks, diagnostics);
+                        let absolute = waiting.absolute;
+                        let name = self.name_of(&path, absolute);
+                        self.open(name, path, included, checks, diagnostics);
                     }
                     None => {
                         self.frames.pop();
@@ -407,26 +419,43 @@ impl<'s> Input<'s> {
         let checks = directive.checks_over(self.checks);
         let found = include::find(self.source, current_directory(&self.frames), pattern);
         report_missing(&found, checks, span, diagnostics);
+        // What an included file includes is named as that file is.
+        let absolute = pattern.starts_with(b"/") || self.is_named_from_root();
         let (paths, included) = (found.paths.into(), Some(span));
-        self.frames.push(Frame::Waiting(WaitingFiles { paths, included, checks }));
+        self.frames.push(Frame::Waiting(WaitingFiles { paths, included, absolute, checks }));
     }
 
-    fn open(&mut self, path: PathBuf, included: Option<Span>, checks: Checks, diagnostics: &mut Diagnostics) {
-        match self.read_included(&path, included, checks) {
-            Ok(text) => {
-                self.enter(self.name_of(&path), path, text, included);
-            }
+    fn open(
+        &mut self,
+        name: PathBuf,
+        path: PathBuf,
+        included: Option<Span>,
+        checks: Checks,
+        diagnostics: &mut Diagnostics,
+    ) {
+        match self.read_included(&name, &path, included, checks) {
+            Ok(text) => self.enter(name, path, text, included),
             Err(diagnostic) => diagnostics.push(*diagnostic),
         }
     }
 
-    /// The name people know the file by: relative to where they started.
-    fn name_of(&self, path: &Path) -> PathBuf {
+    /// The name people know the file by: relative to where they started, unless they named it from the root.
+    fn name_of(&self, path: &Path, absolute: bool) -> PathBuf {
+        if absolute {
+            return path.to_owned();
+        }
         path.strip_prefix(self.source.current_directory()).unwrap_or(path).to_owned()
+    }
+
+    /// Whether the file that is read was.
+    fn is_named_from_root(&self) -> bool {
+        let file = innermost_file(&self.frames).and_then(|frame| self.sources.file(frame.file));
+        file.is_some_and(|file| file.path().is_absolute())
     }
 
     fn read_included(
         &self,
+        name: &Path,
         path: &Path,
         included: Option<Span>,
         checks: Checks,
@@ -439,8 +468,7 @@ impl<'s> Input<'s> {
             Frame::File(file) => Some(file),
             Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
         });
-        let shown = self.name_of(path);
-        let shown = shown.display();
+        let shown = name.display();
         if files.clone().any(|file| file.path == normal) {
             let message = format!("'{shown}' is being read already");
             return Err(report(Code::IncludeLoop, message));
@@ -449,7 +477,7 @@ impl<'s> Input<'s> {
             let message = format!("'{shown}' is more than {MAX_INCLUDE_DEPTH} files deep");
             return Err(report(Code::IncludesTooDeep, message));
         }
-        if let Some(text) = self.sources.text_of(path) {
+        if let Some(text) = self.texts.get(path) {
             return Ok(Arc::clone(text));
         }
         self.source.read(path).map(Arc::new).map_err(|why| {
@@ -535,12 +563,16 @@ fn next_of_lines(rest: &mut RestOfLines, line: &mut LogicalLine, sources: &mut S
     true
 }
 
-fn current_directory(frames: &[Frame]) -> &Path {
-    let file = frames.iter().rev().find_map(|frame| match frame {
-        Frame::File(file) => Some(file.directory.as_path()),
+/// The file that is read.
+fn innermost_file(frames: &[Frame]) -> Option<&FileFrame> {
+    frames.iter().rev().find_map(|frame| match frame {
+        Frame::File(file) => Some(file),
         Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
-    });
-    file.unwrap_or(Path::new("/"))
+    })
+}
+
+fn current_directory(frames: &[Frame]) -> &Path {
+    innermost_file(frames).map_or(Path::new("/"), |file| &file.directory)
 }
 
 fn report_missing(found: &include::Found, checks: Checks, span: Span, diagnostics: &mut Diagnostics) {

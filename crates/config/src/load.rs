@@ -138,6 +138,9 @@ pub struct Loaded {
 impl Loaded {
     /// What `-t` exits with: keepalived's statuses (0, 2, 4, 5, 6).
     pub fn test_status(&self) -> u8 {
+        if self.diagnostics.has_class(Class::IncludeFailed) {
+            return 6;
+        }
         if self.stopped {
             return 2;
         }
@@ -147,7 +150,7 @@ impl Loaded {
         match self.diagnostics.worst_class() {
             None | Some(Class::Silent) => 0,
             Some(Class::Security) => 6,
-            Some(Class::FileNotFound | Class::Fatal) => 4,
+            Some(Class::IncludeFailed | Class::FileNotFound | Class::Fatal) => 4,
             Some(_) => 5,
         }
     }
@@ -155,9 +158,9 @@ impl Loaded {
     /// Whether the daemon can run with it; otherwise the status to exit with at start.
     ///
     /// # Errors
-    /// 6 when there is no readable file, 2 when an instance cannot work as keepalived understands it.
+    /// 6 when there is no readable file or an include that must find one does not, 2 when an instance cannot work as keepalived understands it.
     pub fn start_status(&self) -> Result<(), u8> {
-        if self.unreadable {
+        if self.unreadable || self.diagnostics.has_class(Class::IncludeFailed) {
             return Err(6);
         }
         if self.stopped || self.unusable {
@@ -193,8 +196,7 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     }
     let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
     context.features = features;
-    let unreadable = context.diagnostics.has_class(Class::FileNotFound)
-        && context.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::UnreadableFile);
+    let unreadable = context.diagnostics.has_class(Class::FileNotFound);
     let (model, unusable) = crate::check::complete(drafts, &mut context);
     crate::check::advise(&model, &mut context);
     let asked: Vec<Feature> = context.features.keys().copied().collect();

@@ -1,5 +1,4 @@
 //! Where text stands: files, spans, and the origins of text that came out of a variable or sequence.
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -183,7 +182,6 @@ pub struct SourceMap {
     origins: Vec<OriginRecord>,
     kinds: Vec<OriginKind>,
     recent: Vec<OriginId>,
-    texts: BTreeMap<PathBuf, Text>,
 }
 
 impl SourceMap {
@@ -198,14 +196,8 @@ impl SourceMap {
             return None;
         }
         let id = FileId(narrow(self.files.len()));
-        self.texts.insert(path.clone(), Arc::clone(&text));
         self.files.push(SourceFile { path, text, included, line_starts: OnceLock::new() });
         Some(id)
-    }
-
-    /// The text of a file that was read before, so that one configuration sees one version of it.
-    pub fn text_of(&self, path: &Path) -> Option<&Text> {
-        self.texts.get(path)
     }
 
     /// The files in the order in which they were opened.

@@ -167,3 +167,14 @@ fn a_file_that_does_not_exist_is_no_configuration() {
     let loaded = load(&Memory::new(), Path::new("/none"), &AnyMachine, &LoadOptions::default());
     assert_eq!(loaded.start_status(), Err(6));
 }
+
+#[test]
+fn an_include_that_must_find_a_file_decides_the_status() {
+    let rest = "vrrp_instance A {\n interface eth0\n virtual_router_id 7\n priority 5\n virtual_ipaddress { 192.0.2.1 }\n}\n";
+    for include in ["includem none", "includew none*", "includeb {none,neither}", "foo\nincludem none"] {
+        let loaded = read(&format!("{include}\n{rest}"));
+        assert_eq!((loaded.test_status(), loaded.start_status()), (6, Err(6)), "{include}");
+    }
+    let loaded = read(&format!("include none\n{rest}"));
+    assert_eq!((loaded.test_status(), loaded.start_status()), (0, Ok(())));
+}

@@ -140,6 +140,58 @@ fn includes() {
 }
 
 #[test]
+fn files_are_named_as_they_were_asked_for() {
+    let source = Memory::new()
+        .file("k.conf", "include /d/*.conf\ninclude d/x.conf")
+        .file("d/x.conf", "include y.inc")
+        .file("d/y.inc", "a");
+    let names = |main: &str| {
+        let mut reader = Reader::new(&source, Path::new(main), Options::default(), &NoGrammar);
+        while reader.next_block(&mut Diagnostics::new()).is_some() {}
+        let names = reader.sources().files().iter().map(|file| file.path().display().to_string());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("k.conf"), ["k.conf", "/d/x.conf", "/d/y.inc", "d/x.conf", "d/y.inc"]);
+    assert_eq!(names("/k.conf"), ["/k.conf", "/d/x.conf", "/d/y.inc", "/d/x.conf", "/d/y.inc"]);
+}
+
+#[test]
+fn a_file_is_read_once() {
+    /// Counts what is read.
+    struct Counting(Memory, std::cell::Cell<u32>);
+    impl crate::source::Source for Counting {
+        fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+            self.1.set(self.1.get() + 1);
+            self.0.read(path)
+        }
+        fn list(&self, directory: &Path) -> Vec<Vec<u8>> {
+            self.0.list(directory)
+        }
+        fn exists(&self, path: &Path) -> bool {
+            self.0.exists(path)
+        }
+        fn environment(&self, name: &str) -> Option<Vec<u8>> {
+            self.0.environment(name)
+        }
+        fn config_id(&self) -> Option<Vec<u8>> {
+            self.0.config_id()
+        }
+        fn current_directory(&self) -> std::path::PathBuf {
+            self.0.current_directory()
+        }
+        fn random_seed(&self) -> u64 {
+            self.0.random_seed()
+        }
+    }
+    let files =
+        Memory::new().file("k.conf", "~SEQ(X, 5) include x.conf\ninclude /x.conf").file("x.conf", "x");
+    let source = Counting(files, std::cell::Cell::new(0));
+    let mut reader = Reader::new(&source, Path::new("k.conf"), Options::default(), &NoGrammar);
+    while reader.next_block(&mut Diagnostics::new()).is_some() {}
+    assert_eq!(source.1.get(), 2);
+}
+
+#[test]
 fn problems_of_includes() {
     let codes_of = |line: &str| {
         let source = Memory::new()

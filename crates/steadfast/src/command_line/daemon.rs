@@ -21,8 +21,8 @@ pub(crate) struct DaemonArguments {
     pub(crate) configuration: PathBuf,
     /// Check the configuration, print every problem to standard error or LOGFILE, and exit
     ///
-    /// Exit status: 0 no problem, 4 unreadable or broken, 5 problems or warnings, 6 a security problem, 2 a
-    /// keyword without its mandatory word. Implies -n, -R and -G.
+    /// Exit status: 0 no problem, 4 unreadable or broken, 5 problems or warnings, 6 a security problem or
+    /// an include without its file, 2 a keyword without its mandatory word. Implies -n, -R and -G.
     #[arg(short = 't', long = "config-test", value_name = "LOGFILE", num_args = 0..=1, require_equals = true,
           default_missing_value = STANDARD_ERROR)]
     pub(crate) config_test: Option<String>,

@@ -122,8 +122,7 @@ fn a_reload_is_marked_until_the_worker_confirms_it_and_a_second_one_waits() {
             paths.find(|path| path.extension().unwrap().to_str() == Some(&number.to_string())).unwrap();
         std::fs::read_to_string(path).unwrap()
     };
-    // The name of what is included, as the reader opened it.
-    let copy = |number: u32| copy(number).replace("# run/", "# /run/");
+
     let expected = |part: &str| {
         configuration(settings)
             .replace("include /run/steadfast/part\n", &format!("# /run/steadfast/part\n{part}\n!\n"))
