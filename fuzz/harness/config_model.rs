@@ -57,7 +57,6 @@ pub(crate) fn run(text: &[u8]) {
     };
     show(&read(main, inner, Mode::Test, &Particular));
     let loaded = read(main, inner, Mode::Run, &AnyMachine);
-    show(&loaded);
     if bounded(&loaded) {
         return;
     }

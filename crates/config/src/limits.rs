@@ -28,5 +28,7 @@ pub const MAX_BLOCK_DEPTH: usize = 1_000;
 pub const MAX_BLOCK_BYTES: usize = 1 << 31;
 /// Remembered places of expanded text; words beyond it show only where they were used.
 pub const MAX_ORIGINS: usize = 1 << 20;
+/// Lines looked back through for the first of two equal keywords; one further away is not named.
+pub const MAX_LINES_LOOKED_BACK: usize = 10_000;
 /// Diagnostics kept in full; further ones are counted.
 pub const MAX_DIAGNOSTICS: usize = 10_000;

@@ -2,6 +2,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use crate::limits::MAX_LINES_LOOKED_BACK;
 use crate::span::{FileId, OriginId, Span, narrow};
 use crate::token::WordRange;
 
@@ -268,6 +269,18 @@ impl<'b> Node<'b> {
     /// Where keyword and arguments stand, or were used.
     pub fn span(self) -> Span {
         self.line().span()
+    }
+
+    /// The first line of the same block with the same keyword, if it stands before this one and not more than
+    /// [`MAX_LINES_LOOKED_BACK`] lines away.
+    pub fn first_of_its_keyword(self) -> Option<Node<'b>> {
+        let encloses = |candidate: &usize| {
+            self.block.nodes.get(*candidate).is_some_and(|record| index(record.end) > self.index)
+        };
+        let enclosing = (0..self.index).rev().take(MAX_LINES_LOOKED_BACK).find(encloses)?;
+        let mut siblings = Node { block: self.block, index: enclosing }.children()?;
+        let first = siblings.find(|sibling| sibling.keyword().bytes() == self.keyword().bytes())?;
+        (first.index < self.index).then_some(first)
     }
 
     fn record(self) -> NodeRecord {

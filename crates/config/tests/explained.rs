@@ -34,7 +34,7 @@ fn mistakes_are_explained() {
             "5 SF0201 unknown keyword 'virtual_routter_id' | did you mean 'virtual_router_id'?",
         ),
         ("advert_int 0,5", "5 SF0204 advert_int: '0,5' is not a number"),
-        ("advert_int 0.5", "1 SF0321 (V) advert_int 0.5 cannot be carried by version 2; 1 is used"),
+        ("advert_int 0.5", "5 SF0321 (V) advert_int 0.5 cannot be carried by version 2; 1 is used"),
         (
             "priority 256",
             "5 SF0205 priority: '256' is out of range\n5 SF0328 priority must be 1 to 255; 100 is used",
@@ -43,13 +43,13 @@ fn mistakes_are_explained() {
         ("smtp_alert True", "5 SF0207 smtp_alert: 'True' is not a boolean"),
         (
             "state MASTER\nnopreempt",
-            "1 SF0309 (V) nopreempt works with initial state BACKUP only; it is cleared",
+            "6 SF0309 (V) nopreempt works with initial state BACKUP only; it is cleared",
         ),
         ("track_script {\nchk\n}", "6 SF0313 vrrp_script 'chk' is not defined"),
         ("track_interface {\neth0\n}", "6 SF0323 (V) follows its own interface anyway; the entry is ignored"),
         (
             "authentication {\nauth_type PASS\nauth_pass longer-than-8\n}",
-            "1 SF0404 (V) the password travels readable in every advert\n\
+            "7 SF0404 (V) the password travels readable in every advert\n\
              7 SF0317 auth_pass is cut to its first 8 octets",
         ),
         ("nopreempt yes", "5 SF0203 'yes' has no meaning behind 'nopreempt'"),
@@ -79,14 +79,14 @@ fn mistakes_between_blocks_are_explained() {
     let two = format!("{}{}", instance(""), instance("").replace("vrrp_instance V", "vrrp_instance W"));
     assert_eq!(
         told(&two),
-        "10 SF0304 (W) is the same virtual router as 'V': virtual_router_id 5 of IPv4 on eth0 | \
+        "12 SF0304 (W) is the same virtual router as 'V': virtual_router_id 5 of IPv4 on eth0 | \
                give one of them another virtual_router_id\n\
                16 SF0408 (W) 192.0.2.1 belongs to instance 'V' too"
     );
     let group = format!("vrrp_sync_group G {{\ngroup {{\nV\nVV\n}}\n}}\n{}", instance(""));
     assert_eq!(
         told(&group),
-        "1 SF0316 sync group 'G' has one member only, which changes nothing\n\
+        "2 SF0316 sync group 'G' has one member only, which changes nothing\n\
          4 SF0314 (G) there is no vrrp_instance 'VV'"
     );
     let server = "virtual_server 10.0.0.1 80 {\nlb_algo rrr\nprotocol TCP\nquorum 3\n\
@@ -95,8 +95,8 @@ fn mistakes_between_blocks_are_explained() {
         told(server),
         "1 SF0325 virtual_server [10.0.0.1]:tcp:80: no scheduler is given; wlc is used\n\
          1 SF0325 virtual_server [10.0.0.1]:tcp:80: no forwarding method is given; NAT is used\n\
-         1 SF0327 virtual_server [10.0.0.1]:tcp:80: quorum 3 is above the weight of all servers, 1\n\
          2 SF0210 'rrr' is no scheduler | did you mean 'rr'?\n\
+         4 SF0327 virtual_server [10.0.0.1]:tcp:80: quorum 3 is above the weight of all servers, 1\n\
          7 SF0406 virtual_server [10.0.0.1]:tcp:80: real_server 10.0.0.2 80 is given twice"
     );
 }

@@ -1,14 +1,18 @@
 //! Checks of the addresses of an instance.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::net::IpAddr;
 
 use steadfast_wire::vrrp::{Family, Version};
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::keyword::instance::INSTANCE;
 use crate::lower::Context;
 use crate::lower::drafts::InstanceDraft;
 use crate::model::{Global, VirtualAddress, VrrpInstance};
+use crate::span::Span;
 use crate::value::Name;
 
 /// Most addresses that the count field of an advert can tell (RFC 9568 section 5.2.5).
@@ -23,7 +27,10 @@ pub(super) fn check(
     unusable: &mut bool,
 ) {
     let instance = &mut draft.draft.value;
-    let span = draft.draft.span;
+    let written = |keyword| draft.draft.places.get(INSTANCE, keyword);
+    // An empty block, or one whose lines were all refused.
+    let span = written("virtual_ipaddress").unwrap_or(draft.draft.span);
+    let version = written("version");
     let name = Name::clone(&instance.name);
     remove_repeated(instance, context);
     interfaces(instance, global, context, unusable);
@@ -32,10 +39,12 @@ pub(super) fn check(
         if instance.version == Version::V3 || instance.strict {
             *unusable = true;
             let message = format!("({name}) version 3 needs an address");
-            context.push(
-                Diagnostic::new(Code::NoAddresses, span, message)
-                    .hint("add virtual_ipaddress, or say no_virtual_ipaddress"),
-            );
+            let diagnostic = Diagnostic::new(Code::NoAddresses, span, message)
+                .hint("add virtual_ipaddress, or say no_virtual_ipaddress");
+            context.push(match version {
+                Some(version) => diagnostic.label(version, "version 3 is asked for here"),
+                None => diagnostic,
+            });
         } else {
             let message = format!("({name}) has no virtual address");
             context.push(Diagnostic::new(Code::NoAddressesV2, span, message));
@@ -56,22 +65,28 @@ pub(super) fn check(
 
 fn is_link_local(address: &VirtualAddress) -> bool {
     match address.address {
-        std::net::IpAddr::V6(address) => address.segments().first().is_some_and(|s| s & 0xffc0 == 0xfe80),
-        std::net::IpAddr::V4(_) => false,
+        IpAddr::V6(address) => address.segments().first().is_some_and(|s| s & 0xffc0 == 0xfe80),
+        IpAddr::V4(_) => false,
     }
 }
 
 fn remove_repeated(instance: &mut VrrpInstance, context: &mut Context<'_>) {
-    let mut met = BTreeSet::new();
+    let mut met: BTreeMap<(IpAddr, Option<Name>), Span> = BTreeMap::new();
     let name = Name::clone(&instance.name);
     for list in [&mut instance.addresses, &mut instance.excluded_addresses] {
-        list.retain(|entry| {
-            let is_first = met.insert((entry.address, entry.interface.clone()));
-            if !is_first {
-                let message = format!("({name}) {} is given twice", entry.address);
-                context.push(Diagnostic::new(Code::AddressTwice, entry.site.0, message));
+        list.retain(|entry| match met.entry((entry.address, entry.interface.clone())) {
+            Entry::Vacant(place) => {
+                place.insert(entry.site.0);
+                true
             }
-            is_first
+            Entry::Occupied(first) => {
+                let message = format!("({name}) {} is given twice", entry.address);
+                context.push(
+                    Diagnostic::new(Code::AddressTwice, entry.site.0, message)
+                        .label(*first.get(), "first here"),
+                );
+                false
+            }
         });
     }
 }

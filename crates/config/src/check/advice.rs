@@ -7,8 +7,10 @@ use steadfast_wire::vrrp::{Family, Priority};
 
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::Context;
-use crate::model::{AuthType, Model, Tracked, VrrpInstance};
+use crate::keyword::instance::INSTANCE;
+use crate::keyword::process::SCRIPT;
+use crate::lower::{Context, Drafts};
+use crate::model::{Model, Tracked, VrrpInstance};
 use crate::span::Span;
 use crate::value::Name;
 
@@ -16,18 +18,32 @@ use crate::value::Name;
 pub(crate) fn advise(model: &Model, context: &mut Context<'_>) {
     for instance in &model.instances {
         mixed_families(instance, context);
-        weights(instance, context);
-        clear_password(instance, context);
     }
     shared_addresses(model, context);
-    for script in &model.scripts {
-        if script.timeout > script.interval {
-            let message = format!(
-                "vrrp_script '{}': timeout {} is above interval {}",
-                script.name, script.timeout, script.interval
-            );
-            context.push(Diagnostic::new(Code::TimeoutAboveInterval, script.site.0, message));
+}
+
+/// The same for what only the drafts can place.
+pub(super) fn advise_on_drafts(drafts: &Drafts, context: &mut Context<'_>) {
+    for draft in &drafts.instances {
+        weights(&draft.draft.value, draft.draft.places.get(INSTANCE, "priority"), context);
+    }
+    for draft in &drafts.scripts {
+        let script = &draft.value;
+        if script.timeout <= script.interval {
+            continue;
         }
+        let message = format!(
+            "vrrp_script '{}': timeout {} is above interval {}",
+            script.name, script.timeout, script.interval
+        );
+        let written = |keyword| draft.places.get(SCRIPT, keyword);
+        let (timeout, interval) = (written("timeout"), written("interval"));
+        let span = timeout.or(interval).unwrap_or(draft.span);
+        let diagnostic = Diagnostic::new(Code::TimeoutAboveInterval, span, message);
+        context.push(match interval.filter(|interval| *interval != span) {
+            Some(interval) => diagnostic.label(interval, "the interval"),
+            None => diagnostic,
+        });
     }
 }
 
@@ -43,7 +59,7 @@ fn mixed_families(instance: &VrrpInstance, context: &mut Context<'_>) {
     }
 }
 
-fn weights(instance: &VrrpInstance, context: &mut Context<'_>) {
+fn weights(instance: &VrrpInstance, priority: Option<Span>, context: &mut Context<'_>) {
     let tracks = &instance.tracks;
     let lists = [&tracks.interfaces, &tracks.scripts, &tracks.files, &tracks.processes, &tracks.bfds];
     // The effective priority stays between 1 and 254.
@@ -58,16 +74,11 @@ fn weights(instance: &VrrpInstance, context: &mut Context<'_>) {
         let Tracked { name, weight, .. } = tracked;
         let Some(why) = why(weight.value) else { continue };
         let message = format!("({}) the weight of '{name}' changes nothing: {why}", instance.name);
-        context.push(Diagnostic::new(Code::WeightWithoutEffect, tracked.site.0, message));
-    }
-}
-
-fn clear_password(instance: &VrrpInstance, context: &mut Context<'_>) {
-    if let Some(authentication) = &instance.authentication
-        && authentication.kind == AuthType::Password
-    {
-        let message = format!("({}) the password travels readable in every advert", instance.name);
-        context.push(Diagnostic::new(Code::ClearTextPassword, instance.site.0, message));
+        let diagnostic = Diagnostic::new(Code::WeightWithoutEffect, tracked.site.0, message);
+        context.push(match priority {
+            Some(priority) => diagnostic.label(priority, "the priority"),
+            None => diagnostic,
+        });
     }
 }
 

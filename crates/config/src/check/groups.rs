@@ -54,7 +54,7 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
         let value = &group.draft.value;
         if value.members.is_empty() {
             let message = format!("sync group '{}' has no members; it is dropped", value.name);
-            context.push(Diagnostic::new(Code::EmptyGroup, group.draft.span, message));
+            context.push(Diagnostic::new(Code::EmptyGroup, members_line(group), message));
         }
         !value.members.is_empty()
     });
@@ -100,9 +100,14 @@ fn members(
     }
     if kept.len() == 1 {
         let message = format!("sync group '{group_name}' has one member only, which changes nothing");
-        context.push(Diagnostic::new(Code::GroupTooSmall, group.draft.span, message));
+        context.push(Diagnostic::new(Code::GroupTooSmall, members_line(group), message));
     }
     group.draft.value.members = kept;
+}
+
+/// Where members are given, or where they are missing.
+fn members_line(group: &GroupDraft) -> Span {
+    group.draft.places.get(SYNC_GROUP, "group").unwrap_or(group.draft.span)
 }
 
 /// States of members are common, so an object either counts for all or not at all.

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 
 use steadfast_wire::vrrp::{Family, Priority, Version};
 
-use super::addresses;
+use super::{addresses, inheritance};
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::keyword::instance::INSTANCE;
 use crate::lower::drafts::{AuthenticationDraft, InstanceDraft};
-use crate::lower::{Context, Drafts, Seen};
+use crate::lower::{Context, Drafts};
 use crate::model::{AuthType, Authentication, Global, VrrpInstance};
 use crate::span::Span;
 use crate::value::{Interval, Name};
@@ -19,12 +19,8 @@ use crate::value::{Interval, Name};
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
     let mut unusable = false;
     let global = &drafts.global;
-    let global_seen_min = global.announce_minimal;
     for draft in &mut drafts.instances {
-        inherit(&mut draft.draft.value, &draft.draft.seen, global);
-        if global_seen_min {
-            lessen(&mut draft.draft.value, &draft.draft.seen, global);
-        }
+        inheritance::complete(&mut draft.draft.value, &draft.draft.seen, global);
         let mut check = Check { draft, context, global, unusable: false };
         check.all();
         unusable |= check.unusable;
@@ -33,69 +29,8 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
     unusable | duplicates(&drafts.instances, context)
 }
 
-/// Settings whose default is a global keyword.
-type Inherit = fn(&mut VrrpInstance, &Global);
-const INHERITED: &[(&str, Inherit)] = &[
-    ("garp_master_delay", |instance, global| instance.announce.master_delay = global.announce.master_delay),
-    ("garp_master_repeat", |instance, global| {
-        instance.announce.master_repeat = global.announce.master_repeat
-    }),
-    ("garp_master_refresh", |instance, global| instance.announce.refresh = global.announce.refresh),
-    ("garp_master_refresh_repeat", |instance, global| {
-        instance.announce.refresh_repeat = global.announce.refresh_repeat;
-    }),
-    ("garp_lower_prio_delay", |instance, global| {
-        instance.announce.lower_priority_delay = global.announce.lower_priority_delay;
-    }),
-    ("garp_lower_prio_repeat", |instance, global| {
-        instance.announce.lower_priority_repeat = global.announce.lower_priority_repeat;
-    }),
-    ("garp_extra_if", |instance, global| {
-        instance.extra_announce = instance.extra_announce.or(global.extra_announce);
-    }),
-    ("down_timer_adverts", |instance, global| instance.down_timer_adverts = global.down_timer_adverts),
-    ("lower_prio_no_advert", |instance, global| {
-        instance.lower_priority_no_advert = global.lower_priority_no_advert;
-    }),
-    ("higher_prio_send_advert", |instance, global| {
-        instance.higher_priority_send_advert = global.higher_priority_send_advert;
-    }),
-    ("owner_ignore_adverts", |instance, global| instance.owner_ignore_adverts = global.owner_ignore_adverts),
-    ("check_unicast_src", |instance, global| instance.check_unicast_source |= global.check_unicast_source),
-    ("skip_check_adv_addr", |instance, global| instance.skip_check_addresses = global.skip_check_addresses),
-    ("strict_mode", |instance, global| instance.strict = global.strict),
-    ("v3_checksum_as_v2", |instance, global| instance.v3_checksum_as_v2 = global.v3_checksum_as_v2),
-    ("smtp_alert", |instance, global| {
-        instance.smtp_alert = global.mail.alert_vrrp.or(global.mail.alert).unwrap_or(false);
-    }),
-    ("notify_priority_changes", |instance, global| {
-        instance.notify_priority_changes |= global.notify_priority_changes;
-    }),
-];
-
-fn inherit(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
-    for (keyword, inherit) in INHERITED {
-        if !seen.has_name(INSTANCE, keyword) {
-            inherit(instance, global);
-        }
-    }
-}
-
-/// `vrrp_min_garp`: whatever stands at its default becomes the least.
-fn lessen(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
-    let default = crate::model::Announce::default();
-    let announce = &mut instance.announce;
-    let untouched = |keyword: &str, is_default: bool| is_default && !seen.has_name(INSTANCE, keyword);
-    if untouched("garp_master_repeat", global.announce.master_repeat == default.master_repeat) {
-        announce.master_repeat = 1;
-    }
-    if untouched("garp_master_delay", global.announce.master_delay == default.master_delay) {
-        announce.master_delay = Interval::ZERO;
-    }
-    if untouched("garp_master_refresh_repeat", global.announce.refresh_repeat == default.refresh_repeat) {
-        announce.refresh_repeat = 0;
-    }
-}
+/// Shown with what strict mode forbids.
+const STRICT: &[(&str, &str)] = &[("strict_mode", "strict mode")];
 
 struct Check<'d, 'c, 'a> {
     draft: &'d mut InstanceDraft,
@@ -129,10 +64,34 @@ impl Check<'_, '_, '_> {
         self.draft.draft.seen.has_name(INSTANCE, keyword)
     }
 
+    fn place(&self, keyword: &str) -> Option<Span> {
+        self.draft.draft.places.get(INSTANCE, keyword)
+    }
+
+    /// A problem of the whole instance.
     fn report(&mut self, code: Code, message: impl std::fmt::Display) {
         let name = &self.draft.draft.value.name;
         let span = self.draft.draft.span;
         self.context.push(Diagnostic::new(code, span, format!("({name}) {message}")));
+    }
+
+    /// A problem of a keyword, told where it was written; the lines of `reasons` are shown with it.
+    fn report_at(
+        &mut self,
+        code: Code,
+        keyword: &str,
+        reasons: &[(&str, &str)],
+        message: impl std::fmt::Display,
+    ) {
+        let name = &self.draft.draft.value.name;
+        let span = self.place(keyword).unwrap_or(self.draft.draft.span);
+        let mut diagnostic = Diagnostic::new(code, span, format!("({name}) {message}"));
+        for (keyword, reason) in reasons {
+            if let Some(span) = self.place(keyword) {
+                diagnostic = diagnostic.label(span, *reason);
+            }
+        }
+        self.context.push(diagnostic);
     }
 
     fn identity(&mut self) {
@@ -152,7 +111,12 @@ impl Check<'_, '_, '_> {
         let strict = self.instance().strict;
         let version = match (family, given) {
             (Family::V6, Some(Version::V2)) if strict => {
-                self.report(Code::VersionConflict, "strict mode knows IPv6 in version 3 only; it is used");
+                self.report_at(
+                    Code::VersionConflict,
+                    "version",
+                    STRICT,
+                    "strict mode knows IPv6 in version 3 only; it is used",
+                );
                 Version::V3
             }
             (_, given) => given.unwrap_or(by_default),
@@ -176,7 +140,12 @@ impl Check<'_, '_, '_> {
         }
         if self.written("unicast_ttl") {
             self.instance().unicast_ttl = None;
-            self.report(Code::SettingIgnored, "unicast_ttl without a peer means nothing; it is cleared");
+            self.report_at(
+                Code::SettingIgnored,
+                "unicast_ttl",
+                &[],
+                "unicast_ttl without a peer means nothing; it is cleared",
+            );
         }
         let Some(span) = self.draft.scratch.unicast_keyword else { return };
         let name = Name::clone(&self.instance().name);
@@ -192,7 +161,8 @@ impl Check<'_, '_, '_> {
 
     fn authentication(&mut self) {
         let Some(draft) = self.draft.scratch.authentication.take() else { return };
-        let AuthenticationDraft { kind, password, span } = draft;
+        let AuthenticationDraft { kind, password, password_span, span } = draft;
+        let version = self.place("version");
         let instance = self.instance();
         let name = Name::clone(&instance.name);
         let why = match (kind, password) {
@@ -204,11 +174,18 @@ impl Check<'_, '_, '_> {
             (Some(_), None) => "auth_pass is missing",
             (Some(kind), Some(password)) => {
                 instance.authentication = Some(Authentication { kind, password });
+                if kind == AuthType::Password {
+                    let message = format!("({name}) the password travels readable in every advert");
+                    self.context.push(Diagnostic::new(Code::ClearTextPassword, password_span, message));
+                }
                 return;
             }
         };
         let message = format!("({name}) authentication is ignored: {why}");
-        let diagnostic = Diagnostic::new(Code::AuthenticationIgnored, span, message);
+        let mut diagnostic = Diagnostic::new(Code::AuthenticationIgnored, span, message);
+        if let Some(version) = version.filter(|_| instance.version == Version::V3) {
+            diagnostic = diagnostic.label(version, "version 3 is asked for here");
+        }
         // keepalived says nothing of a password without a kind.
         let diagnostic = if kind.is_none() { diagnostic.class(Class::Silent) } else { diagnostic };
         self.context.push(diagnostic);
@@ -218,7 +195,13 @@ impl Check<'_, '_, '_> {
         let (state, priority) = (self.written("state"), self.written("priority"));
         if !priority {
             let taken = if self.instance().initial_master { "255, the owner's" } else { "100" };
-            self.report(Code::PriorityNotGiven, format!("no priority is given; it is {taken}"));
+            let message = format!("no priority is given; it is {taken}");
+            let reasons: &[_] = if self.instance().initial_master {
+                &[("state", "who starts as MASTER is taken for the owner of the addresses")]
+            } else {
+                &[]
+            };
+            self.report_at(Code::PriorityNotGiven, "priority", reasons, message);
         }
         let instance = self.instance();
         if !priority && instance.initial_master {
@@ -231,8 +214,10 @@ impl Check<'_, '_, '_> {
         let with_header = instance.authentication.as_ref().is_some_and(|auth| auth.kind == AuthType::Header);
         if with_header && instance.initial_master && !is_owner {
             instance.initial_master = false;
-            self.report(
+            self.report_at(
                 Code::SettingIgnored,
+                "state",
+                &[],
                 "an instance with AH cannot start as MASTER; it starts as BACKUP",
             );
         }
@@ -240,8 +225,10 @@ impl Check<'_, '_, '_> {
         if instance.strict && instance.initial_master != is_owner {
             instance.initial_master = is_owner;
             if !is_owner {
-                self.report(
+                self.report_at(
                     Code::StrictModeConflict,
+                    "state",
+                    STRICT,
                     "strict mode starts as MASTER with priority 255 only; it starts as BACKUP",
                 );
             }
@@ -259,8 +246,14 @@ impl Check<'_, '_, '_> {
         let instance = self.instance();
         if instance.nopreempt && (instance.initial_master || instance.priority == Priority::OWNER) {
             instance.nopreempt = false;
-            self.report(
+            let reasons: &[_] = match instance.priority {
+                Priority::OWNER => &[("priority", "the owner's priority")],
+                _ => &[("state", "the initial state")],
+            };
+            self.report_at(
                 Code::NopreemptIgnored,
+                "nopreempt",
+                reasons,
                 "nopreempt works with initial state BACKUP only; it is cleared",
             );
         }
@@ -268,18 +261,20 @@ impl Check<'_, '_, '_> {
         if instance.preempt_delay.is_zero() {
             return;
         }
-        let why = if instance.strict {
-            "strict mode"
+        let (why, reason) = if instance.strict {
+            ("strict mode", "strict_mode")
         } else if instance.initial_master {
-            "initial state MASTER"
+            ("initial state MASTER", "state")
         } else if instance.nopreempt {
-            "nopreempt"
+            ("nopreempt", "nopreempt")
         } else {
             return;
         };
         instance.preempt_delay = Interval::ZERO;
-        self.report(
+        self.report_at(
             Code::PreemptDelayIgnored,
+            "preempt_delay",
+            &[(reason, "because of this")],
             format!("preempt_delay does not go with {why}; it is cleared"),
         );
     }
@@ -295,8 +290,10 @@ impl Check<'_, '_, '_> {
         if carried != written {
             instance.advert_interval = carried;
             let version = instance.version.number();
-            self.report(
+            self.report_at(
                 Code::IntervalRounded,
+                "advert_int",
+                &[("version", "the version")],
                 format!("advert_int {written} cannot be carried by version {version}; {carried} is used"),
             );
         }
@@ -342,8 +339,10 @@ impl Check<'_, '_, '_> {
         instance.down_timer_adverts = 3;
         instance.no_addresses_intended = false;
         for conflict in conflicts {
-            self.report(
+            self.report_at(
                 Code::StrictModeConflict,
+                conflict.split(' ').next().unwrap_or_default(),
+                STRICT,
                 format!("strict mode does not allow {conflict}; it is reset"),
             );
         }
@@ -395,10 +394,20 @@ impl Check<'_, '_, '_> {
         let transmit = !instance.vmac_transmit_on_parent;
         instance.vmac_transmit_on_parent |= unicast;
         if unicast && transmit {
-            self.report(Code::ValueReplaced, "unicast with use_vmac needs vmac_xmit_base; it is set");
+            self.report_at(
+                Code::ValueReplaced,
+                "use_vmac",
+                &[("unicast_peer", "unicast")],
+                "unicast with use_vmac needs vmac_xmit_base; it is set",
+            );
         }
         if promote {
-            self.report(Code::SettingIgnored, "promote_secondaries holds for VMACs anyway");
+            self.report_at(
+                Code::SettingIgnored,
+                "promote_secondaries",
+                &[("use_vmac", "the VMAC")],
+                "promote_secondaries holds for VMACs anyway",
+            );
         }
     }
 
@@ -475,7 +484,7 @@ fn duplicates(instances: &[InstanceDraft], context: &mut Context<'_>) -> bool {
             if instance.is_unicast() { instance.source_address } else { Some(instance.multicast_group) };
         let identity =
             (instance.interface.clone(), instance.virtual_router_id.get(), instance.family, source, peers);
-        let span = draft.draft.span;
+        let span = draft.draft.places.get(INSTANCE, "virtual_router_id").unwrap_or(draft.draft.span);
         match first.get(&identity) {
             Some((name, place)) => {
                 found = true;
@@ -488,7 +497,7 @@ fn duplicates(instances: &[InstanceDraft], context: &mut Context<'_>) -> bool {
                 );
                 context.push(
                     Diagnostic::new(Code::DuplicateVirtualRouter, span, message)
-                        .label(*place, "first defined here")
+                        .label(*place, "the other one is here")
                         .hint("give one of them another virtual_router_id"),
                 );
             }

@@ -3,6 +3,7 @@
 mod addresses;
 mod advice;
 mod groups;
+mod inheritance;
 mod instances;
 pub(crate) mod interfaces;
 mod scripts;
@@ -22,6 +23,7 @@ pub(crate) fn complete(drafts: Drafts, context: &mut Context<'_>) -> (Model, boo
     unusable |= interfaces::complete(&mut drafts, context);
     unusable |= instances::complete(&mut drafts, context);
     groups::complete(&mut drafts, context);
+    advice::advise_on_drafts(&drafts, context);
     let model = Model {
         global: drafts.global,
         instances: drafts.instances.into_iter().map(|draft| draft.draft.value).collect(),

@@ -16,9 +16,10 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let account = default_account(drafts, context);
     let secure = drafts.global.enable_script_security;
-    vrrp(drafts, &mut ScriptCheck { account: account.clone(), secure, warned: false }, context);
-    checkers(drafts, &mut ScriptCheck { account: account.clone(), secure, warned: false }, context);
-    let mut check = ScriptCheck { account, secure, warned: false };
+    let check = ScriptCheck { account, secure, warned: false, no_file: Class::Silent };
+    vrrp(drafts, &mut check.clone(), context);
+    checkers(drafts, &mut check.clone(), context);
+    let mut check = check;
     let global = &mut drafts.global;
     let fifos = [&mut global.notify_fifo, &mut global.vrrp_notify_fifo, &mut global.lvs_notify_fifo];
     let fifo_scripts = fifos.into_iter().flatten().map(|fifo| &mut fifo.script);
@@ -45,14 +46,13 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>)
     let mut without_account: BTreeSet<Name> = BTreeSet::new();
     drafts.scripts.retain_mut(|draft| {
         let name = Name::clone(&draft.value.name);
+        // keepalived counts the missing file of a vrrp_script, which it then disables, and of no other script.
+        check.no_file = Class::General;
         let fate = check.script(&mut draft.value.script, &format!("vrrp_script '{name}'"), context);
+        check.no_file = Class::Silent;
         match fate {
             Fate::Kept => return true,
-            Fate::NoFile => {
-                let message = format!("vrrp_script '{name}' is disabled: its program cannot be run");
-                context.push(Diagnostic::new(Code::ScriptMissing, draft.span, message));
-                without_file.insert(name)
-            }
+            Fate::NoFile => without_file.insert(name),
             Fate::NoAccount => without_account.insert(name),
         };
         false
@@ -112,10 +112,13 @@ fn default_account(drafts: &mut Drafts, context: &mut Context<'_>) -> Option<Acc
     global.script_user.clone()
 }
 
+#[derive(Clone)]
 struct ScriptCheck {
     account: Option<Account>,
     secure: bool,
     warned: bool,
+    /// What a file that cannot be run counts as.
+    no_file: Class,
 }
 
 impl ScriptCheck {
@@ -150,21 +153,26 @@ impl ScriptCheck {
         match context.machine.script(&program, script.account.as_ref()) {
             ScriptState::Missing => {
                 let message = format!("{owner}: '{program}' does not exist or cannot be reached");
-                context.push(Diagnostic::new(Code::ScriptMissing, span, message).class(Class::Silent));
+                let diagnostic = Diagnostic::new(Code::ScriptMissing, span, message).class(self.no_file);
+                context.push(diagnostic.note("the script is disabled"));
                 return Fate::NoFile;
             }
             ScriptState::NotExecutable => {
                 let message = format!("{owner}: '{program}' may not be executed");
-                context.push(Diagnostic::new(Code::ScriptNotExecutable, span, message).class(Class::Silent));
+                let diagnostic =
+                    Diagnostic::new(Code::ScriptNotExecutable, span, message).class(self.no_file);
+                context.push(diagnostic.note("the script is disabled"));
                 self.warn_of_security_off(script, context);
                 return Fate::NoFile;
             }
             ScriptState::Insecure => {
                 let message = format!("{owner}: '{program}' runs as root, and others can change it");
-                context.push(Diagnostic::new(Code::ScriptInsecure, span, message));
+                let diagnostic = Diagnostic::new(Code::ScriptInsecure, span, message);
                 if self.secure {
+                    context.push(diagnostic.note("enable_script_security disables the script"));
                     return Fate::NoFile;
                 }
+                context.push(diagnostic);
             }
             ScriptState::Good => {}
         }

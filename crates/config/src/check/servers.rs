@@ -1,6 +1,7 @@
 //! Completion of a virtual server and all below it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use steadfast_wire::vrrp::Family;
 
@@ -13,15 +14,17 @@ use crate::keyword::servers::{REAL_SERVER, VIRTUAL_SERVER};
 use crate::lower::servers::{CheckSeen, ServerDraft};
 use crate::lower::{Context, Seen};
 use crate::model::{
-    CheckDefaults, CheckKind, Checker, Forwarding, Global, RealServer, ServiceTarget, Transport,
-    VirtualServer,
+    CheckDefaults, CheckKind, Checker, Forwarding, Global, RealServer, ServerAddress, ServiceTarget,
+    Transport, VirtualServer,
 };
 use crate::span::Span;
+use crate::tree::Node;
 use crate::value::Interval;
 
 /// Fills in what is inherited and checks it; `None` when the service is dropped.
 pub(crate) fn complete(
     draft: ServerDraft,
+    node: Node<'_>,
     global: &Global,
     context: &mut Context<'_>,
 ) -> Option<VirtualServer> {
@@ -31,7 +34,7 @@ pub(crate) fn complete(
     if !draft.seen.has_name(VIRTUAL_SERVER, "smtp_alert") {
         draft.server.smtp_alert = global.mail.alert_checker.or(global.mail.alert).unwrap_or(false);
     }
-    let mut check = ServerCheck { name: name(&draft.server), draft, context };
+    let mut check = ServerCheck { name: name(&draft.server), draft, node, context };
     check.all()
 }
 
@@ -168,13 +171,19 @@ fn inherit_into_checker(
     }
 }
 
-struct ServerCheck<'c, 'a> {
+fn lines(block: Node<'_>) -> impl Iterator<Item = Node<'_>> {
+    block.children().into_iter().flatten()
+}
+
+struct ServerCheck<'c, 'a, 'n> {
     name: String,
     draft: ServerDraft,
+    /// As written, to tell where.
+    node: Node<'n>,
     context: &'c mut Context<'a>,
 }
 
-impl ServerCheck<'_, '_> {
+impl ServerCheck<'_, '_, '_> {
     fn all(&mut self) -> Option<VirtualServer> {
         if let ServiceTarget::Group(group) = &self.draft.server.target
             && !self.context.known.server_groups.contains_key(group)
@@ -211,6 +220,12 @@ impl ServerCheck<'_, '_> {
 
     fn report(&mut self, code: Code, message: impl std::fmt::Display) {
         self.report_at(code, self.draft.span, message);
+    }
+
+    /// Where a keyword of the virtual server was written last, else where the server begins.
+    fn place(&self, keyword: &str) -> Span {
+        let line = lines(self.node).filter(|line| line.keyword().as_str() == Some(keyword)).last();
+        line.map_or(self.draft.span, Node::span)
     }
 
     fn report_at(&mut self, code: Code, span: Span, message: impl std::fmt::Display) {
@@ -251,8 +266,9 @@ impl ServerCheck<'_, '_> {
         let written = self.draft.seen.has_name(VIRTUAL_SERVER, "protocol");
         if self.uses_mark() {
             if written && self.draft.server.protocol.take().is_some() {
-                self.report(
+                self.report_at(
                     Code::ServerConflict,
+                    self.place("protocol"),
                     "services of firewall marks have no protocol; it is ignored",
                 );
             }
@@ -271,7 +287,7 @@ impl ServerCheck<'_, '_> {
             && self.draft.server.protocol != Some(Transport::Udp)
         {
             self.draft.server.one_packet = false;
-            self.report(Code::ServerConflict, "ops is for UDP only; it is cleared");
+            self.report_at(Code::ServerConflict, self.place("ops"), "ops is for UDP only; it is cleared");
         }
     }
 
@@ -320,18 +336,22 @@ impl ServerCheck<'_, '_> {
     }
 
     fn repeated(&mut self) {
-        let mut met = BTreeSet::new();
+        let mut met = BTreeMap::new();
         let mut repeated = Vec::new();
-        self.draft.server.real_servers.retain(|server| {
-            let is_first = met.insert(server.address);
-            if !is_first {
-                repeated.push((server.site.0, server.address));
+        self.draft.server.real_servers.retain(|server| match met.entry(server.address) {
+            Entry::Vacant(place) => {
+                place.insert(server.site.0);
+                true
             }
-            is_first
+            Entry::Occupied(first) => {
+                repeated.push((server.site.0, *first.get(), server.address));
+                false
+            }
         });
-        for (span, address) in repeated {
-            let message = format!("real_server {} {} is given twice", address.address, address.port);
-            self.report_at(Code::ServerTwice, span, message);
+        for (span, first, address) in repeated {
+            let (name, ServerAddress { address, port }) = (&self.name, address);
+            let message = format!("virtual_server {name}: real_server {address} {port} is given twice");
+            self.context.push(Diagnostic::new(Code::ServerTwice, span, message).label(first, "first here"));
         }
     }
 
@@ -343,12 +363,13 @@ impl ServerCheck<'_, '_> {
         if server.quorum > total {
             let message = format!("quorum {} is above the weight of all servers, {total}", server.quorum);
             server.quorum = total.max(1);
-            self.report(Code::QuorumReduced, message);
+            self.report_at(Code::QuorumReduced, self.place("quorum"), message);
         }
         let server = &mut self.draft.server;
         if server.hysteresis >= server.quorum && server.hysteresis != 0 {
             server.hysteresis = server.quorum.saturating_sub(1);
-            self.report(Code::ServerConflict, "hysteresis must be below quorum; it is lowered");
+            let message = "hysteresis must be below quorum; it is lowered";
+            self.report_at(Code::ServerConflict, self.place("hysteresis"), message);
         }
     }
 
@@ -367,9 +388,17 @@ impl ServerCheck<'_, '_> {
             .map(|checker| (checker.site.0, checker.connect_timeout, checker.delay_loop))
             .take(1)
             .collect();
-        for (span, timeout, interval) in slow {
+        for (site, timeout, interval) in slow {
             let message = format!("connect_timeout {timeout} is above delay_loop {interval}");
+            let span = self.inside(site, "connect_timeout").unwrap_or(site);
             self.report_at(Code::TimeoutAboveInterval, span, message);
         }
+    }
+
+    /// Where a keyword stands in the checker whose own keyword stands at `site`.
+    fn inside(&self, site: Span, keyword: &str) -> Option<Span> {
+        let checkers = lines(self.node).flat_map(lines);
+        let checker = checkers.into_iter().find(|checker| checker.keyword().span() == site)?;
+        lines(checker).find(|line| line.keyword().as_str() == Some(keyword)).map(Node::span)
     }
 }

@@ -150,7 +150,11 @@ pub(super) fn read_peers(instance: &mut VrrpInstance, line: Statement<'_, '_, '_
         if instance.unicast_peers.iter().any(|other| other.address == address) {
             let span = child.keyword().span();
             let message = format!("peer {address} is given twice");
-            line.push(crate::diagnostic::Diagnostic::new(Code::GivenTwice, span, message));
+            let diagnostic = crate::diagnostic::Diagnostic::new(Code::GivenTwice, span, message);
+            line.push(match child.first_of_its_keyword() {
+                Some(first) => diagnostic.label(first.span(), "first here"),
+                None => diagnostic,
+            });
             continue;
         }
         instance.unicast_peers.push(peer);
@@ -502,6 +506,7 @@ pub(super) fn read_auth_pass(draft: &mut AuthenticationDraft, line: Statement<'_
         *place = *byte;
     }
     draft.password = Some(password);
+    draft.password_span = line.node.span();
 }
 
 pub(super) fn show_auth_pass(draft: &AuthenticationDraft) -> Vec<String> {

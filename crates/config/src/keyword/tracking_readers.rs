@@ -35,10 +35,10 @@ impl Kind {
     fn definition(self, known: &Known, name: &str) -> Option<Weight> {
         match self {
             Self::Interface => Some(Weight::default()),
-            Self::Script => known.scripts.get(name).copied(),
-            Self::File => known.files.get(name).copied(),
-            Self::Process => known.processes.get(name).copied(),
-            Self::Bfd => known.bfds.get(name).copied(),
+            Self::Script => known.scripts.get(name).map(|known| known.weight),
+            Self::File => known.files.get(name).map(|known| known.weight),
+            Self::Process => known.processes.get(name).map(|known| known.weight),
+            Self::Bfd => known.bfds.get(name).map(|known| known.weight),
         }
     }
 
@@ -63,11 +63,15 @@ fn read_lines(list: &mut Vec<Tracked>, line: Statement<'_, '_, '_, '_>, kind: Ki
     for child in line.node.children().into_iter().flatten() {
         let mut line = Line::new(child, line.context);
         if let Some(tracked) = read_line(&mut line, kind) {
-            if list.iter().any(|other| other.name == tracked.name) {
-                let message = format!("{} '{}' is tracked already", kind.title(), tracked.name);
-                line.push(Diagnostic::new(Code::TrackedTwice, child.keyword().span(), message));
-            } else {
-                list.push(tracked);
+            match list.iter().find(|other| other.name == tracked.name) {
+                Some(first) => {
+                    let message = format!("{} '{}' is tracked already", kind.title(), tracked.name);
+                    line.push(
+                        Diagnostic::new(Code::TrackedTwice, child.keyword().span(), message)
+                            .label(first.site.0, "first here"),
+                    );
+                }
+                None => list.push(tracked),
             }
         }
     }

@@ -2,7 +2,9 @@
 
 use steadfast_wire::vrrp::Vrid;
 
-use super::drafts::{AuthenticationDraft, Draft, Drafts, GroupDraft, InstanceDraft, Scratch};
+use super::drafts::{
+    AuthenticationDraft, Definition, Draft, Drafts, GroupDraft, InstanceDraft, Places, Scratch,
+};
 use super::{Context, Line, Outcome, Seen, apply, unread};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
@@ -115,7 +117,9 @@ impl Drafts {
             }
         }
         let scratch = std::mem::take(&mut context.scratch);
-        self.instances.push(InstanceDraft { draft: Draft { value: instance, seen, span }, scratch });
+        let places = Places::of_block(INSTANCE, node);
+        let draft = Draft { value: instance, seen, places, span };
+        self.instances.push(InstanceDraft { draft, scratch });
     }
 
     fn group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -128,15 +132,14 @@ impl Drafts {
         let mut group = VrrpSyncGroup { name, site: Site(span), ..VrrpSyncGroup::default() };
         let seen = fill(&mut group, SYNC_GROUP, node, context);
         let member_spans = std::mem::take(&mut context.group_members);
-        self.groups.push(GroupDraft { draft: Draft { value: group, seen, span }, member_spans });
+        let places = Places::of_block(SYNC_GROUP, node);
+        self.groups.push(GroupDraft { draft: Draft { value: group, seen, places, span }, member_spans });
     }
 
     fn script(&mut self, node: Node<'_>, context: &mut Context<'_>) {
         let Some((name, span)) = name_of(node, context) else { return };
-        if context.known.scripts.contains_key(&name) {
-            let message = format!("vrrp_script '{name}' is defined already; the second one is passed over");
-            context.push(Diagnostic::new(Code::DuplicateName, span, message));
-            return unread(node, context);
+        if let Some(first) = context.known.scripts.get(&name).map(|known| known.span) {
+            return duplicate(node, "vrrp_script", &name, span, first, context);
         }
         let mut script = VrrpScript { name, site: Site(span), ..VrrpScript::default() };
         let seen = fill(&mut script, SCRIPT, node, context);
@@ -150,8 +153,10 @@ impl Drafts {
         if script.timeout.is_zero() {
             script.timeout = script.interval;
         }
-        context.known.scripts.insert(Name::clone(&script.name), script.weight);
-        self.scripts.push(Draft { value: script, seen, span });
+        let definition = Definition { weight: script.weight, span };
+        context.known.scripts.insert(Name::clone(&script.name), definition);
+        let places = Places::of_block(SCRIPT, node);
+        self.scripts.push(Draft { value: script, seen, places, span });
     }
 
     fn track_process(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -168,8 +173,9 @@ impl Drafts {
             context.push(Diagnostic::new(Code::SettingIgnored, span, message));
             process.quorum_max = None;
         }
-        context.known.processes.insert(Name::clone(&process.name), process.weight);
-        self.track_processes.push(Draft { value: process, seen, span });
+        let definition = Definition { weight: process.weight, span };
+        context.known.processes.insert(Name::clone(&process.name), definition);
+        self.track_processes.push(Draft { value: process, seen, places: Places::default(), span });
     }
 
     fn track_file(
@@ -186,8 +192,9 @@ impl Drafts {
             context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
             return;
         }
-        context.known.files.insert(Name::clone(&file.name), file.weight);
-        self.track_files.push(Draft { value: file, seen, span });
+        let definition = Definition { weight: file.weight, span };
+        context.known.files.insert(Name::clone(&file.name), definition);
+        self.track_files.push(Draft { value: file, seen, places: Places::default(), span });
     }
 
     fn track_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -218,10 +225,8 @@ impl Drafts {
 
     fn bfd_instance(&mut self, node: Node<'_>, context: &mut Context<'_>) {
         let Some((name, span)) = name_of(node, context) else { return };
-        if context.known.bfds.contains_key(&name) {
-            let message = format!("bfd_instance '{name}' is defined already; the second one is passed over");
-            context.push(Diagnostic::new(Code::DuplicateName, span, message));
-            return unread(node, context);
+        if let Some(first) = context.known.bfds.get(&name).map(|known| known.span) {
+            return duplicate(node, "bfd_instance", &name, span, first, context);
         }
         if name.len() > LONGEST_BFD_NAME {
             let message = format!("the name of a bfd_instance has at most {LONGEST_BFD_NAME} characters");
@@ -248,7 +253,7 @@ impl Drafts {
             bfd.ttl = 64;
         }
         bfd.max_hops = bfd.max_hops.min(i16::from(bfd.ttl));
-        context.known.bfds.insert(Name::clone(&bfd.name), bfd.weight);
+        context.known.bfds.insert(Name::clone(&bfd.name), Definition { weight: bfd.weight, span });
         self.bfd_instances.push(bfd);
     }
 

@@ -5,19 +5,48 @@ use std::collections::BTreeMap;
 use steadfast_wire::vrrp::{Family, Version};
 
 use super::Seen;
+use crate::keyword::{Keyword, Repeat, find};
 use crate::model::{
     AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Route, Rule, Ssl, TrackFile,
     TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript,
     VrrpSyncGroup, Weight,
 };
 use crate::span::Span;
+use crate::tree::Node;
 use crate::value::Name;
+
+/// Where the keywords of a block stand, for checks after the block is read.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Vec<(u8, Span)>);
+
+impl Places {
+    /// Those of a block's own lines.
+    pub(crate) fn of_block<T>(keywords: &'static [Keyword<T>], block: Node<'_>) -> Self {
+        let place = |line: Node<'_>| {
+            let (position, _) = find(keywords, line.keyword().as_str()?)?;
+            Some((u8::try_from(position).ok()?, line.span()))
+        };
+        Self(block.children().into_iter().flatten().filter_map(place).collect())
+    }
+
+    /// The line of the keyword that counts.
+    pub(crate) fn get<T>(&self, keywords: &'static [Keyword<T>], name: &str) -> Option<Span> {
+        let (position, keyword) = find(keywords, name)?;
+        let mut lines = self.0.iter().filter(|(at, _)| usize::from(*at) == position);
+        let line = match keyword.entry.repeat {
+            Repeat::First => lines.next(),
+            Repeat::Last | Repeat::Replaces | Repeat::Adds => lines.next_back(),
+        };
+        line.map(|(_, span)| *span)
+    }
+}
 
 /// A block with the keywords that were written in it.
 #[derive(Debug)]
 pub(crate) struct Draft<T> {
     pub(crate) value: T,
     pub(crate) seen: Seen,
+    pub(crate) places: Places,
     /// Where its name stands.
     pub(crate) span: Span,
 }
@@ -61,16 +90,25 @@ impl Scratch {
 pub(crate) struct AuthenticationDraft {
     pub(crate) kind: Option<AuthType>,
     pub(crate) password: Option<[u8; 8]>,
+    pub(crate) password_span: Span,
     pub(crate) span: Span,
 }
 
-/// What is defined so far and can be followed, with the weight of its definition.
+/// A definition of what can be followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Definition {
+    pub(crate) weight: Weight,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+/// What is defined so far.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
-    pub(crate) scripts: BTreeMap<Name, Weight>,
-    pub(crate) files: BTreeMap<Name, Weight>,
-    pub(crate) processes: BTreeMap<Name, Weight>,
-    pub(crate) bfds: BTreeMap<Name, Weight>,
+    pub(crate) scripts: BTreeMap<Name, Definition>,
+    pub(crate) files: BTreeMap<Name, Definition>,
+    pub(crate) processes: BTreeMap<Name, Definition>,
+    pub(crate) bfds: BTreeMap<Name, Definition>,
     pub(crate) instances: BTreeMap<Name, Span>,
     pub(crate) groups: BTreeMap<Name, Span>,
     pub(crate) server_groups: BTreeMap<Name, Span>,

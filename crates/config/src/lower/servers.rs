@@ -71,7 +71,7 @@ impl Drafts {
             }
         }
         draft.scratch = std::mem::take(&mut context.server);
-        if let Some(server) = crate::check::servers::complete(draft, &self.global, context) {
+        if let Some(server) = crate::check::servers::complete(draft, node, &self.global, context) {
             self.virtual_servers.push(server);
         }
     }
@@ -291,7 +291,7 @@ fn file(mut checker: Checker, node: Node<'_>, context: &mut Context<'_>) -> Opti
     context.file_weight_given = false;
     fill(&mut file, FILE, node, context);
     context.uses(Feature::TrackFile, node.keyword().span());
-    let Some(weight) = context.known.files.get(&file.track_file).copied() else {
+    let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
         context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
         return None;

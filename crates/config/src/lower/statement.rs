@@ -76,12 +76,13 @@ pub(crate) fn apply<T>(
     let again = !seen.add(position);
     if again && entry.repeat == Repeat::First && !entry.argument.is_block() {
         let message = format!("{name} is given already; the first one counts");
-        context.push(Diagnostic::new(Code::GivenTwice, node.span(), message).hint("remove one of them"));
+        let diagnostic = Diagnostic::new(Code::GivenTwice, node.span(), message);
+        context.push(with_first(diagnostic, node).hint("remove one of them"));
         return Outcome::Done;
     }
     if again && entry.repeat == Repeat::Replaces {
         let message = format!("{name} is given already; this one replaces it");
-        context.push(Diagnostic::new(Code::GivenTwice, node.span(), message));
+        context.push(with_first(Diagnostic::new(Code::GivenTwice, node.span(), message), node));
     }
     let mut line = Line::new(node, context);
     if entry.argument.is_mandatory() && line.word(0).is_none() {
@@ -106,6 +107,14 @@ pub(crate) fn apply<T>(
         apply_children(target, seen, keywords, node, context);
     }
     Outcome::Done
+}
+
+/// Names the line that gave the same keyword first, when it stands in the same braces.
+fn with_first(diagnostic: Diagnostic, node: Node<'_>) -> Diagnostic {
+    match node.first_of_its_keyword() {
+        Some(first) => diagnostic.label(first.span(), "first here"),
+        None => diagnostic,
+    }
 }
 
 /// Applies the options of a line, words from `place` on, to its type.
