@@ -103,20 +103,24 @@ pub(crate) enum FromTiming {
 ///
 /// A wake-up costs more than a datagram. When datagrams follow each other within this window the
 /// thread sleeps a window at a time and reads them together. Arrival times come from the kernel, so
-/// no timer moves; only what an advert triggers is this much later. A datagram that comes alone is
-/// never kept waiting.
+/// no timer moves; only what an advert triggers at once, yielding to a higher priority, is this much
+/// later. A datagram that comes alone is never kept waiting.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Coalescing(Duration);
 
+/// However slow the adverts are, nothing waits longer to be read.
+const COALESCING_MAX: Duration = Duration::from_millis(50);
+
 impl Coalescing {
-    /// A small part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1).
+    /// A part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1): the skew
+    /// time that starts with an advert of priority 0 must still be running when the advert is read.
     pub(crate) fn of(config: &steadfast_vrrp::Config) -> Self {
         let windows = config.instances.iter().map(|instance| {
             let interval = instance.interval.duration();
             let skew = interval * u32::from(u8::MAX.saturating_sub(instance.priority.get()).max(1)) / 256;
-            (interval / 32).min(skew / 8)
+            (interval / 8).min(skew / 4)
         });
-        Self(windows.min().unwrap_or_default())
+        Self(windows.min().unwrap_or_default().min(COALESCING_MAX))
     }
 }
 

@@ -93,6 +93,7 @@ impl ReceiveBatch {
             earliest: 0,
         };
         batch.link_up();
+        batch.make_ready(count);
         batch
     }
 
@@ -112,21 +113,26 @@ impl ReceiveBatch {
         }
     }
 
+    /// Gives the kernel back the full lengths of the first `count` messages, which it has cut to what it wrote.
+    fn make_ready(&mut self, count: usize) {
+        for message in self.messages.iter_mut().take(count) {
+            message.msg_hdr.msg_namelen =
+                libc::socklen_t::try_from(size_of::<libc::sockaddr_in6>()).unwrap_or(0);
+            message.msg_hdr.msg_controllen = CONTROL_BYTES as _;
+            message.msg_hdr.msg_flags = 0;
+        }
+    }
+
     /// Reads what waits at `socket`, without waiting, and forgets the batch before. Returns whether there may be
     /// more: the batch was full.
     ///
     /// # Errors
     /// The kernel's, such as ENETDOWN; an empty socket is none.
     pub fn receive(&mut self, socket: &mut ReceiveSocket) -> Result<bool> {
-        self.received = 0;
+        let used = std::mem::take(&mut self.received);
+        self.make_ready(used);
         self.ipv4 = socket.endpoint.is_ipv4();
         self.earliest = socket.empty_since;
-        for message in &mut self.messages {
-            message.msg_hdr.msg_namelen =
-                libc::socklen_t::try_from(size_of::<libc::sockaddr_in6>()).unwrap_or(0);
-            message.msg_hdr.msg_controllen = CONTROL_BYTES as _;
-            message.msg_hdr.msg_flags = 0;
-        }
         let before = clock::monotonic();
         let count = libc::c_uint::try_from(self.messages.len()).unwrap_or(libc::c_uint::MAX);
         // SAFETY: each of the `count` messages points at buffers of its own with their true lengths (`link_up`); the
