@@ -1,7 +1,7 @@
 //! The effects thread: netlink, gratuitous ARP and neighbour advertisements, and the channel to the
 //! supervisor. Whatever may wait for the kernel waits here and never in the timing thread.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ const SIGNALS: u64 = 3;
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// What came from the timing thread in one go when it counts as a burst.
 const BURST_MESSAGES: usize = 64;
+/// Address changes after which the rest of a burst waits until these are written and announced: the
+/// clients of the first instance do not wait for the addresses of the last.
+const SLICE_CHANGES: usize = 256;
 
 /// The thread's state.
 pub(super) struct Effects {
@@ -49,6 +52,10 @@ pub(super) struct Effects {
     endpoints: Endpoints,
     sources_present: BTreeMap<InstanceId, bool>,
     lanes: Lanes,
+    /// What came from the timing thread and was not acted on yet.
+    unheard: VecDeque<FromTiming>,
+    /// Address changes asked for since the last were written.
+    changes: usize,
     channel: Channel,
     channel_wants_room: bool,
     poller: Poller,
@@ -121,6 +128,8 @@ impl Effects {
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
             lanes,
+            unheard: VecDeque::new(),
+            changes: 0,
             channel,
             channel_wants_room: false,
             poller: kernel.poller,
@@ -185,6 +194,7 @@ impl Effects {
                     _ => {}
                 }
             }
+            self.act_on_slice();
             self.reconcile();
             self.announce();
             self.report();
@@ -197,6 +207,9 @@ impl Effects {
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
+        if !self.unheard.is_empty() {
+            return Some(now());
+        }
         let retry = self.lanes.to_timing.is_behind().then(|| now() + Duration::from_millis(1));
         [
             self.pacer.next_wakeup(),
@@ -229,6 +242,7 @@ impl Effects {
     fn settle(&mut self) {
         if self.settle_at.is_some_and(|at| at <= now()) {
             self.settle_at = None;
+            self.unheard.shrink_to_fit();
             steadfast_kernel::memory::settle();
         }
     }
@@ -236,30 +250,40 @@ impl Effects {
     // The timing thread.
 
     fn hear_timing(&mut self) {
-        let mut heard = Vec::new();
-        self.lanes.from_timing.drain(|message| heard.push(message));
-        if heard.len() >= BURST_MESSAGES {
+        let unheard = &mut self.unheard;
+        self.lanes.from_timing.drain(|message| unheard.push_back(message));
+        if self.unheard.len() >= BURST_MESSAGES {
             self.settle_at = Some(now() + SETTLE_AFTER);
         }
-        for message in heard {
-            match message {
-                FromTiming::Act(action) => self.act(action),
-                FromTiming::Resume(state) => self.states.push(*state),
-                FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
-                FromTiming::SendFailed(interface, error) => {
-                    self.notice(Notice::Send { interface, reason: error.to_string() });
-                }
-                FromTiming::Late(late) => {
-                    let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-                    self.notice(Notice::Late { microseconds });
-                }
-                FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
-                    self.notice(Notice::UnknownVrid { interface, source, vrid });
-                }
-                FromTiming::UnknownVrid(..) => {}
-                FromTiming::Pong => self.tell(&FromWorker::Pong),
-                FromTiming::Drained => self.finish(),
+    }
+
+    /// Acts on what the timing thread said, up to [`SLICE_CHANGES`].
+    fn act_on_slice(&mut self) {
+        while self.changes < SLICE_CHANGES
+            && let Some(message) = self.unheard.pop_front()
+        {
+            self.act_on(message);
+        }
+    }
+
+    fn act_on(&mut self, message: FromTiming) {
+        match message {
+            FromTiming::Act(action) => self.act(action),
+            FromTiming::Resume(state) => self.states.push(*state),
+            FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
+            FromTiming::SendFailed(interface, error) => {
+                self.notice(Notice::Send { interface, reason: error.to_string() });
             }
+            FromTiming::Late(late) => {
+                let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+                self.notice(Notice::Late { microseconds });
+            }
+            FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
+                self.notice(Notice::UnknownVrid { interface, source, vrid });
+            }
+            FromTiming::UnknownVrid(..) => {}
+            FromTiming::Pong => self.tell(&FromWorker::Pong),
+            FromTiming::Drained => self.finish(),
         }
     }
 
@@ -283,7 +307,7 @@ impl Effects {
                 }
             }
             Action::Announce { instance, repeat } => {
-                // Queued only: the addresses of the whole batch are written before anything is announced.
+                // Queued only: the addresses of the slice are written before anything is announced.
                 self.request_announcements(instance, None, repeat);
             }
             Action::CancelAnnounce { instance } => self.pacer.cancel(instance),
@@ -328,6 +352,7 @@ impl Effects {
     // The kernel.
 
     fn wish(&mut self, wishes: Vec<Wish>) {
+        self.changes += wishes.len();
         for wish in wishes {
             match wish {
                 Wish::Have(spec) => self.reconciler.want(spec),
@@ -337,6 +362,7 @@ impl Effects {
     }
 
     fn reconcile(&mut self) {
+        self.changes = 0;
         match self.reconciler.apply(&mut self.requests, clock::monotonic()) {
             Ok(applied) => {
                 if applied.must_load {

@@ -116,8 +116,9 @@ impl Queue {
         if front.next >= front.addresses.len() {
             front.next = 0;
             front.rounds_left = front.rounds_left.saturating_sub(1);
-            if front.rounds_left == 0 {
-                self.waiting.pop_front();
+            // A repetition is worth less than what another instance has not announced once.
+            if let Some(rounds) = self.waiting.pop_front().filter(|rounds| rounds.rounds_left > 0) {
+                self.waiting.push_back(rounds);
             }
         }
         due
@@ -144,6 +145,15 @@ mod tests {
         pacer.request(A, ETH0, Family::V4, vec![0, 1], 2);
         assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO), [(1, 0), (1, 1), (1, 0), (1, 1)]);
         assert_eq!(pacer.next_wakeup(), None);
+    }
+
+    #[test]
+    fn every_instance_is_announced_once_before_any_is_repeated() {
+        let mut pacer = Pacer::default();
+        pacer.request(A, ETH0, Family::V4, vec![0, 1], 2);
+        pacer.request(B, ETH0, Family::V4, vec![0], 2);
+        let sent = drain(&mut pacer, Moment::ZERO, Duration::ZERO);
+        assert_eq!(sent, [(1, 0), (1, 1), (2, 0), (1, 0), (1, 1), (2, 0)]);
     }
 
     #[test]

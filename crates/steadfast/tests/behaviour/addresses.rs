@@ -1,6 +1,7 @@
 //! Addresses as the file asks for them, and how they are announced.
 
-use std::net::IpAddr;
+use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use steadfast_lab::capture::Capture;
 use steadfast_lab::{Host, Segment};
 use steadfast_vrrp::State;
 
-use crate::stage::{SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, simple, soon};
+use crate::stage::{SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, senders, simple, soon};
 
 /// What iproute2 says of an address.
 fn shown(host: &Host, address: &str) -> Option<Value> {
@@ -155,4 +156,37 @@ fn an_address_that_is_there_already_is_adopted_by_a_master() {
     router.stop(crate::stage::LIMIT).unwrap();
     let own: IpAddr = "10.0.0.1".parse().unwrap();
     assert!(!host.has(VIRTUAL) && host.has(own));
+}
+
+#[test]
+fn the_first_addresses_of_many_are_announced_before_the_last_are_written() {
+    let Some(stage) = Stage::set("the_first_addresses_of_many_are_announced_before_the_last_are_written")
+    else {
+        return;
+    };
+    const INSTANCES: u8 = 25;
+    const EACH: u8 = 200;
+    let address = |instance: u8, position: u8| Ipv4Addr::new(10, 1, instance, position);
+    let mut text = String::from("global_defs {\nvrrp_version 3\n}\n");
+    for instance in 1..=INSTANCES {
+        let addresses: Vec<String> =
+            (1..=EACH).map(|position| address(instance, position).to_string()).collect();
+        let _ = writeln!(
+            text,
+            "vrrp_instance V{instance} {{\nstate BACKUP\ninterface eth0\nvirtual_router_id {instance}\n\
+             advert_int 1\ngarp_master_repeat 1\ngarp_master_delay 0\nvirtual_ipaddress {{\n{}\n}}\n}}",
+            addresses.join("\n")
+        );
+    }
+    let client = stage.host("client");
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    let _router = stage.router("r1", &text);
+    let announced = |address| capture.gratuitous_arps(address, begin).first().map(|(at, _)| *at);
+    soon("the last address is announced", || announced(address(INSTANCES, EACH)).is_some());
+    let (mastered, ..) = senders(&capture, 1, begin)[0];
+    let first = announced(address(1, 1)).unwrap() - mastered;
+    let last = announced(address(INSTANCES, EACH)).unwrap() - mastered;
+    // Written in one go, the announcements would all come at the end.
+    assert!(first < last / 2, "the first announcement comes after {first:?} of {last:?}");
 }
