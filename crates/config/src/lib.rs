@@ -13,6 +13,7 @@ pub mod json;
 pub mod keyword;
 pub mod limits;
 mod line;
+mod line_index;
 pub mod load;
 mod lower;
 pub mod model;

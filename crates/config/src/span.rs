@@ -3,6 +3,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use crate::limits::{MAX_FILES, MAX_ORIGINS};
+use crate::line_index::LineIndex;
+
+pub use crate::line_index::Position;
 
 /// The bytes of a file, shared between the reader and the diagnostics.
 pub type Text = Arc<Vec<u8>>;
@@ -134,7 +137,8 @@ pub struct SourceFile {
     path: PathBuf,
     text: Text,
     included: Option<Span>,
-    line_starts: OnceLock<Vec<u32>>,
+    /// Made when a place is asked for.
+    index: OnceLock<LineIndex>,
 }
 
 impl SourceFile {
@@ -153,26 +157,9 @@ impl SourceFile {
         self.included
     }
 
-    fn line_starts(&self) -> &[u32] {
-        self.line_starts.get_or_init(|| {
-            let after_newline = self
-                .text
-                .iter()
-                .enumerate()
-                .filter(|(_, byte)| **byte == b'\n')
-                .map(|(at, _)| narrow(at + 1));
-            std::iter::once(0).chain(after_newline).collect()
-        })
+    fn index(&self) -> &LineIndex {
+        self.index.get_or_init(|| LineIndex::of(&self.text))
     }
-}
-
-/// A place as people count: lines and columns from 1, columns in characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Position {
-    /// Line, from 1.
-    pub line: u32,
-    /// Column in characters, from 1.
-    pub column: u32,
 }
 
 /// All files and origins of one configuration; turns spans into text, lines and columns.
@@ -196,7 +183,7 @@ impl SourceMap {
             return None;
         }
         let id = FileId(narrow(self.files.len()));
-        self.files.push(SourceFile { path, text, included, line_starts: OnceLock::new() });
+        self.files.push(SourceFile { path, text, included, index: OnceLock::new() });
         Some(id)
     }
 
@@ -278,18 +265,13 @@ impl SourceMap {
 
     /// The line of a span's first byte, from 1; 1 for a file that is not in the map.
     pub fn line(&self, span: Span) -> u32 {
-        self.file(span.file).map_or(1, |file| {
-            narrow(file.line_starts().partition_point(|start| *start <= span.offset)).max(1)
-        })
+        self.position(span).line
     }
 
     /// Line and column of a span's first byte.
     pub fn position(&self, span: Span) -> Position {
-        let line = self.line(span);
-        let Some(file) = self.file(span.file) else { return Position { line, column: 1 } };
-        let start = file.line_starts().get(index(line) - 1).copied().unwrap_or_default();
-        let before = file.text.get(index(start)..index(span.offset)).unwrap_or_default();
-        Position { line, column: narrow(String::from_utf8_lossy(before).chars().count() + 1) }
+        let Some(file) = self.file(span.file) else { return Position { line: 1, column: 1 } };
+        file.index().position(&file.text, index(span.offset))
     }
 
     /// Line and column past a span's last byte.
