@@ -1,6 +1,5 @@
 //! Lines as the tree wants them: comments off, conditions decided, variables, sequences and includes resolved.
 use std::collections::{BTreeMap, VecDeque};
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -15,6 +14,7 @@ use crate::reader::Options;
 use crate::sequence::{self, Passes, Refused};
 use crate::source::{Source, Unreadable};
 use crate::span::{FileId, KindId, OriginKind, SourceMap, Span, Text};
+use crate::token::{Marks, first_line};
 
 /// Something lines come from; the last one on the stack is read.
 enum Frame {
@@ -156,7 +156,7 @@ impl<'s> Input<'s> {
     /// Nothing in the line asks for more than words.
     fn is_plain(&self, line: &LogicalLine) -> bool {
         !matches!(line.text.first(), Some(b'@' | b'$' | b'~'))
-            && !line.text.contains(&b'$')
+            && (line.without_references || !line.text.contains(&b'$'))
             && !line.text.starts_with(b"include")
     }
 
@@ -297,8 +297,8 @@ impl<'s> Input<'s> {
         match self.frames.last_mut()? {
             Frame::File(frame) => loop {
                 let file = frame.file;
-                let (start, physical) = frame.physical()?;
-                line.read(physical, file, start);
+                let (start, physical, marks) = frame.physical()?;
+                line.read(physical, marks, file, start);
                 if !line.text.is_empty() || crate::token::trimmed(physical).is_empty() {
                     return Some(line);
                 }
@@ -518,25 +518,24 @@ impl<'s> Input<'s> {
 }
 
 impl FileFrame {
-    /// The next physical line with its place, without its line end.
-    fn physical(&mut self) -> Option<(usize, &[u8])> {
+    /// The next physical line with its place, without its line end, and what is in it.
+    fn physical(&mut self) -> Option<(usize, &[u8], Marks)> {
         let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
         let start = self.next;
-        let taken = { rest }.skip_until(b'\n').unwrap_or(rest.len());
-        self.next += taken;
-        let line = rest.get(..taken)?;
-        Some((start, line.strip_suffix(b"\n").unwrap_or(line)))
+        let (length, marks) = first_line(rest);
+        self.next += length + 1;
+        Some((start, rest.get(..length)?, marks))
     }
 
     fn read(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
         let file = self.file;
-        let Some((start, physical)) = self.physical() else { return false };
-        if physical.contains(&0) {
+        let Some((start, physical, marks)) = self.physical() else { return false };
+        if marks.has_nul() {
             let span = Span::new(file, start, physical.len());
             diagnostics.push(Diagnostic::new(Code::EmbeddedNul, span, "the line holds a NUL byte"));
             line.clear();
         } else {
-            line.read(physical, file, start);
+            line.read(physical, marks, file, start);
         }
         true
     }

@@ -2,7 +2,7 @@
 use std::ops::Range;
 
 use crate::span::{FileId, OriginId, Span, narrow};
-use crate::token::{WordRange, find_comment, trimmed, without_escapes};
+use crate::token::{Comment, Marks, WordRange, find_comment, trimmed, without_escapes};
 use crate::tree::{Block, Segment, span_in};
 
 /// A line with the places its text comes from; its vectors are used again for the next.
@@ -11,6 +11,8 @@ pub(crate) struct LogicalLine {
     pub(crate) text: Vec<u8>,
     /// In order; the first starts at 0 when there is any text.
     pub(crate) segments: Vec<Segment>,
+    /// It is known that there is no `$` in it.
+    pub(crate) without_references: bool,
 }
 
 /// Where a replacement was asked for, and which expansion it is.
@@ -45,10 +47,12 @@ impl LogicalLine {
     pub(crate) fn clear(&mut self) {
         self.text.clear();
         self.segments.clear();
+        self.without_references = false;
     }
 
     /// Appends a stretch of another line as it is.
     pub(crate) fn append(&mut self, other: &LogicalLine, range: Range<usize>) {
+        self.without_references = false;
         let (from, to) = (narrow(range.start), narrow(range.end));
         let base = narrow(self.text.len());
         let first = other.segments.partition_point(|segment| segment.start <= from).saturating_sub(1);
@@ -62,6 +66,7 @@ impl LogicalLine {
 
     /// Appends text that takes the place of a reference.
     pub(crate) fn append_replaced(&mut self, text: &[u8], replacement: Replacement) {
+        self.without_references = false;
         let Replacement { used, origin } = replacement;
         let start = narrow(self.text.len());
         let replaced = Some(used.length);
@@ -86,9 +91,13 @@ impl LogicalLine {
     }
 
     /// Fills the line with a physical one that stands at `start` of its file: comment and outer blanks off.
-    pub(crate) fn read(&mut self, physical: &[u8], file: FileId, start: usize) {
+    pub(crate) fn read(&mut self, physical: &[u8], marks: Marks, file: FileId, start: usize) {
         self.clear();
-        let comment = find_comment(physical);
+        self.without_references = !marks.has_reference();
+        let comment = match marks.has_comment() {
+            true => find_comment(physical),
+            false => Comment { end: physical.len(), escapes: false },
+        };
         let text = physical.get(..comment.end).unwrap_or_default();
         let range = trimmed(text);
         let text = text.get(range.clone()).unwrap_or_default();
@@ -128,11 +137,13 @@ impl LogicalLine {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::token::first_line;
 
     #[test]
     fn parts_keep_their_places() {
         let mut line = LogicalLine::default();
-        line.read(b"  ab \\# cd # comment", FileId::default(), 100);
+        let (_, marks) = first_line(b"  ab \\# cd # comment");
+        line.read(b"  ab \\# cd # comment", marks, FileId::default(), 100);
         assert_eq!(line.text, b"ab # cd");
         assert_eq!((line.span(0, 2).offset, line.span(5, 2).offset), (102, 108));
         let used = Span::new(FileId::default(), 50, 4);

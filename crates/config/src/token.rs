@@ -113,6 +113,53 @@ fn ends_word(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\x0b' | b'\x0c' | b'\r' | b'{' | b'}' | b'"')
 }
 
+/// The bytes of a line that ask for more than splitting it at blanks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    const LINE_END: u8 = 1;
+    const NUL: u8 = 2;
+    const COMMENT: u8 = 4;
+    const REFERENCE: u8 = 8;
+
+    const fn of(byte: u8) -> u8 {
+        match byte {
+            b'\n' => Self::LINE_END,
+            0 => Self::NUL,
+            b'#' | b'!' => Self::COMMENT,
+            b'$' => Self::REFERENCE,
+            _ => 0,
+        }
+    }
+
+    /// There is a NUL character.
+    pub(crate) fn has_nul(self) -> bool {
+        self.0 & Self::NUL != 0
+    }
+
+    /// There is a `#` or `!`.
+    pub(crate) fn has_comment(self) -> bool {
+        self.0 & Self::COMMENT != 0
+    }
+
+    /// There is a `$`.
+    pub(crate) fn has_reference(self) -> bool {
+        self.0 & Self::REFERENCE != 0
+    }
+}
+
+/// Length of the line that text begins with, without its line end, and what is in it.
+pub(crate) fn first_line(text: &[u8]) -> (usize, Marks) {
+    let mut marks = 0;
+    let end = text.iter().position(|byte| {
+        let mark = Marks::of(*byte);
+        marks |= mark;
+        mark == Marks::LINE_END
+    });
+    (end.unwrap_or(text.len()), Marks(marks))
+}
+
 /// What the comment scan finds in a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Comment {
@@ -124,9 +171,6 @@ pub(crate) struct Comment {
 
 /// Finds the comment: `!` or `#` outside double quotes without a backslash before it.
 pub(crate) fn find_comment(text: &[u8]) -> Comment {
-    if !text.contains(&b'#') && !text.contains(&b'!') {
-        return Comment { end: text.len(), escapes: false };
-    }
     let mut quoted = false;
     let mut escapes = false;
     let mut at = 0;
@@ -211,6 +255,19 @@ mod tests {
         assert_eq!(words("a \"\" b\"c d\"e"), [vec!["a", "", "b", "c d", "e"]]);
         assert_eq!(words("  a \"b c"), [vec!["a"]]);
         assert_eq!(words("  "), Vec::<Vec<String>>::new());
+    }
+
+    #[test]
+    fn lines_tell_what_is_in_them() {
+        let marks = |text: &[u8]| {
+            let (length, marks) = first_line(text);
+            (length, marks.has_nul(), marks.has_comment(), marks.has_reference())
+        };
+        assert_eq!(marks(b"ab\n#$\0"), (2, false, false, false));
+        assert_eq!(marks(b"a#\n"), (2, false, true, false));
+        assert_eq!(marks(b"!$\0"), (3, true, true, true));
+        assert_eq!(marks(b"\n"), (0, false, false, false));
+        assert_eq!(marks(b""), (0, false, false, false));
     }
 
     #[test]

@@ -12,7 +12,10 @@ use crate::token::WordRange;
 /// [`crate::reader::Reader::recycle`] and the next block needs no allocation.
 #[derive(Debug, Default)]
 pub struct Block {
-    text: Vec<u8>,
+    /// The lines that are UTF-8.
+    text: String,
+    /// The lines that are not.
+    other_text: Vec<u8>,
     segments: Vec<Segment>,
     words: Vec<WordRecord>,
     nodes: Vec<NodeRecord>,
@@ -42,14 +45,30 @@ struct WordRecord {
 struct NodeRecord {
     first_word: u32,
     word_count: u32,
+    /// Where the line begins in the text that it is part of.
     line_start: u32,
     line_length: u32,
-    /// First segment of the line, so that finding a span does not search the block.
-    segment: u32,
+    is_unicode: bool,
+    /// The segments of the line.
+    first_segment: u32,
+    segment_count: u32,
     /// First node past this one and all that is inside it.
     end: u32,
     body: Option<Body>,
 }
+
+/// Stands for a line that is not there.
+static NO_LINE: NodeRecord = NodeRecord {
+    first_word: 0,
+    word_count: 0,
+    line_start: 0,
+    line_length: 0,
+    is_unicode: true,
+    first_segment: 0,
+    segment_count: 0,
+    end: 0,
+    body: None,
+};
 
 /// The braces of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,29 +97,41 @@ impl Block {
 
     /// Bytes of text it holds.
     pub(crate) fn text_len(&self) -> usize {
-        self.text.len()
+        self.text.len() + self.other_text.len()
     }
 
     pub(crate) fn clear(&mut self) {
         self.text.clear();
+        self.other_text.clear();
         self.segments.clear();
         self.words.clear();
         self.nodes.clear();
     }
 
-    fn bytes(&self, start: u32, length: u32) -> &[u8] {
-        let (start, length) = (index(start), index(length));
-        self.text.get(start..start + length).unwrap_or_default()
+    fn bytes(&self, line: &NodeRecord, start: u32, length: u32) -> &[u8] {
+        let text = if line.is_unicode { self.text.as_bytes() } else { &self.other_text };
+        text.get(range(start, length)).unwrap_or_default()
     }
 
-    fn span(&self, first_segment: u32, start: u32, length: u32) -> Span {
-        let segments = self.segments.get(index(first_segment)..).unwrap_or_default();
-        span_in(segments, start, length)
+    fn str(&self, line: &NodeRecord, start: u32, length: u32) -> Option<&str> {
+        if line.is_unicode {
+            self.text.get(range(start, length))
+        } else {
+            std::str::from_utf8(self.bytes(line, start, length)).ok()
+        }
+    }
+
+    fn span(&self, line: &NodeRecord, start: u32, length: u32) -> Span {
+        let segments = self.segments.get(range(line.first_segment, line.segment_count));
+        span_in(segments.unwrap_or_default(), start, length)
     }
 }
 
 /// Where a stretch of text stands, of which `segments` tell the places.
 pub(crate) fn span_in(segments: &[Segment], start: u32, length: u32) -> Span {
+    if let [whole] = segments {
+        return whole.part(start, start.saturating_add(length));
+    }
     let first = segments.partition_point(|segment| segment.start <= start).saturating_sub(1);
     let end = start.saturating_add(length);
     let mut found: Option<Span> = None;
@@ -145,14 +176,23 @@ impl Block {
         words: &[WordRange],
     ) -> u32 {
         let (from, to) = (narrow(range.start), narrow(range.end));
-        let line_start = narrow(self.text.len());
-        let segment = narrow(self.segments.len());
+        let line = text.get(range).unwrap_or_default();
+        let (line_start, is_unicode) = match std::str::from_utf8(line) {
+            Ok(line) => {
+                self.text.push_str(line);
+                (narrow(self.text.len() - line.len()), true)
+            }
+            Err(_) => {
+                self.other_text.extend_from_slice(line);
+                (narrow(self.other_text.len() - line.len()), false)
+            }
+        };
+        let first_segment = narrow(self.segments.len());
         let first = segments.partition_point(|segment| segment.start <= from).saturating_sub(1);
         for piece in segments.iter().skip(first).take_while(|piece| piece.start < to || piece.start <= from) {
             let start = line_start + piece.start.saturating_sub(from);
             self.segments.push(piece.starting_at(from.max(piece.start), start));
         }
-        self.text.extend_from_slice(text.get(range).unwrap_or_default());
         let first_word = narrow(self.words.len());
         let moved = |&(start, length, quoted): &WordRange| WordRecord {
             start: line_start + start.saturating_sub(from),
@@ -166,7 +206,9 @@ impl Block {
             word_count: narrow(words.len()),
             line_start,
             line_length: to.saturating_sub(from),
-            segment,
+            is_unicode,
+            first_segment,
+            segment_count: narrow(self.segments.len()) - first_segment,
             end: number + 1,
             body: None,
         });
@@ -206,10 +248,11 @@ pub struct Node<'b> {
 impl<'b> Node<'b> {
     /// The first word. Empty for a `{` with nothing before it.
     pub fn keyword(self) -> Word<'b> {
+        let line = self.record();
         self.words().next().unwrap_or(Word {
             block: self.block,
-            segment: self.record().segment,
-            record: WordRecord { start: self.record().line_start, length: 0, quoted: false },
+            line,
+            record: WordRecord { start: line.line_start, length: 0, quoted: false },
         })
     }
 
@@ -227,31 +270,30 @@ impl<'b> Node<'b> {
 
     /// Keyword and arguments.
     pub fn words(self) -> Words<'b> {
-        let record = self.record();
-        let (first, count) = (index(record.first_word), index(record.word_count));
-        let records = self.block.words.get(first..first + count).unwrap_or_default();
-        Words { block: self.block, segment: record.segment, records: records.iter() }
+        let line = self.record();
+        let records = self.block.words.get(range(line.first_word, line.word_count)).unwrap_or_default();
+        Words { block: self.block, line, records: records.iter() }
     }
 
     /// The line after its keyword, for keywords that split it in their own way.
     pub fn raw(self) -> Raw<'b> {
-        let record = self.record();
-        let line_end = record.line_start + record.line_length;
+        let line = self.record();
+        let line_end = line.line_start + line.line_length;
         let keyword = self.keyword().record;
         let after = keyword.start + keyword.length + u32::from(keyword.quoted);
-        let start = after.clamp(record.line_start, line_end);
-        Raw { block: self.block, segment: record.segment, start, length: line_end - start }
+        let start = after.clamp(line.line_start, line_end);
+        Raw { block: self.block, line, start, length: line_end - start }
     }
 
     /// The whole line.
     pub fn line(self) -> Raw<'b> {
-        let record = self.record();
-        Raw {
-            block: self.block,
-            segment: record.segment,
-            start: record.line_start,
-            length: record.line_length,
-        }
+        let line = self.record();
+        Raw { block: self.block, line, start: line.line_start, length: line.line_length }
+    }
+
+    /// Whether all of the line is UTF-8.
+    pub(crate) fn is_unicode(self) -> bool {
+        self.record().is_unicode
     }
 
     /// The lines between the braces; `None` when the line opens no block.
@@ -283,17 +325,9 @@ impl<'b> Node<'b> {
         (first.index < self.index).then_some(first)
     }
 
-    fn record(self) -> NodeRecord {
+    fn record(self) -> &'b NodeRecord {
         // A `Node` is only made for an index that is there, and blocks never shrink while borrowed.
-        self.block.nodes.get(self.index).copied().unwrap_or(NodeRecord {
-            first_word: 0,
-            word_count: 0,
-            line_start: 0,
-            line_length: 0,
-            segment: 0,
-            end: 0,
-            body: None,
-        })
+        self.block.nodes.get(self.index).unwrap_or(&NO_LINE)
     }
 }
 
@@ -301,19 +335,19 @@ impl<'b> Node<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct Word<'b> {
     block: &'b Block,
-    segment: u32,
+    line: &'b NodeRecord,
     record: WordRecord,
 }
 
 impl<'b> Word<'b> {
     /// Its bytes; they need not be UTF-8.
     pub fn bytes(self) -> &'b [u8] {
-        self.block.bytes(self.record.start, self.record.length)
+        self.block.bytes(self.line, self.record.start, self.record.length)
     }
 
     /// Its text, when it is UTF-8.
     pub fn as_str(self) -> Option<&'b str> {
-        std::str::from_utf8(self.bytes()).ok()
+        self.block.str(self.line, self.record.start, self.record.length)
     }
 
     /// Its text for people: what is not UTF-8 is replaced.
@@ -328,7 +362,7 @@ impl<'b> Word<'b> {
 
     /// Where it stands, without its quotes.
     pub fn span(self) -> Span {
-        self.block.span(self.segment, self.record.start, self.record.length)
+        self.block.span(self.line, self.record.start, self.record.length)
     }
 }
 
@@ -336,7 +370,7 @@ impl<'b> Word<'b> {
 #[derive(Clone, Copy, Debug)]
 pub struct Raw<'b> {
     block: &'b Block,
-    segment: u32,
+    line: &'b NodeRecord,
     start: u32,
     length: u32,
 }
@@ -344,19 +378,19 @@ pub struct Raw<'b> {
 impl<'b> Raw<'b> {
     /// Its bytes, blanks included.
     pub fn bytes(self) -> &'b [u8] {
-        self.block.bytes(self.start, self.length)
+        self.block.bytes(self.line, self.start, self.length)
     }
 
     /// Where all of it stands.
     pub fn span(self) -> Span {
-        self.block.span(self.segment, self.start, self.length)
+        self.block.span(self.line, self.start, self.length)
     }
 
     /// Where `length` bytes from `offset` (both in [`Raw::bytes`]) stand.
     pub fn span_of(self, offset: usize, length: usize) -> Span {
         let offset = narrow(offset).min(self.length);
         let length = narrow(length).min(self.length - offset);
-        self.block.span(self.segment, self.start + offset, length)
+        self.block.span(self.line, self.start + offset, length)
     }
 }
 
@@ -364,7 +398,7 @@ impl<'b> Raw<'b> {
 #[derive(Clone, Debug)]
 pub struct Words<'b> {
     block: &'b Block,
-    segment: u32,
+    line: &'b NodeRecord,
     records: std::slice::Iter<'b, WordRecord>,
 }
 
@@ -373,7 +407,7 @@ impl<'b> Iterator for Words<'b> {
 
     fn next(&mut self) -> Option<Word<'b>> {
         let record = *self.records.next()?;
-        Some(Word { block: self.block, segment: self.segment, record })
+        Some(Word { block: self.block, line: self.line, record })
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -403,6 +437,10 @@ impl<'b> Iterator for Children<'b> {
         self.next = index(node.record().end).max(self.next + 1);
         Some(node)
     }
+}
+
+fn range(start: u32, length: u32) -> Range<usize> {
+    index(start)..index(start) + index(length)
 }
 
 fn index(value: u32) -> usize {
