@@ -14,7 +14,7 @@ use crate::keyword::rule_readers::show_line as rule_line;
 use crate::keyword::server_readers::words_of_address;
 use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Argument, Keyword, Store, Support, Unit, find};
+use crate::keyword::{Argument, Keyword, Keywords, Store, Support, Unit};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::model::{
     CheckKind, Checker, Global, GroupEntry, InterfaceDelay, LinkbeatInterface, Model, RealServer,
@@ -93,10 +93,10 @@ pub(crate) fn arguments<T>(keyword: &Keyword<T>, target: &T) -> Vec<String> {
 }
 
 /// Whether another keyword of the table writes the same field.
-pub(crate) fn is_alias<T>(keywords: &'static [Keyword<T>], keyword: &Keyword<T>) -> bool {
+pub(crate) fn is_alias<T>(keywords: &'static Keywords<T>, keyword: &Keyword<T>) -> bool {
     const ALIASES: &[&str] = &["neighbour_ip", "hoplimit"];
     ALIASES.contains(&keyword.entry.name)
-        || keyword.entry.successor.is_some_and(|successor| find(keywords, successor).is_some())
+        || keyword.entry.successor.is_some_and(|successor| keywords.find(successor).is_some())
 }
 
 #[derive(Default)]
@@ -135,8 +135,8 @@ impl Printer {
     }
 
     /// The keywords of a block; those that hold what `default` holds are left out.
-    fn keywords<T>(&mut self, keywords: &'static [Keyword<T>], target: &T, default: Option<&T>) {
-        for keyword in keywords {
+    fn keywords<T>(&mut self, keywords: &'static Keywords<T>, target: &T, default: Option<&T>) {
+        for keyword in keywords.iter() {
             if is_alias(keywords, keyword) {
                 continue;
             }
@@ -168,7 +168,7 @@ impl Printer {
     }
 
     /// With their defaults, but for those of what is not active.
-    fn global_keywords(&mut self, keywords: &'static [Keyword<Global>], global: &Global) {
+    fn global_keywords(&mut self, keywords: &'static Keywords<Global>, global: &Global) {
         let default = Global::default();
         for keyword in keywords.iter().filter(|keyword| !is_alias(keywords, keyword)) {
             let shown = arguments(keyword, global);

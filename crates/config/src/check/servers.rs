@@ -8,7 +8,6 @@ use steadfast_wire::vrrp::Family;
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::keyword::checkers::{COMMON, CONNECTION};
-use crate::keyword::find;
 use crate::keyword::server_readers::service_name;
 use crate::keyword::servers::{REAL_SERVER, VIRTUAL_SERVER};
 use crate::lower::servers::{CheckSeen, ServerDraft};
@@ -99,7 +98,7 @@ struct CheckPositions {
 
 impl CheckPositions {
     fn find() -> Self {
-        let common = |name| find(COMMON, name).map_or(usize::MAX, |(position, _)| position);
+        let common = |name| COMMON.find(name).map_or(usize::MAX, |(position, _)| position);
         Self {
             retry: common("retry"),
             delay_before_retry: common("delay_before_retry"),
@@ -107,7 +106,7 @@ impl CheckPositions {
             delay_loop: common("delay_loop"),
             alpha: common("alpha"),
             log_all_failures: common("log_all_failures"),
-            connect_timeout: find(CONNECTION, "connect_timeout").map_or(usize::MAX, |(at, _)| at),
+            connect_timeout: CONNECTION.find("connect_timeout").map_or(usize::MAX, |(at, _)| at),
         }
     }
 }

@@ -93,7 +93,7 @@ pub(crate) fn show_line(entry: &VirtualAddress) -> String {
         Some(_) => entry.address.to_string(),
         None => format!("{}/{}", entry.address, entry.prefix_length),
     };
-    for keyword in ADDRESS {
+    for keyword in ADDRESS.iter() {
         let shown = match &keyword.store {
             Store::Field { get, .. } => get(entry).show().filter(|value| value != "false"),
             Store::Custom { show, .. } => show(entry).pop(),

@@ -1,13 +1,13 @@
 //! Options of an address line.
 
 use super::address_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::VirtualAddress;
 use Argument::*;
 use Store::*;
 
 /// Options of an address line, its address first.
-pub static ADDRESS: &[Keyword<VirtualAddress>] = keywords! {
+pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "ADDRESS[/LEN]" Grammar("IPv4 or IPv6, prefix length 0..32 or 0..128") => Elsewhere, Adds, Difference;
         "/32 or /128",
         "First word of every address line in static_ipaddress, virtual_ipaddress and virtual_ipaddress_excluded.";

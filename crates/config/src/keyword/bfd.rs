@@ -1,14 +1,14 @@
 //! `bfd_instance`.
 
 use super::process_readers::{show_words, weight};
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::lower::Line;
 use crate::model::{BfdInstance, BfdReports};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `bfd_instance`.
-pub static BFD_INSTANCE: &[Keyword<BfdInstance>] = keywords! {
+pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "source_ip" Address => at!(source), Last, Restart, Bfd;
         "chosen by the kernel",
         "Local address; must be of the neighbour's family.";

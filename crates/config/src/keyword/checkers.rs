@@ -1,14 +1,14 @@
 //! Health checks.
 
 use super::checker_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, lazily, with};
+use super::{Argument, Keywords, Store, at, keywords, lazily, with};
 use crate::lower::servers::{BfdCheckDraft, SmtpCheckDraft};
 use crate::model::{Checker, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
 use Argument::*;
 use Store::*;
 
 /// Where a check connects.
-pub static CONNECTION: &[Keyword<Checker>] = keywords! {
+pub static CONNECTION: &Keywords<Checker> = keywords! {
     "connect_ip" Address => lazily!(connection.address), Last, InPlace, LoadBalancer;
         "real server address",
         "Address to connect to.";
@@ -33,7 +33,7 @@ pub static CONNECTION: &[Keyword<Checker>] = keywords! {
 };
 
 /// What every check that runs at intervals takes.
-pub static COMMON: &[Keyword<Checker>] = keywords! {
+pub static COMMON: &Keywords<Checker> = keywords! {
     "retry" Argument::COUNT => at!(retry), Last, InPlace, LoadBalancer;
         "real server setting, else 1",
         "Extra attempts before the checker is failed.";
@@ -55,7 +55,7 @@ pub static COMMON: &[Keyword<Checker>] = keywords! {
 };
 
 /// Keywords of `MISC_CHECK` alone.
-pub static MISC: &[Keyword<MiscCheck>] = keywords! {
+pub static MISC: &Keywords<MiscCheck> = keywords! {
     "misc_path" Script => at!(script), Last, Restart, LoadBalancer;
         "none (mandatory)",
         "Program to run.";
@@ -71,7 +71,7 @@ pub static MISC: &[Keyword<MiscCheck>] = keywords! {
 };
 
 /// Keywords of `SMTP_CHECK` alone.
-pub(crate) static SMTP: &[Keyword<SmtpCheckDraft>] = keywords! {
+pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
     "helo_name" Text => at!(helo_name), Replaces, InPlace, LoadBalancer;
         "smtpchecker.keepalived.org",
         "Name sent in HELO.";
@@ -81,7 +81,7 @@ pub(crate) static SMTP: &[Keyword<SmtpCheckDraft>] = keywords! {
 };
 
 /// Keywords of `UDP_CHECK` alone.
-pub static UDP: &[Keyword<UdpCheck>] = keywords! {
+pub static UDP: &Keywords<UdpCheck> = keywords! {
     "payload" Grammar("HEX digits (spaces allowed)") => with!(read_payload, show_payload), Last, InPlace, LoadBalancer;
         "32 bytes of fixed text",
         "Datagram to send.";
@@ -97,7 +97,7 @@ pub static UDP: &[Keyword<UdpCheck>] = keywords! {
 };
 
 /// Keywords of `DNS_CHECK` alone.
-pub static DNS: &[Keyword<DnsCheck>] = keywords! {
+pub static DNS: &Keywords<DnsCheck> = keywords! {
     "type" Text => with!(read_dns_type, show_dns_type), Last, InPlace, LoadBalancer;
         "SOA",
         "Query type.";
@@ -107,7 +107,7 @@ pub static DNS: &[Keyword<DnsCheck>] = keywords! {
 };
 
 /// Keywords of `FILE_CHECK`.
-pub static FILE: &[Keyword<FileCheck>] = keywords! {
+pub static FILE: &Keywords<FileCheck> = keywords! {
     "track_file" Text => at!(track_file), Last, Restart, LoadBalancer;
         "none (mandatory)",
         "File to follow.";
@@ -123,7 +123,7 @@ pub static FILE: &[Keyword<FileCheck>] = keywords! {
 };
 
 /// Keywords of `BFD_CHECK`.
-pub(crate) static BFD: &[Keyword<BfdCheckDraft>] = keywords! {
+pub(crate) static BFD: &Keywords<BfdCheckDraft> = keywords! {
     "name" Text => at!(session), First, Restart, LoadBalancer;
         "none (mandatory)",
         "Session to follow; a bad name removes the checker.";
@@ -133,7 +133,7 @@ pub(crate) static BFD: &[Keyword<BfdCheckDraft>] = keywords! {
 };
 
 /// Keywords of `HTTP_GET` and `SSL_GET` alone; `tls_compliant` belongs to the latter.
-pub static HTTP: &[Keyword<HttpCheck>] = keywords! {
+pub static HTTP: &Keywords<HttpCheck> = keywords! {
     "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry";
         "see retry",
         "Deprecated spelling of retry (error logged)";
@@ -161,7 +161,7 @@ pub static HTTP: &[Keyword<HttpCheck>] = keywords! {
 };
 
 /// Keywords of `url`; `tls_compliant` belongs to those of `SSL_GET`.
-pub static URL: &[Keyword<HttpUrl>] = keywords! {
+pub static URL: &Keywords<HttpUrl> = keywords! {
     "path" Text => at!(path), Replaces, Restart, LoadBalancer;
         "none (mandatory)",
         "Request target.";

@@ -1,13 +1,13 @@
 //! `global_defs`.
 
 use super::global_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::Global;
 use Argument::*;
 use Store::*;
 
 /// Keywords of `global_defs`.
-pub static GLOBAL: &[Keyword<Global>] = keywords! {
+pub static GLOBAL: &Keywords<Global> = keywords! {
     "process_names" Flag => at!(process_names), Last, StartOnly;
         "kernel keeps the executable name",
         "Give the children standard comm names keepalived_vrrp, keepalived_lvs and keepalived_bfd.";

@@ -1,14 +1,14 @@
 //! `vrrp_instance`.
 
 use super::instance_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::model::{AuthHmac, VrrpInstance};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `vrrp_instance`.
-pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
+pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, Restart, VirtualInterfaces;
         "off; name PREFIX.VRID; MAC 00:00:5e:00:01:VRID or 00:00:5e:00:02:VRID",
         "Use a private-mode macvlan with the virtual MAC.";
@@ -246,7 +246,7 @@ pub static INSTANCE: &[Keyword<VrrpInstance>] = keywords! {
 };
 
 /// Keywords of `authentication`.
-pub(crate) static AUTHENTICATION: &[Keyword<AuthenticationDraft>] = keywords! {
+pub(crate) static AUTHENTICATION: &Keywords<AuthenticationDraft> = keywords! {
     "auth_type" Text => with!(read_auth_type, show_auth_type), Last, Restart;
         "none",
         "Kind of authentication; ignored with v3, strict mode or without a password; AH only with IPv4.";
@@ -256,7 +256,7 @@ pub(crate) static AUTHENTICATION: &[Keyword<AuthenticationDraft>] = keywords! {
 };
 
 /// Keywords of `auth_hmac`.
-pub static AUTH_HMAC: &[Keyword<AuthHmac>] = keywords! {
+pub static AUTH_HMAC: &Keywords<AuthHmac> = keywords! {
     "key" Grammar("ID 1..255 VALUE where VALUE is text, hex:DIGITS or file:PATH; 32..64 bytes") => with!(read_hmac_key, show_hmac_keys), Adds, Restart, Authentication;
         "none",
         "Shared secret; a group- or world-accessible key file is a security status.";
@@ -275,7 +275,7 @@ pub static AUTH_HMAC: &[Keyword<AuthHmac>] = keywords! {
 };
 
 /// Options of a line of `unicast_peer`.
-pub static PEER: &[Keyword<crate::model::UnicastPeer>] = keywords! {
+pub static PEER: &Keywords<crate::model::UnicastPeer> = keywords! {
     "min_ttl" Argument::unsigned(0, 255) => at!(min_ttl), Last, InPlace;
         "0",
         "Smallest acceptable TTL or hop limit from this peer; also turns on check_unicast_src.";

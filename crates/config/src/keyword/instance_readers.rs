@@ -470,7 +470,8 @@ pub(super) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_
     draft.kind = match line.word(0) {
         Some("PASS") => Some(AuthType::Password),
         Some("AH") => {
-            line.context.uses(super::Feature::Authentication, line.span(0));
+            let span = line.span(0);
+            line.context.uses(super::Feature::Authentication, || span);
             Some(AuthType::Header)
         }
         Some(word) => {

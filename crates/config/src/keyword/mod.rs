@@ -11,6 +11,7 @@ mod features;
 mod field;
 mod global_readers;
 mod instance_readers;
+mod list;
 mod process_readers;
 pub(crate) mod route_readers;
 pub(crate) mod rule_readers;
@@ -34,6 +35,7 @@ pub mod tracking;
 pub use argument::{Argument, Unit};
 pub use features::Feature;
 pub use field::{Field, Value};
+pub use list::Keywords;
 
 use crate::lower::Line;
 
@@ -139,15 +141,13 @@ impl<T> std::fmt::Debug for Store<T> {
     }
 }
 
-/// Position of a keyword in its block's list, if it is one of them.
-pub fn find<T>(keywords: &'static [Keyword<T>], name: &str) -> Option<(usize, &'static Keyword<T>)> {
-    keywords.iter().enumerate().find(|(_, keyword)| keyword.entry.name == name)
-}
+/// Blocks around one another in which further blocks may begin.
+pub(crate) const DEEPEST_BLOCK: usize = 3;
 
 /// Whether `keyword` begins a block inside of `enclosing`, outermost first.
 pub(crate) fn begins_block(enclosing: &[&str], keyword: &str) -> bool {
-    fn in_list<T>(keywords: &'static [Keyword<T>], keyword: &str) -> bool {
-        find(keywords, keyword).is_some_and(|(_, keyword)| keyword.entry.argument.is_block())
+    fn in_list<T>(keywords: &'static Keywords<T>, keyword: &str) -> bool {
+        keywords.find(keyword).is_some_and(|(_, keyword)| keyword.entry.argument.is_block())
     }
     match enclosing {
         [] => in_list(root::ROOT, keyword),
@@ -173,7 +173,7 @@ pub struct Row {
     pub entry: &'static Entry,
 }
 
-fn rows<T>(block: &'static str, keywords: &'static [Keyword<T>]) -> impl Iterator<Item = Row> {
+fn rows<T>(block: &'static str, keywords: &'static Keywords<T>) -> impl Iterator<Item = Row> {
     keywords.iter().map(move |keyword| Row { block, entry: &keyword.entry })
 }
 
@@ -284,7 +284,7 @@ macro_rules! keywords {
     ($($name:literal $argument:expr => $store:expr, $repeat:ident, $reload:ident $(, $feature:ident)?
         $(= $successor:literal)?;
         $default:literal, $doc:literal;)*) => {
-        &[$($crate::keyword::Keyword {
+        &$crate::keyword::Keywords::new(&[$($crate::keyword::Keyword {
             entry: $crate::keyword::Entry {
                 name: $name,
                 argument: $argument,
@@ -296,7 +296,7 @@ macro_rules! keywords {
                 doc: $doc,
             },
             store: $store,
-        }),*]
+        }),*])
     };
 }
 

@@ -1,13 +1,13 @@
 //! `vrrp_script`, `vrrp_track_process` and `track_file`.
 
 use super::process_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::{TrackFile, TrackProcess, VrrpScript};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `vrrp_script`.
-pub static SCRIPT: &[Keyword<VrrpScript>] = keywords! {
+pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
     "script" Script => at!(script), Last, ScriptRestart;
         "none (mandatory)",
         "Command to run; \"<\" followed by an absolute path is a readability test run by the shell.";
@@ -38,7 +38,7 @@ pub static SCRIPT: &[Keyword<VrrpScript>] = keywords! {
 };
 
 /// Keywords of `vrrp_track_process`.
-pub static TRACK_PROCESS: &[Keyword<TrackProcess>] = keywords! {
+pub static TRACK_PROCESS: &Keywords<TrackProcess> = keywords! {
     "process" Grammar("PATH_OR_NAME [ARG...]") => with!(read_process, show_process), First, Restart, TrackProcess;
         "none (mandatory)",
         "What to match; arguments imply full_command and exact matching.";
@@ -69,7 +69,7 @@ pub static TRACK_PROCESS: &[Keyword<TrackProcess>] = keywords! {
 };
 
 /// Keywords of `track_file`.
-pub static TRACK_FILE: &[Keyword<TrackFile>] = keywords! {
+pub static TRACK_FILE: &Keywords<TrackFile> = keywords! {
     "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
         "none (mandatory)",
         "The file; its directory must exist on a writable filesystem that supports inotify.";
@@ -82,7 +82,7 @@ pub static TRACK_FILE: &[Keyword<TrackFile>] = keywords! {
 };
 
 /// Keywords of `vrrp_track_file`, the old name of `track_file`.
-pub static VRRP_TRACK_FILE: &[Keyword<TrackFile>] = keywords! {
+pub static VRRP_TRACK_FILE: &Keywords<TrackFile> = keywords! {
     "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
         "none",
         "As track_file.";

@@ -1,12 +1,12 @@
 //! Keywords outside of every block.
 
-use super::{Argument, Keyword, Store, at, keywords};
+use super::{Argument, Keywords, Store, at, keywords};
 use crate::model::Global;
 use Argument::*;
 use Store::*;
 
 /// Keywords outside of every block.
-pub static ROOT: &[Keyword<Global>] = keywords! {
+pub static ROOT: &Keywords<Global> = keywords! {
     "linkbeat_use_polling" Flag => at!(linkbeat_use_polling), Last, InPlace, Linkbeat;
         "off",
         "(linkbeat builds only) poll every interface for link state instead of relying on netlink.";

@@ -1,13 +1,13 @@
 //! Options of a route line.
 
 use super::route_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::Route;
 use Argument::*;
 use Store::*;
 
 /// Options of a route line; a word that is none is type or destination.
-pub static ROUTE: &[Keyword<Route>] = keywords! {
+pub static ROUTE: &Keywords<Route> = keywords! {
     "[to] [TYPE] DST[/LEN]" Grammar("destination, default, any, all, default6 (deprecated); TYPE unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw, nat, xresolve or number") => Elsewhere, Last, Difference, Routes;
         "mandatory; unicast",
         "Destination; any word that is no option is taken as type or destination.";
@@ -155,7 +155,7 @@ pub static ROUTE: &[Keyword<Route>] = keywords! {
 };
 
 /// Options of `encap ip`.
-pub static ENCAP_IP: &[Keyword<()>] = keywords! {
+pub static ENCAP_IP: &Keywords<()> = keywords! {
     "id" Grammar("UNSIGNED 64 bit") => Elsewhere, Last, Difference, Routes;
         "none (id or dst required)",
         "Tunnel key.";
@@ -177,7 +177,7 @@ pub static ENCAP_IP: &[Keyword<()>] = keywords! {
 };
 
 /// Options of `encap ip6`.
-pub static ENCAP_IP6: &[Keyword<()>] = keywords! {
+pub static ENCAP_IP6: &Keywords<()> = keywords! {
     "id" Grammar("UNSIGNED 64 bit") => Elsewhere, Last, Difference, Routes;
         "none (id or dst required)",
         "Tunnel key.";
@@ -199,21 +199,21 @@ pub static ENCAP_IP6: &[Keyword<()>] = keywords! {
 };
 
 /// Options of `encap mpls`.
-pub static ENCAP_MPLS: &[Keyword<()>] = keywords! {
+pub static ENCAP_MPLS: &Keywords<()> = keywords! {
     "LABEL[/LABEL]" Grammar("one or two labels 0..1048575") => Elsewhere, Last, Difference, Routes;
         "mandatory",
         "MPLS label stack.";
 };
 
 /// Options of `encap ila`.
-pub static ENCAP_ILA: &[Keyword<()>] = keywords! {
+pub static ENCAP_ILA: &Keywords<()> = keywords! {
     "LOCATOR" Grammar("four 16 bit hex groups with colons") => Elsewhere, Last, Difference, Routes;
         "mandatory",
         "ILA locator.";
 };
 
 /// Options of a next hop.
-pub static NEXT_HOP: &[Keyword<()>] = keywords! {
+pub static NEXT_HOP: &Keywords<()> = keywords! {
     "via" Grammar("[inet|inet6] ADDRESS") => Elsewhere, Last, Difference, Routes;
         "none",
         "Gateway of the nexthop.";

@@ -1,13 +1,13 @@
 //! Options of a rule line.
 
 use super::rule_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::Rule;
 use Argument::*;
 use Store::*;
 
 /// Options of a rule line.
-pub static RULE: &[Keyword<Rule>] = keywords! {
+pub static RULE: &Keywords<Rule> = keywords! {
     "inet" Flag => with!(read_inet, show_none), Last, Difference, Rules;
         "deduced, else IPv4",
         "Force IPv4.";

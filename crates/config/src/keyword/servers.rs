@@ -1,13 +1,13 @@
 //! `virtual_server`, `real_server`, `virtual_server_group` and `SSL`.
 
 use super::server_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, lazily, with};
+use super::{Argument, Keywords, Store, at, keywords, lazily, with};
 use crate::model::{RealServer, Ssl, VirtualServer};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `virtual_server`.
-pub static VIRTUAL_SERVER: &[Keyword<VirtualServer>] = keywords! {
+pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "ip_family" Choice(&["inet", "inet6"]) => with!(read_family, show_family), First, Restart, LoadBalancer;
         "family of the address, else of the real servers, else IPv4",
         "Address family of mark-based services.";
@@ -143,7 +143,7 @@ pub static VIRTUAL_SERVER: &[Keyword<VirtualServer>] = keywords! {
 };
 
 /// Keywords of `real_server`.
-pub static REAL_SERVER: &[Keyword<RealServer>] = keywords! {
+pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "weight" Argument::unsigned(0, 2147483647) => with!(read_real_weight, show_real_weight), Last, InPlace, LoadBalancer;
         "weight of the virtual server",
         "Initial weight.";
@@ -225,7 +225,7 @@ pub static REAL_SERVER: &[Keyword<RealServer>] = keywords! {
 };
 
 /// Keywords of `SSL`.
-pub static SSL: &[Keyword<Ssl>] = keywords! {
+pub static SSL: &Keywords<Ssl> = keywords! {
     "password" Text => at!(password), Replaces, Restart, LoadBalancer;
         "none",
         "Passphrase of the key file.";
@@ -241,7 +241,7 @@ pub static SSL: &[Keyword<Ssl>] = keywords! {
 };
 
 /// Entries of a `virtual_server_group`.
-pub static SERVER_GROUP: &[Keyword<()>] = keywords! {
+pub static SERVER_GROUP: &Keywords<()> = keywords! {
     "ADDRESS [PORT]" Grammar("IPv4 or IPv6 address, port 0..65535 (0 same as none)") => Elsewhere, Adds, Difference, LoadBalancer;
         "no port (persistent services only)",
         "Single address entry.";

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use steadfast_wire::vrrp::Vrid;
 
-use super::{Argument, Keyword, Repeat, Store, Value, table};
+use super::{Argument, Keywords, Repeat, Store, Value, table};
 use crate::lower::servers::{BfdCheckDraft, SmtpCheckDraft};
 use crate::model::{
     BfdInstance, CheckKind, Checker, DnsCheck, FileCheck, GarpGroup, Global, HttpCheck, HttpUrl, MiscCheck,
@@ -15,8 +15,8 @@ use crate::print::arguments;
 use crate::value::Name;
 
 /// Puts an example into every plain field, and asks for it back.
-fn check<T>(block: &str, keywords: &'static [Keyword<T>], make: impl Fn() -> T) {
-    for keyword in keywords {
+fn check<T>(block: &str, keywords: &'static Keywords<T>, make: impl Fn() -> T) {
+    for keyword in keywords.iter() {
         let Store::Field { get_mut, .. } = &keyword.store else { continue };
         let name = format!("{block} {}", keyword.entry.name);
         let mut target = make();

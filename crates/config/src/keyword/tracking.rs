@@ -1,13 +1,13 @@
 //! `vrrp_sync_group`, `track_group`, `garp_group` and what a track line takes.
 
 use super::tracking_readers::*;
-use super::{Argument, Keyword, Store, at, keywords, with};
+use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::{GarpGroup, TrackGroup, VrrpSyncGroup};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `vrrp_sync_group`.
-pub static SYNC_GROUP: &[Keyword<VrrpSyncGroup>] = keywords! {
+pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "group" Words("INSTANCE") => with!(read_members, show_members), First, InPlace;
         "none (mandatory)",
         "Members; an unknown instance or one already in a group is skipped.";
@@ -56,14 +56,14 @@ pub static SYNC_GROUP: &[Keyword<VrrpSyncGroup>] = keywords! {
 };
 
 /// Keywords of `track_group`.
-pub static TRACK_GROUP: &[Keyword<TrackGroup>] = keywords! {
+pub static TRACK_GROUP: &Keywords<TrackGroup> = keywords! {
     "group" Words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, TrackGroups;
         "none (mandatory)",
         "Members of the track group.";
 };
 
 /// Keywords of `garp_group`.
-pub static GARP_GROUP: &[Keyword<GarpGroup>] = keywords! {
+pub static GARP_GROUP: &Keywords<GarpGroup> = keywords! {
     "garp_interval" Argument::decimal(1, 4294967295) => at!(garp_interval), Last, InPlace, AnnouncePacing;
         "none (one of the two intervals is mandatory)",
         "Spacing of GARPs.";
@@ -79,7 +79,7 @@ pub static GARP_GROUP: &[Keyword<GarpGroup>] = keywords! {
 };
 
 /// Options of a line of `track_interface`.
-pub static TRACK_INTERFACE_OPTIONS: &[Keyword<()>] = keywords! {
+pub static TRACK_INTERFACE_OPTIONS: &Keywords<()> = keywords! {
     "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace;
         "0 (fault when down)",
         "Priority change instead of fault.";
@@ -89,7 +89,7 @@ pub static TRACK_INTERFACE_OPTIONS: &[Keyword<()>] = keywords! {
 };
 
 /// Options of a line of `track_script`.
-pub static TRACK_SCRIPT_OPTIONS: &[Keyword<()>] = keywords! {
+pub static TRACK_SCRIPT_OPTIONS: &Keywords<()> = keywords! {
     "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace;
         "weight of the vrrp_script",
         "Override the script weight.";
@@ -102,7 +102,7 @@ pub static TRACK_SCRIPT_OPTIONS: &[Keyword<()>] = keywords! {
 };
 
 /// Options of a line of `track_file`.
-pub static TRACK_FILE_OPTIONS: &[Keyword<()>] = keywords! {
+pub static TRACK_FILE_OPTIONS: &Keywords<()> = keywords! {
     "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, TrackFile;
         "weight of the track_file block",
         "Multiplier of the file value; 0 means any non-zero value is a fault.";
@@ -115,7 +115,7 @@ pub static TRACK_FILE_OPTIONS: &[Keyword<()>] = keywords! {
 };
 
 /// Options of a line of `track_process`.
-pub static TRACK_PROCESS_OPTIONS: &[Keyword<()>] = keywords! {
+pub static TRACK_PROCESS_OPTIONS: &Keywords<()> = keywords! {
     "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, TrackProcess;
         "weight of vrrp_track_process",
         "Override the weight.";
@@ -128,7 +128,7 @@ pub static TRACK_PROCESS_OPTIONS: &[Keyword<()>] = keywords! {
 };
 
 /// Options of a line of `track_bfd`.
-pub static TRACK_BFD_OPTIONS: &[Keyword<()>] = keywords! {
+pub static TRACK_BFD_OPTIONS: &Keywords<()> = keywords! {
     "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, Bfd;
         "weight of bfd_instance",
         "Override the weight.";

@@ -14,7 +14,7 @@ use crate::keyword::instance::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
 use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS, VRRP_TRACK_FILE};
 use crate::keyword::root::ROOT;
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Keyword, address_readers, route_readers, rule_readers};
+use crate::keyword::{Keywords, address_readers, route_readers, rule_readers};
 use crate::model::{
     AuthHmac, BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup,
     TrackProcess, VrrpInstance, VrrpScript, VrrpSyncGroup,
@@ -33,8 +33,12 @@ pub(crate) struct TableGrammar;
 impl Grammar for TableGrammar {
     fn needs_block(&self, enclosing: Enclosing<'_>, line: Node<'_>) -> bool {
         let Some(keyword) = line.keyword().as_str() else { return false };
-        let blocks: Vec<&str> = enclosing.nodes().filter_map(|node| node.keyword().as_str()).collect();
-        crate::keyword::begins_block(&blocks, keyword)
+        let mut blocks = [""; crate::keyword::DEEPEST_BLOCK];
+        let Some(blocks) = blocks.get_mut(..enclosing.depth()) else { return false };
+        for (name, node) in blocks.iter_mut().zip(enclosing.nodes()) {
+            *name = node.keyword().as_str().unwrap_or_default();
+        }
+        crate::keyword::begins_block(blocks, keyword)
     }
 }
 
@@ -182,7 +186,7 @@ impl Drafts {
         &mut self,
         node: Node<'_>,
         context: &mut Context<'_>,
-        keywords: &'static [Keyword<TrackFile>],
+        keywords: &'static Keywords<TrackFile>,
     ) {
         let Some((name, span)) = name_of(node, context) else { return };
         let mut file = TrackFile { name, site: Site(span), ..TrackFile::default() };
@@ -295,7 +299,7 @@ impl Drafts {
 /// All statements of a block, by its table.
 pub(super) fn fill<T>(
     target: &mut T,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     node: Node<'_>,
     context: &mut Context<'_>,
 ) -> Seen {

@@ -74,11 +74,11 @@ impl<'a> Context<'a> {
         self.diagnostics.push(diagnostic);
     }
 
-    /// Remembers that a feature was asked for.
-    pub(crate) fn uses(&mut self, feature: Feature, span: Span) {
+    /// Remembers that a feature was asked for, and where, if it is the first time.
+    pub(crate) fn uses(&mut self, feature: Feature, place: impl FnOnce() -> Span) {
         if self.last_feature != Some(feature) {
             self.last_feature = Some(feature);
-            self.features.entry(feature).or_insert(span);
+            self.features.entry(feature).or_insert_with(place);
         }
     }
 

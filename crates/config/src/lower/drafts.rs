@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use steadfast_wire::vrrp::{Family, Version};
 
 use super::Seen;
-use crate::keyword::{Keyword, Repeat, find};
+use crate::keyword::{Keywords, Repeat};
 use crate::model::{
     AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Route, Rule, Ssl, TrackFile,
     TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript,
@@ -21,17 +21,17 @@ pub(crate) struct Places(Vec<(u8, Span)>);
 
 impl Places {
     /// Those of a block's own lines.
-    pub(crate) fn of_block<T>(keywords: &'static [Keyword<T>], block: Node<'_>) -> Self {
+    pub(crate) fn of_block<T>(keywords: &'static Keywords<T>, block: Node<'_>) -> Self {
         let place = |line: Node<'_>| {
-            let (position, _) = find(keywords, line.keyword().as_str()?)?;
+            let (position, _) = keywords.find(line.keyword().as_str()?)?;
             Some((u8::try_from(position).ok()?, line.span()))
         };
         Self(block.children().into_iter().flatten().filter_map(place).collect())
     }
 
     /// The line of the keyword that counts.
-    pub(crate) fn get<T>(&self, keywords: &'static [Keyword<T>], name: &str) -> Option<Span> {
-        let (position, keyword) = find(keywords, name)?;
+    pub(crate) fn get<T>(&self, keywords: &'static Keywords<T>, name: &str) -> Option<Span> {
+        let (position, keyword) = keywords.find(name)?;
         let mut lines = self.0.iter().filter(|(at, _)| usize::from(*at) == position);
         let line = match keyword.entry.repeat {
             Repeat::First => lines.next(),

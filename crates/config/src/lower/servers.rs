@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::keyword::checkers::{BFD, COMMON, CONNECTION, DNS, FILE, HTTP, MISC, SMTP, UDP, URL};
 use crate::keyword::server_readers::{ServerScratch, address_and_port, range_end};
 use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use crate::keyword::{Feature, Keyword, find};
+use crate::keyword::{Feature, Keywords};
 use crate::model::{
     CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, HttpCheck, HttpUrl, MiscCheck, RealServer, Script,
     ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
@@ -220,7 +220,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>, seen: &mut Che
             if name == "PING_CHECK" {
                 checker.kind = CheckKind::Ping;
             }
-            statements::<()>(node, &mut checker, seen, &mut (), &[], true, context);
+            statements::<()>(node, &mut checker, seen, &mut (), Keywords::EMPTY, true, context);
         }
         "UDP_CHECK" => {
             let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
@@ -254,7 +254,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>, seen: &mut Che
         "BFD_CHECK" => {
             let mut bfd = BfdCheckDraft::default();
             fill(&mut bfd, BFD, node, context);
-            context.uses(Feature::Bfd, node.keyword().span());
+            context.uses(Feature::Bfd, || node.keyword().span());
             let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
             let Some(session) = session else {
                 let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
@@ -290,7 +290,7 @@ fn file(mut checker: Checker, node: Node<'_>, context: &mut Context<'_>) -> Opti
     let mut file = FileCheck::default();
     context.file_weight_given = false;
     fill(&mut file, FILE, node, context);
-    context.uses(Feature::TrackFile, node.keyword().span());
+    context.uses(Feature::TrackFile, || node.keyword().span());
     let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
         context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
@@ -310,18 +310,18 @@ fn statements<K: CheckBlocks>(
     checker: &mut Checker,
     seen: &mut CheckSeen,
     kind: &mut K,
-    keywords: &'static [Keyword<K>],
+    keywords: &'static Keywords<K>,
     connects: bool,
     context: &mut Context<'_>,
 ) {
     let mut kind_seen = Seen::default();
     for child in node.children().into_iter().flatten() {
         let name = child.keyword().as_str().unwrap_or_default();
-        if find(COMMON, name).is_some() {
+        if COMMON.find(name).is_some() {
             apply(checker, &mut seen.common, COMMON, child, context);
-        } else if connects && find(CONNECTION, name).is_some() {
+        } else if connects && CONNECTION.find(name).is_some() {
             apply(checker, &mut seen.connection, CONNECTION, child, context);
-        } else if find(keywords, name).is_some() {
+        } else if keywords.find(name).is_some() {
             if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
                 match entry.name {
                     "nb_get_retry" => {
@@ -329,12 +329,12 @@ fn statements<K: CheckBlocks>(
                         checker.retry = retry.and_then(|n| u32::try_from(n).ok()).unwrap_or(checker.retry);
                         seen.common.add_name(COMMON, "retry");
                     }
-                    "host" => statements::<()>(child, checker, seen, &mut (), &[], true, context),
+                    "host" => statements::<()>(child, checker, seen, &mut (), Keywords::EMPTY, true, context),
                     _ => kind.block(child, context),
                 }
             }
         } else {
-            let common = COMMON.iter().chain(if connects { CONNECTION } else { &[] });
+            let common = COMMON.iter().chain(if connects { CONNECTION } else { Keywords::EMPTY }.iter());
             let names = common.map(|keyword| keyword.entry.name);
             unknown(child, names.chain(keywords.iter().map(|keyword| keyword.entry.name)), context);
         }

@@ -3,7 +3,7 @@
 use super::{Context, Line};
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{self, Argument, Entry, Keyword, Repeat, Store, Support, Value};
+use crate::keyword::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value};
 use crate::tree::Node;
 
 /// Which keywords of a block's table were written.
@@ -25,15 +25,15 @@ impl Seen {
     }
 
     /// Takes the keyword of that name for written.
-    pub(crate) fn add_name<T>(&mut self, keywords: &'static [Keyword<T>], name: &str) {
-        if let Some((position, _)) = keyword::find(keywords, name) {
+    pub(crate) fn add_name<T>(&mut self, keywords: &'static Keywords<T>, name: &str) {
+        if let Some((position, _)) = keywords.find(name) {
             self.add(position);
         }
     }
 
     /// Whether the keyword of that name was written.
-    pub(crate) fn has_name<T>(&self, keywords: &'static [Keyword<T>], name: &str) -> bool {
-        keyword::find(keywords, name).is_some_and(|(position, _)| self.has(position))
+    pub(crate) fn has_name<T>(&self, keywords: &'static Keywords<T>, name: &str) -> bool {
+        keywords.find(name).is_some_and(|(position, _)| self.has(position))
     }
 }
 
@@ -52,11 +52,13 @@ pub(crate) enum Outcome {
 pub(crate) fn apply<T>(
     target: &mut T,
     seen: &mut Seen,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     node: Node<'_>,
     context: &mut Context<'_>,
 ) -> Outcome {
-    if let Some(word) = node.words().find(|word| word.as_str().is_none()) {
+    if !node.is_unicode()
+        && let Some(word) = node.words().find(|word| word.as_str().is_none())
+    {
         let message = format!("'{}' is not UTF-8", word.display());
         context.push(Diagnostic::new(Code::NotUnicode, word.span(), message));
         return Outcome::Done;
@@ -67,7 +69,7 @@ pub(crate) fn apply<T>(
         apply_children(target, seen, keywords, node, context);
         return Outcome::Done;
     }
-    let Some((position, keyword)) = keyword::find(keywords, name) else {
+    let Some((position, keyword)) = keywords.find(name) else {
         unknown(node, keywords.iter().map(|keyword| keyword.entry.name), context);
         return Outcome::Unknown;
     };
@@ -120,7 +122,7 @@ fn with_first(diagnostic: Diagnostic, node: Node<'_>) -> Diagnostic {
 /// Applies the options of a line, words from `place` on, to its type.
 pub(crate) fn apply_options<T>(
     target: &mut T,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     seen: &mut Seen,
     line: &mut Line<'_, '_, '_>,
     place: usize,
@@ -138,7 +140,7 @@ pub(crate) fn apply_options<T>(
 /// The same; `other` takes the words that are no option.
 pub(crate) fn apply_options_or<T>(
     target: &mut T,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     seen: &mut Seen,
     line: &mut Line<'_, '_, '_>,
     place: usize,
@@ -146,7 +148,7 @@ pub(crate) fn apply_options_or<T>(
 ) {
     line.option = place;
     while let Some(word) = line.word(line.option) {
-        match keyword::find(keywords, word) {
+        match keywords.find(word) {
             Some((position, keyword)) => {
                 report_option_standing(&keyword.entry, line);
                 seen.add(position);
@@ -162,7 +164,7 @@ pub(crate) fn apply_options_or<T>(
 fn report_option_standing(entry: &'static Entry, line: &mut Line<'_, '_, '_>) {
     let span = line.span(line.option);
     if let Support::Accepted(feature) = entry.support {
-        line.context.uses(feature, span);
+        line.context.uses(feature, || span);
     }
     if let Some(successor) = entry.successor {
         let message = format!("'{}' is deprecated", entry.name);
@@ -193,7 +195,7 @@ fn apply_option<T>(target: &mut T, keyword: &'static Keyword<T>, line: &mut Line
 fn apply_children<T>(
     target: &mut T,
     seen: &mut Seen,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     node: Node<'_>,
     context: &mut Context<'_>,
 ) {
@@ -216,7 +218,7 @@ fn simple_value<'n>(line: &mut Line<'n, '_, '_>, entry: &Entry) -> Option<Value<
 /// Deprecated, or not yet active.
 fn report_standing(entry: &'static Entry, node: Node<'_>, context: &mut Context<'_>) {
     if let Support::Accepted(feature) = entry.support {
-        context.uses(feature, node.keyword().span());
+        context.uses(feature, || node.keyword().span());
     }
     if let Some(successor) = entry.successor {
         let span = node.keyword().span();

@@ -11,7 +11,7 @@ use crate::keyword::root::ROOT;
 use crate::keyword::server_readers::words_of_address;
 use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Argument, Keyword};
+use crate::keyword::{Argument, Keywords};
 use crate::model::{
     GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup, VrrpInstance,
 };
@@ -56,7 +56,7 @@ fn named<T: PartialEq>(
     old: &[T],
     new: &[T],
     name: impl Fn(&T) -> &str,
-    keywords: &'static [Keyword<T>],
+    keywords: &'static Keywords<T>,
     plan: &mut Plan,
 ) {
     if old == new {
@@ -285,7 +285,7 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
 }
 
 /// The keywords of one block that say something else.
-fn keyword_changes<T>(keywords: &'static [Keyword<T>], old: &T, new: &T) -> Vec<KeywordChange> {
+fn keyword_changes<T>(keywords: &'static Keywords<T>, old: &T, new: &T) -> Vec<KeywordChange> {
     let mut changes = Vec::new();
     for keyword in keywords.iter().filter(|keyword| !is_alias(keywords, keyword)) {
         let (before, after) = (arguments(keyword, old), arguments(keyword, new));
