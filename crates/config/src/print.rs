@@ -213,7 +213,7 @@ impl Printer {
     fn real_server(&mut self, server: &RealServer) {
         self.block_of(&format!("real_server {}", words_of_address(server.address)), |p| {
             p.keywords(REAL_SERVER, server, None);
-            for checker in &server.checkers {
+            for checker in server.checkers.iter() {
                 p.checker(checker);
             }
         });

@@ -6,7 +6,7 @@ use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::load::ScriptState;
 use crate::lower::{Context, Drafts};
-use crate::model::{Account, CheckKind, Notify, Script, Tracked};
+use crate::model::{Account, CheckKind, Notify, RealServer, Script, Tracked};
 use crate::value::Name;
 
 /// The account that scripts run as when nothing names one, if it exists.
@@ -88,14 +88,22 @@ fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<
             for slot in [&mut server.notify_up, &mut server.notify_down] {
                 check.slot(slot, "real_server", context);
             }
-            server.checkers.retain_mut(|checker| match &mut checker.kind {
-                CheckKind::Misc(misc) => {
-                    check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount
-                }
-                _ => true,
-            });
+            commands(server, check, context);
         }
     }
+}
+
+/// The commands of its checkers. Most servers have none and go on sharing theirs.
+fn commands(server: &mut RealServer, check: &mut ScriptCheck, context: &mut Context<'_>) {
+    if !server.checkers.iter().any(|checker| matches!(checker.kind, CheckKind::Misc(_))) {
+        return;
+    }
+    let mut checkers = server.checkers.to_vec();
+    checkers.retain_mut(|checker| match &mut checker.kind {
+        CheckKind::Misc(misc) => check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount,
+        _ => true,
+    });
+    server.checkers = checkers.into();
 }
 
 fn default_account(drafts: &mut Drafts, context: &mut Context<'_>) -> Option<Account> {

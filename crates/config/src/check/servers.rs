@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::sync::Arc;
 
 use steadfast_wire::vrrp::Family;
 
@@ -10,7 +11,7 @@ use crate::diagnostic::Diagnostic;
 use crate::keyword::checkers::{COMMON, CONNECTION};
 use crate::keyword::server_readers::service_name;
 use crate::keyword::servers::{REAL_SERVER, VIRTUAL_SERVER};
-use crate::lower::servers::{CheckSeen, ServerDraft};
+use crate::lower::servers::{BelowServer, CheckerDraft, RealServerDraft, ServerDraft, SlowCheck};
 use crate::lower::{Context, Seen};
 use crate::model::{
     CheckDefaults, CheckKind, Checker, Forwarding, Global, RealServer, ServerAddress, ServiceTarget,
@@ -20,21 +21,29 @@ use crate::span::Span;
 use crate::tree::Node;
 use crate::value::Interval;
 
-/// Fills in what is inherited and checks it; `None` when the service is dropped.
+/// Fills in what is inherited and checks it; `None` when the service is dropped. The second value is empty, to be
+/// used again.
 pub(crate) fn complete(
     draft: ServerDraft,
     node: Node<'_>,
     global: &Global,
     context: &mut Context<'_>,
-) -> Option<VirtualServer> {
+) -> (Option<VirtualServer>, BelowServer) {
     let mut draft = draft;
     inherit_into_real_servers(&mut draft, global);
     inherit_into_checkers(&mut draft, global);
+    hand_out_checkers(&mut draft.below);
     if !draft.seen.has_name(VIRTUAL_SERVER, "smtp_alert") {
         draft.server.smtp_alert = global.mail.alert_checker.or(global.mail.alert).unwrap_or(false);
     }
-    let mut check = ServerCheck { name: name(&draft.server), draft, node, context };
-    check.all()
+    let mut check = ServerCheck { draft, node, context };
+    let kept = check.all();
+    let ServerDraft { mut server, mut below, .. } = check.draft;
+    if kept {
+        server.real_servers = below.real_servers.drain(..).map(|draft| draft.server).collect();
+    }
+    below.real_servers.clear();
+    (kept.then_some(server), below)
 }
 
 fn name(server: &VirtualServer) -> String {
@@ -54,7 +63,7 @@ fn inherit_into_real_servers(draft: &mut ServerDraft, global: &Global) {
         ServiceTarget::Address(address) => address.port,
         _ => 0,
     };
-    for (server, seen) in draft.server.real_servers.iter_mut().zip(&draft.real_seen) {
+    for RealServerDraft { server, seen, .. } in &mut draft.below.real_servers {
         let written = |keyword| seen.has_name(REAL_SERVER, keyword);
         if !written("weight") {
             server.weight = weight;
@@ -114,8 +123,8 @@ impl CheckPositions {
 fn inherit_into_checkers(draft: &mut ServerDraft, global: &Global) {
     let positions = CheckPositions::find();
     let above = draft.server.checks;
-    let mut seen = draft.check_seen.iter();
-    for server in &mut draft.server.real_servers {
+    let mut checkers = draft.below.checkers.iter_mut();
+    for RealServerDraft { server, checkers: count, slow_check, .. } in &mut draft.below.real_servers {
         let own = server.checks.as_deref().copied().unwrap_or_default();
         let defaults = CheckDefaults {
             retry: own.retry.or(above.retry),
@@ -124,26 +133,26 @@ fn inherit_into_checkers(draft: &mut ServerDraft, global: &Global) {
             connect_timeout: own.connect_timeout.or(above.connect_timeout),
             delay_loop: own.delay_loop.or(above.delay_loop),
         };
-        for checker in &mut server.checkers {
-            let Some(seen) = seen.next() else { return };
-            inherit_into_checker(checker, seen, &positions, &defaults, server.alpha, global);
+        for draft in checkers.by_ref().take(*count) {
+            inherit_into_checker(draft, &positions, &defaults, server.alpha, global);
+            *slow_check = slow_check.or_else(|| slow(draft));
         }
     }
 }
 
 fn inherit_into_checker(
-    checker: &mut Checker,
-    seen: &CheckSeen,
+    draft: &mut CheckerDraft,
     at: &CheckPositions,
     defaults: &CheckDefaults,
     alpha: bool,
     global: &Global,
 ) {
+    let CheckerDraft { checker, common, connection, .. } = draft;
     let unwritten = |seen: &Seen, position| !seen.has(position);
-    if unwritten(&seen.common, at.delay_loop) {
+    if unwritten(common, at.delay_loop) {
         checker.delay_loop = defaults.delay_loop.unwrap_or(Interval::from_secs(60));
     }
-    if unwritten(&seen.common, at.warmup) {
+    if unwritten(common, at.warmup) {
         checker.warmup = defaults.warmup.unwrap_or(checker.delay_loop);
     }
     let (retry, delay) = match &checker.kind {
@@ -152,20 +161,20 @@ fn inherit_into_checker(
         CheckKind::Http(_) => (1, Interval::from_secs(3)),
         _ => (1, Interval::from_secs(1)),
     };
-    if unwritten(&seen.common, at.retry) {
+    if unwritten(common, at.retry) {
         checker.retry = defaults.retry.unwrap_or(retry);
     }
-    if unwritten(&seen.common, at.delay_before_retry) {
+    if unwritten(common, at.delay_before_retry) {
         checker.delay_before_retry = defaults.delay_before_retry.unwrap_or(delay);
     }
-    if unwritten(&seen.connection, at.connect_timeout) {
+    if unwritten(connection, at.connect_timeout) {
         checker.connect_timeout = defaults.connect_timeout.unwrap_or(Interval::from_secs(5));
     }
     let starts_by_itself = matches!(checker.kind, CheckKind::Bfd(_) | CheckKind::File(_));
-    if unwritten(&seen.common, at.alpha) && !starts_by_itself {
+    if unwritten(common, at.alpha) && !starts_by_itself {
         checker.alpha = alpha;
     }
-    if unwritten(&seen.common, at.log_all_failures) {
+    if unwritten(common, at.log_all_failures) {
         checker.log_all_failures = global.checker_log_all_failures;
     }
 }
@@ -174,8 +183,37 @@ fn lines(block: Node<'_>) -> impl Iterator<Item = Node<'_>> {
     block.children().into_iter().flatten()
 }
 
+/// A check that runs into its timeout is still running when the next is due.
+fn slow(draft: &CheckerDraft) -> Option<SlowCheck> {
+    let Checker { kind, connect_timeout: timeout, delay_loop: interval, .. } = &draft.checker;
+    let connects = !matches!(kind, CheckKind::Misc(_) | CheckKind::Bfd(_) | CheckKind::File(_));
+    (connects && timeout > interval).then_some(SlowCheck {
+        site: draft.site,
+        timeout: *timeout,
+        interval: *interval,
+    })
+}
+
+/// Gives each real server its checkers. Those of a service mostly say the same, and then they are kept once.
+fn hand_out_checkers(below: &mut BelowServer) {
+    // A command knows where it stands, and two commands from two places compare as equal.
+    let knows_its_place = |draft: &CheckerDraft| matches!(draft.checker.kind, CheckKind::Misc(_));
+    let mut checkers = below.checkers.drain(..);
+    for RealServerDraft { server, checkers: count, .. } in &mut below.real_servers {
+        let own = checkers.as_slice().get(..*count).unwrap_or_default();
+        let same = own.iter().map(|draft| &draft.checker).eq(below.shared.iter());
+        let own_shares = same && !own.iter().any(knows_its_place);
+        let own = checkers.by_ref().take(*count).map(|draft| draft.checker);
+        if own_shares {
+            own.for_each(drop);
+        } else {
+            below.shared = own.collect();
+        }
+        server.checkers = Arc::clone(&below.shared);
+    }
+}
+
 struct ServerCheck<'c, 'a, 'n> {
-    name: String,
     draft: ServerDraft,
     /// As written, to tell where.
     node: Node<'n>,
@@ -183,13 +221,14 @@ struct ServerCheck<'c, 'a, 'n> {
 }
 
 impl ServerCheck<'_, '_, '_> {
-    fn all(&mut self) -> Option<VirtualServer> {
+    /// `false`: the service is dropped.
+    fn all(&mut self) -> bool {
         if let ServiceTarget::Group(group) = &self.draft.server.target
             && !self.context.known.server_groups.contains_key(group)
         {
             let message = format!("there is no virtual_server_group '{group}'; the service is dropped");
             // keepalived drops the service without a word.
-            let name = &self.name;
+            let name = name(&self.draft.server);
             self.context.push(
                 Diagnostic::new(
                     Code::MemberUnknown,
@@ -198,12 +237,12 @@ impl ServerCheck<'_, '_, '_> {
                 )
                 .class(Class::Silent),
             );
-            return None;
+            return false;
         }
-        if self.draft.server.real_servers.is_empty() {
+        if self.draft.below.real_servers.is_empty() {
             let message = "has no real servers; it is dropped";
             self.report(Code::ServerConflict, message);
-            return None;
+            return false;
         }
         self.family();
         self.protocol();
@@ -212,9 +251,7 @@ impl ServerCheck<'_, '_, '_> {
         self.repeated();
         self.quorum();
         self.timeouts();
-        self.draft.server.real_servers.shrink_to_fit();
-        let empty = VirtualServer::new(ServiceTarget::Mark(0));
-        Some(std::mem::replace(&mut self.draft.server, empty))
+        true
     }
 
     fn report(&mut self, code: Code, message: impl std::fmt::Display) {
@@ -228,7 +265,7 @@ impl ServerCheck<'_, '_, '_> {
     }
 
     fn report_at(&mut self, code: Code, span: Span, message: impl std::fmt::Display) {
-        let name = &self.name;
+        let name = name(&self.draft.server);
         self.context.push(Diagnostic::new(code, span, format!("virtual_server {name}: {message}")));
     }
 
@@ -237,25 +274,26 @@ impl ServerCheck<'_, '_, '_> {
     }
 
     fn family(&mut self) {
-        let server = &mut self.draft.server;
-        let first = server.real_servers.first().map(|server| Family::of(server.address.address));
+        let ServerDraft { server, seen, below, .. } = &mut self.draft;
+        let first = below.real_servers.first().map(|draft| Family::of(draft.server.address.address));
         if !matches!(server.target, ServiceTarget::Address(_))
-            && !self.draft.seen.has_name(VIRTUAL_SERVER, "ip_family")
+            && !seen.has_name(VIRTUAL_SERVER, "ip_family")
             && let Some(first) = first
         {
             server.family = first;
         }
         let family = server.family;
-        let tunnelled = |server: &RealServer| server.forwarding.method == Forwarding::Tun;
-        let strangers: Vec<Span> = server
-            .real_servers
-            .iter()
-            .filter(|server| Family::of(server.address.address) != family && !tunnelled(server))
-            .map(|server| server.site.0)
-            .collect();
-        server
-            .real_servers
-            .retain(|server| Family::of(server.address.address) == family || tunnelled(server));
+        let fits = |server: &RealServer| {
+            Family::of(server.address.address) == family || server.forwarding.method == Forwarding::Tun
+        };
+        let mut strangers = Vec::new();
+        below.real_servers.retain(|draft| {
+            let kept = fits(&draft.server);
+            if !kept {
+                strangers.push(draft.server.site.0);
+            }
+            kept
+        });
         for span in strangers {
             self.report_at(Code::FamilyMismatch, span, "a real server of the other family needs TUN");
         }
@@ -274,7 +312,6 @@ impl ServerCheck<'_, '_, '_> {
         } else if self.draft.server.protocol.is_none() {
             self.report(Code::ServerDefault, "no protocol is given; UDP is used");
             self.draft.server.protocol = Some(Transport::Udp);
-            self.name = name(&self.draft.server);
         }
         let needs_port = matches!(&self.draft.server.target, ServiceTarget::Address(at) if at.port == 0);
         if needs_port && self.draft.server.persistence_timeout_seconds.is_none() {
@@ -294,7 +331,8 @@ impl ServerCheck<'_, '_, '_> {
         if !self.draft.scratch.scheduler_given {
             self.report(Code::ServerDefault, "no scheduler is given; wlc is used");
         }
-        let all_have_own = self.draft.real_seen.iter().all(|seen| seen.has_name(REAL_SERVER, "lvs_method"));
+        let mut real_servers = self.draft.below.real_servers.iter();
+        let all_have_own = real_servers.all(|draft| draft.seen.has_name(REAL_SERVER, "lvs_method"));
         if !self.draft.scratch.forwarding_given && !all_have_own {
             self.report(Code::ServerDefault, "no forwarding method is given; NAT is used");
         }
@@ -309,7 +347,7 @@ impl ServerCheck<'_, '_, '_> {
             ServiceTarget::Group(_) => return,
         };
         let mut reports = Vec::new();
-        for server in &mut self.draft.server.real_servers {
+        for RealServerDraft { server, .. } in &mut self.draft.below.real_servers {
             if server.forwarding.method != Forwarding::Dr || server.address.port == port {
                 continue;
             }
@@ -335,9 +373,15 @@ impl ServerCheck<'_, '_, '_> {
     }
 
     fn repeated(&mut self) {
+        let real_servers = &mut self.draft.below.real_servers;
+        let mut addresses: Vec<_> = real_servers.iter().map(|draft| draft.server.address).collect();
+        addresses.sort_unstable();
+        if addresses.is_sorted_by(|one, next| one < next) {
+            return;
+        }
         let mut met = BTreeMap::new();
         let mut repeated = Vec::new();
-        self.draft.server.real_servers.retain(|server| match met.entry(server.address) {
+        real_servers.retain(|RealServerDraft { server, .. }| match met.entry(server.address) {
             Entry::Vacant(place) => {
                 place.insert(server.site.0);
                 true
@@ -348,16 +392,16 @@ impl ServerCheck<'_, '_, '_> {
             }
         });
         for (span, first, address) in repeated {
-            let (name, ServerAddress { address, port }) = (&self.name, address);
+            let (name, ServerAddress { address, port }) = (name(&self.draft.server), address);
             let message = format!("virtual_server {name}: real_server {address} {port} is given twice");
             self.context.push(Diagnostic::new(Code::ServerTwice, span, message).label(first, "first here"));
         }
     }
 
     fn quorum(&mut self) {
-        let server = &mut self.draft.server;
-        let total: u64 =
-            server.real_servers.iter().map(|server| u64::try_from(server.weight).unwrap_or(0)).sum();
+        let ServerDraft { server, below, .. } = &mut self.draft;
+        let weights = below.real_servers.iter().map(|draft| u64::try_from(draft.server.weight).unwrap_or(0));
+        let total: u64 = weights.sum();
         let total = u32::try_from(total).unwrap_or(u32::MAX);
         if server.quorum > total {
             let message = format!("quorum {} is above the weight of all servers, {total}", server.quorum);
@@ -372,22 +416,9 @@ impl ServerCheck<'_, '_, '_> {
         }
     }
 
-    /// A check that runs into its timeout is still running when the next is due.
     fn timeouts(&mut self) {
-        let connects = |checker: &Checker| {
-            !matches!(checker.kind, CheckKind::Misc(_) | CheckKind::Bfd(_) | CheckKind::File(_))
-        };
-        let slow: Vec<(Span, Interval, Interval)> = self
-            .draft
-            .server
-            .real_servers
-            .iter()
-            .flat_map(|server| &server.checkers)
-            .filter(|checker| connects(checker) && checker.connect_timeout > checker.delay_loop)
-            .map(|checker| (checker.site.0, checker.connect_timeout, checker.delay_loop))
-            .take(1)
-            .collect();
-        for (site, timeout, interval) in slow {
+        let first = self.draft.below.real_servers.iter().find_map(|draft| draft.slow_check);
+        if let Some(SlowCheck { site, timeout, interval }) = first {
             let message = format!("connect_timeout {timeout} is above delay_loop {interval}");
             let span = self.inside(site, "connect_timeout").unwrap_or(site);
             self.report_at(Code::TimeoutAboveInterval, span, message);

@@ -99,6 +99,7 @@ field!(i16, Value::Integer(n) => i16::try_from(n).ok(), |this| this.to_string())
 field!(i32, Value::Integer(n) => i32::try_from(n).ok(), |this| this.to_string());
 field!(Interval, Value::Interval(interval) => Some(interval), |this| this.to_string());
 field!(Text, Value::Text(text) => Some(Text::from(text)), |this| value::quote(this));
+field!(Box<Text>, Value::Text(text) => Some(Box::new(Text::from(text))), |this| value::quote(this));
 field!(Name, Value::Text(text) => Some(Name::from(text)), |this| value::quote(this));
 field!(IpAddr, Value::Address(address) => Some(address), |this| this.to_string());
 field!(Ipv4Addr, Value::Address(IpAddr::V4(address)) => Some(address), |this| this.to_string());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use steadfast_wire::vrrp::{Family, Version};
 
 use super::Seen;
+use super::servers::BelowServer;
 use crate::keyword::{Keywords, Repeat};
 use crate::model::{
     AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Route, Rule, Ssl, TrackFile,
@@ -137,5 +138,7 @@ pub(crate) struct Drafts {
     pub(crate) bfd_instances: Vec<BfdInstance>,
     pub(crate) virtual_server_groups: Vec<VirtualServerGroup>,
     pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Empty between virtual servers.
+    pub(crate) below_server: BelowServer,
     pub(crate) ssl: Option<Ssl>,
 }

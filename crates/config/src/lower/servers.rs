@@ -1,5 +1,7 @@
 //! The blocks of the load balancer.
 
+use std::sync::Arc;
+
 use super::blocks::{duplicate, fill, name_of};
 use super::{Context, Drafts, Line, Outcome, Seen, apply, unknown, unread};
 use crate::code::Code;
@@ -14,7 +16,7 @@ use crate::model::{
 };
 use crate::span::Span;
 use crate::tree::Node;
-use crate::value::{Name, Text};
+use crate::value::{Interval, Name, Text};
 
 /// `SMTP_CHECK` as written.
 #[derive(Debug, Default)]
@@ -32,20 +34,52 @@ pub(crate) struct BfdCheckDraft {
 /// A virtual server with the keywords that were written in it and below.
 #[derive(Debug)]
 pub(crate) struct ServerDraft {
+    /// Without its real servers.
     pub(crate) server: VirtualServer,
     pub(crate) seen: Seen,
     pub(crate) scratch: ServerScratch,
-    pub(crate) real_seen: Vec<Seen>,
-    /// In the order of the checkers of all real servers.
-    pub(crate) check_seen: Vec<CheckSeen>,
+    pub(crate) below: BelowServer,
     pub(crate) span: Span,
 }
 
-/// What was written in a checker.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct CheckSeen {
+/// What is below a virtual server; its vectors are used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct BelowServer {
+    pub(crate) real_servers: Vec<RealServerDraft>,
+    /// Those of all real servers, one server after the other.
+    pub(crate) checkers: Vec<CheckerDraft>,
+    /// Those of the real server completed last, even of an earlier virtual server.
+    pub(crate) shared: Arc<[Checker]>,
+}
+
+/// A real server with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct RealServerDraft {
+    pub(crate) server: RealServer,
+    pub(crate) seen: Seen,
+    /// How many checkers it has.
+    pub(crate) checkers: usize,
+    /// Its first checker that may still run when it is due again.
+    pub(crate) slow_check: Option<SlowCheck>,
+}
+
+/// A checker that runs longer than its interval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlowCheck {
+    /// Its keyword.
+    pub(crate) site: Span,
+    pub(crate) timeout: Interval,
+    pub(crate) interval: Interval,
+}
+
+/// A checker with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct CheckerDraft {
+    pub(crate) checker: Checker,
     pub(crate) common: Seen,
     pub(crate) connection: Seen,
+    /// Its keyword.
+    pub(crate) site: Span,
 }
 
 impl Drafts {
@@ -56,24 +90,19 @@ impl Drafts {
         context.server = ServerScratch::default();
         let mut server = VirtualServer::new(target);
         server.site = Site(span);
-        let mut draft = ServerDraft {
-            server,
-            seen: Seen::default(),
-            scratch: ServerScratch::default(),
-            real_seen: Vec::new(),
-            check_seen: Vec::new(),
-            span,
-        };
+        let below = std::mem::take(&mut self.below_server);
+        let mut draft =
+            ServerDraft { server, seen: Seen::default(), scratch: ServerScratch::default(), below, span };
         for child in node.children().into_iter().flatten() {
             let outcome = apply(&mut draft.server, &mut draft.seen, VIRTUAL_SERVER, child, context);
             if let Outcome::Elsewhere(_) = outcome {
-                real_server(&mut draft, child, context);
+                real_server(&mut draft.below, child, context);
             }
         }
         draft.scratch = std::mem::take(&mut context.server);
-        if let Some(server) = crate::check::servers::complete(draft, node, &self.global, context) {
-            self.virtual_servers.push(server);
-        }
+        let (server, below) = crate::check::servers::complete(draft, node, &self.global, context);
+        self.virtual_servers.extend(server);
+        self.below_server = below;
     }
 
     pub(super) fn virtual_server_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -185,7 +214,7 @@ fn addresses(word: &str) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
     }
 }
 
-fn real_server(draft: &mut ServerDraft, node: Node<'_>, context: &mut Context<'_>) {
+fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_>) {
     let mut line = Line::new(node, context);
     if line.word(0).is_none() {
         return line.missing("ADDRESS [PORT]");
@@ -193,64 +222,62 @@ fn real_server(draft: &mut ServerDraft, node: Node<'_>, context: &mut Context<'_
     let Some(address) = address_and_port(&mut line, 0) else { return unread(node, context) };
     let mut server = RealServer::new(address);
     server.site = Site(node.span());
-    let mut seen = Seen::default();
+    let mut draft = RealServerDraft { server, seen: Seen::default(), checkers: 0, slow_check: None };
     for child in node.children().into_iter().flatten() {
-        let Outcome::Elsewhere(entry) = apply(&mut server, &mut seen, REAL_SERVER, child, context) else {
-            continue;
-        };
-        let mut check_seen = CheckSeen::default();
-        if let Some(checker) = checker(entry.name, child, context, &mut check_seen) {
-            if server.checkers.is_empty() {
-                // Most servers have one; a vector's first growth makes room for four.
-                server.checkers.reserve_exact(1);
-            }
-            server.checkers.push(checker);
-            draft.check_seen.push(check_seen);
+        let outcome = apply(&mut draft.server, &mut draft.seen, REAL_SERVER, child, context);
+        if let Outcome::Elsewhere(entry) = outcome
+            && let Some(checker) = checker(entry.name, child, context)
+        {
+            below.checkers.push(checker);
+            draft.checkers += 1;
         }
     }
-    draft.server.real_servers.push(server);
-    draft.real_seen.push(seen);
+    below.real_servers.push(draft);
 }
 
-fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>, seen: &mut CheckSeen) -> Option<Checker> {
-    let mut checker = Checker::new(CheckKind::Tcp);
-    checker.site = Site(node.keyword().span());
+fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = CheckerDraft {
+        checker: Checker::new(CheckKind::Tcp),
+        common: Seen::default(),
+        connection: Seen::default(),
+        site: node.keyword().span(),
+    };
     match name {
         "TCP_CHECK" | "PING_CHECK" => {
             if name == "PING_CHECK" {
-                checker.kind = CheckKind::Ping;
+                draft.checker.kind = CheckKind::Ping;
             }
-            statements::<()>(node, &mut checker, seen, &mut (), Keywords::EMPTY, true, context);
+            statements::<()>(node, &mut draft, &mut (), Keywords::EMPTY, true, context);
         }
         "UDP_CHECK" => {
             let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
-            statements(node, &mut checker, seen, &mut udp, UDP, true, context);
-            checker.kind = CheckKind::Udp(Box::new(udp));
+            statements(node, &mut draft, &mut udp, UDP, true, context);
+            draft.checker.kind = CheckKind::Udp(Box::new(udp));
         }
         "DNS_CHECK" => {
             let mut dns = DnsCheck::default();
-            statements(node, &mut checker, seen, &mut dns, DNS, true, context);
-            checker.kind = CheckKind::Dns(Box::new(dns));
+            statements(node, &mut draft, &mut dns, DNS, true, context);
+            draft.checker.kind = CheckKind::Dns(Box::new(dns));
         }
         "SMTP_CHECK" => {
             let mut smtp = SmtpCheckDraft::default();
-            statements(node, &mut checker, seen, &mut smtp, SMTP, true, context);
+            statements(node, &mut draft, &mut smtp, SMTP, true, context);
             let helo = smtp.helo_name.unwrap_or_else(|| "smtpchecker.keepalived.org".into());
-            checker.kind = CheckKind::Smtp(helo);
+            draft.checker.kind = CheckKind::Smtp(helo);
         }
         "HTTP_GET" | "SSL_GET" => {
             let mut http = HttpCheck { tls: name == "SSL_GET", ..HttpCheck::default() };
-            statements(node, &mut checker, seen, &mut http, HTTP, true, context);
+            statements(node, &mut draft, &mut http, HTTP, true, context);
             if http.urls.is_empty() {
                 let message = format!("{name} without a url checks nothing; it is dropped");
                 context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
                 return None;
             }
             http.urls.shrink_to_fit();
-            checker.kind = CheckKind::Http(Box::new(http));
+            draft.checker.kind = CheckKind::Http(Box::new(http));
         }
-        "MISC_CHECK" => return misc(checker, node, context, seen),
-        "FILE_CHECK" => return file(checker, node, context),
+        "MISC_CHECK" => return misc(draft, node, context),
+        "FILE_CHECK" => return file(draft, node, context),
         "BFD_CHECK" => {
             let mut bfd = BfdCheckDraft::default();
             fill(&mut bfd, BFD, node, context);
@@ -261,32 +288,29 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>, seen: &mut Che
                 context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
                 return None;
             };
-            checker.alpha = bfd.alpha;
-            checker.kind = CheckKind::Bfd(session);
+            draft.checker.alpha = bfd.alpha;
+            draft.checker.kind = CheckKind::Bfd(session);
         }
         _ => return None,
     }
-    Some(checker)
+    Some(draft)
 }
 
-fn misc(
-    mut checker: Checker,
-    node: Node<'_>,
-    context: &mut Context<'_>,
-    seen: &mut CheckSeen,
-) -> Option<Checker> {
+fn misc(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = draft;
     let mut misc = MiscCheck { script: Script::default(), timeout: None, dynamic: false };
-    statements(node, &mut checker, seen, &mut misc, MISC, false, context);
+    statements(node, &mut draft, &mut misc, MISC, false, context);
     if misc.script.words.is_empty() {
         let message = "MISC_CHECK without misc_path runs nothing; it is dropped";
         context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
         return None;
     }
-    checker.kind = CheckKind::Misc(Box::new(misc));
-    Some(checker)
+    draft.checker.kind = CheckKind::Misc(Box::new(misc));
+    Some(draft)
 }
 
-fn file(mut checker: Checker, node: Node<'_>, context: &mut Context<'_>) -> Option<Checker> {
+fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = draft;
     let mut file = FileCheck::default();
     context.file_weight_given = false;
     fill(&mut file, FILE, node, context);
@@ -300,15 +324,14 @@ fn file(mut checker: Checker, node: Node<'_>, context: &mut Context<'_>) -> Opti
         file.weight = i32::from(weight.value);
         file.reverse = weight.reverse;
     }
-    checker.kind = CheckKind::File(Box::new(file));
-    Some(checker)
+    draft.checker.kind = CheckKind::File(Box::new(file));
+    Some(draft)
 }
 
 /// The statements of a checker: those of its kind, and those that all have.
 fn statements<K: CheckBlocks>(
     node: Node<'_>,
-    checker: &mut Checker,
-    seen: &mut CheckSeen,
+    draft: &mut CheckerDraft,
     kind: &mut K,
     keywords: &'static Keywords<K>,
     connects: bool,
@@ -318,18 +341,19 @@ fn statements<K: CheckBlocks>(
     for child in node.children().into_iter().flatten() {
         let name = child.keyword().as_str().unwrap_or_default();
         if COMMON.find(name).is_some() {
-            apply(checker, &mut seen.common, COMMON, child, context);
+            apply(&mut draft.checker, &mut draft.common, COMMON, child, context);
         } else if connects && CONNECTION.find(name).is_some() {
-            apply(checker, &mut seen.connection, CONNECTION, child, context);
+            apply(&mut draft.checker, &mut draft.connection, CONNECTION, child, context);
         } else if keywords.find(name).is_some() {
             if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
                 match entry.name {
                     "nb_get_retry" => {
                         let retry = Line::new(child, context).unsigned(0, 0, 4_294_967_295);
-                        checker.retry = retry.and_then(|n| u32::try_from(n).ok()).unwrap_or(checker.retry);
-                        seen.common.add_name(COMMON, "retry");
+                        let retry = retry.and_then(|n| u32::try_from(n).ok());
+                        draft.checker.retry = retry.unwrap_or(draft.checker.retry);
+                        draft.common.add_name(COMMON, "retry");
                     }
-                    "host" => statements::<()>(child, checker, seen, &mut (), Keywords::EMPTY, true, context),
+                    "host" => statements::<()>(child, draft, &mut (), Keywords::EMPTY, true, context),
                     _ => kind.block(child, context),
                 }
             }

@@ -5,15 +5,12 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Script, Site};
+use super::Script;
 use crate::value::{Interval, Name, Text};
 
 /// A check with what all kinds have in common, inheritance applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Checker {
-    /// Where it is defined.
-    #[serde(skip)]
-    pub site: Site,
     /// What it does.
     pub kind: CheckKind,
     /// Where it connects, if not simply to the real server.
@@ -38,7 +35,6 @@ impl Checker {
     /// A check of that kind with everything at its default.
     pub fn new(kind: CheckKind) -> Self {
         Self {
-            site: Site::default(),
             kind,
             connection: None,
             connect_timeout: Interval::from_secs(5),

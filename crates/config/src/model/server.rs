@@ -1,6 +1,7 @@
 //! Virtual and real servers of the load balancer.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -182,6 +183,8 @@ pub struct SorryServer {
 }
 
 /// `real_server`.
+///
+/// There may be 40,000 of them and more: what few have is behind a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
     /// Address and port.
@@ -206,15 +209,15 @@ pub struct RealServer {
     /// Run when it goes down.
     pub notify_down: Option<Box<Script>>,
     /// Default Host header.
-    pub virtualhost: Option<Text>,
+    pub virtualhost: Option<Box<Text>>,
     /// Name in SNMP.
-    pub snmp_name: Option<Text>,
+    pub snmp_name: Option<Box<Text>>,
     /// Its checkers start failed.
     pub alpha: bool,
     /// Defaults of its checkers; each checker holds what is in effect.
     pub checks: Option<Box<CheckDefaults>>,
-    /// Its checkers.
-    pub checkers: Vec<Checker>,
+    /// Its checkers; servers with the same checkers share them.
+    pub checkers: Arc<[Checker]>,
 }
 
 impl VirtualServer {
@@ -274,7 +277,7 @@ impl RealServer {
             snmp_name: None,
             alpha: false,
             checks: None,
-            checkers: Vec::new(),
+            checkers: Arc::default(),
         }
     }
 }
