@@ -57,7 +57,6 @@ struct Desired {
 #[derive(Debug, Clone, Copy)]
 struct Present {
     peer: Option<IpAddr>,
-    ours: bool,
     /// Whether the kernel said that it depends on no other address of its network; `None` before it said anything.
     primary: Option<bool>,
 }
@@ -146,22 +145,6 @@ impl Reconciler {
             }
         }
         self.dirty.extend(self.desired.keys().filter(|key| !self.present.contains_key(key)));
-    }
-
-    /// Addresses that carry our protocol number and that nobody wants: left by an earlier run, or made by another
-    /// daemon of the kind (keepalived uses the same number).
-    pub fn stale(&self) -> impl Iterator<Item = AddressKey> + '_ {
-        self.present
-            .iter()
-            .filter(|(key, present)| present.ours && !self.desired.contains_key(key))
-            .map(|(key, _)| *key)
-    }
-
-    /// Stale addresses for which `whether` says so are deleted by the next [`apply`](Self::apply). Those wanted
-    /// before that stay untouched: they are adopted.
-    pub fn clean(&mut self, mut whether: impl FnMut(AddressKey) -> bool) {
-        let stale: Vec<_> = self.stale().filter(|key| whether(*key)).collect();
-        self.dirty.extend(stale);
     }
 
     /// An address that exists and that nobody wants is deleted by the next [`apply`](Self::apply), whether or not it
@@ -317,7 +300,7 @@ impl Reconciler {
         let Some(desired) = self.desired.get_mut(&key) else { return };
         desired.replace = false;
         let peer = desired.spec.peer;
-        self.present.entry(key).or_insert(Present { peer, ours: true, primary: None });
+        self.present.entry(key).or_insert(Present { peer, primary: None });
     }
 
     fn retry_interface(&mut self, interface: u32) {
@@ -344,7 +327,7 @@ impl Reconciler {
 
 impl Present {
     fn of(address: &Address) -> Self {
-        Self { peer: address.peer, ours: address.is_ours(), primary: Some(!address.is_secondary()) }
+        Self { peer: address.peer, primary: Some(!address.is_secondary()) }
     }
 }
 
