@@ -69,3 +69,63 @@ fn what_is_not_active_is_counted() {
     let accepted = table().filter(|row| row.entry.support != Support::Active).count();
     println!("{} keywords wait for {} features", accepted, named.len());
 }
+
+/// How both READMEs name a feature in their tables of what is not there yet.
+fn in_readme(feature: Feature) -> (&'static str, &'static str) {
+    match feature {
+        Feature::LoadBalancer => {
+            ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
+        }
+        Feature::Bfd => ("BFD (`bfd_instance`, `track_bfd`)", "BFD(`bfd_instance`、`track_bfd`)"),
+        Feature::Routes => ("virtual and static routes", "虚拟路由和静态路由"),
+        Feature::Rules => ("virtual and static rules", "虚拟策略规则和静态策略规则"),
+        Feature::TrackGroups => ("`track_group`", "`track_group`"),
+        Feature::VirtualInterfaces => {
+            ("virtual MAC addresses (`use_vmac`), ipvlan, `vrf`", "虚拟 MAC 地址(`use_vmac`)、ipvlan、`vrf`")
+        }
+        Feature::Firewall => {
+            ("packet filters (`no_accept`, nftables, iptables)", "包过滤(`no_accept`、nftables、iptables)")
+        }
+        Feature::Snmp => ("SNMP", "SNMP"),
+        Feature::Dbus => ("D-Bus", "D-Bus"),
+        Feature::Mail => ("e-mail", "邮件通知"),
+        Feature::TrackFile => ("`track_file`", "`track_file`"),
+        Feature::TrackProcess => ("`track_process`", "`track_process`"),
+        Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
+        Feature::Authentication => ("authentication by AH or HMAC", "AH 或 HMAC 认证"),
+        Feature::Fifos => ("`notify_fifo`", "`notify_fifo`"),
+        Feature::Namespaces => ("`net_namespace_ipvs`", "`net_namespace_ipvs`"),
+        Feature::AnnouncePacing => ("`garp_group` and `garp_extra_if`", "`garp_group` 和 `garp_extra_if`"),
+        Feature::InterfaceDelays => ("`interface_up_down_delays`", "`interface_up_down_delays`"),
+        Feature::ProcessTuning => (
+            "names and scheduling of other processes than the worker, automatic priorities, `umask`",
+            "工作进程以外的进程名称和调度、自动提升优先级、`umask`",
+        ),
+        Feature::SocketBuffers => ("sizes of socket buffers", "套接字缓冲区大小"),
+        Feature::BootDelay => ("`vrrp_delay_after_boot`", "`vrrp_delay_after_boot`"),
+        Feature::OldChecksum => ("`old_unicast_checksum`", "`old_unicast_checksum`"),
+        Feature::PromoteSecondaries => ("`promote_secondaries`", "`promote_secondaries`"),
+        Feature::LateTimers => ("`timer_expired_backup`", "`timer_expired_backup`"),
+        Feature::RandomSeed => ("`random_seed`", "`random_seed`"),
+    }
+}
+
+/// The first cells of the rows that end with `mark`, split where several features share a row.
+fn rows_of_readme(name: &str, mark: &str, between: &str) -> BTreeSet<String> {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(name);
+    // Without the file there are no rows, and the comparison fails.
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let rows = text.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(&format!(" | {mark} |")));
+    rows.flat_map(|row| row.split(between)).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_readmes_name_what_is_not_active() {
+    let (english, chinese): (BTreeSet<String>, BTreeSet<String>) = Feature::ALL
+        .iter()
+        .map(|feature| in_readme(*feature))
+        .map(|(en, zh)| (en.to_owned(), zh.to_owned()))
+        .unzip();
+    assert_eq!(rows_of_readme("README.md", "not yet", "; "), english);
+    assert_eq!(rows_of_readme("README.zh-CN.md", "尚未实现", ";"), chinese);
+}

@@ -43,8 +43,6 @@ pub enum Feature {
     ProcessTuning,
     /// Sizes of socket buffers.
     SocketBuffers,
-    /// Paths and layout of dump files.
-    Dumps,
     /// Waiting after the boot of the machine.
     BootDelay,
     /// The unicast checksum of keepalived's early versions.
@@ -80,7 +78,6 @@ impl Feature {
         Self::InterfaceDelays,
         Self::ProcessTuning,
         Self::SocketBuffers,
-        Self::Dumps,
         Self::BootDelay,
         Self::OldChecksum,
         Self::PromoteSecondaries,
@@ -113,7 +110,6 @@ impl Feature {
                 "names and scheduling of processes other than the vrrp worker, automatic priorities, umask"
             }
             Self::SocketBuffers => "sizes of socket buffers",
-            Self::Dumps => "settings of dump files",
             Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",
             Self::OldChecksum => "the unicast checksum of early versions (old_unicast_checksum)",
             Self::PromoteSecondaries => "setting promote_secondaries",

@@ -446,10 +446,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "tmp_config_directory" Text => at!(reload.temporary_dir), First, Refused;
         "memory file",
         "No effect: there is no consolidated copy, since the configuration is read once, by one process.";
-    "data_use_instance" Switch => at!(data_use_instance), Last, NextUse, Dumps;
+    "data_use_instance" Switch => at!(data_use_instance), Last, NextUse;
         "off; no argument means on",
         "Put the network namespace and instance name into dump file names.";
-    "json_version" Argument::unsigned(1, 2) => at!(json_version), Last, NextUse, Dumps;
+    "json_version" Argument::unsigned(1, 2) => at!(json_version), Last, NextUse;
         "1",
         "Layout of the JSON dump.";
     "iproute_usr_dir" Text => at!(iproute_usr_dir), Last, NextUse, Routes;
@@ -458,13 +458,13 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "iproute_etc_dir" Text => at!(iproute_etc_dir), Last, NextUse, Routes;
         "build-time value",
         "Administrator directory of iproute2 name tables.";
-    "state_dump_file" Text => at!(state_dump_file), Last, NextUse, Dumps;
+    "state_dump_file" Text => at!(state_dump_file), Last, NextUse;
         "keepalived.data / keepalived_check.data etc. in the temporary directory",
         "Where SIGUSR1 writes.";
-    "stats_dump_file" Text => at!(stats_dump_file), Last, NextUse, Dumps;
+    "stats_dump_file" Text => at!(stats_dump_file), Last, NextUse;
         "keepalived.stats in the temporary directory",
         "Meant to set where SIGUSR2 writes; quirk: stored and shown in dumps but never used.";
-    "json_dump_file" Text => at!(json_dump_file), Last, NextUse, Dumps;
+    "json_dump_file" Text => at!(json_dump_file), Last, NextUse;
         "keepalived.json in the temporary directory",
         "Meant to set where the JSON signal writes; quirk: stored and shown in dumps but never used.";
 };
