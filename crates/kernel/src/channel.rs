@@ -37,6 +37,7 @@ pub struct Channel {
     fd: OwnedFd,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
+    dropped: u64,
     incoming: Vec<u8>,
     /// Allocated with the first message received.
     frame: Vec<u8>,
@@ -88,7 +89,14 @@ impl Channel {
     /// A channel over a connected, non-blocking SOCK_SEQPACKET socket.
     pub fn over(fd: OwnedFd) -> Self {
         sockopt::grow_send_buffer(&fd, SOCKET_BUFFER_BYTES);
-        Self { fd, waiting: VecDeque::new(), waiting_bytes: 0, incoming: Vec::new(), frame: Vec::new() }
+        Self {
+            fd,
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
+            dropped: 0,
+            incoming: Vec::new(),
+            frame: Vec::new(),
+        }
     }
 
     /// Sends a message, or keeps what the kernel does not take. Never waits.
@@ -107,6 +115,7 @@ impl Channel {
         let Some(sent) = sent else { return Ok(Sent::Whole) };
         let rest = message.len() - sent;
         if self.waiting_bytes.saturating_add(rest) > WAITING_BYTES_MAX && sent == 0 {
+            self.dropped += 1;
             return Err(Error::new("keep more messages for a receiver that does not read", Errno::NOBUFS));
         }
         self.waiting_bytes = self.waiting_bytes.saturating_add(rest);
@@ -137,6 +146,11 @@ impl Channel {
     /// Whether something waits for the descriptor to become writable.
     pub fn wants_to_write(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    /// How many messages were refused because too much waited already.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The next message. Never waits.
@@ -269,6 +283,29 @@ mod tests {
         assert_eq!(other.receive().unwrap(), Incoming::Message(b"last words".to_vec()));
         assert_eq!(other.receive().unwrap(), Incoming::Closed);
         assert_eq!(other.send(b"anybody?").unwrap_err().errno, Errno::PIPE);
+    }
+
+    #[test]
+    fn what_exceeds_the_bound_is_dropped_and_counted() {
+        let (mut one, mut other) = Channel::pair().unwrap();
+        let message = vec![7; MESSAGE_BYTES_MAX];
+        assert_eq!(one.send(&message).unwrap(), Sent::Waiting);
+        assert_eq!((one.send(&message).unwrap(), one.dropped()), (Sent::Waiting, 0));
+        for count in 1..=2 {
+            assert_eq!(one.send(&message).unwrap_err().errno, Errno::NOBUFS);
+            assert_eq!(one.dropped(), count);
+        }
+        // Both that were taken arrive whole, and then there is room again.
+        let mut arrived = 0;
+        while arrived < 2 {
+            match other.receive().unwrap() {
+                Incoming::Message(bytes) => arrived += usize::from(bytes.len() == message.len()),
+                Incoming::Nothing => assert!(one.flush().is_ok()),
+                Incoming::Closed => panic!("nobody closed it"),
+            }
+        }
+        one.send(b"again").unwrap();
+        assert_eq!(other.receive().unwrap(), Incoming::Message(b"again".to_vec()));
     }
 
     #[test]
