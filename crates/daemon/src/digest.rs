@@ -404,8 +404,6 @@ fn settings(model: &Model, log_addresses: bool) -> Settings {
         realtime_limit_microseconds: process.realtime_limit_microseconds,
         no_swap: process.no_swap,
         processors: process.affinity.0.clone(),
-        monitor_buffer: model.global.vrrp_netlink_monitor_buffer.bytes,
-        receive_buffer: model.global.receive_buffer_bytes,
         log_unknown_vrids: model.global.log_unknown_vrids,
         log_addresses,
     }

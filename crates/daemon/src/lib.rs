@@ -8,6 +8,7 @@ pub mod machine;
 pub mod message;
 pub mod options;
 pub mod phrase;
+pub mod places;
 pub mod record;
 mod reload_time;
 pub mod report;

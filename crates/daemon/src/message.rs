@@ -128,6 +128,11 @@ pub enum Notice {
         /// What failed and what to do.
         reason: String,
     },
+    /// The machine does not allow the wanted scheduling or locked memory; the worker does without.
+    Scheduling {
+        /// What failed and what to do.
+        reason: String,
+    },
     /// The worker cannot do its work and ends.
     CannotWork {
         /// What failed and what to do.
@@ -143,6 +148,16 @@ pub enum Notice {
         source: IpAddr,
         /// Its number.
         vrid: u8,
+    },
+    /// The kernel dropped adverts because a socket was full.
+    DatagramsLost {
+        /// How many so far.
+        count: u64,
+    },
+    /// The supervisor did not read, and the channel's bound was reached.
+    MessagesLost {
+        /// How many so far.
+        count: u64,
     },
     /// The timing thread woke late.
     Late {
@@ -168,6 +183,10 @@ pub struct WorkerStatus {
     pub datagrams_unclaimed: u64,
     /// Datagrams the kernel cut because they were longer than any advert.
     pub datagrams_truncated: u64,
+    /// Adverts the kernel dropped because they were not read in time and the socket was full.
+    pub datagrams_lost: u64,
+    /// Messages for the supervisor that were dropped because it did not read.
+    pub messages_lost: u64,
     /// Adverts the kernel refused to send.
     pub send_failures: u64,
     /// Addresses put back after somebody else removed them.

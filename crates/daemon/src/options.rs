@@ -1,15 +1,9 @@
 //! How the daemon was asked to run; the command line fills this in.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Default configuration file.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
-/// Default pid file of the supervisor.
-pub const DEFAULT_PID_FILE: &str = "/run/keepalived.pid";
-/// Default pid file of the vrrp worker.
-pub const DEFAULT_VRRP_PID_FILE: &str = "/run/vrrp.pid";
-/// Default control socket.
-pub const DEFAULT_CONTROL_SOCKET: &str = "/run/steadfast.sock";
 
 /// Settings of one daemon.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +54,8 @@ pub struct Options {
     pub strict_includes: bool,
     /// `--ignore-sigint`
     pub ignore_interrupt: bool,
+    /// `-x`: SNMP, which is named as not active.
+    pub snmp: bool,
     /// `--control-socket`
     pub control_socket: Option<PathBuf>,
     /// `--control-group`: members may use the control socket, besides root.
@@ -92,6 +88,7 @@ impl Default for Options {
             config_id: None,
             strict_includes: false,
             ignore_interrupt: false,
+            snmp: false,
             control_socket: None,
             control_group: None,
         }
@@ -99,18 +96,43 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Where the control socket of a daemon with these pid files lies: as told, else beside the pid
-    /// file, so that daemons with different pid files never meet, else the default.
-    pub fn control_socket(&self) -> PathBuf {
-        control_socket(self.control_socket.as_deref(), self.pid_file.as_deref())
+    /// Makes every path absolute: one that was typed means the folder it was typed in, which a daemon in the
+    /// background leaves.
+    pub(crate) fn leave_folder(&mut self) {
+        let files = [
+            &mut self.log_file,
+            &mut self.pid_file,
+            &mut self.vrrp_pid_file,
+            &mut self.checkers_pid_file,
+            &mut self.bfd_pid_file,
+            &mut self.control_socket,
+        ];
+        for path in files.into_iter().flatten().chain([&mut self.configuration]) {
+            // Only an empty path and a folder that is gone have no absolute one; opening them tells.
+            if let Ok(absolute) = std::path::absolute(&*path) {
+                *path = absolute;
+            }
+        }
     }
 }
 
-/// See [`Options::control_socket`]; clients use it to find the daemon they mean.
-pub fn control_socket(told: Option<&Path>, pid_file: Option<&Path>) -> PathBuf {
-    match (told, pid_file) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(pid_file)) if pid_file != Path::new(DEFAULT_PID_FILE) => pid_file.with_extension("sock"),
-        (None, _) => PathBuf::from(DEFAULT_CONTROL_SOCKET),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_keep_their_meaning_in_another_folder() {
+        let here = std::env::current_dir().unwrap();
+        let mut options = Options {
+            configuration: "k.conf".into(),
+            pid_file: Some("../k.pid".into()),
+            control_socket: Some("/run/k.sock".into()),
+            ..Options::default()
+        };
+        options.leave_folder();
+        assert_eq!(options.configuration, here.join("k.conf"));
+        assert_eq!(options.pid_file, Some(here.join("../k.pid")));
+        assert_eq!(options.control_socket, Some(PathBuf::from("/run/k.sock")));
+        assert_eq!(options.log_file, None);
     }
 }

@@ -151,6 +151,13 @@ pub enum Happening {
         pid: u32,
         /// How.
         outcome: String,
+        /// Another takes over.
+        successor: bool,
+    },
+    /// A bound was reached and something was left out. Told once; `steadfast status` goes on counting.
+    Bound {
+        /// In a sentence.
+        detail: String,
     },
     /// A reload was asked for.
     Reload {
@@ -232,10 +239,18 @@ impl Happening {
                 (Severity::Warning, format!("({owner}) notify script {command} {outcome}"))
             }
             Self::WorkerStarted { pid } => (Severity::Info, format!("vrrp worker runs as process {pid}")),
-            Self::WorkerDied { pid, outcome } => (
+            Self::WorkerDied { pid, outcome, successor } => (
                 Severity::Error,
-                format!("vrrp worker {pid} {outcome}; starting another that goes on where it ended"),
+                match successor {
+                    true => {
+                        format!("vrrp worker {pid} {outcome}; starting another that goes on where it ended")
+                    }
+                    false => format!("vrrp worker {pid} {outcome}; no other is started (-R)"),
+                },
             ),
+            Self::Bound { detail } => {
+                (Severity::Warning, format!("{detail}; told once, `steadfast status` goes on counting"))
+            }
             Self::Reload { applied: true, detail } => (Severity::Notice, format!("reload: {detail}")),
             Self::Reload { applied: false, detail } => {
                 (Severity::Error, format!("reload refused, the running configuration goes on: {detail}"))
@@ -250,7 +265,7 @@ impl Happening {
                     "timers fired {microseconds} microseconds late: the machine is overloaded or was suspended"
                 ),
             ),
-            Self::Stopping => (Severity::Notice, "stopping: handing every address over".to_owned()),
+            Self::Stopping => (Severity::Notice, "stopping".to_owned()),
         }
     }
 }

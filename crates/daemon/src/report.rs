@@ -83,6 +83,17 @@ pub struct Status {
     pub scripts: Vec<Script>,
     /// Blocks that were accepted but do nothing in this version.
     pub not_active: Vec<String>,
+    /// What the control socket turned away.
+    pub control: Control,
+}
+
+/// What the bounds of the control socket turned away since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Control {
+    /// Clients that came when as many as may be were connected.
+    pub clients_refused: u64,
+    /// Clients that were hung up on because they did not read what they had asked for.
+    pub clients_too_slow: u64,
 }
 
 /// The vrrp worker.

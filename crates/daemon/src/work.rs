@@ -116,10 +116,6 @@ pub struct Settings {
     pub no_swap: bool,
     /// Processors to run on; empty for all.
     pub processors: Vec<u32>,
-    /// Receive buffer of the netlink monitor in bytes.
-    pub monitor_buffer: Option<u32>,
-    /// Receive buffer of advert sockets in bytes.
-    pub receive_buffer: Option<u32>,
     /// Tell of adverts for unknown virtual routers.
     pub log_unknown_vrids: bool,
     /// Tell each address change.

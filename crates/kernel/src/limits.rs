@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rustix::fs::Mode;
 use rustix::mm::MlockAllFlags;
-use rustix::process::{Resource, Rlimit};
+use rustix::process::{Pid, Resource, Rlimit};
 use rustix::thread::CpuSet;
 
 use crate::error::{Attempt, Capability, Errno, Error, Result, check};
@@ -17,6 +17,26 @@ pub(crate) struct Original {
     pub(crate) nice: i32,
     pub(crate) core: Rlimit,
     pub(crate) realtime: Rlimit,
+    pub(crate) processors: Option<CpuSet>,
+    pub(crate) protected_from_memory_pressure: bool,
+}
+
+/// A thread of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Thread {
+    /// The one that calls.
+    Calling,
+    /// The first one of the process.
+    Main,
+}
+
+impl Thread {
+    fn number(self) -> Option<Pid> {
+        match self {
+            Self::Calling => None,
+            Self::Main => Some(rustix::process::getpid()),
+        }
+    }
 }
 
 static ORIGINAL: OnceLock<Original> = OnceLock::new();
@@ -27,44 +47,61 @@ pub(crate) fn original() -> &'static Original {
         nice: rustix::process::getpriority_process(None).unwrap_or(0),
         core: rustix::process::getrlimit(Resource::Core),
         realtime: rustix::process::getrlimit(Resource::Rttime),
+        processors: rustix::thread::sched_getaffinity(None).ok(),
+        protected_from_memory_pressure: out_of_memory_score().is_some_and(|score| score < 0),
     })
 }
 
-/// Sets the nice value, -20 (first served) to 19, of the process.
+/// oom_score_adj of proc_pid_oom_score_adj(5).
+fn out_of_memory_score() -> Option<i32> {
+    std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+}
+
+/// Sets the nice value of a thread, -20 (first served) to 19; `None` is the one it had at first.
 ///
 /// # Errors
 /// EPERM or EACCES without CAP_SYS_NICE for values below the present one.
-pub fn set_nice(nice: i32) -> Result<()> {
-    original();
-    rustix::process::setpriority_process(None, nice)
+pub fn set_nice(thread: Thread, nice: Option<i32>) -> Result<()> {
+    let nice = nice.unwrap_or(original().nice);
+    rustix::process::setpriority_process(thread.number(), nice)
         .attempt_with(Capability::SysNice, format!("set nice value {nice}"))
 }
 
-/// Gives the calling thread SCHED_RR of `priority` (1 to 99). Children start without it.
+/// Gives a thread SCHED_RR of a priority (1 to 99), which its children start without; `None` takes it away.
 ///
 /// # Errors
 /// EPERM without CAP_SYS_NICE; EINVAL for other priorities.
-pub fn set_round_robin(priority: u8) -> Result<()> {
+pub fn set_round_robin(thread: Thread, priority: Option<u8>) -> Result<()> {
     original();
-    let parameter = libc::sched_param { sched_priority: priority.into() };
-    // SAFETY: the parameter lives across the call; 0 is the calling thread.
-    check(unsafe {
-        libc::sched_setscheduler(0, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, &raw const parameter)
-    })
-    .attempt_with(Capability::SysNice, format!("schedule as SCHED_RR with priority {priority}"))?;
+    let (policy, wanted) = match priority {
+        Some(priority) => {
+            (libc::SCHED_RR | libc::SCHED_RESET_ON_FORK, format!("SCHED_RR with priority {priority}"))
+        }
+        None => (libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK, "SCHED_OTHER".to_owned()),
+    };
+    let number = thread.number().map_or(0, |pid| pid.as_raw_nonzero().get());
+    let parameter = libc::sched_param { sched_priority: priority.unwrap_or_default().into() };
+    // SAFETY: the parameter lives across the call.
+    check(unsafe { libc::sched_setscheduler(number, policy, &raw const parameter) })
+        .attempt_with(Capability::SysNice, format!("schedule as {wanted}"))?;
     Ok(())
 }
 
-/// Bounds the time a real-time thread may run without waiting: at the bound SIGXCPU, a second later SIGKILL.
+/// Bounds the time a real-time thread may run without waiting: at the bound SIGXCPU ends the process. `None` is the
+/// bound there was at first. The hard limit stays, so that a bound can be raised again.
 ///
 /// # Errors
-/// EPERM when raised beyond the hard limit without CAP_SYS_RESOURCE.
-pub fn set_realtime_limit(limit: Duration) -> Result<()> {
-    original();
-    let soft = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
-    let hard = soft.saturating_add(1_000_000);
-    rustix::process::setrlimit(Resource::Rttime, Rlimit { current: Some(soft), maximum: Some(hard) })
-        .attempt("set RLIMIT_RTTIME")
+/// None is expected.
+pub fn set_realtime_limit(limit: Option<Duration>) -> Result<()> {
+    let Rlimit { current, maximum } = original().realtime;
+    let current = match limit {
+        Some(limit) => {
+            let wanted = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+            Some(maximum.map_or(wanted, |maximum| wanted.min(maximum)))
+        }
+        None => current,
+    };
+    rustix::process::setrlimit(Resource::Rttime, Rlimit { current, maximum }).attempt("set RLIMIT_RTTIME")
 }
 
 /// Keeps all memory, present and future, from being swapped out; pages are locked as they are touched, so that
@@ -77,33 +114,42 @@ pub fn lock_memory() -> Result<()> {
         .attempt_with(Capability::IpcLock, "lock memory")
 }
 
-/// Binds the calling thread to processors.
+/// Lets memory be swapped out again.
+///
+/// # Errors
+/// None is expected.
+pub fn unlock_memory() -> Result<()> {
+    rustix::mm::munlockall().attempt("unlock memory")
+}
+
+/// Binds a thread to processors; without any, to those it had at first.
 ///
 /// # Errors
 /// EINVAL when none of them exists.
-pub fn set_affinity(processors: &[usize]) -> Result<()> {
+pub fn set_affinity(thread: Thread, processors: &[usize]) -> Result<()> {
     let mut set = CpuSet::new();
+    if let (true, Some(first)) = (processors.is_empty(), original().processors) {
+        set = first;
+    }
     for &processor in processors {
         if processor >= CpuSet::MAX_CPU {
             return Err(Error::new(format!("bind to processor {processor}"), Errno::INVAL));
         }
         set.set(processor);
     }
-    rustix::thread::sched_setaffinity(None, &set).attempt("bind to processors")
+    rustix::thread::sched_setaffinity(thread.number(), &set).attempt("bind to processors")
 }
 
-/// Sets the soft limit of core dumps: `None` as large as allowed, or bytes.
+/// Takes the limits of core dumps away; without CAP_SYS_RESOURCE the hard one stays.
 ///
 /// # Errors
-/// The kernel's; none is expected below the hard limit.
-pub fn set_core_limit(bytes: Option<u64>) -> Result<()> {
+/// None is expected.
+pub fn allow_core_dumps() -> Result<()> {
     let maximum = original().core.maximum;
-    let current = match (bytes, maximum) {
-        (Some(bytes), Some(maximum)) => Some(bytes.min(maximum)),
-        (Some(bytes), None) => Some(bytes),
-        (None, maximum) => maximum,
-    };
-    rustix::process::setrlimit(Resource::Core, Rlimit { current, maximum }).attempt("set RLIMIT_CORE")
+    let unlimited = Rlimit { current: None, maximum: None };
+    rustix::process::setrlimit(Resource::Core, unlimited)
+        .or_else(|_| rustix::process::setrlimit(Resource::Core, Rlimit { current: maximum, maximum }))
+        .attempt("set RLIMIT_CORE")
 }
 
 /// How late, in nanoseconds, the kernel may wake the calling thread from a timed wait. Without real-time
@@ -148,14 +194,19 @@ mod tests {
         std::thread::spawn(|| {
             set_timer_slack(NonZeroU64::new(1_000).unwrap()).unwrap();
             assert_eq!(rustix::thread::current_timer_slack().unwrap(), 1_000);
-            set_affinity(&[0]).unwrap();
+            let before = rustix::thread::sched_getaffinity(None).unwrap();
+            set_affinity(Thread::Calling, &[0]).unwrap();
             assert_eq!(rustix::thread::sched_getaffinity(None).unwrap().count(), 1);
-            assert_eq!(set_affinity(&[1 << 40]).unwrap_err().errno, Errno::INVAL);
-            match set_round_robin(10) {
+            assert_eq!(set_affinity(Thread::Calling, &[1 << 40]).unwrap_err().errno, Errno::INVAL);
+            set_affinity(Thread::Calling, &[]).unwrap();
+            assert_eq!(rustix::thread::sched_getaffinity(None).unwrap(), before);
+            // SAFETY: reads the policy of the calling thread.
+            let policy = || unsafe { libc::sched_getscheduler(0) };
+            match set_round_robin(Thread::Calling, Some(10)) {
                 Ok(()) => {
-                    // SAFETY: reads the policy of the calling thread.
-                    let policy = unsafe { libc::sched_getscheduler(0) };
-                    assert_eq!(policy, libc::SCHED_RR | libc::SCHED_RESET_ON_FORK);
+                    assert_eq!(policy(), libc::SCHED_RR | libc::SCHED_RESET_ON_FORK);
+                    set_round_robin(Thread::Calling, None).unwrap();
+                    assert_eq!(policy(), libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK);
                 }
                 Err(error) => crate::fresh_namespace::left_out("settings_are_taken", &error.to_string()),
             }

@@ -145,6 +145,7 @@ fn options(arguments: &DaemonArguments) -> Options {
         config_id: arguments.config_id.clone(),
         strict_includes: arguments.strict_includes,
         ignore_interrupt: arguments.ignore_sigint,
+        snmp: arguments.unsupported.snmp,
         control_socket: arguments.control_socket.clone(),
         control_group: arguments.control_group.clone(),
     }
@@ -214,6 +215,13 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(options, expected);
+    }
+
+    #[test]
+    fn snmp_is_asked_for_in_vain() {
+        assert!(options_of("-x").snmp);
+        let line = command_line::parse_daemon(Name::Keepalived, &["keepalived", "-x"].map(OsString::from));
+        assert!(acceptable(Name::Keepalived, &line.unwrap()));
     }
 
     #[test]

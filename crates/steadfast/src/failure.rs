@@ -93,10 +93,12 @@ impl Failure {
         let Self::Client(error) = self else { return None };
         Some(match error {
             ClientError::Missing { .. } | ClientError::NobodyListens { .. } => {
+                let others = steadfast_daemon::places::further_control_sockets();
                 "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
-                 A daemon with another pid file or --control-socket has its socket elsewhere: name it with\n\
-                 -p PIDFILE or --control-socket PATH."
+                 A daemon with another pid file, an instance name or a network namespace has its socket elsewhere: name\n\
+                 it with -p PIDFILE, -s NAMESPACE or --control-socket PATH."
                     .to_owned()
+                    + &others.iter().map(|path| format!("\nThere is {}.", path.display())).collect::<String>()
             }
             ClientError::NotAllowed { .. } => {
                 "Run this as root, or start the daemon with --control-group GROUP and be a member of it."

@@ -56,7 +56,9 @@ fn a_signal_number_goes_to_standard_output() {
 
 #[test]
 fn wrong_usage_of_the_daemon_ends_with_1() {
-    for arguments in [&["-Z"][..], &["--nosuch"], &["-f"], &["-x"], &["-n", "status"], &["--debug"]] {
+    for arguments in
+        [&["-Z"][..], &["--nosuch"], &["-f"], &["-A", "udp:localhost:705"], &["-n", "status"], &["--debug"]]
+    {
         let (out, err, status) = told(&steadfast(arguments));
         assert_eq!((out.as_str(), status), ("", Some(1)), "{arguments:?}");
         assert!(!err.is_empty(), "{arguments:?}");

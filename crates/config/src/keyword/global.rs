@@ -212,22 +212,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_strict" Switch => at!(strict), Last, Restart;
         "off; no argument means on",
         "Enforce protocol compliance by default.";
-    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, StartOnly;
+    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace;
         "0",
         "Nice value of the VRRP process.";
-    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, StartOnly;
+    "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, InPlace;
         "off",
         "Lock the VRRP process in memory.";
-    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, StartOnly;
+    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace;
         "not realtime",
         "Run the VRRP process as SCHED_RR at this priority.";
-    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, StartOnly;
+    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace;
         "none",
         "Pin the VRRP process; any bad id discards the whole list.";
-    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, StartOnly;
+    "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace;
         "10000",
         "RLIMIT_RTTIME when realtime (soft limit is half)";
-    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, StartOnly = "vrrp_rlimit_rttime";
+    "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace = "vrrp_rlimit_rttime";
         "10000",
         "Deprecated misspelling of vrrp_rlimit_rttime.";
     "nftables_ipvs" OptionalText => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;

@@ -60,6 +60,7 @@ fn status() -> Status {
         groups: Vec::new(),
         scripts: Vec::new(),
         not_active: Vec::new(),
+        control: crate::report::Control::default(),
     }
 }
 
@@ -69,7 +70,11 @@ fn record(sequence: u64) -> Record {
         time: "2026-01-02T03:04:05.000006Z".to_owned(),
         severity: Severity::Notice,
         message: "stopping".to_owned(),
-        happening: Happening::WorkerDied { pid: 3, outcome: "was killed by signal 9".to_owned() },
+        happening: Happening::WorkerDied {
+            pid: 3,
+            outcome: "was killed by signal 9".to_owned(),
+            successor: true,
+        },
     }
 }
 

@@ -13,7 +13,7 @@ use steadfast_kernel::poll::{Interest, Poller};
 use steadfast_kernel::user;
 
 use crate::record::Record;
-use crate::report::{Answer, Request};
+use crate::report::{self, Answer, Request};
 
 /// Clients at the same time, at most; a further one is hung up on.
 pub(crate) const CLIENTS_MAX: usize = 64;
@@ -32,6 +32,7 @@ pub(crate) struct Control {
     path: PathBuf,
     clients: BTreeMap<ClientId, Client>,
     next: ClientId,
+    turned_away: report::Control,
 }
 
 #[derive(Debug)]
@@ -73,7 +74,13 @@ impl Control {
         }
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).map_err(in_words)?;
         listener.set_nonblocking(true).map_err(in_words)?;
-        Ok(Self { listener, path: path.to_owned(), clients: BTreeMap::new(), next: 0 })
+        Ok(Self {
+            listener,
+            path: path.to_owned(),
+            clients: BTreeMap::new(),
+            next: 0,
+            turned_away: report::Control::default(),
+        })
     }
 
     /// For the poller.
@@ -84,7 +91,11 @@ impl Control {
     /// Takes everyone who knocks.
     pub(crate) fn accept(&mut self, poller: &Poller, token_base: u64) {
         while let Ok((stream, _)) = self.listener.accept() {
-            if self.clients.len() >= CLIENTS_MAX || stream.set_nonblocking(true).is_err() {
+            if self.clients.len() >= CLIENTS_MAX {
+                self.turned_away.clients_refused += 1;
+                continue;
+            }
+            if stream.set_nonblocking(true).is_err() {
                 continue;
             }
             let id = self.next;
@@ -103,6 +114,11 @@ impl Control {
             };
             self.clients.insert(id, client);
         }
+    }
+
+    /// How often which bound was reached.
+    pub(crate) fn turned_away(&self) -> report::Control {
+        self.turned_away
     }
 
     /// Reads from and writes to a client; its complete requests come back.
@@ -172,8 +188,10 @@ impl Control {
     fn flush(&mut self, id: ClientId, poller: &Poller, token_base: u64) {
         let Some(client) = self.clients.get_mut(&id) else { return };
         let done = client.send();
-        let waits = client.sent < client.outbound.len();
-        if done.is_err() || (client.closing && !waits) || client.outbound.len() - client.sent > OUTBOUND_MAX {
+        let waiting = client.outbound.len() - client.sent;
+        let (waits, too_slow) = (waiting > 0, waiting > OUTBOUND_MAX);
+        self.turned_away.clients_too_slow += u64::from(too_slow);
+        if done.is_err() || (client.closing && !waits) || too_slow {
             self.hang_up(id, poller);
         } else if waits != client.waits_for_room {
             client.waits_for_room = waits;
@@ -190,36 +208,34 @@ impl Control {
 }
 
 impl Client {
-    /// Complete requests; `Err(None)` when the client is gone, `Err(Some)` when it talks nonsense.
+    /// Complete requests; `Err(None)` when the client is gone, `Err(Some)` when it talks nonsense. What one read
+    /// does not bring comes with the next call, so that nobody is kept waiting by one who goes on asking.
     fn receive(&mut self) -> Result<Vec<Request>, Option<String>> {
-        let mut requests = Vec::new();
         let mut buffer = [0_u8; REQUEST_MAX];
-        loop {
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return Err(None),
-                Ok(count) => self.inbound.extend(buffer.iter().take(count)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(requests),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(_) => return Err(None),
-            }
-            while let Some(end) = self.inbound.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.inbound.drain(..=end).collect();
-                match serde_json::from_slice(&line) {
-                    Ok(request) => requests.push(request),
-                    Err(error) => {
-                        return Err(Some(format!("expected a request as one line of JSON: {error}")));
-                    }
-                }
-            }
-            if self.inbound.len() > REQUEST_MAX {
-                return Err(Some(format!("a request has at most {REQUEST_MAX} bytes")));
+        match self.stream.read(&mut buffer) {
+            Ok(0) => return Err(None),
+            Ok(count) => self.inbound.extend(buffer.iter().take(count)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+            Err(_) => return Err(None),
+        }
+        let mut requests = Vec::new();
+        while let Some(end) = self.inbound.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.inbound.drain(..=end).collect();
+            match serde_json::from_slice(&line) {
+                Ok(request) => requests.push(request),
+                Err(error) => return Err(Some(format!("expected a request as one line of JSON: {error}"))),
             }
         }
+        if self.inbound.len() > REQUEST_MAX {
+            return Err(Some(format!("a request has at most {REQUEST_MAX} bytes")));
+        }
+        Ok(requests)
     }
 
     fn queue(&mut self, answer: &Answer) {
-        if self.sent == self.outbound.len() {
-            self.outbound.clear();
+        // What was sent goes when it is the larger part: somebody who always lags a little would keep all of it.
+        if self.sent > self.outbound.len() / 2 {
+            self.outbound.drain(..self.sent);
             self.sent = 0;
         }
         // Writing to memory cannot fail, and every answer can be written as JSON.
@@ -248,4 +264,88 @@ impl Client {
 
 fn is_socket(metadata: &std::fs::Metadata) -> bool {
     std::os::unix::fs::FileTypeExt::is_socket(&metadata.file_type())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BASE: u64 = 100;
+
+    fn listening(test: &str) -> (Control, Poller, PathBuf) {
+        let path = std::env::temp_dir().join(format!("steadfast-{test}-{}.sock", std::process::id()));
+        (Control::listen(&path, None).unwrap(), Poller::open().unwrap(), path)
+    }
+
+    #[test]
+    fn clients_beyond_the_bound_are_refused_and_counted() {
+        let (mut control, poller, path) = listening("refused");
+        let callers: Vec<_> = (0..CLIENTS_MAX + 3)
+            .map(|_| {
+                let caller = UnixStream::connect(&path).unwrap();
+                control.accept(&poller, BASE);
+                caller
+            })
+            .collect();
+        assert_eq!(control.clients.len(), CLIENTS_MAX);
+        assert_eq!(control.turned_away().clients_refused, 3);
+        let last = callers.last().unwrap();
+        assert_eq!((&*last).read(&mut [0]).unwrap(), 0);
+        control.remove();
+    }
+
+    #[test]
+    fn a_client_that_does_not_read_is_hung_up_on_and_counted() {
+        let (mut control, poller, path) = listening("slow");
+        let caller = UnixStream::connect(&path).unwrap();
+        control.accept(&poller, BASE);
+        let answer = Answer::Error("x".repeat(OUTBOUND_MAX / 4));
+        let mut answers = 0;
+        while control.turned_away().clients_too_slow == 0 {
+            control.answer(0, &answer, &poller, BASE);
+            answers += 1;
+            assert!(answers <= 5, "nothing bounds what waits");
+        }
+        assert!(control.clients.is_empty() && answers > 3);
+        drop(caller);
+        control.remove();
+    }
+
+    #[test]
+    fn what_a_lagging_client_has_read_is_not_kept() {
+        let (mut control, poller, path) = listening("lagging");
+        let mut caller = UnixStream::connect(&path).unwrap();
+        control.accept(&poller, BASE);
+        let answer = Answer::Error("x".repeat(1024 * 1024));
+        let mut buffer = vec![0; 1024 * 1024];
+        for _ in 0..2 {
+            control.answer(0, &answer, &poller, BASE);
+        }
+        for _ in 0..50 {
+            control.answer(0, &answer, &poller, BASE);
+            let mut left = buffer.len();
+            while left > 0 {
+                left -= caller.read(&mut buffer[..left]).unwrap();
+                control.ready(0, &poller, BASE);
+            }
+        }
+        let kept = control.clients.get(&0).unwrap().outbound.len();
+        assert!((1024 * 1024..8 * 1024 * 1024).contains(&kept), "{kept} bytes are kept");
+        control.remove();
+    }
+
+    #[test]
+    fn one_who_goes_on_asking_is_heard_a_little_at_a_time() {
+        let (mut control, poller, path) = listening("asking");
+        let mut caller = UnixStream::connect(&path).unwrap();
+        control.accept(&poller, BASE);
+        let requests = "{\"request\":\"status\"}\n".repeat(1_000);
+        caller.write_all(requests.as_bytes()).unwrap();
+        let mut heard = Vec::new();
+        while heard.iter().sum::<usize>() < 1_000 {
+            heard.push(control.ready(0, &poller, BASE).len());
+        }
+        assert!(heard.iter().all(|count| *count <= REQUEST_MAX / 20), "{heard:?}");
+        control.remove();
+    }
 }

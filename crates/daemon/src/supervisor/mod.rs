@@ -23,11 +23,12 @@ mod status;
 mod stop;
 mod worker;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_config::keyword::Feature;
 use steadfast_config::load::Loaded;
 use steadfast_config::model::{Global, Model};
 use steadfast_kernel::channel::Channel;
@@ -39,7 +40,7 @@ use steadfast_kernel::signal::{Signal, Signals};
 use steadfast_vrrp::{InstanceId, Moment};
 
 use self::checks::Checks;
-use self::control::Control;
+use self::control::{CLIENTS_MAX, Control};
 use self::dump::Dump;
 use self::hooks::Shutdown;
 use self::journal::Journal;
@@ -55,7 +56,7 @@ use crate::digest::digest;
 use crate::message::{FromWorker, ToWorker};
 use crate::options::Options;
 use crate::record::{Happening, Severity};
-use crate::report::{Answer, Request};
+use crate::report::{self, Answer, Request};
 use crate::work::{VirtualAddress, Work};
 use crate::worker::Terms;
 
@@ -112,6 +113,7 @@ struct Supervisor {
     pid_files: Vec<PidFile>,
     /// A worker began, and has not said that it gave everything up.
     addresses_out: bool,
+    told_turned_away: report::Control,
     sequence_of_dumps: u64,
     /// When to give back memory that only a start or a reload needed.
     settle_at: Option<Moment>,
@@ -132,8 +134,10 @@ struct Effective {
 
 impl Effective {
     /// With the model, for what is to be made of it now.
-    fn of(loaded: Loaded) -> (Self, Model) {
-        let not_active = loaded.features.iter().map(|feature| feature.title().to_owned()).collect();
+    fn of(loaded: Loaded, options: &Options) -> (Self, Model) {
+        let mut asked: BTreeSet<Feature> = loaded.features.iter().copied().collect();
+        asked.extend(options.snmp.then_some(Feature::Snmp));
+        let not_active = asked.into_iter().map(|feature| feature.title().to_owned()).collect();
         let model = loaded.model;
         let effective = Self {
             global: model.global.clone(),
@@ -372,7 +376,7 @@ impl Supervisor {
         if self.start_worker_at.is_some_and(|at| at <= now) && !self.options.dont_respawn {
             self.start_worker(now);
         }
-        self.tell(None, Happening::WorkerDied { pid, outcome });
+        self.tell(None, Happening::WorkerDied { pid, outcome, successor: !self.options.dont_respawn });
         if self.options.dont_respawn {
             self.start_worker_at = None;
             self.stop();
@@ -412,6 +416,7 @@ impl Supervisor {
         self.run_scripts(now);
         self.give_up_startup(now);
         self.reload_if_due(now);
+        self.tell_turned_away();
         if self.settle_at.is_some_and(|at| at <= now) {
             self.settle_at = None;
             steadfast_kernel::memory::settle();
@@ -442,6 +447,21 @@ impl Supervisor {
     }
 
     // News.
+
+    /// Each bound of the control socket is told when it is reached for the first time.
+    fn tell_turned_away(&mut self) {
+        let Some(control) = &self.control else { return };
+        let (before, after) = (self.told_turned_away, control.turned_away());
+        self.told_turned_away = after;
+        if before.clients_refused == 0 && after.clients_refused > 0 {
+            let detail = format!("control socket: a client was refused, {CLIENTS_MAX} are connected");
+            self.tell(None, Happening::Bound { detail });
+        }
+        if before.clients_too_slow == 0 && after.clients_too_slow > 0 {
+            let detail = "control socket: a client that does not read was hung up on".to_owned();
+            self.tell(None, Happening::Bound { detail });
+        }
+    }
 
     fn tell(&mut self, severity: Option<Severity>, happening: Happening) {
         let record = self.journal.add(severity, happening);
@@ -496,7 +516,7 @@ mod tests {
     fn a_packed_model_is_the_model() {
         let everything = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/tests/everything.conf");
         let loaded = load(&Files::default(), &everything, &AnyMachine, &LoadOptions::default());
-        let (effective, model) = Effective::of(loaded);
+        let (effective, model) = Effective::of(loaded, &Options::default());
         assert!(!model.instances.is_empty() && !model.virtual_servers.is_empty());
         assert_eq!(effective.model(), model);
     }

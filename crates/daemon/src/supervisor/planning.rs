@@ -25,9 +25,14 @@ impl Supervisor {
     }
 
     fn plan(&self, file: &Path) -> Result<PlanReport, String> {
-        let (loaded, report) = start::read(&self.options, file)?;
+        let (mut loaded, report) = start::read(&self.options, file)?;
         let refused = self.reason_to_refuse(file, &loaded);
-        let plan = Plan::between(&self.loaded.model(), &loaded.model);
+        let in_force = self.loaded.model();
+        if self.options.namespace.is_some() {
+            // With -s the keyword says nothing.
+            loaded.model.global.net_namespace = in_force.global.net_namespace.clone();
+        }
+        let plan = Plan::between(&in_force, &loaded.model);
         Ok(PlanReport { refused, diagnostics: report.into_lines(), plan })
     }
 }

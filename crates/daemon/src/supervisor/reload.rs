@@ -161,7 +161,7 @@ impl Supervisor {
     fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
         self.generation += 1;
         save(&mut self.journal, &loaded, self.generation);
-        let (effective, model) = Effective::of(loaded);
+        let (effective, model) = Effective::of(loaded, &self.options);
         let work = digest(&model, &self.work, &self.leaving, self.options.log_addresses);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
         for install in &self.work.installs {
@@ -185,10 +185,6 @@ impl Supervisor {
         }
         for problem in problems {
             self.journal.line(Severity::Warning, &problem);
-        }
-        if work.settings != self.work.settings {
-            let message = "priorities, processors, memory locking and buffers of the vrrp worker change when it starts again";
-            self.journal.line(Severity::Warning, message);
         }
         let now = moment();
         self.known.configure(&work);

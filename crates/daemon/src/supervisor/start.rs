@@ -1,6 +1,6 @@
 //! The way to a running supervisor.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::source::Files;
@@ -20,7 +20,7 @@ use super::state::Known;
 use super::*;
 use crate::log::Log;
 use crate::machine::ThisMachine;
-use crate::options::{DEFAULT_PID_FILE, DEFAULT_VRRP_PID_FILE};
+use crate::places::{self, Places};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;
@@ -49,17 +49,17 @@ pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), S
     Ok((loaded, report))
 }
 
-fn prepare(options: Options) -> Result<Supervisor, u8> {
+fn prepare(mut options: Options) -> Result<Supervisor, u8> {
     limits::tune_allocator();
     limits::set_umask(options.umask.unwrap_or(UMASK));
     if options.core_dump {
-        let _ = limits::set_core_limit(None);
+        let _ = limits::allow_core_dumps();
     }
     if let Some(name) = &options.namespace {
         enter(name)?;
     }
     let (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
-    let mut journal = Journal::new(Log::open(&options, "Keepalived"));
+    let mut journal = Journal::new(Log::open(&options, &identity(&options, &loaded.model.global)));
     report.tell_start(&mut journal, loaded.start_status().is_err());
     loaded.start_status()?;
     if options.namespace.is_none()
@@ -67,12 +67,16 @@ fn prepare(options: Options) -> Result<Supervisor, u8> {
     {
         enter(name)?;
     }
-    let pid_files = lock_pid_files(&options, &loaded)?;
+    if !options.foreground {
+        options.leave_folder();
+    }
+    let places = Places::of(&options, &loaded.model.global);
+    let pid_files = lock_pid_files(&options, &loaded, &places)?;
     if !options.foreground {
         process::daemonise().map_err(|error| complain(error.to_string()))?;
         journal.log().set_pid(std::process::id());
     }
-    assemble(options, loaded, journal, pid_files).map_err(|error| complain(error.to_string()))
+    assemble(options, loaded, journal, pid_files, places).map_err(|error| complain(error.to_string()))
 }
 
 fn assemble(
@@ -80,6 +84,7 @@ fn assemble(
     loaded: Loaded,
     mut journal: Journal,
     mut pid_files: Vec<PidFile>,
+    places: Places,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
     for file in &mut pid_files {
         file.write()?;
@@ -99,14 +104,13 @@ fn assemble(
     process::become_subreaper()?;
     let poller = Poller::open()?;
     poller.add(&signals, SIGNALS, Interest::Readable)?;
-    let control = listen(&options, &mut journal);
+    let control = listen(&options, &places, &mut journal);
     if let Some(control) = &control {
         poller.add(control.listener(), CONTROL, Interest::Readable)?;
     }
-    let worker_pid_file = worker_pid_file(&options, &loaded);
     reload::save(&mut journal, &loaded, 1);
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
-    let (effective, model) = Effective::of(loaded);
+    let (effective, model) = Effective::of(loaded, &options);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
@@ -147,9 +151,10 @@ fn assemble(
         stopping: None,
         pid_files,
         addresses_out: false,
+        told_turned_away: crate::report::Control::default(),
         sequence_of_dumps: 0,
         settle_at: Some(now + SETTLE_AFTER),
-        worker_terms: Terms { keep_addresses: options.keep_addresses, pid_file: worker_pid_file },
+        worker_terms: Terms { keep_addresses: options.keep_addresses, pid_file: places.vrrp_pid_file },
         options,
     };
     supervisor.begin(now);
@@ -181,7 +186,11 @@ impl Supervisor {
         if self.wants_worker() {
             self.start_worker(now);
         } else {
-            self.journal.line(Severity::Warning, "nothing to run: the configuration has no vrrp_instance");
+            let why = match self.loaded.wants_vrrp {
+                true => "VRRP is left out (-C)",
+                false => "the configuration has no vrrp_instance",
+            };
+            self.journal.line(Severity::Warning, &format!("nothing to run: {why}"));
             self.notifier.ready(&self.summary());
         }
         self.checks.configure(now, &self.programs);
@@ -210,7 +219,7 @@ fn enter(name: &str) -> Result<(), u8> {
     entered.map_err(|error| complain(format!("cannot enter network namespace {name}: {error}")))
 }
 
-fn listen(options: &Options, journal: &mut Journal) -> Option<Control> {
+fn listen(options: &Options, places: &Places, journal: &mut Journal) -> Option<Control> {
     let gid = match options.control_group.as_deref().map(user::lookup_group) {
         None => None,
         Some(Ok(Some(gid))) => Some(gid),
@@ -223,7 +232,7 @@ fn listen(options: &Options, journal: &mut Journal) -> Option<Control> {
             None
         }
     };
-    match Control::listen(&options.control_socket(), gid) {
+    match Control::listen(&places.control_socket, gid) {
         Ok(control) => Some(control),
         Err(reason) => {
             journal.line(Severity::Warning, &format!("no control socket: {reason}"));
@@ -233,9 +242,11 @@ fn listen(options: &Options, journal: &mut Journal) -> Option<Control> {
 }
 
 /// The supervisor's pid file first. A lock that another process holds means that a daemon runs.
-fn lock_pid_files(options: &Options, loaded: &Loaded) -> Result<Vec<PidFile>, u8> {
-    let main = options.pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_PID_FILE, loaded));
-    let lock = |path: &PathBuf| {
+fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result<Vec<PidFile>, u8> {
+    let lock = |path: &Path| {
+        if let Err(error) = places::make_folder(path) {
+            let _ = complain(format!("cannot make the folder of {}: {error}", path.display()));
+        }
         PidFile::lock(path).map_err(|error| {
             let _ = complain(match error {
                 found @ PidFileError::AlreadyRunning { .. } => format!("a daemon is {found}"),
@@ -244,32 +255,18 @@ fn lock_pid_files(options: &Options, loaded: &Loaded) -> Result<Vec<PidFile>, u8
             STATUS_FATAL
         })
     };
-    let locked = lock(&main)?;
+    let locked = lock(&places.pid_file)?;
     // Another daemon's worker, even one that lost its supervisor, has the same addresses.
     if options.run_vrrp && loaded.model.wants_vrrp() {
-        lock(&worker_pid_file(options, loaded))?;
+        lock(&places.vrrp_pid_file)?;
     }
     Ok(vec![locked])
 }
 
-fn worker_pid_file(options: &Options, loaded: &Loaded) -> PathBuf {
-    options.vrrp_pid_file.clone().unwrap_or_else(|| default_pid_file(DEFAULT_VRRP_PID_FILE, loaded))
-}
-
-fn default_pid_file(path: &str, loaded: &Loaded) -> PathBuf {
-    let global = &loaded.model.global;
-    let path = PathBuf::from(path);
-    let Some(name) = &global.instance else {
-        return if global.use_pid_dir { in_folder(&path) } else { path };
-    };
-    let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("keepalived");
-    in_folder(&path.with_file_name(format!("{stem}_{name}.pid")))
-}
-
-fn in_folder(path: &Path) -> PathBuf {
-    let folder = path.with_file_name("keepalived");
-    let _ = std::fs::create_dir_all(&folder);
-    folder.join(path.file_name().unwrap_or_default())
+/// keepalived's name in the log, with what tells several daemons of a machine apart.
+fn identity(options: &Options, global: &Global) -> String {
+    let parts = [places::namespace(options, global), global.instance.as_deref()];
+    parts.into_iter().flatten().fold("Keepalived".to_owned(), |name, part| format!("{name}_{part}"))
 }
 
 fn complain(reason: impl std::fmt::Display) -> u8 {

@@ -153,7 +153,7 @@ impl Known {
             ),
             Notice::Leftovers { count } => (
                 Severity::Warning,
-                kernel(None, None, format!("removed {count} addresses that an earlier run left behind")),
+                kernel(None, None, format!("removed {} that an earlier run left behind", counted(count))),
             ),
             Notice::Send { interface, reason } => {
                 (Severity::Error, kernel(self.interface(interface), None, reason))
@@ -165,6 +165,7 @@ impl Known {
             Notice::Netlink { reason } | Notice::CannotWork { reason } => {
                 (Severity::Error, kernel(None, None, reason))
             }
+            Notice::Scheduling { reason } => (Severity::Warning, kernel(None, None, reason)),
             Notice::Overrun => (
                 Severity::Warning,
                 kernel(
@@ -181,7 +182,25 @@ impl Known {
                     format!("{source} adverts virtual router {vrid}, which is not configured"),
                 ),
             ),
+            Notice::DatagramsLost { count } => (
+                Severity::Warning,
+                Happening::Bound {
+                    detail: format!("adverts came faster than they were read: the kernel dropped {count}"),
+                },
+            ),
+            Notice::MessagesLost { count } => (
+                Severity::Warning,
+                Happening::Bound {
+                    detail: format!(
+                        "the supervisor did not read: the worker dropped {count} messages for it"
+                    ),
+                },
+            ),
             Notice::Late { microseconds } => (Severity::Warning, Happening::Late { microseconds }),
         }
     }
+}
+
+fn counted(addresses: u32) -> String {
+    if addresses == 1 { "an address".to_owned() } else { format!("{addresses} addresses") }
 }

@@ -9,7 +9,7 @@ use steadfast_vrrp::status::{InstanceStatus, TrackerKind};
 use steadfast_vrrp::{InstanceId, Moment, State};
 use steadfast_wire::vrrp::Family;
 
-use super::control::ClientId;
+use super::control::{ClientId, Control};
 use super::dump::Dump;
 use super::{CHANNEL, CLIENTS, Supervisor, journal, moment};
 use crate::message::{ToWorker, WorkerStatus};
@@ -83,7 +83,10 @@ impl Asked {
 impl Supervisor {
     /// Asks the worker how things are; [`Self::answer_asked`] goes on when it answers.
     pub(super) fn ask_worker(&mut self, purpose: Purpose) {
-        self.asked.purposes.push(purpose);
+        // Who asks again meanwhile gets the one answer.
+        if !self.asked.purposes.contains(&purpose) {
+            self.asked.purposes.push(purpose);
+        }
         if self.asked.until.is_some() {
             return;
         }
@@ -161,6 +164,7 @@ impl Supervisor {
             groups: self.groups(),
             scripts: self.checks.report(),
             not_active: self.loaded.not_active.clone(),
+            control: self.control.as_ref().map(Control::turned_away).unwrap_or_default(),
         }
     }
 
@@ -236,7 +240,7 @@ impl Supervisor {
             since: known.map(|(_, at)| journal::ago(now.since(at))),
             milliseconds_in_state: known.map(|(_, at)| milliseconds(now.since(at))),
             causes: Vec::new(),
-            why: "the worker does not answer; this is the last state it told".to_owned(),
+            why: self.why_without_worker().to_owned(),
             master: None,
             master_priority: None,
             base_priority: config.priority.get(),
@@ -248,6 +252,14 @@ impl Supervisor {
             last_advert_milliseconds_ago: None,
             last_advert_from: None,
             counters: Vec::new(),
+        }
+    }
+
+    fn why_without_worker(&self) -> &'static str {
+        match &self.worker {
+            _ if !self.options.run_vrrp => "VRRP is left out (-C)",
+            Some(_) => "the worker does not answer; this is the last state it told",
+            None => "no vrrp worker runs; this is the last state it told",
         }
     }
 

@@ -10,6 +10,7 @@ use super::hooks::{Hook, Shutdown};
 use super::runner::Purpose;
 use super::{CHANNEL, DRAIN_MARGIN, STOP_SCRIPTS, Stopping, Supervisor, moment};
 use crate::message::ToWorker;
+use crate::places;
 use crate::record::{Happening, Severity};
 
 impl Supervisor {
@@ -91,7 +92,11 @@ impl Supervisor {
         if let Some(control) = &self.control {
             control.remove();
         }
-        self.pid_files.clear();
+        for file in std::mem::take(&mut self.pid_files) {
+            let path = file.path().to_owned();
+            drop(file);
+            places::remove_folder(&path);
+        }
     }
 
     fn remove_leftovers(&mut self) {

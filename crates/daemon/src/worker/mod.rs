@@ -7,13 +7,13 @@
 //!                            timing thread ── VRRP sockets, timers, the machine
 //! ```
 
-mod announcing;
 mod effects;
 mod endpoints;
 mod holdings;
 mod interfaces;
 mod lane;
 mod pacing;
+mod scheduling;
 mod sockets;
 mod timing;
 mod transmit;
@@ -21,7 +21,6 @@ mod transmit;
 use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::limits;
@@ -37,7 +36,7 @@ use self::lane::lane;
 use self::timing::{Coalescing, Timing};
 use crate::message::FromWorker;
 use crate::message::Notice;
-use crate::work::{Settings, Work};
+use crate::work::Work;
 
 /// Stack of the effects thread: its deepest call is netlink.
 const EFFECTS_STACK_BYTES: usize = 512 * 1024;
@@ -58,14 +57,15 @@ pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: 
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }
-    let settings = work.settings.clone();
     let opened = match open() {
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
     match prepare(work, resume, channel, opened, terms.keep_addresses) {
         Ok((timing, effects)) => {
-            apply(&settings);
+            // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
+            // must be right without it.
+            let _ = limits::set_timer_slack(TIMER_SLACK_NANOSECONDS);
             timing.run();
             i32::from(effects.join().is_err())
         }
@@ -147,26 +147,4 @@ fn open() -> Result<Opened, Error> {
         signals: Signals::open(&[Signal::TERMINATE])?,
         sockets: Kernel::open()?,
     })
-}
-
-/// Scheduling of the calling thread, which is the timing thread. What the machine does not allow is
-/// done without: timing must be right without it.
-fn apply(settings: &Settings) {
-    let _ = limits::set_timer_slack(TIMER_SLACK_NANOSECONDS);
-    if settings.nice != 0 {
-        let _ = limits::set_nice(settings.nice);
-    }
-    if !settings.processors.is_empty() {
-        let processors: Vec<usize> =
-            settings.processors.iter().filter_map(|number| usize::try_from(*number).ok()).collect();
-        let _ = limits::set_affinity(&processors);
-    }
-    if settings.no_swap {
-        let _ = limits::lock_memory();
-    }
-    if let Some(priority) = settings.realtime_priority {
-        let limit = Duration::from_micros(u64::from(settings.realtime_limit_microseconds));
-        let _ = limits::set_realtime_limit(limit);
-        let _ = limits::set_round_robin(priority);
-    }
 }

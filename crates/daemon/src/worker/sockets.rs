@@ -38,6 +38,8 @@ pub(crate) struct Sockets {
     by_key: BTreeMap<SocketKey, usize>,
     batch: ReceiveBatch,
     unusable: u64,
+    /// By sockets that are closed.
+    lost_before: u64,
 }
 
 struct Slot {
@@ -49,7 +51,7 @@ struct Slot {
 impl Default for Sockets {
     fn default() -> Self {
         let batch = ReceiveBatch::new(BATCH_DATAGRAMS, DATAGRAM_BYTES);
-        Self { slots: Vec::new(), by_key: BTreeMap::new(), batch, unusable: 0 }
+        Self { slots: Vec::new(), by_key: BTreeMap::new(), batch, unusable: 0, lost_before: 0 }
     }
 }
 
@@ -80,6 +82,7 @@ impl Sockets {
     pub(crate) fn close(&mut self, key: SocketKey, poller: &Poller) {
         let Some(at) = self.by_key.remove(&key) else { return };
         if let Some(slot) = self.slots.get_mut(at).and_then(Option::take) {
+            self.lost_before += u64::from(slot.receive.lost());
             let _ = poller.remove(&slot.receive);
         }
     }
@@ -122,6 +125,12 @@ impl Sockets {
     /// The interface of a slot.
     pub(crate) fn interface(&self, index: SocketIndex) -> Option<InterfaceId> {
         self.slots.get(index.0 as usize)?.as_ref().map(|slot| slot.key.interface)
+    }
+
+    /// Datagrams that the kernel dropped because a socket was full.
+    pub(crate) fn lost(&self) -> u64 {
+        let open = self.slots.iter().flatten().map(|slot| u64::from(slot.receive.lost()));
+        self.lost_before + open.sum::<u64>()
     }
 
     /// Datagrams cut off or with a wrong IP header.

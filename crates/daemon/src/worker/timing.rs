@@ -94,7 +94,10 @@ pub(crate) enum FromTiming {
     /// A timer was very late.
     Late(Duration),
     /// The thread lives.
-    Pong,
+    Pong {
+        /// Datagrams that the kernel dropped so far because a socket was full.
+        datagrams_lost: u64,
+    },
     /// Every hand-over is done.
     Drained,
 }
@@ -268,7 +271,7 @@ impl Engine {
                 self.machine.clear_counters();
                 self.figures = WorkerStatus::default();
             }
-            ToTiming::Ping => self.out.tell(FromTiming::Pong),
+            ToTiming::Ping => self.out.tell(FromTiming::Pong { datagrams_lost: self.sockets.lost() }),
             ToTiming::Stop => {
                 self.stopping = true;
                 self.machine.handle(at, Input::Stop, &mut self.out);
@@ -349,6 +352,7 @@ impl Engine {
         let counters = self.machine.counters();
         figures.datagrams_unclaimed = counters.unknown_vrid + counters.malformed;
         figures.datagrams_truncated = self.sockets.unusable();
+        figures.datagrams_lost = self.sockets.lost();
         figures.send_failures = self.out.failures();
         let next = ids.next().copied();
         self.out.tell(FromTiming::Status { instances, next, figures: Box::new(figures) });

@@ -374,8 +374,24 @@ fn undo_limits() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameter) };
     // Refusals leave a script with the daemon's own setting, which it can live with.
     let _ = rustix::process::setpriority_process(None, original.nice);
+    if original.protected_from_memory_pressure {
+        accept_memory_pressure();
+    }
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, original.core);
     let _ = rustix::process::setrlimit(rustix::process::Resource::Rttime, original.realtime);
+}
+
+/// The daemon may be kept from the out-of-memory killer (OOMScoreAdjust= of a unit); a script that eats the memory
+/// must not be.
+fn accept_memory_pressure() {
+    // SAFETY: system calls on a path that ends in NUL and a buffer that is readable for its length.
+    unsafe {
+        let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if score >= 0 {
+            libc::write(score, b"0".as_ptr().cast(), 1);
+            libc::close(score);
+        }
+    }
 }
 
 /// The read end non-blocking, the write end blocking, both closed at exec and above 2.

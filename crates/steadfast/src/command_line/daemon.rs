@@ -132,7 +132,7 @@ pub(crate) struct DaemonArguments {
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
 pub(crate) struct Unsupported {
     #[arg(hide = true, short = 'x', long)]
-    snmp: bool,
+    pub(crate) snmp: bool,
     #[arg(hide = true, short = 'A', long, value_name = "SOCKET")]
     snmp_agent_socket: Option<String>,
     #[arg(hide = true, short = 'T', long)]

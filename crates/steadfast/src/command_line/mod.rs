@@ -8,13 +8,13 @@ mod tests;
 pub(crate) mod unsupported;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
-use steadfast_daemon::options;
+use steadfast_daemon::places;
 use steadfast_lab::demo::Scenario;
 
 pub(crate) use configuration::*;
@@ -113,12 +113,24 @@ pub(crate) struct Where {
     /// Pid file that the daemon was started with; its socket lies beside it
     #[arg(short = 'p', long = "pid", value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// Network namespace that the daemon runs in
+    #[arg(short = 's', long, value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 impl Where {
-    /// Path of the control socket.
+    /// Path of the control socket. Whoever names nothing means the only daemon there is.
     pub(crate) fn socket(&self) -> PathBuf {
-        options::control_socket(self.control_socket.as_deref(), self.pid_file.as_deref())
+        let told = self.control_socket.is_some() || self.pid_file.is_some() || self.namespace.is_some();
+        if !told
+            && !Path::new(places::CONTROL_SOCKET).exists()
+            && let [only] = places::further_control_sockets().as_slice()
+        {
+            return only.clone();
+        }
+        let by_namespace = || self.namespace.as_deref().map(places::pid_file_in_namespace);
+        let pid_file = self.pid_file.clone().or_else(by_namespace);
+        places::control_socket(self.control_socket.as_deref(), pid_file.as_deref())
     }
 }
 

@@ -49,6 +49,14 @@ fn subcommands_find_the_daemon_by_its_pid_file() {
 }
 
 #[test]
+fn subcommands_find_the_daemon_by_its_network_namespace() {
+    let Subcommand::Status(status) = parse_client(&words("steadfast status -s blue")).unwrap() else {
+        panic!("expected status");
+    };
+    assert_eq!(status.daemon.socket(), PathBuf::from("/run/keepalived/blue/keepalived.sock"));
+}
+
+#[test]
 fn words_left_over_are_kept_for_a_report() {
     let line = parse_daemon(Name::Keepalived, &words("keepalived -n one -D two")).unwrap();
     assert_eq!(line.surplus, ["one", "two"]);

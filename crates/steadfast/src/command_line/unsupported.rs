@@ -8,7 +8,7 @@ use clap::parser::ValueSource;
 pub(crate) enum Treatment {
     /// The daemon does not start: going on would leave out something that was asked for.
     Refused,
-    /// The daemon starts and says so: nothing is missing without it.
+    /// The daemon starts and says so: its own work is the same without it.
     Ignored,
 }
 
@@ -41,8 +41,8 @@ pub(crate) const TABLE: [Row; 12] = [
     Row {
         field: "snmp",
         option: "-x, --snmp",
-        treatment: Treatment::Refused,
-        reason: "this version has no SNMP agent; leave it out and read `steadfast status --json` instead",
+        treatment: Treatment::Ignored,
+        reason: "this version has no SNMP agent; `steadfast status --json` has the facts",
     },
     Row {
         field: "snmp_agent_socket",

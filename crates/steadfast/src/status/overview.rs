@@ -29,6 +29,13 @@ pub(super) fn header(text: &mut String, status: &Status, view: View) {
     if let Some(reason) = &status.refused_reload {
         facts.push("reload refused", Cell::painted(Paint::Bad, reason));
     }
+    let turned_away = [
+        (status.control.clients_refused, "a client was refused: too many were connected"),
+        (status.control.clients_too_slow, "a client was hung up on: it did not read"),
+    ];
+    for (count, what) in turned_away.into_iter().filter(|(count, _)| *count > 0) {
+        facts.push("control socket", Cell::painted(Paint::Warn, format!("{} {what}", times(count))));
+    }
     for (position, block) in status.not_active.iter().enumerate() {
         facts.push(if position == 0 { "not active" } else { "" }, Cell::painted(Paint::Warn, block));
     }
@@ -73,6 +80,8 @@ fn worker(facts: &mut Facts, worker: Option<&Worker>) {
     let troubles = [
         (figures.send_failures, "adverts the kernel refused to send"),
         (figures.addresses_restored, "addresses put back that somebody else removed"),
+        (figures.datagrams_lost, "adverts the kernel dropped because they were not read in time"),
+        (figures.messages_lost, "messages dropped because the supervisor did not read"),
         (figures.datagrams_truncated, "datagrams cut because they were too long"),
         (figures.datagrams_unclaimed, "datagrams for no instance of ours"),
     ];

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use steadfast_daemon::message::WorkerStatus;
 use steadfast_daemon::phrase;
-use steadfast_daemon::report::{Counter, Group, Instance, Script, Tracker, Worker};
+use steadfast_daemon::report::{Control, Counter, Group, Instance, Script, Tracker, Worker};
 use steadfast_vrrp::{Cause, State};
 
 use super::*;
@@ -142,6 +142,7 @@ fn status() -> Status {
         }],
         scripts: vec![script("chk_ok", Some(true)), failing, script("chk_new", None)],
         not_active: vec!["virtual_server 10.0.0.100 443 (line 40)".to_owned()],
+        control: Control { clients_refused: 3, clients_too_slow: 1 },
     }
 }
 
@@ -159,6 +160,7 @@ fn quiet() -> Status {
         groups: Vec::new(),
         scripts: Vec::new(),
         not_active: Vec::new(),
+        control: Control::default(),
         ..status()
     }
 }

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use socket2::{Domain, Protocol, Socket, Type};
 use steadfast_daemon::record::Happening;
 use steadfast_lab::segment::address_v4;
-use steadfast_lab::{Host, wait};
+use steadfast_lab::{Host, Signal, wait};
 use steadfast_vrrp::State;
 use steadfast_wire::checksum::PseudoHeader;
 use steadfast_wire::vrrp::{
@@ -14,7 +14,7 @@ use steadfast_wire::vrrp::{
 };
 
 use crate::stage::{
-    AddressChanges, LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, simple, soon, text_of,
+    AddressChanges, LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, send, simple, soon, text_of,
 };
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
@@ -195,6 +195,31 @@ fn hostile_packets_are_dropped_counted_and_named() {
 }
 
 /// Runs a daemon on a configuration to its end: its exit status, and what it said.
+#[test]
+fn adverts_that_the_kernel_dropped_are_counted_and_told() {
+    let Some(stage) = Stage::set("adverts_that_the_kernel_dropped_are_counted_and_told") else { return };
+    let router = stage.router("r1", &simple(200));
+    let attacker = stage.host("attacker");
+    router.reaches("V1", State::Master);
+    let sender = Attacker::on(&attacker, address_v4(2));
+    // Of another virtual router, and large: 4 MiB of room are soon used up.
+    let interval = Centiseconds::new(10).unwrap();
+    let mut message = advert(77, Form::V3 { interval }, VIRTUAL, address_v4(2));
+    message.resize(1_400, 0);
+    send(router.worker(), Signal::STOP);
+    (0..16_000).for_each(|_| sender.send(255, &message));
+    send(router.worker(), Signal::CONT);
+    let lost = || router.status().and_then(|status| status.worker?.figures).map(|f| f.datagrams_lost);
+    soon("it is counted", || {
+        // The kernel tells with the next one that finds room.
+        sender.send(255, &message);
+        lost().is_some_and(|lost| lost > 0)
+    });
+    let told = |happening: &Happening| matches!(happening, Happening::Bound { detail } if detail.contains("dropped"));
+    soon("it is told", || router.happened(told));
+    assert_eq!(router.state("V1"), Some(State::Master));
+}
+
 fn run_to_end(
     stage: &Stage,
     host: &Host,

@@ -219,6 +219,86 @@ fn without_anything_to_run_it_stays_and_says_so() {
     });
     soon("it answers", || router.status().is_some());
     assert!(router.status().unwrap().worker.is_none());
-    assert!(router.log().contains("nothing to run") || router.log().contains("-C"), "{}", router.log());
+    assert!(router.log().contains("nothing to run: VRRP is left out (-C)"), "{}", router.log());
+    assert!(router.instance("V1").unwrap().why.contains("-C"));
     assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
+}
+
+#[test]
+fn daemons_of_several_namespaces_and_instances_do_not_meet() {
+    let Some(stage) = Stage::set("daemons_of_several_namespaces_and_instances_do_not_meet") else { return };
+    let host = stage.host("r1");
+    own_etc(&host);
+    let program = stage.program.path().to_str().unwrap();
+    host.write("/run/k.conf", &simple(100)).unwrap();
+    host.write("/run/one.conf", &format!("instance one\n{}", simple(100))).unwrap();
+    let prepare = "for n in blue red; do ip netns add $n && ip link add v$n type veth peer name eth0 netns $n || exit; done";
+    let prepared = host.run(&["sh", "-c", prepare]).unwrap();
+    assert!(prepared.status.success(), "{}", prepared.output);
+    let daemons = [
+        (&["-s", "blue", "-f", "/run/k.conf"][..], "/run/keepalived/blue/keepalived.pid"),
+        (&["-s", "red", "-f", "/run/k.conf"], "/run/keepalived/red/keepalived.pid"),
+        (&["-f", "/run/one.conf"], "/run/keepalived/keepalived_one.pid"),
+        (&["-f", "/run/k.conf"], "/run/keepalived.pid"),
+    ];
+    for (options, pid_file) in daemons {
+        let started = host.run(&[&[program], options].concat()).unwrap();
+        assert_eq!(started.status.code(), Some(0), "{options:?}: {}", started.output);
+        soon("it runs", || !text_of(&host, pid_file).is_empty());
+    }
+    // Each is found by what it was started with.
+    let asked: [(&[&str], &str); 4] = [
+        (&["-s", "blue"], daemons[0].1),
+        (&["-s", "red"], daemons[1].1),
+        (&["-p", "/run/keepalived/keepalived_one.pid"], daemons[2].1),
+        (&[], daemons[3].1),
+    ];
+    for (options, pid_file) in asked {
+        let number = format!("\"pid\": {},", text_of(&host, pid_file).trim());
+        soon("it answers", || {
+            let told = host.run(&[&[program, "status", "--json"], options].concat()).unwrap();
+            told.output.contains(&number)
+        });
+    }
+    for (_, pid_file) in daemons.iter().take(3) {
+        let ended = host.run(&["sh", "-c", &format!("kill $(cat {pid_file})")]).unwrap();
+        assert!(ended.status.success(), "{}", ended.output);
+        soon("it ends", || text_of(&host, pid_file).is_empty());
+    }
+    soon("their folder goes with them", || !host.outside("/run/keepalived").exists());
+    end(&host, "/run/keepalived.pid");
+}
+
+#[test]
+fn in_the_background_relative_paths_mean_the_folder_of_the_start() {
+    let Some(stage) = Stage::set("in_the_background_relative_paths_mean_the_folder_of_the_start") else {
+        return;
+    };
+    let host = stage.host("r1");
+    let program = stage.program.path().to_str().unwrap();
+    host.write("/run/here/k.conf", &simple(100)).unwrap();
+    let started = format!("cd /run/here && {program} -f k.conf -p k.pid -r v.pid");
+    let started = host.run(&["sh", "-c", &started]).unwrap();
+    assert_eq!(started.status.code(), Some(0), "{}", started.output);
+    soon("the address comes", || host.has(VIRTUAL));
+    let status = || host.run(&[program, "status", "-p", "/run/here/k.pid"]).unwrap().output;
+    assert!(status().contains("/run/here/k.conf"), "{}", status());
+    assert!(!text_of(&host, "/run/here/v.pid").is_empty());
+    host.write("/run/here/k.conf", &simple(100).replace("10.0.9.9", "10.0.9.10")).unwrap();
+    assert!(host.run(&["sh", "-c", "kill -HUP $(cat /run/here/k.pid)"]).unwrap().status.success());
+    soon("the other address comes", || host.has("10.0.9.10".parse().unwrap()) && !host.has(VIRTUAL));
+    end(&host, "/run/here/k.pid");
+    assert_eq!(text_of(&host, "/run/here/v.pid"), "");
+}
+
+#[test]
+fn snmp_is_taken_and_named_as_not_active() {
+    let Some(stage) = Stage::set("snmp_is_taken_and_named_as_not_active") else { return };
+    let host = stage.host("r1");
+    let router = stage.start_with(&host, &simple(100), |command| {
+        command.arg("-x");
+    });
+    soon("it answers", || router.status().is_some());
+    assert_eq!(router.status().unwrap().not_active, ["SNMP"]);
+    assert!(router.log().contains("-x, --snmp"), "{}", router.log());
 }

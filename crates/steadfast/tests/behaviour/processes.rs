@@ -11,7 +11,7 @@ use steadfast_vrrp::State;
 
 use crate::stage::{
     AddressChanges, LIMIT, SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, longest_gap,
-    master_down, send, senders, simple, soon, write_script,
+    master_down, send, senders, simple, soon, with_globals, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -302,4 +302,49 @@ fn a_successor_removes_what_a_reload_took_from_its_predecessor() {
     router.reload(&configuration(&[&kept, &going]));
     router.reaches("V2", State::Master);
     soon("the addresses are back", || router.owns(second) && router.owns(other));
+}
+
+/// Nice value, policy and real-time priority (proc_pid_stat(5)), processors and locked memory of a process.
+fn scheduling(pid: u32) -> (i32, u32, u32, String, bool) {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let field = |number: usize| fields[number - 3];
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line =
+        |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    (
+        field(19).parse().unwrap(),
+        field(41).parse().unwrap(),
+        field(40).parse().unwrap(),
+        line("Cpus_allowed_list:"),
+        line("VmLck:") != "0 kB",
+    )
+}
+
+#[test]
+fn a_reload_changes_how_the_running_worker_is_scheduled() {
+    let Some(stage) = Stage::set("a_reload_changes_how_the_running_worker_is_scheduled") else { return };
+    let host = stage.host("r1");
+    let configured =
+        |globals: &str| with_globals(&format!("vrrp_version 3\n{globals}"), &[&Virtual::default()]);
+    let router = stage.start(&host, &configured(""));
+    router.reaches("V1", State::Master);
+    let worker = router.worker();
+    let plain = scheduling(worker);
+    assert_eq!((plain.1, plain.4), (0, false));
+
+    router.reload(&configured("vrrp_priority 11\nvrrp_cpu_affinity 0\nvrrp_no_swap"));
+    soon("it is nice, bound and locked", || scheduling(worker) == (11, 0, 0, "0".to_owned(), true));
+    router.reload(&configured("vrrp_rt_priority 3\nvrrp_rlimit_rttime 1000000"));
+    /// SCHED_RR of sched(7).
+    const ROUND_ROBIN: u32 = 2;
+    soon("it is real-time and nothing else", || {
+        let (_, policy, priority, processors, locked) = scheduling(worker);
+        (policy, priority, processors, locked) == (ROUND_ROBIN, 3, plain.3.clone(), false)
+    });
+    router.reload(&configured(""));
+    soon("it is as at first", || scheduling(worker) == plain);
+    assert_eq!(router.worker(), worker);
+    assert_eq!(router.state("V1"), Some(State::Master));
+    assert_eq!(router.counter("V1", "became_master"), Some(1));
 }

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use steadfast_kernel::clock;
 use steadfast_kernel::netlink::Link;
-use steadfast_vrrp::{InterfaceId, Moment};
+use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 use steadfast_wire::arp;
 use steadfast_wire::ethernet::MacAddress;
 use steadfast_wire::ndp::Announcement;
+use steadfast_wire::vrrp::Family;
 
-use super::effects::Effects;
-use super::pacing::Due;
+use super::Effects;
+use crate::worker::pacing::Due;
 
 /// The kind of hardware that Ethernet frames suit (ARPHRD_ETHER).
 const HARDWARE_ETHERNET: u16 = 1;
@@ -40,6 +41,19 @@ impl Effects {
     pub(super) fn announce_address(&mut self, interface: InterfaceId, address: IpAddr) {
         self.push_frame(interface, address);
         self.announcer.flush();
+    }
+
+    pub(super) fn announce_source(&mut self, instance: InstanceId) {
+        let instances = &self.work.machine.instances;
+        let Some(config) = instances.iter().find(|config| config.id == instance) else { return };
+        let state = self.interfaces.last(config.interface);
+        let own = match config.family {
+            Family::V4 => state.source_v4.map(IpAddr::V4),
+            Family::V6 => state.source_v6.map(IpAddr::V6),
+        };
+        if let Some(source) = config.source.or(own) {
+            self.announce_address(config.interface, source);
+        }
     }
 
     fn push_frame(&mut self, interface: InterfaceId, address: IpAddr) {
