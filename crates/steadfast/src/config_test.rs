@@ -1,13 +1,12 @@
 //! `-t`: the configuration read as keepalived's test mode reads it, with keepalived's exit statuses.
 
-use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use steadfast_config::{Files, LoadOptions, Mode, load, render};
 use steadfast_daemon::machine::ThisMachine;
 use steadfast_daemon::options::Options;
+use steadfast_kernel::file;
 use steadfast_kernel::namespace::Network;
 
 use crate::exit;
@@ -37,7 +36,7 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
     let text = render::text(&loaded.diagnostics, &loaded.sources, colour);
     let written = match log {
         None => io::stderr().write_all(text.as_bytes()),
-        Some(path) => append(path).and_then(|mut file| file.write_all(text.as_bytes())),
+        Some(path) => file::append(path).and_then(|mut file| file.write_all(text.as_bytes())),
     };
     if let (Err(error), Some(path)) = (written, log) {
         return Err(format!("cannot write to {}: {error}", path.display()));
@@ -49,30 +48,4 @@ fn enter(name: &str) -> Result<(), String> {
     Network::open(&Path::new("/run/netns").join(name))
         .and_then(|network| network.enter())
         .map_err(|error| format!("cannot enter network namespace {name}: {error}"))
-}
-
-/// A link at the end of the path is not followed: the log may lie where others can write.
-fn append(path: &Path) -> io::Result<File> {
-    let no_follow = i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default();
-    OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(no_follow).open(path)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_log_is_appended_to_and_a_link_is_not_followed() {
-        let folder = std::env::temp_dir().join(format!("steadfast-config-test-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let (log, link) = (folder.join("log"), folder.join("link"));
-        append(&log).unwrap().write_all(b"one\n").unwrap();
-        append(&log).unwrap().write_all(b"two\n").unwrap();
-        std::os::unix::fs::symlink(&log, &link).unwrap();
-        let refused = append(&link).is_err();
-        let text = std::fs::read_to_string(&log).unwrap();
-        std::fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(text, "one\ntwo\n");
-        assert!(refused);
-    }
 }
