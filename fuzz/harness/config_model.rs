@@ -1,9 +1,10 @@
 //! Whatever the text: it becomes a model and diagnostics that can be shown, a good model survives printing and
 //! JSON, and the formatted text means the same model.
 
+use std::ops::RangeInclusive;
 use std::path::Path;
 
-use steadfast_config::load::{InterfaceFacts, ScriptState};
+use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
 use steadfast_config::model::Account;
 use steadfast_config::{
     AnyMachine, Code, LoadOptions, Loaded, Machine, Memory, Mode, Model, Plan, json, load, print, render,
@@ -45,6 +46,15 @@ impl Machine for Particular {
             1 => ScriptState::NotExecutable,
             2 => ScriptState::Insecure,
             _ => ScriptState::Good,
+        }
+    }
+
+    fn key_file(&self, path: &str, _: RangeInclusive<u64>) -> KeyFileState {
+        match path.len() % 4 {
+            0 => KeyFileState::Unreadable,
+            1 => KeyFileState::Exposed,
+            2 => KeyFileState::WrongLength(3),
+            _ => KeyFileState::Good,
         }
     }
 }

@@ -343,6 +343,10 @@ codes! {
         "No user or group of that name exists on this machine. The script is dropped.";
     505 NoScriptUser Error General "no account for scripts"
         "enable_script_security demands an account for every script. No script_user is given and there is no user keepalived_script, so the script is dropped.";
+    508 KeyFileUnusable Error General "key file cannot be used"
+        "The file that a key is to come from does not exist, cannot be read, or holds something of another length than a key.";
+    509 KeyFileExposed Warning Security "key file that others can read"
+        "Who can read the file knows the key and can send adverts. Make it readable by its owner only: chmod 600.";
     506 NotInThisBuild Error General "feature that keepalived's build here lacks"
         "Debian's keepalived is built without it and says so.";
 }

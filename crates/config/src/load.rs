@@ -1,6 +1,7 @@
 //! From a file to a model: the whole way in one call.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use crate::code::{Class, Code};
@@ -75,6 +76,19 @@ pub enum ScriptState {
     Insecure,
 }
 
+/// How a file with a secret key looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyFileState {
+    /// It can be read, and by its owner only.
+    Good,
+    /// It does not exist, or is no regular file that can be read.
+    Unreadable,
+    /// Its group or everybody may read or write it.
+    Exposed,
+    /// It holds that many bytes, which is no key.
+    WrongLength(u64),
+}
+
 /// Facts of the machine that the configuration is for. The crate itself asks the system nothing.
 pub trait Machine {
     /// The interface of that name, if there is one.
@@ -91,6 +105,9 @@ pub trait Machine {
 
     /// State of a program's file for the account that would run it; `None` is the daemon's own.
     fn script(&self, program: &str, account: Option<&Account>) -> ScriptState;
+
+    /// State of a file that holds a key of `lengths` bytes and perhaps a line end.
+    fn key_file(&self, path: &str, lengths: RangeInclusive<u64>) -> KeyFileState;
 }
 
 /// A machine that has everything a configuration names: for files of other machines.
@@ -116,6 +133,10 @@ impl Machine for AnyMachine {
 
     fn script(&self, _: &str, _: Option<&Account>) -> ScriptState {
         ScriptState::Good
+    }
+
+    fn key_file(&self, _: &str, _: RangeInclusive<u64>) -> KeyFileState {
+        KeyFileState::Good
     }
 }
 

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, ScriptState};
+use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
 use steadfast_config::model::Account;
 use steadfast_config::{Code, LoadOptions, Loaded, Machine, Memory, Mode, load};
 
@@ -118,6 +119,10 @@ impl Machine for Oracle {
         let present =
             PRESENT.iter().any(|path| *path == program || (!program.contains('/') && path.ends_with(name)));
         if present { ScriptState::Good } else { ScriptState::Missing }
+    }
+
+    fn key_file(&self, _: &str, _: RangeInclusive<u64>) -> KeyFileState {
+        KeyFileState::Unreadable
     }
 }
 

@@ -136,7 +136,8 @@ fn authentication_belongs_to_version_2() {
     };
     let loaded = read(&text(2));
     let authentication = loaded.model.instances[0].authentication.as_ref().unwrap();
-    assert_eq!((authentication.kind, &authentication.password), (AuthType::Password, b"secret\0\0"));
+    assert_eq!(authentication.kind, AuthType::Password);
+    assert_eq!(&authentication.password.octets(), b"secret\0\0");
     let loaded = read(&text(3));
     assert!(loaded.model.instances[0].authentication.is_none());
     assert!(codes(&loaded).contains(&Code::AuthenticationIgnored));

@@ -3,9 +3,10 @@
 
 #![cfg(test)]
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, ScriptState};
+use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
 use steadfast_config::model::Account;
 use steadfast_config::{LoadOptions, Machine, Memory, Mode, load, render};
 
@@ -34,6 +35,15 @@ impl Machine for Known {
             "/srv/open.sh" => ScriptState::Insecure,
             "/srv/missing.sh" => ScriptState::Missing,
             _ => ScriptState::Good,
+        }
+    }
+
+    fn key_file(&self, path: &str, _: RangeInclusive<u64>) -> KeyFileState {
+        match path {
+            "/srv/open.key" => KeyFileState::Exposed,
+            "/srv/short.key" => KeyFileState::WrongLength(7),
+            "/srv/missing.key" => KeyFileState::Unreadable,
+            _ => KeyFileState::Good,
         }
     }
 }

@@ -248,7 +248,7 @@ fn instance_config(
             .authentication
             .as_ref()
             .filter(|a| a.kind == AuthType::Password)
-            .map(|a| a.password),
+            .map(|a| a.password.octets()),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
         skip_check_addresses: instance.skip_check_addresses,
         v3_checksum_as_v2: instance.v3_checksum_as_v2,

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, Machine, ScriptState};
+use steadfast_config::load::{InterfaceFacts, KeyFileState, Machine, ScriptState};
 use steadfast_config::model::Account;
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::user;
@@ -69,7 +70,25 @@ impl Machine for ThisMachine {
         }
         ScriptState::Good
     }
+
+    fn key_file(&self, path: &str, lengths: RangeInclusive<u64>) -> KeyFileState {
+        let longest = u32::try_from(*lengths.end() + LINE_END_MAX).unwrap_or(u32::MAX);
+        let Ok(file) = std::fs::metadata(path) else { return KeyFileState::Unreadable };
+        // One byte more tells that a file is too long.
+        let Ok(key) = steadfast_kernel::file::beginning(Path::new(path), longest.saturating_add(1)) else {
+            return KeyFileState::Unreadable;
+        };
+        if file.permissions().mode() & 0o077 != 0 {
+            return KeyFileState::Exposed;
+        }
+        let line_end = key.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+        let length = u64::try_from(key.len() - line_end).unwrap_or(u64::MAX);
+        if lengths.contains(&length) { KeyFileState::Good } else { KeyFileState::WrongLength(file.len()) }
+    }
 }
+
+/// Bytes of a line end at the end of a key file.
+const LINE_END_MAX: u64 = 2;
 
 /// A program without a slash is searched for in PATH, as keepalived does it.
 pub fn find(program: &str) -> Option<PathBuf> {
@@ -138,4 +157,44 @@ fn part_is_safe(part: &Path) -> bool {
     let mode = found.permissions().mode();
     let sticky_folder = found.is_dir() && mode & 0o1000 != 0;
     sticky_folder || (mode & 0o002 == 0 && (mode & 0o020 == 0 || found.gid() == 0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_files_are_looked_at() {
+        let folder = std::env::temp_dir().join(format!("steadfast-machine-keys-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let state = |name: &str, contents: &str, mode: u32| {
+            let path = folder.join(name);
+            std::fs::write(&path, contents).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+            ThisMachine::default().key_file(path.to_str().unwrap(), 32..=64)
+        };
+        let key = "k".repeat(64);
+        let found = [
+            state("good", &key, 0o600),
+            state("line", &format!("{key}\r\n"), 0o400),
+            state("long", &format!("{key}k"), 0o600),
+            state("short", "k\n", 0o600),
+            state("group", &key, 0o640),
+            ThisMachine::default().key_file(folder.join("none").to_str().unwrap(), 32..=64),
+            ThisMachine::default().key_file(folder.to_str().unwrap(), 32..=64),
+        ];
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(
+            found,
+            [
+                KeyFileState::Good,
+                KeyFileState::Good,
+                KeyFileState::WrongLength(65),
+                KeyFileState::WrongLength(2),
+                KeyFileState::Exposed,
+                KeyFileState::Unreadable,
+                KeyFileState::Unreadable,
+            ]
+        );
+    }
 }

@@ -7,10 +7,11 @@ use steadfast_wire::vrrp::{Family, Priority, Version};
 use super::global_readers::{extra_announce, words_of_extra_announce};
 use super::{Argument, Value, tracking_readers};
 use crate::code::Code;
+use crate::load::KeyFileState;
 use crate::lower::drafts::AuthenticationDraft;
 use crate::lower::{Line, Seen, apply_options};
 use crate::model::{
-    AuthHmac, AuthType, HmacKey, HmacMode, Ipvlan, IpvlanMode, UnicastPeer, Vmac, VrrpInstance,
+    AuthHmac, AuthType, HmacKey, HmacMode, Ipvlan, IpvlanMode, Password, UnicastPeer, Vmac, VrrpInstance,
 };
 use crate::value::{quote, quote_script};
 
@@ -502,21 +503,17 @@ pub(super) fn read_auth_pass(draft: &mut AuthenticationDraft, line: Statement<'_
     if bytes.len() > 8 {
         line.report(Code::PasswordTruncated, 0, "auth_pass is cut to its first 8 octets");
     }
-    let mut password = [0; 8];
-    for (place, byte) in password.iter_mut().zip(bytes) {
-        *place = *byte;
-    }
-    draft.password = Some(password);
+    draft.password = Some(Password::new(bytes));
     draft.password_span = line.node.span();
 }
 
 pub(super) fn show_auth_pass(draft: &AuthenticationDraft) -> Vec<String> {
-    let text = |password: [u8; 8]| {
-        let length = password.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
-        quote(&String::from_utf8_lossy(password.get(..length).unwrap_or_default()))
-    };
-    draft.password.map(text).into_iter().collect()
+    draft.password.map(|password| quote(&password.to_text())).into_iter().collect()
 }
+
+/// Octets of a key of `auth_hmac`.
+const SHORTEST_KEY: u8 = 32;
+const LONGEST_KEY: u8 = 64;
 
 pub(super) fn read_hmac_key(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
     let id = line.unsigned(0, 1, 255).and_then(|id| u8::try_from(id).ok());
@@ -527,18 +524,45 @@ pub(super) fn read_hmac_key(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>
     }
     let length = match value.split_once(':') {
         Some(("hex", digits)) => digits.len() / 2,
-        Some(("file", _)) => 32,
+        Some(("file", path)) => {
+            check_key_file(id, path, line);
+            hmac.keys.push(HmacKey { id, value: value.into() });
+            return;
+        }
         _ => value.len(),
     };
-    if !(32..=64).contains(&length) {
+    if !(usize::from(SHORTEST_KEY)..=usize::from(LONGEST_KEY)).contains(&length) {
         let message = format!("key {id} has {length} octets");
         let span = line.span(1);
         return line.push(
             crate::diagnostic::Diagnostic::new(Code::SettingIgnored, span, message)
-                .expected("32 to 64 octets"),
+                .expected(format!("{SHORTEST_KEY} to {LONGEST_KEY} octets")),
         );
     }
     hmac.keys.push(HmacKey { id, value: value.into() });
+}
+
+fn check_key_file(id: u8, path: &str, line: Statement<'_, '_, '_, '_>) {
+    use crate::diagnostic::Diagnostic;
+    let lengths = u64::from(SHORTEST_KEY)..=u64::from(LONGEST_KEY);
+    let span = line.span(1);
+    let diagnostic = match line.context.machine.key_file(path, lengths) {
+        KeyFileState::Good => return,
+        KeyFileState::Unreadable => {
+            let message = format!("key {id}: '{path}' does not exist or cannot be read");
+            Diagnostic::new(Code::KeyFileUnusable, span, message)
+        }
+        KeyFileState::WrongLength(length) => {
+            let message = format!("key {id}: '{path}' has {length} octets");
+            Diagnostic::new(Code::KeyFileUnusable, span, message)
+                .expected(format!("a file with {SHORTEST_KEY} to {LONGEST_KEY} octets"))
+        }
+        KeyFileState::Exposed => {
+            let message = format!("key {id}: others than its owner can read or change '{path}'");
+            Diagnostic::new(Code::KeyFileExposed, span, message).hint(format!("chmod 600 {path}"))
+        }
+    };
+    line.push(diagnostic);
 }
 
 pub(super) fn show_hmac_keys(hmac: &AuthHmac) -> Vec<String> {

@@ -8,9 +8,9 @@ use super::Seen;
 use super::servers::BelowServer;
 use crate::keyword::{Keywords, Repeat};
 use crate::model::{
-    AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Route, Rule, Ssl, TrackFile,
-    TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript,
-    VrrpSyncGroup, Weight,
+    AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Password, Route, Rule, Ssl,
+    TrackFile, TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance,
+    VrrpScript, VrrpSyncGroup, Weight,
 };
 use crate::span::Span;
 use crate::tree::Node;
@@ -90,7 +90,7 @@ impl Scratch {
 #[derive(Debug, Default)]
 pub(crate) struct AuthenticationDraft {
     pub(crate) kind: Option<AuthType>,
-    pub(crate) password: Option<[u8; 8]>,
+    pub(crate) password: Option<Password>,
     pub(crate) password_span: Span,
     pub(crate) span: Span,
 }

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 
-use super::{Announce, ExtraAnnounce, Route, Rule, Script, Site, Tracks, VirtualAddress};
+use super::{Announce, ExtraAnnounce, Password, Route, Rule, Script, Site, Tracks, VirtualAddress};
 use crate::value::{Interval, Name, Text};
 
 /// `vrrp_instance`.
@@ -256,8 +256,8 @@ pub enum AuthType {
 pub struct Authentication {
     /// Its kind.
     pub kind: AuthType,
-    /// Password, zero padded.
-    pub password: [u8; 8],
+    /// Its password.
+    pub password: Password,
 }
 
 /// Signing and acceptance of the authenticated trailer.

@@ -9,6 +9,7 @@ mod bfd;
 mod checker;
 mod global;
 mod instance;
+mod password;
 mod route;
 mod schema;
 mod script;
@@ -33,6 +34,7 @@ pub use instance::{
     AuthHmac, AuthType, Authentication, HmacKey, HmacMode, Ipvlan, IpvlanMode, Notify, UnicastPeer, Vmac,
     VrrpInstance,
 };
+pub use password::Password;
 pub use route::{Encapsulation, NextHop, Route, Rule};
 pub use schema::schema;
 pub use script::{Account, Script, VrrpScript};

@@ -1,6 +1,6 @@
 //! What of a model is nobody else's business.
 
-use super::Model;
+use super::{Model, Password};
 
 /// Stands for a secret; as long as the longest password.
 const HIDDEN: &str = "********";
@@ -11,7 +11,7 @@ impl Model {
     pub fn without_secrets(mut self) -> Self {
         for instance in &mut self.instances {
             if let Some(authentication) = &mut instance.authentication {
-                authentication.password = [b'*'; 8];
+                authentication.password = Password::new(HIDDEN.as_bytes());
             }
             for key in instance.auth_hmac.iter_mut().flat_map(|hmac| &mut hmac.keys) {
                 if !key.value.starts_with("file:") {
@@ -46,7 +46,7 @@ mod tests {
         let before = shown(&model);
         assert!(before.contains("sesame") && before.contains(key), "{before}");
         let after = shown(&model.without_secrets());
-        for secret in ["sesame", key, "[115,101,115,97,109,101"] {
+        for secret in ["sesame", key] {
             assert!(!after.contains(secret), "{secret}: {after}");
         }
         assert!(after.contains("auth_pass ********"), "{after}");
