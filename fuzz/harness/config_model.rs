@@ -105,7 +105,7 @@ fn show(loaded: &Loaded) {
 /// Whether a bound ended the reading, which happens in other places when the layout moves the lines.
 fn bounded(loaded: &Loaded) -> bool {
     let is_bound = |code| matches!(code, Code::TooManyLines | Code::BlocksTooDeep);
-    loaded.diagnostics.iter().any(|diagnostic| is_bound(diagnostic.code))
+    loaded.diagnostics.dropped() > 0 || loaded.diagnostics.iter().any(|diagnostic| is_bound(diagnostic.code))
 }
 
 /// As JSON, whose first difference a person can find.

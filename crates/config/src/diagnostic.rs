@@ -153,7 +153,7 @@ impl Diagnostic {
 /// Collects the problems of a configuration.
 ///
 /// Counts and classes are exact whatever happens; texts beyond [`MAX_DIAGNOSTICS`] are not kept, except that
-/// an error takes the place of a kept warning.
+/// an error takes the place of a kept warning, and the one that tells why reading ended that of an error.
 #[derive(Clone, Debug, Default)]
 pub struct Diagnostics {
     kept: Vec<Diagnostic>,
@@ -195,6 +195,10 @@ impl Diagnostics {
             && let Some(place) = self.kept.iter_mut().rev().find(|kept| kept.severity < Severity::Error)
         {
             *place = diagnostic;
+        } else if diagnostic.code == Code::TooManyLines
+            && let Some(last) = self.kept.last_mut()
+        {
+            *last = diagnostic;
         }
     }
 
@@ -255,6 +259,17 @@ impl<'d> IntoIterator for &'d Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn why_reading_ended_is_told_whatever_else_is() {
+        let mut sink = Diagnostics::new();
+        for _ in 0..MAX_DIAGNOSTICS + 5 {
+            sink.push(Diagnostic::nowhere(Code::UnknownKeyword, "x"));
+        }
+        sink.push(Diagnostic::nowhere(Code::TooManyLines, "the end"));
+        assert_eq!(sink.iter().filter(|kept| kept.code == Code::TooManyLines).count(), 1);
+        assert_eq!((sink.iter().count(), sink.dropped()), (MAX_DIAGNOSTICS, 6));
+    }
 
     #[test]
     fn errors_are_counted_and_kept_in_a_flood_of_warnings() {

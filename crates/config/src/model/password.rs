@@ -10,7 +10,7 @@ const OCTETS: usize = 8;
 
 /// A password as the packet carries it: eight octets, padded with zeros.
 ///
-/// Serialized as text. Where a character was cut in two it is an array of the octets.
+/// In formats for people it is text; where a character was cut in two, and in binary formats, its octets.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Password([u8; OCTETS]);
 
@@ -55,8 +55,8 @@ impl std::fmt::Debug for Password {
 impl Serialize for Password {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match std::str::from_utf8(self.written()) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => self.0.serialize(serializer),
+            Ok(text) if serializer.is_human_readable() => serializer.serialize_str(text),
+            _ => self.0.serialize(serializer),
         }
     }
 }
@@ -70,6 +70,9 @@ enum Read {
 
 impl<'de> Deserialize<'de> for Password {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        if !deserializer.is_human_readable() {
+            return <[u8; OCTETS]>::deserialize(deserializer).map(Self);
+        }
         Ok(match Read::deserialize(deserializer)? {
             Read::Text(text) => Self::new(text.as_bytes()),
             Read::Octets(octets) => Self(octets),
