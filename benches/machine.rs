@@ -9,14 +9,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use steadfast_vrrp::config::{AnnounceConfig, Transport};
 use steadfast_vrrp::{
     Action, Config, Datagram, Input, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Machine,
     Moment, Sink, State, Transmit,
 };
 use steadfast_wire::vrrp::{
-    AdvertInterval, Advertisement, Authentication, Centiseconds, Family, Form, HOP_LIMIT, Priority, Version,
-    Vrid, pseudo_header,
+    AdvertInterval, Advertisement, Authentication, Centiseconds, Form, HOP_LIMIT, Priority, Vrid,
+    pseudo_header,
 };
 
 const SIZES: [u32; 2] = [250, 4_000];
@@ -168,42 +167,11 @@ fn config(size: u32) -> Config {
 /// 255 virtual routers on each interface.
 fn instance(id: u32) -> InstanceConfig {
     let (interface, place) = (id / 255, u8::try_from(id % 255).unwrap_or_default());
+    let interval = AdvertInterval::Centiseconds(Centiseconds::new(100).unwrap_or(Centiseconds::MIN));
+    let vrid = Vrid::new(place + 1).unwrap_or(Vrid::MIN);
     InstanceConfig {
-        id: InstanceId(id),
-        name: format!("vi{id}").into(),
-        vrid: Vrid::new(place + 1).unwrap_or(Vrid::MIN),
-        family: Family::V4,
-        version: Version::V3,
-        interface: InterfaceId(interface),
-        transport: Transport::Multicast { group: GROUP },
-        source: None,
-        track_source: false,
-        initial_master: false,
-        priority: Priority::DEFAULT,
-        interval: AdvertInterval::Centiseconds(Centiseconds::new(100).unwrap_or(Centiseconds::MIN)),
-        down_timer_adverts: 3,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        password: None,
         addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 1, u8::try_from(interface).unwrap_or(u8::MAX), place))],
-        skip_check_addresses: false,
-        v3_checksum_as_v2: false,
-        lower_priority_no_advert: false,
-        higher_priority_send_advert: false,
-        owner_ignore_adverts: false,
-        announce: AnnounceConfig {
-            master_delay: Duration::ZERO,
-            master_repeat: 5,
-            refresh: Duration::ZERO,
-            refresh_repeat: 1,
-            lower_priority_delay: Duration::ZERO,
-            lower_priority_repeat: 0,
-        },
-        dont_track_interface: false,
-        track_interfaces: Vec::new(),
-        track_scripts: Vec::new(),
-        group: None,
-        broken: None,
+        ..InstanceConfig::plain(InstanceId(id), vrid, InterfaceId(interface), GROUP, interval)
     }
 }
 

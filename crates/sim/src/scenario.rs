@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_vrrp::config::{AnnounceConfig, InterfaceConfig, Transport};
+use steadfast_vrrp::config::{AnnounceConfig, InterfaceConfig};
 use steadfast_vrrp::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
 };
@@ -283,29 +283,12 @@ pub fn instance(
             Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 9, number.into()).into(),
         ),
     };
+    let vrid = Vrid::new(number.saturating_add(51)).unwrap_or(Vrid::MIN);
     InstanceConfig {
-        id,
         name: format!("VI_{}", id.0.saturating_add(1)).into(),
-        vrid: Vrid::new(number.saturating_add(51)).unwrap_or(Vrid::MIN),
-        family,
-        version: interval.version(),
-        interface: segment,
-        transport: Transport::Multicast { group },
-        source: None,
-        track_source: false,
         initial_master: priority == Priority::OWNER.get(),
         priority: Priority::new(priority),
-        interval,
-        down_timer_adverts: 3,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        password: None,
         addresses: vec![address],
-        skip_check_addresses: false,
-        v3_checksum_as_v2: false,
-        lower_priority_no_advert: false,
-        higher_priority_send_advert: false,
-        owner_ignore_adverts: false,
         announce: AnnounceConfig {
             master_delay: Duration::from_secs(5),
             master_repeat: 5,
@@ -314,11 +297,7 @@ pub fn instance(
             lower_priority_delay: Duration::from_secs(5),
             lower_priority_repeat: 5,
         },
-        dont_track_interface: false,
-        track_interfaces: Vec::new(),
-        track_scripts: Vec::new(),
-        group: None,
-        broken: None,
+        ..InstanceConfig::plain(id, vrid, segment, group, interval)
     }
 }
 

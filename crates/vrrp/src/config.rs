@@ -119,6 +119,57 @@ pub struct InstanceConfig {
     pub broken: Option<Arc<str>>,
 }
 
+impl InstanceConfig {
+    /// A virtual router that does what the protocol says and nothing besides: multicast, priority 100 (RFC 9568 section
+    /// 5.2.4), preemption, no addresses, nothing tracked, and five announcements on becoming master. What differs is
+    /// written over it.
+    pub fn plain(
+        id: InstanceId,
+        vrid: Vrid,
+        interface: InterfaceId,
+        group: IpAddr,
+        interval: AdvertInterval,
+    ) -> Self {
+        Self {
+            id,
+            name: Arc::from(format!("vi{}", id.0)),
+            vrid,
+            family: Family::of(group),
+            version: interval.version(),
+            interface,
+            transport: Transport::Multicast { group },
+            source: None,
+            track_source: false,
+            initial_master: false,
+            priority: Priority::DEFAULT,
+            interval,
+            down_timer_adverts: 3,
+            nopreempt: false,
+            preempt_delay: Duration::ZERO,
+            password: None,
+            addresses: Vec::new(),
+            skip_check_addresses: false,
+            v3_checksum_as_v2: false,
+            lower_priority_no_advert: false,
+            higher_priority_send_advert: false,
+            owner_ignore_adverts: false,
+            announce: AnnounceConfig {
+                master_delay: Duration::ZERO,
+                master_repeat: 5,
+                refresh: Duration::ZERO,
+                refresh_repeat: 1,
+                lower_priority_delay: Duration::ZERO,
+                lower_priority_repeat: 0,
+            },
+            dont_track_interface: false,
+            track_interfaces: Vec::new(),
+            track_scripts: Vec::new(),
+            group: None,
+            broken: None,
+        }
+    }
+}
+
 /// Where adverts go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {

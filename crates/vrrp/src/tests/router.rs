@@ -11,8 +11,7 @@ use steadfast_wire::vrrp::{
 };
 
 use crate::config::{
-    AnnounceConfig, InterfaceConfig, ScriptConfig, TrackInterface, TrackScript, Transport, UnicastPeer,
-    Weight,
+    InterfaceConfig, ScriptConfig, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
 use crate::{
     Action, Cause, Config, Datagram, Destination, Event, GroupConfig, GroupId, Input, InstanceConfig,
@@ -42,47 +41,11 @@ pub(super) fn centiseconds(value: u16) -> AdvertInterval {
 
 /// IPv4 version 3, 1 s, priority 100, one address, no announcements beyond the first block.
 pub(super) fn instance(id: u32) -> InstanceConfig {
+    let octet = |number: u32| u8::try_from(number).unwrap();
+    let vrid = Vrid::new(octet(id % 255) + 1).unwrap();
     InstanceConfig {
-        id: InstanceId(id),
-        name: Arc::from(format!("vi{id}")),
-        vrid: Vrid::new(u8::try_from(id % 255).unwrap() + 1).unwrap(),
-        family: Family::V4,
-        version: Version::V3,
-        interface: InterfaceId(id / 255 * 10),
-        transport: Transport::Multicast { group: GROUP_V4 },
-        source: None,
-        track_source: false,
-        initial_master: false,
-        priority: Priority::new(100),
-        interval: centiseconds(100),
-        down_timer_adverts: 3,
-        nopreempt: false,
-        preempt_delay: Duration::ZERO,
-        password: None,
-        addresses: vec![IpAddr::V4(Ipv4Addr::new(
-            10,
-            1,
-            u8::try_from(id / 255).unwrap(),
-            u8::try_from(id % 255).unwrap(),
-        ))],
-        skip_check_addresses: false,
-        v3_checksum_as_v2: false,
-        lower_priority_no_advert: false,
-        higher_priority_send_advert: false,
-        owner_ignore_adverts: false,
-        announce: AnnounceConfig {
-            master_delay: Duration::ZERO,
-            master_repeat: 5,
-            refresh: Duration::ZERO,
-            refresh_repeat: 1,
-            lower_priority_delay: Duration::ZERO,
-            lower_priority_repeat: 0,
-        },
-        dont_track_interface: false,
-        track_interfaces: Vec::new(),
-        track_scripts: Vec::new(),
-        group: None,
-        broken: None,
+        addresses: vec![IpAddr::V4(Ipv4Addr::new(10, 1, octet(id / 255), octet(id % 255)))],
+        ..InstanceConfig::plain(InstanceId(id), vrid, InterfaceId(id / 255 * 10), GROUP_V4, centiseconds(100))
     }
 }
 
