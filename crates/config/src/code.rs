@@ -285,7 +285,7 @@ codes! {
         "An instance can be in one sync group only; the first one counts.";
     316 GroupTooSmall Error General "sync group with fewer than two members"
         "A group of one changes nothing; a group of none is dropped.";
-    317 PasswordTruncated Error General "auth_pass is longer than 8 characters"
+    317 PasswordTruncated Warning General "auth_pass is longer than 8 characters"
         "Eight octets of password fit the packet (RFC 2338 section 5.3.10); the rest is cut off. Peers cut off the same way, so they still agree.";
     318 TooManyAddresses Error General "more addresses than the packet holds"
         "An advert holds at most 255 addresses and must fit the interface; the others are moved to the excluded ones.";

@@ -9,7 +9,8 @@ use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, senders, soon, text_of, write_script,
+    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, senders, soon, text_of, with_globals,
+    write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -323,4 +324,20 @@ fn a_plan_tells_what_the_reload_then_does() {
     assert_eq!(status, Some(1), "{text}");
     assert!(text.contains("net_namespace + blue  (refused)"), "{text}");
     assert_eq!(router.status().unwrap().refused_reload, None);
+}
+
+/// keepalived's users have such passwords, of which it takes the beginning.
+#[test]
+fn a_password_that_is_cut_does_not_keep_reloads_out() {
+    let Some(stage) = Stage::set("a_password_that_is_cut_does_not_keep_reloads_out") else { return };
+    let with = |priority| {
+        let virtual_router = Virtual { interval: "1", ..Virtual::with_priority(priority) };
+        let more = "authentication {\nauth_type PASS\nauth_pass longer_than_eight\n}";
+        with_globals("vrrp_version 2", &[&virtual_router.more(more)])
+    };
+    let router = stage.router("r1", &with(100));
+    router.reaches("V1", State::Master);
+    router.reload(&with(101));
+    let status = router.status().unwrap();
+    assert_eq!((status.refused_reload, status.configuration_errors), (None, 0));
 }
