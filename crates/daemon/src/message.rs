@@ -189,6 +189,8 @@ pub struct WorkerStatus {
     pub messages_lost: u64,
     /// Adverts the kernel refused to send.
     pub send_failures: u64,
+    /// Addresses that the kernel refuses at this moment; the log has its reasons.
+    pub addresses_refused: u64,
     /// Addresses put back after somebody else removed them.
     pub addresses_restored: u64,
 }

@@ -69,6 +69,8 @@ pub struct Status {
     pub since: String,
     /// The configuration file.
     pub configuration: String,
+    /// Errors in what is in force: a start leaves out what has no meaning, a reload would be refused.
+    pub configuration_errors: u64,
     /// How often a configuration was put in force; 1 after the start.
     pub generation: u32,
     /// The last reload that was refused, if none succeeded since.

@@ -53,6 +53,7 @@ fn status() -> Status {
         pid: 12,
         since: "2026-01-02T03:04:05Z".to_owned(),
         configuration: "/etc/keepalived/keepalived.conf".to_owned(),
+        configuration_errors: 0,
         generation: 1,
         refused_reload: None,
         worker: None,

@@ -28,6 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_config::Severity as Gravity;
 use steadfast_config::keyword::Feature;
 use steadfast_config::load::Loaded;
 use steadfast_config::model::{Global, Model};
@@ -130,6 +131,8 @@ struct Effective {
     order: Vec<Arc<str>>,
     /// What it asks for that does nothing in this version.
     not_active: Vec<String>,
+    /// Errors that it has all the same.
+    errors: u64,
 }
 
 impl Effective {
@@ -138,6 +141,7 @@ impl Effective {
         let mut asked: BTreeSet<Feature> = loaded.features.iter().copied().collect();
         asked.extend(options.snmp.then_some(Feature::Snmp));
         let not_active = asked.into_iter().map(|feature| feature.title().to_owned()).collect();
+        let errors = loaded.diagnostics.count(Gravity::Error);
         let model = loaded.model;
         let effective = Self {
             global: model.global.clone(),
@@ -146,6 +150,7 @@ impl Effective {
             packed: postcard::to_stdvec(&model).unwrap_or_default(),
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
             not_active,
+            errors,
         };
         (effective, model)
     }

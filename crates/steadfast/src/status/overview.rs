@@ -25,6 +25,19 @@ pub(super) fn header(text: &mut String, status: &Status, view: View) {
         number => format!(", reloaded {}", times(u64::from(number - 1))),
     };
     facts.push("configuration", Cell::plain(format!("{}{generation}", status.configuration)));
+    if status.configuration_errors > 0 {
+        let errors = match status.configuration_errors {
+            1 => "an error".to_owned(),
+            number => format!("{number} errors"),
+        };
+        facts.push(
+            "",
+            Cell::painted(
+                Paint::Warn,
+                format!("runs with {errors}, which `steadfast -t` tells; reloads are refused until they are mended"),
+            ),
+        );
+    }
     worker(&mut facts, status.worker.as_ref());
     if let Some(reason) = &status.refused_reload {
         facts.push("reload refused", Cell::painted(Paint::Bad, reason));
@@ -78,6 +91,7 @@ fn worker(facts: &mut Facts, worker: Option<&Worker>) {
     let minded = figures.lateness_max_microseconds >= LATENESS_TO_MIND_MICROSECONDS;
     facts.push("timers", if minded { Cell::painted(Paint::Warn, timers) } else { Cell::plain(timers) });
     let troubles = [
+        (figures.addresses_refused, "addresses that the kernel refuses: `steadfast events` has its reasons"),
         (figures.send_failures, "adverts the kernel refused to send"),
         (figures.addresses_restored, "addresses put back that somebody else removed"),
         (figures.datagrams_lost, "adverts the kernel dropped because they were not read in time"),

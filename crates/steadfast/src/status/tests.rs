@@ -119,6 +119,7 @@ fn status() -> Status {
         pid: 812,
         since: "2026-01-01T00:00:00Z".to_owned(),
         configuration: "/etc/keepalived/keepalived.conf".to_owned(),
+        configuration_errors: 2,
         generation: 3,
         refused_reload: Some("keepalived.conf:12: unknown keyword 'prioritty'".to_owned()),
         worker: Some(Worker {
@@ -148,6 +149,7 @@ fn status() -> Status {
 
 fn quiet() -> Status {
     Status {
+        configuration_errors: 0,
         generation: 1,
         refused_reload: None,
         worker: Some(Worker {

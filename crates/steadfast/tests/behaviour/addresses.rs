@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use steadfast_daemon::record::Happening;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::{Host, Segment};
 use steadfast_vrrp::State;
@@ -189,4 +190,21 @@ fn the_first_addresses_of_many_are_announced_before_the_last_are_written() {
     let last = announced(address(INSTANCES, EACH)).unwrap() - mastered;
     // Written in one go, the announcements would all come at the end.
     assert!(first < last / 2, "the first announcement comes after {first:?} of {last:?}");
+}
+
+#[test]
+fn an_address_that_the_kernel_refuses_is_told_and_counted_until_it_is_gone() {
+    let test = "an_address_that_the_kernel_refuses_is_told_and_counted_until_it_is_gone";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    // Addresses of one network have one scope.
+    host.assign("eth0", "10.7.0.1".parse().unwrap(), 24).unwrap();
+    let with = |address| configuration(&[&Virtual { addresses: vec![address], ..Virtual::default() }]);
+    let router = stage.start(&host, &with("10.7.0.9/24 scope link"));
+    let refused = || router.status().and_then(|status| status.worker?.figures).map(|f| f.addresses_refused);
+    soon("it is counted", || refused() == Some(1));
+    let told = |happening: &Happening| matches!(happening, Happening::Kernel { detail, .. } if detail.contains("cannot add 10.7.0.9"));
+    assert!(router.happened(told), "{:#?}", router.events());
+    router.reload(&with("10.7.0.9/24"));
+    soon("it is there", || router.owns("10.7.0.9".parse().unwrap()) && refused() == Some(0));
 }

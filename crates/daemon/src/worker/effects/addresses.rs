@@ -84,6 +84,8 @@ impl Effects {
             }
             Err(error) => self.notice(Notice::Netlink { reason: error.to_string() }),
         }
+        // What was refused once and succeeded since is told when it is refused again.
+        self.refused.retain(|key| self.reconciler.is_wanted(*key) && !self.reconciler.is_served(*key));
         let back: Vec<AddressKey> =
             self.taken_away.iter().filter(|key| self.reconciler.is_served(**key)).copied().collect();
         for key in back {

@@ -99,6 +99,7 @@ impl Effects {
                 self.status_request = None;
                 let worker = WorkerStatus {
                     addresses_restored: self.restored,
+                    addresses_refused: u64::try_from(self.refused.len()).unwrap_or(u64::MAX),
                     messages_lost: self.channel.dropped(),
                     ..figures
                 };
