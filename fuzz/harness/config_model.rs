@@ -4,7 +4,9 @@
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
+use steadfast_config::load::{
+    InterfaceFacts, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
+};
 use steadfast_config::model::Account;
 use steadfast_config::{
     AnyMachine, Code, LoadOptions, Loaded, Machine, Memory, Mode, Model, Plan, json, load, print, render,
@@ -56,6 +58,14 @@ impl Machine for Particular {
             2 => KeyFileState::WrongLength(3),
             _ => KeyFileState::Good,
         }
+    }
+
+    fn named_number(&self, _: NameTable, name: &str, _: &NameFolders) -> NamedNumber {
+        if name.contains('x') { NamedNumber::Unknown } else { NamedNumber::Is(300) }
+    }
+
+    fn names(&self, _: NameTable, _: &NameFolders) -> Vec<String> {
+        vec!["blue".to_owned()]
     }
 }
 

@@ -12,6 +12,7 @@ use crate::lower::{Context, Drafts};
 use crate::model::{Account, Model};
 use crate::source::Source;
 use crate::span::SourceMap;
+use crate::value::Text;
 
 /// What the configuration is read for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -76,6 +77,57 @@ pub enum ScriptState {
     Insecure,
 }
 
+/// What iproute2 gives numbers names by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NameTable {
+    /// Routing tables.
+    RoutingTables,
+    /// Who made a route or rule.
+    Protocols,
+    /// Scopes of addresses and routes.
+    Scopes,
+    /// Values of the DS field.
+    DsFields,
+    /// Realms of routes.
+    Realms,
+    /// Groups of interfaces.
+    InterfaceGroups,
+}
+
+impl NameTable {
+    /// The file that holds it.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::RoutingTables => "rt_tables",
+            Self::Protocols => "rt_protos",
+            Self::Scopes => "rt_scopes",
+            Self::DsFields => "rt_dsfield",
+            Self::Realms => "rt_realms",
+            Self::InterfaceGroups => "group",
+        }
+    }
+}
+
+/// Where the tables of names are, if not where the system has them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NameFolders {
+    /// `iproute_usr_dir`.
+    pub vendor: Option<Text>,
+    /// `iproute_etc_dir`, whose names win.
+    pub administrator: Option<Text>,
+}
+
+/// What a machine knows of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NamedNumber {
+    /// It stands for that number.
+    Is(u32),
+    /// No table has it.
+    Unknown,
+    /// It may stand for anything: the machine is not known.
+    Any,
+}
+
 /// How a file with a secret key looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyFileState {
@@ -108,6 +160,12 @@ pub trait Machine {
 
     /// State of a file that holds a key of `lengths` bytes and perhaps a line end.
     fn key_file(&self, path: &str, lengths: RangeInclusive<u64>) -> KeyFileState;
+
+    /// The number that a name of iproute2 stands for.
+    fn named_number(&self, table: NameTable, name: &str, folders: &NameFolders) -> NamedNumber;
+
+    /// Names of a table, to suggest one.
+    fn names(&self, table: NameTable, folders: &NameFolders) -> Vec<String>;
 }
 
 /// A machine that has everything a configuration names: for files of other machines.
@@ -137,6 +195,14 @@ impl Machine for AnyMachine {
 
     fn key_file(&self, _: &str, _: RangeInclusive<u64>) -> KeyFileState {
         KeyFileState::Good
+    }
+
+    fn named_number(&self, _: NameTable, _: &str, _: &NameFolders) -> NamedNumber {
+        NamedNumber::Any
+    }
+
+    fn names(&self, _: NameTable, _: &NameFolders) -> Vec<String> {
+        Vec::new()
     }
 }
 

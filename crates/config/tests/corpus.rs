@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
+use steadfast_config::load::{
+    InterfaceFacts, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
+};
 use steadfast_config::model::Account;
 use steadfast_config::{Code, LoadOptions, Loaded, Machine, Memory, Mode, load};
 
@@ -123,6 +125,14 @@ impl Machine for Oracle {
 
     fn key_file(&self, _: &str, _: RangeInclusive<u64>) -> KeyFileState {
         KeyFileState::Unreadable
+    }
+
+    fn named_number(&self, _: NameTable, _: &str, _: &NameFolders) -> NamedNumber {
+        NamedNumber::Unknown
+    }
+
+    fn names(&self, _: NameTable, _: &NameFolders) -> Vec<String> {
+        Vec::new()
     }
 }
 

@@ -6,7 +6,9 @@
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, KeyFileState, ScriptState};
+use steadfast_config::load::{
+    InterfaceFacts, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
+};
 use steadfast_config::model::Account;
 use steadfast_config::{LoadOptions, Machine, Memory, Mode, load, render};
 
@@ -44,6 +46,21 @@ impl Machine for Known {
             "/srv/short.key" => KeyFileState::WrongLength(7),
             "/srv/missing.key" => KeyFileState::Unreadable,
             _ => KeyFileState::Good,
+        }
+    }
+
+    fn named_number(&self, table: NameTable, name: &str, folders: &NameFolders) -> NamedNumber {
+        match (table, name, folders.administrator.as_deref()) {
+            (NameTable::RoutingTables, "blue", None) => NamedNumber::Is(100),
+            (NameTable::RoutingTables, "green", Some("/srv/names")) => NamedNumber::Is(101),
+            _ => NamedNumber::Unknown,
+        }
+    }
+
+    fn names(&self, table: NameTable, folders: &NameFolders) -> Vec<String> {
+        match (table, folders.administrator.is_some()) {
+            (NameTable::RoutingTables, false) => vec!["blue".to_owned()],
+            _ => Vec::new(),
         }
     }
 }

@@ -1,12 +1,17 @@
 //! What the checks of a configuration want to know of this machine.
 
+mod names;
+
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
-use steadfast_config::load::{InterfaceFacts, KeyFileState, Machine, ScriptState};
+use steadfast_config::load::{
+    InterfaceFacts, KeyFileState, Machine, NameFolders, NameTable, NamedNumber, ScriptState,
+};
 use steadfast_config::model::Account;
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::user;
@@ -15,6 +20,8 @@ use steadfast_kernel::user;
 #[derive(Debug, Default)]
 pub struct ThisMachine {
     interfaces: BTreeMap<String, InterfaceFacts>,
+    /// Names of iproute2, as they were when the first of a table was asked for.
+    names: RefCell<BTreeMap<(NameTable, NameFolders), BTreeMap<String, u32>>>,
 }
 
 impl ThisMachine {
@@ -29,7 +36,17 @@ impl ThisMachine {
             let facts = InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback };
             (link.name.to_string(), facts)
         });
-        Ok(Self { interfaces: facts.collect() })
+        Ok(Self { interfaces: facts.collect(), names: RefCell::default() })
+    }
+
+    fn with_names<T>(
+        &self,
+        table: NameTable,
+        folders: &NameFolders,
+        read: impl FnOnce(&BTreeMap<String, u32>) -> T,
+    ) -> T {
+        let mut tables = self.names.borrow_mut();
+        read(tables.entry((table, folders.clone())).or_insert_with(|| names::read(table, folders)))
     }
 }
 
@@ -84,6 +101,15 @@ impl Machine for ThisMachine {
         let line_end = key.iter().rev().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
         let length = u64::try_from(key.len() - line_end).unwrap_or(u64::MAX);
         if lengths.contains(&length) { KeyFileState::Good } else { KeyFileState::WrongLength(file.len()) }
+    }
+
+    fn named_number(&self, table: NameTable, name: &str, folders: &NameFolders) -> NamedNumber {
+        let number = self.with_names(table, folders, |names| names.get(name).copied());
+        number.map_or(NamedNumber::Unknown, NamedNumber::Is)
+    }
+
+    fn names(&self, table: NameTable, folders: &NameFolders) -> Vec<String> {
+        self.with_names(table, folders, |names| names.keys().cloned().collect())
     }
 }
 

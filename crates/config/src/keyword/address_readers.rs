@@ -122,18 +122,8 @@ const SCOPES: [(&str, Scope); 5] = [
     ("nowhere", Scope::NOWHERE),
 ];
 
-/// A scope by name (rt_scopes of iproute2) or number.
-pub(super) fn scope(word: &str) -> Option<Scope> {
-    let named = SCOPES.iter().find(|(name, _)| *name == word).map(|(_, scope)| *scope);
-    named.or_else(|| word.parse().ok().map(Scope))
-}
-
 pub(super) fn read_scope(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
-    let Some(word) = line.option_value() else { return };
-    match scope(word) {
-        Some(scope) => entry.scope = scope,
-        None => line.report_option(Code::InvalidChoice, format!("'{word}' is no scope")),
-    }
+    entry.scope = super::named_numbers::option_scope(line).map_or(entry.scope, Scope);
 }
 
 pub(super) fn show_scope(entry: &VirtualAddress) -> Vec<String> {

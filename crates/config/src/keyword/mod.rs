@@ -12,6 +12,7 @@ mod field;
 mod global_readers;
 mod instance_readers;
 mod list;
+mod named_numbers;
 mod process_readers;
 pub(crate) mod route_readers;
 pub(crate) mod rule_readers;

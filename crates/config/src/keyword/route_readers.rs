@@ -5,9 +5,10 @@ use std::net::IpAddr;
 use steadfast_wire::vrrp::Family;
 
 use super::routes::ROUTE;
-use super::{Argument, Value};
+use super::{Argument, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::load::NameTable;
 use crate::lower::{Line, Seen, apply_options_or};
 use crate::model::{Encapsulation, NextHop, Route};
 use crate::value::{Text, address_and_prefix, quote};
@@ -152,11 +153,17 @@ pub(super) fn read_as(_: &mut Route, line: Statement<'_, '_, '_, '_>) {
     }
 }
 
-/// An option that is kept as written, its value checked by the table.
+/// An option that is kept as written, its value checked by the table; names of numbers become numbers.
 pub(super) fn read_option(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
     let Some(entry) = line.entry else { return };
     if entry.argument == Argument::Flag {
         return push(route, entry.name, "");
+    }
+    if let Some(table) = named_numbers::table_of(entry.name) {
+        if let Some(number) = named_numbers::option_number(table, line) {
+            push(route, entry.name, number);
+        }
+        return;
     }
     let Some(word) = line.option_value() else { return };
     if word == "lock" {
@@ -213,7 +220,7 @@ pub(super) fn read_next_hops(route: &mut Route, line: Statement<'_, '_, '_, '_>)
             }
             "onlink" => hop.onlink = true,
             "encap" => hop.encapsulation = encapsulation(line),
-            "realms" => hop.realms = line.option_value().map(Into::into),
+            "realms" => hop.realms = named_numbers::option_number(NameTable::Realms, line),
             _ => line.report_option(Code::UnknownOption, format!("'{word}' is no option of a next hop")),
         }
     }

@@ -4,11 +4,12 @@ use std::net::IpAddr;
 
 use steadfast_wire::vrrp::Family;
 
-use super::Argument;
 use super::route_readers::option_words;
 use super::rules::RULE;
+use super::{Argument, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::load::NameTable;
 use crate::lower::{Line, Seen, apply_options_or};
 use crate::model::Rule;
 use crate::value::{address_and_prefix, quote};
@@ -120,7 +121,13 @@ fn act(rule: &mut Rule, line: Statement<'_, '_, '_, '_>, action: &str) {
 
 pub(super) fn read_table(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
     act(rule, line, "table");
-    rule.target = line.option_value().map(Into::into);
+    let number = named_numbers::option_number(NameTable::RoutingTables, line);
+    if number.as_deref() == Some("0") {
+        line.report_option(Code::NumberOutOfRange, "a rule cannot look up table 0");
+    }
+    rule.target = number.filter(|number| &**number != "0");
+    // Without a table the rule does nothing; what is wrong was said.
+    line.context.address_refused |= rule.target.is_none();
 }
 
 pub(super) fn read_goto(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
@@ -141,14 +148,7 @@ pub(super) fn read_action(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
 /// A number in C syntax: 0x and 0 prefixes.
 pub(super) fn read_preference(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
     let Some(word) = line.option_value() else { return };
-    let number = if let Some(digits) = word.strip_prefix("0x") {
-        u32::from_str_radix(digits, 16).ok()
-    } else if word.starts_with('0') {
-        u32::from_str_radix(word, 8).ok()
-    } else {
-        word.parse().ok()
-    };
-    match number {
+    match crate::value::c_number(word) {
         Some(number) => rule.preference = number,
         None => {
             line.context.address_refused = true;
@@ -163,6 +163,12 @@ pub(super) fn show_preference(rule: &Rule) -> Vec<String> {
 
 pub(super) fn read_option(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
     let Some(entry) = line.entry else { return };
+    if let Some(table) = named_numbers::table_of(entry.name) {
+        if let Some(number) = named_numbers::option_number(table, line) {
+            rule.options.push((entry.name.into(), number));
+        }
+        return;
+    }
     let Some(word) = line.option_value() else { return };
     if entry.argument == Argument::Text || line.value(entry.argument, line.option).is_some() {
         rule.options.push((entry.name.into(), word.into()));

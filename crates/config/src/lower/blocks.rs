@@ -15,6 +15,7 @@ use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS, VRRP_TRACK_FILE
 use crate::keyword::root::ROOT;
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::keyword::{Keywords, address_readers, route_readers, rule_readers};
+use crate::load::NameFolders;
 use crate::model::{
     AuthHmac, BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup,
     TrackProcess, VrrpInstance, VrrpScript, VrrpSyncGroup,
@@ -88,6 +89,9 @@ impl Drafts {
         for child in node.children().into_iter().flatten() {
             apply(&mut self.global, &mut self.global_seen, GLOBAL, child, context);
         }
+        let (vendor, administrator) = (&self.global.iproute_usr_dir, &self.global.iproute_etc_dir);
+        context.known.name_folders =
+            NameFolders { vendor: vendor.clone(), administrator: administrator.clone() };
     }
 
     fn instance(&mut self, node: Node<'_>, context: &mut Context<'_>) {

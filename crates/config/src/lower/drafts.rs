@@ -7,6 +7,7 @@ use steadfast_wire::vrrp::{Family, Version};
 use super::Seen;
 use super::servers::BelowServer;
 use crate::keyword::{Keywords, Repeat};
+use crate::load::NameFolders;
 use crate::model::{
     AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Password, Route, Rule, Ssl,
     TrackFile, TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance,
@@ -106,6 +107,8 @@ pub(crate) struct Definition {
 /// What is defined so far.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// Where names of routing tables and the like are looked up.
+    pub(crate) name_folders: NameFolders,
     pub(crate) scripts: BTreeMap<Name, Definition>,
     pub(crate) files: BTreeMap<Name, Definition>,
     pub(crate) processes: BTreeMap<Name, Definition>,

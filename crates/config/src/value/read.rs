@@ -63,6 +63,18 @@ pub(crate) fn unsigned(word: &str, min: u64, max: u64) -> Result<u64, Mistake<u6
     Err(Mistake { salvage, ..Mistake::new(Problem::NotANumber, expected()) })
 }
 
+/// A number as C writes it: behind 0x in hexadecimal, behind 0 in octal.
+pub(crate) fn c_number(word: &str) -> Option<u32> {
+    let (digits, radix) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        Some(digits) => (digits, 16),
+        None if word.len() > 1 && word.starts_with('0') => (word, 8),
+        None => (word, 10),
+    };
+    // A sign is no digit.
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+    u32::from_str_radix(digits, radix).ok().filter(|_| is_number)
+}
+
 /// A whole number of either sign.
 pub(crate) fn integer(word: &str, min: i64, max: i64) -> Result<i64, Mistake<i64>> {
     let expected = || format!("a whole number from {min} to {max}");
