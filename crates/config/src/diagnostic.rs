@@ -160,6 +160,8 @@ pub struct Diagnostics {
     silenced: BTreeSet<Code>,
     counts: BTreeMap<Severity, u64>,
     dropped: u64,
+    /// There is room for nothing more, not even for an error in the place of a warning.
+    keeps_errors_only: bool,
     classes: BTreeSet<Class>,
     /// Problems of expanded text: each pass of a sequence would report the same again.
     expanded: BTreeSet<(Code, Span, String)>,
@@ -191,15 +193,29 @@ impl Diagnostics {
             return;
         }
         self.dropped += 1;
-        if diagnostic.severity == Severity::Error
-            && let Some(place) = self.kept.iter_mut().rev().find(|kept| kept.severity < Severity::Error)
-        {
-            *place = diagnostic;
-        } else if diagnostic.code == Code::TooManyLines
-            && let Some(last) = self.kept.last_mut()
-        {
-            *last = diagnostic;
+        if diagnostic.severity < Severity::Error {
+            return;
         }
+        let warning = match self.keeps_errors_only {
+            true => None,
+            false => self.kept.iter_mut().rev().find(|kept| kept.severity < Severity::Error),
+        };
+        match warning {
+            Some(place) => *place = diagnostic,
+            None => {
+                self.keeps_errors_only = true;
+                if diagnostic.code == Code::TooManyLines
+                    && let Some(last) = self.kept.last_mut()
+                {
+                    *last = diagnostic;
+                }
+            }
+        }
+    }
+
+    /// Whether further problems are only counted, so that suggesting what was meant is lost work.
+    pub(crate) fn is_full(&self) -> bool {
+        self.keeps_errors_only
     }
 
     /// Whether the same was said of the same place, by another pass of a sequence.
@@ -282,6 +298,12 @@ mod tests {
         assert_eq!(sink.dropped(), 6);
         assert!(sink.iter().any(|diagnostic| diagnostic.code == Code::SurplusBrace));
         assert_eq!(sink.worst_class(), Some(Class::UnexpectedBrace));
+        assert!(!sink.is_full());
+        for _ in 0..MAX_DIAGNOSTICS {
+            sink.push(Diagnostic::new(Code::SurplusBrace, Span::default(), "e"));
+        }
+        assert!(sink.is_full());
+        assert!(sink.iter().all(|diagnostic| diagnostic.code == Code::SurplusBrace));
     }
 
     #[test]

@@ -250,9 +250,11 @@ pub(crate) fn unknown<'k>(
     let word = node.keyword();
     let name = word.display();
     let message = format!("unknown keyword '{name}'");
-    let mut diagnostic = Diagnostic::new(Code::UnknownKeyword, word.span(), message)
-        .found(format!("'{name}'"))
-        .did_you_mean(word.span(), &name, candidates);
+    let mut diagnostic =
+        Diagnostic::new(Code::UnknownKeyword, word.span(), message).found(format!("'{name}'"));
+    if !context.diagnostics.is_full() {
+        diagnostic = diagnostic.did_you_mean(word.span(), &name, candidates);
+    }
     if let Some(body) = node.body() {
         diagnostic = diagnostic.label(body.open, "its block is not read");
     }
