@@ -48,7 +48,6 @@ struct Formatter {
     /// goes on behind the run.
     conditions: Vec<(Vec<u8>, usize)>,
     depth_before_conditions: usize,
-    pieces: Pieces,
 }
 
 impl Formatter {
@@ -139,25 +138,23 @@ impl Formatter {
 
     /// A line that may be split at its braces.
     fn plain(&mut self, code: &[u8], comment: &[u8]) {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        pieces.split(code);
+        let (pieces, unterminated) = Pieces::all(code);
         // On a line of its own, such a piece would be read as something else.
         let changes = |piece: &Piece| match piece {
-            Piece::Line { text, .. } => code.get(text.clone()).is_some_and(stands_alone),
+            Piece::Line(text) => code.get(text.clone()).is_some_and(stands_alone),
             Piece::Open(_) | Piece::Close(_) => false,
         };
-        if pieces.pieces.iter().any(changes) {
-            self.pieces = pieces;
+        if pieces.iter().any(changes) {
             self.whole(code, comment);
             return;
         }
         let first = self.out.len();
         let mut comment = Some(comment);
-        for piece in &pieces.pieces {
+        for piece in &pieces {
             match piece {
-                Piece::Line { text, .. } => {
+                Piece::Line(text) => {
                     // Behind an open quote a brace would be lost.
-                    let takes_brace = pieces.unterminated.is_none_or(|quote| quote >= text.end);
+                    let takes_brace = unterminated.is_none_or(|quote| quote >= text.end);
                     let text = code.get(text.clone()).unwrap_or_default();
                     self.push(self.depth, one_space(text), b"", takes_brace);
                 }
@@ -175,7 +172,6 @@ impl Formatter {
         if let (Some(comment), Some(out)) = (comment, self.out.get_mut(first)) {
             out.comment = comment.to_vec();
         }
-        self.pieces = pieces;
     }
 
     /// Puts a `{` behind the line before it, or on a line of its own. Takes the comment along when the line
@@ -202,13 +198,12 @@ impl Formatter {
             return (depth, depth);
         }
         let from = sequence::head(code).map_or(0, |head| head.text);
-        self.pieces.split(code.get(from..).unwrap_or_default());
-        let pieces = &self.pieces.pieces;
+        let (pieces, _) = Pieces::all(code.get(from..).unwrap_or_default());
         let leading = pieces.iter().take_while(|piece| matches!(piece, Piece::Close(_))).count();
         let behind = pieces.iter().fold(depth, |depth, piece| match piece {
             Piece::Open(_) => depth + 1,
             Piece::Close(_) => depth.saturating_sub(1),
-            Piece::Line { .. } => depth,
+            Piece::Line(_) => depth,
         });
         (depth.saturating_sub(leading), behind)
     }

@@ -109,14 +109,25 @@ impl<'s> Reader<'s> {
             if self.finished {
                 return None;
             }
-            let mut line = std::mem::take(&mut self.line);
-            if self.input.next_line(&mut line, diagnostics) {
-                self.take_up(&line, diagnostics);
-            } else {
-                self.finish(diagnostics);
-            }
-            self.line = line;
+            self.step(diagnostics);
         }
+    }
+
+    /// Goes on by one piece of a line: a line may hold any number of blocks, which are handed out as they are
+    /// completed.
+    fn step(&mut self, diagnostics: &mut Diagnostics) {
+        let mut line = std::mem::take(&mut self.line);
+        match self.pieces.next(&line.text) {
+            Some(piece) => self.take_up(&line, piece, diagnostics),
+            None => {
+                self.pieces.restart();
+                if !self.input.next_line(&mut line, diagnostics) {
+                    line.clear();
+                    self.finish(diagnostics);
+                }
+            }
+        }
+        self.line = line;
     }
 
     /// Takes a block back, so that the next one needs no allocation.
@@ -137,35 +148,26 @@ impl<'s> Reader<'s> {
         self.input.into_sources()
     }
 
-    fn take_up(&mut self, line: &LogicalLine, diagnostics: &mut Diagnostics) {
-        let mut pieces = std::mem::take(&mut self.pieces);
-        pieces.split(&line.text);
-        if let Some(at) = pieces.unterminated {
-            diagnostics.push(
-                Diagnostic::new(
-                    Code::UnterminatedQuote,
-                    line.span(at, 1),
-                    "the double quote is never closed",
-                )
-                .expected("a closing '\"' on the same line")
-                .found("the end of the line"),
-            );
-        }
-        for piece in &pieces.pieces {
-            match piece {
-                Piece::Open(at) => self.open_brace(line, *at, diagnostics),
-                Piece::Close(at) => self.close_brace(line.span(*at, 1), diagnostics),
-                Piece::Line { text, words } => {
-                    self.settle(diagnostics);
-                    self.make_room();
-                    let words = pieces.words.get(words.clone()).unwrap_or_default();
-                    let number = line.copy_to(&mut self.building, text.clone(), words);
-                    self.last = Some(number);
-                    self.obey(number);
+    fn take_up(&mut self, line: &LogicalLine, piece: Piece, diagnostics: &mut Diagnostics) {
+        match piece {
+            Piece::Open(at) => self.open_brace(line, at, diagnostics),
+            Piece::Close(at) => self.close_brace(line.span(at, 1), diagnostics),
+            Piece::Line(text) => {
+                if let Some(at) = self.pieces.unterminated {
+                    let message = "the double quote is never closed";
+                    diagnostics.push(
+                        Diagnostic::new(Code::UnterminatedQuote, line.span(at, 1), message)
+                            .expected("a closing '\"' on the same line")
+                            .found("the end of the line"),
+                    );
                 }
+                self.settle(diagnostics);
+                self.make_room();
+                let number = line.copy_to(&mut self.building, text, &self.pieces.words);
+                self.last = Some(number);
+                self.obey(number);
             }
         }
-        self.pieces = pieces;
     }
 
     /// Two lines of `global_defs` change how the lines after them are read.

@@ -8,83 +8,78 @@ pub(crate) enum Piece {
     Open(usize),
     /// `}` at that byte.
     Close(usize),
-    /// Text between braces, without blanks at its ends, and the words of it.
-    Line {
-        /// The text.
-        text: Range<usize>,
-        /// Which of the words collected so far are in it.
-        words: Range<usize>,
-    },
+    /// Text between braces, without blanks at its ends.
+    Line(Range<usize>),
 }
 
 /// A word: where it stands without its quotes, and whether it had some.
 pub(crate) type WordRange = (u32, u32, bool);
 
-/// The pieces of one line; kept between lines so that splitting needs no allocation.
+/// Takes a line apart, one piece at a time: however long it is, no more than a piece of it is held.
 #[derive(Debug, Default)]
 pub(crate) struct Pieces {
-    pub(crate) pieces: Vec<Piece>,
+    /// Where the next piece begins.
+    at: usize,
+    /// The words of the piece handed out last.
     pub(crate) words: Vec<WordRange>,
-    /// The double quote that is never closed.
+    /// The double quote that is never closed, once it was met.
     pub(crate) unterminated: Option<usize>,
 }
 
 impl Pieces {
-    /// Splits a line that holds no comment any more.
-    pub(crate) fn split(&mut self, text: &[u8]) {
-        self.pieces.clear();
-        self.words.clear();
+    /// All pieces of a line, and the double quote that is never closed.
+    pub(crate) fn all(text: &[u8]) -> (Vec<Piece>, Option<usize>) {
+        let mut pieces = Self::default();
+        let all = std::iter::from_fn(|| pieces.next(text)).collect();
+        (all, pieces.unterminated)
+    }
+
+    /// Begins with another line.
+    pub(crate) fn restart(&mut self) {
+        self.at = 0;
         self.unterminated = None;
-        let mut piece = OpenPiece::default();
-        let mut at = 0;
-        while let Some(&byte) = text.get(at) {
+    }
+
+    /// The next piece of a line that holds no comment any more.
+    pub(crate) fn next(&mut self, text: &[u8]) -> Option<Piece> {
+        self.words.clear();
+        let mut first = None;
+        let mut end = 0;
+        while let Some(&byte) = text.get(self.at) {
+            let at = self.at;
             match byte {
-                b' ' | b'\t' | b'\x0b' | b'\x0c' | b'\r' => at += 1,
+                b' ' | b'\t' | b'\x0b' | b'\x0c' | b'\r' => {
+                    self.at += 1;
+                    continue;
+                }
+                b'{' | b'}' if first.is_some() => break,
                 b'{' | b'}' => {
-                    self.finish(&mut piece);
-                    self.pieces.push(if byte == b'{' { Piece::Open(at) } else { Piece::Close(at) });
-                    at += 1;
+                    self.at += 1;
+                    return Some(if byte == b'{' { Piece::Open(at) } else { Piece::Close(at) });
                 }
                 b'"' => {
                     let rest = text.get(at + 1..).unwrap_or_default();
-                    let Some(length) = rest.iter().position(|byte| *byte == b'"') else {
-                        self.unterminated = Some(at);
-                        piece.reach(at, text.len());
-                        break;
-                    };
-                    self.words.push(word(at + 1, length, true));
-                    piece.reach(at, at + length + 2);
-                    at += length + 2;
+                    match rest.iter().position(|byte| *byte == b'"') {
+                        Some(length) => {
+                            self.words.push(word(at + 1, length, true));
+                            self.at += length + 2;
+                        }
+                        None => {
+                            self.unterminated = Some(at);
+                            self.at = text.len();
+                        }
+                    }
                 }
                 _ => {
                     let length = bare_word(text.get(at..).unwrap_or_default());
                     self.words.push(word(at, length, false));
-                    piece.reach(at, at + length);
-                    at += length;
+                    self.at += length;
                 }
             }
+            first.get_or_insert(at);
+            end = self.at;
         }
-        self.finish(&mut piece);
-    }
-
-    fn finish(&mut self, piece: &mut OpenPiece) {
-        if let Some(text) = piece.text.take() {
-            self.pieces.push(Piece::Line { text, words: piece.first_word..self.words.len() });
-        }
-        piece.first_word = self.words.len();
-    }
-}
-
-#[derive(Default)]
-struct OpenPiece {
-    text: Option<Range<usize>>,
-    first_word: usize,
-}
-
-impl OpenPiece {
-    fn reach(&mut self, start: usize, end: usize) {
-        let start = self.text.as_ref().map_or(start, |text| text.start);
-        self.text = Some(start..end);
+        first.map(|start| Piece::Line(start..end))
     }
 }
 
@@ -230,16 +225,19 @@ mod tests {
 
     fn words(text: &str) -> Vec<Vec<String>> {
         let mut pieces = Pieces::default();
-        pieces.split(text.as_bytes());
-        let show = |piece: &Piece| match piece {
-            Piece::Open(_) => vec!["{".to_owned()],
-            Piece::Close(_) => vec!["}".to_owned()],
-            Piece::Line { words, .. } => pieces.words[words.clone()]
-                .iter()
-                .map(|&(start, length, _)| text[start as usize..(start + length) as usize].to_owned())
-                .collect(),
-        };
-        pieces.pieces.iter().map(show).collect()
+        let mut shown = Vec::new();
+        while let Some(piece) = pieces.next(text.as_bytes()) {
+            shown.push(match piece {
+                Piece::Open(_) => vec!["{".to_owned()],
+                Piece::Close(_) => vec!["}".to_owned()],
+                Piece::Line(_) => pieces
+                    .words
+                    .iter()
+                    .map(|&(start, length, _)| text[start as usize..(start + length) as usize].to_owned())
+                    .collect(),
+            });
+        }
+        shown
     }
 
     #[test]
