@@ -137,7 +137,7 @@ impl FromStr for Code {
 codes! {
     101 UnreadableFile Error FileNotFound "configuration file cannot be read"
         "The main configuration file does not exist, is a directory, is executable or may not be read. Name another with -f.";
-    102 SeveralMainFiles Error MultipleFiles "more than one main configuration file"
+    102 SeveralMainFiles Warning MultipleFiles "more than one main configuration file"
         "The pattern given with -f matches several files. keepalived reads them one after the other but reports it; name one file and include the others from it.";
     103 EmbeddedNul Error General "line holds a NUL byte"
         "Text files hold no NUL bytes. The file is binary, or was damaged. The line is ignored.";
@@ -267,11 +267,11 @@ codes! {
         "An instance without address is allowed in version 2 but seldom meant; no_virtual_ipaddress says that it is.";
     307 VersionConflict Error General "protocol version that does not fit"
         "IPv6 instances are version 3, and the version is given once.";
-    308 AuthenticationIgnored Error General "authentication that is ignored"
+    308 AuthenticationIgnored Warning General "authentication that is ignored"
         "Authentication belongs to version 2 and is dropped by version 3 and strict mode (RFC 3768 appendix A tells why); auth_hmac replaces it.";
-    309 NopreemptIgnored Error General "nopreempt is ignored"
+    309 NopreemptIgnored Warning General "nopreempt is ignored"
         "nopreempt works only with initial state BACKUP and a priority below 255; otherwise it is cleared.";
-    310 PreemptDelayIgnored Error General "preempt_delay is ignored"
+    310 PreemptDelayIgnored Warning General "preempt_delay is ignored"
         "preempt_delay works only with initial state BACKUP and preemption; otherwise it is cleared.";
     311 UnicastWithoutPeers Error Deprecated "unicast keyword without a peer"
         "Without unicast_peer the instance falls back to multicast. keepalived will stop doing so; give peers, or unicast_fault_no_peer.";
@@ -283,7 +283,7 @@ codes! {
         "No vrrp_instance has this name; the member is passed over.";
     315 MemberTwice Error General "member of two sync groups"
         "An instance can be in one sync group only; the first one counts.";
-    316 GroupTooSmall Error General "sync group with fewer than two members"
+    316 GroupTooSmall Warning General "sync group with fewer than two members"
         "A group of one changes nothing; a group of none is dropped.";
     317 PasswordTruncated Warning General "auth_pass is longer than 8 characters"
         "Eight octets of password fit the packet (RFC 2338 section 5.3.10); the rest is cut off. Peers cut off the same way, so they still agree.";
@@ -295,9 +295,9 @@ codes! {
         "The address is in the instance already; the second one is passed over.";
     321 IntervalRounded Error General "advert interval that the packet cannot carry"
         "Version 2 carries whole seconds from 1 to 255, version 3 hundredths of a second up to 40.95; the interval is rounded.";
-    322 WeightReduced Error General "weight that is reduced"
+    322 WeightReduced Warning General "weight that is reduced"
         "A change of priority of 254 or more would do the same as 253; keepalived reduces it.";
-    323 OwnInterfaceTracked Error General "own interface in track_interface"
+    323 OwnInterfaceTracked Warning General "own interface in track_interface"
         "An instance follows its own interface anyway; the entry is ignored.";
     324 WeightInGroup Error General "weight in a sync group"
         "Members of a sync group have their states together, so weights are dropped unless sync_group_tracking_weight allows them.";
@@ -309,7 +309,7 @@ codes! {
         "The quorum can never be reached; it is lowered to the weight of all servers.";
     328 PriorityInvalid Error General "priority that is replaced"
         "Priorities are 1 to 255; 100 is used instead.";
-    329 TrackedTwice Error General "tracked twice"
+    329 TrackedTwice Warning General "tracked twice"
         "The object is in the list already; the first entry counts.";
     330 InterfaceUnsuitable Error General "interface that cannot carry adverts"
         "Adverts need an interface that can send to groups and is not the loopback.";

@@ -326,14 +326,16 @@ fn a_plan_tells_what_the_reload_then_does() {
     assert_eq!(router.status().unwrap().refused_reload, None);
 }
 
-/// keepalived's users have such passwords, of which it takes the beginning.
+/// Files of keepalived's users have such mistakes, with which it works in a way that harms nobody.
 #[test]
-fn a_password_that_is_cut_does_not_keep_reloads_out() {
-    let Some(stage) = Stage::set("a_password_that_is_cut_does_not_keep_reloads_out") else { return };
+fn what_is_mended_harmlessly_does_not_keep_reloads_out() {
+    let Some(stage) = Stage::set("what_is_mended_harmlessly_does_not_keep_reloads_out") else { return };
     let with = |priority| {
         let virtual_router = Virtual { interval: "1", ..Virtual::with_priority(priority) };
-        let more = "authentication {\nauth_type PASS\nauth_pass longer_than_eight\n}";
-        with_globals("vrrp_version 2", &[&virtual_router.more(more)])
+        let more = "state MASTER\nnopreempt\npreempt_delay 3\ntrack_interface {\neth0\n}\nauthentication {\n\
+                    auth_type PASS\nauth_pass longer_than_eight\n}";
+        let group = "vrrp_sync_group G {\ngroup {\nV1\n}\n}\n";
+        with_globals("vrrp_version 2", &[&virtual_router.more(more), &group])
     };
     let router = stage.router("r1", &with(100));
     router.reaches("V1", State::Master);
