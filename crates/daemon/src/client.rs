@@ -92,7 +92,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Connects to the control socket at `path`; [`crate::options::control_socket`] finds it.
+    /// Connects to the control socket at `path`; [`crate::places::control_socket`] finds it.
     ///
     /// # Errors
     /// [`ClientError::Missing`], [`ClientError::NobodyListens`], [`ClientError::NotAllowed`] or
