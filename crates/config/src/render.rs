@@ -160,9 +160,12 @@ fn expectation(diagnostic: &Diagnostic) -> String {
 fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
     let text = sources.file(span.file)?.text();
     let at = usize::try_from(span.offset).ok()?.min(text.len());
-    let before = text.get(..at)?;
-    let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
-    let after = text.get(at..)?;
+    // Ends of the line that are further away make it too long to be shown whole, wherever they are.
+    let from = at.saturating_sub(MAX_SHOWN_LINE_BYTES + 1);
+    let to = at.saturating_add(MAX_SHOWN_LINE_BYTES + 1).min(text.len());
+    let before = text.get(from..at)?;
+    let line_start = from + before.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+    let after = text.get(at..to)?;
     let line_end = at + after.iter().position(|byte| *byte == b'\n').unwrap_or(after.len());
     let (start, end) = match line_end - line_start <= MAX_SHOWN_LINE_BYTES {
         true => (line_start, line_end),
