@@ -503,6 +503,11 @@ impl<'s> Input<'s> {
         self.frames.clear();
     }
 
+    /// Whether no line follows.
+    pub(crate) fn has_stopped(&self) -> bool {
+        self.frames.is_empty()
+    }
+
     /// Where reading ended.
     pub(crate) fn end(&self) -> Span {
         self.end

@@ -24,7 +24,7 @@ pub const MAX_SEQUENCE_DEPTH: usize = 64;
 pub const MAX_BRACE_ALTERNATIVES: usize = 10_000;
 /// Braces inside braces.
 pub const MAX_BLOCK_DEPTH: usize = 1_000;
-/// Bytes of one top-level block after expansion.
+/// Bytes of memory that the tree of one top-level block may take, after expansion.
 pub const MAX_BLOCK_BYTES: usize = 1 << 31;
 /// Remembered places of expanded text; words beyond it show only where they were used.
 pub const MAX_ORIGINS: usize = 1 << 20;

@@ -260,8 +260,11 @@ impl Loaded {
 /// Reads a configuration, completes it and checks it.
 pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &LoadOptions) -> Loaded {
     let mut diagnostics = Diagnostics::silencing(options.silenced.iter().copied());
-    let reader_options =
-        crate::reader::Options { check_includes: options.check_includes, max_lines: options.max_lines };
+    let reader_options = crate::reader::Options {
+        check_includes: options.check_includes,
+        max_lines: options.max_lines,
+        ..Default::default()
+    };
     let mut reader =
         crate::reader::Reader::new(source, root, reader_options, &crate::lower::blocks::TableGrammar);
     let mut drafts = Drafts::default();

@@ -54,11 +54,13 @@ pub struct Options {
     pub check_includes: bool,
     /// Lines after which reading stops with an error.
     pub max_lines: u64,
+    /// Memory that a top-level block may take, bytes; one that takes more ends reading with an error.
+    pub max_block_bytes: usize,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { check_includes: false, max_lines: MAX_LINES }
+        Options { check_includes: false, max_lines: MAX_LINES, max_block_bytes: MAX_BLOCK_BYTES }
     }
 }
 
@@ -68,6 +70,7 @@ impl Default for Options {
 pub struct Reader<'s> {
     input: Input<'s>,
     grammar: &'s dyn Grammar,
+    max_block_bytes: usize,
     line: LogicalLine,
     pieces: Pieces,
     building: Block,
@@ -88,6 +91,7 @@ impl<'s> Reader<'s> {
         Reader {
             input: Input::new(source, path, options),
             grammar,
+            max_block_bytes: options.max_block_bytes,
             line: LogicalLine::default(),
             pieces: Pieces::default(),
             building: Block::default(),
@@ -166,6 +170,7 @@ impl<'s> Reader<'s> {
                 let number = line.copy_to(&mut self.building, text, &self.pieces.words);
                 self.last = Some(number);
                 self.obey(number);
+                self.check_size(line, diagnostics);
             }
         }
     }
@@ -261,7 +266,13 @@ impl<'s> Reader<'s> {
             let next = self.spare.pop().unwrap_or_default();
             self.ready.push_back(std::mem::replace(&mut self.building, next));
         }
-        if self.building.text_len() > MAX_BLOCK_BYTES {
+    }
+
+    fn check_size(&mut self, line: &LogicalLine, diagnostics: &mut Diagnostics) {
+        let most = self.max_block_bytes;
+        if self.building.size_bytes() > most && !self.input.has_stopped() {
+            let message = format!("one block takes more than {} MiB of memory", most >> 20);
+            diagnostics.push(Diagnostic::new(Code::TooManyLines, line.whole(), message));
             self.input.stop();
         }
     }

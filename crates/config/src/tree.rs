@@ -95,9 +95,10 @@ impl Block {
         self.nodes.is_empty()
     }
 
-    /// Bytes of text it holds.
-    pub(crate) fn text_len(&self) -> usize {
-        self.text.len() + self.other_text.len()
+    /// Bytes of memory that its lines take.
+    pub(crate) fn size_bytes(&self) -> usize {
+        let text = self.text.len() + self.other_text.len();
+        text + size_of_val(&*self.segments) + size_of_val(&*self.words) + size_of_val(&*self.nodes)
     }
 
     pub(crate) fn clear(&mut self) {

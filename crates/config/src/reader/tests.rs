@@ -61,3 +61,16 @@ fn spans_point_at_the_text() {
     assert_eq!(node.raw().bytes(), b" #x \"c d\"");
     assert_eq!(sources.bytes(node.span()), b"b \\#x \"c d\"");
 }
+
+#[test]
+fn blocks_of_one_line_are_made_when_they_are_asked_for() {
+    let source = Memory::new().file("k.conf", "a {} b { c } d");
+    let mut diagnostics = Diagnostics::new();
+    let mut reader = Reader::new(&source, Path::new("k.conf"), Options::default(), &NoGrammar);
+    for keyword in ["a", "b", "d"] {
+        let block = reader.next_block(&mut diagnostics).unwrap();
+        assert_eq!(block.root().unwrap().keyword().as_str(), Some(keyword));
+        assert!(reader.ready.is_empty());
+    }
+    assert!(reader.next_block(&mut diagnostics).is_none());
+}
