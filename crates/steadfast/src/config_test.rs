@@ -27,11 +27,22 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
     if let Some(name) = &options.namespace {
         enter(name)?;
     }
-    let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
     let load_options =
         LoadOptions { mode: Mode::Test, check_includes: options.strict_includes, ..LoadOptions::default() };
-    let loaded = load(&source, &options.configuration, &machine, &load_options);
+    let read = || {
+        let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
+        Ok::<_, String>(load(&source, &options.configuration, &machine, &load_options))
+    };
+    let mut loaded = read()?;
+    // The interfaces that the file means are those in there. One that does not exist decides nothing: the file
+    // may be for another machine.
+    if options.namespace.is_none()
+        && let Some(name) = &loaded.model.global.net_namespace
+        && enter(name).is_ok()
+    {
+        loaded = read()?;
+    }
     let colour = log.is_none() && Stream::Error.palette() == Palette::Colours;
     let text = render::text(&loaded.diagnostics, &loaded.sources, colour);
     let written = match log {

@@ -58,15 +58,17 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
     if let Some(name) = &options.namespace {
         enter(name)?;
     }
-    let (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
-    let mut journal = Journal::new(Log::open(&options, &identity(&options, &loaded.model.global)));
-    report.tell_start(&mut journal, loaded.start_status().is_err());
-    loaded.start_status()?;
+    let (mut loaded, mut report) = read(&options, &options.configuration).map_err(complain)?;
     if options.namespace.is_none()
         && let Some(name) = &loaded.model.global.net_namespace
     {
         enter(name)?;
+        // The interfaces that the file means are those in there.
+        (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
     }
+    let mut journal = Journal::new(Log::open(&options, &identity(&options, &loaded.model.global)));
+    report.tell_start(&mut journal, loaded.start_status().is_err());
+    loaded.start_status()?;
     if !options.foreground {
         options.leave_folder();
     }

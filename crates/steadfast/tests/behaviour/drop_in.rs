@@ -189,14 +189,16 @@ fn dont_release_vrrp_leaves_the_addresses() {
 fn it_runs_in_a_network_namespace_of_that_name() {
     let Some(stage) = Stage::set("it_runs_in_a_network_namespace_of_that_name") else { return };
     let host = stage.host("r1");
-    let prepare = "ip netns add blue && ip link add veth0 type veth peer name eth0 netns blue && ip link set veth0 up && \
-                   ip -n blue link set eth0 up && ip -n blue address add 10.5.0.1/24 dev eth0";
+    let prepare = "ip netns add blue && ip link add veth0 type veth peer name blue0 netns blue && ip link set veth0 up && \
+                   ip -n blue link set blue0 up && ip -n blue address add 10.5.0.1/24 dev blue0";
     let prepared = host.run(&["sh", "-c", prepare]).unwrap();
     assert!(prepared.status.success(), "{}", prepared.output);
     let inside =
         || host.run(&["ip", "-n", "blue", "address", "show"]).unwrap().output.contains("10.0.9.9/32");
+    // An interface that only the namespace has.
+    let text = simple(100).replace("eth0", "blue0");
     for by_keyword in [false, true] {
-        let text = if by_keyword { format!("net_namespace blue\n{}", simple(100)) } else { simple(100) };
+        let text = if by_keyword { format!("net_namespace blue\n{text}") } else { text.clone() };
         let mut router = stage.start_with(&host, &text, |command| {
             if !by_keyword {
                 command.args(["-s", "blue"]);
