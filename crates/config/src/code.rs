@@ -324,6 +324,8 @@ codes! {
         "Without it the priority is 100, or 255 with state MASTER, and routers of equal priority decide by their addresses. Give each router of a virtual router a priority of its own.";
     404 ClearTextPassword Note Silent "password in clear text"
         "The password travels readable in every advert and protects from mistakes only, not from people (RFC 3768 section 10). auth_hmac protects.";
+    405 EqualPriorities Warning Silent "two routers have the same priority"
+        "Which of them is master is decided by their addresses, the higher one wins (RFC 9568 section 6.4.3), and may not be the one that is meant. Give each router of a virtual router a priority of its own. steadfast check compares the files that it is given.";
     406 ServerTwice Error General "real server is given twice"
         "Address and port agree with an earlier real_server of the same virtual_server; the second one is dropped.";
     407 TimeoutAboveInterval Warning Silent "timeout above the interval"

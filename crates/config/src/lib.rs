@@ -30,6 +30,7 @@ mod token;
 pub mod tree;
 pub mod value;
 
+pub use check::routers::compare;
 pub use code::{Class, Code, Severity};
 pub use diagnostic::{Diagnostic, Diagnostics};
 pub use load::{AnyMachine, LoadOptions, Loaded, Machine, Mode, load};

@@ -179,3 +179,31 @@ fn an_include_that_must_find_a_file_decides_the_status() {
     let loaded = read(&format!("include none\n{rest}"));
     assert_eq!((loaded.test_status(), loaded.start_status()), (0, Ok(())));
 }
+
+#[test]
+fn routers_of_equal_priority_are_told_of() {
+    let router = |priority: &str, address: &str| {
+        format!(
+            "vrrp_instance A {{\n interface eth0\n virtual_router_id 7\n {priority}\n virtual_ipaddress {{\n {address}\n }}\n}}\n"
+        )
+    };
+    let cases = [
+        ("priority 100", "priority 100", "192.0.2.1", Some(4)),
+        ("priority 100", "", "192.0.2.1", Some(1)),
+        ("priority 100", "priority 101", "192.0.2.1", None),
+        // The same number on another segment.
+        ("priority 100", "priority 100", "192.0.2.2", None),
+    ];
+    for (first, second, address, line) in cases {
+        let mut one = read(&router(first, "192.0.2.1"));
+        let mut other = read(&router(second, address));
+        steadfast_config::compare(&mut [&mut one, &mut other]);
+        assert!(!codes(&one).contains(&Code::EqualPriorities));
+        let found = other.diagnostics.iter().find(|found| found.code == Code::EqualPriorities);
+        let at = found.map(|found| other.sources.position(found.primary.unwrap()).line);
+        assert_eq!(at, line, "{first}, {second}, {address}");
+        if let Some(found) = found {
+            assert_eq!(found.notes, ["the other priority stands at /keepalived.conf:4:2"]);
+        }
+    }
+}

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{Loaded, Mode, Model, Severity, json as machine_readable, render};
+use steadfast_config::{Loaded, Mode, Model, Severity, compare, json as machine_readable, render};
 
 use crate::command_line::{CheckArguments, Format};
 use crate::exit;
@@ -14,8 +14,10 @@ use crate::terminal::{self, Palette, Stream};
 /// Prints what is to be said of each file; the exit status tells whether there is an error.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let reader = Reader::new(&arguments.reading, Mode::Test, &arguments.allow)?;
-    let checked: Vec<(&Path, Loaded)> =
+    let mut checked: Vec<(&Path, Loaded)> =
         arguments.files.iter().map(|file| (file.as_path(), reader.read(file))).collect();
+    // Files of one command are taken for the routers of one segment.
+    compare(&mut checked.iter_mut().map(|(_, loaded)| loaded).collect::<Vec<_>>());
     let text = match arguments.format {
         Format::Text => checked.iter().map(|(file, loaded)| text(file, loaded)).collect(),
         Format::Json => serde_json::to_string_pretty(&documents(&checked))? + "\n",

@@ -6,6 +6,7 @@ mod groups;
 mod inheritance;
 mod instances;
 pub(crate) mod interfaces;
+pub(crate) mod routers;
 mod scripts;
 pub(crate) mod servers;
 

@@ -329,6 +329,7 @@ pub(super) fn show_version(instance: &VrrpInstance) -> Vec<String> {
 pub(super) fn read_priority(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
     let number = line.unsigned(0, 1, 255).and_then(|number| u8::try_from(number).ok());
     instance.priority = number.map_or(Priority::DEFAULT, Priority::new);
+    instance.priority_site = line.site();
     if number.is_none() {
         line.report(Code::PriorityInvalid, 0, "priority must be 1 to 255; 100 is used");
     }

@@ -34,6 +34,9 @@ pub struct VrrpInstance {
     /// Base priority.
     #[schemars(with = "std::num::NonZeroU8")]
     pub priority: Priority,
+    /// Where the priority is given.
+    #[serde(skip)]
+    pub priority_site: Site,
     /// Wanted state at start is MASTER.
     pub initial_master: bool,
     /// Advert interval, rounded to what the version can carry.
@@ -140,6 +143,7 @@ impl VrrpInstance {
             family: Family::V4,
             version: Version::V2,
             priority: Priority::DEFAULT,
+            priority_site: Site::default(),
             initial_master: false,
             advert_interval: Interval::from_secs(1),
             down_timer_adverts: 3,
