@@ -96,7 +96,7 @@ pub(crate) struct ShowConfigArguments {
 
 Exit status: 0 no error, 1 an error, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
 pub(crate) struct CheckArguments {
-    /// The files
+    /// The files; several are compared as the routers of one segment
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How to print it
