@@ -14,6 +14,8 @@ use steadfast_config::{
 
 /// Enough for what a fuzzer writes, and soon reached.
 const MAX_LINES: u64 = 2_000;
+/// Problems that are rendered: more of them take seconds and show nothing else.
+const SHOWN_MAX: usize = 100;
 /// Between the main file and the one that it can include as `inner.inc`.
 const FILE_MARK: &[u8] = b"\n%%\n";
 
@@ -105,9 +107,11 @@ fn read(main: &[u8], inner: &[u8], mode: Mode, machine: &dyn Machine) -> Loaded 
 }
 
 fn show(loaded: &Loaded) {
-    let _ = render::text(&loaded.diagnostics, &loaded.sources, true);
-    let _ = json::document(&loaded.diagnostics, &loaded.sources);
-    let _ = json::sarif(&loaded.diagnostics, &loaded.sources, "0");
+    if loaded.diagnostics.iter().len() <= SHOWN_MAX {
+        let _ = render::text(&loaded.diagnostics, &loaded.sources, true);
+        let _ = json::document(&loaded.diagnostics, &loaded.sources);
+        let _ = json::sarif(&loaded.diagnostics, &loaded.sources, "0");
+    }
     let _ = (loaded.test_status(), loaded.start_status());
     let _ = print(&loaded.model);
 }

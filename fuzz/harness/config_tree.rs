@@ -9,6 +9,9 @@ use steadfast_config::{Code, Diagnostics, Memory, Node, Options, Reader, json, r
 /// Enough for what a fuzzer writes, and soon reached.
 const MAX_LINES: u64 = 2_000;
 
+/// Problems that are rendered: more of them take seconds and show nothing else.
+const SHOWN_MAX: usize = 100;
+
 /// Runs one input.
 pub(crate) fn run(text: &[u8]) {
     let (tree, Some(codes)) = read(text) else { return };
@@ -35,9 +38,11 @@ fn read(text: &[u8]) -> (Vec<String>, Option<Vec<Code>>) {
         reader.recycle(block);
     }
     let sources = reader.into_sources();
-    let _ = render::text(&diagnostics, &sources, false);
-    let _ = json::document(&diagnostics, &sources);
-    let _ = json::sarif(&diagnostics, &sources, "0");
+    if diagnostics.iter().len() <= SHOWN_MAX {
+        let _ = render::text(&diagnostics, &sources, false);
+        let _ = json::document(&diagnostics, &sources);
+        let _ = json::sarif(&diagnostics, &sources, "0");
+    }
     // The problems of one line are found in another order than those of several.
     let mut codes: Vec<_> = diagnostics.iter().map(|diagnostic| diagnostic.code).collect();
     codes.sort_unstable();
