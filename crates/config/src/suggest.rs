@@ -2,6 +2,8 @@
 
 /// Longer words are not compared: the cost grows with the square.
 const MAX_COMPARED_BYTES: usize = 64;
+/// Further candidates are not looked at: a configuration may define any number of names.
+pub(crate) const MAX_CANDIDATES: usize = 1_000;
 
 /// The candidate nearest to `word`, when it is near enough to be what was meant: about one slip in three
 /// characters. Of equally near ones the first.
@@ -11,11 +13,11 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
     }
     let word: Vec<char> = word.chars().flat_map(char::to_lowercase).collect();
     let allowed = (word.len() / 3).clamp(1, 3);
-    let near = candidates.into_iter().filter_map(|candidate| {
-        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
-        if letters.len().abs_diff(word.len()) > allowed || letters.len() > MAX_COMPARED_BYTES {
+    let near = candidates.into_iter().take(MAX_CANDIDATES).filter_map(|candidate| {
+        if candidate.len() > MAX_COMPARED_BYTES || candidate.chars().count().abs_diff(word.len()) > allowed {
             return None;
         }
+        let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
         let distance = distance(&word, &letters);
         // A word of which nothing remains is no slip.
         (distance <= allowed && distance < letters.len()).then_some((distance, candidate))

@@ -7,6 +7,7 @@ use crate::diagnostic::Diagnostic;
 use crate::lower::Line;
 use crate::lower::drafts::Known;
 use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
+use crate::suggest::MAX_CANDIDATES;
 use crate::value::{Name, quote};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
@@ -50,7 +51,7 @@ impl Kind {
             Self::Process => &known.processes,
             Self::Bfd => &known.bfds,
         };
-        names.keys().map(ToString::to_string).collect()
+        names.keys().take(MAX_CANDIDATES).map(ToString::to_string).collect()
     }
 
     /// Weights of 254 and more would do nothing that 253 does not; for a file it is a factor.

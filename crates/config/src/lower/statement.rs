@@ -130,10 +130,12 @@ pub(crate) fn apply_options<T>(
     apply_options_or(target, keywords, seen, line, place, |_, line, word| {
         let span = line.span(line.option);
         let names = keywords.iter().map(|keyword| keyword.entry.name);
-        line.push(
-            Diagnostic::new(Code::UnknownOption, span, format!("'{word}' is no option of such a line"))
-                .did_you_mean(span, word, names),
-        );
+        let message = format!("'{word}' is no option of such a line");
+        let diagnostic = Diagnostic::new(Code::UnknownOption, span, message);
+        line.push(match line.context.diagnostics.is_full() {
+            true => diagnostic,
+            false => diagnostic.did_you_mean(span, word, names),
+        });
     });
 }
 
