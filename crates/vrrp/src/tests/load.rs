@@ -108,17 +108,18 @@ fn four_thousand_backups_stay_backups_and_are_woken_rarely() {
 }
 
 #[test]
-fn four_thousand_masters_share_eight_wakeups_an_interval() {
+fn four_thousand_masters_share_sixty_three_wakeups_an_interval() {
     let mut router = many();
     router.wait(ms(10_000));
     router.forget_output();
     router.wait(ms(10_000));
     assert_eq!(router.sink.adverts.len(), 10 * MANY as usize);
     let moments: BTreeSet<_> = router.sink.adverts.iter().map(|advert| advert.at).collect();
-    assert_eq!(moments.len(), 80);
+    // 64 together, and the last ones alone.
+    assert_eq!(moments.len(), 10 * (MANY as usize).div_ceil(64));
     let largest =
         moments.iter().map(|at| router.sink.adverts.iter().filter(|advert| advert.at == *at).count()).max();
-    assert_eq!(largest, Some(MANY as usize / 8));
+    assert_eq!(largest, Some(64));
 }
 
 #[test]
