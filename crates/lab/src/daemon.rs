@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use crate::host::{Host, send};
+use crate::host::{Host, send, send_to_all};
 use crate::program::Program;
 use crate::wait;
 
@@ -99,14 +99,12 @@ impl Daemon {
         send(self.pid(), signal);
     }
 
-    /// Sends a signal to every process of the daemon.
+    /// Sends a signal to every process of the daemon, as if at one moment.
     ///
     /// # Errors
     /// When /proc cannot be read.
     pub fn signal_all(&self, signal: Signal) -> Result<()> {
-        for pid in self.processes()? {
-            send(pid, signal);
-        }
+        send_to_all(&self.processes()?, signal);
         Ok(())
     }
 

@@ -190,10 +190,25 @@ impl Host {
     /// # Errors
     /// When /proc cannot be read.
     pub fn signal_everything(&self, signal: Signal) -> Result<()> {
-        for pid in self.processes()? {
-            send(pid, signal);
-        }
+        send_to_all(&self.processes()?, signal);
         Ok(())
+    }
+}
+
+/// Sends a signal to processes as if at one moment: they are halted first, so that none of them acts on
+/// what it does to another. One that sees its neighbour die may still have time to say goodbye.
+pub(crate) fn send_to_all(pids: &[u32], signal: Signal) {
+    for pid in pids {
+        send(*pid, Signal::STOP);
+    }
+    if signal == Signal::STOP {
+        return;
+    }
+    for pid in pids {
+        send(*pid, signal);
+    }
+    for pid in pids {
+        send(*pid, Signal::CONT);
     }
 }
 

@@ -220,7 +220,6 @@ fn frr_backs_steadfast_up() {
     pair.settle(Side::Ours);
 
     let killed = Instant::now();
-    ours.signal_all(Signal::STOP).unwrap();
     ours.signal_all(Signal::KILL).unwrap();
     pair.takes_over_in_time(Side::Ours, 100, killed);
 }

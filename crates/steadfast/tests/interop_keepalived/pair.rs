@@ -214,12 +214,10 @@ impl Pair {
         assert_eq!(daemon.wait(LIMIT).unwrap().code(), Some(0), "{}", daemon.log_tail());
     }
 
-    /// Kills all processes of a daemon at once: they are stopped first, since one that sees the
-    /// other die still has time to say goodbye.
+    /// Kills all processes of a daemon at once.
     pub(crate) fn kill(&mut self, side: usize) -> Instant {
         let mut daemon = self.daemons[side].take().unwrap();
         let since = Instant::now();
-        daemon.signal_all(Signal::STOP).unwrap();
         daemon.signal_all(Signal::KILL).unwrap();
         daemon.wait(LIMIT).unwrap();
         since
