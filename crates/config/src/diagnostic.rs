@@ -165,6 +165,7 @@ pub struct Diagnostics {
     classes: BTreeSet<Class>,
     /// Problems of expanded text: each pass of a sequence would report the same again.
     expanded: BTreeSet<(Code, Span, String)>,
+    secrets: Vec<Span>,
 }
 
 impl Diagnostics {
@@ -176,6 +177,16 @@ impl Diagnostics {
     /// A sink that passes over warnings and notes of these codes. Errors cannot be silenced.
     pub fn silencing(codes: impl IntoIterator<Item = Code>) -> Self {
         Self { silenced: codes.into_iter().collect(), ..Self::default() }
+    }
+
+    /// Keeps a password or key out of the lines that problems are shown with: they end up in logs.
+    pub(crate) fn hide(&mut self, secret: Span) {
+        self.secrets.push(secret);
+    }
+
+    /// Everything that was to be hidden.
+    pub(crate) fn take_secrets(&mut self) -> Vec<Span> {
+        std::mem::take(&mut self.secrets)
     }
 
     /// Takes up a problem.

@@ -292,13 +292,7 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     let asked: Vec<Feature> = context.features.keys().copied().collect();
     context.report_features();
     diagnostics.sort();
-    Loaded {
-        model,
-        diagnostics,
-        sources: reader.into_sources(),
-        features: asked,
-        stopped,
-        unreadable,
-        unusable,
-    }
+    let mut sources = reader.into_sources();
+    sources.hide(diagnostics.take_secrets());
+    Loaded { model, diagnostics, sources, features: asked, stopped, unreadable, unusable }
 }

@@ -177,7 +177,7 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
     Some(Excerpt {
         path: sources.path(span).display().to_string(),
         line: usize::try_from(sources.line(span)).ok()?,
-        text: shown(text.get(start..end)?),
+        text: shown(&sources.without_secrets(span.file, start..end)?),
         marks: Vec::new(),
         range: start..end,
     })
@@ -186,11 +186,10 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
 impl Excerpt {
     /// The range of the span in the excerpt's text.
     fn within(&self, span: Span, sources: &SourceMap) -> Range<usize> {
-        let Some(text) = sources.file(span.file).map(|file| file.text()) else { return 0..0 };
+        let Some(bytes) = sources.without_secrets(span.file, self.range.clone()) else { return 0..0 };
         let place = |offset: u32| {
-            let offset =
-                usize::try_from(offset).unwrap_or(usize::MAX).clamp(self.range.start, self.range.end);
-            shown(text.get(self.range.start..offset).unwrap_or_default()).len()
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX).saturating_sub(self.range.start);
+            shown(bytes.get(..offset).unwrap_or(&bytes)).len()
         };
         place(span.offset).min(self.text.len())..place(span.end()).min(self.text.len())
     }
@@ -233,4 +232,35 @@ pub fn line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
 pub fn place(span: Span, sources: &SourceMap) -> String {
     let position = sources.position(span);
     format!("{}:{}:{}", sources.path(span).display(), position.line, position.column)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{AnyMachine, LoadOptions, Memory, load};
+
+    /// The text of everything that is wrong with a file.
+    fn shown(text: &str) -> String {
+        let source = Memory::new().file("a.conf", text.to_owned());
+        let loaded = load(&source, "a.conf".as_ref(), &AnyMachine, &LoadOptions::default());
+        super::text(&loaded.diagnostics, &loaded.sources, false)
+    }
+
+    #[test]
+    fn no_password_or_key_is_shown_in_the_line_of_a_problem() {
+        let instance = |version: u8, secret: &str| {
+            format!(
+                "vrrp_instance A {{\n interface eth0\n virtual_router_id 7\n version {version}\n {secret}\n \
+                 virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+            )
+        };
+        let password = "authentication { auth_type PASS\n auth_pass sesameopen }";
+        let text = shown(&instance(2, password));
+        assert!(text.contains("auth_pass ********** }") && !text.contains("sesame"), "{text}");
+        let text = shown(
+            &("$WORD=sesameopen\n".to_owned() + &instance(2, &password.replace("sesameopen", "$WORD"))),
+        );
+        assert!(text.contains("$WORD stands for this") && !text.contains("sesame"), "{text}");
+        let text = shown(&instance(3, "auth_hmac {\n key 1 sesame\n active_key 1\n }"));
+        assert!(text.contains("key 1 ******") && !text.contains("sesame"), "{text}");
+    }
 }

@@ -169,6 +169,8 @@ pub struct SourceMap {
     origins: Vec<OriginRecord>,
     kinds: Vec<OriginKind>,
     recent: Vec<OriginId>,
+    /// Passwords and keys, in order.
+    secrets: Vec<Span>,
 }
 
 impl SourceMap {
@@ -185,6 +187,33 @@ impl SourceMap {
         let id = FileId(narrow(self.files.len()));
         self.files.push(SourceFile { path, text, included, index: OnceLock::new() });
         Some(id)
+    }
+
+    /// From now on these are not shown, nor the values of the variables they come from.
+    pub(crate) fn hide(&mut self, secrets: Vec<Span>) {
+        let definitions = |secret: &Span| -> Vec<Span> {
+            let values = self.origin_chain(secret.origin).filter_map(|origin| match origin.kind {
+                OriginKind::Variable(_) => origin.text,
+                OriginKind::BuiltIn(_) | OriginKind::Sequence { .. } => None,
+            });
+            values.collect()
+        };
+        let values: Vec<Span> = secrets.iter().flat_map(definitions).collect();
+        self.secrets.extend(secrets.into_iter().chain(values).map(Span::without_origin));
+        self.secrets.sort_unstable();
+        self.secrets.dedup();
+    }
+
+    /// A stretch of a file, with an asterisk for each octet of a password or key.
+    pub(crate) fn without_secrets(&self, file: FileId, range: std::ops::Range<usize>) -> Option<Vec<u8>> {
+        let mut bytes = self.file(file)?.text().get(range.clone())?.to_vec();
+        let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+        for secret in self.secrets.iter().filter(|secret| secret.file == file) {
+            let (from, to) = (place(secret.offset).max(range.start), place(secret.end()).min(range.end));
+            let hidden = bytes.get_mut(from.saturating_sub(range.start)..to.saturating_sub(range.start));
+            hidden.into_iter().for_each(|octets| octets.fill(b'*'));
+        }
+        Some(bytes)
     }
 
     /// The files in the order in which they were opened.

@@ -61,6 +61,18 @@ pub struct Entry {
     pub doc: &'static str,
 }
 
+impl Entry {
+    /// The first of its arguments that must not be shown, as it is a password or key.
+    pub(crate) fn first_secret_argument(&self) -> Option<usize> {
+        match self.name {
+            "auth_pass" | "password" => Some(0),
+            // ID VALUE; the other keyword of that name has a path as its only argument.
+            "key" => Some(1),
+            _ => None,
+        }
+    }
+}
+
 /// What writing a keyword again does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Repeat {

@@ -74,6 +74,9 @@ pub(crate) fn apply<T>(
         return Outcome::Unknown;
     };
     let entry = &keyword.entry;
+    if let Some(first) = entry.first_secret_argument() {
+        node.words().skip(1 + first).for_each(|word| context.diagnostics.hide(word.span()));
+    }
     report_standing(entry, node, context);
     let again = !seen.add(position);
     if again && entry.repeat == Repeat::First && !entry.argument.is_block() {
