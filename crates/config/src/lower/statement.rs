@@ -75,7 +75,9 @@ pub(crate) fn apply<T>(
     };
     let entry = &keyword.entry;
     if let Some(first) = entry.first_secret_argument() {
-        node.words().skip(1 + first).for_each(|word| context.diagnostics.hide(word.span()));
+        // The name of a key file is no secret, and its problems are told by it.
+        let secrets = node.words().skip(1 + first).filter(|word| !word.bytes().starts_with(b"file:"));
+        secrets.for_each(|word| context.diagnostics.hide(word.span()));
     }
     report_standing(entry, node, context);
     let again = !seen.add(position);
