@@ -76,7 +76,8 @@ pub(crate) fn apply<T>(
     let entry = &keyword.entry;
     if let Some(first) = entry.first_secret_argument() {
         // The name of a key file is no secret, and its problems are told by it.
-        let secrets = node.words().skip(1 + first).filter(|word| !word.bytes().starts_with(b"file:"));
+        let names_a_file = |bytes: &[u8]| entry.name == "key" && bytes.starts_with(b"file:");
+        let secrets = node.words().skip(1 + first).filter(|word| !names_a_file(word.bytes()));
         secrets.for_each(|word| context.diagnostics.hide(word.span()));
     }
     report_standing(entry, node, context);
