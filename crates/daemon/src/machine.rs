@@ -1,5 +1,6 @@
 //! What the checks of a configuration want to know of this machine.
 
+mod accounts;
 mod names;
 
 use std::cell::RefCell;
@@ -16,12 +17,15 @@ use steadfast_config::model::Account;
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::user;
 
+use self::accounts::Accounts;
+
 /// This machine, its interfaces as they were when it was asked.
 #[derive(Debug, Default)]
 pub struct ThisMachine {
     interfaces: BTreeMap<String, InterfaceFacts>,
     /// Names of iproute2, as they were when the first of a table was asked for.
     names: RefCell<BTreeMap<(NameTable, NameFolders), BTreeMap<String, u32>>>,
+    accounts: Accounts,
 }
 
 impl ThisMachine {
@@ -36,7 +40,7 @@ impl ThisMachine {
             let facts = InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback };
             (link.name.to_string(), facts)
         });
-        Ok(Self { interfaces: facts.collect(), names: RefCell::default() })
+        Ok(Self { interfaces: facts.collect(), ..Self::default() })
     }
 
     fn with_names<T>(
@@ -60,19 +64,16 @@ impl Machine for ThisMachine {
     }
 
     fn user_exists(&self, name: &str) -> bool {
-        match name.parse() {
-            Ok(uid) => matches!(user::lookup_uid(uid), Ok(Some(_))),
-            Err(_) => matches!(user::lookup_user(name), Ok(Some(_))),
-        }
+        self.accounts.user(name).is_some()
     }
 
     fn group_exists(&self, name: &str) -> bool {
-        name.parse::<u32>().is_ok() || matches!(user::lookup_group(name), Ok(Some(_)))
+        self.accounts.group(name).is_some()
     }
 
     fn script(&self, program: &str, account: Option<&Account>) -> ScriptState {
         let Some(path) = find(program) else { return ScriptState::Missing };
-        let identity = account.map_or_else(|| Some(user::own_ids()), numbers);
+        let identity = account.map_or_else(|| Some(user::own_ids()), |account| self.accounts.ids(account));
         let Some((uid, gid)) = identity else { return ScriptState::Missing };
         let Ok(file) = std::fs::metadata(&path) else { return ScriptState::Missing };
         if !file.is_file() {
@@ -126,22 +127,6 @@ pub fn find(program: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file())
 }
 
-fn numbers(account: &Account) -> Option<(u32, u32)> {
-    let user = match account.user.parse() {
-        Ok(uid) => user::lookup_uid(uid),
-        Err(_) => user::lookup_user(&account.user),
-    };
-    let user = user.ok()??;
-    let gid = match &account.group {
-        None => user.gid,
-        Some(group) => match group.parse() {
-            Ok(gid) => gid,
-            Err(_) => user::lookup_group(group).ok()??,
-        },
-    };
-    Some((user.uid, gid))
-}
-
 fn executable(file: &std::fs::Metadata, uid: u32, gid: u32) -> bool {
     let mode = file.permissions().mode();
     let bit = match (uid, file.uid() == uid, file.gid() == gid) {
@@ -187,7 +172,25 @@ fn part_is_safe(part: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_config::{LoadOptions, Memory, load};
+
     use super::*;
+
+    #[test]
+    fn the_name_service_is_asked_by_scripts_only() {
+        let untouched_by = |more: &str| {
+            let text =
+                format!("vrrp_instance V {{\n interface lo\n virtual_router_id 1\n priority 100\n{more}}}\n");
+            let machine = ThisMachine::default();
+            let source = Memory::new().file("k.conf", text);
+            let loaded = load(&source, Path::new("/k.conf"), &machine, &LoadOptions::default());
+            assert_eq!(loaded.model.instances.len(), 1, "{more}");
+            machine.accounts.untouched()
+        };
+        assert!(untouched_by(""));
+        assert!(!untouched_by(" notify /usr/bin/true\n"));
+        assert!(!untouched_by(" notify \"/usr/bin/true\" nobody nogroup\n"));
+    }
 
     #[test]
     fn key_files_are_looked_at() {

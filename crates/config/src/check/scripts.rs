@@ -1,10 +1,11 @@
 //! Accounts and files of scripts.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
-use crate::load::ScriptState;
+use crate::load::{Machine, ScriptState};
 use crate::lower::{Context, Drafts};
 use crate::model::{Account, CheckKind, Notify, RealServer, Script, Tracked};
 use crate::value::Name;
@@ -14,9 +15,9 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 
 /// Gives every script its account and asks the machine for its file.
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
-    let account = default_account(drafts, context);
+    let default = DefaultAccount::of(drafts);
     let secure = drafts.global.enable_script_security;
-    let check = ScriptCheck { account, secure, warned: false, no_file: Class::Silent };
+    let check = ScriptCheck { default: &default, secure, warned: false, no_file: Class::Silent };
     vrrp(drafts, &mut check.clone(), context);
     checkers(drafts, &mut check.clone(), context);
     let mut check = check;
@@ -28,6 +29,45 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
         if slot.as_mut().is_some_and(|script| check.script(script, "global", context) != Fate::Kept) {
             *slot = None;
         }
+    }
+    drafts.global.script_user = default.into_account();
+}
+
+/// The account of scripts that name none. The machine is asked for it by the first of them: the name service brings
+/// most of a megabyte into memory, which a configuration without scripts need not pay.
+#[derive(Debug)]
+struct DefaultAccount {
+    account: OnceCell<Option<Account>>,
+    supplementary_groups: bool,
+}
+
+impl DefaultAccount {
+    /// What script_user says.
+    fn of(drafts: &Drafts) -> Self {
+        let supplementary_groups = drafts.global.set_supplementary_groups;
+        let mut given = drafts.global.script_user.clone();
+        if let Some(account) = &mut given {
+            account.supplementary_groups |= supplementary_groups;
+        }
+        let account = given.map_or_else(OnceCell::new, |account| OnceCell::from(Some(account)));
+        Self { account, supplementary_groups }
+    }
+
+    fn get(&self, machine: &dyn Machine) -> Option<&Account> {
+        let find = || {
+            let found = Account {
+                user: DEFAULT_ACCOUNT.into(),
+                group: None,
+                supplementary_groups: self.supplementary_groups,
+            };
+            machine.user_exists(DEFAULT_ACCOUNT).then_some(found)
+        };
+        self.account.get_or_init(find).as_ref()
+    }
+
+    /// The account, if one is given or a script asked for it.
+    fn into_account(self) -> Option<Account> {
+        self.account.into_inner().flatten()
     }
 }
 
@@ -41,7 +81,7 @@ enum Fate {
     NoAccount,
 }
 
-fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>) {
+fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
     let mut without_file: BTreeSet<Name> = BTreeSet::new();
     let mut without_account: BTreeSet<Name> = BTreeSet::new();
     drafts.scripts.retain_mut(|draft| {
@@ -79,7 +119,7 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>)
     }
 }
 
-fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<'_>) {
+fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
     for server in &mut drafts.virtual_servers {
         for slot in [&mut server.quorum_up, &mut server.quorum_down] {
             check.slot(slot, "virtual_server", context);
@@ -94,7 +134,7 @@ fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck, context: &mut Context<
 }
 
 /// The commands of its checkers. Most servers have none and go on sharing theirs.
-fn commands(server: &mut RealServer, check: &mut ScriptCheck, context: &mut Context<'_>) {
+fn commands(server: &mut RealServer, check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
     if !server.checkers.iter().any(|checker| matches!(checker.kind, CheckKind::Misc(_))) {
         return;
     }
@@ -106,30 +146,16 @@ fn commands(server: &mut RealServer, check: &mut ScriptCheck, context: &mut Cont
     server.checkers = checkers.into();
 }
 
-fn default_account(drafts: &mut Drafts, context: &mut Context<'_>) -> Option<Account> {
-    let global = &mut drafts.global;
-    if global.script_user.is_none() && context.machine.user_exists(DEFAULT_ACCOUNT) {
-        global.script_user =
-            Some(Account { user: DEFAULT_ACCOUNT.into(), group: None, supplementary_groups: false });
-    }
-    if global.set_supplementary_groups
-        && let Some(account) = &mut global.script_user
-    {
-        account.supplementary_groups = true;
-    }
-    global.script_user.clone()
-}
-
 #[derive(Clone)]
-struct ScriptCheck {
-    account: Option<Account>,
+struct ScriptCheck<'a> {
+    default: &'a DefaultAccount,
     secure: bool,
     warned: bool,
     /// What a file that cannot be run counts as.
     no_file: Class,
 }
 
-impl ScriptCheck {
+impl ScriptCheck<'_> {
     /// Completes a script and looks at its file.
     fn script(&mut self, script: &mut Script, owner: &str, context: &mut Context<'_>) -> Fate {
         let span = script.site.0;
@@ -143,7 +169,7 @@ impl ScriptCheck {
                 context.push(Diagnostic::new(Code::UnknownAccount, span, message));
                 return Fate::NoAccount;
             }
-        } else if let Some(account) = &self.account {
+        } else if let Some(account) = self.default.get(context.machine) {
             script.account = Some(account.clone());
         } else if self.secure {
             let message = format!("{owner}: its script has no account to run as; it is dropped");
