@@ -66,7 +66,11 @@ pub fn one(diagnostic: &Diagnostic, sources: &SourceMap, colour: bool) -> String
         (_, Some(hint), _) => report.push(Group::with_title(Level::HELP.secondary_title(hint.as_str()))),
         _ => {}
     }
-    renderer.decor_style(DecorStyle::Ascii).render(&report)
+    let text = renderer.decor_style(DecorStyle::Ascii).render(&report);
+    excerpts
+        .iter()
+        .filter_map(Excerpt::misplaced)
+        .fold(text, |text, (shown, place)| text.replacen(&shown, &place, 1))
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -105,9 +109,23 @@ struct Excerpt {
     marks: Vec<(AnnotationKind, Range<usize>, String)>,
     /// Where the excerpt begins and ends in the file.
     range: Range<usize>,
+    /// The column of the spot, where the line is shown without its beginning.
+    column: Option<usize>,
 }
 
+/// Stands for what is left out of a long line.
+const LEFT_OUT: &str = "...";
+
 impl Excerpt {
+    /// The place as the renderer works it out from a line without its beginning, and as it is.
+    fn misplaced(&self) -> Option<(String, String)> {
+        let column = self.column?;
+        let (_, first, _) = self.marks.first()?;
+        let shown = self.text.get(..first.start)?.chars().count() + 1;
+        let place = |column: usize| format!("{}:{}:{column}", self.path, self.line);
+        Some((place(shown), place(column)))
+    }
+
     fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
         let marks = self.marks.iter().map(|(kind, range, label)| {
             let label = (!label.is_empty()).then_some(label.as_str());
@@ -170,26 +188,43 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
     let (start, end) = match line_end - line_start <= MAX_SHOWN_LINE_BYTES {
         true => (line_start, line_end),
         false => (
-            at.saturating_sub(MAX_SHOWN_LINE_BYTES / 2).max(line_start),
-            (at + MAX_SHOWN_LINE_BYTES / 2).min(line_end),
+            whole_letter(text, at.saturating_sub(MAX_SHOWN_LINE_BYTES / 2).max(line_start), at),
+            whole_letter(text, (at + MAX_SHOWN_LINE_BYTES / 2).min(line_end), line_end),
         ),
     };
+    let from_start = start == line_start && (start == 0 || text.get(start - 1) == Some(&b'\n'));
+    let column = usize::try_from(sources.position(span).column).ok().filter(|_| !from_start);
+    let mut shown = shown(&sources.without_secrets(span.file, start..end)?);
+    if column.is_some() {
+        shown.insert_str(0, LEFT_OUT);
+    }
+    if text.get(end).is_some_and(|byte| *byte != b'\n') {
+        shown.push_str(LEFT_OUT);
+    }
     Some(Excerpt {
         path: sources.path(span).display().to_string(),
         line: usize::try_from(sources.line(span)).ok()?,
-        text: shown(&sources.without_secrets(span.file, start..end)?),
+        text: shown,
         marks: Vec::new(),
         range: start..end,
+        column,
     })
+}
+
+/// The first place from `at` on, up to `most`, where no letter of UTF-8 is cut in two.
+fn whole_letter(text: &[u8], at: usize, most: usize) -> usize {
+    let inside = |place: &usize| text.get(*place).is_some_and(|byte| byte & 0xc0 == 0x80);
+    (at..most).find(|place| !inside(place)).unwrap_or(most)
 }
 
 impl Excerpt {
     /// The range of the span in the excerpt's text.
     fn within(&self, span: Span, sources: &SourceMap) -> Range<usize> {
         let Some(bytes) = sources.without_secrets(span.file, self.range.clone()) else { return 0..0 };
+        let before = if self.column.is_some() { LEFT_OUT.len() } else { 0 };
         let place = |offset: u32| {
             let offset = usize::try_from(offset).unwrap_or(usize::MAX).saturating_sub(self.range.start);
-            shown(bytes.get(..offset).unwrap_or(&bytes)).len()
+            before + shown(bytes.get(..offset).unwrap_or(&bytes)).len()
         };
         place(span.offset).min(self.text.len())..place(span.end()).min(self.text.len())
     }
@@ -243,6 +278,22 @@ mod tests {
         let source = Memory::new().file("a.conf", text.to_owned());
         let loaded = load(&source, "a.conf".as_ref(), &AnyMachine, &LoadOptions::default());
         super::text(&loaded.diagnostics, &loaded.sources, false)
+    }
+
+    /// Lines that are too long to be shown whole, with the spot at their beginning, middle and end.
+    #[test]
+    fn the_place_in_a_long_line_is_told_right() {
+        let blanks = " ".repeat(300);
+        let text = shown(&format!("{blanks}prio{blanks}\n# {}\n", "x".repeat(400)));
+        assert!(text.contains("--> a.conf:1:301\n"), "{text}");
+        let wide = "漢".repeat(101);
+        let text = shown(&format!("static_ipaddress {{\n 10.0.0.1 dev eth0 {wide} bogus {wide} x\n}}\n"));
+        assert!(text.contains("--> a.conf:2:20\n"), "{text}");
+        assert!(text.contains("--> a.conf:2:122\n"), "{text}");
+        assert!(text.contains("--> a.conf:2:230\n"), "{text}");
+        assert!(!text.contains('\u{fffd}'), "{text}");
+        let marked = text.lines().skip_while(|line| !line.ends_with("2:122")).nth(3).unwrap_or_default();
+        assert_eq!(marked.matches('^').count(), "bogus".len(), "{text}");
     }
 
     #[test]
