@@ -263,6 +263,15 @@ impl Printer {
     }
 }
 
+/// The keyword of a checker, and the lines in its block.
+pub(crate) fn checker_lines(checker: &Checker) -> (String, Vec<String>) {
+    let mut printer = Printer::default();
+    printer.checker(checker);
+    let mut lines = printer.text.lines().map(|line| line.trim().to_owned());
+    let keyword = lines.next().unwrap_or_default().trim_end_matches([' ', '{']).to_owned();
+    (keyword, lines.filter(|line| line != "}").collect())
+}
+
 /// A line of `interface_up_down_delays`.
 pub(crate) fn delay_line(delay: &InterfaceDelay) -> String {
     format!("{} {} {}", quote(&delay.interface), delay.down, delay.up)

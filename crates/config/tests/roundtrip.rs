@@ -108,6 +108,75 @@ fn a_plan_names_keyword_and_effect() {
     assert!(Plan::between(&old, &namespace).is_refused());
 }
 
+/// Two routers that only their peers tell apart, and two that only their groups do.
+#[test]
+fn a_plan_takes_no_instance_for_its_neighbour() {
+    let text = |priority: u8| {
+        let instance = |name: &str, id: u8, what: &str, address: &str, priority: u8| {
+            format!(
+                "vrrp_instance {name} {{\n interface eth0\n virtual_router_id {id}\n priority {priority}\n \
+                 {what}\n virtual_ipaddress {{\n {address}\n }}\n}}\n"
+            )
+        };
+        let unicast = |peer: &str| format!("unicast_src_ip 10.0.0.1\n unicast_peer {{\n {peer}\n }}");
+        instance("U1", 60, &unicast("10.0.0.2"), "192.0.2.1", 100)
+            + &instance("U2", 60, &unicast("10.0.0.3"), "192.0.2.2", priority)
+            + &instance("M1", 70, "mcast_dst_ip 224.0.0.99", "192.0.2.3", 100)
+            + &instance("M2", 70, "", "192.0.2.4", priority)
+    };
+    let plan = |old: String, new: String| Plan::between(&read(old).model, &read(new).model).to_string();
+    assert_eq!(
+        plan(text(100), text(90)),
+        "vrrp_instance U2: changed in place\n    priority 100 -> 90  (in place)\n\
+         vrrp_instance M2: changed in place\n    priority 100 -> 90  (in place)\n"
+    );
+    let renamed = text(100).replace("vrrp_instance U1 ", "vrrp_instance U3 ");
+    assert_eq!(
+        plan(text(100), renamed),
+        "vrrp_instance U3: changed in place\n    vrrp_instance U1 -> U3  (in place)\n"
+    );
+}
+
+#[test]
+fn an_instance_restarts_when_it_is_another_virtual_router_and_only_then() {
+    let peers = |addresses: &str| format!("unicast_src_ip 10.0.0.1\n unicast_peer {{\n {addresses}\n }}");
+    let password = |word: &str| format!("authentication {{\n auth_type PASS\n auth_pass {word}\n }}");
+    let outcome = |old: &str, new: &str| {
+        let plan = Plan::between(&read(instance(old)).model, &read(instance(new)).model);
+        plan.entities.iter().map(|entity| entity.outcome).collect::<Vec<_>>()
+    };
+    let (one, two) = (peers("10.0.0.2"), peers("10.0.0.2\n 10.0.0.3"));
+    assert_eq!(outcome(&one, &two), [Outcome::Changed]);
+    assert_eq!(outcome(&one, ""), [Outcome::Restarted]);
+    assert_eq!(outcome(&one, &one.replace("10.0.0.1", "10.0.0.9")), [Outcome::Restarted]);
+    assert_eq!(outcome("", "mcast_src_ip 10.0.0.1"), [Outcome::Changed]);
+    assert_eq!(outcome("", "mcast_dst_ip 224.0.0.99"), [Outcome::Restarted]);
+    assert_eq!(outcome("version 2", "version 3"), [Outcome::Changed]);
+    assert_eq!(outcome(&password("a"), &password("b")), [Outcome::Changed]);
+    assert_eq!(outcome(&password("a"), &password("b").replace("PASS", "AH")), [Outcome::Restarted]);
+    let old = read(instance("")).model;
+    let new = read(instance("").replace("192.0.2.1/24\n 192.0.2.2/24", "fe80::1")).model;
+    assert_eq!(Plan::between(&old, &new).entities[0].outcome, Outcome::Restarted);
+}
+
+#[test]
+fn a_plan_tells_what_a_checker_does_otherwise() {
+    let server = |checks: &str| {
+        read(format!(
+            "virtual_server 10.0.0.1 80 {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n \
+             real_server 10.0.0.2 80 {{\n{checks} }}\n}}\n"
+        ))
+        .model
+    };
+    let text = |old: &str, new: &str| Plan::between(&server(old), &server(new)).to_string();
+    let tcp = "TCP_CHECK {\n connect_timeout 3\n }\n";
+    let told = text(tcp, &tcp.replace('3', "4"));
+    assert!(told.contains("TCP_CHECK - connect_timeout 3  (only this moves)"), "{told}");
+    assert!(told.contains("TCP_CHECK + connect_timeout 4  (only this moves)"), "{told}");
+    let told = text(tcp, "PING_CHECK {\n }\n");
+    assert!(told.contains("TCP_CHECK - ") && told.contains("PING_CHECK + "), "{told}");
+}
+
 #[test]
 fn real_servers_are_added_and_removed() {
     let server = |servers: &[&str]| {

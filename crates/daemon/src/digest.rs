@@ -4,7 +4,7 @@
 //! same virtual router in keepalived's sense (VRID, family, interface, multicast or unicast and its
 //! group or source); its name may change. Scripts, groups and interfaces are matched by name.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
@@ -163,14 +163,30 @@ fn number_instances<'m>(
     previous: &Work,
     leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
 ) -> BTreeMap<InstanceId, &'m VrrpInstance> {
-    let mut running: BTreeMap<Identity, InstanceId> =
-        previous.machine.instances.iter().map(|i| (running_identity(previous, i), i.id)).collect();
+    let mut running: BTreeMap<Identity, VecDeque<&InstanceConfig>> = BTreeMap::new();
+    for instance in &previous.machine.instances {
+        running.entry(running_identity(previous, instance)).or_default().push_back(instance);
+    }
     let mut taken: BTreeSet<InstanceId> = previous.machine.instances.iter().map(|i| i.id).collect();
     taken.extend(leaving.keys());
     let mut free = (0..).map(InstanceId).filter(|id| !taken.contains(id));
     let mut numbered = BTreeMap::new();
+    // Routers that only their peers tell apart are known again by name; those that are left got another one.
+    let mut renamed = Vec::new();
     for instance in &model.instances {
-        if let Some(id) = running.remove(&identity(instance)).or_else(|| free.next()) {
+        let alike = running.get_mut(&identity(instance));
+        let same = alike.and_then(|alike| {
+            let place = alike.iter().position(|running| running.name == instance.name)?;
+            alike.remove(place)
+        });
+        match same {
+            Some(running) => drop(numbered.insert(running.id, instance)),
+            None => renamed.push(instance),
+        }
+    }
+    for instance in renamed {
+        let alike = running.get_mut(&identity(instance)).and_then(VecDeque::pop_front);
+        if let Some(id) = alike.map(|running| running.id).or_else(|| free.next()) {
             numbered.insert(id, instance);
         }
     }
@@ -406,5 +422,38 @@ fn settings(model: &Model, log_addresses: bool) -> Settings {
         processors: process.affinity.0.clone(),
         log_unknown_vrids: model.global.log_unknown_vrids,
         log_addresses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_config::{AnyMachine, LoadOptions, Memory, load};
+
+    use super::*;
+
+    fn model(text: &str) -> Model {
+        let source = Memory::new().file("k.conf", text.to_owned());
+        load(&source, "k.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model
+    }
+
+    #[test]
+    fn routers_that_only_their_peers_tell_apart_keep_their_numbers() {
+        let instance = |name: &str, peer: &str| {
+            format!(
+                "vrrp_instance {name} {{\n interface eth0\n virtual_router_id 60\n unicast_src_ip 10.0.0.1\n \
+                 unicast_peer {{\n {peer}\n }}\n virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+            )
+        };
+        let numbers = |work: &Work| {
+            let instances = work.machine.instances.iter();
+            instances.map(|instance| (instance.name.to_string(), instance.id)).collect::<BTreeMap<_, _>>()
+        };
+        let text = instance("A", "10.0.0.2") + &instance("B", "10.0.0.3");
+        let before = digest(&model(&text), &Work::default(), &BTreeMap::new(), false);
+        let again = digest(&model(&text), &before, &BTreeMap::new(), false);
+        assert_eq!(numbers(&again), numbers(&before));
+        let renamed = digest(&model(&text.replace("e A", "e C")), &before, &BTreeMap::new(), false);
+        assert_eq!(numbers(&renamed)["B"], numbers(&before)["B"]);
+        assert_eq!(numbers(&renamed)["C"], numbers(&before)["A"]);
     }
 }

@@ -45,7 +45,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_ipvlan group" Text => Elsewhere, Last, Restart, VirtualInterfaces;
         "none",
         "Interface group of the created interface.";
-    "unicast_peer" Lines("ADDRESS [min_ttl N] [max_ttl N]") => with!(read_peers, show_peers), Adds, Restart;
+    "unicast_peer" Lines("ADDRESS [min_ttl N] [max_ttl N]") => with!(read_peers, show_peers), Adds, InPlace;
         "none (multicast)",
         "Peers adverts are sent to.";
     "unicast_fault_no_peer" Flag => at!(unicast_fault_no_peer), Last, Restart;
@@ -87,10 +87,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "track_bfd" Lines("BFD [weight N [reverse or noreverse]]") => with!(read_track_bfd, show_track_bfd), Adds, InPlace, Bfd;
         "none",
         "BFD sessions to watch (must be defined earlier)";
-    "mcast_src_ip" Address => with!(read_source, show_source), Last, Restart;
+    "mcast_src_ip" Address => with!(read_source, show_source), Last, InPlace;
         "primary address of the interface",
         "Source address of adverts; sets the family if not yet known.";
-    "unicast_src_ip" Address => with!(read_unicast_source, show_nothing), Last, Restart;
+    "unicast_src_ip" Address => with!(read_unicast_source, show_unicast_source), Last, Restart;
         "primary address of the interface",
         "Same as mcast_src_ip but marks the instance as using unicast keywords.";
     "mcast_dst_ip" Address => with!(read_group, show_group), Last, Restart;
@@ -105,7 +105,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "unicast_ttl" Argument::unsigned(0, 255) => at!(unicast_ttl), Last, InPlace;
         "255 for IPv4, kernel default for IPv6",
         "TTL or hop limit of unicast adverts; without unicast peers an error is logged and the TTL becomes 0.";
-    "version" Argument::unsigned(2, 3) => with!(read_version, show_version), First, Restart;
+    "version" Argument::unsigned(2, 3) => with!(read_version, show_version), First, InPlace;
         "3 for IPv6, vrrp_version for IPv4",
         "Protocol version; a value that conflicts with an earlier or deduced one is ignored.";
     "priority" Argument::unsigned(1, 255) => with!(read_priority, show_priority), Last, InPlace;
@@ -147,7 +147,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "skip_check_adv_addr" Switch => with!(read_skip_check, show_skip_check), Last, InPlace;
         "vrrp_skip_check_adv_addr",
         "Compare the address list only for a new sender; as implemented a false value also turns it on.";
-    "strict_mode" Switch => at!(strict), Last, Restart;
+    "strict_mode" Switch => at!(strict), Last, InPlace;
         "vrrp_strict; no argument means on",
         "Protocol compliance for this instance.";
     "preempt" Flag => with!(read_preempt, show_nothing), Last, InPlace;
@@ -237,7 +237,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace, SocketBuffers;
         "global policy",
         "This instance's share of the receive socket buffer.";
-    "authentication" Block("") => Elsewhere, Adds, Restart;
+    "authentication" Block("") => Elsewhere, Adds, InPlace;
         "none",
         "Legacy VRRPv2 authentication.";
     "auth_hmac" Block("") => Elsewhere, Adds, Restart, Authentication;
@@ -247,10 +247,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
 
 /// Keywords of `authentication`.
 pub(crate) static AUTHENTICATION: &Keywords<AuthenticationDraft> = keywords! {
-    "auth_type" Text => with!(read_auth_type, show_auth_type), Last, Restart;
+    "auth_type" Text => with!(read_auth_type, show_auth_type), Last, InPlace;
         "none",
         "Kind of authentication; ignored with v3, strict mode or without a password; AH only with IPv4.";
-    "auth_pass" Text => with!(read_auth_pass, show_auth_pass), Last, Restart;
+    "auth_pass" Text => with!(read_auth_pass, show_auth_pass), Last, InPlace;
         "none",
         "Password, zero padded to 8 bytes.";
 };

@@ -282,7 +282,13 @@ pub(super) fn read_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '
 }
 
 pub(super) fn show_source(instance: &VrrpInstance) -> Vec<String> {
-    instance.source_address.iter().map(ToString::to_string).collect()
+    let source = instance.source_address.filter(|_| !instance.is_unicast());
+    source.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn show_unicast_source(instance: &VrrpInstance) -> Vec<String> {
+    let source = instance.source_address.filter(|_| instance.is_unicast());
+    source.iter().map(ToString::to_string).collect()
 }
 
 pub(super) fn read_unicast_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {

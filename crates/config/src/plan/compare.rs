@@ -1,6 +1,10 @@
 //! Comparing two models.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
+
+use steadfast_wire::vrrp::{Family, Vrid};
 
 use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
 use crate::keyword::bfd::BFD_INSTANCE;
@@ -13,9 +17,11 @@ use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::keyword::{Argument, Keywords};
 use crate::model::{
-    GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup, VrrpInstance,
+    AuthType, GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup,
+    VrrpInstance,
 };
-use crate::print::{arguments, delay_line, group_entry, is_alias, linkbeat_line};
+use crate::print::{arguments, checker_lines, delay_line, group_entry, is_alias, linkbeat_line};
+use crate::value::Name;
 
 pub(super) fn models(old: &Model, new: &Model) -> Plan {
     let mut plan = Plan::default();
@@ -82,61 +88,113 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
     if old.instances == new.instances {
         return;
     }
-    // keepalived knows an instance again by what its peers know it by; its name may change.
-    let identity = |instance: &VrrpInstance| {
-        (instance.virtual_router_id, instance.family, instance.interface.clone(), instance.is_unicast())
-    };
-    let before: BTreeMap<_, _> =
-        old.instances.iter().map(|instance| (identity(instance), instance)).collect();
-    let claimed: BTreeSet<_> = new.instances.iter().map(identity).collect();
-    // One that is known again by nothing but its name was given another identity.
-    let by_name: BTreeMap<_, _> = old
-        .instances
-        .iter()
-        .filter(|instance| !claimed.contains(&identity(instance)))
-        .map(|instance| (&instance.name, instance))
-        .collect();
-    let mut kept: BTreeSet<&str> = BTreeSet::new();
-    for instance in &new.instances {
-        let earlier = before.get(&identity(instance)).or_else(|| by_name.get(&instance.name));
-        let Some(earlier) = earlier else {
-            whole(plan, "vrrp_instance", &instance.name, Outcome::Added);
-            continue;
-        };
-        kept.insert(&earlier.name);
-        if *earlier == instance {
-            continue;
+    let mut old_ones: Vec<Option<&VrrpInstance>> = old.instances.iter().map(Some).collect();
+    let known_again = known_again(&mut old_ones, &new.instances);
+    for (instance, earlier) in new.instances.iter().zip(known_again) {
+        match earlier {
+            None => whole(plan, "vrrp_instance", &instance.name, Outcome::Added),
+            Some(earlier) if earlier != instance => instance_changes(earlier, instance, plan),
+            Some(_) => {}
         }
-        let mut keywords = keyword_changes(INSTANCE, earlier, instance);
-        if earlier.name != instance.name {
-            keywords.insert(
-                0,
-                KeywordChange {
-                    keyword: "vrrp_instance".into(),
-                    old: Some(earlier.name.to_string()),
-                    new: Some(instance.name.to_string()),
-                    effect: Reload::InPlace,
-                },
-            );
-        }
-        if earlier.authentication != instance.authentication {
-            let (before, after) = (earlier.authentication.is_some(), instance.authentication.is_some());
-            keywords.push(secret("authentication", before, after, Reload::Restart));
-        }
-        if earlier.auth_hmac != instance.auth_hmac {
-            let (before, after) = (earlier.auth_hmac.is_some(), instance.auth_hmac.is_some());
-            keywords.push(secret("auth_hmac", before, after, Reload::Restart));
-        }
-        if earlier.broken != instance.broken {
-            let reason = |instance: &VrrpInstance| instance.broken.as_deref().map(str::to_owned);
-            let (old, new) = (reason(earlier), reason(instance));
-            keywords.push(KeywordChange { keyword: "(fault)".into(), old, new, effect: Reload::Restart });
-        }
-        push(plan, "vrrp_instance", instance.name.to_string(), keywords);
     }
-    for instance in old.instances.iter().filter(|instance| !kept.contains(&*instance.name)) {
+    for instance in old_ones.into_iter().flatten() {
         whole(plan, "vrrp_instance", &instance.name, Outcome::Removed);
     }
+}
+
+/// What each of `new` was before; what is known again is taken out of `old`.
+///
+/// The first to be known again are those that kept identity and name, so that routers which only their peers tell
+/// apart keep to themselves; then those that got another name, and at last those that are known by their name only.
+fn known_again<'m>(
+    old: &mut [Option<&'m VrrpInstance>],
+    new: &[VrrpInstance],
+) -> Vec<Option<&'m VrrpInstance>> {
+    let mut found: Vec<Option<&VrrpInstance>> = vec![None; new.len()];
+    let mut by_identity: BTreeMap<Identity, VecDeque<usize>> = BTreeMap::new();
+    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
+    for (place, instance) in old.iter().enumerate() {
+        let Some(instance) = instance else { continue };
+        by_identity.entry(identity(instance)).or_default().push_back(place);
+        by_name.insert(&instance.name, place);
+    }
+    let named = |instance: &VrrpInstance| by_name.get(&*instance.name).copied();
+    let mut take = |found: &mut Option<&'m VrrpInstance>, place: Option<usize>| {
+        if let Some(slot) = place.and_then(|place| old.get_mut(place)) {
+            *found = slot.take();
+        }
+    };
+    for (found, instance) in found.iter_mut().zip(new) {
+        let alike = by_identity.get_mut(&identity(instance));
+        if let (Some(place), Some(alike)) = (named(instance), alike)
+            && let Some(at) = alike.iter().position(|other| *other == place)
+        {
+            alike.remove(at);
+            take(found, Some(place));
+        }
+    }
+    for (found, instance) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
+        take(found, by_identity.get_mut(&identity(instance)).and_then(VecDeque::pop_front));
+    }
+    for (found, instance) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
+        take(found, named(instance));
+    }
+    found
+}
+
+/// What makes an instance the same virtual router as before: its peers know it by nothing else.
+type Identity = (Vrid, Family, Option<Name>, bool, Option<IpAddr>);
+
+fn identity(instance: &VrrpInstance) -> Identity {
+    let unicast = instance.is_unicast();
+    let endpoint = if unicast { instance.source_address } else { Some(instance.multicast_group) };
+    (instance.virtual_router_id, instance.family, instance.interface.clone(), unicast, endpoint)
+}
+
+fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut Plan) {
+    let mut keywords = keyword_changes(INSTANCE, earlier, instance);
+    for change in &mut keywords {
+        // Peers and addresses come and go in place, unless they make it another virtual router.
+        let another = match &*change.keyword {
+            "unicast_peer" => earlier.is_unicast() != instance.is_unicast(),
+            "virtual_ipaddress" => earlier.family != instance.family,
+            _ => false,
+        };
+        if another {
+            change.effect = Reload::Restart;
+        }
+    }
+    if earlier.name != instance.name {
+        keywords.insert(
+            0,
+            KeywordChange {
+                keyword: "vrrp_instance".into(),
+                old: Some(earlier.name.to_string()),
+                new: Some(instance.name.to_string()),
+                effect: Reload::InPlace,
+            },
+        );
+    }
+    if earlier.authentication != instance.authentication {
+        let (before, after) = (earlier.authentication.is_some(), instance.authentication.is_some());
+        // An instance with AH stays in FAULT.
+        let with_header = |instance: &VrrpInstance| {
+            instance.authentication.as_ref().is_some_and(|auth| auth.kind == AuthType::Header)
+        };
+        let restarts = with_header(earlier) != with_header(instance);
+        let effect = if restarts { Reload::Restart } else { Reload::InPlace };
+        keywords.push(secret("authentication", before, after, effect));
+    }
+    if earlier.auth_hmac != instance.auth_hmac {
+        let (before, after) = (earlier.auth_hmac.is_some(), instance.auth_hmac.is_some());
+        keywords.push(secret("auth_hmac", before, after, Reload::Restart));
+    }
+    if earlier.broken != instance.broken {
+        let reason = |instance: &VrrpInstance| instance.broken.as_deref().map(str::to_owned);
+        let (old, new) = (reason(earlier), reason(instance));
+        keywords.push(KeywordChange { keyword: "(fault)".into(), old, new, effect: Reload::Restart });
+    }
+    push(plan, "vrrp_instance", instance.name.to_string(), keywords);
 }
 
 /// Secrets are not shown.
@@ -266,13 +324,7 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
             Some(earlier) if *earlier != server => {
                 let mut keywords = keyword_changes(REAL_SERVER, earlier, server);
                 if earlier.checkers != server.checkers {
-                    let count = |server: &RealServer| Some(format!("{} checkers", server.checkers.len()));
-                    keywords.push(KeywordChange {
-                        keyword: "checkers".into(),
-                        old: count(earlier),
-                        new: count(server),
-                        effect: Reload::Difference,
-                    });
+                    keywords.extend(checker_changes(earlier, server));
                 }
                 push(plan, "real_server", name(server), keywords);
             }
@@ -282,6 +334,32 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
     for server in old.real_servers.iter().filter(|server| !after.contains(&server.address)) {
         whole(plan, "real_server", &name(server), Outcome::Removed);
     }
+}
+
+/// What is checked otherwise. Checkers have no names, so the first is compared with the first.
+fn checker_changes(old: &RealServer, new: &RealServer) -> Vec<KeywordChange> {
+    let checkers = |server: &RealServer| server.checkers.iter().map(checker_lines).collect::<Vec<_>>();
+    let (before, after) = (checkers(old), checkers(new));
+    let mut changes = Vec::new();
+    for place in 0..before.len().max(after.len()) {
+        match (before.get(place), after.get(place)) {
+            (Some((kind, old)), Some((other, new))) if kind == other => {
+                changes.extend(list_changes(kind.clone(), Reload::Difference, old, new));
+            }
+            (old, new) => {
+                let one_line = |lines: &[String]| Some(lines.join(", "));
+                let change = |kind: &str, old, new| KeywordChange {
+                    keyword: kind.to_owned().into(),
+                    old,
+                    new,
+                    effect: Reload::Difference,
+                };
+                changes.extend(old.map(|(kind, lines)| change(kind, one_line(lines), None)));
+                changes.extend(new.map(|(kind, lines)| change(kind, None, one_line(lines))));
+            }
+        }
+    }
+    changes
 }
 
 /// The keywords of one block that say something else.
@@ -314,13 +392,19 @@ fn lines_of(blocks: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn list_changes(keyword: &'static str, effect: Reload, old: &[String], new: &[String]) -> Vec<KeywordChange> {
+fn list_changes(
+    keyword: impl Into<Cow<'static, str>>,
+    effect: Reload,
+    old: &[String],
+    new: &[String],
+) -> Vec<KeywordChange> {
+    let keyword = keyword.into();
     let (before, after): (BTreeSet<&String>, BTreeSet<&String>) =
         (old.iter().collect(), new.iter().collect());
     let removed = old.iter().filter(|line| !after.contains(line));
     let added = new.iter().filter(|line| !before.contains(line));
     let change = |old: Option<&String>, new: Option<&String>| KeywordChange {
-        keyword: keyword.into(),
+        keyword: keyword.clone(),
         old: old.cloned(),
         new: new.cloned(),
         effect,
