@@ -1,4 +1,7 @@
 //! Lines as the tree wants them: comments off, conditions decided, variables, sequences and includes resolved.
+
+mod frames;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,46 +12,13 @@ use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expand::{Expander, RestOfLines};
 use crate::include::{self, Checks, Directive};
 use crate::limits::{MAX_EXPANDED_BYTES, MAX_EXPANSION_DEPTH, MAX_INCLUDE_DEPTH, MAX_SEQUENCE_DEPTH};
-use crate::line::{LogicalLine, Replacement};
+use crate::line::LogicalLine;
 use crate::reader::Options;
-use crate::sequence::{self, Passes, Refused};
+use crate::sequence::{self, Refused};
 use crate::source::{Source, Unreadable};
-use crate::span::{FileId, KindId, OriginKind, SourceMap, Span, Text};
-use crate::token::{Marks, first_line};
+use crate::span::{KindId, OriginKind, SourceMap, Span, Text};
 
-/// Something lines come from; the last one on the stack is read.
-enum Frame {
-    File(FileFrame),
-    /// Files that an include found and that are read one after the other.
-    Waiting(WaitingFiles),
-    Lines(RestOfLines),
-    Sequence(SequenceFrame),
-}
-
-struct FileFrame {
-    file: FileId,
-    text: Text,
-    next: usize,
-    /// To tell whether the file is being read already.
-    path: PathBuf,
-    directory: PathBuf,
-    /// What holds again when the file ends.
-    checks_before: Checks,
-}
-
-struct WaitingFiles {
-    paths: VecDeque<PathBuf>,
-    included: Option<Span>,
-    /// Their names do not depend on where the reading started.
-    absolute: bool,
-    checks: Checks,
-}
-
-struct SequenceFrame {
-    passes: Passes,
-    text: LogicalLine,
-    at: Span,
-}
+use self::frames::{FileFrame, Frame, Frames, SequenceFrame, WaitingFiles, read_definition};
 
 /// What became of a line.
 enum Outcome {
@@ -68,7 +38,7 @@ pub(crate) struct Input<'s> {
     built_ins: BTreeMap<String, KindId>,
     checks: Checks,
     config_id: Option<Vec<u8>>,
-    frames: Vec<Frame>,
+    frames: Frames,
     /// What could not be reported when the main file was opened.
     pending: Vec<Diagnostic>,
     end: Span,
@@ -91,7 +61,7 @@ impl<'s> Input<'s> {
             built_ins: BTreeMap::new(),
             checks: if options.check_includes { Checks::ALL } else { Checks::default() },
             config_id: source.config_id(),
-            frames: Vec::new(),
+            frames: Frames::default(),
             pending: Vec::new(),
             end: Span::default(),
             lines: 0,
@@ -163,21 +133,7 @@ impl<'s> Input<'s> {
     /// Takes the next line from where lines come from. It may be empty. `false` at the end.
     fn pull(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
         loop {
-            let Some(frame) = self.frames.last_mut() else { return false };
-            if let Frame::Waiting(waiting) = frame {
-                match waiting.paths.pop_front() {
-                    Some(path) => {
-                        let (included, checks) = (waiting.included, waiting.checks);
-                        let absolute = waiting.absolute;
-                        let name = self.name_of(&path, absolute);
-                        self.open(name, path, included, checks, diagnostics);
-                    }
-                    None => {
-                        self.frames.pop();
-                    }
-                }
-                continue;
-            }
+            let Some(frame) = self.frames.innermost_mut() else { return false };
             let found = match frame {
                 Frame::File(frame) => {
                     let found = frame.read(line, diagnostics);
@@ -187,23 +143,24 @@ impl<'s> Input<'s> {
                     }
                     found
                 }
-                Frame::Waiting(_) => false,
-                Frame::Lines(rest) => next_of_lines(rest, line, &mut self.sources),
-                Frame::Sequence(frame) => match frame.passes.next() {
-                    Some(values) => {
-                        frame.set(&mut self.definitions, &mut self.sources, &values);
-                        line.clear();
-                        line.append(&frame.text, 0..frame.text.text.len());
-                        true
+                Frame::Waiting(waiting) => match waiting.paths.pop_front() {
+                    Some(path) => {
+                        let (included, checks, absolute) =
+                            (waiting.included, waiting.checks, waiting.absolute);
+                        let name = self.name_of(&path, absolute);
+                        self.open(name, path, included, checks, diagnostics);
+                        continue;
                     }
                     None => false,
                 },
+                Frame::Lines(rest) => read_definition(rest, line, &mut self.sources),
+                Frame::Sequence(frame) => frame.read(line, &mut self.definitions, &mut self.sources),
             };
             if !found {
                 self.frames.pop();
                 continue;
             }
-            if !matches!(self.frames.last(), Some(Frame::File(_))) {
+            if !matches!(self.frames.innermost(), Some(Frame::File(_))) {
                 self.expanded_bytes = self.expanded_bytes.saturating_add(bytes(line));
             }
             self.lines += 1;
@@ -294,7 +251,7 @@ impl<'s> Input<'s> {
     /// comment does not end the definition, a blank one does. `None` at the end of the file.
     fn continuation(&mut self) -> Option<LogicalLine> {
         let mut line = LogicalLine::default();
-        match self.frames.last_mut()? {
+        match self.frames.innermost_mut()? {
             Frame::File(frame) => loop {
                 let file = frame.file;
                 let (start, physical, marks) = frame.physical()?;
@@ -303,7 +260,7 @@ impl<'s> Input<'s> {
                     return Some(line);
                 }
             },
-            Frame::Lines(rest) => next_of_lines(rest, &mut line, &mut self.sources).then_some(line),
+            Frame::Lines(rest) => read_definition(rest, &mut line, &mut self.sources).then_some(line),
             Frame::Sequence(_) | Frame::Waiting(_) => None,
         }
     }
@@ -316,7 +273,7 @@ impl<'s> Input<'s> {
             sources: &mut self.sources,
             random: &mut self.random,
             built_ins: &mut self.built_ins,
-            directory: current_directory(&self.frames),
+            directory: self.frames.directory(),
             diagnostics,
             replaced: 0,
             active: Vec::new(),
@@ -339,10 +296,7 @@ impl<'s> Input<'s> {
     }
 
     fn enter_lines(&mut self, rest: RestOfLines, diagnostics: &mut Diagnostics) {
-        let active = self.frames.iter().filter_map(|frame| match frame {
-            Frame::Lines(active) => Some(active),
-            Frame::File(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
-        });
+        let active = self.frames.definitions();
         let recursive = active.clone().any(|active| Arc::ptr_eq(&active.lines, &rest.lines));
         if recursive || active.count() >= MAX_EXPANSION_DEPTH {
             let message = format!("the lines of '${}' lead back to it", rest.name);
@@ -357,8 +311,7 @@ impl<'s> Input<'s> {
     }
 
     fn enter_sequence(&mut self, line: &LogicalLine, diagnostics: &mut Diagnostics) {
-        let depth = self.frames.iter().filter(|frame| matches!(frame, Frame::Sequence(_))).count();
-        if depth >= MAX_SEQUENCE_DEPTH {
+        if self.frames.sequences() >= MAX_SEQUENCE_DEPTH {
             let message = format!("more than {MAX_SEQUENCE_DEPTH} sequences inside one another");
             diagnostics.push(Diagnostic::new(Code::SequencesTooDeep, line.whole(), message));
             return self.stop();
@@ -374,9 +327,9 @@ impl<'s> Input<'s> {
         items.append(line, head.items.clone());
         let at = line.span(0, head.items.end + 1);
         if items.text.contains(&b'$') {
-            let depth = self.frames.len();
+            let depth = self.frames.depth();
             self.replace(&mut items, diagnostics);
-            if self.frames.len() > depth {
+            if self.frames.depth() > depth {
                 self.frames.truncate(depth);
                 let message = "the items of a sequence cannot come from a definition of several lines";
                 diagnostics.push(Diagnostic::new(Code::MultiLineInside, at, message));
@@ -417,7 +370,7 @@ impl<'s> Input<'s> {
             );
         }
         let checks = directive.checks_over(self.checks);
-        let found = include::find(self.source, current_directory(&self.frames), pattern);
+        let found = include::find(self.source, self.frames.directory(), pattern);
         report_missing(&found, checks, span, diagnostics);
         // What an included file includes is named as that file is.
         let absolute = pattern.starts_with(b"/") || self.is_named_from_root();
@@ -449,7 +402,7 @@ impl<'s> Input<'s> {
 
     /// Whether the file that is read was.
     fn is_named_from_root(&self) -> bool {
-        let file = innermost_file(&self.frames).and_then(|frame| self.sources.file(frame.file));
+        let file = self.frames.innermost_file().and_then(|frame| self.sources.file(frame.file));
         file.is_some_and(|file| file.path().is_absolute())
     }
 
@@ -464,10 +417,7 @@ impl<'s> Input<'s> {
             Box::new(Diagnostic { primary: included, ..Diagnostic::nowhere(code, message) })
         };
         let normal = include::normalized(path);
-        let files = self.frames.iter().filter_map(|frame| match frame {
-            Frame::File(file) => Some(file),
-            Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
-        });
+        let files = self.frames.files();
         let shown = name.display();
         if files.clone().any(|file| file.path == normal) {
             let message = format!("'{shown}' is being read already");
@@ -520,63 +470,6 @@ impl<'s> Input<'s> {
     pub(crate) fn into_sources(self) -> SourceMap {
         self.sources
     }
-}
-
-impl FileFrame {
-    /// The next physical line with its place, without its line end, and what is in it.
-    fn physical(&mut self) -> Option<(usize, &[u8], Marks)> {
-        let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
-        let start = self.next;
-        let (length, marks) = first_line(rest);
-        self.next += length + 1;
-        Some((start, rest.get(..length)?, marks))
-    }
-
-    fn read(&mut self, line: &mut LogicalLine, diagnostics: &mut Diagnostics) -> bool {
-        let file = self.file;
-        let Some((start, physical, marks)) = self.physical() else { return false };
-        if marks.has_nul() {
-            let span = Span::new(file, start, physical.len());
-            diagnostics.push(Diagnostic::new(Code::EmbeddedNul, span, "the line holds a NUL byte"));
-            line.clear();
-        } else {
-            line.read(physical, marks, file, start);
-        }
-        true
-    }
-}
-
-impl SequenceFrame {
-    fn set(&self, definitions: &mut Definitions, sources: &mut SourceMap, values: &[Arc<str>]) {
-        for (place, name) in self.passes.names.iter().enumerate() {
-            let text = values.get(place).cloned().unwrap_or_else(|| Arc::from(""));
-            let kind = OriginKind::Sequence { name: Arc::clone(name), value: Arc::clone(&text) };
-            let kind = sources.add_kind(kind);
-            definitions.set(Arc::clone(name), kind, Value::Counter { text, at: self.at.without_origin() });
-        }
-    }
-}
-
-/// A line of a multi-line definition, put where the definition is used.
-fn next_of_lines(rest: &mut RestOfLines, line: &mut LogicalLine, sources: &mut SourceMap) -> bool {
-    let Some(next) = rest.lines.get(rest.next) else { return false };
-    rest.next += 1;
-    let origin = sources.add_origin(rest.kind, Some(next.whole()), rest.used.origin);
-    line.clear();
-    line.append_replaced(&next.text, Replacement { used: rest.used, origin });
-    true
-}
-
-/// The file that is read.
-fn innermost_file(frames: &[Frame]) -> Option<&FileFrame> {
-    frames.iter().rev().find_map(|frame| match frame {
-        Frame::File(file) => Some(file),
-        Frame::Lines(_) | Frame::Waiting(_) | Frame::Sequence(_) => None,
-    })
-}
-
-fn current_directory(frames: &[Frame]) -> &Path {
-    innermost_file(frames).map_or(Path::new("/"), |file| &file.directory)
 }
 
 fn report_missing(found: &include::Found, checks: Checks, span: Span, diagnostics: &mut Diagnostics) {
