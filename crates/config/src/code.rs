@@ -207,7 +207,7 @@ codes! {
         "An include needs the name or pattern of the files to read.";
 
     201 UnknownKeyword Error UnknownKeyword "keyword that is not known here"
-        "The word is no keyword of this block: misspelt, in the wrong block, or of another version. The line is ignored; lines in its braces are not read.";
+        "The word is no keyword of this block: misspelt, in the wrong block, or of another version. The line is ignored; lines in its braces are not read. Where a '}' too many closed a block too early, everything after it is unknown.";
     202 MissingArgument Error MissingParameter "keyword without its argument"
         "The keyword needs a word behind it. keepalived stops reading here; steadfast reports it and reads on, and refuses the file.";
     203 ExtraWords Warning Silent "words behind the last argument"
@@ -260,7 +260,7 @@ codes! {
     303 InterfaceMissing Error General "interface does not exist"
         "The machine has no interface of that name. It may appear later only with dynamic_interfaces; keepalived refuses to start without.";
     304 DuplicateVirtualRouter Error General "two instances are the same virtual router"
-        "Virtual router number, interface and address family name a virtual router; two instances may not agree in all. keepalived refuses to start.";
+        "Virtual router number, interface, address family and multicast group name a virtual router; two instances may not agree in all. With unicast it is the source address and any of the peers in place of the group. keepalived refuses to start.";
     305 NoAddresses Error General "vrrp_instance without an address"
         "Version 3 and strict instances need an address, or no_virtual_ipaddress. keepalived refuses to start.";
     306 NoAddressesV2 Warning General "vrrp_instance without an address"
@@ -278,7 +278,7 @@ codes! {
     312 StrictModeConflict Error General "setting that strict mode forbids"
         "Strict mode follows the protocol to the letter and drops settings beyond it.";
     313 TrackedUnknown Error General "tracked object is not defined"
-        "The name is not defined before this line. Definitions must come first.";
+        "The name is not defined before this line. Definitions must come first; the message says when it is defined too late.";
     314 MemberUnknown Error General "member is not a vrrp_instance"
         "No vrrp_instance has this name; the member is passed over.";
     315 MemberTwice Error General "member of two sync groups"
@@ -319,7 +319,7 @@ codes! {
     401 MixedFamilies Warning Silent "addresses of both families in one instance"
         "Each family is a virtual router of its own (RFC 9568 section 5.2.3). Use one instance for each, in a sync group.";
     402 WeightWithoutEffect Warning Silent "weight that can never change who is master"
-        "The priority is 255, which no weight changes, or the weight is too small to pass a neighbouring priority.";
+        "The priority is 255, which no weight changes, or the weight can only lead beyond 1 to 254. Of several files that it is given, steadfast check also tells when the weights of a router never let it pass another one, or another one pass it: a weight counts when it is larger than the distance of their priorities.";
     403 PriorityNotGiven Warning Silent "priority is not given"
         "Without it the priority is 100, or 255 with state MASTER, and routers of equal priority decide by their addresses. Give each router of a virtual router a priority of its own.";
     404 ClearTextPassword Note Silent "password in clear text"
@@ -331,7 +331,7 @@ codes! {
     407 TimeoutAboveInterval Warning Silent "timeout above the interval"
         "A check that runs into its timeout is still running when the next one is due, so checks are left out.";
     408 AddressInTwoInstances Warning Silent "address in two instances"
-        "Two instances would configure the same address; when their masters differ, two machines answer for it.";
+        "Two instances would configure the same address; when their masters differ, two machines answer for it. The same link-local address on another interface is not meant.";
 
     501 ScriptMissing Error General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
@@ -349,8 +349,8 @@ codes! {
         "The file that a key is to come from does not exist, cannot be read, or holds something of another length than a key.";
     509 KeyFileExposed Warning Security "key file that others can read"
         "Who can read the file knows the key and can send adverts. Make it readable by its owner only: chmod 600.";
-    506 NotInThisBuild Error General "feature that keepalived's build here lacks"
-        "Debian's keepalived is built without it and says so.";
+    506 NotInThisBuild Warning General "feature that keepalived's build here lacks"
+        "Debian's keepalived is built without iptables, says so, and takes nftables. steadfast reads the keyword; other builds of keepalived use it.";
 }
 
 #[cfg(test)]

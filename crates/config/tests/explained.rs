@@ -93,10 +93,59 @@ fn mistakes_between_blocks_are_explained() {
                   real_server 10.0.0.2 80 {\n}\nreal_server 10.0.0.2 80 {\n}\n}\n";
     assert_eq!(
         told(server),
-        "1 SF0325 virtual_server [10.0.0.1]:tcp:80: no scheduler is given; wlc is used\n\
-         1 SF0325 virtual_server [10.0.0.1]:tcp:80: no forwarding method is given; NAT is used\n\
+        "1 SF0325 virtual_server [10.0.0.1]:tcp:80: no valid scheduler is given; wlc is used\n\
+         1 SF0325 virtual_server [10.0.0.1]:tcp:80: no valid forwarding method is given; NAT is used\n\
          2 SF0210 'rrr' is no scheduler | did you mean 'rr'?\n\
          4 SF0327 virtual_server [10.0.0.1]:tcp:80: quorum 3 is above the weight of all servers, 1\n\
          7 SF0406 virtual_server [10.0.0.1]:tcp:80: real_server 10.0.0.2 80 is given twice"
     );
+}
+
+/// What looks like a mistake and is none.
+#[test]
+fn nothing_is_said_of_what_is_right() {
+    let instance = |name: &str, lines: &str, address: &str| {
+        format!(
+            "vrrp_instance {name} {{\nvirtual_router_id 5\n{lines}\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
+        )
+    };
+    let unicast = |peer: &str| {
+        format!("interface eth0\npriority 90\nunicast_src_ip 10.0.0.1\nunicast_peer {{\n{peer}\n}}")
+    };
+    let text = "global_defs {\nenable_script_security\nscript_user root\n}\n\
+                vrrp_script up {\nscript /bin/true\nweight 20\n}\n\
+                vrrp_script down {\nscript /bin/true\nweight -20\n}\n\
+                track_file file {\nfile /run/file\nweight 1\n}\n"
+        .to_owned()
+        // One number for each family, interface, group and set of peers.
+        + &instance("V4", "interface eth0\npriority 90", "192.0.2.1")
+        + &instance("V6", "interface eth0\npriority 90", "fe80::1\n2001:db8::1")
+        + &instance("other", "interface eth1\npriority 90", "192.0.2.2")
+        + &instance("group", "interface eth0\npriority 90\nmcast_dst_ip 224.0.0.99", "192.0.2.3")
+        + &instance("peer", &unicast("10.0.0.2"), "192.0.2.4")
+        + &instance("peers", &unicast("10.0.0.3"), "192.0.2.5")
+        // Weights add up before they are bounded, and a file may hold a negative number.
+        + &instance("high", "interface eth2\npriority 254\ntrack_script {\nup\ndown\n}", "192.0.2.6")
+        + &instance("low", "interface eth3\npriority 1\ntrack_script {\nup\ndown\n}", "192.0.2.7")
+        + &instance("file", "interface eth4\npriority 254\ntrack_file {\nfile\n}", "192.0.2.8")
+        + &instance("back", "interface eth5\npriority 1\ntrack_script {\nup weight 5 reverse\n}", "192.0.2.9")
+        // The same link-local address on another link.
+        + &instance("link", "interface eth6\npriority 90", "fe80::1");
+    assert_eq!(told(&text), "");
+}
+
+#[test]
+fn unicast_instances_that_a_peer_cannot_tell_apart_are_told_of() {
+    let two = |source: &str, peers: &str| {
+        let unicast = |source: &str, peers: &str| {
+            instance(&format!("unicast_src_ip {source}\nunicast_peer {{\n{peers}\n}}"))
+        };
+        let second =
+            unicast(source, peers).replace("192.0.2.1", "192.0.2.2").replace("instance V", "instance W");
+        told(&(unicast("10.0.0.1", "10.0.0.2\n10.0.0.3") + &second))
+    };
+    assert!(two("10.0.0.1", "10.0.0.3\n10.0.0.2").contains("SF0304"));
+    assert!(two("10.0.0.1", "10.0.0.3").contains("SF0304"));
+    assert_eq!(two("10.0.0.1", "10.0.0.4"), "");
+    assert_eq!(two("10.0.0.4", "10.0.0.3"), "");
 }

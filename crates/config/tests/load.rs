@@ -207,3 +207,34 @@ fn routers_of_equal_priority_are_told_of() {
         }
     }
 }
+
+/// A weight that cannot lead past the priority of any other router changes nothing.
+#[test]
+fn weights_that_no_router_is_passed_with_are_told_of() {
+    let router = |priority: u8, track: &str| {
+        let text = format!(
+            "vrrp_script s {{\n script /bin/true\n}}\nvrrp_instance A {{\n interface eth0\n virtual_router_id 7\n \
+             priority {priority}\n track_script {{\n {track}\n }}\n virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+        );
+        read(&text)
+    };
+    type Router = (u8, &'static str);
+    let cases: [(&[Router], &[usize]); 6] = [
+        (&[(150, "s weight -20"), (100, "s")], &[0]),
+        (&[(150, "s weight -60"), (100, "s")], &[]),
+        (&[(150, "s weight -50"), (100, "s")], &[]),
+        (&[(150, "s"), (100, "s weight 20")], &[1]),
+        (&[(150, "s weight -30"), (100, "s weight 20")], &[]),
+        // The second is never reached, the third is.
+        (&[(150, "s weight -20"), (100, "s"), (140, "s")], &[]),
+    ];
+    for (routers, idle) in cases {
+        let mut loaded: Vec<Loaded> =
+            routers.iter().map(|(priority, track)| router(*priority, track)).collect();
+        steadfast_config::compare(&mut loaded.iter_mut().collect::<Vec<_>>());
+        let found: Vec<usize> = (0..loaded.len())
+            .filter(|place| codes(&loaded[*place]).contains(&Code::WeightWithoutEffect))
+            .collect();
+        assert_eq!(found, idle, "{routers:?}");
+    }
+}

@@ -62,15 +62,19 @@ fn mixed_families(instance: &VrrpInstance, context: &mut Context<'_>) {
 fn weights(instance: &VrrpInstance, priority: Option<Span>, context: &mut Context<'_>) {
     let tracks = &instance.tracks;
     let lists = [&tracks.interfaces, &tracks.scripts, &tracks.files, &tracks.processes, &tracks.bfds];
-    // The effective priority stays between 1 and 254.
+    let all = || lists.into_iter().flatten().filter(|tracked| tracked.weight.value != 0);
+    // A file's weight is a factor of what the file holds, which may be of either sign.
+    let by_file = tracks.files.iter().any(|tracked| tracked.weight.value != 0);
+    let (falls, rises) =
+        (by_file || all().any(|t| t.weight.value < 0), by_file || all().any(|t| t.weight.value > 0));
+    // The effective priority stays between 1 and 254; the sum of the weights is what counts.
     let why = |weight: i16| match (instance.priority, weight) {
-        (_, 0) => None,
         (Priority::OWNER, _) => Some("priority 255 is not changed by weights"),
-        (Priority::HIGHEST_BACKUP, 1..) => Some("priority 254 cannot rise"),
-        (Priority::LOWEST, ..0) => Some("priority 1 cannot fall"),
+        (Priority::HIGHEST_BACKUP, 1..) if !falls => Some("priority 254 cannot rise"),
+        (Priority::LOWEST, ..0) if !rises => Some("priority 1 cannot fall"),
         _ => None,
     };
-    for tracked in lists.into_iter().flatten() {
+    for tracked in all() {
         let Tracked { name, weight, .. } = tracked;
         let Some(why) = why(weight.value) else { continue };
         let message = format!("({}) the weight of '{name}' changes nothing: {why}", instance.name);
@@ -82,11 +86,21 @@ fn weights(instance: &VrrpInstance, priority: Option<Span>, context: &mut Contex
     }
 }
 
+fn is_link_local(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+        IpAddr::V4(address) => address.is_link_local(),
+    }
+}
+
 fn shared_addresses(model: &Model, context: &mut Context<'_>) {
-    let mut owners: BTreeMap<IpAddr, (&Name, Span)> = BTreeMap::new();
+    let mut owners: BTreeMap<(IpAddr, Option<&Name>), (&Name, Span)> = BTreeMap::new();
     for instance in &model.instances {
         for entry in instance.addresses.iter().chain(&instance.excluded_addresses) {
-            match owners.get(&entry.address) {
+            // A link-local address means another one on each link (RFC 4291 section 2.5.6).
+            let link = entry.interface.as_ref().filter(|_| is_link_local(entry.address));
+            let key = (entry.address, link);
+            match owners.get(&key) {
                 Some((other, place)) if *other != &instance.name => {
                     let message =
                         format!("({}) {} belongs to instance '{other}' too", instance.name, entry.address);
@@ -97,7 +111,7 @@ fn shared_addresses(model: &Model, context: &mut Context<'_>) {
                 }
                 Some(_) => {}
                 None => {
-                    owners.insert(entry.address, (&instance.name, entry.site.0));
+                    owners.insert(key, (&instance.name, entry.site.0));
                 }
             }
         }

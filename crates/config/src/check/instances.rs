@@ -474,18 +474,25 @@ impl Check<'_, '_, '_> {
 
 /// Instances that are one and the same virtual router to their peers.
 fn duplicates(instances: &[InstanceDraft], context: &mut Context<'_>) -> bool {
-    type Identity = (Option<Name>, u8, Family, Option<IpAddr>, Vec<IpAddr>);
+    type Identity = (Option<Name>, u8, Family, Option<IpAddr>, Option<IpAddr>);
     let mut first: BTreeMap<Identity, (Name, Span)> = BTreeMap::new();
     let mut found = false;
     for draft in instances {
         let instance = &draft.draft.value;
-        let peers: Vec<IpAddr> = instance.unicast_peers.iter().map(|peer| peer.address).collect();
         let source =
             if instance.is_unicast() { instance.source_address } else { Some(instance.multicast_group) };
-        let identity =
-            (instance.interface.clone(), instance.virtual_router_id.get(), instance.family, source, peers);
+        // A peer tells unicast instances apart by nothing but their source.
+        let peers = instance.unicast_peers.iter().map(|peer| Some(peer.address));
+        let peers: Vec<_> = if instance.is_unicast() { peers.collect() } else { vec![None] };
+        let identities: Vec<Identity> = peers
+            .into_iter()
+            .map(|peer| {
+                let router = instance.virtual_router_id.get();
+                (instance.interface.clone(), router, instance.family, source, peer)
+            })
+            .collect();
         let span = draft.draft.places.get(INSTANCE, "virtual_router_id").unwrap_or(draft.draft.span);
-        match first.get(&identity) {
+        match identities.iter().find_map(|identity| first.get(identity)) {
             Some((name, place)) => {
                 found = true;
                 let message = format!(
@@ -502,7 +509,8 @@ fn duplicates(instances: &[InstanceDraft], context: &mut Context<'_>) -> bool {
                 );
             }
             None => {
-                first.insert(identity, (Name::clone(&instance.name), span));
+                let here = (Name::clone(&instance.name), span);
+                first.extend(identities.into_iter().map(|identity| (identity, here.clone())));
             }
         }
     }
