@@ -163,8 +163,8 @@ pub struct Diagnostics {
     /// There is room for nothing more, not even for an error in the place of a warning.
     keeps_errors_only: bool,
     classes: BTreeSet<Class>,
-    /// Problems of expanded text: each pass of a sequence would report the same again.
-    expanded: BTreeSet<(Code, Span, String)>,
+    /// What was said of which place: each pass of a sequence would say the same again.
+    said: BTreeSet<(Code, Span, String)>,
     secrets: Vec<Span>,
 }
 
@@ -182,6 +182,14 @@ impl Diagnostics {
     /// Keeps a password or key out of the lines that problems are shown with: they end up in logs.
     pub(crate) fn hide(&mut self, secret: Span) {
         self.secrets.push(secret);
+    }
+
+    /// Whether that place may not be shown.
+    pub(crate) fn hides(&self, span: Span) -> bool {
+        let covers = |secret: &Span| {
+            secret.file == span.file && secret.offset <= span.offset && span.end() <= secret.end()
+        };
+        self.secrets.iter().rev().any(covers)
     }
 
     /// Everything that was to be hidden.
@@ -231,9 +239,10 @@ impl Diagnostics {
 
     /// Whether the same was said of the same place, by another pass of a sequence.
     fn is_repetition(&mut self, diagnostic: &Diagnostic) -> bool {
-        let expanded = diagnostic.primary.filter(|span| !span.origin.is_none());
-        let Some(span) = expanded.filter(|_| self.expanded.len() < MAX_DIAGNOSTICS) else { return false };
-        !self.expanded.insert((diagnostic.code, span.without_origin(), diagnostic.message.clone()))
+        let Some(span) = diagnostic.primary.filter(|_| self.said.len() < MAX_DIAGNOSTICS) else {
+            return false;
+        };
+        !self.said.insert((diagnostic.code, span.without_origin(), diagnostic.message.clone()))
     }
 
     /// The problems, in the order in which they were found.
@@ -286,6 +295,7 @@ impl<'d> IntoIterator for &'d Diagnostics {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::span::FileId;
 
     #[test]
     fn why_reading_ended_is_told_whatever_else_is() {
@@ -301,20 +311,30 @@ mod tests {
     #[test]
     fn errors_are_counted_and_kept_in_a_flood_of_warnings() {
         let mut sink = Diagnostics::new();
-        for _ in 0..MAX_DIAGNOSTICS + 5 {
-            sink.push(Diagnostic::new(Code::UndefinedVariable, Span::default(), "w"));
+        let at = |place: usize| Span::new(FileId::default(), place, 1);
+        for place in 0..MAX_DIAGNOSTICS + 5 {
+            sink.push(Diagnostic::new(Code::UndefinedVariable, at(place), "w"));
         }
-        sink.push(Diagnostic::new(Code::SurplusBrace, Span::default(), "e"));
+        sink.push(Diagnostic::new(Code::SurplusBrace, at(0), "e"));
         assert_eq!(sink.count(Severity::Error), 1);
         assert_eq!(sink.dropped(), 6);
         assert!(sink.iter().any(|diagnostic| diagnostic.code == Code::SurplusBrace));
         assert_eq!(sink.worst_class(), Some(Class::UnexpectedBrace));
         assert!(!sink.is_full());
-        for _ in 0..MAX_DIAGNOSTICS {
-            sink.push(Diagnostic::new(Code::SurplusBrace, Span::default(), "e"));
+        for place in 0..MAX_DIAGNOSTICS {
+            sink.push(Diagnostic::new(Code::SurplusBrace, at(place), "e"));
         }
         assert!(sink.is_full());
         assert!(sink.iter().all(|diagnostic| diagnostic.code == Code::SurplusBrace));
+    }
+
+    #[test]
+    fn the_same_is_said_of_a_place_once() {
+        let mut sink = Diagnostics::new();
+        for place in [7, 7, 8] {
+            sink.push(Diagnostic::new(Code::UnknownKeyword, Span::new(FileId::default(), place, 1), "x"));
+        }
+        assert_eq!((sink.iter().count(), sink.count(Severity::Error)), (2, 2));
     }
 
     #[test]

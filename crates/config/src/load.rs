@@ -287,6 +287,7 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
     context.features = features;
     let unreadable = context.diagnostics.has_class(Class::FileNotFound);
+    crate::keyword::tracking_readers::report_undefined(&mut context);
     let (model, unusable) = crate::check::complete(drafts, &mut context);
     crate::check::advise(&model, &mut context);
     let asked: Vec<Feature> = context.features.keys().copied().collect();

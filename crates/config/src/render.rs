@@ -5,7 +5,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{Annotation, AnnotationKind, Group, Level, Patch, Renderer, Snippet};
 
-use crate::code::Severity;
+use crate::code::{Code, Severity};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::span::{OriginKind, SourceMap, Span};
 
@@ -15,11 +15,32 @@ const MAX_SHOWN_LINE_BYTES: usize = 240;
 /// All problems as text, with a line at the end that counts them. `colour`: with terminal escapes.
 pub fn text(diagnostics: &Diagnostics, sources: &SourceMap, colour: bool) -> String {
     let mut text = String::new();
-    for diagnostic in diagnostics {
-        text += &one(diagnostic, sources, colour);
+    let mut rest = diagnostics.iter().peekable();
+    while let Some(diagnostic) = rest.next() {
+        let mut unread = Vec::new();
+        while diagnostic.code == Code::NotRead
+            && let Some(next) =
+                rest.next_if(|next| next.code == Code::NotRead && are_in_one_file(diagnostic, next))
+        {
+            unread.push(next);
+        }
+        text += &match unread.last().and_then(|last| last.primary) {
+            Some(last) => one(&with_others(diagnostic, unread.len(), sources.line(last)), sources, colour),
+            None => one(diagnostic, sources, colour),
+        };
         text += "\n\n";
     }
     text + &summary(diagnostics)
+}
+
+fn are_in_one_file(one: &Diagnostic, other: &Diagnostic) -> bool {
+    one.primary.map(|span| span.file) == other.primary.map(|span| span.file)
+}
+
+/// The first of the lines that are passed over stands for those after it: nobody wants to see them all.
+fn with_others(first: &Diagnostic, others: usize, last_line: u32) -> Diagnostic {
+    let places = if others == 1 { "1 more place".to_owned() } else { format!("{others} more places") };
+    first.clone().note(format!("the same holds for {places}, up to line {last_line}"))
 }
 
 /// How many problems there are; empty when there are none.
@@ -311,6 +332,8 @@ mod tests {
             &("$WORD=sesameopen\n".to_owned() + &instance(2, &password.replace("sesameopen", "$WORD"))),
         );
         assert!(text.contains("$WORD stands for this") && !text.contains("sesame"), "{text}");
+        let text = shown(&instance(2, &password.replace("open }", " open\n }")));
+        assert!(text.contains("SF0203") && !text.contains("open"), "{text}");
         let text = shown(&instance(3, "auth_hmac {\n key 1 sesame\n active_key 1\n }"));
         assert!(text.contains("key 1 ******") && !text.contains("sesame"), "{text}");
     }

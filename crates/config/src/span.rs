@@ -72,6 +72,12 @@ impl Span {
         Span { file: self.file, offset, length: end - offset, origin }
     }
 
+    /// Where it begins.
+    #[must_use]
+    pub(crate) fn start(self) -> Span {
+        Span { length: 0, ..self }
+    }
+
     /// The same place without its origin.
     #[must_use]
     pub fn without_origin(self) -> Span {

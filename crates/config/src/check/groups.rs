@@ -114,7 +114,8 @@ fn members_line(group: &GroupDraft) -> Span {
 fn drop_weights(instance: &mut crate::model::VrrpInstance, group: &str, context: &mut Context<'_>) {
     let name = Name::clone(&instance.name);
     let mut report = |tracked: &crate::model::Tracked, what: &str| {
-        let message = format!("({name}) is in sync group '{group}': {what} of '{}'", tracked.name);
+        let message =
+            format!("({name}) is in sync group '{group}', so the weight of '{}' {what}", tracked.name);
         context.push(
             Diagnostic::new(Code::WeightInGroup, tracked.site.0, message)
                 .hint("remove the weight, or allow it with sync_group_tracking_weight"),
@@ -122,14 +123,14 @@ fn drop_weights(instance: &mut crate::model::VrrpInstance, group: &str, context:
     };
     for tracked in &mut instance.tracks.interfaces {
         if tracked.weight.value != 0 {
-            report(tracked, "the weight is dropped");
+            report(tracked, "is dropped");
             tracked.weight = Weight::default();
         }
     }
     for list in [&mut instance.tracks.scripts, &mut instance.tracks.bfds] {
         list.retain(|tracked| {
             if tracked.weight.value != 0 {
-                report(tracked, "weights are not allowed, so the tracking is dropped");
+                report(tracked, "drops its tracking");
             }
             tracked.weight.value == 0
         });
@@ -141,7 +142,7 @@ fn drop_weights(instance: &mut crate::model::VrrpInstance, group: &str, context:
             true
         }
         _ => {
-            report(tracked, "weights are not allowed, so the tracking is dropped");
+            report(tracked, "drops its tracking");
             false
         }
     });

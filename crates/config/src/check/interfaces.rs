@@ -16,6 +16,9 @@ fn report(name: &str, span: Span, what: &str, class: Class, context: &mut Contex
         return false;
     }
     let names = context.machine.interface_names();
+    let known = &context.known.interfaces_missed;
+    let at = |statement: Span| known.get(&(statement.start(), Name::from(name))).copied();
+    let span = at(span).or_else(|| at(span.without_origin())).unwrap_or(span);
     let message = format!("{what}: there is no interface '{name}'");
     context.push(
         Diagnostic::new(Code::InterfaceMissing, span, message)

@@ -164,8 +164,13 @@ impl ScriptCheck<'_> {
             let unknown_group =
                 account.group.as_deref().is_some_and(|group| !context.machine.group_exists(group));
             if unknown_user || unknown_group {
-                let what = if unknown_user { "user" } else { "group" };
-                let message = format!("{owner}: the {what} of its script does not exist; it is dropped");
+                let (what, account) = match account.group.as_deref().filter(|_| !unknown_user) {
+                    Some(group) => ("group", group),
+                    None => ("user", &*account.user),
+                };
+                let message = format!(
+                    "{owner}: its script is to run as {what} '{account}', which does not exist; it is dropped"
+                );
                 context.push(Diagnostic::new(Code::UnknownAccount, span, message));
                 return Fate::NoAccount;
             }

@@ -185,13 +185,13 @@ fn lines(block: Node<'_>) -> impl Iterator<Item = Node<'_>> {
 
 /// A check that runs into its timeout is still running when the next is due.
 fn slow(draft: &CheckerDraft) -> Option<SlowCheck> {
-    let Checker { kind, connect_timeout: timeout, delay_loop: interval, .. } = &draft.checker;
-    let connects = !matches!(kind, CheckKind::Misc(_) | CheckKind::Bfd(_) | CheckKind::File(_));
-    (connects && timeout > interval).then_some(SlowCheck {
-        site: draft.site,
-        timeout: *timeout,
-        interval: *interval,
-    })
+    let Checker { kind, connect_timeout, delay_loop, .. } = &draft.checker;
+    let (what, timeout) = match kind {
+        CheckKind::Bfd(_) | CheckKind::File(_) => return None,
+        CheckKind::Misc(misc) => ("misc_timeout", misc.timeout?),
+        _ => ("connect_timeout", *connect_timeout),
+    };
+    (timeout > *delay_loop).then_some(SlowCheck { site: draft.site, what, timeout, interval: *delay_loop })
 }
 
 /// Gives each real server its checkers. Those of a service mostly say the same, and then they are kept once.
@@ -310,7 +310,7 @@ impl ServerCheck<'_, '_, '_> {
                 );
             }
         } else if self.draft.server.protocol.is_none() {
-            self.report(Code::ServerDefault, "no protocol is given; UDP is used");
+            self.report(Code::ServerDefault, "no valid protocol is given; UDP is used");
             self.draft.server.protocol = Some(Transport::Udp);
         }
         let needs_port = matches!(&self.draft.server.target, ServiceTarget::Address(at) if at.port == 0);
@@ -329,12 +329,12 @@ impl ServerCheck<'_, '_, '_> {
 
     fn defaults(&mut self) {
         if !self.draft.scratch.scheduler_given {
-            self.report(Code::ServerDefault, "no scheduler is given; wlc is used");
+            self.report(Code::ServerDefault, "no valid scheduler is given; wlc is used");
         }
         let mut real_servers = self.draft.below.real_servers.iter();
         let all_have_own = real_servers.all(|draft| draft.seen.has_name(REAL_SERVER, "lvs_method"));
         if !self.draft.scratch.forwarding_given && !all_have_own {
-            self.report(Code::ServerDefault, "no forwarding method is given; NAT is used");
+            self.report(Code::ServerDefault, "no valid forwarding method is given; NAT is used");
         }
     }
 
@@ -418,17 +418,30 @@ impl ServerCheck<'_, '_, '_> {
 
     fn timeouts(&mut self) {
         let first = self.draft.below.real_servers.iter().find_map(|draft| draft.slow_check);
-        if let Some(SlowCheck { site, timeout, interval }) = first {
-            let message = format!("connect_timeout {timeout} is above delay_loop {interval}");
-            let span = self.inside(site, "connect_timeout").unwrap_or(site);
-            self.report_at(Code::TimeoutAboveInterval, span, message);
-        }
+        let Some(SlowCheck { site, what, timeout, interval }) = first else { return };
+        let (slow, often) = (self.in_force(site, what), self.in_force(site, "delay_loop"));
+        let default = if slow.is_none() { ", the default," } else { "" };
+        let message = format!(
+            "virtual_server {}: {what} {timeout}{default} is above delay_loop {interval}",
+            name(&self.draft.server)
+        );
+        let span = slow.or(often).unwrap_or(site);
+        let diagnostic = Diagnostic::new(Code::TimeoutAboveInterval, span, message);
+        self.context.push(match often.filter(|often| *often != span) {
+            Some(often) => diagnostic.label(often, "the interval"),
+            None => diagnostic,
+        });
     }
 
-    /// Where a keyword stands in the checker whose own keyword stands at `site`.
-    fn inside(&self, site: Span, keyword: &str) -> Option<Span> {
-        let checkers = lines(self.node).flat_map(lines);
-        let checker = checkers.into_iter().find(|checker| checker.keyword().span() == site)?;
-        lines(checker).find(|line| line.keyword().as_str() == Some(keyword)).map(Node::span)
+    /// Where a keyword stands that counts for the checker whose own keyword stands at `site`: there, in its
+    /// real_server, or in the virtual_server.
+    fn in_force(&self, site: Span, keyword: &str) -> Option<Span> {
+        let in_block = |block: Node<'_>| {
+            lines(block).filter(|line| line.keyword().as_str() == Some(keyword)).last().map(Node::span)
+        };
+        let is_here = |checker: &Node<'_>| checker.keyword().span() == site;
+        let server = lines(self.node).find(|server| lines(*server).any(|checker| is_here(&checker)));
+        let checker = server.and_then(|server| lines(server).find(is_here));
+        checker.and_then(in_block).or_else(|| server.and_then(in_block)).or_else(|| in_block(self.node))
     }
 }

@@ -17,7 +17,7 @@ mod process_readers;
 pub(crate) mod route_readers;
 pub(crate) mod rule_readers;
 pub(crate) mod server_readers;
-mod tracking_readers;
+pub(crate) mod tracking_readers;
 
 pub mod addresses;
 pub mod bfd;

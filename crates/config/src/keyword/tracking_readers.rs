@@ -1,20 +1,23 @@
 //! Readers of track lists and of groups.
 
+use std::collections::BTreeMap;
+
 use super::instance_readers::block;
 use super::{Argument, Value};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::Line;
-use crate::lower::drafts::Known;
+use crate::lower::drafts::{Definition, Known, Undefined};
+use crate::lower::{Context, Line};
 use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
+use crate::span::Span;
 use crate::suggest::MAX_CANDIDATES;
 use crate::value::{Name, quote};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// What a track line names.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
     Interface,
     Script,
     File,
@@ -34,23 +37,29 @@ impl Kind {
     }
 
     fn definition(self, known: &Known, name: &str) -> Option<Weight> {
-        match self {
-            Self::Interface => Some(Weight::default()),
-            Self::Script => known.scripts.get(name).map(|known| known.weight),
-            Self::File => known.files.get(name).map(|known| known.weight),
-            Self::Process => known.processes.get(name).map(|known| known.weight),
-            Self::Bfd => known.bfds.get(name).map(|known| known.weight),
+        match self.definitions(known) {
+            None => Some(Weight::default()),
+            Some(definitions) => definitions.get(name).map(|known| known.weight),
         }
     }
 
+    /// What is defined of this kind; interfaces are not.
+    fn definitions(self, known: &Known) -> Option<&BTreeMap<Name, Definition>> {
+        match self {
+            Self::Interface => None,
+            Self::Script => Some(&known.scripts),
+            Self::File => Some(&known.files),
+            Self::Process => Some(&known.processes),
+            Self::Bfd => Some(&known.bfds),
+        }
+    }
+
+    fn place(self, known: &Known, name: &str) -> Option<Span> {
+        self.definitions(known)?.get(name).map(|definition| definition.span)
+    }
+
     fn names(self, known: &Known) -> Vec<String> {
-        let names = match self {
-            Self::Interface => return Vec::new(),
-            Self::Script => &known.scripts,
-            Self::File => &known.files,
-            Self::Process => &known.processes,
-            Self::Bfd => &known.bfds,
-        };
+        let Some(names) = self.definitions(known) else { return Vec::new() };
         names.keys().take(MAX_CANDIDATES).map(ToString::to_string).collect()
     }
 
@@ -82,12 +91,9 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
     let span = line.node.keyword().span();
     let name = line.keyword;
     let Some(mut weight) = kind.definition(line.context.known, name) else {
-        let names = kind.names(line.context.known);
-        line.push(
-            Diagnostic::new(Code::TrackedUnknown, span, format!("{} '{name}' is not defined", kind.title()))
-                .note("definitions must stand before the place where they are used")
-                .did_you_mean(span, name, names.iter().map(String::as_str)),
-        );
+        if !line.context.diagnostics.is_full() {
+            line.context.known.undefined.push(Undefined { kind, name: name.into(), span });
+        }
         return None;
     };
     let mut place = 0;
@@ -107,6 +113,31 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
         place += 1;
     }
     Some(Tracked { name: Name::from(name), site: Site(span), weight })
+}
+
+/// Reports what is followed without being defined, when everything is known that could have been meant.
+pub(crate) fn report_undefined(context: &mut Context<'_>) {
+    for Undefined { kind, name, span } in std::mem::take(&mut context.known.undefined) {
+        let title = kind.title();
+        let diagnostic = match kind.place(context.known, &name) {
+            Some(place) => {
+                let message = format!("{title} '{name}' is defined only after this line");
+                Diagnostic::new(Code::TrackedUnknown, span, message)
+                    .label(place, "too late here")
+                    .hint("move the definition before the place where it is used")
+            }
+            None => {
+                let names = kind.names(context.known);
+                let message = format!("{title} '{name}' is not defined");
+                Diagnostic::new(Code::TrackedUnknown, span, message).did_you_mean(
+                    span,
+                    &name,
+                    names.iter().map(String::as_str),
+                )
+            }
+        };
+        context.push(diagnostic);
+    }
 }
 
 fn short(kind: Kind) -> &'static str {

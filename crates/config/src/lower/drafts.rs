@@ -6,6 +6,7 @@ use steadfast_wire::vrrp::{Family, Version};
 
 use super::Seen;
 use super::servers::BelowServer;
+use crate::keyword::tracking_readers::Kind;
 use crate::keyword::{Keywords, Repeat};
 use crate::load::NameFolders;
 use crate::model::{
@@ -118,6 +119,18 @@ pub(crate) struct Known {
     pub(crate) server_groups: BTreeMap<Name, Span>,
     pub(crate) track_groups: BTreeMap<Name, Span>,
     pub(crate) garp_interfaces: BTreeMap<Name, Span>,
+    /// Where the names of interfaces that do not exist stand, by the place of their statement.
+    pub(crate) interfaces_missed: BTreeMap<(Span, Name), Span>,
+    /// What is followed and was not defined before.
+    pub(crate) undefined: Vec<Undefined>,
+}
+
+/// A name in a track list that was not defined before.
+#[derive(Debug)]
+pub(crate) struct Undefined {
+    pub(crate) kind: Kind,
+    pub(crate) name: Name,
+    pub(crate) span: Span,
 }
 
 /// Everything that was written.

@@ -4,6 +4,7 @@ use super::{Context, command};
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::keyword::{Argument, Entry, Value};
+use crate::limits::MAX_DIAGNOSTICS;
 use crate::load::Mode;
 use crate::model::{Account, Script, Site};
 use crate::span::Span;
@@ -77,8 +78,24 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
             return None;
         };
         match argument.read(word) {
-            Ok(value) => Some(value),
+            Ok(value) => {
+                if argument == Argument::Interface {
+                    self.remember_missing(word, place);
+                }
+                Some(value)
+            }
             Err(mistake) => self.salvage(mistake, place),
+        }
+    }
+
+    /// An interface that does not exist is a problem only when everything is read; where its name stands must be
+    /// known then.
+    fn remember_missing(&mut self, name: &str, place: usize) {
+        let known = &mut self.context.known.interfaces_missed;
+        if known.len() < MAX_DIAGNOSTICS && self.context.machine.interface(name).is_none() {
+            let statement = self.node.keyword().span();
+            let word = self.node.words().nth(place + usize::from(!self.whole)).map(Word::span);
+            known.insert((statement.start(), name.into()), word.unwrap_or(statement));
         }
     }
 
@@ -166,7 +183,17 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
     pub(crate) fn no_more(&mut self, place: usize) {
         if let Some(word) = self.word(place) {
             let message = format!("'{word}' has no meaning behind '{}'", self.keyword);
-            self.report(Code::ExtraWords, place, message);
+            let span = self.span(place);
+            if self.context.diagnostics.hides(span) {
+                let message = format!("further words have no meaning behind '{}'", self.keyword);
+                let diagnostic = Diagnostic::new(Code::ExtraWords, span, message);
+                return self.push(diagnostic.hint("put it in double quotes if it has blanks"));
+            }
+            self.push(Diagnostic::new(Code::ExtraWords, span, message).fix(
+                span,
+                "",
+                format!("remove '{word}'"),
+            ));
         }
     }
 

@@ -68,6 +68,8 @@ pub(crate) struct RealServerDraft {
 pub(crate) struct SlowCheck {
     /// Its keyword.
     pub(crate) site: Span,
+    /// The keyword of the timeout.
+    pub(crate) what: &'static str,
     pub(crate) timeout: Interval,
     pub(crate) interval: Interval,
 }

@@ -1,6 +1,8 @@
 //! One statement, by the keyword table of its block.
 
 use super::{Context, Line};
+use std::collections::BTreeSet;
+
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::keyword::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value};
@@ -261,13 +263,29 @@ pub(crate) fn unknown<'k>(
     let mut diagnostic =
         Diagnostic::new(Code::UnknownKeyword, word.span(), message).found(format!("'{name}'"));
     if !context.diagnostics.is_full() {
-        diagnostic = diagnostic.did_you_mean(word.span(), &name, candidates);
+        diagnostic = match home(&name) {
+            Some(home) => diagnostic.hint(format!("it belongs {home}")),
+            None => diagnostic.did_you_mean(word.span(), &name, candidates),
+        };
     }
     if let Some(body) = node.body() {
         diagnostic = diagnostic.label(body.open, "its block is not read");
     }
     context.push(diagnostic);
     unread(node, context);
+}
+
+/// The only blocks that know a word, when there are few.
+fn home(word: &str) -> Option<String> {
+    let blocks = crate::keyword::table()
+        .filter(|row| row.entry.name == word && (row.block == "(root)" || !row.block.starts_with('(')))
+        .filter(|row| !row.block.contains("-line"))
+        .map(|row| match row.block {
+            "(root)" => "outside of every block".to_owned(),
+            block => format!("into {block}"),
+        });
+    let blocks: BTreeSet<String> = blocks.collect();
+    (1..=3).contains(&blocks.len()).then(|| blocks.into_iter().collect::<Vec<_>>().join(", or "))
 }
 
 /// The lines of a block that is passed over, each by a note.
