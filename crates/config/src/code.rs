@@ -81,6 +81,11 @@ macro_rules! codes {
                 match self { $(Code::$name => $number,)* }
             }
 
+            /// Its name, as `SF0101`.
+            pub fn name(self) -> &'static str {
+                match self { $(Code::$name => concat!("SF0", $number),)* }
+            }
+
             /// How bad it is, unless the place says otherwise.
             pub fn severity(self) -> Severity {
                 match self { $(Code::$name => Severity::$severity,)* }
@@ -106,7 +111,7 @@ macro_rules! codes {
 
 impl fmt::Display for Code {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "SF{:04}", self.number())
+        f.write_str(self.name())
     }
 }
 
@@ -365,6 +370,7 @@ mod tests {
         assert_eq!(numbers.len(), Code::ALL.len());
         for code in Code::ALL {
             assert_eq!(code.to_string().parse(), Ok(*code));
+            assert_eq!(code.name(), format!("SF{:04}", code.number()));
         }
         assert!("SF9999".parse::<Code>().is_err());
         assert!("ä1".parse::<Code>().is_err());

@@ -1,6 +1,9 @@
 //! How the daemon was asked to run; the command line fills this in.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+
+use steadfast_config::Code;
 
 /// Default configuration file.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
@@ -52,6 +55,8 @@ pub struct Options {
     pub config_id: Option<String>,
     /// `-e`: every include problem is an error.
     pub strict_includes: bool,
+    /// `--allow`: warnings and notes that are not wanted.
+    pub allowed: BTreeSet<Code>,
     /// `--ignore-sigint`
     pub ignore_interrupt: bool,
     /// `-x`: SNMP, which is named as not active.
@@ -87,6 +92,7 @@ impl Default for Options {
             namespace: None,
             config_id: None,
             strict_includes: false,
+            allowed: BTreeSet::new(),
             ignore_interrupt: false,
             snmp: false,
             control_socket: None,

@@ -28,8 +28,12 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
         enter(name)?;
     }
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
-    let load_options =
-        LoadOptions { mode: Mode::Test, check_includes: options.strict_includes, ..LoadOptions::default() };
+    let load_options = LoadOptions {
+        mode: Mode::Test,
+        check_includes: options.strict_includes,
+        silenced: options.allowed.clone(),
+        ..LoadOptions::default()
+    };
     let read = || {
         let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
         Ok::<_, String>(load(&source, &options.configuration, &machine, &load_options))

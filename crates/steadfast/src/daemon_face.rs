@@ -144,6 +144,7 @@ fn options(arguments: &DaemonArguments) -> Options {
         namespace: arguments.namespace.clone(),
         config_id: arguments.config_id.clone(),
         strict_includes: arguments.strict_includes,
+        allowed: arguments.allow.iter().copied().collect(),
         ignore_interrupt: arguments.ignore_sigint,
         snmp: arguments.unsupported.snmp,
         control_socket: arguments.control_socket.clone(),

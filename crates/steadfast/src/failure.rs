@@ -40,6 +40,12 @@ pub(crate) enum Failure {
         /// Which.
         path: PathBuf,
     },
+    /// A configuration has errors, which are told, and is shown nevertheless.
+    #[error("{} has errors: this is what is understood of it", path.display())]
+    Understood {
+        /// Which.
+        path: PathBuf,
+    },
     /// Options of reading were given for a file that the daemon reads.
     #[error(
         "without OLD, the daemon reads NEW in its own way: leave out --any-machine, --config-id and --all-config"

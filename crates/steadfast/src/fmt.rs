@@ -16,24 +16,34 @@ use crate::terminal;
 pub(crate) fn run(arguments: &FmtArguments) -> Result<u8, Failure> {
     let mut status = exit::SUCCESS;
     for file in &arguments.files {
-        if file == Path::new("-") {
-            io::stdout().write_all(&format(&standard_input()?))?;
-            continue;
-        }
-        let failed = |source: io::Error| Failure::File { path: file.clone(), source };
-        let text = fs::read(file).map_err(failed)?;
-        let formatted = format(&text);
-        if formatted == text {
-            continue;
-        }
-        if arguments.check {
-            terminal::print(&std::format!("{}\n", file.display()))?;
-            status = exit::FAILURE;
-        } else {
-            replace(file, &formatted).map_err(failed)?;
+        match one(file, arguments.check) {
+            Ok(true) => {}
+            Ok(false) => status = exit::FAILURE,
+            // One file that cannot be read keeps no other from its turn.
+            Err(failure @ Failure::File { .. }) => status = failure.report(),
+            Err(failure) => return Err(failure),
         }
     }
     Ok(status)
+}
+
+/// `false`: it is only checked, and not in normal layout.
+fn one(file: &Path, check: bool) -> Result<bool, Failure> {
+    let failed = |source: io::Error| Failure::File { path: file.to_owned(), source };
+    let is_standard_input = file == Path::new("-");
+    let text = if is_standard_input { standard_input()? } else { fs::read(file).map_err(failed)? };
+    let formatted = format(&text);
+    let is_normal = formatted == text;
+    match (check, is_standard_input) {
+        (true, _) if !is_normal => {
+            terminal::print(&std::format!("{}\n", file.display()))?;
+            return Ok(false);
+        }
+        (false, true) => io::stdout().write_all(&formatted)?,
+        (false, false) if !is_normal => replace(file, &formatted).map_err(failed)?,
+        _ => {}
+    }
+    Ok(true)
 }
 
 fn standard_input() -> Result<Vec<u8>, Failure> {

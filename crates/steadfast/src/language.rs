@@ -29,9 +29,13 @@ const HEAD_COLUMNS: usize = 32;
 
 /// What each keyword takes and does, block by block.
 fn every_keyword(palette: Palette) -> String {
+    in_one_line(keyword::table(), palette)
+}
+
+fn in_one_line(rows: impl Iterator<Item = Row>, palette: Palette) -> String {
     let mut text = String::new();
     let mut block = None;
-    for row in keyword::table() {
+    for row in rows {
         if block.replace(row.block) != Some(row.block) {
             if !text.is_empty() {
                 text.push('\n');
@@ -53,9 +57,20 @@ fn every_keyword(palette: Palette) -> String {
     text
 }
 
-/// Every keyword of that name, and the options that begin with it, in full.
+/// Every keyword of that name, and the options that begin with it, in full, with the keywords in its block; else
+/// those that begin so, in one line each.
 fn one_keyword(word: &str, palette: Palette) -> Result<String, Failure> {
-    let named = |row: &Row| row.entry.name.split(' ').next() == Some(word) || row.entry.name == word;
+    let is_block = |row: &Row, block: &str| {
+        row.block.strip_suffix(block).is_some_and(|above| above.is_empty() || above.ends_with('/'))
+    };
+    let (block, name) = match word.rsplit_once(['/', '.']) {
+        Some((block, name)) if !block.is_empty() && !name.is_empty() => (Some(block), name),
+        _ => (None, word),
+    };
+    let named = |row: &Row| {
+        (row.entry.name.split(' ').next() == Some(name) || row.entry.name == name)
+            && block.is_none_or(|block| is_block(row, block))
+    };
     let mut text = String::new();
     for row in keyword::table().filter(named) {
         if !text.is_empty() {
@@ -63,8 +78,16 @@ fn one_keyword(word: &str, palette: Palette) -> Result<String, Failure> {
         }
         describe(&mut text, &row, palette);
     }
+    let inside = in_one_line(keyword::table().filter(|row| is_block(row, word)), palette);
+    if !text.is_empty() && !inside.is_empty() {
+        text.push('\n');
+    }
+    text += &inside;
+    if text.is_empty() && word.len() > 1 {
+        text = in_one_line(keyword::table().filter(|row| row.entry.name.starts_with(word)), palette);
+    }
     if text.is_empty() {
-        let near = did_you_mean(word, keyword::table().map(|row| row.entry.name));
+        let near = did_you_mean(name, keyword::table().map(|row| row.entry.name));
         return Err(Failure::NoKeyword { word: word.to_owned(), near });
     }
     Ok(text)
@@ -172,7 +195,7 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8, Failure> {
 
 fn silencing(code: Code) -> String {
     if code.severity() < steadfast_config::Severity::Error {
-        format!("`steadfast check --allow {code}` passes over it.")
+        format!("`--allow {code}` passes over it, for `steadfast check`, `steadfast -t` and the daemon.")
     } else {
         "It cannot be passed over.".to_owned()
     }
@@ -185,6 +208,23 @@ mod tests {
     #[test]
     fn a_keyword_is_told_in_full() {
         insta::assert_snapshot!(one_keyword("advert_int", Palette::Plain).unwrap());
+    }
+
+    #[test]
+    fn a_block_and_the_beginning_of_a_word_list_their_keywords() {
+        let told = |word: &str| one_keyword(word, Palette::Plain).unwrap();
+        let block = told("vrrp_script");
+        assert!(
+            block.starts_with("vrrp_script NAME { … }\n") && block.contains("\nvrrp_script\n"),
+            "{block}"
+        );
+        assert!(block.contains("\n  fall ") && !block.contains("advert_int"), "{block}");
+        let begin = told("unicast_");
+        assert!(begin.contains("  unicast_peer ") && begin.contains("  unicast_ttl "), "{begin}");
+        let one = told("real_server/weight");
+        assert_eq!(one.matches("  in  ").count(), 1, "{one}");
+        assert!(one.contains("virtual_server/real_server\n"), "{one}");
+        assert_eq!(told("vrrp_instance.advert_int"), told("advert_int"));
     }
 
     #[test]

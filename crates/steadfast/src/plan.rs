@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{Loaded, Mode, Plan, render};
+use steadfast_config::{Loaded, Mode, Plan, Severity, render};
 use steadfast_daemon::client::Client;
 
 use crate::command_line::{PlanArguments, Reading};
@@ -67,19 +67,26 @@ fn against_daemon(new: &Path, arguments: &PlanArguments) -> Result<Planned, Fail
 
 fn between(old: &Path, new: &Path, reading: &Reading) -> Result<Planned, Failure> {
     let reader = Reader::new(reading, Mode::Run, &[])?;
-    let read = |file: &Path| {
-        let loaded = reader.read(file);
-        if loaded.diagnostics.has_errors() || loaded.start_status().is_err() {
-            tell(&render::text(
-                &loaded.diagnostics,
-                &loaded.sources,
-                Stream::Error.palette() == Palette::Colours,
-            ));
-            return Err(Failure::Configuration { path: file.to_owned() });
-        }
-        Ok(loaded)
+    let show = |loaded: &Loaded| {
+        let colour = Stream::Error.palette() == Palette::Colours;
+        tell(&render::text(&loaded.diagnostics, &loaded.sources, colour));
     };
-    let (old, new): (Loaded, Loaded) = (read(old)?, read(new)?);
+    // A daemon starts with a file that has errors, and is not reloaded with one.
+    let (old, before) = (reader.read(old), old);
+    if old.start_status().is_err() {
+        show(&old);
+        return Err(Failure::Configuration { path: before.to_owned() });
+    }
+    let (new, file) = (reader.read(new), new.display());
+    if new.diagnostics.has_errors() || new.start_status().is_err() {
+        show(&new);
+        let refused = match new.diagnostics.count(Severity::Error) {
+            0 => format!("{file} cannot be used as it is"),
+            1 => format!("{file} has 1 error"),
+            errors => format!("{file} has {errors} errors"),
+        };
+        return Ok(Planned { refused: Some(refused), plan: Plan::default() });
+    }
     let plan = Plan::between(&old.model, &new.model);
     let keywords: Vec<&str> = plan.refused_keywords().collect();
     let refused =

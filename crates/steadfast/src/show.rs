@@ -24,17 +24,25 @@ fn configuration(arguments: &ShowConfigArguments) -> Result<u8, Failure> {
         None => PathBuf::from(Client::connect(&arguments.daemon.socket())?.status()?.configuration),
     };
     let loaded = Reader::new(&arguments.reading, Mode::Run, &[])?.read(Path::new(&file));
-    if loaded.diagnostics.has_errors() || loaded.start_status().is_err() {
+    let can_start = loaded.start_status().is_ok();
+    let has_errors = loaded.diagnostics.has_errors();
+    if has_errors || !can_start {
         use std::io::Write as _;
         let colour = Stream::Error.palette() == Palette::Colours;
         let text = render::text(&loaded.diagnostics, &loaded.sources, colour);
         // Nothing can be said when the terminal is gone.
         let _ = std::io::stderr().write_all(text.as_bytes());
+    }
+    if !can_start {
         return Err(Failure::Configuration { path: file });
     }
     let model = if arguments.secrets { loaded.model } else { loaded.model.without_secrets() };
     let text = if arguments.json { serde_json::to_string_pretty(&model)? + "\n" } else { print(&model) };
     terminal::print(&text)?;
+    if has_errors {
+        // A daemon starts with what was understood.
+        return Err(Failure::Understood { path: file });
+    }
     Ok(exit::SUCCESS)
 }
 

@@ -217,6 +217,11 @@ fn fmt_names_and_then_mends_what_is_not_in_normal_layout() {
     assert_eq!((out.trim_end(), err.as_str(), status), (file.path(), "", Some(1)));
     assert_eq!(told(&steadfast(&["fmt", file.path()])), (String::new(), String::new(), Some(0)));
     assert_eq!(told(&steadfast(&["fmt", "--check", file.path()])), (String::new(), String::new(), Some(0)));
+    let bad = Configuration::new("fmt-bad", "a   b\n");
+    let (out, err, status) = told(&steadfast(&["fmt", "/nonexistent.conf", bad.path()]));
+    assert_eq!((out.as_str(), status), ("", Some(1)));
+    assert!(err.contains("/nonexistent.conf: "), "{err}");
+    assert_eq!(std::fs::read_to_string(&bad.0).unwrap(), "a b\n");
     let text = std::fs::read_to_string(&file.0).unwrap();
     assert!(text.starts_with("vrrp_instance V {\n") && text.contains("# why"), "{text}");
 }
@@ -308,14 +313,49 @@ fn the_effective_configuration_has_defaults_and_hides_secrets() {
 }
 
 #[test]
-fn a_file_with_errors_is_not_shown() {
-    let file = Configuration::new("not-shown", "vrrp_instanse V {\n}\n");
-    let (out, err, status) = told(&steadfast(&["show", "config", "--any-machine", file.path()]));
+fn of_a_file_with_errors_is_shown_what_a_daemon_starts_with() {
+    let show = |file: &Configuration| told(&steadfast(&["show", "config", "--any-machine", file.path()]));
+    let file = Configuration::new("half-shown", &format!("vrrp_instanse W {{\n}}\n{GOOD}"));
+    let (out, err, status) = show(&file);
+    assert!(out.contains("vrrp_instance V {\n") && status == Some(1), "{out}");
+    assert!(err.contains("did you mean 'vrrp_instance'?") && err.contains("has errors"), "{err}");
+
+    let file = Configuration::new("not-shown", "vrrp_instance V {\n}\n");
+    let (out, err, status) = show(&file);
     assert_eq!((out.as_str(), status), ("", Some(1)));
-    assert!(
-        err.contains("did you mean 'vrrp_instance'?") && err.contains("cannot be used as it is"),
-        "{err}"
-    );
+    assert!(err.contains("has no interface") && err.contains("cannot be used as it is"), "{err}");
+}
+
+/// A daemon starts with errors that a reload is refused for.
+#[test]
+fn a_plan_passes_over_errors_of_the_old_file() {
+    let faulty = Configuration::new("plan-faulty", &format!("vrrp_instanse W {{\n}}\n{GOOD}"));
+    let good = Configuration::new("plan-mended", GOOD);
+    let plan = |files: [&str; 2]| told(&steadfast(&["plan", "--any-machine", "--json", files[0], files[1]]));
+    let (out, err, status) = plan([faulty.path(), good.path()]);
+    assert_eq!((err.as_str(), status), ("", Some(0)), "{out}");
+    let (out, err, status) = plan([good.path(), faulty.path()]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(document["refused"], format!("{} has 1 error", faulty.path()));
+    assert!(err.contains("did you mean") && status == Some(1), "{err}");
+}
+
+#[test]
+fn warnings_are_passed_over_by_code_and_errors_are_not() {
+    let file = Configuration::new("allowed", &GOOD.replace("lo", "lo surplus"));
+    let words = |code| ["check", "--any-machine", "--allow", code, file.path()];
+    let (out, _, _) = told(&steadfast(&words("SF0403")));
+    assert!(out.contains("SF0203") && !out.contains("SF0403"), "{out}");
+    let (out, _, status) = told(&steadfast(&words("SF0203,sf0403")));
+    assert!(!out.contains("SF0") && status == Some(0), "{out}");
+    for (code, why) in [("SF0201", "SF0201 is an error and cannot be passed over"), ("SF1", "found 'SF1'")] {
+        let (out, err, status) = told(&steadfast(&words(code)));
+        assert!(out.is_empty() && err.contains(why) && status == Some(2), "{err}");
+    }
+    // keepalived's test mode and the daemon know it too.
+    let test = |more: &[&str]| told(&steadfast(&[&["-t", "-f", file.path()], more].concat()));
+    assert!(test(&[]).1.contains("SF0203"));
+    assert!(!test(&["--allow", "SF0203"]).1.contains("SF0203"));
 }
 
 #[test]

@@ -42,8 +42,12 @@ pub fn run(options: Options) -> u8 {
 pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), String> {
     let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
-    let load_options =
-        LoadOptions { mode: Mode::Run, check_includes: options.strict_includes, ..LoadOptions::default() };
+    let load_options = LoadOptions {
+        mode: Mode::Run,
+        check_includes: options.strict_includes,
+        silenced: options.allowed.clone(),
+        ..LoadOptions::default()
+    };
     let loaded = load(&source, file, &machine, &load_options);
     let report = Report::of(&loaded);
     Ok((loaded, report))

@@ -1,9 +1,12 @@
 //! Arguments of the subcommands that are about configurations and their language.
 
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use clap::Args;
-use steadfast_config::Code;
+use clap::builder::{PossibleValue, TypedValueParser};
+use steadfast_config::{Code, Severity, keyword};
 
 use super::Where;
 
@@ -32,7 +35,7 @@ pub(crate) struct Reading {
   steadfast plan --json new.conf | jq '.entities[] | select(.outcome == \"restarted\") | .name'
 
 Exit status: 0 nothing would change, 10 something would, 1 the reload would be refused or another
-failure, 2 wrong usage, 3 no daemon could be asked."
+failure, 2 wrong usage, 3 no daemon could be asked. Errors in OLD are passed over, as by a daemon at start."
 )]
 pub(crate) struct PlanArguments {
     /// The new configuration; before it the old one, if that is not what the daemon has in force
@@ -70,7 +73,7 @@ pub(crate) enum Shown {
   steadfast show config --json | jq '.instances[] | {name, priority}'
 
 Exit status: 0 shown, 1 the file has errors or another failure, 2 wrong usage, 3 no FILE and no
-daemon could be asked for one.")]
+daemon could be asked for one. Of a file with errors it shows what a daemon would start with.")]
 pub(crate) struct ShowConfigArguments {
     /// The configuration [default: the file that the running daemon reads]
     #[arg(value_name = "FILE")]
@@ -103,10 +106,67 @@ pub(crate) struct CheckArguments {
     #[arg(long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
     /// Pass over warnings and notes of this code; may be repeated
-    #[arg(long, value_name = "CODE", value_delimiter = ',')]
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = Codes { silenced: true }, hide_possible_values = true)]
     pub(crate) allow: Vec<Code>,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+/// Reads a code and offers all of them for completion; with `silenced` those that are not errors everywhere.
+#[derive(Debug, Clone)]
+pub(crate) struct Codes {
+    pub(crate) silenced: bool,
+}
+
+impl TypedValueParser for Codes {
+    type Value = Code;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        let silenced = self.silenced;
+        let can_be_silenced = move |text: &str| {
+            let code = text.parse::<Code>().map_err(|error| error.to_string())?;
+            match silenced && code.severity() == Severity::Error {
+                true => Err(format!("{code} is an error and cannot be passed over")),
+                false => Ok(code),
+            }
+        };
+        // Errors of a function are told with the argument's name and value.
+        TypedValueParser::parse_ref(&can_be_silenced, command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let wanted = |code: &&Code| !self.silenced || code.severity() < Severity::Error;
+        Some(Box::new(Code::ALL.iter().filter(wanted).map(|code| PossibleValue::new(code.name()))))
+    }
+}
+
+/// Reads any word and offers the keywords for completion.
+#[derive(Debug, Clone)]
+struct Words;
+
+impl TypedValueParser for Words {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Self::Value, clap::Error> {
+        clap::builder::StringValueParser::new().parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let is_word =
+            |name: &&str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+        let names: BTreeSet<&str> = keyword::table().map(|row| row.entry.name).filter(is_word).collect();
+        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+    }
 }
 
 /// How `steadfast check` prints.
@@ -127,12 +187,13 @@ pub(crate) enum Format {
   steadfast fmt --check nodes/*.conf       name the files that are not in normal layout
   steadfast fmt - < old.conf > new.conf
 
-Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, 2 wrong usage.")]
+Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, or another failure, 2
+wrong usage.")]
 pub(crate) struct FmtArguments {
     /// The files; - is standard input, which goes to standard output
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
-    /// Change nothing; name the files that would be changed
+    /// Change nothing; name the files that are not in normal layout
     #[arg(long)]
     pub(crate) check: bool,
 }
@@ -143,6 +204,7 @@ pub(crate) struct FmtArguments {
   steadfast explain SF0101")]
 pub(crate) struct ExplainArguments {
     /// The code in brackets of a message; without it, all codes are listed
+    #[arg(value_parser = Codes { silenced: false }, hide_possible_values = true)]
     pub(crate) code: Option<Code>,
 }
 
@@ -151,10 +213,14 @@ pub(crate) struct ExplainArguments {
 #[command(after_help = "Examples:
   steadfast keywords               every keyword in one line
   steadfast keywords advert_int    everything about one
+  steadfast keywords vrrp_script   a block, and the keywords in it
+  steadfast keywords garp_         the keywords that begin so
+  steadfast keywords virtual_server/weight
   steadfast keywords | grep 'not active yet'
   steadfast keywords --markdown > reference.md")]
 pub(crate) struct KeywordsArguments {
-    /// The keyword
+    /// The keyword, with BLOCK/ before it to mean that of a block only; or what it begins with
+    #[arg(value_parser = Words, hide_possible_values = true)]
     pub(crate) word: Option<String>,
     /// Print all of them as a Markdown document
     #[arg(long, conflicts_with = "word")]

@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{ArgAction, Args};
+use steadfast_config::Code;
+
+use super::Codes;
 
 /// Where `-g` logs to when it names no file.
 pub(crate) const DEFAULT_LOG_FILE: &str = "/tmp/keepalived.log";
@@ -105,6 +108,9 @@ pub(crate) struct DaemonArguments {
     /// Make every problem of an include an error
     #[arg(short = 'e', long = "all-config")]
     pub(crate) strict_includes: bool,
+    /// Pass over warnings and notes of this code, also with -t; may be repeated
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = Codes { silenced: true }, hide_possible_values = true)]
+    pub(crate) allow: Vec<Code>,
     /// Do not stop on SIGINT
     #[arg(long)]
     pub(crate) ignore_sigint: bool,
