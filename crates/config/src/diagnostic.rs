@@ -131,21 +131,16 @@ impl Diagnostic {
         self
     }
 
-    /// "Did you mean": hint and fix, when a candidate is near.
-    #[must_use]
-    pub fn did_you_mean<'c>(
-        self,
-        span: Span,
-        word: &str,
-        candidates: impl IntoIterator<Item = &'c str>,
-    ) -> Self {
-        match crate::suggest::did_you_mean(word, candidates) {
-            Some(near) => self.hint(format!("did you mean '{near}'?")).fix(
+    /// "Did you mean": hint and fix of the marked word, when a candidate is near.
+    fn suggesting<'c>(self, word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Self {
+        let span = self.primary;
+        match (crate::suggest::did_you_mean(word, candidates), span) {
+            (Some(near), Some(span)) => self.hint(format!("did you mean '{near}'?")).fix(
                 span,
                 near,
                 format!("replace '{word}' by '{near}'"),
             ),
-            None => self,
+            _ => self,
         }
     }
 }
@@ -237,12 +232,30 @@ impl Diagnostics {
         self.keeps_errors_only
     }
 
+    /// Takes up a problem with the marked word, and which of the candidates may have been meant.
+    pub(crate) fn push_suggesting<'c>(
+        &mut self,
+        diagnostic: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) {
+        let shown = self.would_show(&diagnostic);
+        self.push(if shown { diagnostic.suggesting(word, candidates) } else { diagnostic });
+    }
+
+    /// Whether pushing it would do more than count, so that hints are worth their search.
+    pub(crate) fn would_show(&self, diagnostic: &Diagnostic) -> bool {
+        let said = || said_of(diagnostic).is_some_and(|said| self.said.contains(&said));
+        !self.is_full() && !said()
+    }
+
     /// Whether the same was said of the same place, by another pass of a sequence.
     fn is_repetition(&mut self, diagnostic: &Diagnostic) -> bool {
-        let Some(span) = diagnostic.primary.filter(|_| self.said.len() < MAX_DIAGNOSTICS) else {
-            return false;
-        };
-        !self.said.insert((diagnostic.code, span.without_origin(), diagnostic.message.clone()))
+        let Some(said) = said_of(diagnostic) else { return false };
+        if self.said.len() < MAX_DIAGNOSTICS {
+            return !self.said.insert(said);
+        }
+        self.said.contains(&said)
     }
 
     /// The problems, in the order in which they were found.
@@ -290,6 +303,11 @@ impl<'d> IntoIterator for &'d Diagnostics {
     fn into_iter(self) -> Self::IntoIter {
         self.iter()
     }
+}
+
+/// What is said, and of which place of the file.
+fn said_of(diagnostic: &Diagnostic) -> Option<(Code, Span, String)> {
+    Some((diagnostic.code, diagnostic.primary?.without_origin(), diagnostic.message.clone()))
 }
 
 #[cfg(test)]

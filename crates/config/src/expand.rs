@@ -291,6 +291,10 @@ impl Expander<'_> {
             // keepalived takes the braces for those of a block.
             diagnostic = diagnostic.severity(Severity::Error).class(Class::UnexpectedBrace);
         }
+        if !self.diagnostics.would_show(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+            return;
+        }
         if let Some(near) = crate::suggest::did_you_mean(name, self.definitions.names()) {
             let replacement = shown.replace(name, near);
             diagnostic = diagnostic.hint(format!("did you mean '{replacement}'?"));

@@ -11,7 +11,9 @@ use crate::definition::{Definitions, Random, Value, definition_head};
 use crate::diagnostic::{Diagnostic, Diagnostics};
 use crate::expand::{Expander, RestOfLines};
 use crate::include::{self, Checks, Directive};
-use crate::limits::{MAX_EXPANDED_BYTES, MAX_EXPANSION_DEPTH, MAX_INCLUDE_DEPTH, MAX_SEQUENCE_DEPTH};
+use crate::limits::{
+    MAX_EXPANDED_BYTES, MAX_EXPANDED_LINES, MAX_EXPANSION_DEPTH, MAX_INCLUDE_DEPTH, MAX_SEQUENCE_DEPTH,
+};
 use crate::line::LogicalLine;
 use crate::reader::Options;
 use crate::sequence::{self, Refused};
@@ -43,6 +45,7 @@ pub(crate) struct Input<'s> {
     pending: Vec<Diagnostic>,
     end: Span,
     lines: u64,
+    expanded_lines: u64,
     expanded_bytes: u64,
     /// The main file was named from the root.
     absolute: bool,
@@ -65,6 +68,7 @@ impl<'s> Input<'s> {
             pending: Vec::new(),
             end: Span::default(),
             lines: 0,
+            expanded_lines: 0,
             expanded_bytes: 0,
             absolute: pattern.is_absolute(),
         };
@@ -161,17 +165,31 @@ impl<'s> Input<'s> {
                 continue;
             }
             if !matches!(self.frames.innermost(), Some(Frame::File(_))) {
+                self.expanded_lines += 1;
                 self.expanded_bytes = self.expanded_bytes.saturating_add(bytes(line));
             }
             self.lines += 1;
-            if self.lines > self.options.max_lines || self.expanded_bytes > MAX_EXPANDED_BYTES {
-                let message = format!("the configuration grows beyond {} lines", self.lines - 1);
+            if let Some(message) = self.growth() {
                 diagnostics.push(Diagnostic::new(Code::TooManyLines, line.whole(), message));
                 self.stop();
                 return false;
             }
             return true;
         }
+    }
+
+    /// What the configuration has grown beyond.
+    fn growth(&self) -> Option<String> {
+        if self.lines > self.options.max_lines {
+            return Some(format!("the configuration has more than {} lines", self.options.max_lines));
+        }
+        if self.expanded_lines > MAX_EXPANDED_LINES {
+            return Some(format!("definitions and sequences make more than {MAX_EXPANDED_LINES} lines"));
+        }
+        let too_long = self.expanded_bytes > MAX_EXPANDED_BYTES;
+        too_long.then(|| {
+            format!("definitions and sequences make more than {} MiB of text", MAX_EXPANDED_BYTES >> 20)
+        })
     }
 
     /// Decides conditions, takes up definitions, replaces variables, enters sequences and includes.

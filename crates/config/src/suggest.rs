@@ -28,24 +28,26 @@ pub fn did_you_mean<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str
 /// Edit distance where swapping two neighbours counts as one slip.
 fn distance(left: &[char], right: &[char]) -> usize {
     let width = right.len() + 1;
-    let mut before: Vec<usize> = vec![0; width];
-    let mut last: Vec<usize> = (0..width).collect();
+    let (mut before, mut last, mut current) =
+        (vec![0; width], (0..width).collect::<Vec<usize>>(), vec![0; width]);
     for (row, &a) in left.iter().enumerate() {
-        let mut current = Vec::with_capacity(width);
-        current.push(row + 1);
-        for (column, &b) in right.iter().enumerate() {
-            let at = |cells: &[usize], place: usize| cells.get(place).copied().unwrap_or(usize::MAX / 2);
-            let mut cost = (at(&last, column + 1) + 1)
-                .min(at(&current, column) + 1)
-                .min(at(&last, column) + usize::from(a != b));
+        let at = |cells: &[usize], place: usize| cells.get(place).copied().unwrap_or(usize::MAX / 2);
+        let mut cost = row + 1;
+        for (column, slot) in current.iter_mut().enumerate() {
+            let Some(&b) = column.checked_sub(1).and_then(|column| right.get(column)) else {
+                *slot = cost;
+                continue;
+            };
+            cost = (at(&last, column) + 1).min(cost + 1).min(at(&last, column - 1) + usize::from(a != b));
             let swapped =
-                row > 0 && column > 0 && left.get(row - 1) == Some(&b) && right.get(column - 1) == Some(&a);
+                row > 0 && column > 1 && left.get(row - 1) == Some(&b) && right.get(column - 2) == Some(&a);
             if swapped {
-                cost = cost.min(at(&before, column - 1) + 1);
+                cost = cost.min(at(&before, column - 2) + 1);
             }
-            current.push(cost);
+            *slot = cost;
         }
-        before = std::mem::replace(&mut last, current);
+        std::mem::swap(&mut before, &mut last);
+        std::mem::swap(&mut last, &mut current);
     }
     last.last().copied().unwrap_or_default()
 }

@@ -85,11 +85,11 @@ fn members(
         let span = spans.next().unwrap_or(group.draft.span);
         if !positions.contains_key(&member) {
             let message = format!("({group_name}) there is no vrrp_instance '{member}'");
-            context.push(Diagnostic::new(Code::MemberUnknown, span, message).did_you_mean(
-                span,
+            context.push_suggesting(
+                Diagnostic::new(Code::MemberUnknown, span, message),
                 &member,
                 positions.keys().map(|name| &**name),
-            ));
+            );
         } else if let Some((other, place)) = taken.get(&member) {
             let message = format!("({group_name}) '{member}' is in group '{other}' already");
             context.push(Diagnostic::new(Code::MemberTwice, span, message).label(*place, "first here"));

@@ -20,11 +20,12 @@ fn report(name: &str, span: Span, what: &str, class: Class, context: &mut Contex
     let at = |statement: Span| known.get(&(statement.start(), Name::from(name))).copied();
     let span = at(span).or_else(|| at(span.without_origin())).unwrap_or(span);
     let message = format!("{what}: there is no interface '{name}'");
-    context.push(
+    context.push_suggesting(
         Diagnostic::new(Code::InterfaceMissing, span, message)
             .class(class)
-            .note("with dynamic_interfaces it may appear later")
-            .did_you_mean(span, name, names.iter().map(String::as_str)),
+            .note("with dynamic_interfaces it may appear later"),
+        name,
+        names.iter().map(String::as_str),
     );
     true
 }

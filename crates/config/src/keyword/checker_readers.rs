@@ -262,10 +262,11 @@ pub(super) fn read_regex_options(url: &mut HttpUrl, line: Statement<'_, '_, '_, 
             continue;
         }
         let span = line.span(place);
-        line.push(
+        line.push_suggesting(
             Diagnostic::new(Code::ExtraWords, span, format!("'{word}' is no option of regular expressions"))
-                .note("keepalived ignores it in silence")
-                .did_you_mean(span, word, REGEX_OPTIONS.iter().copied()),
+                .note("keepalived ignores it in silence"),
+            word,
+            REGEX_OPTIONS.iter().copied(),
         );
     }
 }

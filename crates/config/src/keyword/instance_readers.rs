@@ -214,14 +214,15 @@ pub(super) fn read_state(instance: &mut VrrpInstance, line: Statement<'_, '_, '_
         "BACKUP" => {}
         _ => {
             let span = line.span(0);
-            line.push(
+            line.push_suggesting(
                 crate::diagnostic::Diagnostic::new(
                     Code::ValueReplaced,
                     span,
                     format!("'{word}' is no state to start in; BACKUP is used"),
                 )
-                .expected("MASTER or BACKUP")
-                .did_you_mean(span, word, ["MASTER", "BACKUP"]),
+                .expected("MASTER or BACKUP"),
+                word,
+                ["MASTER", "BACKUP"],
             );
         }
     }
@@ -484,14 +485,15 @@ pub(super) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_
         }
         Some(word) => {
             let span = line.span(0);
-            line.push(
+            line.push_suggesting(
                 crate::diagnostic::Diagnostic::new(
                     Code::InvalidChoice,
                     span,
                     format!("'{word}' is no kind of authentication"),
                 )
-                .expected("PASS or AH")
-                .did_you_mean(span, word, ["PASS", "AH"]),
+                .expected("PASS or AH"),
+                word,
+                ["PASS", "AH"],
             );
             return;
         }

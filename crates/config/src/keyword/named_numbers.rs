@@ -116,10 +116,11 @@ fn reported(table: NameTable, word: &str, read: NamedNumber, line: &mut Line<'_,
             let names = line.context.machine.names(table, &line.context.known.name_folders);
             let names = names.iter().map(String::as_str).chain(built_in.iter().map(|(name, _)| *name));
             let message = format!("'{word}' is no {title}");
-            line.push(
+            line.push_suggesting(
                 Diagnostic::new(Code::InvalidChoice, span, message)
-                    .expected(format!("a number, or a name that {} of iproute2 has", table.file()))
-                    .did_you_mean(span, word, names),
+                    .expected(format!("a number, or a name that {} of iproute2 has", table.file())),
+                word,
+                names,
             );
         }
     }

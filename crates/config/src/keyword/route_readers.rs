@@ -63,14 +63,15 @@ fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
                 refused = true;
                 let span = line.span(line.option);
                 let names = ROUTE.iter().map(|keyword| keyword.entry.name);
-                line.push(
+                line.push_suggesting(
                     Diagnostic::new(
                         Code::InvalidLine,
                         span,
                         format!("'{word}' is no destination and no option of a route"),
                     )
-                    .expected(mistake.expected)
-                    .did_you_mean(span, word, names),
+                    .expected(mistake.expected),
+                    word,
+                    names,
                 );
             }
         },

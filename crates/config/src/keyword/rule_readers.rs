@@ -34,9 +34,10 @@ fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Rule> {
         line.context.address_refused = true;
         let span = line.span(line.option);
         let names = RULE.iter().map(|keyword| keyword.entry.name);
-        line.push(
-            Diagnostic::new(Code::UnknownOption, span, format!("'{word}' is no option of a rule"))
-                .did_you_mean(span, word, names),
+        line.push_suggesting(
+            Diagnostic::new(Code::UnknownOption, span, format!("'{word}' is no option of a rule")),
+            word,
+            names,
         );
     });
     let forced = line.context.line_family.take();

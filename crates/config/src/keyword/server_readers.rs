@@ -42,10 +42,11 @@ pub(super) fn read_scheduler(server: &mut VirtualServer, line: Statement<'_, '_,
         return;
     }
     let span = line.span(0);
-    line.push(
+    line.push_suggesting(
         Diagnostic::new(Code::InvalidChoice, span, format!("'{word}' is no scheduler"))
-            .expected(SCHEDULERS.join(", "))
-            .did_you_mean(span, word, SCHEDULERS.iter().copied()),
+            .expected(SCHEDULERS.join(", ")),
+        word,
+        SCHEDULERS.iter().copied(),
     );
 }
 
@@ -73,10 +74,11 @@ pub(super) fn forwarding(line: Statement<'_, '_, '_, '_>) -> Option<ForwardingMe
         "TUN" => Forwarding::Tun,
         _ => {
             let span = line.span(0);
-            line.push(
+            line.push_suggesting(
                 Diagnostic::new(Code::InvalidChoice, span, format!("'{word}' is no forwarding method"))
-                    .expected("NAT, DR or TUN")
-                    .did_you_mean(span, word, ["NAT", "DR", "TUN"]),
+                    .expected("NAT, DR or TUN"),
+                word,
+                ["NAT", "DR", "TUN"],
             );
             return None;
         }

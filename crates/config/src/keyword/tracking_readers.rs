@@ -119,24 +119,23 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
 pub(crate) fn report_undefined(context: &mut Context<'_>) {
     for Undefined { kind, name, span } in std::mem::take(&mut context.known.undefined) {
         let title = kind.title();
-        let diagnostic = match kind.place(context.known, &name) {
+        match kind.place(context.known, &name) {
             Some(place) => {
                 let message = format!("{title} '{name}' is defined only after this line");
-                Diagnostic::new(Code::TrackedUnknown, span, message)
-                    .label(place, "too late here")
-                    .hint("move the definition before the place where it is used")
+                let diagnostic = Diagnostic::new(Code::TrackedUnknown, span, message);
+                context.push(
+                    diagnostic
+                        .label(place, "too late here")
+                        .hint("move the definition before the place where it is used"),
+                );
             }
             None => {
                 let names = kind.names(context.known);
                 let message = format!("{title} '{name}' is not defined");
-                Diagnostic::new(Code::TrackedUnknown, span, message).did_you_mean(
-                    span,
-                    &name,
-                    names.iter().map(String::as_str),
-                )
+                let diagnostic = Diagnostic::new(Code::TrackedUnknown, span, message);
+                context.push_suggesting(diagnostic, &name, names.iter().map(String::as_str));
             }
-        };
-        context.push(diagnostic);
+        }
     }
 }
 

@@ -74,6 +74,16 @@ impl<'a> Context<'a> {
         self.diagnostics.push(diagnostic);
     }
 
+    /// Takes up a problem with the marked word, and which of the candidates may have been meant.
+    pub(crate) fn push_suggesting<'c>(
+        &mut self,
+        diagnostic: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'c str>,
+    ) {
+        self.diagnostics.push_suggesting(diagnostic, word, candidates);
+    }
+
     /// Remembers that a feature was asked for, and where, if it is the first time.
     pub(crate) fn uses(&mut self, feature: Feature, place: impl FnOnce() -> Span) {
         if self.last_feature != Some(feature) {

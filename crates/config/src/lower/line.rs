@@ -65,6 +65,16 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         self.context.push(diagnostic);
     }
 
+    /// Takes up a problem with the marked word, and which of the candidates may have been meant.
+    pub(crate) fn push_suggesting<'w>(
+        &mut self,
+        diagnostic: Diagnostic,
+        word: &str,
+        candidates: impl IntoIterator<Item = &'w str>,
+    ) {
+        self.context.push_suggesting(diagnostic, word, candidates);
+    }
+
     /// Takes up a problem with the argument at that place.
     pub(crate) fn report(&mut self, code: Code, place: usize, message: impl Into<String>) {
         let span = self.span(place);

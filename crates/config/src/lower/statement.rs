@@ -140,10 +140,7 @@ pub(crate) fn apply_options<T>(
         let names = keywords.iter().map(|keyword| keyword.entry.name);
         let message = format!("'{word}' is no option of such a line");
         let diagnostic = Diagnostic::new(Code::UnknownOption, span, message);
-        line.push(match line.context.diagnostics.is_full() {
-            true => diagnostic,
-            false => diagnostic.did_you_mean(span, word, names),
-        });
+        line.push_suggesting(diagnostic, word, names);
     });
 }
 
@@ -262,16 +259,14 @@ pub(crate) fn unknown<'k>(
     let message = format!("unknown keyword '{name}'");
     let mut diagnostic =
         Diagnostic::new(Code::UnknownKeyword, word.span(), message).found(format!("'{name}'"));
-    if !context.diagnostics.is_full() {
-        diagnostic = match home(&name) {
-            Some(home) => diagnostic.hint(format!("it belongs {home}")),
-            None => diagnostic.did_you_mean(word.span(), &name, candidates),
-        };
-    }
     if let Some(body) = node.body() {
         diagnostic = diagnostic.label(body.open, "its block is not read");
     }
-    context.push(diagnostic);
+    let shown = context.diagnostics.would_show(&diagnostic);
+    match shown.then(|| home(&name)).flatten() {
+        Some(home) => context.push(diagnostic.hint(format!("it belongs {home}"))),
+        None => context.push_suggesting(diagnostic, &name, candidates),
+    }
     unread(node, context);
 }
 

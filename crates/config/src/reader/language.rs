@@ -73,6 +73,8 @@ fn growth_is_bounded() {
     let mut reader = Reader::new(&source, Path::new("k.conf"), options, &NoGrammar);
     while reader.next_block(&mut diagnostics).is_some() {}
     assert_eq!(codes(&diagnostics), [Code::TooManyLines]);
+    let (_, diagnostics) = shown("~SEQ(A, 100000) ~SEQ(B, 1000000) a\nb");
+    assert_eq!(codes(&diagnostics), [Code::TooManyLines], "whatever they make lines of");
     let options = Options { max_block_bytes: 1 << 20, ..Options::default() };
     let source = Memory::new().file("k.conf", "a {\n~SEQ(A, 1000) ~SEQ(B, 1000) b ${A} ${B}\n}\n");
     let mut diagnostics = Diagnostics::new();
