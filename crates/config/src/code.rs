@@ -214,7 +214,7 @@ codes! {
     201 UnknownKeyword Error UnknownKeyword "keyword that is not known here"
         "The word is no keyword of this block: misspelt, in the wrong block, or of another version. The line is ignored; lines in its braces are not read. Where a '}' too many closed a block too early, everything after it is unknown.";
     202 MissingArgument Error MissingParameter "keyword without its argument"
-        "The keyword needs a word behind it. keepalived stops reading here; steadfast reports it and reads on, and refuses the file.";
+        "The keyword needs a word behind it. With most keywords keepalived stops reading here and does not start; steadfast reads on, and then refuses the file too.";
     203 ExtraWords Warning Silent "words behind the last argument"
         "keepalived ignores them in silence. Often a comment without its '#', or two lines that became one.";
     204 InvalidNumber Error InvalidNumber "not a number"
@@ -253,7 +253,7 @@ codes! {
         "A command is one word, in quotes if it has arguments, followed by user and group.";
     221 SettingIgnored Error General "setting that cannot be used"
         "The setting contradicts another or cannot be used here; it is ignored or replaced as said.";
-    222 ValueReplaced Error General "value that is replaced"
+    222 ValueReplaced Warning General "value that is replaced"
         "The value cannot be used as it stands; the one that is used is named.";
     223 NumberSuspicious Warning Silent "number that is seldom meant"
         "The number is valid, but far from what is usual.";
@@ -298,19 +298,19 @@ codes! {
         "An instance is IPv4 or IPv6; addresses of the other family belong into virtual_ipaddress_excluded.";
     320 AddressTwice Warning Silent "address is given twice"
         "The address is in the instance already; the second one is passed over.";
-    321 IntervalRounded Error General "advert interval that the packet cannot carry"
+    321 IntervalRounded Warning General "advert interval that the packet cannot carry"
         "Version 2 carries whole seconds from 1 to 255, version 3 hundredths of a second up to 40.95; the interval is rounded.";
     322 WeightReduced Warning General "weight that is reduced"
         "A change of priority of 254 or more would do the same as 253; keepalived reduces it.";
     323 OwnInterfaceTracked Warning General "own interface in track_interface"
         "An instance follows its own interface anyway; the entry is ignored.";
-    324 WeightInGroup Error General "weight in a sync group"
+    324 WeightInGroup Warning General "weight in a sync group"
         "Members of a sync group have their states together, so weights are dropped unless sync_group_tracking_weight allows them.";
-    325 ServerDefault Error General "virtual_server without a mandatory setting"
+    325 ServerDefault Warning General "virtual_server without a mandatory setting"
         "keepalived takes a default and reports it; write the setting.";
     326 ServerConflict Error General "settings of a virtual_server that do not fit"
         "The settings contradict each other; what is done instead is said.";
-    327 QuorumReduced Error General "quorum above the weight of all servers"
+    327 QuorumReduced Warning General "quorum above the weight of all servers"
         "The quorum can never be reached; it is lowered to the weight of all servers.";
     328 PriorityInvalid Error General "priority that is replaced"
         "Priorities are 1 to 255; 100 is used instead.";
@@ -318,8 +318,8 @@ codes! {
         "The object is in the list already; the first entry counts.";
     330 InterfaceUnsuitable Error General "interface that cannot carry adverts"
         "Adverts need an interface that can send to groups and is not the loopback.";
-    331 EmptyGroup Error General "group without a member"
-        "A group without members does nothing; it is dropped.";
+    331 EmptyGroup Warning General "group without a member"
+        "A group or list without members does nothing.";
 
     401 MixedFamilies Warning Silent "addresses of both families in one instance"
         "Each family is a virtual router of its own (RFC 9568 section 5.2.3). Use one instance for each, in a sync group.";
@@ -338,7 +338,7 @@ codes! {
     408 AddressInTwoInstances Warning Silent "address in two instances"
         "Two instances would configure the same address; when their masters differ, two machines answer for it. The same link-local address on another interface is not meant.";
 
-    501 ScriptMissing Error General "script cannot be found"
+    501 ScriptMissing Warning General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
     502 ScriptNotExecutable Error General "script may not be executed"
         "The account that runs it has no right to execute the file. The script is disabled.";

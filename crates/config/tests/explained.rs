@@ -35,10 +35,7 @@ fn mistakes_are_explained() {
         ),
         ("advert_int 0,5", "5 SF0204 advert_int: '0,5' is not a number"),
         ("advert_int 0.5", "5 SF0321 (V) advert_int 0.5 cannot be carried by version 2; 1 is used"),
-        (
-            "priority 256",
-            "5 SF0205 priority: '256' is out of range\n5 SF0328 priority must be 1 to 255; 100 is used",
-        ),
+        ("priority 256", "5 SF0328 '256' is no priority; 100 is used"),
         ("state SLAVE", "5 SF0222 'SLAVE' is no state to start in; BACKUP is used"),
         ("smtp_alert True", "5 SF0207 smtp_alert: 'True' is not a boolean"),
         (

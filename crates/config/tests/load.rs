@@ -97,7 +97,6 @@ fn all_mistakes_are_reported_at_once() {
     let found = codes(&loaded);
     for code in [
         Code::UnknownKeyword,
-        Code::NumberOutOfRange,
         Code::PriorityInvalid,
         Code::InvalidNumber,
         Code::NoVirtualRouterId,

@@ -386,6 +386,25 @@ impl Check<'_, '_, '_> {
 
     fn virtual_interface(&mut self) {
         let instance = self.instance();
+        if instance.interface.is_some() && instance.vrf.take().is_some() {
+            let message = "the VRF is that of the interface; vrf is ignored";
+            self.report_at(Code::SettingIgnored, "vrf", &[("interface", "the interface")], message);
+        }
+        let instance = self.instance();
+        let transmits = instance.vmac_transmit_on_parent;
+        if transmits && instance.vmac.is_none() && instance.ipvlan.is_none() {
+            instance.vmac_transmit_on_parent = false;
+            let message = "vmac_xmit_base without use_vmac means nothing; it is cleared";
+            self.report_at(Code::SettingIgnored, "vmac_xmit_base", &[], message);
+        }
+        let instance = self.instance();
+        let without_address = instance.ipvlan.as_ref().is_some_and(|ipvlan| ipvlan.address.is_none());
+        if without_address && instance.family == Family::V4 {
+            instance.broken = Some("use_ipvlan without an address".into());
+            let message = "use_ipvlan needs an address of its own for IPv4; the instance stays in FAULT";
+            self.report_at(Code::SettingIgnored, "use_ipvlan", &[], message);
+        }
+        let instance = self.instance();
         if instance.vmac.is_none() {
             return;
         }

@@ -26,7 +26,7 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "label" Text => with!(read_label, show_label), Last, Difference;
         "none",
         "IPv4 address label; ignored for IPv6.";
-    "peer" Address => at!(peer), First, Difference;
+    "peer" HostAddress => at!(peer), First, Difference;
         "none",
         "Point-to-point peer; excludes a broadcast address and a prefix on the address.";
     "home" Flag => at!(home), Last, Difference;

@@ -37,8 +37,10 @@ pub enum Argument {
     },
     /// One of these words.
     Choice(&'static [&'static str]),
-    /// An address of either family.
+    /// An address of either family; a prefix length behind it means nothing.
     Address,
+    /// An address of either family, without a prefix length.
+    HostAddress,
     /// An IPv4 multicast address.
     Multicast4,
     /// An IPv6 multicast address.
@@ -151,6 +153,7 @@ impl Argument {
             Self::Time { min, max, unit } => as_value!(value::time(word, min, max, unit), Value::Interval),
             Self::Choice(words) => as_value!(value::choice(word, words), |_| Value::Text(word)),
             Self::Address => as_value!(value::address(word), Value::Address),
+            Self::HostAddress => as_value!(value::host_address(word), Value::Address),
             Self::Multicast4 => as_value!(value::multicast(word, true), Value::Address),
             Self::Multicast6 => as_value!(value::multicast(word, false), Value::Address),
             Self::Interface => as_value!(value::interface(word), Value::Text),
@@ -181,7 +184,7 @@ impl Argument {
                 }
             }
             Self::Choice(words) => words.join(" | "),
-            Self::Address => "ADDRESS".into(),
+            Self::Address | Self::HostAddress => "ADDRESS".into(),
             Self::Multicast4 => "IPv4 multicast ADDRESS".into(),
             Self::Multicast6 => "IPv6 multicast ADDRESS".into(),
             Self::Interface => "INTERFACE".into(),
@@ -212,7 +215,7 @@ impl Argument {
                 })
             }
             Self::Choice(words) => words.first().map(ToString::to_string),
-            Self::Address => Some(IpAddr::from([192, 0, 2, 1]).to_string()),
+            Self::Address | Self::HostAddress => Some(IpAddr::from([192, 0, 2, 1]).to_string()),
             Self::Multicast4 => Some("224.0.0.19".into()),
             Self::Multicast6 => Some("ff02::13".into()),
             Self::Interface => Some("eth0".into()),

@@ -56,7 +56,7 @@ pub static COMMON: &Keywords<Checker> = keywords! {
 
 /// Keywords of `MISC_CHECK` alone.
 pub static MISC: &Keywords<MiscCheck> = keywords! {
-    "misc_path" Script => at!(script), Last, Restart, LoadBalancer;
+    "misc_path" Script => at!(script), Last, Restart, LoadBalancer | Told;
         "none (mandatory)",
         "Program to run.";
     "misc_timeout" Argument::seconds(0, 4294) => at!(timeout), Last, InPlace, LoadBalancer;
@@ -65,14 +65,14 @@ pub static MISC: &Keywords<MiscCheck> = keywords! {
     "misc_dynamic" Flag => at!(dynamic), Last, InPlace, LoadBalancer;
         "off",
         "Exit status 2..255 sets weight to status-2.";
-    "user" Grammar("USER [GROUP]") => with!(read_misc_user, show_no_user), Last, Restart, LoadBalancer;
+    "user" Grammar("USER [GROUP]") => with!(read_misc_user, show_no_user), Last, Restart, LoadBalancer | Told;
         "default script user",
         "Account to run as; unknown account removes the checker.";
 };
 
 /// Keywords of `SMTP_CHECK` alone.
 pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
-    "helo_name" Text => at!(helo_name), Replaces, InPlace, LoadBalancer;
+    "helo_name" Text => at!(helo_name), Replaces, InPlace, LoadBalancer | Told;
         "smtpchecker.keepalived.org",
         "Name sent in HELO.";
     "host" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
@@ -82,7 +82,7 @@ pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
 
 /// Keywords of `UDP_CHECK` alone.
 pub static UDP: &Keywords<UdpCheck> = keywords! {
-    "payload" Grammar("HEX digits (spaces allowed)") => with!(read_payload, show_payload), Last, InPlace, LoadBalancer;
+    "payload" Grammar("HEX digits (spaces allowed)") => with!(read_payload, show_payload), Last, InPlace, LoadBalancer | Told;
         "32 bytes of fixed text",
         "Datagram to send.";
     "require_reply" Grammar("[HEX digits with x as wildcard nibble]") => with!(read_reply, show_reply), Last, InPlace, LoadBalancer;
@@ -111,7 +111,7 @@ pub static FILE: &Keywords<FileCheck> = keywords! {
     "track_file" Text => at!(track_file), Last, Restart, LoadBalancer;
         "none (mandatory)",
         "File to follow.";
-    "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer;
+    "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer | Told;
         "weight of the track_file",
         "Multiplier of the file value; 0 means non-zero content is a failure.";
     "weight reverse" Flag => Elsewhere, Last, InPlace, LoadBalancer;
@@ -137,16 +137,16 @@ pub static HTTP: &Keywords<HttpCheck> = keywords! {
     "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry";
         "see retry",
         "Deprecated spelling of retry (error logged)";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer;
+    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "real server, then virtual server setting",
         "Host header for all urls.";
-    "http_protocol" Text => with!(read_http_protocol, show_http_protocol), Last, InPlace, LoadBalancer;
+    "http_protocol" Text => with!(read_http_protocol, show_http_protocol), Last, InPlace, LoadBalancer | Told;
         "1.0",
         "Request version; 1.0C is 1.0 plus a Connection: close header.";
     "enable_sni" Switch => at!(sni), Last, InPlace, LoadBalancer;
         "off; no argument means on",
         "Send TLS SNI.";
-    "sni_name" OptionalText => with!(read_sni_name, show_sni_name), Last, InPlace, LoadBalancer;
+    "sni_name" OptionalText => with!(read_sni_name, show_sni_name), Last, InPlace, LoadBalancer | Told;
         "url, checker, then virtual server virtualhost",
         "SNI name; also turns SNI on.";
     "fast_recovery" Switch => at!(fast_recovery), Last, InPlace, LoadBalancer;
@@ -168,10 +168,10 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "digest" Text => with!(read_digest, show_digest), First, Restart, LoadBalancer;
         "none",
         "MD5 the body must have.";
-    "status_code" Grammar("CODE or CODE-CODE ..., each 100..599") => with!(read_status_codes, show_status_codes), Adds, InPlace, LoadBalancer;
+    "status_code" Grammar("CODE or CODE-CODE ..., each 100..599") => with!(read_status_codes, show_status_codes), Adds, InPlace, LoadBalancer | Told;
         "200-299",
         "Acceptable status codes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer;
+    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "checker, real server, then virtual server setting",
         "Host header of this url.";
     "regex" Grammar("PATTERN (quoted and escaped, exactly one word)") => with!(read_regex, show_regex), Replaces, Restart, LoadBalancer;
@@ -180,7 +180,7 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_no_match" Flag => at!(regex_no_match), Last, InPlace, LoadBalancer;
         "off",
         "Body must not match.";
-    "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart, LoadBalancer;
+    "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart, LoadBalancer | Told;
         "none",
         "PCRE2 compile options; unknown names are silently ignored.";
     "regex_options allow_empty_class" Flag => Elsewhere, Last, Restart, LoadBalancer;
@@ -255,13 +255,13 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options use_offset_limit" Flag => Elsewhere, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace, LoadBalancer;
+    "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace, LoadBalancer | Told;
         "0",
         "Match may not start before this offset.";
-    "regex_max_offset" Argument::unsigned(0, u64::MAX) => at!(regex_max_offset), Last, InPlace, LoadBalancer;
+    "regex_max_offset" Argument::unsigned(0, u64::MAX) => at!(regex_max_offset), Last, InPlace, LoadBalancer | Told;
         "none",
         "Match may not start after this offset.";
-    "regex_stack" Grammar("START MAX bytes (start <= max)") => with!(read_regex_stack, show_regex_stack), Last, Restart, LoadBalancer;
+    "regex_stack" Grammar("START MAX bytes (start <= max)") => with!(read_regex_stack, show_regex_stack), Last, Restart, LoadBalancer | Told;
         "PCRE2 default",
         "JIT stack size (shared)";
     "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;

@@ -11,19 +11,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "process_names" Flag => at!(process_names), Last, StartOnly;
         "kernel keeps the executable name",
         "Give the children standard comm names keepalived_vrrp, keepalived_lvs and keepalived_bfd.";
-    "process_name" Text => at!(process_name), Last, InPlace, ProcessTuning;
+    "process_name" Text => with!(read_process_name, show_process_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the parent process.";
-    "vrrp_process_name" Text => at!(vrrp_process.name), Last, StartOnly;
+    "vrrp_process_name" Text => with!(read_vrrp_name, show_vrrp_name), Last, StartOnly;
         "unset",
         "Comm name of the VRRP child.";
-    "checker_process_name" Text => at!(checker_process.name), Last, InPlace, ProcessTuning;
+    "checker_process_name" Text => with!(read_checker_name, show_checker_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the health-check child.";
-    "lvs_process_name" Text => at!(checker_process.name), Last, InPlace, ProcessTuning = "checker_process_name";
+    "lvs_process_name" Text => with!(read_checker_name, show_nothing), Last, InPlace, ProcessTuning = "checker_process_name";
         "unset",
         "Deprecated spelling of checker_process_name (logs a notice)";
-    "bfd_process_name" Text => at!(bfd_process.name), Last, InPlace, ProcessTuning;
+    "bfd_process_name" Text => with!(read_bfd_name, show_bfd_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the BFD child.";
     "use_symlink_paths" Switch => at!(use_symlink_paths), Last, NextUse;
@@ -32,19 +32,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "set_supplementary_groups" Switch => at!(set_supplementary_groups), Last, NextUse;
         "off; no argument means on",
         "Give script users their supplementary groups by default (a group of \":\" or \":grp\" turns it on for one script)";
-    "router_id" Text => at!(router_id), Last, NextUse;
+    "router_id" Text => at!(router_id), Last, NextUse | Told;
         "local host name",
         "Identifier used in e-mail subjects, SNMP and dumps.";
-    "notification_email_from" Text => at!(mail.from), Last, NextUse, Mail;
+    "notification_email_from" Text => at!(mail.from), Last, NextUse, Mail | Told;
         "loginname@hostname, only when smtp_server is set",
         "From address of alert mail; a display name containing RFC 5322 specials is quoted automatically.";
     "smtp_server" Grammar("HOST_OR_ADDRESS [PORT 1..65535]") => with!(read_smtp_server, show_smtp_server), Last, NextUse, Mail;
         "none; port 25",
         "Mail relay for alerts; text with \"-\" or \"/\" is treated as a host name, otherwise address first then name lookup.";
-    "smtp_helo_name" Text => at!(mail.helo_name), Last, NextUse, Mail;
+    "smtp_helo_name" Text => at!(mail.helo_name), Last, NextUse, Mail | Told;
         "local host name",
         "Name sent in the HELO of alert mail.";
-    "smtp_connect_timeout" Argument::seconds(0, 4294) => at!(mail.timeout), Last, NextUse, Mail;
+    "smtp_connect_timeout" Argument::seconds(0, 4294) => with!(read_mail_timeout, show_mail_timeout), Last, NextUse, Mail;
         "30 s",
         "Connection and read/write timeout for alert mail.";
     "notification_email" Words("ADDRESS") => with!(read_notification_email, show_notification_email), Adds, NextUse, Mail;
@@ -53,22 +53,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "smtp_alert" Switch => at!(mail.alert), Last, NextUse, Mail;
         "unset; no argument means on",
         "Default for every smtp_alert setting that is not set more specifically.";
-    "startup_script" Script => at!(startup_script), First, StartOnly;
+    "startup_script" Script => at!(startup_script), First, StartOnly | Told;
         "none",
         "Script the parent runs and waits for before starting its children.";
-    "startup_script_timeout" Argument::unsigned(1, 1000) => at!(startup_script_timeout_seconds), Last, StartOnly;
+    "startup_script_timeout" Argument::unsigned(1, 1000) => at!(startup_script_timeout_seconds), Last, StartOnly | Told;
         "10 s when startup_script is set",
         "Longest time to wait for the startup script.";
-    "shutdown_script" Script => at!(shutdown_script), First, NextUse;
+    "shutdown_script" Script => at!(shutdown_script), First, NextUse | Told;
         "none",
         "Script the parent runs after its children have ended.";
-    "shutdown_script_timeout" Argument::unsigned(1, 1000) => at!(shutdown_script_timeout_seconds), Last, NextUse;
+    "shutdown_script_timeout" Argument::unsigned(1, 1000) => at!(shutdown_script_timeout_seconds), Last, NextUse | Told;
         "10 s when shutdown_script is set",
         "Longest time to wait for the shutdown script.";
     "max_auto_priority" Grammar("[INTEGER -1..99]") => with!(read_max_auto_priority, show_max_auto_priority), Last, InPlace, ProcessTuning;
         "0; no argument means the maximum SCHED_RR priority",
         "Ceiling for automatically raised realtime priority when timers fire late; -1 disables.";
-    "min_auto_priority_delay" Argument::unsigned(1, 10000000) => at!(min_auto_priority_delay_microseconds), Last, InPlace, ProcessTuning;
+    "min_auto_priority_delay" Argument::unsigned(1, 10000000) => at!(min_auto_priority_delay_microseconds), Last, InPlace, ProcessTuning | Told;
         "1000000",
         "How late a timer must be before the realtime priority is raised.";
     "smtp_alert_vrrp" Switch => at!(mail.alert_vrrp), Last, NextUse, Mail;
@@ -86,7 +86,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "no_email_faults" Flag => at!(mail.no_faults), Last, NextUse, Mail;
         "off",
         "Do not mail transitions to FAULT.";
-    "default_interface" Interface => at!(default_interface), Last, Difference;
+    "default_interface" Interface => at!(default_interface), Last, Difference | Told;
         "eth0 if it exists (used only for static addresses)",
         "Interface for static addresses that name none.";
     "disable_local_igmp" Flag => at!(disable_local_igmp), Last, Refused, VirtualInterfaces;
@@ -95,7 +95,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
         "off",
         "Leave the pseudo header out of the VRRPv3 IPv4 checksum by default.";
-    "lvs_timeouts" Grammar("any of: tcp N, tcpfin N, udp N; N seconds 0..2678400") => with!(read_lvs_timeouts, show_lvs_timeouts), Last, InPlace, LoadBalancer;
+    "lvs_timeouts" Grammar("any of: tcp N, tcpfin N, udp N; N seconds 0..2678400") => with!(read_lvs_timeouts, show_lvs_timeouts), Last, InPlace, LoadBalancer | Told;
         "kernel values unchanged",
         "Set IPVS connection timeouts; old values restored at stop; at least one option needed.";
     "lvs_timeouts tcp" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer;
@@ -116,7 +116,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_flush_onstop" Grammar("[VS]") => with!(read_flush_on_stop, show_nothing), Last, NextUse, LoadBalancer = "lvs_flush_on_stop";
         "off",
         "Deprecated spelling of lvs_flush_on_stop (no notice logged)";
-    "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace, LoadBalancer;
+    "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace, LoadBalancer | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";
     "lvs_sync_daemon inst" Text => Elsewhere, First, InPlace, LoadBalancer;
@@ -149,7 +149,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_garp_master_repeat" Argument::COUNT => with!(read_master_repeat, show_master_repeat), Last, InPlace;
         "5",
         "GARP/NA messages per address in each block.";
-    "vrrp_garp_master_refresh" Argument::seconds(0, 4294) => at!(announce.refresh), Last, InPlace;
+    "vrrp_garp_master_refresh" Argument::seconds(0, 4294967295) => at!(announce.refresh), Last, InPlace;
         "0 (off)",
         "Interval of periodic GARP/NA while master.";
     "vrrp_garp_master_refresh_repeat" Argument::COUNT => with!(read_refresh_repeat, show_refresh_repeat), Last, InPlace;
@@ -173,10 +173,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_min_garp" Switch => at!(announce_minimal), Last, InPlace;
         "off; no argument means on",
         "Where still at default, set repeat 1, refresh 0, refresh_repeat 0 and delay 0.";
-    "vrrp_garp_extra_if" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing;
+    "vrrp_garp_extra_if" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
         "off",
         "Periodic GARP/NA on VIP interfaces other than the advert one; all includes non-VMAC interfaces.";
-    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "vrrp_garp_extra_if";
+    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "vrrp_garp_extra_if" | Told;
         "off",
         "Deprecated spelling of vrrp_garp_extra_if (reports a deprecation status)";
     "vrrp_lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
@@ -212,16 +212,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_strict" Switch => at!(strict), Last, Restart;
         "off; no argument means on",
         "Enforce protocol compliance by default.";
-    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace;
+    "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace | Told;
         "0",
         "Nice value of the VRRP process.";
     "vrrp_no_swap" Flag => at!(vrrp_process.no_swap), Last, InPlace;
         "off",
         "Lock the VRRP process in memory.";
-    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace;
+    "vrrp_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_vrrp_rt, show_vrrp_rt), Last, InPlace | Told;
         "not realtime",
         "Run the VRRP process as SCHED_RR at this priority.";
-    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace;
+    "vrrp_cpu_affinity" Grammar("CPU_ID... each 0..(online-1)") => with!(read_vrrp_cpus, show_vrrp_cpus), Last, InPlace | Told;
         "none",
         "Pin the VRRP process; any bad id discards the whole list.";
     "vrrp_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace;
@@ -242,16 +242,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "nftables_counters" Flag => at!(firewall.nftables_counters), Last, StartOnly, Firewall;
         "off",
         "Add counters to generated nftables rules.";
-    "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace, Fifos;
+    "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace, Fifos | Told;
         "none",
         "FIFO receiving both VRRP and LVS notifications.";
-    "notify_fifo_script" Script => with!(read_notify_fifo_script, show_notify_fifo_script), First, InPlace, Fifos;
+    "notify_fifo_script" Script => with!(read_notify_fifo_script, show_notify_fifo_script), First, InPlace, Fifos | Told;
         "none",
         "Program started with the FIFO path appended as last argument; started by the checker process when it runs, else by VRRP.";
-    "vrrp_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_vrrp_fifo, show_vrrp_fifo), First, InPlace, Fifos;
+    "vrrp_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_vrrp_fifo, show_vrrp_fifo), First, InPlace, Fifos | Told;
         "none",
         "FIFO for VRRP notifications only (ignored if same path as notify_fifo)";
-    "vrrp_notify_fifo_script" Script => with!(read_vrrp_fifo_script, show_vrrp_fifo_script), First, InPlace, Fifos;
+    "vrrp_notify_fifo_script" Script => with!(read_vrrp_fifo_script, show_vrrp_fifo_script), First, InPlace, Fifos | Told;
         "none",
         "Reader program of the VRRP FIFO.";
     "vrrp_notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace, Fifos;
@@ -260,22 +260,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "fifo_write_vrrp_states_on_reload" Flag => at!(fifo_write_states_on_reload), Last, NextUse, Fifos;
         "off",
         "After a reload write the state of unchanged instances and groups to the FIFOs.";
-    "lvs_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_lvs_fifo, show_lvs_fifo), First, InPlace, Fifos;
+    "lvs_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_lvs_fifo, show_lvs_fifo), First, InPlace, Fifos | Told;
         "none",
         "FIFO for virtual/real server notifications only (ignored if same path as notify_fifo)";
-    "lvs_notify_fifo_script" Script => with!(read_lvs_fifo_script, show_lvs_fifo_script), First, InPlace, Fifos;
+    "lvs_notify_fifo_script" Script => with!(read_lvs_fifo_script, show_lvs_fifo_script), First, InPlace, Fifos | Told;
         "none",
         "Reader program of the LVS FIFO; dropped if the VRRP FIFO has the same path and a script.";
-    "checker_priority" Argument::integer(-20, 19) => at!(checker_process.nice), Last, InPlace, ProcessTuning;
+    "checker_priority" Argument::integer(-20, 19) => at!(checker_process.nice), Last, InPlace, ProcessTuning | Told;
         "0",
         "Nice value of the checker process.";
     "checker_no_swap" Flag => at!(checker_process.no_swap), Last, InPlace, ProcessTuning;
         "off",
         "Lock the checker process in memory.";
-    "checker_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_checker_rt, show_checker_rt), Last, InPlace, ProcessTuning;
+    "checker_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_checker_rt, show_checker_rt), Last, InPlace, ProcessTuning | Told;
         "not realtime",
         "SCHED_RR priority of the checker process.";
-    "checker_cpu_affinity" Grammar("CPU_ID...") => with!(read_checker_cpus, show_checker_cpus), Last, InPlace, ProcessTuning;
+    "checker_cpu_affinity" Grammar("CPU_ID...") => with!(read_checker_cpus, show_checker_cpus), Last, InPlace, ProcessTuning | Told;
         "none",
         "CPU pinning of the checker process.";
     "checker_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning;
@@ -284,16 +284,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "checker_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "checker_rlimit_rttime";
         "10000",
         "Deprecated misspelling of checker_rlimit_rttime.";
-    "bfd_priority" Argument::integer(-20, 19) => at!(bfd_process.nice), Last, InPlace, ProcessTuning;
+    "bfd_priority" Argument::integer(-20, 19) => at!(bfd_process.nice), Last, InPlace, ProcessTuning | Told;
         "0",
         "Nice value of the BFD process.";
     "bfd_no_swap" Flag => at!(bfd_process.no_swap), Last, InPlace, ProcessTuning;
         "off",
         "Lock the BFD process in memory.";
-    "bfd_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_bfd_rt, show_bfd_rt), Last, InPlace, ProcessTuning;
+    "bfd_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_bfd_rt, show_bfd_rt), Last, InPlace, ProcessTuning | Told;
         "not realtime",
         "SCHED_RR priority of the BFD process.";
-    "bfd_cpu_affinity" Grammar("CPU_ID...") => with!(read_bfd_cpus, show_bfd_cpus), Last, InPlace, ProcessTuning;
+    "bfd_cpu_affinity" Grammar("CPU_ID...") => with!(read_bfd_cpus, show_bfd_cpus), Last, InPlace, ProcessTuning | Told;
         "none",
         "CPU pinning of the BFD process.";
     "bfd_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning;
@@ -302,7 +302,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "bfd_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "bfd_rlimit_rttime";
         "10000",
         "Deprecated misspelling of bfd_rlimit_rttime.";
-    "snmp_socket" Text => at!(snmp.socket), First, StartOnly, Snmp;
+    "snmp_socket" Text => at!(snmp.socket), First, StartOnly, Snmp | Told;
         "value of -A, else the net-snmp library default",
         "Where to reach the AgentX master.";
     "enable_traps" Flag => at!(snmp.traps), Last, InPlace, Snmp;
@@ -335,43 +335,43 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "enable_dbus" Flag => at!(dbus), Last, InPlace, Dbus;
         "off",
         "Publish the DBus interface.";
-    "dbus_service_name" Text => at!(dbus_service_name), Last, StartOnly, Dbus;
+    "dbus_service_name" Text => at!(dbus_service_name), Last, StartOnly, Dbus | Told;
         "org.keepalived.Vrrp1",
         "Bus name to own.";
-    "dbus_no_interface_name" Text => at!(dbus_no_interface_name), Last, StartOnly, Dbus;
+    "dbus_no_interface_name" Text => at!(dbus_no_interface_name), Last, StartOnly, Dbus | Told;
         "none",
         "Path element used for instances that have no interface.";
-    "script_user" Grammar("USER [GROUP or :GROUP or :]") => with!(read_script_user, show_script_user), Last, NextUse;
+    "script_user" Grammar("USER [GROUP or :GROUP or :]") => with!(read_script_user, show_script_user), Last, NextUse | Told;
         "keepalived_script if that account exists, else the daemon's own ids",
         "Account used for scripts that give none.";
     "enable_script_security" Flag => at!(enable_script_security), Last, NextUse;
         "off",
         "Refuse scripts run with root rights when any path element can be changed by others; also makes the default user mandatory.";
-    "vrrp_netlink_cmd_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers;
+    "vrrp_netlink_cmd_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers | Told;
         "kernel default",
         "Receive buffer of the VRRP netlink command socket.";
     "vrrp_netlink_cmd_rcv_bufs_force" Switch => at!(vrrp_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers;
+    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
         "kernel default",
         "Receive buffer of the VRRP netlink monitor socket.";
     "vrrp_netlink_monitor_rcv_bufs_force" Switch => at!(vrrp_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "process_monitor_rcv_bufs" Argument::COUNT => at!(process_monitor_buffer.bytes), Last, InPlace, SocketBuffers;
+    "process_monitor_rcv_bufs" Argument::COUNT => at!(process_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
         "kernel default",
         "Receive buffer of the process-event connector socket.";
     "process_monitor_rcv_bufs_force" Switch => at!(process_monitor_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "lvs_netlink_cmd_rcv_bufs" Argument::COUNT => at!(lvs_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers;
+    "lvs_netlink_cmd_rcv_bufs" Argument::COUNT => at!(lvs_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers | Told;
         "kernel default",
         "Receive buffer of the checker netlink command socket.";
     "lvs_netlink_cmd_rcv_bufs_force" Switch => at!(lvs_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "lvs_netlink_monitor_rcv_bufs" Argument::COUNT => at!(lvs_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers;
+    "lvs_netlink_monitor_rcv_bufs" Argument::COUNT => at!(lvs_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
         "kernel default",
         "Receive buffer of the checker netlink monitor socket.";
     "lvs_netlink_monitor_rcv_bufs_force" Switch => at!(lvs_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
@@ -383,10 +383,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse, Mail;
         "off; no argument means on",
         "Mail only when the real server itself changes state, not for each checker.";
-    "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace, SocketBuffers;
+    "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace, SocketBuffers | Told;
         "kernel default buffer",
         "How to size advert receive buffers; a number beats a policy, MTU beats ADVERT.";
-    "vrrp_rx_bufs_multiplier" Argument::unsigned(1, 4294967295) => at!(receive_buffer_multiplier), Last, InPlace, SocketBuffers;
+    "vrrp_rx_bufs_multiplier" Argument::unsigned(1, 4294967295) => at!(receive_buffer_multiplier), Last, InPlace, SocketBuffers | Told;
         "3",
         "Adverts' worth of buffer per instance for the policies.";
     "vrrp_startup_delay" Argument::decimal(1000, 4294967295) => at!(startup_delay), Last, StartOnly;
@@ -416,7 +416,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "reload_check_config" OptionalText => with!(read_reload_check, show_reload_check), Last, NextUse;
         "off; no argument means /dev/null",
         "Append the problems of a refused reload to this file; every reload is checked before anything changes, with and without this keyword.";
-    "reload_time_file" Text => at!(reload.time_file), Last, InPlace;
+    "reload_time_file" Text => at!(reload.time_file), Last, InPlace | Told;
         "none",
         "File holding a time at which a reload is to happen.";
     "reload_repeat" Flag => at!(reload.repeat), Last, InPlace;
@@ -443,7 +443,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "config_save_dir" Text => at!(reload.save_dir), Last, NextUse;
         "none",
         "Keep a copy of each configuration read as keepalived.conf.PID.N.";
-    "tmp_config_directory" Text => at!(reload.temporary_dir), First, Refused;
+    "tmp_config_directory" Text => at!(reload.temporary_dir), First, Refused | Told;
         "memory file",
         "No effect: there is no consolidated copy, since the configuration is read once, by one process.";
     "data_use_instance" Switch => at!(data_use_instance), Last, NextUse;
@@ -452,19 +452,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "json_version" Argument::unsigned(1, 2) => at!(json_version), Last, NextUse;
         "1",
         "Layout of the JSON dump.";
-    "iproute_usr_dir" Text => at!(iproute_usr_dir), Last, NextUse, Routes;
+    "iproute_usr_dir" Text => at!(iproute_usr_dir), Last, NextUse, Routes | Told;
         "build-time value",
         "Vendor directory of iproute2 name tables.";
-    "iproute_etc_dir" Text => at!(iproute_etc_dir), Last, NextUse, Routes;
+    "iproute_etc_dir" Text => at!(iproute_etc_dir), Last, NextUse, Routes | Told;
         "build-time value",
         "Administrator directory of iproute2 name tables.";
-    "state_dump_file" Text => at!(state_dump_file), Last, NextUse;
+    "state_dump_file" Text => at!(state_dump_file), Last, NextUse | Told;
         "keepalived.data / keepalived_check.data etc. in the temporary directory",
         "Where SIGUSR1 writes.";
-    "stats_dump_file" Text => at!(stats_dump_file), Last, NextUse;
+    "stats_dump_file" Text => at!(stats_dump_file), Last, NextUse | Told;
         "keepalived.stats in the temporary directory",
         "Meant to set where SIGUSR2 writes; quirk: stored and shown in dumps but never used.";
-    "json_dump_file" Text => at!(json_dump_file), Last, NextUse;
+    "json_dump_file" Text => at!(json_dump_file), Last, NextUse | Told;
         "keepalived.json in the temporary directory",
         "Meant to set where the JSON signal writes; quirk: stored and shown in dumps but never used.";
 };

@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use super::{Argument, Unit, Value};
-use crate::code::Code;
+use crate::code::{Class, Code};
 use crate::lower::{Line, account};
 use crate::model::{
     Affinity, ExtraAnnounce, Fifo, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon, ProcessSettings,
 };
-use crate::value::{Text, quote, quote_script, quote_words};
+use crate::value::{Interval, Text, quote, quote_script, quote_words};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
@@ -32,7 +32,20 @@ pub(super) fn show_smtp_server(global: &Global) -> Vec<String> {
     global.mail.server.iter().map(port).collect()
 }
 
+pub(super) fn read_mail_timeout(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let Some(Value::Interval(timeout)) = line.value(Argument::seconds(0, 4_294), 0) else { return };
+    if timeout.is_zero() {
+        line.report(Code::ValueReplaced, 0, format!("{} must be at least 1; 1 is used", line.keyword));
+    }
+    global.mail.timeout = timeout.max(Interval::from_secs(1));
+}
+
+pub(super) fn show_mail_timeout(global: &Global) -> Vec<String> {
+    vec![global.mail.timeout.to_string()]
+}
+
 pub(super) fn read_notification_email(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    line.warn_of_emptiness();
     for child in line.node.children().into_iter().flatten() {
         global.mail.to.extend(child.words().filter_map(|word| word.as_str()).map(Text::from));
     }
@@ -131,7 +144,12 @@ pub(super) fn show_flush_on_stop(global: &Global) -> Vec<String> {
 }
 
 pub(super) fn read_sync_daemon(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
-    let Some(interface) = line.word(0) else { return line.missing("INTERFACE [options]") };
+    if line.word(0).is_none() {
+        return line.missing("INTERFACE [options]");
+    }
+    let Some(Value::Text(interface)) = line.value(Argument::Interface, 0) else { return };
+    // keepalived stops reading where the value of an option is missing.
+    line.stops_without = true;
     let mut daemon = LvsSyncDaemon {
         interface: interface.into(),
         instance: None,
@@ -145,7 +163,10 @@ pub(super) fn read_sync_daemon(global: &mut Global, line: Statement<'_, '_, '_, 
     while let Some(word) = line.word(place) {
         let number = |line: &mut Line<'_, '_, '_>, min, max| line.unsigned(place + 1, min, max);
         match word {
-            "inst" => daemon.instance = line.word(place + 1).map(Into::into),
+            "inst" => match line.word(place + 1) {
+                Some(name) => daemon.instance = Some(name.into()),
+                None => line.missing("INTERFACE inst NAME"),
+            },
             "id" => daemon.id = number(line, 0, 255).and_then(|n| u8::try_from(n).ok()),
             "maxlen" => daemon.max_length = number(line, 1, 65_507).and_then(|n| u16::try_from(n).ok()),
             "port" => daemon.port = number(line, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
@@ -161,6 +182,13 @@ pub(super) fn read_sync_daemon(global: &mut Global, line: Statement<'_, '_, '_, 
                 place = 0;
             }
             _ if place == 2 => {
+                let span = line.span(2);
+                let message = "lvs_sync_daemon: a number without 'id' before it is deprecated";
+                line.push(
+                    crate::diagnostic::Diagnostic::new(Code::DeprecatedKeyword, span, message)
+                        .class(Class::Deprecated)
+                        .fix(span, format!("id {word}"), format!("write 'id {word}'")),
+                );
                 daemon.id = line.unsigned(2, 0, 255).and_then(|n| u8::try_from(n).ok());
                 place = 1;
             }
@@ -188,7 +216,11 @@ pub(super) fn show_sync_daemon(global: &Global) -> Vec<String> {
 
 /// Counts of which 0 is taken for 1.
 fn at_least_one(line: &mut Line<'_, '_, '_>) -> Option<u32> {
-    line.unsigned(0, 0, 4_294_967_295).and_then(|n| u32::try_from(n.max(1)).ok())
+    let number = line.unsigned(0, 0, 4_294_967_295)?;
+    if number == 0 {
+        line.report(Code::ValueReplaced, 0, format!("{} must be at least 1; 1 is used", line.keyword));
+    }
+    u32::try_from(number.max(1)).ok()
 }
 
 pub(super) fn read_master_repeat(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
@@ -296,8 +328,38 @@ fn realtime(line: &mut Line<'_, '_, '_>, process: &mut ProcessSettings) {
         return line.missing("PRIORITY 1..99");
     }
     if let Some(number) = line.integer(0, -2_147_483_648, 2_147_483_647) {
-        process.realtime_priority = u8::try_from(number.clamp(1, 99)).ok();
+        let taken = number.clamp(1, 99);
+        if taken != number {
+            let message = format!("{}: {number} is not from 1 to 99; {taken} is used", line.keyword);
+            line.report(Code::ValueReplaced, 0, message);
+        }
+        process.realtime_priority = u8::try_from(taken).ok();
     }
+}
+
+/// Length of a process's name in the kernel without its end (TASK_COMM_LEN).
+const LONGEST_PROCESS_NAME: usize = 15;
+
+fn process_name(line: &mut Line<'_, '_, '_>) -> Option<Text> {
+    let name = line.word(0)?;
+    let end = name.floor_char_boundary(LONGEST_PROCESS_NAME);
+    let taken = name.get(..end)?;
+    if taken != name {
+        let message = format!(
+            "{}: a name has at most {LONGEST_PROCESS_NAME} characters; '{taken}' is used",
+            line.keyword
+        );
+        line.report(Code::ValueReplaced, 0, message);
+    }
+    Some(taken.into())
+}
+
+pub(super) fn read_process_name(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    global.process_name = process_name(line);
+}
+
+pub(super) fn show_process_name(global: &Global) -> Vec<String> {
+    global.process_name.iter().map(|name| quote(name)).collect()
 }
 
 fn affinity(line: &mut Line<'_, '_, '_>, process: &mut ProcessSettings) {
@@ -318,7 +380,15 @@ fn words_of_affinity(process: &ProcessSettings) -> Vec<String> {
 }
 
 macro_rules! process {
-    ($field:ident: $read_rt:ident $show_rt:ident $read_cpus:ident $show_cpus:ident) => {
+    ($field:ident: $read_name:ident $show_name:ident $read_rt:ident $show_rt:ident $read_cpus:ident $show_cpus:ident) => {
+        pub(super) fn $read_name(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+            global.$field.name = process_name(line);
+        }
+
+        pub(super) fn $show_name(global: &Global) -> Vec<String> {
+            global.$field.name.iter().map(|name| quote(name)).collect()
+        }
+
         pub(super) fn $read_rt(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
             realtime(line, &mut global.$field);
         }
@@ -337,9 +407,9 @@ macro_rules! process {
     };
 }
 
-process!(vrrp_process: read_vrrp_rt show_vrrp_rt read_vrrp_cpus show_vrrp_cpus);
-process!(checker_process: read_checker_rt show_checker_rt read_checker_cpus show_checker_cpus);
-process!(bfd_process: read_bfd_rt show_bfd_rt read_bfd_cpus show_bfd_cpus);
+process!(vrrp_process: read_vrrp_name show_vrrp_name read_vrrp_rt show_vrrp_rt read_vrrp_cpus show_vrrp_cpus);
+process!(checker_process: read_checker_name show_checker_name read_checker_rt show_checker_rt read_checker_cpus show_checker_cpus);
+process!(bfd_process: read_bfd_name show_bfd_name read_bfd_rt show_bfd_rt read_bfd_cpus show_bfd_cpus);
 
 macro_rules! fifo {
     ($field:ident: $read:ident $show:ident $read_script:ident $show_script:ident) => {

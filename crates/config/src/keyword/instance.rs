@@ -1,6 +1,7 @@
 //! `vrrp_instance`.
 
 use super::instance_readers::*;
+use super::virtual_interface_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::model::{AuthHmac, VrrpInstance};
@@ -9,7 +10,7 @@ use Store::*;
 
 /// Keywords of `vrrp_instance`.
 pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
-    "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, Restart, VirtualInterfaces;
+    "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, Restart, VirtualInterfaces | Told;
         "off; name PREFIX.VRID; MAC 00:00:5e:00:01:VRID or 00:00:5e:00:02:VRID",
         "Use a private-mode macvlan with the virtual MAC.";
     "use_vmac name" Interface => Elsewhere, First, Restart, VirtualInterfaces;
@@ -30,7 +31,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "vmac_xmit_base" Flag => at!(vmac_transmit_on_parent), Last, Restart, VirtualInterfaces;
         "off (forced on with unicast and use_vmac)",
         "Send and receive adverts on the parent interface; cleared in strict mode or without use_vmac.";
-    "use_ipvlan" Grammar("[IFNAME or name IFNAME] [ADDRESS[/LEN]] [bridge|private|vepa] [group IFGROUP]") => with!(read_ipvlan, show_ipvlan), First, Restart, VirtualInterfaces;
+    "use_ipvlan" Grammar("[IFNAME or name IFNAME] [ADDRESS[/LEN]] [bridge|private|vepa] [group IFGROUP]") => with!(read_ipvlan, show_ipvlan), First, Restart, VirtualInterfaces | Told;
         "off; bridge",
         "Use an ipvlan L2 interface; IPv4 instances need the address, which also becomes the advert source.";
     "use_ipvlan bridge" Flag => Elsewhere, First, Restart, VirtualInterfaces;
@@ -51,7 +52,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "unicast_fault_no_peer" Flag => at!(unicast_fault_no_peer), Last, Restart;
         "off",
         "Go to FAULT instead of falling back to multicast when no peer is configured.";
-    "check_unicast_src" Flag => at!(check_unicast_source), Last, InPlace;
+    "check_unicast_src" Flag => with!(read_check_unicast_source, show_check_unicast_source), Last, InPlace;
         "vrrp_check_unicast_src",
         "Drop unicast adverts from addresses that are not peers.";
     "old_unicast_checksum" Grammar("[never]") => with!(read_old_checksum, show_old_checksum), Last, InPlace, OldChecksum;
@@ -126,7 +127,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace, PromoteSecondaries;
         "off (always on for VMACs)",
         "Set the promote_secondaries sysctl on the interface.";
-    "linkbeat_use_polling" Flag => at!(linkbeat_use_polling), Last, Restart, Linkbeat;
+    "linkbeat_use_polling" Flag => with!(read_linkbeat, show_linkbeat), Last, Restart, Linkbeat;
         "off",
         "(linkbeat builds) deprecated: poll this instance's interface.";
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
@@ -195,7 +196,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "garp_master_delay" Argument::seconds(0, 4294) => at!(announce.master_delay), Last, InPlace;
         "vrrp_garp_master_delay",
         "Per-instance form.";
-    "garp_master_refresh" Argument::seconds(0, 4294) => at!(announce.refresh), Last, InPlace;
+    "garp_master_refresh" Argument::seconds(0, 4294967295) => at!(announce.refresh), Last, InPlace;
         "vrrp_garp_master_refresh",
         "Per-instance form.";
     "garp_master_repeat" Argument::COUNT => with!(read_master_repeat, show_master_repeat), Last, InPlace;
@@ -219,10 +220,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace, LateTimers = "timer_expired_backup";
         "off",
         "Deprecated spelling of timer_expired_backup.";
-    "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing;
+    "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
         "vrrp_garp_extra_if",
         "Per-instance form; disabled when no extra interface is in use.";
-    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if";
+    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if" | Told;
         "vrrp_garp_extra_if",
         "Deprecated spelling of garp_extra_if.";
     "lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
@@ -234,7 +235,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "on for priority 255 in strict mode, else global value; always off for other priorities",
         "Priority 255 instance drops all received adverts; an explicit false on a priority 255 instance is forced on with an error.";
-    "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace, SocketBuffers;
+    "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace, SocketBuffers | Told;
         "global policy",
         "This instance's share of the receive socket buffer.";
     "authentication" Block("") => Elsewhere, Adds, InPlace;

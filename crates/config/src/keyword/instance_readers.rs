@@ -1,18 +1,14 @@
 //! Readers of the instance keywords whose grammar is their own.
 
-use std::net::IpAddr;
-
 use steadfast_wire::vrrp::{Family, Priority, Version};
 
 use super::global_readers::{extra_announce, words_of_extra_announce};
 use super::{Argument, Value, tracking_readers};
-use crate::code::Code;
-use crate::load::KeyFileState;
+use crate::code::{Class, Code};
+use crate::load::{KeyFileState, Mode};
 use crate::lower::drafts::AuthenticationDraft;
 use crate::lower::{Line, Seen, apply_options};
-use crate::model::{
-    AuthHmac, AuthType, HmacKey, HmacMode, Ipvlan, IpvlanMode, Password, UnicastPeer, Vmac, VrrpInstance,
-};
+use crate::model::{AuthHmac, AuthType, HmacKey, HmacMode, Password, UnicastPeer, VrrpInstance};
 use crate::value::{quote, quote_script};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
@@ -25,120 +21,21 @@ fn flag(set: bool) -> Vec<String> {
     if set { vec![String::new()] } else { Vec::new() }
 }
 
-pub(super) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
-    let vmac = instance.vmac.get_or_insert_default();
-    let mut place = 0;
-    while let Some(word) = line.word(place) {
-        match word {
-            "name" => {
-                place += 1;
-                if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
-                    vmac.name.get_or_insert_with(|| name.into());
-                }
-            }
-            "group" => {
-                place += 1;
-                match line.word(place) {
-                    Some(group) => vmac.group = Some(group.into()),
-                    None => line.missing("group IFGROUP"),
-                }
-            }
-            "netlink_notify_msg" => vmac.netlink_notify = true,
-            _ if is_mac(word) => {
-                vmac.mac.get_or_insert_with(|| word.into());
-            }
-            _ => {
-                if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
-                    vmac.name.get_or_insert_with(|| name.into());
-                }
-            }
-        }
-        place += 1;
-    }
-}
-
-/// Five or six octets with colons between them.
-fn is_mac(word: &str) -> bool {
-    let is_octet =
-        |octet: &str| (1..=2).contains(&octet.len()) && octet.bytes().all(|byte| byte.is_ascii_hexdigit());
-    (5..=6).contains(&word.split(':').count()) && word.split(':').all(is_octet)
-}
-
-pub(super) fn show_vmac(instance: &VrrpInstance) -> Vec<String> {
-    let words = |vmac: &Vmac| {
-        let mut words = Vec::new();
-        words.extend(vmac.name.as_ref().map(|name| format!("name {}", quote(name))));
-        words.extend(vmac.mac.as_ref().map(ToString::to_string));
-        words.extend(vmac.group.as_ref().map(|group| format!("group {}", quote(group))));
-        words.extend(vmac.netlink_notify.then(|| "netlink_notify_msg".to_owned()));
-        words.join(" ")
-    };
-    instance.vmac.iter().map(|vmac| words(vmac)).collect()
-}
-
-pub(super) fn read_ipvlan(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
-    let mut ipvlan = Ipvlan::default();
-    let mut place = 0;
-    while let Some(word) = line.word(place) {
-        match word {
-            "bridge" => ipvlan.mode = IpvlanMode::Bridge,
-            "private" => ipvlan.mode = IpvlanMode::Private,
-            "vepa" => ipvlan.mode = IpvlanMode::Vepa,
-            "name" | "group" => {
-                place += 1;
-                match line.word(place) {
-                    Some(value) if word == "name" => ipvlan.name = Some(value.into()),
-                    Some(value) => ipvlan.group = Some(value.into()),
-                    None => line.missing(&format!("{word} NAME")),
-                }
-            }
-            _ => match crate::value::address_and_prefix(word) {
-                Ok((address, length)) => {
-                    let longest = if address.is_ipv4() { 32 } else { 128 };
-                    ipvlan.address = Some((address, length.unwrap_or(longest)));
-                }
-                Err(_) => {
-                    if let Some(Value::Text(name)) = line.value(Argument::Interface, place) {
-                        ipvlan.name = Some(name.into());
-                    }
-                }
-            },
-        }
-        place += 1;
-    }
-    instance.ipvlan = Some(Box::new(ipvlan));
-}
-
-pub(super) fn show_ipvlan(instance: &VrrpInstance) -> Vec<String> {
-    let words = |ipvlan: &Ipvlan| {
-        let mut words = Vec::new();
-        words.extend(ipvlan.name.as_ref().map(|name| format!("name {}", quote(name))));
-        words.extend(ipvlan.address.map(|(address, length)| format!("{address}/{length}")));
-        words.push(match ipvlan.mode {
-            IpvlanMode::Bridge => "bridge".to_owned(),
-            IpvlanMode::Private => "private".to_owned(),
-            IpvlanMode::Vepa => "vepa".to_owned(),
-        });
-        words.extend(ipvlan.group.as_ref().map(|group| format!("group {}", quote(group))));
-        words.join(" ")
-    };
-    instance.ipvlan.iter().map(|ipvlan| words(ipvlan)).collect()
-}
-
 pub(super) fn read_peers(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    note_unicast(line);
     for child in line.node.children().into_iter().flatten() {
         let mut line = Line::new(child, line.context);
-        let Ok(address) = line.keyword.parse::<IpAddr>() else {
+        let span = child.keyword().span();
+        let Ok(address) = crate::value::address(line.keyword) else {
             let message = format!("'{}' is not the address of a peer", line.keyword);
-            let span = child.keyword().span();
             line.push(
                 crate::diagnostic::Diagnostic::new(Code::InvalidAddress, span, message)
                     .expected("an IPv4 or IPv6 address"),
             );
             continue;
         };
+        line.warn_of_prefix(line.keyword, span);
         if !line.context.scratch.family_agrees(Family::of(address)) {
-            let span = child.keyword().span();
             let message = format!("peer {address} is of another family than the instance");
             line.push(crate::diagnostic::Diagnostic::new(Code::FamilyMismatch, span, message));
             continue;
@@ -149,7 +46,6 @@ pub(super) fn read_peers(instance: &mut VrrpInstance, line: Statement<'_, '_, '_
             instance.check_unicast_source = true;
         }
         if instance.unicast_peers.iter().any(|other| other.address == address) {
-            let span = child.keyword().span();
             let message = format!("peer {address} is given twice");
             let diagnostic = crate::diagnostic::Diagnostic::new(Code::GivenTwice, span, message);
             line.push(match child.first_of_its_keyword() {
@@ -182,7 +78,39 @@ pub(super) fn block(lines: impl Iterator<Item = String>) -> Vec<String> {
     if body.is_empty() { Vec::new() } else { vec![format!("{{\n{}}}", body.concat())] }
 }
 
+/// Takes up that the instance has a keyword of unicast, which wants a peer.
+fn note_unicast(line: Statement<'_, '_, '_, '_>) {
+    line.context.scratch.unicast_keyword.get_or_insert(line.node.span());
+}
+
+pub(super) fn read_check_unicast_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    note_unicast(line);
+    line.no_more(0);
+    instance.check_unicast_source = true;
+}
+
+pub(super) fn show_check_unicast_source(instance: &VrrpInstance) -> Vec<String> {
+    flag(instance.check_unicast_source)
+}
+
+/// What it asks for has a block of its own outside of instances.
+pub(super) fn read_linkbeat(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let span = line.node.keyword().span();
+    let message = "'linkbeat_use_polling' in an instance is deprecated";
+    line.push(
+        crate::diagnostic::Diagnostic::new(Code::DeprecatedKeyword, span, message)
+            .class(Class::Deprecated)
+            .hint("name the interface in a block 'linkbeat_interfaces'"),
+    );
+    instance.linkbeat_use_polling = true;
+}
+
+pub(super) fn show_linkbeat(instance: &VrrpInstance) -> Vec<String> {
+    flag(instance.linkbeat_use_polling)
+}
+
 pub(super) fn read_old_checksum(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    note_unicast(line);
     match line.word(0) {
         None => instance.old_unicast_checksum = Some(true),
         Some("never") => instance.old_unicast_checksum = Some(false),
@@ -293,7 +221,7 @@ pub(super) fn show_unicast_source(instance: &VrrpInstance) -> Vec<String> {
 }
 
 pub(super) fn read_unicast_source(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
-    line.context.scratch.unicast_keyword.get_or_insert(line.node.span());
+    note_unicast(line);
     read_source(instance, line);
 }
 
@@ -334,12 +262,32 @@ pub(super) fn show_version(instance: &VrrpInstance) -> Vec<String> {
 }
 
 pub(super) fn read_priority(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
-    let number = line.unsigned(0, 1, 255).and_then(|number| u8::try_from(number).ok());
-    instance.priority = number.map_or(Priority::DEFAULT, Priority::new);
     instance.priority_site = line.site();
-    if number.is_none() {
-        line.report(Code::PriorityInvalid, 0, "priority must be 1 to 255; 100 is used");
-    }
+    let read = Argument::unsigned(1, 255).read(line.word(0).unwrap_or_default());
+    let number = match read {
+        Ok(value) => Some(value),
+        Err(mistake) if mistake.salvage.is_some() && line.context.options.mode == Mode::Run => {
+            line.salvage(mistake, 0)
+        }
+        Err(mistake) => {
+            let span = line.span(0);
+            let word = line.word(0).unwrap_or_default();
+            line.push(
+                crate::diagnostic::Diagnostic::new(
+                    Code::PriorityInvalid,
+                    span,
+                    format!("'{word}' is no priority; 100 is used"),
+                )
+                .expected(mistake.expected)
+                .found(format!("'{word}'")),
+            );
+            None
+        }
+    };
+    instance.priority = match number {
+        Some(Value::Unsigned(number)) => u8::try_from(number).map_or(Priority::DEFAULT, Priority::new),
+        _ => Priority::DEFAULT,
+    };
 }
 
 pub(super) fn show_priority(instance: &VrrpInstance) -> Vec<String> {
@@ -430,7 +378,11 @@ pub(super) fn show_notify_deleted(instance: &VrrpInstance) -> Vec<String> {
 
 /// Counts of which 0 is taken for 1.
 fn at_least_one(line: &mut Line<'_, '_, '_>) -> Option<u32> {
-    line.unsigned(0, 0, 4_294_967_295).and_then(|n| u32::try_from(n.max(1)).ok())
+    let number = line.unsigned(0, 0, 4_294_967_295)?;
+    if number == 0 {
+        line.report(Code::ValueReplaced, 0, format!("{} must be at least 1; 1 is used", line.keyword));
+    }
+    u32::try_from(number.max(1)).ok()
 }
 
 pub(super) fn read_master_repeat(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {

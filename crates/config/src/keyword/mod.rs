@@ -18,6 +18,7 @@ pub(crate) mod route_readers;
 pub(crate) mod rule_readers;
 pub(crate) mod server_readers;
 pub(crate) mod tracking_readers;
+mod virtual_interface_readers;
 
 pub mod addresses;
 pub mod bfd;
@@ -53,6 +54,8 @@ pub struct Entry {
     pub repeat: Repeat,
     /// What changing it does at a reload.
     pub reload: Reload,
+    /// What keepalived does where the word that must follow is missing.
+    pub when_missing: WhenMissing,
     /// Whether it is carried out.
     pub support: Support,
     /// The keyword to write in its place.
@@ -84,6 +87,15 @@ pub enum Repeat {
     Replaces,
     /// Each adds to those before.
     Adds,
+}
+
+/// What keepalived does where the word that must follow a keyword is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WhenMissing {
+    /// It stops reading, and does not start.
+    Stops,
+    /// It passes over the keyword and goes on.
+    Told,
 }
 
 /// What changing a keyword does at a reload.
@@ -280,22 +292,26 @@ const fn described(
         default,
         repeat: Repeat::Last,
         reload: Reload::NextUse,
+        when_missing: WhenMissing::Stops,
         support: Support::Active,
         successor: None,
         doc,
     }
 }
 
-/// A row: name, argument, store; then `default`, repeat, reload, support or successor, doc.
+/// A row: name, argument, store, repeat, reload; then support, successor, and `| Told` where a missing word does
+/// not stop keepalived; then default and doc.
 macro_rules! keywords {
     (@support) => { $crate::keyword::Support::Active };
     (@support $feature:ident) => {
         $crate::keyword::Support::Accepted($crate::keyword::Feature::$feature)
     };
+    (@when_missing) => { $crate::keyword::WhenMissing::Stops };
+    (@when_missing $when:ident) => { $crate::keyword::WhenMissing::$when };
     (@successor) => { None };
     (@successor $successor:literal) => { Some($successor) };
     ($($name:literal $argument:expr => $store:expr, $repeat:ident, $reload:ident $(, $feature:ident)?
-        $(= $successor:literal)?;
+        $(= $successor:literal)? $(| $when:ident)?;
         $default:literal, $doc:literal;)*) => {
         &$crate::keyword::Keywords::new(&[$($crate::keyword::Keyword {
             entry: $crate::keyword::Entry {
@@ -304,6 +320,7 @@ macro_rules! keywords {
                 default: $default,
                 repeat: $crate::keyword::Repeat::$repeat,
                 reload: $crate::keyword::Reload::$reload,
+                when_missing: $crate::keyword::keywords!(@when_missing $($when)?),
                 support: $crate::keyword::keywords!(@support $($feature)?),
                 successor: $crate::keyword::keywords!(@successor $($successor)?),
                 doc: $doc,

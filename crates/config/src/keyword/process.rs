@@ -8,7 +8,7 @@ use Store::*;
 
 /// Keywords of `vrrp_script`.
 pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
-    "script" Script => at!(script), Last, ScriptRestart;
+    "script" Script => at!(script), Last, ScriptRestart | Told;
         "none (mandatory)",
         "Command to run; \"<\" followed by an absolute path is a readability test run by the shell.";
     "interval" Argument::decimal(0, 4294000000) => with!(read_interval, show_interval), Last, ScriptRestart;
@@ -45,7 +45,7 @@ pub static TRACK_PROCESS: &Keywords<TrackProcess> = keywords! {
     "param_match" Grammar("[initial|partial]") => with!(read_param_match, show_param_match), Last, Restart, TrackProcess;
         "none (exact when arguments are given)",
         "How process arguments are compared: exact = all equal; partial = the configured ones equal the leading ones; initial = as partial but the last one may be longer; keyword without value means exact and switches to full command line matching.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_process_weight, show_process_weight), First, InPlace, TrackProcess;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_process_weight, show_process_weight), First, InPlace, TrackProcess | Told;
         "0",
         "0 means fault without quorum, otherwise priority change.";
     "quorum" Argument::unsigned(1, 65535) => at!(quorum), Last, InPlace, TrackProcess;
@@ -73,7 +73,7 @@ pub static TRACK_FILE: &Keywords<TrackFile> = keywords! {
     "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
         "none (mandatory)",
         "The file; its directory must exist on a writable filesystem that supports inotify.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;
         "1",
         "Default multiplier; 0 means non-zero content is a fault.";
     "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly, TrackFile;
@@ -86,7 +86,7 @@ pub static VRRP_TRACK_FILE: &Keywords<TrackFile> = keywords! {
     "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
         "none",
         "As track_file.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;
         "1",
         "As track_file.";
     "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly, TrackFile;

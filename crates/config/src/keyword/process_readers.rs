@@ -13,7 +13,11 @@ type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 fn script_time(line: &mut Line<'_, '_, '_>) -> Option<Interval> {
     let argument = Argument::Time { min: 0, max: 4_294_000_000, unit: Unit::Seconds };
     match line.value(argument, 0)? {
-        Value::Interval(interval) if interval.is_zero() => Some(Interval::from_secs(1)),
+        Value::Interval(interval) if interval.is_zero() => {
+            let message = format!("{} must be above 0; 1 second is used", line.keyword);
+            line.report(Code::ValueReplaced, 0, message);
+            Some(Interval::from_secs(1))
+        }
         Value::Interval(interval) => Some(interval.rounded_to(Interval::from_millis(1))),
         _ => None,
     }
@@ -77,6 +81,9 @@ pub(super) fn show_nothing(_: &VrrpScript) -> Vec<String> {
 }
 
 pub(super) fn read_process(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
+    if line.word(0).is_none() {
+        return line.missing("PATH_OR_NAME [ARG...]");
+    }
     let Some(script) = line.script() else { return };
     let mut words = script.words.into_iter();
     process.process = words.next().unwrap_or_default();

@@ -37,7 +37,13 @@ const TYPES: &[&str] = &[
 /// The lines of a route block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Route> {
     let children = line.node.children().into_iter().flatten();
-    children.filter_map(|child| read_line(&mut Line::without_keyword(child, line.context))).collect()
+    children
+        .filter_map(|child| {
+            let mut line = Line::without_keyword(child, line.context);
+            line.stops_without = true;
+            read_line(&mut line)
+        })
+        .collect()
 }
 
 fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
@@ -128,7 +134,7 @@ fn gateway(line: Statement<'_, '_, '_, '_>) -> Option<IpAddr> {
     if matches!(word, "inet" | "inet6") {
         line.option_value()?;
     }
-    match line.value(Argument::Address, line.option)? {
+    match line.value(Argument::HostAddress, line.option)? {
         Value::Address(address) => Some(address),
         _ => None,
     }

@@ -17,7 +17,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "inet6" Flag => with!(read_inet6, show_none), Last, Difference, Routes;
         "deduced",
         "Force IPv6.";
-    "src" Address => at!(source), Last, Difference, Routes;
+    "src" HostAddress => at!(source), Last, Difference, Routes;
         "none",
         "Preferred source.";
     "as" Grammar("[to] ADDRESS") => with!(read_as, show_none), Last, Difference, Routes;
@@ -137,7 +137,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "append" Flag => with!(read_option, show_none), Last, Difference, Routes;
         "prepend",
         "Add after existing routes.";
-    "or" Address => with!(read_or, show_none), First, Difference, Routes = "nexthop";
+    "or" HostAddress => with!(read_or, show_none), First, Difference, Routes = "nexthop";
         "none",
         "Deprecated second gateway; turned into two nexthops.";
     "nexthop" Grammar("nexthop blocks to end of line") => with!(read_next_hops, show_none), Adds, Difference, Routes;

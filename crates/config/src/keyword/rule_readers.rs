@@ -23,7 +23,13 @@ pub(super) fn show_none(_: &Rule) -> Vec<String> {
 /// The lines of a rule block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Rule> {
     let children = line.node.children().into_iter().flatten();
-    children.filter_map(|child| read_line(&mut Line::without_keyword(child, line.context))).collect()
+    children
+        .filter_map(|child| {
+            let mut line = Line::without_keyword(child, line.context);
+            line.stops_without = true;
+            read_line(&mut line)
+        })
+        .collect()
 }
 
 fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Rule> {

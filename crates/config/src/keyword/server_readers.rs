@@ -167,7 +167,7 @@ pub(super) fn show_persistence(server: &VirtualServer) -> Vec<String> {
 
 /// A netmask or a prefix length.
 pub(super) fn read_granularity(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
-    let Some(word) = line.word(0) else { return };
+    let Some(word) = line.word(0) else { return line.missing("NETMASK or PREFIX") };
     let from_mask = |mask: Ipv4Addr| {
         let bits = u32::from(mask);
         (bits.leading_ones() + bits.trailing_zeros() == 32 && bits != 0).then(|| bits.leading_ones())

@@ -101,10 +101,10 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then off",
         "Mail quorum changes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer;
+    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Default HTTP Host header.";
-    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer;
+    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Name shown through SNMP.";
     "alpha" Flag => at!(alpha), Last, StartOnly, LoadBalancer;
@@ -186,10 +186,10 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then on",
         "Mail state changes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer;
+    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "virtual server setting",
         "Default HTTP Host header.";
-    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer;
+    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Name shown through SNMP.";
     "MISC_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
@@ -226,16 +226,16 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
 
 /// Keywords of `SSL`.
 pub static SSL: &Keywords<Ssl> = keywords! {
-    "password" Text => at!(password), Replaces, Restart, LoadBalancer;
+    "password" Text => at!(password), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Passphrase of the key file.";
-    "ca" Text => at!(ca), Replaces, Restart, LoadBalancer;
+    "ca" Text => at!(ca), Replaces, Restart, LoadBalancer | Told;
         "none",
         "CA bundle loaded as trusted (peer verification is not turned on)";
-    "certificate" Text => at!(certificate), Replaces, Restart, LoadBalancer;
+    "certificate" Text => at!(certificate), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Client certificate chain, PEM.";
-    "key" Text => at!(key), Replaces, Restart, LoadBalancer;
+    "key" Text => at!(key), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Client private key, PEM.";
 };

@@ -64,10 +64,10 @@ pub static TRACK_GROUP: &Keywords<TrackGroup> = keywords! {
 
 /// Keywords of `garp_group`.
 pub static GARP_GROUP: &Keywords<GarpGroup> = keywords! {
-    "garp_interval" Argument::decimal(1, 4294967295) => at!(garp_interval), Last, InPlace, AnnouncePacing;
+    "garp_interval" Argument::decimal(0, 2147483647) => at!(garp_interval), Last, InPlace, AnnouncePacing;
         "none (one of the two intervals is mandatory)",
         "Spacing of GARPs.";
-    "gna_interval" Argument::decimal(1, 4294967295) => at!(gna_interval), Last, InPlace, AnnouncePacing;
+    "gna_interval" Argument::decimal(0, 2147483647) => at!(gna_interval), Last, InPlace, AnnouncePacing;
         "none",
         "Spacing of unsolicited NAs.";
     "interface" Interface => with!(read_garp_interface, show_nothing_of_garp_group), Adds, InPlace, AnnouncePacing;

@@ -97,11 +97,18 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
         return None;
     };
     let mut place = 0;
+    let mut weight_given = false;
     while let Some(word) = line.word(place) {
         match word {
             "weight" => {
                 place += 1;
                 weight = read_weight(line, place, kind.is_reduced())?;
+                weight_given = true;
+            }
+            "reverse" | "noreverse" if !weight_given => {
+                let message =
+                    format!("track_{}: '{word}' belongs behind weight N; it is ignored", short(kind));
+                line.report(Code::UnknownOption, place, message);
             }
             "reverse" => weight.reverse = true,
             "noreverse" if kind != Kind::Interface => weight.reverse = false,
@@ -221,6 +228,7 @@ pub(super) fn show_members(group: &VrrpSyncGroup) -> Vec<String> {
 }
 
 pub(super) fn read_track_group(group: &mut TrackGroup, line: Statement<'_, '_, '_, '_>) {
+    line.warn_of_emptiness();
     group.members.extend(names(line).into_iter().map(|(name, _)| name));
 }
 
@@ -259,6 +267,7 @@ pub(super) fn show_nothing_of_garp_group(_: &GarpGroup) -> Vec<String> {
 }
 
 pub(super) fn read_garp_interfaces(group: &mut GarpGroup, line: Statement<'_, '_, '_, '_>) {
+    line.warn_of_emptiness();
     for (name, span) in names(line) {
         add_garp_interface(group, name, span, line);
     }

@@ -28,6 +28,9 @@ use crate::value::{Interval, Name};
 /// Longest name of a bfd_instance, bytes.
 const LONGEST_BFD_NAME: usize = 31;
 
+/// The blocks without whose name keepalived stops reading; it passes over the others.
+const STOPPING_WITHOUT_NAME: &[&str] = &["vrrp_script", "virtual_server_group"];
+
 /// Tells the reader which lines begin blocks.
 pub(crate) struct TableGrammar;
 
@@ -62,17 +65,14 @@ impl Drafts {
             "garp_group" => self.garp_group(node, context),
             "static_ipaddress" => {
                 let mut line = Line::new(node, context);
-                line.extra_words_of_block();
                 self.static_addresses.extend(address_readers::read_lines(&mut line, true));
             }
             "static_routes" => {
                 let mut line = Line::new(node, context);
-                line.extra_words_of_block();
                 self.static_routes.extend(route_readers::read_lines(&mut line));
             }
             "static_rules" => {
                 let mut line = Line::new(node, context);
-                line.extra_words_of_block();
                 self.static_rules.extend(rule_readers::read_lines(&mut line));
             }
             "bfd_instance" => self.bfd_instance(node, context),
@@ -323,6 +323,7 @@ pub(super) fn name_of(node: Node<'_>, context: &mut Context<'_>) -> Option<(Name
             Some((Name::from(name), line.span(0)))
         }
         None => {
+            line.context.stopped |= STOPPING_WITHOUT_NAME.contains(&line.keyword);
             let message = format!("{} must have a name; the block is passed over", line.keyword);
             line.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
             unread(node, context);

@@ -21,6 +21,8 @@ pub(crate) struct Line<'n, 'c, 'a> {
     pub(crate) option: usize,
     /// What the table says of that option.
     pub(crate) entry: Option<&'static Entry>,
+    /// Whether keepalived stops reading where a word of this line is missing.
+    pub(crate) stops_without: bool,
     /// Places count from the first word instead of from the one behind the keyword.
     whole: bool,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Line<'n, 'c, 'a> {
 impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
     pub(crate) fn new(node: Node<'n>, context: &'c mut Context<'a>) -> Self {
         let keyword = node.keyword().as_str().unwrap_or_default();
-        Self { node, context, keyword, option: 0, entry: None, whole: false }
+        Self { node, context, keyword, option: 0, entry: None, stops_without: false, whole: false }
     }
 
     /// A line that has no keyword: its first word is at place 0.
@@ -92,6 +94,9 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
                 if argument == Argument::Interface {
                     self.remember_missing(word, place);
                 }
+                if matches!(value, Value::Address(_)) {
+                    self.warn_of_prefix(word, self.span(place));
+                }
                 Some(value)
             }
             Err(mistake) => self.salvage(mistake, place),
@@ -106,6 +111,18 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
             let statement = self.node.keyword().span();
             let word = self.node.words().nth(place + usize::from(!self.whole)).map(Word::span);
             known.insert((statement.start(), name.into()), word.unwrap_or(statement));
+        }
+    }
+
+    /// Says that the prefix length of an address without use for one means nothing.
+    pub(crate) fn warn_of_prefix(&mut self, word: &str, span: Span) {
+        if let Some((address, _)) = word.split_once('/') {
+            let message = format!("the prefix length of '{word}' means nothing here");
+            self.push(Diagnostic::new(Code::ExtraWords, span, message).fix(
+                span,
+                address,
+                format!("write '{address}'"),
+            ));
         }
     }
 
@@ -153,11 +170,11 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         mistake.salvage.filter(|_| lenient)
     }
 
-    /// A word is missing that must be there. keepalived stops reading at this point.
+    /// A word is missing that must be there. With most keywords keepalived stops reading at this point.
     pub(crate) fn missing(&mut self, grammar: &str) {
         let span = self.node.span();
         let keyword = self.keyword;
-        self.context.stopped = true;
+        self.context.stopped |= self.stops_without;
         self.push(
             Diagnostic::new(Code::MissingArgument, span, format!("'{keyword}' needs an argument"))
                 .expected(format!("{keyword} {grammar}"))
@@ -172,6 +189,7 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         if word.is_none() {
             let keyword = self.keyword;
             let span = self.node.span();
+            self.context.stopped |= self.stops_without;
             self.push(
                 Diagnostic::new(
                     Code::InvalidLine,
@@ -213,6 +231,14 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
             let message = format!("'{word}' has no meaning before the block of '{}'", self.keyword);
             let span = self.span(0);
             self.push(Diagnostic::new(Code::ExtraWords, span, message).class(Class::General));
+        }
+    }
+
+    /// A list without a word in it does nothing.
+    pub(crate) fn warn_of_emptiness(&mut self) {
+        if self.node.children().into_iter().flatten().next().is_none() {
+            let message = format!("the list of '{}' is empty", self.keyword);
+            self.push(Diagnostic::new(Code::EmptyGroup, self.node.span(), message));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
-use crate::keyword::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value};
+use crate::keyword::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value, WhenMissing};
 use crate::tree::Node;
 
 /// Which keywords of a block's table were written.
@@ -84,10 +84,11 @@ pub(crate) fn apply<T>(
     }
     report_standing(entry, node, context);
     let again = !seen.add(position);
-    if again && entry.repeat == Repeat::First && !entry.argument.is_block() {
+    if again && entry.repeat == Repeat::First && !matches!(entry.argument, Argument::Block(_)) {
         let message = format!("{name} is given already; the first one counts");
         let diagnostic = Diagnostic::new(Code::GivenTwice, node.span(), message);
         context.push(with_first(diagnostic, node).hint("remove one of them"));
+        unread(node, context);
         return Outcome::Done;
     }
     if again && entry.repeat == Repeat::Replaces {
@@ -95,9 +96,13 @@ pub(crate) fn apply<T>(
         context.push(with_first(Diagnostic::new(Code::GivenTwice, node.span(), message), node));
     }
     let mut line = Line::new(node, context);
+    line.stops_without = entry.when_missing == WhenMissing::Stops;
     if entry.argument.is_mandatory() && line.word(0).is_none() {
         line.missing(&entry.argument.grammar());
         return Outcome::Done;
+    }
+    if matches!(entry.argument, Argument::Words(_) | Argument::Lines(_)) {
+        line.extra_words_of_block();
     }
     match &keyword.store {
         Store::Elsewhere => return Outcome::Elsewhere(entry),

@@ -9,7 +9,8 @@ use std::sync::Arc;
 pub use interval::Interval;
 pub use read::{Mistake, Problem};
 pub(crate) use read::{
-    address, address_and_prefix, boolean, c_number, choice, integer, interface, multicast, time, unsigned,
+    address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
+    time, unsigned,
 };
 pub(crate) use write::{milliseconds, quote, quote_script, quote_words};
 

@@ -109,14 +109,15 @@ pub(crate) fn time(word: &str, min: u64, max: u64, unit: Unit) -> Result<Interva
         format!("{name} from {} to {}", bound(min), bound(max))
     };
     let in_range = |micros: &u64| (min..=max).contains(micros);
-    let (whole, fraction) = word.split_once('.').unwrap_or((word, ""));
+    let number = word.strip_prefix('+').unwrap_or(word);
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
     let whole_number =
         if whole.is_empty() && !fraction.is_empty() { Some(Some(0)) } else { all_digits(whole) };
     let fraction_is_number = fraction.bytes().all(|byte| byte.is_ascii_digit());
     let negative = word.starts_with('-') && word.len() > 1;
     let (Some(whole_number), true) = (whole_number, fraction_is_number) else {
         let problem = if negative { Problem::OutOfRange } else { Problem::NotANumber };
-        let salvage = leading_digits(word)
+        let salvage = leading_digits(number)
             .map(|number| number.saturating_mul(scale))
             .filter(in_range)
             .map(Interval::from_micros);
@@ -167,8 +168,17 @@ pub(crate) fn choice(word: &str, words: &[&str]) -> Result<usize, Mistake<usize>
         .ok_or_else(|| Mistake::new(Problem::NotAChoice, format!("one of {}", words.join(", "))))
 }
 
-/// An address of either family.
+/// An address of either family. A slash and what stands behind it are passed over, as keepalived does.
 pub(crate) fn address(word: &str) -> Result<IpAddr, Mistake<IpAddr>> {
+    host_address(without_prefix(word))
+}
+
+fn without_prefix(word: &str) -> &str {
+    word.split_once('/').map_or(word, |(address, _)| address)
+}
+
+/// An address of either family and nothing else.
+pub(crate) fn host_address(word: &str) -> Result<IpAddr, Mistake<IpAddr>> {
     word.parse().map_err(|_| Mistake::new(Problem::NotAnAddress, "an IPv4 or IPv6 address"))
 }
 
@@ -193,7 +203,7 @@ pub(crate) fn address_and_prefix(word: &str) -> Result<Prefix, Mistake<Prefix>> 
 /// A multicast address of one family.
 pub(crate) fn multicast(word: &str, v4: bool) -> Result<IpAddr, Mistake<IpAddr>> {
     let family = if v4 { "IPv4" } else { "IPv6" };
-    match word.parse::<IpAddr>() {
+    match without_prefix(word).parse::<IpAddr>() {
         Ok(address) if address.is_ipv4() == v4 && address.is_multicast() => Ok(address),
         _ => Err(Mistake::new(Problem::NotAnAddress, format!("an {family} multicast address"))),
     }

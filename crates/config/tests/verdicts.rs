@@ -1,0 +1,153 @@
+//! What keepalived 2.2.7 says of single lines, recorded: the status of its test, and whether it names the line.
+//! Each line stands alone in an otherwise good configuration.
+
+#![cfg(test)]
+
+use std::path::Path;
+
+use steadfast_config::{AnyMachine, Class, LoadOptions, Loaded, Memory, Mode, load};
+
+/// Where the line of a case stands.
+enum Place {
+    Root,
+    Global,
+    Instance,
+    /// A line of a block of the instance.
+    Within(&'static str),
+    Group,
+    Script,
+}
+
+use Place::*;
+
+const GLOBAL: &str = "enable_script_security\nscript_user root\n";
+const BEFORE: &str = "vrrp_script S {\nscript /bin/true\n@script\n}\ntrack_file F {\nfile /tmp/x\n}\n";
+const INSTANCE: &str = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 3\nvirtual_ipaddress {\n10.0.0.1\n}\n@instance\n}\n\
+     vrrp_instance W {\ninterface eth1\nvirtual_router_id 4\nvirtual_ipaddress {\n10.0.0.2\n}\n}\n";
+
+fn text(place: &Place, line: &str) -> String {
+    let frame = format!(
+        "global_defs {{\n{GLOBAL}@global\n}}\n{BEFORE}{INSTANCE}vrrp_sync_group G {{\ngroup {{\nV\nW\n}}\n@group\n}}\n@root\n"
+    );
+    let within;
+    let (mark, line) = match place {
+        Root => ("@root", line),
+        Global => ("@global", line),
+        Instance => ("@instance", line),
+        Group => ("@group", line),
+        Script => ("@script", line),
+        Within(block) => {
+            within = format!("{block} {{\n{line}\n}}");
+            ("@instance", within.as_str())
+        }
+    };
+    let filled = frame.replace(mark, line);
+    let is_mark = |line: &&str| !line.starts_with('@');
+    filled.lines().filter(is_mark).map(|line| format!("{line}\n")).collect()
+}
+
+fn read(text: &str) -> Loaded {
+    let source = Memory::new().file("k.conf", text);
+    let options = LoadOptions { mode: Mode::Test, ..LoadOptions::default() };
+    load(&source, Path::new("/k.conf"), &AnyMachine, &options)
+}
+
+/// Place, line, keepalived's status, and whether it names the line.
+const CASES: &[(Place, &str, u8, bool)] = &[
+    // A missing word stops keepalived with some keywords, with others it goes on.
+    (Root, "net_namespace", 5, true),
+    (Root, "instance", 5, true),
+    (Root, "child_wait_time", 2, true),
+    (Global, "router_id", 5, true),
+    (Global, "startup_script", 5, true),
+    (Global, "vrrp_priority", 5, true),
+    (Global, "lvs_timeouts", 5, true),
+    (Global, "lvs_sync_daemon eth0 inst", 2, true),
+    (Global, "vrrp_version", 2, true),
+    (Global, "process_name", 2, true),
+    (Instance, "priority", 2, true),
+    (Instance, "garp_extra_if", 5, true),
+    (Instance, "kernel_rx_buf_size", 5, true),
+    (Script, "weight", 2, true),
+    (Within("track_script"), "S weight", 5, true),
+    (Within("unicast_peer"), "10.0.0.9 min_ttl", 5, true),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9 dev", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev", 2, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 table", 2, true),
+    // Words before the brace of a list.
+    (Global, "notification_email x {\na@b\n}", 5, true),
+    (Instance, "track_script x {\nS\n}", 5, true),
+    (Instance, "virtual_ipaddress_excluded x {\n10.0.0.9\n}", 5, true),
+    (Instance, "virtual_routes x {\n10.0.0.0/24 dev eth0\n}", 5, true),
+    // Empty lists.
+    (Global, "notification_email {\n}", 5, false),
+    (Instance, "track_script {\n}", 0, false),
+    (Instance, "virtual_ipaddress_excluded {\n}", 0, false),
+    // The first list of members counts.
+    (Group, "group {\nV\n}", 5, true),
+    // Numbers.
+    (Root, "child_wait_time +5", 0, false),
+    (Instance, "advert_int +5", 0, false),
+    (Instance, "preempt_delay +5.5", 0, false),
+    (Instance, "garp_master_refresh 4294967295", 0, false),
+    (Instance, "garp_master_repeat 0", 5, true),
+    (Global, "vrrp_garp_master_refresh_repeat 0", 5, true),
+    (Global, "smtp_connect_timeout 0", 5, true),
+    (Script, "interval 0", 5, true),
+    (Global, "vrrp_rt_priority 0", 5, true),
+    (Global, "vrrp_rt_priority 100", 5, true),
+    (Root, "garp_group {\ngarp_interval 0\n}", 0, false),
+    (Root, "garp_group {\ngna_interval 2147.5\ngarp_interval 1\n}", 5, false),
+    // An address with a prefix length where there is no use for one.
+    (Instance, "mcast_src_ip 10.0.0.9/24", 0, false),
+    (Instance, "mcast_dst_ip 224.0.0.5/24", 0, false),
+    (Within("unicast_peer"), "10.0.0.9/24", 0, false),
+    (Global, "vrrp_mcast_group4 224.0.0.5/24", 0, false),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9/24 peer 10.0.0.8/24", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 via 10.0.0.3/24 dev eth0", 5, true),
+    // Words that belong behind a weight.
+    (Within("track_script"), "S reverse", 5, true),
+    (Within("track_bfd"), "B reverse", 5, true),
+    (Within("track_file"), "F weight 5 reverse", 5, false),
+    (Within("track_file"), "F noreverse", 5, true),
+    (Within("track_interface"), "eth2 reverse", 5, true),
+    // Names.
+    (Global, "process_name 0123456789abcdef", 5, true),
+    (Global, "vrrp_process_name 0123456789abcdef", 5, true),
+    (Global, "lvs_sync_daemon 0123456789abcdef", 5, true),
+    (Global, "lvs_sync_daemon eth0 V 5", 5, true),
+    (Global, "lvs_sync_daemon eth0 V id 5", 0, false),
+    (Instance, "use_vmac a b", 5, true),
+    (Instance, "use_vmac a/b", 5, true),
+    (Instance, "use_ipvlan a b 10.0.0.5", 5, true),
+    (Instance, "use_ipvlan 2001:db8::8", 5, true),
+    // Keywords that want another.
+    (Instance, "linkbeat_use_polling", 5, true),
+    (Instance, "check_unicast_src", 5, false),
+    (Instance, "old_unicast_checksum", 5, false),
+    (Instance, "unicast_peer {\n}", 5, false),
+    (Instance, "vmac_xmit_base", 5, false),
+    (Instance, "use_ipvlan", 5, false),
+    (Instance, "vrf eth1", 5, true),
+];
+
+#[test]
+fn lines_are_judged_as_keepalived_judges_them() {
+    for place in [Root, Global, Instance, Group, Script] {
+        let loaded = read(&text(&place, ""));
+        assert_eq!(loaded.test_status(), 0, "{:?}", loaded.diagnostics);
+    }
+    for (place, line, status, named) in CASES {
+        let text = text(place, line);
+        let loaded = read(&text);
+        assert_eq!(loaded.test_status(), *status, "{line}: {:#?}", loaded.diagnostics);
+        let first = line.lines().next().unwrap();
+        let number = text.lines().count() - text.lines().rev().position(|other| other == first).unwrap();
+        let counted = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.class != Class::Silent);
+        let mut lines =
+            counted.filter_map(|diagnostic| diagnostic.primary).map(|span| loaded.sources.line(span));
+        if *named {
+            assert!(lines.any(|line| line as usize == number), "{line}: {:#?}", loaded.diagnostics);
+        }
+    }
+}
