@@ -133,6 +133,8 @@ struct Effective {
     not_active: Vec<String>,
     /// Errors that it has all the same.
     errors: u64,
+    /// What those say that were kept.
+    known_errors: BTreeSet<Box<str>>,
 }
 
 impl Effective {
@@ -142,6 +144,7 @@ impl Effective {
         asked.extend(options.snmp.then_some(Feature::Snmp));
         let not_active = asked.into_iter().map(|feature| feature.title().to_owned()).collect();
         let errors = loaded.diagnostics.count(Gravity::Error);
+        let known_errors = reload::errors(&loaded).map(Box::from).collect();
         let model = loaded.model;
         let effective = Self {
             global: model.global.clone(),
@@ -151,6 +154,7 @@ impl Effective {
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
             not_active,
             errors,
+            known_errors,
         };
         (effective, model)
     }

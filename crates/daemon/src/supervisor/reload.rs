@@ -124,7 +124,7 @@ impl Supervisor {
 
     // One reload.
 
-    /// A configuration without errors and without changes that a running daemon cannot follow.
+    /// A configuration without new errors and without changes that a running daemon cannot follow.
     fn accept(&mut self, loaded: Loaded, report: &Report) -> Option<Loaded> {
         let reason = self.reason_to_refuse(&self.options.configuration, &loaded);
         report.tell(&mut self.journal);
@@ -141,9 +141,15 @@ impl Supervisor {
 
     /// Why `loaded`, read from `file`, would not be put in force, if it would not.
     pub(super) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<String> {
-        let errors = loaded.diagnostics.iter().filter(|d| d.severity == Gravity::Error).count();
-        if errors > 0 || loaded.start_status().is_err() {
-            return Some(format!("{} has {}", file.display(), count(errors, "error")));
+        let in_force = &self.loaded;
+        let is_new = |message: &&str| !in_force.known_errors.contains(*message);
+        let total = loaded.diagnostics.count(Gravity::Error);
+        if loaded.start_status().is_err() || errors(loaded).any(|message| is_new(&message)) {
+            return Some(format!("{} has {}", file.display(), count(total, "error")));
+        }
+        if total > in_force.errors {
+            let more = count(total - in_force.errors, "error");
+            return Some(format!("{} has {more} more than the configuration in force", file.display()));
         }
         let told = self.options.namespace.is_some();
         fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
@@ -267,6 +273,12 @@ fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + 
     install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
 }
 
-fn count(number: usize, what: &str) -> String {
+/// What the errors of a configuration say, without their places.
+pub(super) fn errors(loaded: &Loaded) -> impl Iterator<Item = &str> {
+    let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Gravity::Error);
+    errors.map(|diagnostic| diagnostic.message.as_ref())
+}
+
+fn count(number: u64, what: &str) -> String {
     if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

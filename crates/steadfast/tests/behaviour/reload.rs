@@ -343,3 +343,28 @@ fn what_is_mended_harmlessly_does_not_keep_reloads_out() {
     let status = router.status().unwrap();
     assert_eq!((status.refused_reload, status.configuration_errors), (None, 0));
 }
+
+/// A file that keepalived starts with, whatever it thinks of it, can be reloaded too.
+#[test]
+fn errors_that_are_in_force_keep_no_reload_out_and_others_do() {
+    let Some(stage) = Stage::set("errors_that_are_in_force_keep_no_reload_out_and_others_do") else { return };
+    let with = |priority, more: &str| configuration(&[&Virtual::with_priority(priority).more(more)]);
+    let router = stage.router("r1", &with(100, "no_such_keyword"));
+    router.reaches("V1", State::Master);
+    let is_refused = || router.status().is_some_and(|status| status.refused_reload.is_some());
+    let refuses = |text: &str| {
+        router.configure(text).unwrap();
+        router.signal(Signal::HUP);
+        soon("the refusal is in the status", is_refused);
+    };
+
+    router.reload(&with(101, "no_such_keyword"));
+    assert_eq!(router.status().unwrap().configuration_errors, 1);
+    refuses(&with(101, "no_such_keyword\nnor_this_one"));
+    router.reload(&with(102, "no_such_keyword"));
+    refuses(&with(102, "no_such_keyword\nno_such_keyword"));
+    router.reload(&with(103, ""));
+    assert_eq!(router.status().unwrap().configuration_errors, 0);
+    refuses(&with(103, "no_such_keyword"));
+    assert_eq!(router.state("V1"), Some(State::Master));
+}
