@@ -174,9 +174,9 @@ pub(crate) fn find_comment(text: &[u8]) -> Comment {
             b'"' => quoted = !quoted,
             b'!' | b'#' if !quoted => return Comment { end: at, escapes },
             b'\\' => {
-                let next = text.get(at + 1);
-                escapes |= !quoted && matches!(next, Some(b'!' | b'#'));
-                at += usize::from(quoted || matches!(next, Some(b'!' | b'#')));
+                // What follows a backslash begins no comment, opens no quotes and is no backslash.
+                escapes |= !quoted && matches!(text.get(at + 1), Some(b'!' | b'#'));
+                at += 1;
             }
             _ => {}
         }
@@ -193,10 +193,11 @@ pub(crate) fn without_escapes(text: &[u8]) -> Vec<Range<usize>> {
     while let Some(&byte) = text.get(at) {
         match byte {
             b'"' => quoted = !quoted,
-            b'\\' if quoted => at += 1,
-            b'\\' if matches!(text.get(at + 1), Some(b'!' | b'#')) => {
-                kept.push(start..at);
-                start = at + 1;
+            b'\\' => {
+                if !quoted && matches!(text.get(at + 1), Some(b'!' | b'#')) {
+                    kept.push(start..at);
+                    start = at + 1;
+                }
                 at += 1;
             }
             _ => {}
@@ -275,5 +276,10 @@ mod tests {
         assert_eq!(find_comment(br##"a "\"#" ! b"##), Comment { end: 8, escapes: false });
         assert_eq!(find_comment(br"a \# b \n # c"), Comment { end: 10, escapes: true });
         assert_eq!(without_escapes(br"a \# b"), [0..2, 3..6]);
+        // A backslash is itself protected by one, and a protected quote opens nothing.
+        assert_eq!(find_comment(br"a \\# b"), Comment { end: 4, escapes: false });
+        assert_eq!(find_comment(br"a \\\# b"), Comment { end: 8, escapes: true });
+        assert_eq!(without_escapes(br"a \\\# b"), [0..4, 5..8]);
+        assert_eq!(find_comment(br##"a \"b # c" d"##), Comment { end: 6, escapes: false });
     }
 }

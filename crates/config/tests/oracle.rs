@@ -125,6 +125,15 @@ fn agree(name: &str, text: &str) {
 }
 
 #[test]
+fn escapes() {
+    // A backslash before a comment character is another matter: keepalived's processes disagree.
+    agree(
+        "escapes",
+        "a\\\\#b\nc\\\\\\\\!d\ne\\\"f # g\nh\\\" # i\" j\n\"k\" \\\\# l\n\"m\\\"n#o\" p\nq\\\\\"r#s\" t#u\nv\\w # x\n\\\n",
+    );
+}
+
+#[test]
 fn conditions() {
     agree(
         "conditions",

@@ -74,6 +74,9 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Within("virtual_ipaddress_excluded"), "10.0.0.9 dev", 5, true),
     (Within("virtual_routes"), "10.0.0.0/24 dev", 2, true),
     (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 table", 2, true),
+    // An empty word is a word.
+    (Root, "\"\" x", 5, true),
+    (Instance, "\"\"", 5, true),
     // Words before the brace of a list.
     (Global, "notification_email x {\na@b\n}", 5, true),
     (Instance, "track_script x {\nS\n}", 5, true),

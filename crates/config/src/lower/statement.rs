@@ -66,7 +66,7 @@ pub(crate) fn apply<T>(
         return Outcome::Done;
     }
     let name = node.keyword().as_str().unwrap_or_default();
-    if name.is_empty() {
+    if node.words().next().is_none() {
         // A brace without a keyword was reported by the reader.
         apply_children(target, seen, keywords, node, context);
         return Outcome::Done;
