@@ -65,22 +65,38 @@ impl Expander<'_> {
     ) {
         let mut at = 0;
         while let Some(reference) = next_reference(&value.text, at, follow) {
-            append(out, value, at..reference.range.start, place);
+            self.append(out, value, at..reference.range.start, place);
             at = reference.range.end;
             if out.sequence || self.is_exhausted(out, value, &reference, place) {
-                append(out, value, reference.range, place);
+                self.append(out, value, reference.range, place);
                 continue;
             }
             let used = place.map_or_else(
                 || span_of(value, &reference),
-                |place| Span { origin: place.origin, ..place.used },
+                |place| {
+                    let stands = span_of(value, &reference);
+                    Span { origin: self.sources.narrowed(place.origin, stands), ..place.used }
+                },
             );
             let follow = value.text.get(at).copied().or(follow);
             if !self.put_in(out, &reference, used, follow, place.is_none()) {
-                append(out, value, reference.range, place);
+                self.append(out, value, reference.range, place);
             }
         }
-        append(out, value, at..value.text.len(), place);
+        self.append(out, value, at..value.text.len(), place);
+    }
+
+    fn append(
+        &mut self,
+        out: &mut Expanded,
+        value: &LogicalLine,
+        range: std::ops::Range<usize>,
+        place: Option<Replacement>,
+    ) {
+        match place {
+            None => out.line.append(value, range),
+            Some(place) => out.line.append_words(value, range, place, self.sources),
+        }
     }
 
     /// Puts in what a reference stands for. `false`: it is left as text.
@@ -306,23 +322,6 @@ impl Expander<'_> {
                 diagnostic.hint("define it above, or put the text in double quotes if it is meant literally");
         }
         self.diagnostics.push(diagnostic);
-    }
-}
-
-fn append(
-    out: &mut Expanded,
-    value: &LogicalLine,
-    range: std::ops::Range<usize>,
-    place: Option<Replacement>,
-) {
-    match place {
-        None => out.line.append(value, range),
-        Some(place) => {
-            let text = value.text.get(range).unwrap_or_default();
-            if !text.is_empty() {
-                out.line.append_replaced(text, place);
-            }
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! A line on its way to the tree, with the places its text comes from.
 use std::ops::Range;
 
-use crate::span::{FileId, OriginId, Span, narrow};
-use crate::token::{Comment, Marks, WordRange, find_comment, trimmed, without_escapes};
+use crate::span::{FileId, OriginId, SourceMap, Span, narrow};
+use crate::token::{Comment, Marks, WordRange, find_comment, is_blank, trimmed, without_escapes};
 use crate::tree::{Block, Segment, span_in};
 
 /// A line with the places its text comes from; its vectors are used again for the next.
@@ -74,6 +74,33 @@ impl LogicalLine {
         self.text.extend_from_slice(text);
     }
 
+    /// Appends a stretch of a definition that takes the place of a reference; each word knows where it stands in the
+    /// definition.
+    pub(crate) fn append_words(
+        &mut self,
+        value: &LogicalLine,
+        range: Range<usize>,
+        replacement: Replacement,
+        sources: &mut SourceMap,
+    ) {
+        let mut at = range.start;
+        while at < range.end {
+            let text = value.text.get(at..range.end).unwrap_or_default();
+            let (word, length) = word_with_blanks(text);
+            // A reference in the middle of a word ends the range, not the word.
+            let before = value.text.get(..at + word.start).unwrap_or_default();
+            let before = before.iter().rev().take_while(|byte| !is_blank(**byte)).count();
+            let after = value.from(at + word.end).iter().take_while(|byte| !is_blank(**byte)).count();
+            let stands = value.span(at + word.start - before, before + word.len() + after);
+            let origin = sources.narrowed(replacement.origin, stands);
+            self.append_replaced(
+                text.get(..length).unwrap_or_default(),
+                Replacement { origin, ..replacement },
+            );
+            at += length;
+        }
+    }
+
     /// Takes a stretch away at the front, and the blanks after it.
     pub(crate) fn remove_front(&mut self, length: usize) {
         let rest = trimmed(self.from(length));
@@ -132,6 +159,21 @@ impl LogicalLine {
             self.truncate(at);
         }
     }
+}
+
+/// The first word of a text that is not empty, and how far it goes with the blanks on both of its sides. Quotes hold
+/// blanks.
+fn word_with_blanks(text: &[u8]) -> (Range<usize>, usize) {
+    let start = text.iter().position(|byte| !is_blank(*byte)).unwrap_or(text.len());
+    let mut quoted = false;
+    let ends = |byte: &u8| {
+        quoted ^= *byte == b'"';
+        !quoted && is_blank(*byte)
+    };
+    let rest = text.get(start..).unwrap_or_default();
+    let end = start + rest.iter().position(ends).unwrap_or(rest.len());
+    let blanks = text.get(end..).unwrap_or_default().iter().take_while(|byte| is_blank(**byte)).count();
+    (start..end, end + blanks)
 }
 
 #[cfg(test)]

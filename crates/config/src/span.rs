@@ -135,7 +135,7 @@ struct OriginRecord {
 const NO_TEXT: u32 = u32::MAX;
 
 /// Places that remember the latest origins, so that using a variable in line after line keeps one.
-const RECENT_ORIGINS: usize = 256;
+const RECENT_ORIGINS: usize = 1024;
 
 /// One file of the configuration.
 #[derive(Debug)]
@@ -246,7 +246,10 @@ impl SourceMap {
         let span = text.unwrap_or_default();
         let length = text.map_or(NO_TEXT, |span| span.length);
         let record = OriginRecord { kind, file: span.file, offset: span.offset, length, parent };
-        let mixed = kind.0.wrapping_mul(31).wrapping_add(parent.0).wrapping_mul(31).wrapping_add(span.offset);
+        // A line and its first word begin at the same place.
+        let mixed = [parent.0, span.length, span.offset]
+            .into_iter()
+            .fold(kind.0, |mixed, next| mixed.wrapping_mul(31).wrapping_add(next));
         let slot = index(mixed) % RECENT_ORIGINS;
         self.recent.resize(RECENT_ORIGINS, OriginId::NONE);
         let Some(recent) = self.recent.get_mut(slot) else { return OriginId::NONE };
@@ -260,6 +263,16 @@ impl SourceMap {
         self.origins.push(record);
         *recent = OriginId(narrow(self.origins.len()));
         *recent
+    }
+
+    /// The same expansion, of a part of its text.
+    pub(crate) fn narrowed(&mut self, origin: OriginId, text: Span) -> OriginId {
+        let known = origin.0.checked_sub(1).and_then(|before| self.origins.get(index(before)));
+        let Some(OriginRecord { kind, parent, .. }) = known.copied() else { return origin };
+        match self.add_origin(kind, Some(text), parent) {
+            OriginId::NONE => origin,
+            narrow => narrow,
+        }
     }
 
     /// The expansion of that name.

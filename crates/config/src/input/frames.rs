@@ -174,6 +174,6 @@ pub(super) fn read_definition(
     rest.next += 1;
     let origin = sources.add_origin(rest.kind, Some(next.whole()), rest.used.origin);
     line.clear();
-    line.append_replaced(&next.text, Replacement { used: rest.used, origin });
+    line.append_words(next, 0..next.text.len(), Replacement { used: rest.used, origin }, sources);
     true
 }
