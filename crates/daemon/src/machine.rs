@@ -14,6 +14,7 @@ use steadfast_config::load::{
     InterfaceFacts, KeyFileState, Machine, NameFolders, NameTable, NamedNumber, ScriptState,
 };
 use steadfast_config::model::Account;
+use steadfast_kernel::namespace::Network;
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::user;
 
@@ -41,6 +42,14 @@ impl ThisMachine {
             (link.name.to_string(), facts)
         });
         Ok(Self { interfaces: facts.collect(), ..Self::default() })
+    }
+
+    /// The same for a network namespace, by its name below /run/netns.
+    ///
+    /// # Errors
+    /// When there is none of that name, when it may not be entered, or when the kernel does not answer.
+    pub fn ask_in(namespace: &str) -> Result<Self, steadfast_kernel::Error> {
+        Network::open(&Path::new("/run/netns").join(namespace))?.run(Self::ask)?
     }
 
     fn with_names<T>(

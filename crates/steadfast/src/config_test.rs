@@ -34,18 +34,15 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
         silenced: options.allowed.clone(),
         ..LoadOptions::default()
     };
-    let read = || {
-        let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
-        Ok::<_, String>(load(&source, &options.configuration, &machine, &load_options))
-    };
-    let mut loaded = read()?;
+    let read_for = |machine: &ThisMachine| load(&source, &options.configuration, machine, &load_options);
+    let mut loaded = read_for(&ThisMachine::ask().map_err(|error| error.to_string())?);
     // The interfaces that the file means are those in there. One that does not exist decides nothing: the file
     // may be for another machine.
     if options.namespace.is_none()
         && let Some(name) = &loaded.model.global.net_namespace
-        && enter(name).is_ok()
+        && let Ok(machine) = ThisMachine::ask_in(name)
     {
-        loaded = read()?;
+        loaded = read_for(&machine);
     }
     let colour = log.is_none() && Stream::Error.palette() == Palette::Colours;
     let text = render::text(&loaded.diagnostics, &loaded.sources, colour);

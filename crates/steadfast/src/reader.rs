@@ -11,6 +11,8 @@ use crate::failure::Failure;
 /// Reads any number of files in the same way.
 pub(crate) struct Reader {
     machine: Box<dyn Machine>,
+    /// The files are for this machine.
+    is_this: bool,
     source: Files,
     options: LoadOptions,
 }
@@ -23,6 +25,7 @@ impl Reader {
         let config_id = reading.config_id.clone().map(String::into_bytes);
         Ok(Self {
             machine,
+            is_this: !reading.any_machine,
             source: Files { config_id, ..Files::default() },
             options: LoadOptions {
                 mode,
@@ -35,6 +38,13 @@ impl Reader {
 
     /// What the file means, and what is to be said about it.
     pub(crate) fn read(&self, file: &Path) -> Loaded {
-        load(&self.source, file, self.machine.as_ref(), &self.options)
+        let read_for = |machine: &dyn Machine| load(&self.source, file, machine, &self.options);
+        let loaded = read_for(self.machine.as_ref());
+        // The interfaces that the file means are those in its namespace, if that can be entered.
+        let namespace = loaded.model.global.net_namespace.as_deref().filter(|_| self.is_this);
+        match namespace.map(ThisMachine::ask_in) {
+            Some(Ok(machine)) => read_for(&machine),
+            Some(Err(_)) | None => loaded,
+        }
     }
 }

@@ -197,6 +197,16 @@ fn it_runs_in_a_network_namespace_of_that_name() {
         || host.run(&["ip", "-n", "blue", "address", "show"]).unwrap().output.contains("10.0.9.9/32");
     // An interface that only the namespace has.
     let text = simple(100).replace("eth0", "blue0");
+    let program = stage.program.path().to_str().unwrap();
+    for (kind, named) in [("named", "net_namespace blue\n"), ("unnamed", "")] {
+        let file = format!("/run/{kind}.conf");
+        host.write(&file, &(named.to_owned() + &text)).unwrap();
+        for command in [vec!["check"], vec!["-t", "-f"]] {
+            let told = host.run(&[&[program], &*command, &[&file]].concat()).unwrap();
+            let misses = told.output.contains("there is no interface 'blue0'");
+            assert_eq!(misses, named.is_empty(), "{command:?} {file}: {}", told.output);
+        }
+    }
     for by_keyword in [false, true] {
         let text = if by_keyword { format!("net_namespace blue\n{text}") } else { text.clone() };
         let mut router = stage.start_with(&host, &text, |command| {
