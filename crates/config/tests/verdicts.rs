@@ -74,6 +74,13 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Within("virtual_ipaddress_excluded"), "10.0.0.9 dev", 5, true),
     (Within("virtual_routes"), "10.0.0.0/24 dev", 2, true),
     (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 table", 2, true),
+    // Names and braces.
+    (Root, "vrrp_instance X Y {\ninterface eth0\nvirtual_router_id 9\n}", 5, true),
+    (Root, "track_group X Y {\ngroup {\nV\n}\n}", 5, true),
+    (Root, "vrrp_script X Y {\nscript /bin/true\n}", 0, false),
+    (Root, "vrrp_script S {\nscript /bin/false\n}", 0, false),
+    (Root, "track_file {\nfile /tmp/x\n}", 2, true),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9 {\n}", 5, true),
     // An empty word is a word.
     (Root, "\"\" x", 5, true),
     (Instance, "\"\"", 5, true),

@@ -6,7 +6,7 @@ use super::drafts::{
     AuthenticationDraft, Definition, Draft, Drafts, GroupDraft, InstanceDraft, Places, Scratch,
 };
 use super::{Context, Line, Outcome, Seen, apply, unread};
-use crate::code::Code;
+use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::keyword::bfd::BFD_INSTANCE;
 use crate::keyword::global::GLOBAL;
@@ -29,7 +29,11 @@ use crate::value::{Interval, Name};
 const LONGEST_BFD_NAME: usize = 31;
 
 /// The blocks without whose name keepalived stops reading; it passes over the others.
-const STOPPING_WITHOUT_NAME: &[&str] = &["vrrp_script", "virtual_server_group"];
+const STOPPING_WITHOUT_NAME: &[&str] =
+    &["vrrp_script", "track_file", "vrrp_track_file", "vrrp_track_process", "virtual_server_group"];
+
+/// The blocks that keepalived passes over where more than a name stands before the brace.
+const PASSED_OVER_WITH_MORE: &[&str] = &["vrrp_instance", "vrrp_sync_group", "track_group"];
 
 /// Tells the reader which lines begin blocks.
 pub(crate) struct TableGrammar;
@@ -318,6 +322,12 @@ pub(super) fn fill<T>(
 pub(super) fn name_of(node: Node<'_>, context: &mut Context<'_>) -> Option<(Name, Span)> {
     let mut line = Line::new(node, context);
     match line.word(0) {
+        Some(_) if line.word(1).is_some() && PASSED_OVER_WITH_MORE.contains(&line.keyword) => {
+            let message = format!("{} must have one name; the block is passed over", line.keyword);
+            line.report(Code::IncompleteBlock, 1, message);
+            unread(node, context);
+            None
+        }
         Some(name) => {
             line.no_more(1);
             Some((Name::from(name), line.span(0)))
@@ -341,6 +351,11 @@ pub(super) fn duplicate(
     context: &mut Context<'_>,
 ) {
     let message = format!("{kind} '{name}' is defined already; the second one is passed over");
-    context.push(Diagnostic::new(Code::DuplicateName, span, message).label(first, "first defined here"));
+    let diagnostic = Diagnostic::new(Code::DuplicateName, span, message).label(first, "first defined here");
+    // keepalived takes the first one too, but says nothing.
+    context.push(match kind {
+        "vrrp_script" | "virtual_server_group" => diagnostic.class(Class::Silent),
+        _ => diagnostic,
+    });
     unread(node, context);
 }

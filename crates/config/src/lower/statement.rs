@@ -103,6 +103,9 @@ pub(crate) fn apply<T>(
     }
     if matches!(entry.argument, Argument::Words(_) | Argument::Lines(_)) {
         line.extra_words_of_block();
+        for entry in node.children().into_iter().flatten() {
+            report_braces_in_list(entry, line.context);
+        }
     }
     match &keyword.store {
         Store::Elsewhere => return Outcome::Elsewhere(entry),
@@ -122,6 +125,17 @@ pub(crate) fn apply<T>(
         apply_children(target, seen, keywords, node, context);
     }
     Outcome::Done
+}
+
+/// The entries of a list are single lines.
+fn report_braces_in_list(entry: Node<'_>, context: &mut Context<'_>) {
+    if let Some(body) = entry.body()
+        && entry.words().next().is_some()
+    {
+        let message = format!("'{}' begins no block", entry.keyword().display());
+        context.push(Diagnostic::new(Code::UnexpectedBrace, body.open, message).hint("remove the braces"));
+        unread(entry, context);
+    }
 }
 
 /// Names the line that gave the same keyword first, when it stands in the same braces.
