@@ -237,3 +237,41 @@ fn weights_that_no_router_is_passed_with_are_told_of() {
         assert_eq!(found, idle, "{routers:?}");
     }
 }
+
+/// As keepalived's dump shows them.
+#[test]
+fn lines_of_track_lists_have_the_effect_that_keepalived_gives_them() {
+    let tracked = |line: &str| {
+        let text = format!(
+            "vrrp_script S {{\nscript /bin/true\nweight 10\n}}\nvrrp_instance A {{\ninterface eth0\n\
+             virtual_router_id 7\nno_virtual_ipaddress\ntrack_script {{\n{line}\n}}\n}}\n"
+        );
+        let tracks = read(&text).model.instances.remove(0).tracks.scripts;
+        tracks.first().map(|tracked| (tracked.weight.value, tracked.weight.reverse))
+    };
+    assert_eq!(tracked("S"), Some((10, false)));
+    assert_eq!(tracked("S reverse"), None);
+    assert_eq!(tracked("S bogus"), None);
+    assert_eq!(tracked("S weight"), None);
+    assert_eq!(tracked("S weight 300"), Some((10, false)));
+    assert_eq!(tracked("S weight 5 weight 6"), Some((5, false)));
+    assert_eq!(tracked("S weight 5 reverse"), Some((5, true)));
+}
+
+#[test]
+fn addresses_with_a_prefix_length_are_addresses() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nno_virtual_ipaddress\n\
+                unicast_src_ip 192.0.2.1/24\nunicast_peer {\n192.0.2.2/24\n}\n}\n";
+    let loaded = read(text);
+    let instance = &loaded.model.instances[0];
+    assert_eq!(instance.source_address, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(instance.unicast_peers[0].address, "192.0.2.2".parse::<std::net::IpAddr>().unwrap());
+    assert_eq!(loaded.test_status(), 0, "{:?}", loaded.diagnostics);
+}
+
+#[test]
+fn strict_mode_resets_accept() {
+    let text = "vrrp_instance A {\ninterface eth0\nvirtual_router_id 7\nvirtual_ipaddress {\n192.0.2.1\n}\n\
+                strict_mode\naccept\n}\n";
+    assert!(!read(text).model.instances[0].accept);
+}

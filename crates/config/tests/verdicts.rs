@@ -74,6 +74,11 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Within("virtual_ipaddress_excluded"), "10.0.0.9 dev", 5, true),
     (Within("virtual_routes"), "10.0.0.0/24 dev", 2, true),
     (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 table", 2, true),
+    // Lines of track lists: what does not begin with a weight is ignored, a wrong weight leaves the script's own.
+    (Within("track_script"), "S weight 300", 5, true),
+    (Within("track_script"), "S weight 5 weight 6", 5, true),
+    (Within("track_script"), "S weight 5 reverse noreverse", 5, false),
+    (Within("track_bfd"), "B weight 5", 5, true),
     // Names and braces.
     (Root, "vrrp_instance X Y {\ninterface eth0\nvirtual_router_id 9\n}", 5, true),
     (Root, "track_group X Y {\ngroup {\nV\n}\n}", 5, true),

@@ -312,6 +312,7 @@ impl Check<'_, '_, '_> {
         let mut conflicts = Vec::new();
         let is_owner = instance.priority == Priority::OWNER;
         if accept && instance.accept && !is_owner && instance.version == Version::V2 {
+            instance.accept = false;
             conflicts.push("accept");
         }
         if !is_owner && !accept {

@@ -96,29 +96,29 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
         }
         return None;
     };
-    let mut place = 0;
-    let mut weight_given = false;
-    while let Some(word) = line.word(place) {
-        match word {
-            "weight" => {
-                place += 1;
-                weight = read_weight(line, place, kind.is_reduced())?;
-                weight_given = true;
-            }
-            "reverse" | "noreverse" if !weight_given => {
-                let message =
-                    format!("track_{}: '{word}' belongs behind weight N; it is ignored", short(kind));
-                line.report(Code::UnknownOption, place, message);
-            }
-            "reverse" => weight.reverse = true,
-            "noreverse" if kind != Kind::Interface => weight.reverse = false,
-            _ => {
-                let message = format!("track_{}: '{word}' is no option", short(kind));
-                line.report(Code::UnknownOption, place, message);
-            }
+    match line.word(0) {
+        None => {}
+        Some("weight") if line.word(1).is_none() => {
+            line.missing("weight NUMBER");
+            return None;
         }
-        place += 1;
+        Some("weight") => weight = read_weight(line, 1, kind.is_reduced()).unwrap_or(weight),
+        Some(word) => {
+            let message = format!("track_{}: '{word}' is no option; the line is ignored", short(kind));
+            line.report(Code::UnknownOption, 0, message);
+            return None;
+        }
     }
+    match line.word(2) {
+        None => {}
+        Some("reverse") => weight.reverse = true,
+        Some("noreverse") if kind != Kind::Interface => weight.reverse = false,
+        Some(word) => {
+            let message = format!("track_{}: '{word}' is no option", short(kind));
+            line.report(Code::UnknownOption, 2, message);
+        }
+    }
+    line.no_more(3);
     Some(Tracked { name: Name::from(name), site: Site(span), weight })
 }
 
