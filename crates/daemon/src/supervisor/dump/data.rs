@@ -211,6 +211,7 @@ fn protocol(out: &mut Lines, shown: &Shown<'_>) {
         out.field("Debug level", config.debug);
     }
     match config.authentication.as_ref().map(|authentication| authentication.kind) {
+        None if config.version == Version::V2 => out.field("Authentication type", "none"),
         None => {}
         Some(AuthType::Header) => out.field("Authentication type", "IPSEC_AH"),
         Some(AuthType::Password) => {
@@ -231,9 +232,7 @@ fn peers(out: &mut Lines, shown: &Shown<'_>) {
     if !config.is_unicast() {
         return;
     }
-    if let Some(ttl) = config.unicast_ttl {
-        out.field("Unicast TTL", ttl);
-    }
+    out.field("Unicast TTL", config.unicast_ttl.unwrap_or(255));
     out.line(3, format_args!("Check unicast src : {}", yes(config.check_unicast_source)));
     out.line(3, "Unicast Peer :");
     for peer in &config.unicast_peers {
