@@ -338,6 +338,16 @@ fn a_plan_passes_over_errors_of_the_old_file() {
     let document: serde_json::Value = serde_json::from_str(&out).unwrap();
     assert_eq!(document["refused"], format!("{} has 1 error", faulty.path()));
     assert!(err.contains("did you mean") && status == Some(1), "{err}");
+    // What is in force already refuses nothing.
+    let other =
+        Configuration::new("plan-faulty-too", &format!("router_id r\nvrrp_instanse W {{\n}}\n{GOOD}"));
+    let (out, _, status) = plan([faulty.path(), other.path()]);
+    assert!(out.contains("has 2 errors") && status == Some(1), "{out}");
+    let other = GOOD.replace("virtual_router_id", "priority 90\n virtual_router_id");
+    let other = Configuration::new("plan-still-faulty", &format!("vrrp_instanse W {{\n}}\n{other}"));
+    let (out, _, status) = plan([faulty.path(), other.path()]);
+    let document: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&document["refused"], status), (&serde_json::Value::Null, Some(10)), "{out}");
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub(crate) struct Reading {
   steadfast plan --json new.conf | jq '.entities[] | select(.outcome == \"restarted\") | .name'
 
 Exit status: 0 nothing would change, 10 something would, 1 the reload would be refused or another
-failure, 2 wrong usage, 3 no daemon could be asked. Errors in OLD are passed over, as by a daemon at start."
+failure, 2 wrong usage, 3 no daemon could be asked. Errors that OLD has too refuse nothing."
 )]
 pub(crate) struct PlanArguments {
     /// The new configuration; before it the old one, if that is not what the daemon has in force
