@@ -26,6 +26,17 @@ pub(crate) struct NoTime {
 }
 
 impl ReloadTime {
+    /// Reads what a file holds: its first line counts. An empty file has no time: whoever writes it has just begun.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub(crate) fn of_file(contents: &str) -> Result<Option<Self>, NoTime> {
+        if contents.is_empty() {
+            return Ok(None);
+        }
+        Self::parse(contents.lines().next().unwrap_or_default()).map(Some)
+    }
+
     /// Reads a time; blanks around it do not count.
     ///
     /// # Errors
@@ -130,6 +141,15 @@ mod tests {
         assert_eq!(next("25-12-31 23:59:59"), None);
         assert!(ReloadTime::parse("26-03-01 00:00:00").unwrap().is_of_one_day());
         assert!(!ReloadTime::parse("00:00:00").unwrap().is_of_one_day());
+    }
+
+    #[test]
+    fn the_first_line_of_a_file_counts() {
+        let time = ReloadTime::parse("12:00:00").unwrap();
+        assert_eq!(ReloadTime::of_file("12:00:00\nfor the new rack\n"), Ok(Some(time)));
+        assert_eq!(ReloadTime::of_file("12:00:00"), Ok(Some(time)));
+        assert_eq!(ReloadTime::of_file(""), Ok(None));
+        assert!(ReloadTime::of_file("\n12:00:00\n").is_err());
     }
 
     #[test]

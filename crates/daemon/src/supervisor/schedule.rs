@@ -150,7 +150,7 @@ fn read(path: &Path) -> Result<Option<ReloadTime>, String> {
         Err(error) => return Err(error.to_string()),
     };
     let text = String::from_utf8_lossy(&contents);
-    ReloadTime::parse(&text).map(Some).map_err(|error| error.to_string())
+    ReloadTime::of_file(&text).map_err(|error| error.to_string())
 }
 
 fn next(time: ReloadTime, now: Moment, clock: Timestamp) -> (Option<Due>, Line) {
