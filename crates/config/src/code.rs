@@ -164,8 +164,6 @@ codes! {
         "A double quote opens a word that may hold blanks and comment characters; it must be closed on the same line.";
     122 UnterminatedScriptQuote Error UnmatchedQuote "missing closing quote in a command"
         "Commands and patterns may use single and double quotes; each must be closed on the same line.";
-    123 BadEscape Error General "escape that means nothing"
-        "Commands and patterns know \\a \\b \\E \\f \\n \\r \\t \\v, \\xHH, \\OOO and \\cX; a backslash before any other character means that character.";
     131 ExpansionLoop Error General "variable leads back to itself"
         "The value of the variable refers to the variable again, directly or through others. keepalived would hang or cut the line off; the reference is left as text.";
     132 ExpansionTooLong Error General "line is too long after variables are replaced"
@@ -342,20 +340,20 @@ codes! {
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
     502 ScriptNotExecutable Error General "script may not be executed"
         "The account that runs it has no right to execute the file. The script is disabled.";
-    507 ScriptSecurityOff Warning Security "scripts run without enable_script_security"
-        "Scripts run, and nothing checks that only root can change them. Set enable_script_security, and script_user to an account without rights.";
     503 ScriptInsecure Warning Security "script that others can change runs as root"
         "Who can write the file or a folder above it can become root. Make root own the path, take write permission from others, and set enable_script_security.";
     504 UnknownAccount Error General "account does not exist"
         "No user or group of that name exists on this machine. The script is dropped.";
     505 NoScriptUser Error General "no account for scripts"
         "enable_script_security demands an account for every script. No script_user is given and there is no user keepalived_script, so the script is dropped.";
+    506 NotInThisBuild Warning General "feature that keepalived's build here lacks"
+        "Debian's keepalived is built without iptables, says so, and takes nftables. steadfast reads the keyword; other builds of keepalived use it.";
+    507 ScriptSecurityOff Warning Security "scripts run without enable_script_security"
+        "Scripts run, and nothing checks that only root can change them. Set enable_script_security, and script_user to an account without rights.";
     508 KeyFileUnusable Error General "key file cannot be used"
         "The file that a key is to come from does not exist, cannot be read, or holds something of another length than a key.";
     509 KeyFileExposed Warning Security "key file that others can read"
         "Who can read the file knows the key and can send adverts. Make it readable by its owner only: chmod 600.";
-    506 NotInThisBuild Warning General "feature that keepalived's build here lacks"
-        "Debian's keepalived is built without iptables, says so, and takes nftables. steadfast reads the keyword; other builds of keepalived use it.";
 }
 
 #[cfg(test)]
@@ -372,6 +370,7 @@ mod tests {
             assert_eq!(code.to_string().parse(), Ok(*code));
             assert_eq!(code.name(), format!("SF{:04}", code.number()));
         }
+        assert!(Code::ALL.is_sorted_by_key(|code| code.number()));
         assert!("SF9999".parse::<Code>().is_err());
         assert!("ä1".parse::<Code>().is_err());
     }

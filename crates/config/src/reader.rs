@@ -282,17 +282,16 @@ impl<'s> Reader<'s> {
         self.settle(diagnostics);
         while let Some(number) = self.open.pop() {
             let Some(node) = self.building.node(number) else { continue };
-            let keyword = node.keyword().display().into_owned();
+            let message = match &*node.keyword().display() {
+                "" => "this '{' is never closed".to_owned(),
+                keyword => format!("the block of '{keyword}' is never closed"),
+            };
             let open = node.body().map_or(node.span(), |body| body.open);
             let end = self.input.end();
             diagnostics.push(
-                Diagnostic::new(
-                    Code::MissingCloseBrace,
-                    open,
-                    format!("the block of '{keyword}' is never closed"),
-                )
-                .expected("'}'")
-                .found("the end of the configuration"),
+                Diagnostic::new(Code::MissingCloseBrace, open, message)
+                    .expected("'}'")
+                    .found("the end of the configuration"),
             );
             self.building.close(number, end);
         }

@@ -32,7 +32,7 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Virtual
             line.push(
                 Diagnostic::new(Code::InvalidAddress, span, message)
                     .expected(mistake.expected)
-                    .hint("the line is passed over"),
+                    .note("the line is passed over"),
             );
             return None;
         }

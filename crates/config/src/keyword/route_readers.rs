@@ -68,7 +68,11 @@ fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
             Err(mistake) => {
                 refused = true;
                 let span = line.span(line.option);
-                let names = ROUTE.iter().map(|keyword| keyword.entry.name);
+                let names = ROUTE
+                    .iter()
+                    .map(|keyword| keyword.entry.name)
+                    .chain(["default"])
+                    .chain(TYPES.iter().copied());
                 line.push_suggesting(
                     Diagnostic::new(
                         Code::InvalidLine,

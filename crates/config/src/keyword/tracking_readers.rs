@@ -105,7 +105,8 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
         Some("weight") => weight = read_weight(line, 1, kind.is_reduced()).unwrap_or(weight),
         Some(word) => {
             let message = format!("track_{}: '{word}' is no option; the line is ignored", short(kind));
-            line.report(Code::UnknownOption, 0, message);
+            let diagnostic = Diagnostic::new(Code::UnknownOption, line.span(0), message);
+            line.push_suggesting(diagnostic, word, OPTIONS);
             return None;
         }
     }
@@ -115,7 +116,8 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
         Some("noreverse") if kind != Kind::Interface => weight.reverse = false,
         Some(word) => {
             let message = format!("track_{}: '{word}' is no option", short(kind));
-            line.report(Code::UnknownOption, 2, message);
+            let diagnostic = Diagnostic::new(Code::UnknownOption, line.span(2), message);
+            line.push_suggesting(diagnostic, word, OPTIONS);
         }
     }
     line.no_more(3);
@@ -145,6 +147,8 @@ pub(crate) fn report_undefined(context: &mut Context<'_>) {
         }
     }
 }
+
+const OPTIONS: [&str; 3] = ["weight", "reverse", "noreverse"];
 
 fn short(kind: Kind) -> &'static str {
     match kind {
