@@ -1,10 +1,9 @@
 //! `steadfast plan`: what a reload would do, keyword by keyword.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{Diagnostics, Loaded, Mode, Plan, Severity, render};
+use steadfast_config::{KnownErrors, Loaded, Mode, Plan, render};
 use steadfast_daemon::client::Client;
 
 use crate::command_line::{PlanArguments, Reading};
@@ -72,38 +71,22 @@ fn between(old: &Path, new: &Path, reading: &Reading) -> Result<Planned, Failure
         let colour = Stream::Error.palette() == Palette::Colours;
         tell(&render::text(&loaded.diagnostics, &loaded.sources, colour));
     };
+    // A daemon starts with a file that has errors, and is not reloaded with one that has more of them.
     let (old, before) = (reader.read(old), old);
-    // A daemon starts with a file that has errors.
     if old.start_status().is_err() {
         show(&old);
         return Err(Failure::Configuration { path: before.to_owned() });
     }
-    let (new, file) = (reader.read(new), new);
-    if new.start_status().is_err() || has_new_errors(&old, &new) {
+    let (new, file) = (reader.read(new), new.display());
+    if let Some(reason) = KnownErrors::of(&old).reason_to_refuse(&new) {
         show(&new);
-        let refused = match new.diagnostics.count(Severity::Error) {
-            0 => format!("{} cannot be used as it is", file.display()),
-            1 => format!("{} has 1 error", file.display()),
-            errors => format!("{} has {errors} errors", file.display()),
-        };
-        return Ok(Planned { refused: Some(refused), plan: Plan::default() });
+        return Ok(Planned { refused: Some(format!("{file} {reason}")), plan: Plan::default() });
     }
     let plan = Plan::between(&old.model, &new.model);
     let keywords: Vec<&str> = plan.refused_keywords().collect();
     let refused =
         (!keywords.is_empty()).then(|| format!("it changes {}: restart the daemon", keywords.join(", ")));
     Ok(Planned { refused, plan })
-}
-
-/// Errors that the old configuration has do not refuse the new one: a daemon works with them already.
-fn has_new_errors(old: &Loaded, new: &Loaded) -> bool {
-    let errors = |loaded| {
-        let all = Diagnostics::iter(loaded).filter(|diagnostic| diagnostic.severity == Severity::Error);
-        all.map(|diagnostic| &*diagnostic.message)
-    };
-    let known: BTreeSet<&str> = errors(&old.diagnostics).collect();
-    let count = |loaded: &Loaded| loaded.diagnostics.count(Severity::Error);
-    count(new) > count(old) || errors(&new.diagnostics).any(|message| !known.contains(message))
 }
 
 fn tell(text: &str) {

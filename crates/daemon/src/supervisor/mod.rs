@@ -28,7 +28,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::Severity as Gravity;
+use steadfast_config::KnownErrors;
 use steadfast_config::keyword::Feature;
 use steadfast_config::load::Loaded;
 use steadfast_config::model::{Global, Model};
@@ -132,9 +132,7 @@ struct Effective {
     /// What it asks for that does nothing in this version.
     not_active: Vec<String>,
     /// Errors that it has all the same.
-    errors: u64,
-    /// What those say that were kept.
-    known_errors: BTreeSet<Box<str>>,
+    errors: KnownErrors,
 }
 
 impl Effective {
@@ -143,8 +141,7 @@ impl Effective {
         let mut asked: BTreeSet<Feature> = loaded.features.iter().copied().collect();
         asked.extend(options.snmp.then_some(Feature::Snmp));
         let not_active = asked.into_iter().map(|feature| feature.title().to_owned()).collect();
-        let errors = loaded.diagnostics.count(Gravity::Error);
-        let known_errors = reload::errors(&loaded).map(Box::from).collect();
+        let errors = KnownErrors::of(&loaded);
         let model = loaded.model;
         let effective = Self {
             global: model.global.clone(),
@@ -154,7 +151,6 @@ impl Effective {
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
             not_active,
             errors,
-            known_errors,
         };
         (effective, model)
     }

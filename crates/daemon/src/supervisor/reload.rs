@@ -9,8 +9,8 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use steadfast_config::Loaded;
 use steadfast_config::model::Global;
-use steadfast_config::{Loaded, Severity as Gravity};
 use steadfast_kernel::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
 
@@ -141,15 +141,8 @@ impl Supervisor {
 
     /// Why `loaded`, read from `file`, would not be put in force, if it would not.
     pub(super) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<String> {
-        let in_force = &self.loaded;
-        let is_new = |message: &&str| !in_force.known_errors.contains(*message);
-        let total = loaded.diagnostics.count(Gravity::Error);
-        if loaded.start_status().is_err() || errors(loaded).any(|message| is_new(&message)) {
-            return Some(format!("{} has {}", file.display(), count(total, "error")));
-        }
-        if total > in_force.errors {
-            let more = count(total - in_force.errors, "error");
-            return Some(format!("{} has {more} more than the configuration in force", file.display()));
+        if let Some(reason) = self.loaded.errors.reason_to_refuse(loaded) {
+            return Some(format!("{} {reason}", file.display()));
         }
         let told = self.options.namespace.is_some();
         fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
@@ -271,14 +264,4 @@ fn create_marker(path: &Path) -> std::io::Result<()> {
 /// What makes two addresses the same to the kernel.
 fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
     install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
-}
-
-/// What the errors of a configuration say, without their places.
-pub(super) fn errors(loaded: &Loaded) -> impl Iterator<Item = &str> {
-    let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Gravity::Error);
-    errors.map(|diagnostic| diagnostic.message.as_ref())
-}
-
-fn count(number: u64, what: &str) -> String {
-    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

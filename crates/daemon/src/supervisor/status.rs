@@ -152,7 +152,7 @@ impl Supervisor {
             pid: std::process::id(),
             since: journal::ago(now.since(self.started_at)),
             configuration: absolute(&self.options.configuration),
-            configuration_errors: self.loaded.errors,
+            configuration_errors: self.loaded.errors.count(),
             generation: self.generation,
             refused_reload: self.refused_reload.clone(),
             worker: self.worker.as_ref().map(|worker| report::Worker {

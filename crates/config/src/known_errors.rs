@@ -1,0 +1,96 @@
+//! The errors of the configuration in force, against which those of the next are held.
+//!
+//! A start takes what it understands of a file, as keepalived does. A reload of that file, or of one with nothing worse,
+//! has to be possible, too; an error that somebody has made since is worth a refusal.
+
+use std::collections::BTreeSet;
+
+use crate::code::Severity;
+use crate::load::Loaded;
+
+/// What the errors of a configuration say, without their places: lines move, and an error stays what it is.
+#[derive(Debug, Clone, Default)]
+pub struct KnownErrors {
+    /// Of those that were kept in full.
+    messages: BTreeSet<Box<str>>,
+    count: u64,
+}
+
+impl KnownErrors {
+    /// The errors of a configuration.
+    pub fn of(loaded: &Loaded) -> Self {
+        Self {
+            messages: messages(loaded).map(Box::from).collect(),
+            count: loaded.diagnostics.count(Severity::Error),
+        }
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Why `next` may not take the place of the configuration with these errors, as what is to be said of its file.
+    pub fn reason_to_refuse(&self, next: &Loaded) -> Option<String> {
+        let total = next.diagnostics.count(Severity::Error);
+        if next.start_status().is_err() {
+            return Some(match total {
+                0 => "cannot be used as it is".to_owned(),
+                _ => format!("has {}", counted(total)),
+            });
+        }
+        let new = messages(next).filter(|message| !self.messages.contains(*message)).count();
+        let new = u64::try_from(new).unwrap_or(u64::MAX).max(total.saturating_sub(self.count));
+        match (new, self.count) {
+            (0, _) => None,
+            (_, 0) => Some(format!("has {}", counted(total))),
+            _ => Some(format!("has {} that the configuration in force has not", counted(new))),
+        }
+    }
+}
+
+fn messages(loaded: &Loaded) -> impl Iterator<Item = &str> {
+    let errors = loaded.diagnostics.iter().filter(|diagnostic| diagnostic.severity == Severity::Error);
+    errors.map(|diagnostic| diagnostic.message.as_ref())
+}
+
+fn counted(errors: u64) -> String {
+    if errors == 1 { "1 error".to_owned() } else { format!("{errors} errors") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::{AnyMachine, LoadOptions, Memory, load};
+
+    fn read(text: &str) -> Loaded {
+        let source = Memory::new().file("k.conf", text);
+        load(&source, Path::new("/k.conf"), &AnyMachine, &LoadOptions::default())
+    }
+
+    #[test]
+    fn errors_that_are_in_force_refuse_nothing() {
+        let reason =
+            |before: &str, after: &str| KnownErrors::of(&read(before)).reason_to_refuse(&read(after));
+        assert_eq!(reason("", "global_defs {\n}\n"), None);
+        assert_eq!(reason("one\n", "! moved\none\n"), None);
+        assert_eq!(reason("one\ntwo\n", "two\n"), None);
+        assert_eq!(reason("", "one\ntwo\n").as_deref(), Some("has 2 errors"));
+        let not_in_force = "has 1 error that the configuration in force has not";
+        assert_eq!(reason("one\ntwo\n", "one\nthree\n").as_deref(), Some(not_in_force));
+        assert_eq!(
+            reason("one\n", "one\none\n").as_deref(),
+            Some(not_in_force),
+            "the same mistake once more"
+        );
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_whatever_is_in_force() {
+        let source = Memory::new();
+        let nothing = || load(&source, Path::new("/none"), &AnyMachine, &LoadOptions::default());
+        assert!(KnownErrors::of(&nothing()).reason_to_refuse(&nothing()).is_some());
+    }
+}
