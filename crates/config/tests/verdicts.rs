@@ -113,6 +113,12 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Global, "vrrp_rt_priority 100", 5, true),
     (Root, "garp_group {\ngarp_interval 0\n}", 0, false),
     (Root, "garp_group {\ngna_interval 2147.5\ngarp_interval 1\n}", 5, false),
+    (
+        Root,
+        "virtual_server 10.0.0.1 80 {\nlb_algo rr\nlb_kind NAT\nprotocol TCP\ndelay_loop 86400\nreal_server 10.0.0.2 80 {\n}\n}",
+        0,
+        false,
+    ),
     // An address with a prefix length where there is no use for one.
     (Instance, "mcast_src_ip 10.0.0.9/24", 0, false),
     (Instance, "mcast_dst_ip 224.0.0.5/24", 0, false),

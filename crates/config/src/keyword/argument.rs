@@ -79,6 +79,9 @@ pub enum Unit {
 /// Largest time a 32 bit number of microseconds holds, which is keepalived's bound.
 pub(super) const TIMER_MAX: u64 = 4_294_967_295;
 
+/// Longest delay between checks, microseconds; keepalived holds it in 64 bits and bounds it by no number.
+pub(super) const LONGEST_DELAY: u64 = 4_294_967_295_000_000;
+
 impl Argument {
     /// Any 32 bit number.
     pub const COUNT: Self = Self::Unsigned { min: 0, max: 4_294_967_295 };

@@ -1,5 +1,6 @@
 //! Health checks.
 
+use super::argument::LONGEST_DELAY;
 use super::checker_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, lazily, with};
 use crate::lower::servers::{BfdCheckDraft, SmtpCheckDraft};
@@ -37,13 +38,13 @@ pub static COMMON: &Keywords<Checker> = keywords! {
     "retry" Argument::COUNT => at!(retry), Last, InPlace, LoadBalancer;
         "real server setting, else 1",
         "Extra attempts before the checker is failed.";
-    "delay_before_retry" Argument::decimal(0, 4294967295) => at!(delay_before_retry), Last, InPlace, LoadBalancer;
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => at!(delay_before_retry), Last, InPlace, LoadBalancer;
         "real server setting, else 1 s",
         "Time between attempts.";
-    "warmup" Argument::decimal(0, 4294967295) => at!(warmup), Last, StartOnly, LoadBalancer;
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => at!(warmup), Last, StartOnly, LoadBalancer;
         "real server setting, else delay_loop",
         "Upper bound of the random initial delay.";
-    "delay_loop" Argument::TIMER => at!(delay_loop), Last, InPlace, LoadBalancer;
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(delay_loop), Last, InPlace, LoadBalancer;
         "real server setting",
         "Time between checks.";
     "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;

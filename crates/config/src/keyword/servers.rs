@@ -1,5 +1,6 @@
 //! `virtual_server`, `real_server`, `virtual_server_group` and `SSL`.
 
+use super::argument::LONGEST_DELAY;
 use super::server_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, lazily, with};
 use crate::model::{RealServer, Ssl, VirtualServer};
@@ -14,16 +15,16 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "retry" Argument::unsigned(1, 4294967295) => at!(checks.retry), Last, InPlace, LoadBalancer;
         "per checker type",
         "Default retry count of checkers below.";
-    "delay_before_retry" Argument::decimal(0, 4294967295) => at!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => at!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
         "per checker type",
         "Default delay_before_retry of checkers below.";
-    "warmup" Argument::decimal(0, 4294967295) => at!(checks.warmup), Last, StartOnly, LoadBalancer;
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => at!(checks.warmup), Last, StartOnly, LoadBalancer;
         "delay_loop",
         "Default maximum random start delay.";
     "connect_timeout" Argument::TIMER => at!(checks.connect_timeout), Last, InPlace, LoadBalancer;
         "5",
         "Default connection timeout.";
-    "delay_loop" Argument::TIMER => at!(checks.delay_loop), Last, InPlace, LoadBalancer;
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(checks.delay_loop), Last, InPlace, LoadBalancer;
         "60",
         "Default interval between checks.";
     "inhibit_on_failure" Flag => at!(inhibit_on_failure), Last, InPlace, LoadBalancer;
@@ -171,16 +172,16 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "retry" Argument::unsigned(1, 4294967295) => lazily!(checks.retry), Last, InPlace, LoadBalancer;
         "virtual server setting",
         "Default retry of its checkers.";
-    "delay_before_retry" Argument::decimal(0, 4294967295) => lazily!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => lazily!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
         "virtual server setting",
         "Default delay_before_retry.";
-    "warmup" Argument::decimal(0, 4294967295) => lazily!(checks.warmup), Last, StartOnly, LoadBalancer;
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => lazily!(checks.warmup), Last, StartOnly, LoadBalancer;
         "virtual server setting",
         "Default warm-up.";
     "connect_timeout" Argument::TIMER => lazily!(checks.connect_timeout), Last, InPlace, LoadBalancer;
         "virtual server setting",
         "Default connection timeout.";
-    "delay_loop" Argument::TIMER => lazily!(checks.delay_loop), Last, InPlace, LoadBalancer;
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => lazily!(checks.delay_loop), Last, InPlace, LoadBalancer;
         "virtual server setting",
         "Default check interval.";
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
