@@ -235,6 +235,11 @@ fn weights_that_no_router_is_passed_with_are_told_of() {
             .filter(|place| codes(&loaded[*place]).contains(&Code::WeightWithoutEffect))
             .collect();
         assert_eq!(found, idle, "{routers:?}");
+        for place in found {
+            let mut all = loaded[place].diagnostics.iter();
+            let told = all.find(|told| told.code == Code::WeightWithoutEffect).unwrap();
+            assert_eq!(told.hint.as_deref(), Some("weights that add up to more than 50 would"));
+        }
     }
 }
 

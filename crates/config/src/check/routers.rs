@@ -72,9 +72,13 @@ fn idle_weights<'r>(instance: &VrrpInstance, others: impl Iterator<Item = &'r Lo
         peer.name,
         theirs.start(),
     );
+    let priority = i32::from(instance.priority.get());
+    let distance =
+        if own.start() > theirs.end() { priority - theirs.end() } else { theirs.start() - priority };
     Some(
         Diagnostic::new(Code::WeightWithoutEffect, first.site.0, message)
             .label(place(instance), "the priority")
+            .hint(format!("weights that add up to more than {distance} would"))
             .note(format!("the other priority stands at {file}:{}:{}", position.line, position.column)),
     )
 }
