@@ -124,7 +124,10 @@ fn nothing_is_said_of_what_is_right() {
         + &instance("file", "interface eth4\npriority 254\ntrack_file {\nfile\n}", "192.0.2.8")
         + &instance("back", "interface eth5\npriority 1\ntrack_script {\nup weight 5 reverse\n}", "192.0.2.9")
         // The same link-local address on another link.
-        + &instance("link", "interface eth6\npriority 90", "fe80::1");
+        + &instance("link", "interface eth6\npriority 90", "fe80::1")
+        + "virtual_server_group services {\n192.0.2.20-30 80\n}\n\
+           virtual_server group services {\nprotocol TCP\nlb_algo rr\nlb_kind NAT\n\
+           real_server 10.0.0.7 80 {\n}\nreal_server 10.0.0.7 81 {\n}\n}\n";
     assert_eq!(told(&text), "");
 }
 

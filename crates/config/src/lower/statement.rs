@@ -102,7 +102,10 @@ pub(crate) fn apply<T>(
         return Outcome::Done;
     }
     if matches!(entry.argument, Argument::Words(_) | Argument::Lines(_)) {
-        line.extra_words_of_block();
+        // A virtual_server_group has a name.
+        if !matches!(entry.argument, Argument::Lines(grammar) if grammar.starts_with("NAME ")) {
+            line.extra_words_of_block();
+        }
         for entry in node.children().into_iter().flatten() {
             report_braces_in_list(entry, line.context);
         }
