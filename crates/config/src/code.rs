@@ -293,7 +293,7 @@ codes! {
     318 TooManyAddresses Error General "more addresses than the packet holds"
         "An advert holds at most 255 addresses and must fit the interface; the others are moved to the excluded ones.";
     319 FamilyMismatch Error General "address of the other family"
-        "An instance is IPv4 or IPv6; addresses of the other family belong into virtual_ipaddress_excluded.";
+        "An instance is IPv4 or IPv6; addresses of the other family belong into virtual_ipaddress_excluded. So is each route, rule and tunnel: all of its words must be of one family, and some options exist in one only. A server and what it is checked from are of one family too.";
     320 AddressTwice Warning Silent "address is given twice"
         "The address is in the instance already; the second one is passed over.";
     321 IntervalRounded Warning General "advert interval that the packet cannot carry"

@@ -16,18 +16,27 @@ enum Place {
     Within(&'static str),
     Group,
     Script,
+    /// A line of a block that stands by itself.
+    Block(&'static str),
+    Server,
+    Real,
+    /// A line of a block of the real server.
+    Check(&'static str),
 }
 
 use Place::*;
 
 const GLOBAL: &str = "enable_script_security\nscript_user root\n";
-const BEFORE: &str = "vrrp_script S {\nscript /bin/true\n@script\n}\ntrack_file F {\nfile /tmp/x\n}\n";
+const BEFORE: &str = "track_group T {\ngroup {\nV\n}\n}\nbfd_instance B {\nneighbor_ip 10.0.0.6\n}\nvrrp_script S {\nscript /bin/true\n@script\n}\ntrack_file F {\nfile /tmp/x\n}\n";
 const INSTANCE: &str = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 3\nvirtual_ipaddress {\n10.0.0.1\n}\n@instance\n}\n\
      vrrp_instance W {\ninterface eth1\nvirtual_router_id 4\nvirtual_ipaddress {\n10.0.0.2\n}\n}\n";
 
+const SERVER: &str = "virtual_server 10.0.0.7 80 {\ndelay_loop 10\nlvs_sched rr\nlvs_method NAT\nprotocol TCP\n@server\n\
+     real_server 10.0.0.8 80 {\n@real\n}\n}\n";
+
 fn text(place: &Place, line: &str) -> String {
     let frame = format!(
-        "global_defs {{\n{GLOBAL}@global\n}}\n{BEFORE}{INSTANCE}vrrp_sync_group G {{\ngroup {{\nV\nW\n}}\n@group\n}}\n@root\n"
+        "global_defs {{\n{GLOBAL}@global\n}}\n{BEFORE}{INSTANCE}vrrp_sync_group G {{\ngroup {{\nV\nW\n}}\n@group\n}}\n{SERVER}@root\n"
     );
     let within;
     let (mark, line) = match place {
@@ -36,9 +45,16 @@ fn text(place: &Place, line: &str) -> String {
         Instance => ("@instance", line),
         Group => ("@group", line),
         Script => ("@script", line),
-        Within(block) => {
+        Server => ("@server", line),
+        Real => ("@real", line),
+        Within(block) | Block(block) | Check(block) => {
             within = format!("{block} {{\n{line}\n}}");
-            ("@instance", within.as_str())
+            let mark = match place {
+                Within(_) => "@instance",
+                Block(_) => "@root",
+                _ => "@real",
+            };
+            (mark, within.as_str())
         }
     };
     let filled = frame.replace(mark, line);
@@ -150,11 +166,108 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Instance, "vmac_xmit_base", 5, false),
     (Instance, "use_ipvlan", 5, false),
     (Instance, "vrf eth1", 5, true),
+    // Routes and rules: one family, numbers in range, and what needs something else.
+    (Within("virtual_routes"), "10.0.0.0/24 via 2001:db8::1 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 src 10.0.0.1 dev eth0", 5, true),
+    (Within("virtual_routes"), "default via 10.0.0.1 src 2001:db8::1 dev eth0", 5, true),
+    (Within("virtual_routes"), "default via inet6 2001:db8::1 dev eth0", 0, false),
+    (Within("virtual_routes"), "default via inet6 10.0.0.1 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 inet dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 from 10.1.0.0/24 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 from 2001:db8:1::/64 dev eth0", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 expires 5 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 expires 4294967296 dev eth0", 5, true),
+    (Within("virtual_routes"), "default pref low via 10.0.0.1 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 pref 256 dev eth0", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 realms 5 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 realms 5/ dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 mtu lock 1500 dev eth0", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 mtu -1 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 advmss 4294967296 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 cwnd x dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 hoplimit 256 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 window lock 5 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 initcwnd -1 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 quickack 2 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 metric 4294967296 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 rtt lock 1.5s dev eth0", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 rtt 960001 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 rtt 1.5 dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 rttvar 481s dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 rto_min 120000ms dev eth0", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 rto_min 120001ms dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 protocol -1 dev eth0 no_track", 5, true),
+    (Within("virtual_routes"), "12 10.0.0.0/24 dev eth0", 0, false),
+    (Within("virtual_routes"), "256 10.0.0.0/24 dev eth0", 5, true),
+    (Within("virtual_routes"), "to", 2, true),
+    (Within("virtual_routes"), "10.0.0.0/24 track_group T dev eth0", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ip ttl 5", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ip id 5 ttl 256", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ip dst 2001:db8::1", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ip6 id 5 dst 2001:db8::1 hoplimit 255", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ip6 id 5 flags 65536", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap mpls 5/1048575", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap mpls 1048576", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap mpls 5/6/7", 5, true),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ila 1:2:3:4", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 encap ila 1:2:3:12345", 5, true),
+    (Within("virtual_routes"), "default dev eth0 nexthop", 0, false),
+    (Within("virtual_routes"), "default dev eth0 nexthop weight 256", 0, false),
+    (Within("virtual_routes"), "default dev eth0 nexthop via 10.0.0.3 weight 257", 5, true),
+    (Within("virtual_routes"), "default dev eth0 nexthop via 2001:db8::2 nexthop via 10.0.0.3", 5, true),
+    (Within("virtual_routes"), "default dev eth0 nexthop via 10.0.0.3 metric 5", 5, true),
+    (Within("virtual_routes"), "2001:db8::/64 dev eth0 nexthop via 2001:db8::2 realms 5", 5, true),
+    (Block("static_routes"), "10.0.0.0/24 track_group T dev eth0", 0, false),
+    (Block("static_routes"), "10.0.0.0/24 track_group X dev eth0", 5, true),
+    (Block("static_routes"), "10.0.0.0/24 track_group T no_track", 5, true),
+    (Block("static_ipaddress"), "10.0.0.9/24 dev eth0 track_group X", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 to 2001:db8::/64 table 5 preference 5", 5, true),
+    (Within("virtual_rules"), "from 2001:db8::/64 inet table 5 preference 5", 5, true),
+    (Within("virtual_rules"), "from 2001:db8::/64 table 5 realms 5 preference 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 4294967296 preference 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference +5", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 4294967296", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 fwmark 0x5/0x6", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 fwmark /5", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 fwmark 5/x", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 suppress_prefixlength -1", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 blackhole preference 5 suppress_prefixlength 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 l3mdev preference 5 suppress_ifgroup 5", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 uidrange 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 uidrange 5-4294967295", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 sport 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 dport 5-65535", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 ipproto 256", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 ipproto tcp", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 protocol 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 protocol static no_track", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 goto 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 goto 6", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 goto 20000", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 type prohibit", 0, false),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 type table 5", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 preference 5 type", 2, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 dev eth0 track_group T", 5, true),
+    (Block("static_rules"), "from 10.0.0.0/24 table 5 preference 5 dev eth0 track_group T", 0, false),
+    (Block("static_rules"), "from 10.0.0.0/24 table 5 preference 5 track_group T", 5, true),
+    // Numbers of virtual servers, real servers and checks.
+    (Check("TCP_CHECK"), "connect_port 0", 5, true),
+    (Check("TCP_CHECK"), "bind_port 65536", 5, true),
+    (Check("UDP_CHECK"), "max_reply_length 65536", 5, true),
+    (Check("DNS_CHECK"), "type x", 5, true),
+    (Server, "quorum 0", 5, true),
+    (Server, "hysteresis -1", 5, true),
+    (Server, "persistence_timeout 2678401", 5, true),
+    (Server, "retry 0", 5, true),
+    (Server, "connect_timeout 4295", 5, true),
+    (Real, "weight 2147483648", 5, true),
+    (Real, "weight -1", 5, true),
 ];
 
 #[test]
 fn lines_are_judged_as_keepalived_judges_them() {
-    for place in [Root, Global, Instance, Group, Script] {
+    for place in [Root, Global, Instance, Group, Script, Server, Real] {
         let loaded = read(&text(&place, ""));
         assert_eq!(loaded.test_status(), 0, "{:?}", loaded.diagnostics);
     }

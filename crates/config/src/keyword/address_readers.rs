@@ -41,9 +41,9 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Virtual
     let mut entry = VirtualAddress::new(address, length.unwrap_or(longest));
     entry.site.0 = span;
     let mut seen = Seen::default();
-    line.context.address_refused = false;
+    line.context.line_refused = false;
     apply_options(&mut entry, ADDRESS, &mut seen, line, 0);
-    if line.context.address_refused {
+    if line.context.line_refused {
         return None;
     }
     check(&mut entry, line, is_static, length.is_some());
@@ -82,7 +82,10 @@ fn check(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>, is_static:
         drop_option("use_vmac", "static addresses have no virtual router");
         entry.use_vmac = false;
     }
-    if !is_static && entry.track_group.take().is_some() {
+    if is_static {
+        let group = entry.track_group.take();
+        entry.track_group = group.filter(|group| super::tracking_readers::is_track_group(group, line));
+    } else if entry.track_group.take().is_some() {
         drop_option("track_group", "only static addresses follow a group");
     }
 }
@@ -151,7 +154,7 @@ pub(super) fn read_broadcast(entry: &mut VirtualAddress, line: Statement<'_, '_,
     match broadcast {
         Some(broadcast) => entry.broadcast = Some(broadcast),
         None => {
-            line.context.address_refused = true;
+            line.context.line_refused = true;
             line.report_option(
                 Code::InvalidAddress,
                 format!("'{word}' is no broadcast address of {address}"),
@@ -167,7 +170,7 @@ pub(super) fn show_broadcast(entry: &VirtualAddress) -> Vec<String> {
 pub(super) fn read_label(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
     let Some(word) = line.option_value() else { return };
     if word.len() > 15 {
-        line.context.address_refused = true;
+        line.context.line_refused = true;
         line.report_option(Code::InvalidName, format!("label '{word}' is longer than 15 characters"));
     } else {
         entry.label = Some(word.into());

@@ -13,6 +13,7 @@ mod global_readers;
 mod instance_readers;
 mod list;
 mod named_numbers;
+mod next_hop_readers;
 mod process_readers;
 pub(crate) mod route_readers;
 pub(crate) mod rule_readers;

@@ -91,6 +91,10 @@ fn read(table: NameTable, word: &str, line: &Line<'_, '_, '_>) -> NamedNumber {
     if let Some(number) = crate::value::c_number(word) {
         return NamedNumber::Is(number);
     }
+    // What begins as a number does is none of the names, on any machine.
+    if word.is_empty() || word.starts_with(['-', '+']) || word.bytes().all(|byte| byte.is_ascii_digit()) {
+        return NamedNumber::Unknown;
+    }
     let told = line.context.machine.named_number(table, word, &line.context.known.name_folders);
     let built_in = || kind(table).built_in.iter().find(|(name, _)| *name == word);
     match told {

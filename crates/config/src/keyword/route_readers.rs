@@ -4,14 +4,14 @@ use std::net::IpAddr;
 
 use steadfast_wire::vrrp::Family;
 
+use super::next_hop_readers::{read_realms, show_encapsulation, show_next_hop};
 use super::routes::ROUTE;
-use super::{Argument, Value, named_numbers};
+use super::{Argument, Unit, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::load::NameTable;
 use crate::lower::{Line, Seen, apply_options_or};
-use crate::model::{Encapsulation, NextHop, Route};
-use crate::value::{Text, address_and_prefix, quote};
+use crate::model::{NextHop, Route};
+use crate::value::{Text, address_and_prefix, c_number, quote, time, unsigned};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
@@ -36,58 +36,27 @@ const TYPES: &[&str] = &[
 
 /// The lines of a route block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Route> {
+    let is_static = line.keyword == "static_routes";
     let children = line.node.children().into_iter().flatten();
     children
         .filter_map(|child| {
             let mut line = Line::without_keyword(child, line.context);
             line.stops_without = true;
-            read_line(&mut line)
+            read_line(&mut line, is_static)
         })
         .collect()
 }
 
-fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
+/// keepalived drops a line with any mistake as a whole, and so must we: half a route leads elsewhere.
+fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Route> {
     let mut route = Route { site: line.site(), ..Route::default() };
-    let mut family = None;
     let mut destination = None;
-    let mut refused = false;
-    apply_options_or(&mut route, ROUTE, &mut Seen::default(), line, 0, |route, line, word| match word {
-        "to" => {}
-        "default" | "any" | "all" => destination = Some(None),
-        "default6" => {
-            destination = Some(None);
-            family = Some(Family::V6);
-        }
-        _ if TYPES.contains(&word) => route.kind = Some(word.into()),
-        _ => match address_and_prefix(word) {
-            Ok((address, length)) => {
-                family = Some(Family::of(address));
-                destination =
-                    Some(Some((address, length.unwrap_or(if address.is_ipv4() { 32 } else { 128 }))));
-            }
-            Err(mistake) => {
-                refused = true;
-                let span = line.span(line.option);
-                let names = ROUTE
-                    .iter()
-                    .map(|keyword| keyword.entry.name)
-                    .chain(["default"])
-                    .chain(TYPES.iter().copied());
-                line.push_suggesting(
-                    Diagnostic::new(
-                        Code::InvalidLine,
-                        span,
-                        format!("'{word}' is no destination and no option of a route"),
-                    )
-                    .expected(mistake.expected),
-                    word,
-                    names,
-                );
-            }
-        },
+    line.context.line_refused = false;
+    line.context.line_family = None;
+    apply_options_or(&mut route, ROUTE, &mut Seen::default(), line, 0, |route, line, word| {
+        destination = read_destination(route, destination, line, word);
     });
-    let forced = line.context.line_family.take();
-    if refused {
+    if line.context.line_refused {
         return None;
     }
     let Some(destination) = destination else {
@@ -95,10 +64,90 @@ fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
         return None;
     };
     route.destination = destination;
-    let by_address = route.via.or(route.source).map(Family::of);
-    route.family = forced.or(family).or(by_address).unwrap_or(Family::V4);
+    route.family = line.context.line_family.take().unwrap_or(Family::V4);
     track(&mut route, line);
-    Some(route)
+    super::tracking_readers::keep_track_group(
+        &mut route.track_group,
+        route.interface.is_some(),
+        is_static,
+        line,
+    )
+    .then_some(route)
+}
+
+/// What a route leads to; `None` inside is the default route.
+type Destination = Option<(IpAddr, u8)>;
+
+/// A word that is no option: type or destination.
+fn read_destination(
+    route: &mut Route,
+    before: Option<Destination>,
+    line: Statement<'_, '_, '_, '_>,
+    word: &str,
+) -> Option<Destination> {
+    match word {
+        "to" => {
+            // It is read with what stands behind it.
+            if line.word(line.option + 1).is_none() {
+                line.context.line_refused = true;
+                line.option_value();
+            }
+            before
+        }
+        "default" | "any" | "all" => Some(None),
+        "default6" => {
+            claim_family(line, Family::V6, word);
+            Some(None)
+        }
+        _ if TYPES.contains(&word) => {
+            route.kind = Some(word.into());
+            before
+        }
+        _ if before.is_none() && c_number(word).is_some_and(|kind| kind <= 255) => {
+            route.kind = Some(word.into());
+            before
+        }
+        _ => match address_and_prefix(word) {
+            Ok((address, length)) => {
+                claim_family(line, Family::of(address), word);
+                Some(Some((address, length.unwrap_or(if address.is_ipv4() { 32 } else { 128 }))))
+            }
+            Err(mistake) => {
+                refuse_destination(line, word, mistake.expected);
+                before
+            }
+        },
+    }
+}
+
+fn refuse_destination(line: Statement<'_, '_, '_, '_>, word: &str, expected: String) {
+    line.context.line_refused = true;
+    let span = line.span(line.option);
+    let names = ROUTE.iter().map(|keyword| keyword.entry.name);
+    let names = names.chain(["default"]).chain(TYPES.iter().copied());
+    let message = format!("'{word}' is no destination and no option of a route");
+    line.push_suggesting(Diagnostic::new(Code::InvalidLine, span, message).expected(expected), word, names);
+}
+
+/// The first word that belongs to a family settles that of the whole line; another is a mistake.
+pub(super) fn claim_family(line: Statement<'_, '_, '_, '_>, family: Family, what: &str) {
+    let settled = *line.context.line_family.get_or_insert(family);
+    if settled != family {
+        line.context.line_refused = true;
+        let name = |family| if family == Family::V4 { "IPv4" } else { "IPv6" };
+        let message = format!("'{what}' is of {}, the line of {}", name(family), name(settled));
+        line.report_option(Code::FamilyMismatch, message);
+    }
+}
+
+/// The value of the option under reading; a mistake in it makes the line void.
+pub(super) fn read_checked<'n>(line: &mut Line<'n, '_, '_>, argument: Argument) -> Option<Value<'n>> {
+    let value = match line.option_value() {
+        Some(_) => line.value(argument, line.option),
+        None => None,
+    };
+    line.context.line_refused |= value.is_none();
+    value
 }
 
 /// keepalived follows its own routes, by their interface.
@@ -125,27 +174,52 @@ fn push(route: &mut Route, name: &str, value: impl Into<Text>) {
 }
 
 pub(super) fn read_inet(_: &mut Route, line: Statement<'_, '_, '_, '_>) {
-    line.context.line_family = Some(Family::V4);
+    claim_family(line, Family::V4, "inet");
 }
 
 pub(super) fn read_inet6(_: &mut Route, line: Statement<'_, '_, '_, '_>) {
-    line.context.line_family = Some(Family::V6);
+    claim_family(line, Family::V6, "inet6");
+}
+
+/// An address of the family of the line.
+fn address(line: Statement<'_, '_, '_, '_>) -> Option<IpAddr> {
+    let Some(Value::Address(address)) = read_checked(line, Argument::HostAddress) else { return None };
+    claim_family(line, Family::of(address), &address.to_string());
+    Some(address)
 }
 
 /// `[inet|inet6] ADDRESS`.
-fn gateway(line: Statement<'_, '_, '_, '_>) -> Option<IpAddr> {
-    let word = line.option_value()?;
-    if matches!(word, "inet" | "inet6") {
-        line.option_value()?;
+pub(super) fn gateway(line: Statement<'_, '_, '_, '_>) -> Option<IpAddr> {
+    if let Some(word @ ("inet" | "inet6")) = line.word(line.option + 1) {
+        line.option += 1;
+        claim_family(line, if word == "inet" { Family::V4 } else { Family::V6 }, word);
     }
-    match line.value(Argument::HostAddress, line.option)? {
-        Value::Address(address) => Some(address),
-        _ => None,
-    }
+    address(line)
 }
 
 pub(super) fn read_via(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
     route.via = gateway(line).or(route.via);
+}
+
+pub(super) fn read_source(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    route.source = address(line).or(route.source);
+}
+
+/// Only the kernel's IPv6 routes have a source.
+pub(super) fn read_from(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.option_value() else { return };
+    match address_and_prefix(word) {
+        Ok((address, _)) if address.is_ipv6() => {
+            claim_family(line, Family::V6, word);
+            push(route, "from", word);
+        }
+        _ => {
+            line.context.line_refused = true;
+            let message = format!("'{word}' cannot be the source of a route");
+            let diagnostic = Diagnostic::new(Code::InvalidAddress, line.span(line.option), message);
+            line.push(diagnostic.expected("an IPv6 address, with a prefix length or without"));
+        }
+    }
 }
 
 pub(super) fn read_or(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
@@ -164,78 +238,115 @@ pub(super) fn read_as(_: &mut Route, line: Statement<'_, '_, '_, '_>) {
     }
 }
 
-/// An option that is kept as written, its value checked by the table; names of numbers become numbers.
+/// An option that is kept by its name, its value checked by the table; names of numbers become numbers.
 pub(super) fn read_option(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
     let Some(entry) = line.entry else { return };
     if entry.argument == Argument::Flag {
         return push(route, entry.name, "");
     }
     if let Some(table) = named_numbers::table_of(entry.name) {
-        if let Some(number) = named_numbers::option_number(table, line) {
-            push(route, entry.name, number);
+        match named_numbers::option_number(table, line) {
+            Some(number) => push(route, entry.name, number),
+            None => line.context.line_refused = true,
         }
         return;
     }
-    let Some(word) = line.option_value() else { return };
-    if word == "lock" {
-        let Some(value) = line.option_value() else { return };
-        return push(route, entry.name, format!("lock {value}"));
-    }
-    if line.value(entry.argument, line.option).is_some() {
-        push(route, entry.name, word);
+    match read_checked(line, entry.argument) {
+        Some(Value::Unsigned(number)) => push(route, entry.name, number.to_string()),
+        Some(Value::Text(word)) => push(route, entry.name, word),
+        _ => {}
     }
 }
 
-pub(super) fn read_encap(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
-    route.encapsulation = encapsulation(line).or(route.encapsulation.take());
+/// The value behind `lock`, which keeps the kernel from changing it, and the word that says so.
+fn lock(line: Statement<'_, '_, '_, '_>) -> &'static str {
+    if line.word(line.option + 1) != Some("lock") {
+        return "";
+    }
+    line.option += 1;
+    "lock "
 }
 
-fn encapsulation(line: Statement<'_, '_, '_, '_>) -> Option<Encapsulation> {
-    let kind = line.option_value()?;
-    let names: &[&str] = match kind {
-        "ip" => &["id", "dst", "src", "tos", "ttl", "flags"],
-        "ip6" => &["id", "dst", "src", "tc", "hoplimit", "flags"],
-        "mpls" | "ila" => &[],
-        _ => {
-            line.report_option(Code::InvalidChoice, format!("'{kind}' is no encapsulation"));
-            return None;
-        }
+/// `[lock] NUMBER`.
+pub(super) fn read_lockable_number(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    let Some(entry) = line.entry else { return };
+    let lock = lock(line);
+    if let Some(Value::Unsigned(number)) = read_checked(line, Argument::COUNT) {
+        push(route, entry.name, format!("{lock}{number}"));
+    }
+}
+
+/// `[lock] NAME`.
+pub(super) fn read_lockable_name(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    let Some(entry) = line.entry else { return };
+    let lock = lock(line);
+    if let Some(name) = line.option_value() {
+        push(route, entry.name, format!("{lock}{name}"));
+    }
+}
+
+/// Endings of a time of TCP, the longer ones first, and which of them mean seconds.
+const UNITS: [(&str, bool); 6] =
+    [("msecs", false), ("msec", false), ("ms", false), ("secs", true), ("sec", true), ("s", true)];
+
+/// `[lock] NUMBER[UNIT]`; without a unit it is a number of the kernel's own steps.
+pub(super) fn read_lockable_time(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    let Some(entry) = line.entry else { return };
+    // Steps in a millisecond, as iproute2 has them, and the longest time that keepalived takes.
+    let (steps, most_seconds) = match entry.name {
+        "rtt" => (8, 960),
+        "rttvar" => (4, 480),
+        _ => (1, 120),
     };
-    let mut encapsulation = Encapsulation { kind: kind.into(), options: Vec::new() };
-    if names.is_empty() {
-        let value = line.option_value()?;
-        encapsulation.options.push((Text::default(), value.into()));
+    let lock = lock(line);
+    let Some(word) = line.option_value() else { return };
+    let lower = word.to_ascii_lowercase();
+    let unit = UNITS.iter().find_map(|(name, is_seconds)| Some((lower.strip_suffix(name)?, *is_seconds)));
+    let (number, is_seconds) = unit.unwrap_or((&lower, false));
+    let milliseconds = most_seconds * 1_000;
+    let read = if is_seconds {
+        let time = time(number, 0, most_seconds * 1_000_000, Unit::Seconds);
+        time.is_ok_and(|time| time.as_micros().is_multiple_of(1_000))
+    } else {
+        unsigned(number, 0, milliseconds).is_ok()
+    };
+    if read {
+        return push(route, entry.name, format!("{lock}{word}"));
     }
-    while let Some(name) = line.word(line.option + 1).filter(|word| names.contains(word)) {
-        line.option += 1;
-        let value = line.option_value()?;
-        encapsulation.options.push((name.into(), value.into()));
-    }
-    Some(encapsulation)
+    line.context.line_refused = true;
+    let message = format!("{}: '{word}' is no time for it", entry.name);
+    let step = if steps == 1 { "milliseconds".to_owned() } else { format!("1/{steps} milliseconds") };
+    line.push(Diagnostic::new(Code::InvalidNumber, line.span(line.option), message).expected(format!(
+        "a whole number of {step} up to {milliseconds}, or seconds behind 's', or whole milliseconds behind 'ms'"
+    )));
 }
 
-/// The rest of the line: `nexthop` and its options, again and again.
-pub(super) fn read_next_hops(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
-    let mut hop = NextHop::default();
-    while let Some(word) = line.word(line.option + 1) {
+/// How much a router advertises itself, RFC 4191 section 2.1.
+pub(super) fn read_router_preference(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    claim_family(line, Family::V6, "pref");
+    if let Some(word @ ("low" | "medium" | "high")) = line.word(line.option + 1) {
         line.option += 1;
-        match word {
-            "nexthop" => route.next_hops.push(std::mem::take(&mut hop)),
-            "via" => hop.via = gateway(line),
-            "dev" => hop.interface = line.option_value().map(Into::into),
-            "weight" => {
-                if line.option_value().is_some() {
-                    let weight = line.unsigned(line.option, 1, 256);
-                    hop.weight = weight.and_then(|weight| u16::try_from(weight).ok());
-                }
-            }
-            "onlink" => hop.onlink = true,
-            "encap" => hop.encapsulation = encapsulation(line),
-            "realms" => hop.realms = named_numbers::option_number(NameTable::Realms, line),
-            _ => line.report_option(Code::UnknownOption, format!("'{word}' is no option of a next hop")),
-        }
+        return push(route, "pref", word);
     }
-    route.next_hops.push(hop);
+    if let Some(Value::Unsigned(number)) = read_checked(line, Argument::unsigned(0, 255)) {
+        push(route, "pref", number.to_string());
+    }
+}
+
+/// Only the kernel's IPv6 routes end by themselves.
+pub(super) fn read_expires(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    claim_family(line, Family::V6, "expires");
+    read_option(route, line);
+}
+
+pub(super) fn read_route_realms(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    if let Some(realms) = read_realms(line) {
+        push(route, "realms", realms);
+    }
+}
+
+pub(super) fn read_track_group(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    super::tracking_readers::read_track_group_of_line(&mut route.track_group, line);
 }
 
 /// The line as the language writes it.
@@ -264,28 +375,4 @@ pub(super) fn option_words(name: &str, value: &str) -> String {
         Some(value) => format!("{name} lock {}", quote(value)),
         None => format!("{name} {}", quote(value)),
     }
-}
-
-fn show_encapsulation(encapsulation: &Encapsulation) -> String {
-    let mut words = format!("encap {}", encapsulation.kind);
-    for (name, value) in &encapsulation.options {
-        words.push(' ');
-        if !name.is_empty() {
-            words.push_str(name);
-            words.push(' ');
-        }
-        words.push_str(value);
-    }
-    words
-}
-
-fn show_next_hop(hop: &NextHop) -> String {
-    let mut words = vec!["nexthop".to_owned()];
-    words.extend(hop.via.map(|via| format!("via {via}")));
-    words.extend(hop.interface.iter().map(|interface| format!("dev {}", quote(interface))));
-    words.extend(hop.weight.map(|weight| format!("weight {weight}")));
-    words.extend(hop.onlink.then(|| "onlink".to_owned()));
-    words.extend(hop.encapsulation.iter().map(show_encapsulation));
-    words.extend(hop.realms.iter().map(|realms| format!("realms {}", quote(realms))));
-    words.join(" ")
 }

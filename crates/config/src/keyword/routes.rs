@@ -1,5 +1,6 @@
 //! Options of a route line.
 
+use super::next_hop_readers::{read_encap, read_next_hops};
 use super::route_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::Route;
@@ -17,7 +18,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "inet6" Flag => with!(read_inet6, show_none), Last, Difference, Routes;
         "deduced",
         "Force IPv6.";
-    "src" HostAddress => at!(source), Last, Difference, Routes;
+    "src" HostAddress => with!(read_source, show_none), Last, Difference, Routes;
         "none",
         "Preferred source.";
     "as" Grammar("[to] ADDRESS") => with!(read_as, show_none), Last, Difference, Routes;
@@ -29,7 +30,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "gw" Grammar("ADDRESS") => with!(read_via, show_none), Last, Difference, Routes = "via";
         "none",
         "Deprecated spelling of via.";
-    "from" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "from" Text => with!(read_from, show_none), Last, Difference, Routes;
         "none",
         "Source-specific route.";
     "tos" Text => with!(read_option, show_none), Last, Difference, Routes;
@@ -68,40 +69,40 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "encap" Grammar("ip|ip6|mpls|ila followed by its options") => with!(read_encap, show_none), Last, Difference, Routes;
         "none",
         "Light-weight tunnel.";
-    "expires" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "expires" Argument::COUNT => with!(read_expires, show_none), Last, Difference, Routes;
         "none",
         "Route lifetime.";
-    "mtu" Grammar("[lock] UNSIGNED") => with!(read_option, show_none), Last, Difference, Routes;
+    "mtu" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Path MTU.";
     "hoplimit" Argument::unsigned(0, 255) => with!(read_option, show_none), Last, Difference, Routes;
         "none",
         "Hop limit metric.";
-    "advmss" Grammar("[lock] UNSIGNED") => with!(read_option, show_none), Last, Difference, Routes;
+    "advmss" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Advertised MSS.";
-    "rtt" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/8 ms") => with!(read_option, show_none), Last, Difference, Routes;
+    "rtt" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/8 ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
         "none",
         "Initial RTT.";
-    "rttvar" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/4 ms") => with!(read_option, show_none), Last, Difference, Routes;
+    "rttvar" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/4 ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
         "none",
         "Initial RTT variance.";
-    "rto_min" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in ms") => with!(read_option, show_none), Last, Difference, Routes;
+    "rto_min" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
         "none",
         "Minimum retransmission timeout.";
-    "reordering" Grammar("[lock] UNSIGNED") => with!(read_option, show_none), Last, Difference, Routes;
+    "reordering" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Reordering tolerance.";
     "window" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
         "none",
         "Window clamp.";
-    "cwnd" Grammar("[lock] UNSIGNED") => with!(read_option, show_none), Last, Difference, Routes;
+    "cwnd" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Congestion window clamp.";
-    "ssthresh" Grammar("[lock] UNSIGNED") => with!(read_option, show_none), Last, Difference, Routes;
+    "ssthresh" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Slow-start threshold.";
-    "realms" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "realms" Text => with!(read_route_realms, show_none), Last, Difference, Routes;
         "none",
         "Realms.";
     "initcwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
@@ -116,10 +117,10 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "quickack" Argument::unsigned(0, 1) => with!(read_option, show_none), Last, Difference, Routes;
         "none",
         "Quick ACK mode.";
-    "congctl" Grammar("[lock] NAME") => with!(read_option, show_none), Last, Difference, Routes;
+    "congctl" Grammar("[lock] NAME") => with!(read_lockable_name, show_none), Last, Difference, Routes;
         "none",
         "Congestion control algorithm.";
-    "pref" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "pref" Grammar("low, medium, high or NUMBER 0..255") => with!(read_router_preference, show_none), Last, Difference, Routes;
         "none",
         "Router preference.";
     "ttl-propagate" Choice(&["enabled", "disabled"]) => with!(read_option, show_none), Last, Difference, Routes;
@@ -146,7 +147,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "no_track" Flag => at!(no_track), Last, Difference, Routes;
         "off",
         "Do not follow this route or its interface.";
-    "track_group" Text => at!(track_group), First, Difference, Routes;
+    "track_group" Text => with!(read_track_group, show_none), First, Difference, Routes;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
     "vrf" Interface => with!(read_option, show_none), Last, Difference, Routes;
@@ -156,7 +157,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
 
 /// Options of `encap ip`.
 pub static ENCAP_IP: &Keywords<()> = keywords! {
-    "id" Grammar("UNSIGNED 64 bit") => Elsewhere, Last, Difference, Routes;
+    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference, Routes;
         "none (id or dst required)",
         "Tunnel key.";
     "dst" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference, Routes;
@@ -168,17 +169,17 @@ pub static ENCAP_IP: &Keywords<()> = keywords! {
     "tos" Grammar("DSFIELD") => Elsewhere, Last, Difference, Routes;
         "none",
         "Outer TOS.";
-    "ttl" Grammar("UNSIGNED 0..255") => Elsewhere, Last, Difference, Routes;
+    "ttl" Argument::unsigned(0, 255) => Elsewhere, Last, Difference, Routes;
         "none",
         "Outer TTL.";
-    "flags" Grammar("UNSIGNED 16 bit") => Elsewhere, Last, Difference, Routes;
+    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference, Routes;
         "none",
         "Tunnel flags.";
 };
 
 /// Options of `encap ip6`.
 pub static ENCAP_IP6: &Keywords<()> = keywords! {
-    "id" Grammar("UNSIGNED 64 bit") => Elsewhere, Last, Difference, Routes;
+    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference, Routes;
         "none (id or dst required)",
         "Tunnel key.";
     "dst" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference, Routes;
@@ -190,10 +191,10 @@ pub static ENCAP_IP6: &Keywords<()> = keywords! {
     "tc" Grammar("DSFIELD") => Elsewhere, Last, Difference, Routes;
         "none",
         "Outer traffic class.";
-    "hoplimit" Grammar("UNSIGNED 0..255") => Elsewhere, Last, Difference, Routes;
+    "hoplimit" Argument::unsigned(0, 255) => Elsewhere, Last, Difference, Routes;
         "none",
         "Outer hop limit.";
-    "flags" Grammar("UNSIGNED 16 bit") => Elsewhere, Last, Difference, Routes;
+    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference, Routes;
         "none",
         "Tunnel flags.";
 };
@@ -220,7 +221,7 @@ pub static NEXT_HOP: &Keywords<()> = keywords! {
     "dev" Grammar("IFNAME") => Elsewhere, Last, Difference, Routes;
         "none",
         "Interface of the nexthop.";
-    "weight" Grammar("UNSIGNED 1..256") => Elsewhere, Last, Difference, Routes;
+    "weight" Argument::unsigned(1, 256) => Elsewhere, Last, Difference, Routes;
         "1",
         "Share of the nexthop.";
     "onlink" Grammar("flag") => Elsewhere, Last, Difference, Routes;

@@ -1,10 +1,9 @@
 //! Options of a rule line.
 
 use super::rule_readers::*;
-use super::{Argument, Keywords, Store, at, keywords, with};
+use super::{Argument, Keywords, at, keywords, with};
 use crate::model::Rule;
 use Argument::*;
-use Store::*;
 
 /// Options of a rule line.
 pub static RULE: &Keywords<Rule> = keywords! {
@@ -44,10 +43,10 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "dsfield" Text => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Same as tos.";
-    "fwmark" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "fwmark" Grammar("MARK[/MASK], each in C notation") => with!(read_mark, show_none), Last, Difference, Rules;
         "none",
         "Mark selector.";
-    "realms" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "realms" Text => with!(read_rule_realms, show_none), Last, Difference, Rules;
         "none",
         "Realms assigned.";
     "suppress_prefixlength" Argument::unsigned(0, 2147483647) => with!(read_option, show_none), Last, Difference, Rules;
@@ -74,31 +73,31 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "tunnel-id" Argument::unsigned(0, 18446744073709551615) => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Tunnel id selector.";
-    "uidrange" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "uidrange" Grammar("START-END") => with!(read_users, show_none), Last, Difference, Rules;
         "none",
         "UID range selector.";
     "l3mdev" Flag => with!(read_action, show_none), Last, Difference, Rules;
         "off",
         "Use the l3mdev table.";
-    "protocol" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "protocol" Argument::unsigned(0, 255) => with!(read_option, show_none), Last, Difference, Rules;
         "keepalived (18)",
         "Rule protocol; forced to 18 unless no_track.";
-    "ipproto" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "ipproto" Text => with!(read_ip_protocol, show_none), Last, Difference, Rules;
         "none",
         "IP protocol selector.";
-    "sport" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "sport" Grammar("START-END") => with!(read_ports, show_none), Last, Difference, Rules;
         "none",
         "Source port selector.";
-    "dport" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "dport" Grammar("START-END") => with!(read_ports, show_none), Last, Difference, Rules;
         "none",
         "Destination port selector.";
     "no_track" Flag => at!(no_track), Last, Difference, Rules;
         "off",
         "Do not follow this rule or its interfaces.";
-    "track_group" Text => at!(track_group), First, Difference, Rules;
+    "track_group" Text => with!(read_track_group, show_none), First, Difference, Rules;
         "none",
         "Instances that go to FAULT if the rule is lost; needs dev or iif.";
-    "type" Flag => Elsewhere, Last, Difference, Rules;
+    "type" Flag => with!(read_type, show_none), Last, Difference, Rules;
         "none",
         "Optional word before the action.";
     "goto" Text => with!(read_goto, show_none), Last, Difference, Rules;

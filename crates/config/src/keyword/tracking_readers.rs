@@ -124,6 +124,56 @@ fn read_line(line: Statement<'_, '_, '_, '_>, kind: Kind) -> Option<Tracked> {
     Some(Tracked { name: Name::from(name), site: Site(span), weight })
 }
 
+/// Whether the group is defined before the line that names it, which is said if it is not.
+pub(super) fn is_track_group(name: &str, line: Statement<'_, '_, '_, '_>) -> bool {
+    let known = &line.context.known.track_groups;
+    if known.contains_key(name) {
+        return true;
+    }
+    let names: Vec<String> = known.keys().take(MAX_CANDIDATES).map(ToString::to_string).collect();
+    let span = line.node.words().find(|word| word.as_str() == Some(name)).map(crate::tree::Word::span);
+    let message = format!("track_group '{name}' is not defined before this line");
+    let diagnostic = Diagnostic::new(Code::TrackedUnknown, span.unwrap_or(line.node.span()), message);
+    line.push_suggesting(diagnostic, name, names.iter().map(String::as_str));
+    false
+}
+
+/// `track_group NAME` in a route or rule.
+pub(super) fn read_track_group_of_line(group: &mut Option<Name>, line: Statement<'_, '_, '_, '_>) {
+    let place = line.option;
+    let Some(name) = line.option_value() else { return };
+    if group.is_some() {
+        line.context.line_refused = true;
+        return line.report(Code::GivenTwice, place, "the line has a track_group already");
+    }
+    *group = Some(name.into());
+}
+
+/// Takes the track group of a route or rule away where it cannot be followed. `false`: the line is void.
+pub(super) fn keep_track_group(
+    group: &mut Option<Name>,
+    has_interface: bool,
+    is_static: bool,
+    line: Statement<'_, '_, '_, '_>,
+) -> bool {
+    let Some(name) = group.take() else { return true };
+    let place = line.words().iter().position(|word| *word == "track_group").unwrap_or(0);
+    if !is_static {
+        line.report(Code::UnknownOption, place, "only static routes and rules follow a track_group");
+        return false;
+    }
+    if !is_track_group(&name, line) {
+        return true;
+    }
+    if !has_interface {
+        let message = "track_group needs the interface that the line depends on";
+        line.report(Code::SettingIgnored, place, message);
+        return true;
+    }
+    *group = Some(name);
+    true
+}
+
 /// Reports what is followed without being defined, when everything is known that could have been meant.
 pub(crate) fn report_undefined(context: &mut Context<'_>) {
     for Undefined { kind, name, span } in std::mem::take(&mut context.known.undefined) {

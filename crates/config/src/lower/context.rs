@@ -29,15 +29,15 @@ pub(crate) struct Context<'a> {
     pub(crate) scratch: Scratch,
     /// Where the members of the group under reading stand.
     pub(crate) group_members: Vec<Span>,
-    /// An option made the address line under reading void.
-    pub(crate) address_refused: bool,
+    /// An option made the address, route or rule under reading void.
+    pub(crate) line_refused: bool,
     /// `vrrp` and `checker` stand in the bfd_instance under reading.
     pub(crate) bfd_words: (bool, bool),
     /// What the virtual server under reading remembers.
     pub(crate) server: ServerScratch,
     /// `weight` stands in the FILE_CHECK under reading.
     pub(crate) file_weight_given: bool,
-    /// `inet` or `inet6` in the route or rule under reading.
+    /// Address family that a word of the route or rule under reading has settled.
     pub(crate) line_family: Option<Family>,
     /// Next preference of a rule without one, by family.
     pub(crate) next_preference: (u32, u32),
@@ -60,7 +60,7 @@ impl<'a> Context<'a> {
             known,
             scratch: Scratch::default(),
             group_members: Vec::new(),
-            address_refused: false,
+            line_refused: false,
             bfd_words: (false, false),
             server: ServerScratch::default(),
             file_weight_given: false,

@@ -63,8 +63,9 @@ pub(crate) fn unsigned(word: &str, min: u64, max: u64) -> Result<u64, Mistake<u6
     Err(Mistake { salvage, ..Mistake::new(Problem::NotANumber, expected()) })
 }
 
-/// A number as C writes it: behind 0x in hexadecimal, behind 0 in octal.
+/// A number as C writes it: behind 0x in hexadecimal, behind 0 in octal, behind a plus sign or none.
 pub(crate) fn c_number(word: &str) -> Option<u32> {
+    let word = word.strip_prefix('+').unwrap_or(word);
     let (digits, radix) = match word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         Some(digits) => (digits, 16),
         None if word.len() > 1 && word.starts_with('0') => (word, 8),
