@@ -294,6 +294,18 @@ impl ServerCheck<'_, '_, '_> {
             }
             kept
         });
+        if let Some(sorry) = &server.sorry_server
+            && Family::of(sorry.address.address) != family
+            && sorry.forwarding.method != Forwarding::Tun
+        {
+            server.sorry_server = None;
+            let span = self.draft.scratch.sorry_span.unwrap_or(self.draft.span);
+            self.report_at(
+                Code::FamilyMismatch,
+                span,
+                "a sorry server of the other family needs TUN; it is dropped",
+            );
+        }
         for span in strangers {
             self.report_at(Code::FamilyMismatch, span, "a real server of the other family needs TUN");
         }

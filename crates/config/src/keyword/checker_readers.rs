@@ -10,7 +10,14 @@ type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn read_misc_user(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
-    check.script.account = Some(account(user, line.word(1)));
+    let account = account(user, line.word(1));
+    let machine = line.context.machine;
+    if !machine.user_exists(user) {
+        line.report(Code::UnknownAccount, 0, format!("there is no user '{user}'"));
+    } else if let Some(group) = account.group.as_deref().filter(|group| !machine.group_exists(group)) {
+        line.report(Code::UnknownAccount, 1, format!("there is no group '{group}'"));
+    }
+    check.script.account = Some(account);
     line.no_more(2);
 }
 

@@ -58,6 +58,30 @@ pub(super) fn read_flag(server: &mut VirtualServer, _: Statement<'_, '_, '_, '_>
     server.scheduler_flags |= 1 << bit;
 }
 
+/// Whether a scheduler that hashes was named before, which the keyword needs.
+fn is_hashing(server: &VirtualServer, line: Statement<'_, '_, '_, '_>) -> bool {
+    let is_hashing = matches!(&*server.scheduler, "sh" | "mh");
+    if !is_hashing {
+        let message = format!("'{}' needs lvs_sched sh or mh before it; it is ignored", line.keyword);
+        line.report(Code::SettingIgnored, 0, message);
+    }
+    is_hashing
+}
+
+pub(super) fn read_hash_flag(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>, bit: u8) {
+    if is_hashing(server, line) {
+        read_flag(server, line, bit);
+    }
+}
+
+pub(super) fn read_hashed(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    server.hashed = is_hashing(server, line);
+}
+
+pub(super) fn show_hashed(server: &VirtualServer) -> Vec<String> {
+    if server.hashed { vec![String::new()] } else { Vec::new() }
+}
+
 pub(super) fn show_flag(server: &VirtualServer, bit: u8) -> Vec<String> {
     if server.scheduler_flags & (1 << bit) != 0 { vec![String::new()] } else { Vec::new() }
 }
@@ -113,6 +137,16 @@ pub(super) fn forwarding(line: Statement<'_, '_, '_, '_>) -> Option<ForwardingMe
     }
     if (method.tunnel == TunnelKind::Gue) != (method.port != 0) {
         line.report(Code::SettingIgnored, 0, "gue needs a port, and only gue takes one");
+        return None;
+    }
+    // The kernel's tunnels: ipip has no checksum, gre has one, gue has both kinds.
+    let has_checksum = match method.tunnel {
+        TunnelKind::Ipip => method.checksum == TunnelChecksum::Nocsum,
+        TunnelKind::Gre => method.checksum != TunnelChecksum::Remcsum,
+        TunnelKind::Gue => true,
+    };
+    if !has_checksum {
+        line.report(Code::SettingIgnored, 0, "such a tunnel has no such checksum");
         return None;
     }
     Some(method)
@@ -337,6 +371,8 @@ pub(crate) struct ServerScratch {
     pub(crate) forwarding_given: bool,
     pub(crate) sorry_forwarding_given: bool,
     pub(crate) sorry_span: Option<Span>,
+    /// Address of the real server under reading.
+    pub(crate) real_address: Option<IpAddr>,
 }
 
 /// `[ADDRESS]:PROTOCOL:PORT`, as keepalived's messages and notifications name a service.

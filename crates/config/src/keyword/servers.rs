@@ -36,7 +36,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "lvs_sched" Text => with!(read_scheduler, show_nothing), Last, InPlace, LoadBalancer;
         "wlc",
         "Same as lb_algo.";
-    "hashed" Flag => at!(hashed), Last, InPlace, LoadBalancer;
+    "hashed" Flag => with!(read_hashed, show_hashed), Last, InPlace, LoadBalancer;
         "off",
         "Accepted legacy flag with no kernel effect (may log an error depending on scheduler)";
     "ops" Flag => at!(one_packet), Last, InPlace, LoadBalancer;
@@ -51,16 +51,16 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "flag-3" Flag => with!(|server, line| read_flag(server, line, 2), |server| show_flag(server, 2)), Last, InPlace, LoadBalancer;
         "off",
         "Scheduler flag 3.";
-    "sh-port" Flag => with!(|server, line| read_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
+    "sh-port" Flag => with!(|server, line| read_hash_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
         "off",
         "Hash the source port too.";
-    "sh-fallback" Flag => with!(|server, line| read_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
+    "sh-fallback" Flag => with!(|server, line| read_hash_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
         "off",
         "Fall back when the chosen server is unavailable.";
-    "mh-port" Flag => with!(|server, line| read_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
+    "mh-port" Flag => with!(|server, line| read_hash_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
         "off",
         "Hash the source port too.";
-    "mh-fallback" Flag => with!(|server, line| read_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
+    "mh-fallback" Flag => with!(|server, line| read_hash_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
         "off",
         "Fall back when the chosen server is unavailable.";
     "lb_kind" Grammar("NAT, DR or TUN [type ipip|gue [port N]|gre] [nocsum|csum|remcsum]") => with!(read_forwarding, show_forwarding_of_virtual), Last, InPlace, LoadBalancer;

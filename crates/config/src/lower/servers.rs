@@ -140,6 +140,7 @@ impl Drafts {
 fn target(line: &mut Line<'_, '_, '_>) -> Option<ServiceTarget> {
     match line.word(0) {
         None => {
+            line.stops_without = true;
             line.missing("ADDRESS [PORT], fwmark N or group NAME");
             None
         }
@@ -162,7 +163,8 @@ fn group_entry(line: &mut Line<'_, '_, '_>) -> Option<GroupEntry> {
     use steadfast_wire::vrrp::Family;
     let word = line.word(0)?;
     if word == "fwmark" {
-        let mark = u32::try_from(line.unsigned(1, 1, 4_294_967_295)?).ok()?;
+        line.stops_without = true;
+        let mark = u32::try_from(line.unsigned(1, 0, 4_294_967_295)?).ok()?;
         let family = match line.word(2) {
             None => None,
             Some("inet") => Some(Family::V4),
@@ -219,9 +221,11 @@ fn addresses(word: &str) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
 fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_>) {
     let mut line = Line::new(node, context);
     if line.word(0).is_none() {
+        line.stops_without = true;
         return line.missing("ADDRESS [PORT]");
     }
     let Some(address) = address_and_port(&mut line, 0) else { return unread(node, context) };
+    context.server.real_address = Some(address.address);
     let mut server = RealServer::new(address);
     server.site = Site(node.span());
     let mut draft = RealServerDraft { server, seen: Seen::default(), checkers: 0, slow_check: None };
@@ -254,6 +258,12 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         "UDP_CHECK" => {
             let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
             statements(node, &mut draft, &mut udp, UDP, true, context);
+            if udp.min_reply_length > udp.max_reply_length {
+                let (min, max) = (udp.min_reply_length, udp.max_reply_length);
+                let message =
+                    format!("min_reply_length {min} is above max_reply_length {max}: no reply is right");
+                context.push(Diagnostic::new(Code::ServerConflict, node.span(), message));
+            }
             draft.checker.kind = CheckKind::Udp(Box::new(udp));
         }
         "DNS_CHECK" => {
@@ -287,7 +297,8 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
             let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
             let Some(session) = session else {
                 let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
-                context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
+                let span = place_of(node, "name");
+                context.push(Diagnostic::new(Code::TrackedUnknown, span, message));
                 return None;
             };
             draft.checker.alpha = bfd.alpha;
@@ -296,6 +307,12 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         _ => return None,
     }
     Some(draft)
+}
+
+/// Where the first line of that keyword stands in the block, else the block.
+fn place_of(block: Node<'_>, keyword: &str) -> Span {
+    let mut lines = block.children().into_iter().flatten();
+    lines.find(|line| line.keyword().as_str() == Some(keyword)).map_or(block.span(), Node::span)
 }
 
 fn misc(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
@@ -319,7 +336,7 @@ fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
     context.uses(Feature::TrackFile, || node.keyword().span());
     let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
-        context.push(Diagnostic::new(Code::TrackedUnknown, node.span(), message));
+        context.push(Diagnostic::new(Code::TrackedUnknown, place_of(node, "track_file"), message));
         return None;
     };
     if !context.file_weight_given {
@@ -346,6 +363,10 @@ fn statements<K: CheckBlocks>(
             apply(&mut draft.checker, &mut draft.common, COMMON, child, context);
         } else if connects && CONNECTION.find(name).is_some() {
             apply(&mut draft.checker, &mut draft.connection, CONNECTION, child, context);
+            // keepalived says nothing of SMTP_CHECK, whose hosts say where to connect.
+            if name == "bindto" && node.keyword().as_str() != Some("SMTP_CHECK") {
+                fit_local_address(&mut draft.checker, child, context);
+            }
         } else if keywords.find(name).is_some() {
             if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
                 match entry.name {
@@ -364,6 +385,17 @@ fn statements<K: CheckBlocks>(
             let names = common.map(|keyword| keyword.entry.name);
             unknown(child, names.chain(keywords.iter().map(|keyword| keyword.entry.name)), context);
         }
+    }
+}
+
+/// A check goes from an address of the family that it goes to, as far as that is said before.
+fn fit_local_address(checker: &mut Checker, line: Node<'_>, context: &mut Context<'_>) {
+    let Some(connection) = &mut checker.connection else { return };
+    let Some(target) = connection.address.or(context.server.real_address) else { return };
+    if connection.bind_address.is_some_and(|local| local.is_ipv4() != target.is_ipv4()) {
+        connection.bind_address = None;
+        let message = format!("bindto is not of the family of {target}, which is checked; it is ignored");
+        context.push(Diagnostic::new(Code::FamilyMismatch, line.span(), message));
     }
 }
 
