@@ -281,6 +281,11 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Check("FILE_CHECK"), "track_file X", 5, true),
     (Block("virtual_server_group A"), "fwmark 0", 0, false),
     (Block("virtual_server_group A"), "fwmark", 2, true),
+    // Numbers that keepalived reports though it keeps or lowers them, and a neighbour of two sessions.
+    (Root, "track_file E {\nfile /tmp/y\ninit_file 300\n}", 5, false),
+    (Root, "track_file E {\nfile /tmp/y\ninit_file -254 overwrite\n}", 0, false),
+    (Root, "bfd_instance C {\nneighbor_ip 10.0.0.9\nttl 5\nmax_hops 6\n}", 5, false),
+    (Root, "bfd_instance C {\nneighbor_ip 10.0.0.6\n}", 5, false),
 ];
 
 #[test]

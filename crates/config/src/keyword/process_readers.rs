@@ -2,7 +2,8 @@
 
 use super::tracking_readers::read_weight as read_weight_at;
 use super::{Argument, Unit, Value};
-use crate::code::Code;
+use crate::code::{Class, Code};
+use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, account};
 use crate::model::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
 use crate::value::{Interval, Text, quote, quote_words};
@@ -167,7 +168,10 @@ pub(super) fn read_init_file(file: &mut TrackFile, line: Statement<'_, '_, '_, '
         } else if let Some(value) = line.integer(place, -2_147_483_648, 2_147_483_647) {
             file.init_value = i32::try_from(value).ok();
             if !(-254..=254).contains(&value) {
-                line.report(Code::NumberSuspicious, place, format!("{value} is beyond every priority"));
+                let message = format!("{value} is beyond every priority");
+                // keepalived says so in its test too.
+                let diagnostic = Diagnostic::new(Code::NumberSuspicious, line.span(place), message);
+                line.push(diagnostic.class(Class::General));
             }
         }
     }

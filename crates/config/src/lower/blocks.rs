@@ -264,7 +264,18 @@ impl Drafts {
         {
             bfd.ttl = 64;
         }
-        bfd.max_hops = bfd.max_hops.min(i16::from(bfd.ttl));
+        if let Some(other) = self.bfd_instances.iter().find(|other| other.neighbor == bfd.neighbor) {
+            let message =
+                format!("bfd_instance '{}' has the neighbor_ip of '{}'; it is dropped", bfd.name, other.name);
+            let diagnostic = Diagnostic::new(Code::GivenTwice, span, message);
+            return context.push(diagnostic.label(other.site.0, "first here"));
+        }
+        let ttl = i16::from(bfd.ttl);
+        if bfd.max_hops > ttl {
+            bfd.max_hops = ttl;
+            let message = format!("bfd_instance '{}': max_hops is lowered to the ttl, {ttl}", bfd.name);
+            context.push(Diagnostic::new(Code::ValueReplaced, span, message));
+        }
         context.known.bfds.insert(Name::clone(&bfd.name), Definition { weight: bfd.weight, span });
         self.bfd_instances.push(bfd);
     }
