@@ -26,6 +26,8 @@ const LOW: u8 = 100;
 const LIMIT: Duration = Duration::from_secs(60);
 /// After a start, until nothing of it is left to be done.
 const SETTLED_AFTER: Duration = Duration::from_secs(2);
+/// Between two looks at the addresses: each takes the lock of the kernel that adding one takes.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Pace of the client.
 const PING: Duration = Duration::from_millis(1);
 /// Times the configuration is read again.
@@ -128,7 +130,7 @@ fn backups(program: &Program, size: Size, interval: Duration) -> Result<Vec<Figu
     let peer = segment.host("peer")?;
     let _speaker = Speaker::start(&peer, 2, size.instances, interval)?;
     let configuration = routers(size.instances, LOW, interval.as_secs_f64(), 1);
-    let daemon = Daemon::start(&host, program, &configuration)?;
+    let daemon = start_daemon(&host, program, &configuration)?;
     std::thread::sleep(SETTLED_AFTER + master_down(interval));
     let used = processor_time_while(&daemon, size.seconds)?;
     let wrongly_held = held(&host);
@@ -154,9 +156,9 @@ fn outage(program: &Program, fault: Fault, interval: Duration) -> Result<Vec<Fig
     let on_the_segment = address_v4(100);
     let virtual_address = IpAddr::V4(on_the_segment);
     let configuration = |priority| single_router(priority, interval.as_secs_f64(), on_the_segment);
-    let master = Daemon::start(&high, program, &configuration(HIGH))?;
+    let master = start_daemon(&high, program, &configuration(HIGH))?;
     ensure!(wait::until(LIMIT, || high.has(virtual_address)), "nobody became master:\n{}", master.log_tail());
-    let _backup = Daemon::start(&low, program, &configuration(LOW))?;
+    let _backup = start_daemon(&low, program, &configuration(LOW))?;
     std::thread::sleep(SETTLED_AFTER + master_down(interval));
     let pinger = Pinger::start(&client, virtual_address, PING)?;
     ensure!(pinger.answered_within(LIMIT), "the virtual address does not answer");
@@ -232,13 +234,25 @@ fn test(program: &Program, configuration: &str) -> Result<Vec<Figure>> {
     ])
 }
 
+/// Without -D: the writing of a log is not what is measured.
+fn start_daemon(host: &Arc<Host>, program: &Program, configuration: &str) -> Result<Daemon> {
+    let detailed = Daemon::command(host, program, configuration)?;
+    let mut command = Command::new(detailed.get_program());
+    command.args(detailed.get_args().filter(|argument| *argument != "-D"));
+    Daemon::spawn(host, program.name(), command)
+}
+
 /// A daemon on a host of its own that holds every address.
 fn become_masters(host: &Arc<Host>, program: &Program, instances: u8, addresses: u8) -> Result<Daemon> {
     let configuration = routers(instances, LOW, 1.0, addresses);
-    let daemon = Daemon::start(host, program, &configuration)?;
+    let daemon = start_daemon(host, program, &configuration)?;
     let wanted = usize::from(instances) * usize::from(addresses);
+    let is_complete = || {
+        std::thread::sleep(BETWEEN_LOOKS);
+        held(host) == wanted
+    };
     ensure!(
-        wait::until(LIMIT, || held(host) == wanted),
+        wait::until(LIMIT, is_complete),
         "{} of {wanted} addresses after {LIMIT:?}:\n{}",
         held(host),
         daemon.log_tail()
