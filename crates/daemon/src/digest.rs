@@ -381,11 +381,9 @@ fn address(
     names: &mut Names,
 ) -> Option<VirtualAddress> {
     let interface = line.interface.as_deref().or(default_interface)?;
-    // keepalived marks single IPv6 addresses as deprecated so that they are not chosen as a source.
     let preferred_seconds = match line.preferred_lifetime {
-        Some(Lifetime::Seconds(seconds)) => Some(seconds),
-        Some(Lifetime::Forever) => None,
-        None => (line.address.is_ipv6() && line.prefix_length == 128).then_some(0),
+        Some(Lifetime::Seconds(seconds)) if line.address.is_ipv6() => Some(seconds),
+        Some(Lifetime::Seconds(_) | Lifetime::Forever) | None => None,
     };
     Some(VirtualAddress {
         interface: names.interface(interface),
@@ -395,7 +393,7 @@ fn address(
         broadcast: line.broadcast,
         label: line.label.as_ref().map(|label| (&**label).into()),
         scope: line.scope.0,
-        preferred_seconds: preferred_seconds.filter(|_| line.address.is_ipv6()),
+        preferred_seconds,
         detect_duplicates: line.duplicate_detection,
         home: line.home,
         manage_temporary: line.manage_temporary,

@@ -198,5 +198,7 @@ pub(super) fn show_lifetime(entry: &VirtualAddress) -> Vec<String> {
         Lifetime::Forever => "forever".to_owned(),
         Lifetime::Seconds(seconds) => seconds.to_string(),
     };
-    entry.preferred_lifetime.map(words).into_iter().collect()
+    let default = Lifetime::default_of(entry.address, entry.prefix_length);
+    let given = entry.preferred_lifetime.filter(|lifetime| Some(*lifetime) != default);
+    given.map(words).into_iter().collect()
 }

@@ -36,6 +36,14 @@ pub enum Lifetime {
     Forever,
 }
 
+impl Lifetime {
+    /// That of an address for which none is given: a single IPv6 address shall not be chosen as a source.
+    pub fn default_of(address: IpAddr, prefix_length: u8) -> Option<Self> {
+        let unpreferred = prefix_length == 128;
+        address.is_ipv6().then_some(if unpreferred { Self::Seconds(0) } else { Self::Forever })
+    }
+}
+
 /// A line of `virtual_ipaddress`, `virtual_ipaddress_excluded` or `static_ipaddress`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct VirtualAddress {
@@ -70,7 +78,7 @@ pub struct VirtualAddress {
     pub no_track: bool,
     /// Put it on a VMAC of its own.
     pub use_vmac: bool,
-    /// Preferred lifetime.
+    /// How long it is preferred as a source; IPv6 only.
     pub preferred_lifetime: Option<Lifetime>,
     /// Static addresses: the track group that fails with it.
     pub track_group: Option<Name>,
@@ -95,7 +103,7 @@ impl VirtualAddress {
             autojoin: false,
             no_track: false,
             use_vmac: false,
-            preferred_lifetime: None,
+            preferred_lifetime: Lifetime::default_of(address, prefix_length),
             track_group: None,
         }
     }

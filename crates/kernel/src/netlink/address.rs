@@ -123,8 +123,7 @@ pub struct AddressSpec {
     pub manage_temporary: bool,
     /// Join the multicast group that the address is.
     pub autojoin: bool,
-    /// Seconds for which IPv6 prefers it as source; `None` is for ever, but 0 for a host address (prefix 128),
-    /// which shall not be chosen as source.
+    /// Seconds for which IPv6 prefers it as source; `None` is for ever.
     pub preferred_lifetime_seconds: Option<u32>,
 }
 
@@ -162,7 +161,7 @@ impl AddressSpec {
         if !flags.is_empty() {
             message.attributes.push(AddressAttribute::Flags(flags));
         }
-        if let Some(preferred) = self.preferred_lifetime() {
+        if let Some(preferred) = self.preferred_lifetime_seconds.filter(|_| self.key.address.is_ipv6()) {
             let mut lifetimes = CacheInfo::default();
             lifetimes.ifa_preferred = preferred;
             lifetimes.ifa_valid = FOREVER;
@@ -181,14 +180,6 @@ impl AddressSpec {
         flags.set(AddressFlags::Managetempaddr, v6 && self.manage_temporary);
         flags.set(AddressFlags::Mcautojoin, self.autojoin);
         flags
-    }
-
-    fn preferred_lifetime(&self) -> Option<u32> {
-        match (self.key.address, self.key.prefix) {
-            (IpAddr::V4(_), _) => None,
-            (IpAddr::V6(_), 128) => Some(self.preferred_lifetime_seconds.unwrap_or(0)),
-            (IpAddr::V6(_), _) => self.preferred_lifetime_seconds,
-        }
     }
 }
 

@@ -44,14 +44,19 @@ fn addresses_have_their_prefix_device_label_scope_broadcast_and_peer() {
     let six = Virtual {
         name: "V6",
         vrid: 61,
-        addresses: vec!["fe80::61/64", "fd00::9:1/64 preferred_lft 0", "fd00::9:2"],
+        addresses: vec![
+            "fe80::61/64",
+            "fd00::9:1/64 preferred_lft 0",
+            "fd00::9:2",
+            "fd00::9:3 preferred_lft forever",
+        ],
         ..Virtual::default()
     };
     let mut router = stage.start(&host, &configuration(&[&four, &six]));
     router.reaches("V1", State::Master);
     router.reaches("V6", State::Master);
     soon("the addresses are there", || {
-        shown(&host, "10.0.9.5").is_some() && shown(&host, "fd00::9:2").is_some()
+        shown(&host, "10.0.9.5").is_some() && shown(&host, "fd00::9:3").is_some()
     });
     let expected = [
         ("10.0.9.1", "eth0", 32, "global", Value::Null, Value::Null, Value::Null),
@@ -61,6 +66,7 @@ fn addresses_have_their_prefix_device_label_scope_broadcast_and_peer() {
         ("fe80::61", "eth0", 64, "link", Value::Null, Value::Null, Value::Null),
         ("fd00::9:1", "eth0", 64, "global", Value::Null, Value::Null, Value::Null),
         ("fd00::9:2", "eth0", 128, "global", Value::Null, Value::Null, Value::Null),
+        ("fd00::9:3", "eth0", 128, "global", Value::Null, Value::Null, Value::Null),
     ];
     for (address, device, prefix, scope, broadcast, label, peer) in expected.clone() {
         let found = shown(&host, address).unwrap_or_else(|| panic!("{address} is missing"));
@@ -74,7 +80,8 @@ fn addresses_have_their_prefix_device_label_scope_broadcast_and_peer() {
             assert_eq!(found["label"], label, "{found:#}");
         }
     }
-    assert_eq!(shown(&host, "fd00::9:1").unwrap()["deprecated"], true);
+    let is_deprecated = |address: &str| shown(&host, address).unwrap()["deprecated"] == true;
+    assert!(is_deprecated("fd00::9:1") && is_deprecated("fd00::9:2") && !is_deprecated("fd00::9:3"));
     assert_eq!(router.stop(crate::stage::LIMIT).unwrap().code(), Some(0));
     for (address, ..) in expected {
         assert!(shown(&host, address).is_none(), "{address} is left");

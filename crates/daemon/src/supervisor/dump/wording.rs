@@ -38,7 +38,6 @@ pub(super) fn address(line: &VirtualAddress, default_interface: Option<&str>, se
     if line.address.is_ipv6() {
         match line.preferred_lifetime {
             Some(Lifetime::Seconds(0)) => text.push_str(" deprecated"),
-            None if line.prefix_length == whole => text.push_str(" deprecated"),
             Some(Lifetime::Seconds(seconds)) => push(&mut text, format_args!(" preferred_lft {seconds}")),
             Some(Lifetime::Forever) | None => text.push_str(" preferred_lft forever"),
         }
