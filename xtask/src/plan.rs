@@ -231,6 +231,9 @@ impl Plan {
                 "pass",
                 "--success-output",
                 "immediate",
+                // The end of the log is shown when a step fails.
+                "--failure-output",
+                "final",
             ])
         } else {
             self.cargo(&["test", "--no-fail-fast"])

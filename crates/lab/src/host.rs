@@ -18,6 +18,9 @@ use crate::wait;
 /// How long [`Host::run`] lets a command take.
 pub const COMMAND_LIMIT: Duration = Duration::from_secs(20);
 
+/// How long processes that were told to halt may take for it.
+const HALT_LIMIT: Duration = Duration::from_secs(1);
+
 /// A network, a process tree and a private /run.
 #[derive(Debug)]
 pub struct Host {
@@ -204,12 +207,24 @@ pub(crate) fn send_to_all(pids: &[u32], signal: Signal) {
     if signal == Signal::STOP {
         return;
     }
+    // On a busy machine a process that shall halt may do something else before.
+    let _ = wait::until(HALT_LIMIT, || pids.iter().all(|pid| is_halted(*pid)));
     for pid in pids {
         send(*pid, signal);
     }
     for pid in pids {
         send(*pid, Signal::CONT);
     }
+}
+
+/// Whether no thread of a process does anything any more: proc_pid_stat(5), the field behind the name.
+fn is_halted(pid: u32) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return true };
+    threads.flatten().all(|thread| {
+        let text = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        let state = text.rsplit_once(')').and_then(|(_, fields)| fields.trim_start().chars().next());
+        matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
+    })
 }
 
 /// Sends a signal; a process that is gone already needs none.
