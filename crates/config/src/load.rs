@@ -155,6 +155,15 @@ pub trait Machine {
     /// Whether that group, by name or number, exists.
     fn group_exists(&self, group: &str) -> bool;
 
+    /// The first part of an account that does not exist, `user` or `group`, and its name.
+    fn lacks<'a>(&self, account: &'a Account) -> Option<(&'static str, &'a str)> {
+        if !self.user_exists(&account.user) {
+            return Some(("user", &account.user));
+        }
+        let group = account.group.as_deref().filter(|group| !self.group_exists(group));
+        group.map(|group| ("group", group))
+    }
+
     /// State of a program's file for the account that would run it; `None` is the daemon's own.
     fn script(&self, program: &str, account: Option<&Account>) -> ScriptState;
 

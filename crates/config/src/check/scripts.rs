@@ -140,7 +140,12 @@ fn commands(server: &mut RealServer, check: &mut ScriptCheck<'_>, context: &mut 
     }
     let mut checkers = server.checkers.to_vec();
     checkers.retain_mut(|checker| match &mut checker.kind {
-        CheckKind::Misc(misc) => check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount,
+        CheckKind::Misc(misc) => {
+            // Of an account of its own the line that names it tells.
+            let account = misc.script.account.as_ref();
+            account.is_none_or(|account| context.machine.lacks(account).is_none())
+                && check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount
+        }
         _ => true,
     });
     server.checkers = checkers.into();
@@ -160,16 +165,9 @@ impl ScriptCheck<'_> {
     fn script(&mut self, script: &mut Script, owner: &str, context: &mut Context<'_>) -> Fate {
         let span = script.site.0;
         if let Some(account) = &script.account {
-            let unknown_user = !context.machine.user_exists(&account.user);
-            let unknown_group =
-                account.group.as_deref().is_some_and(|group| !context.machine.group_exists(group));
-            if unknown_user || unknown_group {
-                let (what, account) = match account.group.as_deref().filter(|_| !unknown_user) {
-                    Some(group) => ("group", group),
-                    None => ("user", &*account.user),
-                };
+            if let Some((what, name)) = context.machine.lacks(account) {
                 let message = format!(
-                    "{owner}: its script is to run as {what} '{account}', which does not exist; it is dropped"
+                    "{owner}: its script is to run as {what} '{name}', which does not exist; it is dropped"
                 );
                 context.push(Diagnostic::new(Code::UnknownAccount, span, message));
                 return Fate::NoAccount;

@@ -11,11 +11,13 @@ type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 pub(super) fn read_misc_user(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
     let account = account(user, line.word(1));
-    let machine = line.context.machine;
-    if !machine.user_exists(user) {
-        line.report(Code::UnknownAccount, 0, format!("there is no user '{user}'"));
-    } else if let Some(group) = account.group.as_deref().filter(|group| !machine.group_exists(group)) {
-        line.report(Code::UnknownAccount, 1, format!("there is no group '{group}'"));
+    if let Some((what, name)) = line.context.machine.lacks(&account) {
+        let place = usize::from(what == "group");
+        line.report(
+            Code::UnknownAccount,
+            place,
+            format!("there is no {what} '{name}'; the check is dropped"),
+        );
     }
     check.script.account = Some(account);
     line.no_more(2);

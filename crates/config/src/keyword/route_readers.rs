@@ -37,14 +37,7 @@ const TYPES: &[&str] = &[
 /// The lines of a route block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Route> {
     let is_static = line.keyword == "static_routes";
-    let children = line.node.children().into_iter().flatten();
-    children
-        .filter_map(|child| {
-            let mut line = Line::without_keyword(child, line.context);
-            line.stops_without = true;
-            read_line(&mut line, is_static)
-        })
-        .collect()
+    line.read_lines(|line| read_line(line, is_static))
 }
 
 /// keepalived drops a line with any mistake as a whole, and so must we: half a route leads elsewhere.

@@ -25,14 +25,7 @@ pub(super) fn show_none(_: &Rule) -> Vec<String> {
 /// The lines of a rule block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Rule> {
     let is_static = line.keyword == "static_rules";
-    let children = line.node.children().into_iter().flatten();
-    children
-        .filter_map(|child| {
-            let mut line = Line::without_keyword(child, line.context);
-            line.stops_without = true;
-            read_line(&mut line, is_static)
-        })
-        .collect()
+    line.read_lines(|line| read_line(line, is_static))
 }
 
 /// keepalived drops a line with any mistake as a whole, and so must we: half a rule meets other packets.

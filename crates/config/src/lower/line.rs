@@ -77,6 +77,21 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         self.context.push_suggesting(diagnostic, word, candidates);
     }
 
+    /// The lines of its block, which have no keyword; one that cannot be read is left out.
+    pub(crate) fn read_lines<T>(
+        &mut self,
+        mut read: impl FnMut(&mut Line<'n, '_, 'a>) -> Option<T>,
+    ) -> Vec<T> {
+        let children = self.node.children().into_iter().flatten();
+        children
+            .filter_map(|child| {
+                let mut line = Line::without_keyword(child, self.context);
+                line.stops_without = true;
+                read(&mut line)
+            })
+            .collect()
+    }
+
     /// Takes up a problem with the argument at that place.
     pub(crate) fn report(&mut self, code: Code, place: usize, message: impl Into<String>) {
         let span = self.span(place);
