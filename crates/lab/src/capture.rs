@@ -5,9 +5,11 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::time::Timespec;
 use socket2::{Domain, Protocol, Socket, Type};
 use steadfast_wire::arp::ArpMessage;
 use steadfast_wire::ethernet::{EtherType, EthernetHeader};
@@ -24,16 +26,29 @@ pub const FRAMES_MAX: usize = 200_000;
 /// Every protocol (packet(7)), in network order as the call wants it.
 const ETH_P_ALL: u16 = 3_u16.to_be();
 
-const RECEIVE_TURN: Duration = Duration::from_millis(20);
+/// How long the reading thread waits before it looks whether it is over.
+const RECEIVE_TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
 
 /// Keeps the VRRP, ARP and neighbour advertisement frames that a host sends and receives, on every
 /// interface, until it is dropped. A switch floods multicast and broadcast, so that any host of a
 /// segment sees all of these; unicast only its ends see.
 #[derive(Debug)]
 pub struct Capture {
-    frames: Arc<Mutex<Vec<Frame>>>,
-    over: Arc<AtomicBool>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    socket: Socket,
+    kept: Mutex<Kept>,
+    over: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Kept {
+    frames: Vec<Frame>,
+    buffer: Vec<u8>,
 }
 
 /// A frame with its meaning.
@@ -94,18 +109,19 @@ impl Capture {
             .run(|| Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ETH_P_ALL)))))?
             .with_context(|| format!("opening a packet socket on {}", host.name()))?;
         socket.set_recv_buffer_size(4 << 20)?;
-        socket.set_read_timeout(Some(RECEIVE_TURN))?;
-        let (frames, over) = (Arc::default(), Arc::new(AtomicBool::new(false)));
-        let (kept, end) = (Arc::clone(&frames), Arc::clone(&over));
+        socket.set_nonblocking(true)?;
+        let kept = Mutex::new(Kept { frames: Vec::new(), buffer: vec![0; 65_536] });
+        let shared = Arc::new(Shared { socket, kept, over: AtomicBool::new(false) });
+        let reading = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
-            .spawn(move || receive(socket, &kept, &end))?;
-        Ok(Self { frames, over, thread: Some(thread) })
+            .spawn(move || reading.read_until_over())?;
+        Ok(Self { shared, thread: Some(thread) })
     }
 
-    /// Everything kept so far, oldest first.
+    /// Everything that has passed the host by the time of the call, oldest first.
     pub fn frames(&self) -> Vec<Frame> {
-        self.lock().clone()
+        self.shared.up_to_date().frames.clone()
     }
 
     /// The advertisements of a virtual router since `since`, oldest first.
@@ -134,35 +150,54 @@ impl Capture {
 
     /// What `choose` makes of the frames since `since`.
     pub fn select<T>(&self, since: Instant, choose: impl FnMut(&Frame) -> Option<T>) -> Vec<T> {
-        let frames = self.lock();
-        let first = frames.partition_point(|frame| frame.at < since);
-        frames.get(first..).unwrap_or_default().iter().filter_map(choose).collect()
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Frame>> {
-        self.frames.lock().unwrap_or_else(PoisonError::into_inner)
+        let kept = self.shared.up_to_date();
+        let first = kept.frames.partition_point(|frame| frame.at < since);
+        kept.frames.get(first..).unwrap_or_default().iter().filter_map(choose).collect()
     }
 }
 
 impl Drop for Capture {
     fn drop(&mut self) {
-        self.over.store(true, Ordering::Relaxed);
+        self.shared.over.store(true, Ordering::Relaxed);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
     }
 }
 
-fn receive(mut socket: Socket, kept: &Mutex<Vec<Frame>>, over: &AtomicBool) {
-    let mut buffer = vec![0_u8; 65_536];
-    while !over.load(Ordering::Relaxed) {
-        let Ok(length) = socket.read(&mut buffer) else { continue };
+impl Shared {
+    /// Reads soon after arrival, so that times are true and the socket's buffer never fills.
+    fn read_until_over(&self) {
+        while !self.over.load(Ordering::Relaxed) {
+            let mut readable = [PollFd::new(&self.socket, PollFlags::IN)];
+            if poll(&mut readable, Some(&RECEIVE_TURN)).is_ok_and(|ready| ready > 0) {
+                drop(self.up_to_date());
+            }
+        }
+    }
+
+    /// What is kept, with every frame that waits in the socket: whoever has seen the effect of a
+    /// frame finds the frame here, even when the reading thread has not had its turn yet.
+    fn up_to_date(&self) -> MutexGuard<'_, Kept> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.read_all(&self.socket);
+        kept
+    }
+}
+
+impl Kept {
+    fn read_all(&mut self, mut socket: &Socket) {
+        while let Ok(length) = socket.read(&mut self.buffer) {
+            self.keep(length);
+        }
+    }
+
+    fn keep(&mut self, length: usize) {
         let at = Instant::now();
-        let octets = buffer.get(..length).unwrap_or_default();
-        let Some((ethernet, content)) = meaning(octets) else { continue };
-        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.len() < FRAMES_MAX {
-            kept.push(Frame { at, ethernet, content, octets: octets.to_vec() });
+        let octets = self.buffer.get(..length).unwrap_or_default();
+        let Some((ethernet, content)) = meaning(octets) else { return };
+        if self.frames.len() < FRAMES_MAX {
+            self.frames.push(Frame { at, ethernet, content, octets: octets.to_vec() });
         }
     }
 }
