@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use rustix::process::Signal;
 
-use crate::host::{Host, send, send_to_all};
+use crate::host::{Host, kinship, send, send_to_all};
 use crate::program::Program;
 use crate::wait;
 
@@ -194,19 +194,6 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-struct Kinship {
-    parent: u32,
-    group: u32,
-}
-
-/// proc_pid_stat(5): the fields after the name, which may hold anything but is the last in
-/// parentheses.
-fn kinship(pid: u32) -> Option<Kinship> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(1);
-    Some(Kinship { parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
 }
 
 /// A process's number in the innermost process tree.

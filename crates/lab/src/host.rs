@@ -1,5 +1,6 @@
 //! A machine on a segment.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
 use std::os::unix::process::CommandExt as _;
@@ -209,12 +210,24 @@ pub(crate) fn send_to_all(pids: &[u32], signal: Signal) {
     }
     // On a busy machine a process that shall halt may do something else before.
     let _ = wait::until(HALT_LIMIT, || pids.iter().all(|pid| is_halted(*pid)));
-    for pid in pids {
+    // The end of a parent continues its halted children with SIGHUP (setpgid(2), orphaned process groups).
+    let children_first = children_first(pids);
+    for pid in &children_first {
         send(*pid, signal);
     }
-    for pid in pids {
-        send(*pid, Signal::CONT);
+    for pid in children_first {
+        send(pid, Signal::CONT);
     }
+}
+
+fn children_first(pids: &[u32]) -> Vec<u32> {
+    let parents: BTreeMap<u32, u32> =
+        pids.iter().filter_map(|pid| Some((*pid, kinship(*pid)?.parent))).collect();
+    let ancestors =
+        |pid: &u32| std::iter::successors(parents.get(pid), |pid| parents.get(pid)).take(pids.len()).count();
+    let mut ordered = pids.to_vec();
+    ordered.sort_by_cached_key(|pid| std::cmp::Reverse(ancestors(pid)));
+    ordered
 }
 
 /// Whether no thread of a process does anything any more: proc_pid_stat(5), the field behind the name.
@@ -225,6 +238,19 @@ fn is_halted(pid: u32) -> bool {
         let state = text.rsplit_once(')').and_then(|(_, fields)| fields.trim_start().chars().next());
         matches!(state, None | Some('T' | 't' | 'Z' | 'X'))
     })
+}
+
+/// A process's parent and process group.
+pub(crate) struct Kinship {
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+}
+
+/// What proc_pid_stat(5) tells behind the name, which may hold anything but is the last in parentheses.
+pub(crate) fn kinship(pid: u32) -> Option<Kinship> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace().skip(1);
+    Some(Kinship { parent: fields.next()?.parse().ok()?, group: fields.next()?.parse().ok()? })
 }
 
 /// Sends a signal; a process that is gone already needs none.

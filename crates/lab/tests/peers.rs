@@ -54,6 +54,27 @@ fn a_host_runs_commands_among_its_own_files() {
     assert!(other.read("/run/some/file").is_err());
 }
 
+/// The end of a parent continues its stopped children with SIGHUP (POSIX, orphaned process groups): one that
+/// is killed after its parent could still act.
+#[test]
+fn of_processes_killed_together_none_sees_another_die() {
+    const CHILDREN: usize = 60;
+    if !permission::lab_possible("of_processes_killed_together_none_sees_another_die") {
+        return;
+    }
+    let segment = Segment::new().unwrap();
+    let host = segment.host("h1").unwrap();
+    let child = "trap 'echo said > /run/goodbye' HUP TERM; echo up >> /run/up; while :; do sleep 60; done";
+    let parent = format!("for i in $(seq {CHILDREN}); do sh -c \"{child}\" & done; wait");
+    let mut started = host.spawn(std::process::Command::new("sh").args(["-c", &parent])).unwrap();
+    let up = || host.read("/run/up").is_ok_and(|text| text.lines().count() == CHILDREN);
+    assert!(wait::until(SETTLE_LIMIT, up));
+    host.signal_everything(Signal::KILL).unwrap();
+    started.wait().unwrap();
+    assert!(wait::until(SETTLE_LIMIT, || host.processes().unwrap().is_empty()));
+    assert!(host.read("/run/goodbye").is_err());
+}
+
 #[test]
 fn a_killed_daemon_leaves_no_process() {
     let test = "a_killed_daemon_leaves_no_process";
