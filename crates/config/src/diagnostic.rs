@@ -50,6 +50,8 @@ pub struct Diagnostic {
     pub hint: Option<String>,
     /// A change that would mend it.
     pub fix: Option<Fix>,
+    /// It is of a block as a whole, whose end is shown too.
+    pub of_block: bool,
 }
 
 impl Diagnostic {
@@ -72,6 +74,7 @@ impl Diagnostic {
             notes: Vec::new(),
             hint: None,
             fix: None,
+            of_block: false,
         }
     }
 
@@ -114,6 +117,13 @@ impl Diagnostic {
     #[must_use]
     pub fn note(mut self, note: impl Into<String>) -> Self {
         self.notes.push(note.into());
+        self
+    }
+
+    /// A problem of the block as a whole: where it ends is shown too, which is the line that keepalived names.
+    #[must_use]
+    pub fn of_block(mut self) -> Self {
+        self.of_block = true;
         self
     }
 

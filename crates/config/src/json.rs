@@ -41,6 +41,7 @@ pub fn one(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
         "expected": diagnostic.expected,
         "found": diagnostic.found,
         "labels": labels,
+        "block_end": diagnostic.block_end(sources).map(|span| place(span, sources)),
         "notes": diagnostic.notes,
         "hint": diagnostic.hint,
         "fix": fix,
@@ -160,6 +161,7 @@ fn result(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
 fn related(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<(Span, String)> {
     let mut related: Vec<(Span, String)> =
         diagnostic.labels.iter().map(|label| (label.span, label.text.clone())).collect();
+    related.extend(diagnostic.block_end(sources).map(|span| (span, "the block ends here".to_owned())));
     if let Some(primary) = diagnostic.primary {
         for origin in sources.origin_chain(primary.origin) {
             if let (OriginKind::Variable(name), Some(span)) = (origin.kind, origin.text) {

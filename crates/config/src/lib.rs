@@ -1,6 +1,7 @@
 //! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
 #![forbid(unsafe_code)]
 
+mod block_end;
 mod check;
 pub mod code;
 mod definition;

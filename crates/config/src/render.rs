@@ -113,6 +113,11 @@ fn notes(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<String> {
             OriginKind::Sequence { name, value } => notes.push(format!("with ${name} = '{value}'")),
         }
     }
+    if let Some(end) = diagnostic.block_end(sources).map(|end| sources.line(end))
+        && end != sources.line(primary)
+    {
+        notes.push(format!("the block ends in line {end}"));
+    }
     for include in sources.include_chain(primary.file) {
         let place = sources.position(include);
         let path = sources.path(include).display();

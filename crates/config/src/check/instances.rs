@@ -83,6 +83,17 @@ impl Check<'_, '_, '_> {
         reasons: &[(&str, &str)],
         message: impl std::fmt::Display,
     ) {
+        let diagnostic = self.problem_at(code, keyword, reasons, message);
+        self.context.push(diagnostic);
+    }
+
+    fn problem_at(
+        &self,
+        code: Code,
+        keyword: &str,
+        reasons: &[(&str, &str)],
+        message: impl std::fmt::Display,
+    ) -> Diagnostic {
         let name = &self.draft.draft.value.name;
         let span = self.place(keyword).unwrap_or(self.draft.draft.span);
         let mut diagnostic = Diagnostic::new(code, span, format!("({name}) {message}"));
@@ -91,7 +102,7 @@ impl Check<'_, '_, '_> {
                 diagnostic = diagnostic.label(span, *reason);
             }
         }
-        self.context.push(diagnostic);
+        diagnostic
     }
 
     fn identity(&mut self) {
@@ -140,12 +151,9 @@ impl Check<'_, '_, '_> {
         }
         if self.written("unicast_ttl") {
             self.instance().unicast_ttl = None;
-            self.report_at(
-                Code::SettingIgnored,
-                "unicast_ttl",
-                &[],
-                "unicast_ttl without a peer means nothing; it is cleared",
-            );
+            let message = "unicast_ttl without a peer means nothing; it is cleared";
+            let diagnostic = self.problem_at(Code::SettingIgnored, "unicast_ttl", &[], message);
+            self.context.push(diagnostic.of_block());
         }
         let Some(span) = self.draft.scratch.unicast_keyword else { return };
         let name = Name::clone(&self.instance().name);
@@ -155,7 +163,9 @@ impl Check<'_, '_, '_> {
         }
         let message = format!("({name}) a unicast keyword without a peer; adverts go to the multicast group");
         self.context.push(
-            Diagnostic::new(Code::UnicastWithoutPeers, span, message).hint("give peers with unicast_peer"),
+            Diagnostic::new(Code::UnicastWithoutPeers, span, message)
+                .hint("give peers with unicast_peer")
+                .of_block(),
         );
     }
 
@@ -414,12 +424,10 @@ impl Check<'_, '_, '_> {
         let transmit = !instance.vmac_transmit_on_parent;
         instance.vmac_transmit_on_parent |= unicast;
         if unicast && transmit {
-            self.report_at(
-                Code::ValueReplaced,
-                "use_vmac",
-                &[("unicast_peer", "unicast")],
-                "unicast with use_vmac needs vmac_xmit_base; it is set",
-            );
+            let reasons = [("unicast_peer", "unicast")];
+            let message = "unicast with use_vmac needs vmac_xmit_base; it is set";
+            let diagnostic = self.problem_at(Code::ValueReplaced, "use_vmac", &reasons, message);
+            self.context.push(diagnostic.of_block());
         }
         if promote {
             self.report_at(

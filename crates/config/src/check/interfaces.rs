@@ -8,10 +8,21 @@ use crate::value::Name;
 
 /// Reports an interface that does not exist; `true` when it does not.
 pub(crate) fn missing(name: &str, span: Span, what: &str, context: &mut Context<'_>) -> bool {
-    report(name, span, what, Class::General, context)
+    tell_missing(name, span, what, context, std::convert::identity)
 }
 
-fn report(name: &str, span: Span, what: &str, class: Class, context: &mut Context<'_>) -> bool {
+/// The same in a garp_group, of which keepalived tells when the list of interfaces ends.
+pub(crate) fn missing_in_list(name: &str, span: Span, what: &str, context: &mut Context<'_>) -> bool {
+    tell_missing(name, span, what, context, Diagnostic::of_block)
+}
+
+fn tell_missing(
+    name: &str,
+    span: Span,
+    what: &str,
+    context: &mut Context<'_>,
+    change: impl FnOnce(Diagnostic) -> Diagnostic,
+) -> bool {
     if context.machine.interface(name).is_some() {
         return false;
     }
@@ -21,9 +32,10 @@ fn report(name: &str, span: Span, what: &str, class: Class, context: &mut Contex
     let span = at(span).or_else(|| at(span.without_origin())).unwrap_or(span);
     let message = format!("{what}: there is no interface '{name}'");
     context.push_suggesting(
-        Diagnostic::new(Code::InterfaceMissing, span, message)
-            .class(class)
-            .note("with dynamic_interfaces it may appear later"),
+        change(
+            Diagnostic::new(Code::InterfaceMissing, span, message)
+                .note("with dynamic_interfaces it may appear later"),
+        ),
         name,
         names.iter().map(String::as_str),
     );
@@ -50,7 +62,8 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
     }
     for delay in &drafts.interface_delays {
         let what = "interface_up_down_delays";
-        unusable |= report(&delay.interface, delay.site.0, what, Class::Fatal, context);
+        unusable |=
+            tell_missing(&delay.interface, delay.site.0, what, context, |found| found.class(Class::Fatal));
     }
     unusable
 }

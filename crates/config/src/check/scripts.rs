@@ -17,7 +17,7 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let default = DefaultAccount::of(drafts);
     let secure = drafts.global.enable_script_security;
-    let check = ScriptCheck { default: &default, secure, warned: false, no_file: Class::Silent };
+    let check = ScriptCheck { default: &default, secure, warned: false };
     vrrp(drafts, &mut check.clone(), context);
     checkers(drafts, &mut check.clone(), context);
     let mut check = check;
@@ -26,7 +26,10 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let fifo_scripts = fifos.into_iter().flatten().map(|fifo| &mut fifo.script);
     let own = [&mut global.startup_script, &mut global.shutdown_script];
     for slot in fifo_scripts.chain(own) {
-        if slot.as_mut().is_some_and(|script| check.script(script, "global", context) != Fate::Kept) {
+        if slot
+            .as_mut()
+            .is_some_and(|script| check.script(script, Owner::Other("global"), context) != Fate::Kept)
+        {
             *slot = None;
         }
     }
@@ -86,11 +89,7 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<
     let mut without_account: BTreeSet<Name> = BTreeSet::new();
     drafts.scripts.retain_mut(|draft| {
         let name = Name::clone(&draft.value.name);
-        // keepalived counts the missing file of a vrrp_script, which it then disables, and of no other script.
-        check.no_file = Class::General;
-        let fate = check.script(&mut draft.value.script, &format!("vrrp_script '{name}'"), context);
-        check.no_file = Class::Silent;
-        match fate {
+        match check.script(&mut draft.value.script, Owner::VrrpScript(&name), context) {
             Fate::Kept => return true,
             Fate::NoFile => without_file.insert(name),
             Fate::NoAccount => without_account.insert(name),
@@ -144,7 +143,7 @@ fn commands(server: &mut RealServer, check: &mut ScriptCheck<'_>, context: &mut 
             // Of an account of its own the line that names it tells.
             let account = misc.script.account.as_ref();
             account.is_none_or(|account| context.machine.lacks(account).is_none())
-                && check.script(&mut misc.script, "MISC_CHECK", context) != Fate::NoAccount
+                && check.script(&mut misc.script, Owner::MiscCheck, context) != Fate::NoAccount
         }
         _ => true,
     });
@@ -156,13 +155,46 @@ struct ScriptCheck<'a> {
     default: &'a DefaultAccount,
     secure: bool,
     warned: bool,
-    /// What a file that cannot be run counts as.
-    no_file: Class,
+}
+
+/// Whose script it is.
+#[derive(Clone, Copy)]
+enum Owner<'a> {
+    VrrpScript(&'a str),
+    MiscCheck,
+    /// Of a keyword among others.
+    Other(&'a str),
+}
+
+impl Owner<'_> {
+    /// What a file that cannot be run counts as: keepalived counts that of a vrrp_script, which it then
+    /// disables, and of no other script.
+    fn class_without_file(self) -> Class {
+        match self {
+            Self::VrrpScript(_) => Class::General,
+            Self::MiscCheck | Self::Other(_) => Class::Silent,
+        }
+    }
+
+    /// Whether the block is there for the script.
+    fn is_block(self) -> bool {
+        !matches!(self, Self::Other(_))
+    }
+}
+
+impl std::fmt::Display for Owner<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::VrrpScript(name) => write!(f, "vrrp_script '{name}'"),
+            Self::MiscCheck => f.write_str("MISC_CHECK"),
+            Self::Other(name) => f.write_str(name),
+        }
+    }
 }
 
 impl ScriptCheck<'_> {
     /// Completes a script and looks at its file.
-    fn script(&mut self, script: &mut Script, owner: &str, context: &mut Context<'_>) -> Fate {
+    fn script(&mut self, script: &mut Script, owner: Owner<'_>, context: &mut Context<'_>) -> Fate {
         let span = script.site.0;
         if let Some(account) = &script.account {
             if let Some((what, name)) = context.machine.lacks(account) {
@@ -176,10 +208,9 @@ impl ScriptCheck<'_> {
             script.account = Some(account.clone());
         } else if self.secure {
             let message = format!("{owner}: its script has no account to run as; it is dropped");
-            context.push(
-                Diagnostic::new(Code::NoScriptUser, span, message)
-                    .hint(format!("give script_user, or add a user {DEFAULT_ACCOUNT}")),
-            );
+            let hint = format!("give script_user, or add a user {DEFAULT_ACCOUNT}");
+            let diagnostic = Diagnostic::new(Code::NoScriptUser, span, message).hint(hint);
+            context.push(if owner.is_block() { diagnostic.of_block() } else { diagnostic });
             return Fate::NoAccount;
         }
         let program = script.program().to_owned();
@@ -190,14 +221,15 @@ impl ScriptCheck<'_> {
         match context.machine.script(&program, script.account.as_ref()) {
             ScriptState::Missing => {
                 let message = format!("{owner}: '{program}' does not exist or cannot be reached");
-                let diagnostic = Diagnostic::new(Code::ScriptMissing, span, message).class(self.no_file);
+                let diagnostic =
+                    Diagnostic::new(Code::ScriptMissing, span, message).class(owner.class_without_file());
                 context.push(diagnostic.note("the script is disabled"));
                 return Fate::NoFile;
             }
             ScriptState::NotExecutable => {
                 let message = format!("{owner}: '{program}' may not be executed");
-                let diagnostic =
-                    Diagnostic::new(Code::ScriptNotExecutable, span, message).class(self.no_file);
+                let diagnostic = Diagnostic::new(Code::ScriptNotExecutable, span, message)
+                    .class(owner.class_without_file());
                 context.push(diagnostic.note("the script is disabled"));
                 self.warn_of_security_off(script, context);
                 return Fate::NoFile;
@@ -227,7 +259,8 @@ impl ScriptCheck<'_> {
     }
 
     fn slot(&mut self, slot: &mut Option<Box<Script>>, owner: &str, context: &mut Context<'_>) {
-        if slot.as_mut().is_some_and(|script| self.script(script, owner, context) != Fate::Kept) {
+        if slot.as_mut().is_some_and(|script| self.script(script, Owner::Other(owner), context) != Fate::Kept)
+        {
             *slot = None;
         }
     }

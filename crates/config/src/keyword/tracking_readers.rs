@@ -303,11 +303,13 @@ fn add_garp_interface(
     span: crate::span::Span,
     line: Statement<'_, '_, '_, '_>,
 ) {
-    crate::check::interfaces::missing(&name, span, "garp_group", line.context);
+    crate::check::interfaces::missing_in_list(&name, span, "garp_group", line.context);
     match line.context.known.garp_interfaces.get(&name).copied() {
         Some(first) => {
             let message = format!("interface '{name}' is in a garp_group already");
-            line.push(Diagnostic::new(Code::MemberTwice, span, message).label(first, "first here"));
+            line.push(
+                Diagnostic::new(Code::MemberTwice, span, message).label(first, "first here").of_block(),
+            );
         }
         None => {
             line.context.known.garp_interfaces.insert(Name::clone(&name), span);

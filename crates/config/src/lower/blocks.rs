@@ -158,7 +158,9 @@ impl Drafts {
         if script.script.words.is_empty() {
             let message = format!("vrrp_script '{}' has no script; it is dropped", script.name);
             context.push(
-                Diagnostic::new(Code::IncompleteBlock, span, message).expected("a line 'script \"…\"'"),
+                Diagnostic::new(Code::IncompleteBlock, span, message)
+                    .expected("a line 'script \"…\"'")
+                    .of_block(),
             );
             return;
         }
@@ -177,12 +179,12 @@ impl Drafts {
         let seen = fill(&mut process, TRACK_PROCESS, node, context);
         if process.process.is_empty() {
             let message = format!("vrrp_track_process '{}' names no process; it is dropped", process.name);
-            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
             return;
         }
         if process.quorum_max.is_some_and(|most| most != 0 && most < process.quorum) {
             let message = format!("quorum {} is above quorum_max", process.quorum);
-            context.push(Diagnostic::new(Code::SettingIgnored, span, message));
+            context.push(Diagnostic::new(Code::SettingIgnored, span, message).of_block());
             process.quorum_max = None;
         }
         let definition = Definition { weight: process.weight, span };
@@ -201,7 +203,7 @@ impl Drafts {
         let seen = fill(&mut file, keywords, node, context);
         if file.path.is_empty() {
             let message = format!("track_file '{}' names no file; it is dropped", file.name);
-            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
             return;
         }
         let definition = Definition { weight: file.weight, span };
@@ -228,7 +230,8 @@ impl Drafts {
             let message = "garp_group without an interval does nothing; it is dropped";
             context.push(
                 Diagnostic::new(Code::IncompleteBlock, span, message)
-                    .expected("garp_interval or gna_interval"),
+                    .expected("garp_interval or gna_interval")
+                    .of_block(),
             );
             return;
         }
@@ -250,7 +253,7 @@ impl Drafts {
         let seen = fill(&mut bfd, BFD_INSTANCE, node, context);
         if bfd.neighbor.is_unspecified() {
             let message = format!("bfd_instance '{}' has no neighbor_ip; it is dropped", bfd.name);
-            context.push(Diagnostic::new(Code::IncompleteBlock, span, message));
+            context.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
             return;
         }
         if bfd.source.is_some_and(|source| source.is_ipv4() != bfd.neighbor.is_ipv4()) {

@@ -118,7 +118,7 @@ impl Drafts {
         }
         if group.entries.is_empty() {
             let message = format!("virtual_server_group '{}' is empty; it is dropped", group.name);
-            context.push(Diagnostic::new(Code::EmptyGroup, span, message));
+            context.push(Diagnostic::new(Code::EmptyGroup, span, message).of_block());
             return;
         }
         context.known.server_groups.insert(Name::clone(&group.name), span);
@@ -282,7 +282,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
             statements(node, &mut draft, &mut http, HTTP, true, context);
             if http.urls.is_empty() {
                 let message = format!("{name} without a url checks nothing; it is dropped");
-                context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+                context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
                 return None;
             }
             http.urls.shrink_to_fit();
@@ -298,7 +298,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
             let Some(session) = session else {
                 let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
                 let span = place_of(node, "name");
-                context.push(Diagnostic::new(Code::TrackedUnknown, span, message));
+                context.push(Diagnostic::new(Code::TrackedUnknown, span, message).of_block());
                 return None;
             };
             draft.checker.alpha = bfd.alpha;
@@ -321,7 +321,7 @@ fn misc(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
     statements(node, &mut draft, &mut misc, MISC, false, context);
     if misc.script.words.is_empty() {
         let message = "MISC_CHECK without misc_path runs nothing; it is dropped";
-        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
         return None;
     }
     draft.checker.kind = CheckKind::Misc(Box::new(misc));
@@ -417,7 +417,7 @@ impl CheckBlocks for HttpCheck {
         fill(&mut url, URL, node, context);
         if url.path.is_empty() {
             let message = "url without a path; it is dropped";
-            context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message));
+            context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
             return;
         }
         self.urls.push(url);
