@@ -1,4 +1,6 @@
 //! Diagnostics for programs: one JSON document, and SARIF 2.1.0.
+use std::path::Path;
+
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -92,8 +94,24 @@ fn includes(span: Span, sources: &SourceMap) -> Vec<Place> {
 
 /// All problems as a SARIF 2.1.0 log, for code scanning services. `version` is the program's.
 pub fn sarif(diagnostics: &Diagnostics, sources: &SourceMap, version: &str) -> Value {
+    sarif_log(diagnostics.iter().map(|diagnostic| result(diagnostic, sources, None)).collect(), version)
+}
+
+/// The problems of several configurations, each with its main file, as one SARIF 2.1.0 log.
+///
+/// It has one run, because services refuse a log that tells several runs of one tool.
+pub fn sarif_of_files<'f>(
+    files: impl IntoIterator<Item = (&'f Path, &'f Diagnostics, &'f SourceMap)>,
+    version: &str,
+) -> Value {
+    let of_file = |(file, diagnostics, sources): (&'f Path, &'f Diagnostics, &'f SourceMap)| {
+        diagnostics.iter().map(move |diagnostic| result(diagnostic, sources, Some(file)))
+    };
+    sarif_log(files.into_iter().flat_map(of_file).collect(), version)
+}
+
+fn sarif_log(results: Vec<Value>, version: &str) -> Value {
     let rules: Vec<Value> = Code::ALL.iter().copied().map(rule).collect();
-    let results: Vec<Value> = diagnostics.iter().map(|diagnostic| result(diagnostic, sources)).collect();
     json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -114,7 +132,8 @@ fn rule(code: Code) -> Value {
     })
 }
 
-fn result(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
+/// What has no place stands in `file` as a whole, as services pass over results without one.
+fn result(diagnostic: &Diagnostic, sources: &SourceMap, file: Option<&Path>) -> Value {
     let rule_index = Code::ALL.iter().position(|code| *code == diagnostic.code);
     let mut text = diagnostic.message.clone();
     if let Some(expected) = &diagnostic.expected {
@@ -133,12 +152,15 @@ fn result(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
             location
         })
         .collect();
+    let whole =
+        || file.map(|file| json!({ "physicalLocation": { "artifactLocation": { "uri": uri(file) } } }));
+    let place = diagnostic.primary.map(|span| location(span, sources)).or_else(whole);
     let mut result = json!({
         "ruleId": diagnostic.code.to_string(),
         "ruleIndex": rule_index,
         "level": diagnostic.severity,
         "message": { "text": text },
-        "locations": diagnostic.primary.map(|span| location(span, sources)).into_iter().collect::<Vec<_>>(),
+        "locations": place.into_iter().collect::<Vec<_>>(),
         "relatedLocations": related,
     });
     let fix = diagnostic.fix.as_ref().filter(|fix| fix.span.origin.is_none());
@@ -146,7 +168,7 @@ fn result(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
         let change = json!({
             "description": { "text": fix.title },
             "artifactChanges": [{
-                "artifactLocation": { "uri": uri(fix.span, sources) },
+                "artifactLocation": { "uri": uri(sources.path(fix.span)) },
                 "replacements": [{
                     "deletedRegion": region(fix.span, sources),
                     "insertedContent": { "text": fix.replacement },
@@ -176,7 +198,7 @@ fn related(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<(Span, String)> 
 fn location(span: Span, sources: &SourceMap) -> Value {
     json!({
         "physicalLocation": {
-            "artifactLocation": { "uri": uri(span, sources) },
+            "artifactLocation": { "uri": uri(sources.path(span)) },
             "region": region(span, sources),
         },
     })
@@ -195,9 +217,8 @@ fn region(span: Span, sources: &SourceMap) -> Value {
 }
 
 /// A relative or absolute URI of the file (RFC 3986, 2.1: what is not unreserved or `/` is escaped).
-fn uri(span: Span, sources: &SourceMap) -> String {
+fn uri(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
-    let path = sources.path(span);
     let prefix = if path.is_absolute() { "file://" } else { "" };
     let escaped = path.as_os_str().as_bytes().iter().map(|byte| match byte {
         b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {

@@ -89,19 +89,10 @@ fn documents(checked: &[(&Path, Loaded)]) -> Value {
         .collect()
 }
 
-/// One SARIF log with a run for each file.
+/// One SARIF log for all files.
 fn sarif(checked: &[(&Path, Loaded)]) -> Value {
-    let mut logs = checked.iter().map(|(_, loaded)| {
-        machine_readable::sarif(&loaded.diagnostics, &loaded.sources, env!("CARGO_PKG_VERSION"))
-    });
-    let Some(mut whole) = logs.next() else { return Value::Null };
-    for mut log in logs {
-        let further = log.get_mut("runs").and_then(Value::as_array_mut).map(std::mem::take);
-        if let Some(runs) = whole.get_mut("runs").and_then(Value::as_array_mut) {
-            runs.extend(further.unwrap_or_default());
-        }
-    }
-    whole
+    let files = checked.iter().map(|(file, loaded)| (*file, &loaded.diagnostics, &loaded.sources));
+    machine_readable::sarif_of_files(files, env!("CARGO_PKG_VERSION"))
 }
 
 #[cfg(test)]
