@@ -159,6 +159,43 @@ fn an_instance_restarts_when_it_is_another_virtual_router_and_only_then() {
     assert_eq!(Plan::between(&old, &new).entities[0].outcome, Outcome::Restarted);
 }
 
+/// The defaults of all instances do what the keyword of one instance does.
+#[test]
+fn a_default_of_all_instances_restarts_those_that_differ_and_only_then() {
+    let with = |global: &str| read(format!("global_defs {{\n{global}\n}}\n{}", instance(""))).model;
+    for (global, restarts) in
+        [("vrrp_version 3", false), ("vrrp_strict", false), ("vrrp_mcast_group4 224.0.0.99", true)]
+    {
+        let plan = Plan::between(&with(""), &with(global));
+        let is_restarted = plan.entities.iter().any(|entity| entity.outcome == Outcome::Restarted);
+        let says = plan.entities[0].keywords.iter().any(|change| change.effect == Reload::Restart);
+        assert_eq!((is_restarted, says), (restarts, restarts), "{plan}");
+    }
+}
+
+/// What is not carried out yet can restart nothing, and what only a restart can change is refused nevertheless.
+#[test]
+fn a_plan_says_what_is_not_active() {
+    let plan = |old: &str, new: &str| Plan::between(&read(old).model, &read(new).model);
+    let virtual_interface = plan(&instance(""), &instance("use_vmac vrrp.7"));
+    assert_eq!(virtual_interface.entities[0].outcome, Outcome::Changed);
+    assert_eq!(
+        virtual_interface.to_string(),
+        "vrrp_instance A: changed in place\n    use_vmac + name vrrp.7  (not active in this version)\n"
+    );
+    let service = "virtual_server 192.0.2.1 80 {\n real_server 10.0.0.1 80 {\n weight 1\n }\n}\n";
+    let added = plan("", service);
+    assert!(!added.entities[0].active);
+    let text = added.to_string();
+    assert!(text.ends_with("80 UDP: added  (not active in this version)\n"), "{text}");
+    let text = plan(service, &service.replace("weight 1", "weight 2")).to_string();
+    assert!(text.ends_with("weight 1 -> 2  (not active in this version)\n"), "{text}");
+    let refused = plan("", "net_namespace_ipvs blue\n");
+    assert!(refused.is_refused() && refused.to_string().contains("+ blue  (refused)"), "{refused}");
+    let active = plan(&instance(""), &instance("nopreempt"));
+    assert!(active.entities[0].active && active.entities[0].keywords[0].active, "{active}");
+}
+
 #[test]
 fn a_plan_tells_what_a_checker_does_otherwise() {
     let server = |checks: &str| {
@@ -171,8 +208,8 @@ fn a_plan_tells_what_a_checker_does_otherwise() {
     let text = |old: &str, new: &str| Plan::between(&server(old), &server(new)).to_string();
     let tcp = "TCP_CHECK {\n connect_timeout 3\n }\n";
     let told = text(tcp, &tcp.replace('3', "4"));
-    assert!(told.contains("TCP_CHECK - connect_timeout 3  (only this moves)"), "{told}");
-    assert!(told.contains("TCP_CHECK + connect_timeout 4  (only this moves)"), "{told}");
+    assert!(told.contains("TCP_CHECK - connect_timeout 3  (not active in this version)"), "{told}");
+    assert!(told.contains("TCP_CHECK + connect_timeout 4  (not active in this version)"), "{told}");
     let told = text(tcp, "PING_CHECK {\n }\n");
     assert!(told.contains("TCP_CHECK - ") && told.contains("PING_CHECK + "), "{told}");
 }

@@ -185,7 +185,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_higher_prio_send_advert" Switch => at!(higher_priority_send_advert), Last, InPlace;
         "off; no argument means on",
         "Default: a master sends one advert before yielding to a higher-priority advert.";
-    "vrrp_version" Argument::unsigned(2, 3) => at!(vrrp_version), Last, Restart;
+    "vrrp_version" Argument::unsigned(2, 3) => at!(vrrp_version), Last, InPlace;
         "2",
         "Default protocol version for IPv4 instances.";
     "vrrp_iptables" Grammar("[INCHAIN [OUTCHAIN]] (names shorter than the kernel limit, must differ)") => with!(read_iptables, show_iptables), First, StartOnly, Firewall;
@@ -209,7 +209,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_skip_check_adv_addr" Switch => at!(skip_check_addresses), Last, InPlace;
         "off; no argument means on",
         "In backup compare the address list only when the sender changes.";
-    "vrrp_strict" Switch => at!(strict), Last, Restart;
+    "vrrp_strict" Switch => at!(strict), Last, InPlace;
         "off; no argument means on",
         "Enforce protocol compliance by default.";
     "vrrp_priority" Argument::integer(-20, 19) => at!(vrrp_process.nice), Last, InPlace | Told;

@@ -15,7 +15,7 @@ use crate::keyword::root::ROOT;
 use crate::keyword::server_readers::words_of_address;
 use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Argument, Keywords};
+use crate::keyword::{Argument, Keywords, Support};
 use crate::model::{
     AuthType, GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup,
     VrrpInstance,
@@ -172,6 +172,7 @@ fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut 
                 old: Some(earlier.name.to_string()),
                 new: Some(instance.name.to_string()),
                 effect: Reload::InPlace,
+                active: true,
             },
         );
     }
@@ -192,7 +193,8 @@ fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut 
     if earlier.broken != instance.broken {
         let reason = |instance: &VrrpInstance| instance.broken.as_deref().map(str::to_owned);
         let (old, new) = (reason(earlier), reason(instance));
-        keywords.push(KeywordChange { keyword: "(fault)".into(), old, new, effect: Reload::Restart });
+        let (keyword, effect) = ("(fault)".into(), Reload::Restart);
+        keywords.push(KeywordChange { keyword, old, new, effect, active: true });
     }
     push(plan, "vrrp_instance", instance.name.to_string(), keywords);
 }
@@ -204,6 +206,7 @@ fn secret(keyword: &'static str, before: bool, after: bool, effect: Reload) -> K
         old: before.then(|| "(hidden)".to_owned()),
         new: after.then(|| if before { "(hidden, differs)" } else { "(hidden)" }.to_owned()),
         effect,
+        active: true,
     }
 }
 
@@ -353,6 +356,7 @@ fn checker_changes(old: &RealServer, new: &RealServer) -> Vec<KeywordChange> {
                     old,
                     new,
                     effect: Reload::Difference,
+                    active: true,
                 };
                 changes.extend(old.map(|(kind, lines)| change(kind, one_line(lines), None)));
                 changes.extend(new.map(|(kind, lines)| change(kind, None, one_line(lines))));
@@ -371,12 +375,15 @@ fn keyword_changes<T>(keywords: &'static Keywords<T>, old: &T, new: &T) -> Vec<K
             continue;
         }
         let (name, effect) = (keyword.entry.name, keyword.entry.reload);
+        let active = keyword.entry.support == Support::Active;
         if matches!(keyword.entry.argument, Argument::Lines(_) | Argument::Words(_)) {
-            changes.extend(list_changes(name, effect, &lines_of(&before), &lines_of(&after)));
+            let lines = list_changes(name, effect, &lines_of(&before), &lines_of(&after));
+            changes.extend(lines.into_iter().map(|change| KeywordChange { active, ..change }));
             continue;
         }
         let text = |words: Vec<String>| (!words.is_empty()).then(|| words.join(" "));
-        changes.push(KeywordChange { keyword: name.into(), old: text(before), new: text(after), effect });
+        let (old, new) = (text(before), text(after));
+        changes.push(KeywordChange { keyword: name.into(), old, new, effect, active });
     }
     changes
 }
@@ -408,6 +415,7 @@ fn list_changes(
         old: old.cloned(),
         new: new.cloned(),
         effect,
+        active: true,
     };
     let moved =
         removed.map(|line| change(Some(line), None)).chain(added.map(|line| change(None, Some(line))));
@@ -421,20 +429,33 @@ fn whole(plan: &mut Plan, kind: &'static str, name: &str, outcome: Outcome) {
         name: name.to_owned(),
         outcome,
         keywords: Vec::new(),
+        active: is_active(kind),
     });
 }
 
-fn push(plan: &mut Plan, kind: &'static str, name: String, keywords: Vec<KeywordChange>) {
+fn push(plan: &mut Plan, kind: &'static str, name: String, mut keywords: Vec<KeywordChange>) {
     if keywords.is_empty() {
         return;
     }
-    let has = |effect| keywords.iter().any(|change| change.effect == effect);
-    let outcome = if has(Reload::Refused) {
+    let active = is_active(kind);
+    for change in &mut keywords {
+        change.active &= active;
+    }
+    let outcome = if keywords.iter().any(|change| change.effect == Reload::Refused) {
         Outcome::Refused
-    } else if has(Reload::Restart) && kind != "global_defs" {
+    } else if kind != "global_defs"
+        && keywords.iter().any(|change| change.active && change.effect == Reload::Restart)
+    {
         Outcome::Restarted
     } else {
         Outcome::Changed
     };
-    plan.entities.push(EntityChange { kind: kind.into(), name, outcome, keywords });
+    plan.entities.push(EntityChange { kind: kind.into(), name, outcome, keywords, active });
+}
+
+/// Whether a block, or a list outside of every block, is carried out.
+fn is_active(kind: &str) -> bool {
+    let outside = ROOT.find(kind).map(|(_, keyword)| keyword.entry.support);
+    let inside = || VIRTUAL_SERVER.find(kind).map(|(_, keyword)| keyword.entry.support);
+    outside.or_else(inside).is_none_or(|support| support == Support::Active)
 }

@@ -28,6 +28,8 @@ pub struct EntityChange {
     pub outcome: Outcome,
     /// The keywords that differ.
     pub keywords: Vec<KeywordChange>,
+    /// Whether this version carries out what its block asks for.
+    pub active: bool,
 }
 
 /// What becomes of an entity.
@@ -57,6 +59,9 @@ pub struct KeywordChange {
     pub new: Option<String>,
     /// What the change does.
     pub effect: Reload,
+    /// Whether this version carries out what the keyword asks for. Where it does not, the change does nothing,
+    /// unless it is refused.
+    pub active: bool,
 }
 
 impl Plan {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
 
+const NOT_ACTIVE: &str = "not active in this version";
+
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_empty() {
@@ -26,7 +28,11 @@ impl fmt::Display for EntityChange {
             Outcome::Refused => "refused: needs a restart of the daemon",
         };
         let blank = if self.name.is_empty() { "" } else { " " };
-        writeln!(f, "{}{blank}{}: {outcome}", self.kind, self.name)?;
+        write!(f, "{}{blank}{}: {outcome}", self.kind, self.name)?;
+        if !self.active && self.keywords.is_empty() {
+            write!(f, "  ({NOT_ACTIVE})")?;
+        }
+        writeln!(f)?;
         for change in &self.keywords {
             writeln!(f, "    {change}")?;
         }
@@ -44,12 +50,13 @@ impl fmt::Display for KeywordChange {
             (None, None) => write!(f, "{} in another order", self.keyword)?,
         }
         let effect = match self.effect {
+            Reload::Refused => "refused",
+            _ if !self.active => NOT_ACTIVE,
             Reload::NextUse => "from its next use",
             Reload::InPlace => "in place",
             Reload::Difference => "only this moves",
             Reload::ScriptRestart => "script started anew",
             Reload::Restart => "restart",
-            Reload::Refused => "refused",
             Reload::StartOnly => "from the next start of the daemon",
         };
         write!(f, "  ({effect})")
