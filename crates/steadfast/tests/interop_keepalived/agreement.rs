@@ -35,11 +35,12 @@ fn of_two_equal_masters_the_higher_address_stays() {
 fn a_backup_adopts_the_interval_of_its_master() {
     const MASTER: usize = 0;
     const BACKUP: usize = 1;
-    // Longer than its own, and shorter than the backup waits before it has heard the first advert.
-    let slow = Duration::from_millis(300);
+    // Longer than its own, and shorter than the backup waits before it has heard the first advert, by more than
+    // a busy machine delays a master.
+    let slow = Duration::from_millis(200);
     for programs in programs("a_backup_adopts_the_interval_of_its_master").into_iter().flatten() {
         let mut pair = Pair::new(programs);
-        pair.start(MASTER, &configuration(MASTER, &QUICK, 200, "    advert_int 0.3\n"));
+        pair.start(MASTER, &configuration(MASTER, &QUICK, 200, "    advert_int 0.2\n"));
         pair.settle(&QUICK, MASTER);
         let started = Instant::now();
         pair.start(BACKUP, &configuration(BACKUP, &QUICK, 100, ""));
