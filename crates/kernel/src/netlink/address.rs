@@ -9,7 +9,7 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::request::{Batch, Requests};
+use super::request::{Batch, List, Requests};
 use crate::error::{Errno, Error, Result};
 
 /// Length of struct ifaddrmsg, after which the attributes stand.
@@ -204,16 +204,12 @@ impl Requests {
     /// # Errors
     /// EAGAIN if the list kept changing while it was read.
     pub fn addresses(&mut self) -> Result<Vec<Address>> {
-        let mut addresses = self.dump_frames(
-            &RouteNetlinkMessage::GetAddress(AddressMessage::default()),
-            "list the addresses",
-            Vec::new,
-            |addresses, frame| {
+        let mut addresses =
+            self.dump_list(List::Addresses, "list the addresses", Vec::new, |addresses, frame| {
                 if frame.message_type() == libc::RTM_NEWADDR {
                     addresses.extend(Address::decode(frame.payload()));
                 }
-            },
-        )?;
+            })?;
         addresses.sort_unstable_by_key(|address: &Address| address.key);
         Ok(addresses)
     }

@@ -1,14 +1,9 @@
 //! Network interfaces as the kernel tells of them.
 
-use netlink_packet_core::{NlasIterator, ParseableParametrized};
-use netlink_packet_route::link::{LinkAttribute, LinkFlags, LinkHeader, LinkInfo, LinkMessage};
-use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
+use netlink_packet_core::NlasIterator;
 
-use super::request::Requests;
+use super::request::{List, Requests};
 use crate::error::Result;
-
-/// Length of struct ifinfomsg, after which the attributes stand.
-const LINK_HEADER_BYTES: usize = 16;
 
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -44,61 +39,60 @@ pub struct Link {
 }
 
 impl Link {
-    /// From the payload of RTM_NEWLINK or RTM_DELLINK. Only the attributes wanted here are decoded, so that one of
-    /// a future kernel that the codec cannot read hides no interface. `None` for what other families tell under
+    /// From the payload of RTM_NEWLINK or RTM_DELLINK. Only the attributes wanted here are read, so that one of
+    /// a future kernel hides no interface, and without the codec: every process needs this, and the code of all
+    /// kinds of interfaces would stay in its memory. `None` for what other families tell under
     /// the same message types: a bridge sends RTM_DELLINK when a port leaves it.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
-        let header = LinkHeader::parse(payload).ok()?;
-        if header.interface_family != AddressFamily::Unspec {
+        let (header, attributes) = payload.split_at_checked(size_of::<libc::ifinfomsg>())?;
+        let flags = number(header.get(8..12)?)?;
+        if header.first() != Some(&0) {
             return None;
         }
+        let is = |flag: i32| flags & flag.cast_unsigned() != 0;
         let mut link = Self {
-            index: header.index,
-            up: header.flags.contains(LinkFlags::Up),
-            running: header.flags.contains(LinkFlags::Up | LinkFlags::Running),
-            multicast: header.flags.contains(LinkFlags::Multicast),
-            loopback: header.flags.contains(LinkFlags::Loopback),
-            no_arp: header.flags.contains(LinkFlags::Noarp),
-            hardware_type: header.link_layer_type.into(),
+            index: number(header.get(4..8)?)?,
+            up: is(libc::IFF_UP),
+            running: is(libc::IFF_UP) && is(libc::IFF_RUNNING),
+            multicast: is(libc::IFF_MULTICAST),
+            loopback: is(libc::IFF_LOOPBACK),
+            no_arp: is(libc::IFF_NOARP),
+            hardware_type: u16::from_ne_bytes(header.get(2..4)?.try_into().ok()?),
             ..Self::default()
         };
-        for attribute in
-            NlasIterator::new(payload.get(LINK_HEADER_BYTES..)?).map_while(std::result::Result::ok)
-        {
-            if matches!(
-                attribute.kind(),
-                libc::IFLA_IFNAME
-                    | libc::IFLA_MTU
-                    | libc::IFLA_ADDRESS
-                    | libc::IFLA_BROADCAST
-                    | libc::IFLA_MASTER
-                    | libc::IFLA_LINK
-                    | libc::IFLA_LINKINFO
-            ) && let Ok(attribute) = LinkAttribute::parse_with_param(&attribute, header.interface_family)
-            {
-                link.take(attribute);
-            }
+        for attribute in NlasIterator::new(attributes).map_while(std::result::Result::ok) {
+            link.take(attribute.kind(), attribute.value());
         }
         Some(link)
     }
 
-    fn take(&mut self, attribute: LinkAttribute) {
-        match attribute {
-            LinkAttribute::IfName(name) => self.name = name,
-            LinkAttribute::Mtu(mtu) => self.mtu = mtu,
-            LinkAttribute::Address(address) => self.hardware_address = address,
-            LinkAttribute::Broadcast(address) => self.broadcast = address,
-            LinkAttribute::Controller(index) => self.master = Some(index),
-            LinkAttribute::Link(index) => self.lower = Some(index),
-            LinkAttribute::LinkInfo(info) => {
-                self.kind = info.into_iter().find_map(|info| match info {
-                    LinkInfo::Kind(kind) => Some(kind.to_string()),
-                    _ => None,
-                });
+    /// An attribute that is malformed says nothing.
+    fn take(&mut self, kind: u16, value: &[u8]) {
+        match kind {
+            libc::IFLA_IFNAME => self.name = text(value),
+            libc::IFLA_MTU => self.mtu = number(value).unwrap_or_default(),
+            libc::IFLA_ADDRESS => self.hardware_address = value.to_vec(),
+            libc::IFLA_BROADCAST => self.broadcast = value.to_vec(),
+            libc::IFLA_MASTER => self.master = number(value),
+            libc::IFLA_LINK => self.lower = number(value),
+            libc::IFLA_LINKINFO => {
+                let mut information = NlasIterator::new(value).map_while(std::result::Result::ok);
+                let kind = information.find(|attribute| attribute.kind() == libc::IFLA_INFO_KIND);
+                self.kind = kind.map(|kind| text(kind.value()));
             }
             _ => {}
         }
     }
+}
+
+fn number(value: &[u8]) -> Option<u32> {
+    value.try_into().ok().map(u32::from_ne_bytes)
+}
+
+/// Names end with a zero.
+fn text(value: &[u8]) -> String {
+    let end = value.iter().position(|byte| *byte == 0).unwrap_or(value.len());
+    String::from_utf8_lossy(value.get(..end).unwrap_or_default()).into_owned()
 }
 
 impl Requests {
@@ -107,16 +101,12 @@ impl Requests {
     /// # Errors
     /// EAGAIN if the list kept changing while it was read.
     pub fn links(&mut self) -> Result<Vec<Link>> {
-        let mut links = self.dump_frames(
-            &RouteNetlinkMessage::GetLink(LinkMessage::default()),
-            "list the network interfaces",
-            Vec::new,
-            |links, frame| {
+        let mut links =
+            self.dump_list(List::Links, "list the network interfaces", Vec::new, |links, frame| {
                 if frame.message_type() == libc::RTM_NEWLINK {
                     links.extend(Link::decode(frame.payload()));
                 }
-            },
-        )?;
+            })?;
         links.sort_unstable_by_key(|link: &Link| link.index);
         Ok(links)
     }

@@ -50,6 +50,33 @@ pub struct Batch {
     starts: Vec<usize>,
 }
 
+/// Lists that are read without the codec, of which the request alone would bring a tenth of a megabyte of code
+/// into memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum List {
+    /// RTM_GETLINK.
+    Links,
+    /// RTM_GETADDR, of every family.
+    Addresses,
+}
+
+impl List {
+    /// The request, but for its sequence number: the header of the family, all zero, stands for everything.
+    fn request(self) -> Vec<u8> {
+        let (message_type, header_bytes) = match self {
+            Self::Links => (libc::RTM_GETLINK, size_of::<libc::ifinfomsg>()),
+            Self::Addresses => (libc::RTM_GETADDR, size_of::<libc::ifaddrmsg>()),
+        };
+        let mut bytes = vec![0; HEADER_BYTES + header_bytes];
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        let mut header = NetlinkBuffer::new(&mut bytes);
+        header.set_length(length);
+        header.set_message_type(message_type);
+        header.set_flags(NLM_F_REQUEST | NLM_F_DUMP);
+        bytes
+    }
+}
+
 /// The kernel's answer to one message of a [`Batch`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
@@ -114,7 +141,9 @@ impl Requests {
         restart: impl FnMut() -> State,
         mut take: impl FnMut(&mut State, RouteNetlinkMessage),
     ) -> Result<State> {
-        self.dump_frames(message, attempted, restart, |state, frame| {
+        let mut request = Vec::new();
+        encode(message.clone(), NLM_F_REQUEST | NLM_F_DUMP, 0, &mut request);
+        self.dump_request(request, attempted, restart, |state, frame| {
             // A message that the codec cannot read is one of a kind the caller does not use.
             if let Some(message) = decode(frame) {
                 take(state, message);
@@ -122,10 +151,20 @@ impl Requests {
         })
     }
 
-    /// The same, undecoded.
-    pub(super) fn dump_frames<State>(
+    /// The same of a list, undecoded.
+    pub(super) fn dump_list<State>(
         &mut self,
-        message: &RouteNetlinkMessage,
+        list: List,
+        attempted: &str,
+        restart: impl FnMut() -> State,
+        take: impl FnMut(&mut State, &NetlinkBuffer<&[u8]>),
+    ) -> Result<State> {
+        self.dump_request(list.request(), attempted, restart, take)
+    }
+
+    fn dump_request<State>(
+        &mut self,
+        mut request: Vec<u8>,
         attempted: &str,
         mut restart: impl FnMut() -> State,
         mut take: impl FnMut(&mut State, &NetlinkBuffer<&[u8]>),
@@ -133,7 +172,7 @@ impl Requests {
         for _ in 0..DUMP_ATTEMPTS_MAX {
             let mut state = restart();
             let whole = self
-                .dump_once(message.clone(), |frame| take(&mut state, frame))
+                .dump_once(&mut request, |frame| take(&mut state, frame))
                 .attempt(attempted.to_owned())?;
             if whole {
                 return Ok(state);
@@ -145,13 +184,12 @@ impl Requests {
     /// Whether the list is whole.
     fn dump_once(
         &mut self,
-        message: RouteNetlinkMessage,
+        request: &mut [u8],
         mut take: impl FnMut(&NetlinkBuffer<&[u8]>),
     ) -> std::result::Result<bool, Errno> {
         let sequence = self.next_sequence();
-        let mut bytes = Vec::new();
-        encode(message, NLM_F_REQUEST | NLM_F_DUMP, sequence, &mut bytes);
-        self.socket.send(&bytes)?;
+        NetlinkBuffer::new(&mut *request).set_sequence_number(sequence);
+        self.socket.send(request)?;
         let mut whole = true;
         loop {
             let datagram = self.socket.receive()?;
