@@ -17,7 +17,7 @@ pub(crate) fn run(arguments: &EventsArguments) -> Result<u8, Failure> {
         let mut line = if arguments.json { serde_json::to_string(&record)? } else { line(&record, palette) };
         line.push('\n');
         // Each line at once: whoever follows wants to see it when it happens.
-        terminal::print(&line)?;
+        terminal::print_more(&line)?;
     }
     Ok(exit::SUCCESS)
 }

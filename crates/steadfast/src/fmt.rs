@@ -39,7 +39,7 @@ fn one(file: &Path, check: bool) -> Result<bool, Failure> {
             terminal::print(&std::format!("{}\n", file.display()))?;
             return Ok(false);
         }
-        (false, true) => io::stdout().write_all(&formatted)?,
+        (false, true) => terminal::print(&formatted)?,
         (false, false) if !is_normal => replace(file, &formatted).map_err(failed)?,
         _ => {}
     }

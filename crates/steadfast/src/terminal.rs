@@ -30,10 +30,20 @@ pub(crate) fn width() -> Option<usize> {
     (size.ws_col > 0).then_some(usize::from(size.ws_col))
 }
 
-/// Writes to standard output; a closed pipe is an error like any other, for the caller to end quietly.
-pub(crate) fn print(text: &str) -> io::Result<()> {
+/// Writes to standard output all that there is to say. Whoever closed the pipe has seen enough of it, which changes
+/// nothing about the exit status: it is the command's answer too.
+pub(crate) fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
+    match print_more(text) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Writes to standard output something that more may follow; a closed pipe is an error like any other, so that the
+/// caller ends.
+pub(crate) fn print_more(text: impl AsRef<[u8]>) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    output.write_all(text.as_bytes())?;
+    output.write_all(text.as_ref())?;
     output.flush()
 }
 
