@@ -41,6 +41,6 @@ pub use model::Model;
 pub use plan::Plan;
 pub use print::print;
 pub use reader::{Grammar, Options, Reader};
-pub use source::{Files, Memory, Source};
+pub use source::{Files, Memory, Source, Unreadable};
 pub use span::{SourceMap, Span};
 pub use tree::{Block, Node, Raw, Word};

@@ -64,10 +64,32 @@ pub struct Files {
     pub config_id: Option<Vec<u8>>,
     /// Start of the `_RANDOM` series.
     pub random_seed: u64,
+    /// What stands in the place of files, by their absolute paths: text that comes from elsewhere.
+    pub texts: BTreeMap<PathBuf, Result<Vec<u8>, Unreadable>>,
+}
+
+impl Files {
+    /// The text that comes out of a stream such as standard input.
+    ///
+    /// # Errors
+    /// The system refused, or the text is longer than [`MAX_FILE_BYTES`].
+    pub fn read_stream(stream: impl Read) -> Result<Vec<u8>, Unreadable> {
+        let mut text = Vec::new();
+        let limit = u64::try_from(MAX_FILE_BYTES).unwrap_or(u64::MAX);
+        let read = stream.take(limit.saturating_add(1)).read_to_end(&mut text);
+        match read {
+            Ok(length) if length > MAX_FILE_BYTES => Err(Unreadable::TooLarge),
+            Ok(_) => Ok(text),
+            Err(error) => Err(Unreadable::Refused(error.to_string())),
+        }
+    }
 }
 
 impl Source for Files {
     fn read(&self, path: &Path) -> Result<Vec<u8>, Unreadable> {
+        if let Some(text) = self.texts.get(path) {
+            return text.clone();
+        }
         let refused = |error: std::io::Error| match error.kind() {
             std::io::ErrorKind::NotFound => Unreadable::Missing,
             _ => Unreadable::Refused(error.to_string()),

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{Loaded, Mode, Model, Severity, compare, json as machine_readable, render};
+use steadfast_config::{Code, Loaded, Mode, Model, Severity, compare, json as machine_readable, render};
 
 use crate::command_line::{CheckArguments, Format};
 use crate::exit;
@@ -31,6 +31,9 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
 fn text(file: &Path, loaded: &Loaded) -> String {
     let colour = Stream::Output.palette() == Palette::Colours;
     let problems = render::text(&loaded.diagnostics, &loaded.sources, colour);
+    if loaded.diagnostics.iter().any(|diagnostic| diagnostic.code == Code::UnreadableFile) {
+        return format!("{problems}{}: cannot be read\n", file.display());
+    }
     let verdict = if loaded.diagnostics.has_errors() {
         "has errors"
     } else if loaded.diagnostics.count(Severity::Warning) > 0 {

@@ -46,11 +46,9 @@ pub(crate) enum Failure {
         /// Which.
         path: PathBuf,
     },
-    /// Options of reading were given for a file that the daemon reads.
-    #[error(
-        "without OLD, the daemon reads NEW in its own way: leave out --any-machine, --config-id and --all-config"
-    )]
-    ReadByDaemon,
+    /// A file that the daemon reads was to be read in another way; what to do instead.
+    #[error("without OLD, the daemon reads NEW in its own way: {0}")]
+    ReadByDaemon(&'static str),
     /// A keyword was asked for that does not exist.
     #[error("there is no keyword '{word}'{}", nearest(*.near))]
     NoKeyword {
@@ -90,7 +88,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
-            Self::ReadByDaemon => exit::USAGE,
+            Self::ReadByDaemon(_) => exit::USAGE,
             _ => exit::FAILURE,
         }
     }

@@ -9,21 +9,20 @@ use steadfast_daemon::client::Client;
 use crate::command_line::{PlanArguments, Reading};
 use crate::exit;
 use crate::failure::Failure;
-use crate::reader::Reader;
+use crate::reader::{Reader, STANDARD_INPUT};
 use crate::terminal::{self, Palette, Stream, complain};
 
 /// Prints the plan; the exit status tells whether something would change.
 pub(crate) fn run(arguments: &PlanArguments) -> Result<u8, Failure> {
     let planned = match arguments.files.as_slice() {
         [old, new] => between(old, new, &arguments.reading)?,
+        [new] if new == Path::new(STANDARD_INPUT) => return Err(Failure::ReadByDaemon("name a file for -")),
         [new] if arguments.reading == Reading::default() => against_daemon(new, arguments)?,
-        _ => return Err(Failure::ReadByDaemon),
+        _ => return Err(Failure::ReadByDaemon("leave out --any-machine, --config-id and --all-config")),
     };
-    // With an error in the file, its model is not what its author means.
-    let meaningful = planned.refused.is_none() || planned.plan.is_refused();
     if arguments.json {
         terminal::print(&(serde_json::to_string_pretty(&planned.document()?)? + "\n"))?;
-    } else if meaningful {
+    } else if planned.refused.is_none() || !planned.plan.is_empty() {
         terminal::print(&terminal::harmless(&planned.plan.to_string()))?;
     }
     Ok(match &planned.refused {
@@ -43,6 +42,12 @@ struct Planned {
 }
 
 impl Planned {
+    /// With an error in the file, its model is not what its author means, and what it would change says nothing.
+    fn new(refused: Option<String>, plan: Plan) -> Self {
+        let is_meaningful = refused.is_none() || plan.is_refused();
+        Self { refused, plan: if is_meaningful { plan } else { Plan::default() } }
+    }
+
     fn document(&self) -> Result<Value, Failure> {
         let mut document = serde_json::to_value(&self.plan)?;
         if let Some(members) = document.as_object_mut() {
@@ -62,7 +67,7 @@ fn against_daemon(new: &Path, arguments: &PlanArguments) -> Result<Planned, Fail
     for line in &report.diagnostics {
         tell(&terminal::harmless(line));
     }
-    Ok(Planned { refused: report.refused, plan: report.plan })
+    Ok(Planned::new(report.refused, report.plan))
 }
 
 fn between(old: &Path, new: &Path, reading: &Reading) -> Result<Planned, Failure> {
@@ -80,13 +85,13 @@ fn between(old: &Path, new: &Path, reading: &Reading) -> Result<Planned, Failure
     let (new, file) = (reader.read(new), new.display());
     if let Some(reason) = KnownErrors::of(&old).reason_to_refuse(&new) {
         show(&new);
-        return Ok(Planned { refused: Some(format!("{file} {reason}")), plan: Plan::default() });
+        return Ok(Planned::new(Some(format!("{file} {reason}")), Plan::default()));
     }
     let plan = Plan::between(&old.model, &new.model);
     let keywords: Vec<&str> = plan.refused_keywords().collect();
     let refused =
         (!keywords.is_empty()).then(|| format!("it changes {}: restart the daemon", keywords.join(", ")));
-    Ok(Planned { refused, plan })
+    Ok(Planned::new(refused, plan))
 }
 
 fn tell(text: &str) {

@@ -1,8 +1,14 @@
 //! Reading configurations as the command line asks for it.
 
+use std::cell::OnceCell;
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
-use steadfast_config::{AnyMachine, Code, Files, LoadOptions, Loaded, Machine, Mode, load};
+use steadfast_config::{
+    AnyMachine, Code, Files, LoadOptions, Loaded, Machine, Mode, Source as _, Unreadable, load,
+};
 use steadfast_daemon::machine::ThisMachine;
 
 use crate::command_line::Reading;
@@ -15,7 +21,11 @@ pub(crate) struct Reader {
     is_this: bool,
     source: Files,
     options: LoadOptions,
+    standard_input: OnceCell<Result<Vec<u8>, Unreadable>>,
 }
+
+/// The file name that means standard input.
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 impl Reader {
     /// Warnings and notes of the codes in `silenced` are passed over.
@@ -33,12 +43,17 @@ impl Reader {
                 silenced: silenced.iter().copied().collect(),
                 ..LoadOptions::default()
             },
+            standard_input: OnceCell::new(),
         })
     }
 
     /// What the file means, and what is to be said about it.
     pub(crate) fn read(&self, file: &Path) -> Loaded {
-        let read_for = |machine: &dyn Machine| load(&self.source, file, machine, &self.options);
+        let mut source = self.source.clone();
+        if let Some(text) = self.stream(file) {
+            source.texts.insert(source.current_directory().join(file), text);
+        }
+        let read_for = |machine: &dyn Machine| load(&source, file, machine, &self.options);
         let loaded = read_for(self.machine.as_ref());
         // The interfaces that the file means are those in its namespace, if that can be entered.
         let namespace = loaded.model.global.net_namespace.as_deref().filter(|_| self.is_this);
@@ -46,5 +61,16 @@ impl Reader {
             Some(Ok(machine)) => read_for(&machine),
             Some(Err(_)) | None => loaded,
         }
+    }
+
+    /// The text of what can be read only once: standard input, and pipes as the shell makes them of `<(command)`.
+    /// A daemon reads regular files only.
+    fn stream(&self, file: &Path) -> Option<Result<Vec<u8>, Unreadable>> {
+        if file == Path::new(STANDARD_INPUT) {
+            return Some(self.standard_input.get_or_init(|| Files::read_stream(io::stdin())).clone());
+        }
+        let is_pipe = fs::metadata(file).is_ok_and(|metadata| metadata.file_type().is_fifo());
+        let refused = |error: io::Error| Unreadable::Refused(error.to_string());
+        is_pipe.then(|| File::open(file).map_err(refused).and_then(Files::read_stream))
     }
 }

@@ -130,6 +130,66 @@ fn a_closed_pipe_ends_quietly() {
     assert_eq!((err.as_str(), status), ("", Some(0)));
 }
 
+/// Runs the program with a standard output that nobody reads.
+#[expect(clippy::unwrap_used, reason = "a test that cannot start the program fails")]
+fn unread(arguments: &[&str]) -> (String, String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(arguments).stdin(Stdio::null()).stderr(Stdio::piped());
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let child = command.stdout(writer).spawn().unwrap();
+    told(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_closed_pipe_changes_no_verdict() {
+    let good = Configuration::new("unread-good", GOOD);
+    let bad = Configuration::new("unread-bad", "vrrp_instanse V {\n}\n");
+    for (arguments, expected) in [
+        (&["check", "--any-machine", good.path()][..], 0),
+        (&["check", "--any-machine", bad.path()], 1),
+        (&["check", "--format", "json", bad.path()], 1),
+        (&["fmt", "--check", good.path()], 1),
+        (&["plan", "--any-machine", good.path(), "/dev/null"], 1),
+        (&["plan", "--any-machine", "--json", bad.path(), good.path()], 10),
+    ] {
+        let (_, err, status) = unread(arguments);
+        assert!(!err.contains("pipe"), "{arguments:?}: {err}");
+        assert_eq!(status, Some(expected), "{arguments:?}: {err}");
+    }
+}
+
+/// Runs the program with a text on its standard input.
+#[expect(clippy::unwrap_used, reason = "a test that cannot start the program fails")]
+fn fed(arguments: &[&str], text: &str) -> (String, String, Option<i32>) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
+    command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    told(&child.wait_with_output().unwrap())
+}
+
+#[test]
+fn a_configuration_comes_from_standard_input() {
+    let file = Configuration::new("fed", GOOD);
+    let other = GOOD.replace("router_id 1", "router_id 1 priority");
+    for input in ["-", "/dev/stdin"] {
+        let (out, err, status) = fed(&["check", "--any-machine", input], GOOD);
+        assert_eq!(status, Some(0), "{out}{err}");
+        assert!(out.ends_with(&format!("{input}: can be used: 1 instance, 1 virtual address\n")), "{out}");
+        let (out, _, status) = fed(&["check", "--any-machine", input], &other);
+        assert!(out.contains(&format!(" --> {input}:2:")) && status == Some(0), "{out}");
+        let (out, err, status) = fed(&["show", "config", "--any-machine", input], GOOD);
+        assert_eq!((err.as_str(), status), ("", Some(0)));
+        assert!(out.contains("    virtual_router_id 1\n"), "{out}");
+        let (out, _, status) = fed(&["plan", "--any-machine", input, file.path()], GOOD);
+        assert_eq!((out.as_str(), status), ("nothing changes\n", Some(0)));
+    }
+    // The daemon has another standard input.
+    let (_, err, status) = fed(&["plan", "-"], GOOD);
+    assert!(err.contains("without OLD") && status == Some(2), "{err}");
+}
+
 /// A configuration file that goes with the test.
 struct Configuration(PathBuf);
 
@@ -212,6 +272,8 @@ fn check_prints_for_people_and_for_programs() {
     let results = log["runs"][0]["results"].as_array().unwrap();
     assert!(results.iter().any(|result| result["ruleId"] == "SF0201"), "{out}");
 
+    let (out, _, status) = told(&steadfast(&["check", "no such.conf"]));
+    assert!(out.ends_with("\nno such.conf: cannot be read\n") && status == Some(1), "{out}");
     let (out, _, _) = told(&steadfast(&["check", "--format", "sarif", "no such.conf"]));
     let log: serde_json::Value = serde_json::from_str(&out).unwrap();
     let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];

@@ -32,13 +32,15 @@ pub(crate) struct Reading {
   steadfast plan new.conf                    against what the running daemon has in force
   steadfast plan /etc/keepalived/keepalived.conf && echo 'nothing to reload'
   steadfast plan --any-machine old.conf new.conf
+  git show HEAD:node1.conf | steadfast plan --any-machine - node1.conf
   steadfast plan --json new.conf | jq '.entities[] | select(.outcome == \"restarted\") | .name'
 
 Exit status: 0 nothing would change, 10 something would, 1 the reload would be refused or another
 failure, 2 wrong usage, 3 no daemon could be asked. Errors that OLD has too refuse nothing."
 )]
 pub(crate) struct PlanArguments {
-    /// The new configuration; before it the old one, if that is not what the daemon has in force
+    /// The new configuration; before it the old one, if that is not what the daemon has in force. With
+    /// both, - is standard input
     #[arg(required = true, num_args = 1..=2, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Print the plan as JSON
@@ -75,7 +77,7 @@ pub(crate) enum Shown {
 Exit status: 0 shown, 1 the file has errors or another failure, 2 wrong usage, 3 no FILE and no
 daemon could be asked for one. Of a file with errors it shows what a daemon would start with.")]
 pub(crate) struct ShowConfigArguments {
-    /// The configuration [default: the file that the running daemon reads]
+    /// The configuration; - is standard input [default: the file that the running daemon reads]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
     /// Print it as JSON; `steadfast schema` describes it
@@ -96,10 +98,11 @@ pub(crate) struct ShowConfigArguments {
   steadfast check /etc/keepalived/keepalived.conf
   steadfast check --any-machine --format sarif nodes/*.conf > check.sarif
   steadfast check --allow SF0136 keepalived.conf
+  ./generate | steadfast check --any-machine -
 
 Exit status: 0 no error, 1 an error, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
 pub(crate) struct CheckArguments {
-    /// The files; several are compared as the routers of one segment
+    /// The files; several are compared as the routers of one segment; - is standard input
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// How to print it
@@ -187,8 +190,8 @@ pub(crate) enum Format {
   steadfast fmt --check nodes/*.conf       name the files that are not in normal layout
   steadfast fmt - < old.conf > new.conf
 
-Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, or another failure, 2
-wrong usage.")]
+Exit status: 0 done or nothing to do, 1 with --check: a file is not in normal layout, or another
+failure, 2 wrong usage.")]
 pub(crate) struct FmtArguments {
     /// The files; - is standard input, which goes to standard output
     #[arg(required = true, value_name = "FILE")]

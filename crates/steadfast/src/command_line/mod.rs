@@ -292,6 +292,6 @@ pub(crate) fn is_subcommand(word: &str) -> bool {
 pub(crate) fn completion(arguments: &CompletionArguments) -> Result<u8, Failure> {
     let mut script = Vec::new();
     clap_complete::generate(arguments.shell, &mut command_line(), "steadfast", &mut script);
-    crate::terminal::print(&String::from_utf8_lossy(&script))?;
+    crate::terminal::print(&script)?;
     Ok(exit::SUCCESS)
 }
