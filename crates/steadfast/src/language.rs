@@ -10,29 +10,54 @@ use crate::command_line::{ExplainArguments, KeywordsArguments};
 use crate::exit;
 use crate::failure::Failure;
 use crate::reference;
+use crate::table::{Cell, Facts, fold};
 use crate::terminal::{self, Paint, Palette, Stream};
 
 /// `steadfast keywords`
 pub(crate) fn keywords(arguments: &KeywordsArguments) -> Result<u8, Failure> {
-    let palette = Stream::Output.palette();
+    let page = Sheet::of_terminal();
     let text = match &arguments.word {
         None if arguments.markdown => reference::markdown(),
-        None => every_keyword(palette),
-        Some(word) => one_keyword(word, palette)?,
+        None => every_keyword(page),
+        Some(word) => one_keyword(word, page)?,
     };
     terminal::print(&text)?;
     Ok(exit::SUCCESS)
 }
 
-/// Longer keywords with their grammar have their description on the next line.
-const HEAD_COLUMNS: usize = 32;
-
-/// What each keyword takes and does, block by block.
-fn every_keyword(palette: Palette) -> String {
-    in_one_line(keyword::table(), palette)
+/// What is written on.
+#[derive(Debug, Clone, Copy)]
+struct Sheet {
+    palette: Palette,
+    /// Columns; `None`: nothing is folded.
+    width: Option<usize>,
 }
 
-fn in_one_line(rows: impl Iterator<Item = Row>, palette: Palette) -> String {
+impl Sheet {
+    fn of_terminal() -> Self {
+        Self { palette: Stream::Output.palette(), width: terminal::width() }
+    }
+
+    /// Columns beside an indent.
+    fn room(self, indent: usize) -> usize {
+        self.width.map_or(usize::MAX, |width| width.saturating_sub(indent))
+    }
+}
+
+/// Longer keywords with their grammar have their description on the next line.
+const HEAD_COLUMNS: usize = 32;
+/// Where descriptions beside a keyword begin, and where those below it do.
+const BESIDE: usize = HEAD_COLUMNS + 4;
+const BELOW: usize = 6;
+/// In less room than this a description stands below its keyword.
+const DESCRIPTION_COLUMNS_MIN: usize = 28;
+
+/// What each keyword takes and does, block by block.
+fn every_keyword(page: Sheet) -> String {
+    in_one_line(keyword::table(), page)
+}
+
+fn in_one_line(rows: impl Iterator<Item = Row>, page: Sheet) -> String {
     let mut text = String::new();
     let mut block = None;
     for row in rows {
@@ -41,25 +66,41 @@ fn in_one_line(rows: impl Iterator<Item = Row>, palette: Palette) -> String {
                 text.push('\n');
             }
             // Writing to a String cannot fail.
-            let _ = writeln!(text, "{}", palette.paint(Paint::Strong, row.block));
+            let _ = writeln!(text, "{}", page.palette.paint(Paint::Strong, row.block));
         }
-        let mark = match row.entry.support {
-            Support::Active => String::new(),
-            Support::Accepted(_) => palette.paint(Paint::Warn, " (not active yet)"),
-        };
         let head = head(&row);
-        if head.len() <= HEAD_COLUMNS {
-            let _ = writeln!(text, "  {head:<HEAD_COLUMNS$}  {}{mark}", row.entry.doc);
+        let is_beside = head.chars().count() <= HEAD_COLUMNS && page.room(BESIDE) >= DESCRIPTION_COLUMNS_MIN;
+        let indent = if is_beside { BESIDE } else { BELOW };
+        let description = described(&row, page, indent);
+        let _ = if is_beside {
+            writeln!(text, "  {head:<HEAD_COLUMNS$}  {description}")
         } else {
-            let _ = writeln!(text, "  {head}\n      {}{mark}", row.entry.doc);
-        }
+            writeln!(text, "  {head}\n{:indent$}{description}", "")
+        };
     }
     text
 }
 
+/// What a keyword does, folded behind an indent.
+fn described(row: &Row, page: Sheet, indent: usize) -> String {
+    const MARK: &str = "(not active yet)";
+    let mut lines = fold(row.entry.doc, page.room(indent));
+    if row.entry.support != Support::Active {
+        let mark = page.palette.paint(Paint::Warn, MARK);
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + MARK.len() <= page.room(indent) => {
+                *line += &format!(" {mark}");
+            }
+            _ => lines.push(mark),
+        }
+    }
+    lines.join(&format!("\n{:indent$}", ""))
+}
+
 /// Every keyword of that name, and the options that begin with it, in full, with the keywords in its block; else
 /// those that begin so, in one line each.
-fn one_keyword(word: &str, palette: Palette) -> Result<String, Failure> {
+fn one_keyword(word: &str, page: Sheet) -> Result<String, Failure> {
+    let word = word.strip_suffix('/').unwrap_or(word);
     let is_block = |row: &Row, block: &str| {
         row.block.strip_suffix(block).is_some_and(|above| above.is_empty() || above.ends_with('/'))
     };
@@ -67,24 +108,25 @@ fn one_keyword(word: &str, palette: Palette) -> Result<String, Failure> {
         Some((block, name)) if !block.is_empty() && !name.is_empty() => (Some(block), name),
         _ => (None, word),
     };
+    let is_meant = |row: &Row| block.is_none_or(|block| is_block(row, block));
     let named = |row: &Row| {
-        (row.entry.name.split(' ').next() == Some(name) || row.entry.name == name)
-            && block.is_none_or(|block| is_block(row, block))
+        (row.entry.name.split(' ').next() == Some(name) || row.entry.name == name) && is_meant(row)
     };
     let mut text = String::new();
     for row in keyword::table().filter(named) {
         if !text.is_empty() {
             text.push('\n');
         }
-        describe(&mut text, &row, palette);
+        describe(&mut text, &row, page);
     }
-    let inside = in_one_line(keyword::table().filter(|row| is_block(row, word)), palette);
+    let inside = in_one_line(keyword::table().filter(|row| is_block(row, word)), page);
     if !text.is_empty() && !inside.is_empty() {
         text.push('\n');
     }
     text += &inside;
-    if text.is_empty() && word.len() > 1 {
-        text = in_one_line(keyword::table().filter(|row| row.entry.name.starts_with(word)), palette);
+    if text.is_empty() && name.len() > 1 {
+        let begins = |row: &Row| row.entry.name.starts_with(name) && is_meant(row);
+        text = in_one_line(keyword::table().filter(begins), page);
     }
     if text.is_empty() {
         let near = did_you_mean(name, keyword::table().map(|row| row.entry.name));
@@ -97,23 +139,30 @@ fn head(row: &Row) -> String {
     format!("{} {}", row.entry.name, row.entry.argument.grammar()).trim_end().to_owned()
 }
 
-fn describe(text: &mut String, row: &Row, palette: Palette) {
+fn describe(text: &mut String, row: &Row, page: Sheet) {
+    const INDENT: usize = 2;
     let entry = row.entry;
-    let _ = writeln!(text, "{}", palette.paint(Paint::Strong, &head(row)));
-    let _ = writeln!(text, "  {}", entry.doc);
-    let mut fact = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {}{value}", palette.paint(Paint::Faint, &format!("{label:<16}")));
-    };
-    fact("in", row.block);
-    fact("default", entry.default);
-    fact("written again", repetition(entry.repeat));
-    fact("at a reload", at_reload(entry.reload));
+    let _ = writeln!(text, "{}", page.palette.paint(Paint::Strong, &head(row)));
+    for line in fold(entry.doc, page.room(INDENT)) {
+        let _ = writeln!(text, "{:INDENT$}{line}", "");
+    }
+    let mut facts = Facts::new(INDENT);
+    facts.push("in", Cell::plain(row.block));
+    if entry.default != NOT_APPLICABLE {
+        facts.push("default", Cell::plain(entry.default));
+    }
+    // Options, signals and constructs of the language are no lines of a file that can be repeated or changed.
+    if !row.block.starts_with('(') || row.block == OUTSIDE {
+        facts.push("written again", Cell::plain(repetition(entry.repeat)));
+        facts.push("at a reload", Cell::plain(at_reload(entry.reload)));
+    }
     if let Some(successor) = entry.successor {
-        fact("deprecated", &format!("write {successor}"));
+        facts.push("deprecated", Cell::plain(format!("write {successor}")));
     }
     if let Support::Accepted(feature) = entry.support {
-        fact("not active yet", feature.title());
+        facts.push("not active yet", Cell::plain(feature.title()));
     }
+    facts.write(text, page.palette, page.width);
 }
 
 /// What writing a keyword again does.
@@ -161,10 +210,16 @@ pub(crate) fn blocks() -> Vec<(&'static str, Vec<Row>)> {
 /// Rows that are no keywords but constructs of the language.
 pub(crate) const LANGUAGE: &str = "(config-language)";
 
+/// The default of what has none.
+pub(crate) const NOT_APPLICABLE: &str = "n/a";
+
+/// Rows that stand outside of every block.
+const OUTSIDE: &str = "(root)";
+
 /// A block as a heading.
 pub(crate) fn heading(block: &str) -> &str {
     match block {
-        "(root)" => "outside of every block",
+        OUTSIDE => "outside of every block",
         LANGUAGE => "how to write it",
         "address-line" => "lines of addresses",
         "route-line" => "lines of routes",
@@ -175,15 +230,8 @@ pub(crate) fn heading(block: &str) -> &str {
 
 /// `steadfast explain`
 pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8, Failure> {
-    let palette = Stream::Output.palette();
     let text = match arguments.code {
-        Some(code) => format!(
-            "{}\n\n{}\n\nSeverity: {}. {}\n",
-            palette.paint(Paint::Strong, &format!("{code}: {}", code.title())),
-            code.explanation(),
-            code.severity(),
-            silencing(code)
-        ),
+        Some(code) => explained(code, Sheet::of_terminal()),
         None => Code::ALL.iter().fold(String::new(), |mut text, code| {
             let _ = writeln!(text, "{code}  {:<8} {}", code.severity().to_string(), code.title());
             text
@@ -191,6 +239,13 @@ pub(crate) fn explain(arguments: &ExplainArguments) -> Result<u8, Failure> {
     };
     terminal::print(&text)?;
     Ok(exit::SUCCESS)
+}
+
+fn explained(code: Code, page: Sheet) -> String {
+    let heading = page.palette.paint(Paint::Strong, &format!("{code}: {}", code.title()));
+    let folded = |text: &str| fold(text, page.room(0)).join("\n");
+    let severity = format!("Severity: {}. {}", code.severity(), silencing(code));
+    format!("{heading}\n\n{}\n\n{}\n", folded(code.explanation()), folded(&severity))
 }
 
 fn silencing(code: Code) -> String {
@@ -205,14 +260,36 @@ fn silencing(code: Code) -> String {
 mod tests {
     use super::*;
 
+    const UNFOLDED: Sheet = Sheet { palette: Palette::Plain, width: None };
+
     #[test]
     fn a_keyword_is_told_in_full() {
-        insta::assert_snapshot!(one_keyword("advert_int", Palette::Plain).unwrap());
+        insta::assert_snapshot!(one_keyword("advert_int", UNFOLDED).unwrap());
+    }
+
+    #[test]
+    fn what_is_no_line_of_a_file_has_no_reload() {
+        for word in ["~SEQ", "SIGHUP", "include", "$NAME="] {
+            let text = one_keyword(word, UNFOLDED).unwrap();
+            assert!(!text.contains("at a reload") && !text.contains("n/a"), "{text}");
+        }
+        assert!(one_keyword("net_namespace", UNFOLDED).unwrap().contains("at a reload"));
+    }
+
+    #[test]
+    fn a_narrow_terminal_folds_between_words() {
+        let page = Sheet { width: Some(50), ..UNFOLDED };
+        for text in [one_keyword("vrrp_script", page).unwrap(), explained(Code::UnknownKeyword, page)] {
+            for line in text.lines() {
+                assert!(line.chars().count() <= 50, "{line}");
+            }
+            assert!(text.lines().count() > 6, "{text}");
+        }
     }
 
     #[test]
     fn a_block_and_the_beginning_of_a_word_list_their_keywords() {
-        let told = |word: &str| one_keyword(word, Palette::Plain).unwrap();
+        let told = |word: &str| one_keyword(word, UNFOLDED).unwrap();
         let block = told("vrrp_script");
         assert!(
             block.starts_with("vrrp_script NAME { … }\n") && block.contains("\nvrrp_script\n"),
@@ -225,18 +302,21 @@ mod tests {
         assert_eq!(one.matches("  in  ").count(), 1, "{one}");
         assert!(one.contains("virtual_server/real_server\n"), "{one}");
         assert_eq!(told("vrrp_instance.advert_int"), told("advert_int"));
+        assert_eq!(told("vrrp_script/"), block);
+        let begin = told("vrrp_instance/garp_");
+        assert!(begin.contains("  garp_master_delay ") && !begin.contains("garp_group"), "{begin}");
     }
 
     #[test]
     fn every_row_is_told() {
-        let text = every_keyword(Palette::Plain);
+        let text = every_keyword(UNFOLDED);
         let lines = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
         assert_eq!(lines, keyword::table().count());
     }
 
     #[test]
     fn a_misspelt_keyword_is_answered_by_the_right_one() {
-        let failure = one_keyword("prioritty", Palette::Plain).unwrap_err();
+        let failure = one_keyword("prioritty", UNFOLDED).unwrap_err();
         assert_eq!(failure.to_string(), "there is no keyword 'prioritty'; did you mean 'priority'?");
     }
 }

@@ -18,6 +18,7 @@ mod reference;
 mod show;
 mod signum;
 mod status;
+mod table;
 mod terminal;
 
 use std::ffi::{OsStr, OsString};

@@ -10,7 +10,7 @@ use steadfast_config::keyword::{Reload, Repeat, Row, Support};
 use crate::command_line::{ManArguments, Page, command_line};
 use crate::exit;
 use crate::failure::Failure;
-use crate::language::{LANGUAGE, at_reload, blocks, heading, repetition};
+use crate::language::{LANGUAGE, NOT_APPLICABLE, at_reload, blocks, heading, repetition};
 use crate::terminal;
 
 /// `steadfast man`
@@ -146,7 +146,7 @@ fn head(row: &Row) -> Vec<Inline> {
 fn body(row: &Row) -> String {
     let entry = row.entry;
     let mut sentences = vec![sentence(entry.doc)];
-    if entry.default != "n/a" {
+    if entry.default != NOT_APPLICABLE {
         sentences.push(sentence(&format!("Default: {}", entry.default)));
     }
     if row.block != LANGUAGE {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use steadfast_config::keyword::{Reload, Repeat, Row, Support};
 
-use crate::language::{LANGUAGE, at_reload, blocks, heading, repetition};
+use crate::language::{LANGUAGE, NOT_APPLICABLE, at_reload, blocks, heading, repetition};
 
 const INTRODUCTION: &str = "# Configuration reference
 
@@ -38,7 +38,7 @@ fn item(row: &Row) -> String {
     let argument = entry.argument.grammar();
     let argument = if argument.is_empty() { argument } else { format!(" {}", code(&argument)) };
     let mut text = format!("- **{}**{argument}: {}", code(entry.name), sentence(entry.doc));
-    if entry.default != "n/a" {
+    if entry.default != NOT_APPLICABLE {
         let _ = write!(text, " Default: {}.", plain(entry.default));
     }
     if row.block != LANGUAGE {

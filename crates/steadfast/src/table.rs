@@ -13,17 +13,17 @@ const BELOW: usize = 4;
 
 /// One piece of text in one colour.
 #[derive(Debug, Clone)]
-pub(super) struct Cell {
+pub(crate) struct Cell {
     text: String,
     paint: Option<Paint>,
 }
 
 impl Cell {
-    pub(super) fn plain(text: impl AsRef<str>) -> Self {
+    pub(crate) fn plain(text: impl AsRef<str>) -> Self {
         Self { text: harmless(text.as_ref()).replace('\n', " "), paint: None }
     }
 
-    pub(super) fn painted(paint: Paint, text: impl AsRef<str>) -> Self {
+    pub(crate) fn painted(paint: Paint, text: impl AsRef<str>) -> Self {
         Self { paint: Some(paint), ..Self::plain(text) }
     }
 
@@ -34,22 +34,22 @@ impl Cell {
 
 /// A table: its last column takes what is left of the width, and folds.
 #[derive(Debug)]
-pub(super) struct Table<const COLUMNS: usize> {
+pub(crate) struct Table<const COLUMNS: usize> {
     headings: [&'static str; COLUMNS],
     rows: Vec<[Cell; COLUMNS]>,
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(super) fn new(headings: [&'static str; COLUMNS]) -> Self {
+    pub(crate) fn new(headings: [&'static str; COLUMNS]) -> Self {
         Self { headings, rows: Vec::new() }
     }
 
-    pub(super) fn push(&mut self, row: [Cell; COLUMNS]) {
+    pub(crate) fn push(&mut self, row: [Cell; COLUMNS]) {
         self.rows.push(row);
     }
 
     /// Appends the table to `text`.
-    pub(super) fn write(&self, text: &mut String, palette: Palette, width: Option<usize>) {
+    pub(crate) fn write(&self, text: &mut String, palette: Palette, width: Option<usize>) {
         let headings = self.headings.map(|heading| Cell::painted(Paint::Strong, heading));
         let widths: Vec<usize> = (0..COLUMNS)
             .map(|column| {
@@ -120,7 +120,7 @@ fn write_folded(text: &mut String, cell: &Cell, room: usize, indent: usize, pale
 }
 
 /// Breaks at spaces; a word longer than the room stays whole.
-pub(super) fn fold(text: &str, room: usize) -> Vec<String> {
+pub(crate) fn fold(text: &str, room: usize) -> Vec<String> {
     if text.width() <= room {
         return vec![text.to_owned()];
     }
@@ -141,23 +141,23 @@ pub(super) fn fold(text: &str, room: usize) -> Vec<String> {
 
 /// A labelled list: labels on the left, values folded beside them.
 #[derive(Debug)]
-pub(super) struct Facts {
+pub(crate) struct Facts {
     indent: usize,
     rows: Vec<(&'static str, Cell)>,
 }
 
 impl Facts {
-    pub(super) fn new(indent: usize) -> Self {
+    pub(crate) fn new(indent: usize) -> Self {
         Self { indent, rows: Vec::new() }
     }
 
     /// A value; an empty label goes on with the one above.
-    pub(super) fn push(&mut self, label: &'static str, value: Cell) {
+    pub(crate) fn push(&mut self, label: &'static str, value: Cell) {
         self.rows.push((label, value));
     }
 
     /// Appends the list to `text`.
-    pub(super) fn write(&self, text: &mut String, palette: Palette, width: Option<usize>) {
+    pub(crate) fn write(&self, text: &mut String, palette: Palette, width: Option<usize>) {
         /// Wide enough for the longest label.
         const LABEL: usize = 16;
         let starts = self.indent + LABEL;

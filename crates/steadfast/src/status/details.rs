@@ -9,7 +9,7 @@ use steadfast_vrrp::State;
 use super::View;
 use super::duration;
 use super::overview;
-use super::table::{Cell, Facts};
+use crate::table::{Cell, Facts};
 use crate::terminal::{Paint, harmless};
 
 pub(super) fn instance(text: &mut String, instance: &Instance, view: View) {

@@ -3,7 +3,6 @@
 mod details;
 mod duration;
 mod overview;
-mod table;
 #[cfg(test)]
 mod tests;
 

@@ -8,7 +8,7 @@ use steadfast_vrrp::State;
 
 use super::View;
 use super::duration;
-use super::table::{Cell, Facts, Table};
+use crate::table::{Cell, Facts, Table};
 use crate::terminal::{Paint, harmless};
 
 /// Lateness from which on a reader should look: a tenth of the shortest advert interval.
