@@ -345,7 +345,7 @@ codes! {
     504 UnknownAccount Error General "account does not exist"
         "No user or group of that name exists on this machine. The script is dropped.";
     505 NoScriptUser Error General "no account for scripts"
-        "enable_script_security demands an account for every script. No script_user is given and there is no user keepalived_script, so the script is dropped.";
+        "enable_script_security demands an account for every script. No script_user is given and there is no user keepalived_script, so the script is dropped. So it is where script_user names an account that does not exist: nothing runs with more rights instead.";
     506 NotInThisBuild Warning General "feature that keepalived's build here lacks"
         "Debian's keepalived is built without iptables, says so, and takes nftables. steadfast reads the keyword; other builds of keepalived use it.";
     507 ScriptSecurityOff Warning Security "scripts run without enable_script_security"

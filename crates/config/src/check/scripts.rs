@@ -1,5 +1,6 @@
 //! Accounts and files of scripts.
 
+use std::borrow::BorrowMut;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
@@ -15,7 +16,7 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 
 /// Gives every script its account and asks the machine for its file.
 pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
-    let default = DefaultAccount::of(drafts);
+    let default = DefaultAccount::of(drafts, context.known.script_user_lacks);
     let secure = drafts.global.enable_script_security;
     let check = ScriptCheck { default: &default, secure, warned: false };
     vrrp(drafts, &mut check.clone(), context);
@@ -23,16 +24,11 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let mut check = check;
     let global = &mut drafts.global;
     let fifos = [&mut global.notify_fifo, &mut global.vrrp_notify_fifo, &mut global.lvs_notify_fifo];
-    let fifo_scripts = fifos.into_iter().flatten().map(|fifo| &mut fifo.script);
-    let own = [&mut global.startup_script, &mut global.shutdown_script];
-    for slot in fifo_scripts.chain(own) {
-        if slot
-            .as_mut()
-            .is_some_and(|script| check.script(script, Owner::Other("global"), context) != Fate::Kept)
-        {
-            *slot = None;
-        }
+    for fifo in fifos.into_iter().flatten() {
+        check.slot(&mut fifo.script, Owner::Notify("global_defs"), context);
     }
+    check.slot(&mut global.startup_script, Owner::Supervisor("startup_script"), context);
+    check.slot(&mut global.shutdown_script, Owner::Supervisor("shutdown_script"), context);
     drafts.global.script_user = default.into_account();
 }
 
@@ -42,21 +38,26 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
 struct DefaultAccount {
     account: OnceCell<Option<Account>>,
     supplementary_groups: bool,
+    /// script_user names one that does not exist. Nobody is to stand in for it.
+    lacking: bool,
 }
 
 impl DefaultAccount {
     /// What script_user says.
-    fn of(drafts: &Drafts) -> Self {
+    fn of(drafts: &Drafts, lacking: bool) -> Self {
         let supplementary_groups = drafts.global.set_supplementary_groups;
         let mut given = drafts.global.script_user.clone();
         if let Some(account) = &mut given {
             account.supplementary_groups |= supplementary_groups;
         }
         let account = given.map_or_else(OnceCell::new, |account| OnceCell::from(Some(account)));
-        Self { account, supplementary_groups }
+        Self { account, supplementary_groups, lacking }
     }
 
     fn get(&self, machine: &dyn Machine) -> Option<&Account> {
+        if self.lacking {
+            return None;
+        }
         let find = || {
             let found = Account {
                 user: DEFAULT_ACCOUNT.into(),
@@ -70,7 +71,7 @@ impl DefaultAccount {
 
     /// The account, if one is given or a script asked for it.
     fn into_account(self) -> Option<Account> {
-        self.account.into_inner().flatten()
+        self.account.into_inner().flatten().filter(|_| !self.lacking)
     }
 }
 
@@ -121,11 +122,11 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<
 fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
     for server in &mut drafts.virtual_servers {
         for slot in [&mut server.quorum_up, &mut server.quorum_down] {
-            check.slot(slot, "virtual_server", context);
+            check.slot(slot, Owner::Notify("virtual_server"), context);
         }
         for server in &mut server.real_servers {
             for slot in [&mut server.notify_up, &mut server.notify_down] {
-                check.slot(slot, "real_server", context);
+                check.slot(slot, Owner::Notify("real_server"), context);
             }
             commands(server, check, context);
         }
@@ -162,8 +163,10 @@ struct ScriptCheck<'a> {
 enum Owner<'a> {
     VrrpScript(&'a str),
     MiscCheck,
-    /// Of a keyword among others.
-    Other(&'a str),
+    /// Of the supervisor, by its keyword.
+    Supervisor(&'a str),
+    /// Told of what happens, in that block.
+    Notify(&'a str),
 }
 
 impl Owner<'_> {
@@ -172,13 +175,21 @@ impl Owner<'_> {
     fn class_without_file(self) -> Class {
         match self {
             Self::VrrpScript(_) => Class::General,
-            Self::MiscCheck | Self::Other(_) => Class::Silent,
+            Self::MiscCheck | Self::Supervisor(_) | Self::Notify(_) => Class::Silent,
+        }
+    }
+
+    /// What an account that does not exist counts as: keepalived drops what would be told of events in silence.
+    fn class_without_account(self) -> Class {
+        match self {
+            Self::VrrpScript(_) | Self::MiscCheck | Self::Supervisor(_) => Class::General,
+            Self::Notify(_) => Class::Silent,
         }
     }
 
     /// Whether the block is there for the script.
     fn is_block(self) -> bool {
-        !matches!(self, Self::Other(_))
+        matches!(self, Self::VrrpScript(_) | Self::MiscCheck)
     }
 }
 
@@ -187,7 +198,7 @@ impl std::fmt::Display for Owner<'_> {
         match self {
             Self::VrrpScript(name) => write!(f, "vrrp_script '{name}'"),
             Self::MiscCheck => f.write_str("MISC_CHECK"),
-            Self::Other(name) => f.write_str(name),
+            Self::Supervisor(name) | Self::Notify(name) => f.write_str(name),
         }
     }
 }
@@ -201,12 +212,14 @@ impl ScriptCheck<'_> {
                 let message = format!(
                     "{owner}: its script is to run as {what} '{name}', which does not exist; it is dropped"
                 );
-                context.push(Diagnostic::new(Code::UnknownAccount, span, message));
+                context.push(
+                    Diagnostic::new(Code::UnknownAccount, span, message).class(owner.class_without_account()),
+                );
                 return Fate::NoAccount;
             }
         } else if let Some(account) = self.default.get(context.machine) {
             script.account = Some(account.clone());
-        } else if self.secure {
+        } else if self.secure || self.default.lacking {
             let message = format!("{owner}: its script has no account to run as; it is dropped");
             let hint = format!("give script_user, or add a user {DEFAULT_ACCOUNT}");
             let diagnostic = Diagnostic::new(Code::NoScriptUser, span, message).hint(hint);
@@ -258,9 +271,14 @@ impl ScriptCheck<'_> {
         context.push(Diagnostic::new(Code::ScriptSecurityOff, script.site.0, message));
     }
 
-    fn slot(&mut self, slot: &mut Option<Box<Script>>, owner: &str, context: &mut Context<'_>) {
-        if slot.as_mut().is_some_and(|script| self.script(script, Owner::Other(owner), context) != Fate::Kept)
-        {
+    fn slot(
+        &mut self,
+        slot: &mut Option<impl BorrowMut<Script>>,
+        owner: Owner<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let script = slot.as_mut().map(BorrowMut::borrow_mut);
+        if script.is_some_and(|script| self.script(script, owner, context) != Fate::Kept) {
             *slot = None;
         }
     }
@@ -275,7 +293,7 @@ impl ScriptCheck<'_> {
             &mut notify.master_rx_lower_priority,
             &mut notify.any,
         ] {
-            self.slot(slot, owner, context);
+            self.slot(slot, Owner::Notify(owner), context);
         }
     }
 }

@@ -51,6 +51,8 @@ pub enum Argument {
     Text,
     /// One word or nothing.
     OptionalText,
+    /// A command alone.
+    Command,
     /// A command with user and group.
     Script,
     /// A command with user and group, or nothing.
@@ -193,6 +195,7 @@ impl Argument {
             Self::Interface => "INTERFACE".into(),
             Self::Text => "STRING".into(),
             Self::OptionalText => "[STRING]".into(),
+            Self::Command => "COMMAND".into(),
             Self::Script => "SCRIPT [USER [GROUP]]".into(),
             Self::OptionalScript => "[SCRIPT [USER [GROUP]]]".into(),
             Self::Block("") => "{ … }".into(),
@@ -223,7 +226,7 @@ impl Argument {
             Self::Multicast6 => Some("ff02::13".into()),
             Self::Interface => Some("eth0".into()),
             Self::Text | Self::OptionalText => Some("text".into()),
-            Self::Script | Self::OptionalScript => Some("/bin/true".into()),
+            Self::Command | Self::Script | Self::OptionalScript => Some("/bin/true".into()),
         }
     }
 }

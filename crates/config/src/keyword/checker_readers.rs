@@ -4,9 +4,20 @@ use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, account};
 use crate::model::{DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, UdpCheck};
-use crate::value::{Text, quote};
+use crate::value::{Text, quote, quote_account, quote_command};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
+
+pub(super) fn read_misc_path(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
+    if let Some(words) = line.command() {
+        check.script.words = words;
+        check.script.site = line.site();
+    }
+}
+
+pub(super) fn show_misc_path(check: &MiscCheck) -> Vec<String> {
+    vec![quote_command(&check.script.words)]
+}
 
 pub(super) fn read_misc_user(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
@@ -23,9 +34,8 @@ pub(super) fn read_misc_user(check: &mut MiscCheck, line: Statement<'_, '_, '_, 
     line.no_more(2);
 }
 
-/// The account is written behind the command.
-pub(super) fn show_no_user(_: &MiscCheck) -> Vec<String> {
-    Vec::new()
+pub(super) fn show_misc_user(check: &MiscCheck) -> Vec<String> {
+    check.script.account.iter().map(quote_account).collect()
 }
 
 fn nibble(byte: u8) -> Option<u8> {

@@ -57,7 +57,7 @@ pub static COMMON: &Keywords<Checker> = keywords! {
 
 /// Keywords of `MISC_CHECK` alone.
 pub static MISC: &Keywords<MiscCheck> = keywords! {
-    "misc_path" Script => at!(script), Last, Restart, LoadBalancer | Told;
+    "misc_path" Command => with!(read_misc_path, show_misc_path), Last, Restart, LoadBalancer | Told;
         "none (mandatory)",
         "Program to run.";
     "misc_timeout" Argument::seconds(0, 4294) => at!(timeout), Last, InPlace, LoadBalancer;
@@ -66,7 +66,7 @@ pub static MISC: &Keywords<MiscCheck> = keywords! {
     "misc_dynamic" Flag => at!(dynamic), Last, InPlace, LoadBalancer;
         "off",
         "Exit status 2..255 sets weight to status-2.";
-    "user" Grammar("USER [GROUP]") => with!(read_misc_user, show_no_user), Last, Restart, LoadBalancer | Told;
+    "user" Grammar("USER [GROUP]") => with!(read_misc_user, show_misc_user), Last, Restart, LoadBalancer | Told;
         "default script user",
         "Account to run as; unknown account removes the checker.";
 };

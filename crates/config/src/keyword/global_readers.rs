@@ -8,7 +8,7 @@ use crate::lower::{Line, account};
 use crate::model::{
     Affinity, ExtraAnnounce, Fifo, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon, ProcessSettings,
 };
-use crate::value::{Interval, Text, quote, quote_script, quote_words};
+use crate::value::{Interval, Text, quote, quote_account, quote_script, quote_words};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
@@ -460,31 +460,18 @@ pub(super) fn read_snmp_rfc(global: &mut Global, _: Statement<'_, '_, '_, '_>) {
 pub(super) fn read_script_user(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
     let account = account(user, line.word(1));
-    if !line.context.machine.user_exists(user) {
-        line.report(Code::UnknownAccount, 0, format!("script_user: there is no user '{user}'"));
-        return;
-    }
-    if let Some(group) = account.group.as_deref()
-        && !line.context.machine.group_exists(group)
-    {
-        let message = format!("script_user: there is no group '{group}'");
-        line.report(Code::UnknownAccount, 1, message);
-        return;
+    let lacking = line.context.machine.lacks(&account);
+    line.context.known.script_user_lacks = lacking.is_some();
+    if let Some((what, name)) = lacking {
+        let place = usize::from(what == "group");
+        return line.report(Code::UnknownAccount, place, format!("script_user: there is no {what} '{name}'"));
     }
     global.script_user = Some(account);
     line.no_more(2);
 }
 
 pub(super) fn show_script_user(global: &Global) -> Vec<String> {
-    let words = |account: &crate::model::Account| {
-        let group = account.group.as_deref().unwrap_or_default();
-        match (account.supplementary_groups, group) {
-            (false, "") => quote(&account.user),
-            (false, group) => format!("{} {}", quote(&account.user), quote(group)),
-            (true, group) => format!("{} :{group}", quote(&account.user)),
-        }
-    };
-    global.script_user.iter().map(words).collect()
+    global.script_user.iter().map(quote_account).collect()
 }
 
 pub(super) fn read_rx_policy(global: &mut Global, line: Statement<'_, '_, '_, '_>) {

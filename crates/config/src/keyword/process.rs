@@ -8,7 +8,7 @@ use Store::*;
 
 /// Keywords of `vrrp_script`.
 pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
-    "script" Script => at!(script), Last, ScriptRestart | Told;
+    "script" Command => with!(read_command, show_command), Last, ScriptRestart | Told;
         "none (mandatory)",
         "Command to run; \"<\" followed by an absolute path is a readability test run by the shell.";
     "interval" Argument::decimal(0, 4294000000) => with!(read_interval, show_interval), Last, ScriptRestart;
@@ -29,7 +29,7 @@ pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
     "fall" Argument::unsigned(1, 4294967295) => at!(fall), Last, InPlace;
         "1",
         "Failures needed to become bad.";
-    "user" Grammar("USER [GROUP]") => with!(read_user, show_nothing), Last, ScriptRestart;
+    "user" Grammar("USER [GROUP]") => with!(read_user, show_user), Last, ScriptRestart;
         "default script user",
         "Account to run as; an unknown account removes the script.";
     "init_fail" Flag => at!(init_fail), Last, StartOnly;

@@ -6,7 +6,7 @@ use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, account};
 use crate::model::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
-use crate::value::{Interval, Text, quote, quote_words};
+use crate::value::{Interval, Text, quote, quote_account, quote_command, quote_words};
 
 type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
@@ -67,6 +67,17 @@ pub(super) fn show_weight(script: &VrrpScript) -> Vec<String> {
     show_words(script.weight)
 }
 
+pub(super) fn read_command(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
+    if let Some(words) = line.command() {
+        script.script.words = words;
+        script.script.site = line.site();
+    }
+}
+
+pub(super) fn show_command(script: &VrrpScript) -> Vec<String> {
+    vec![quote_command(&script.script.words)]
+}
+
 pub(super) fn read_user(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
     script.script.account = Some(account(user, line.word(1)));
@@ -76,9 +87,8 @@ pub(super) fn read_user(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>
     line.no_more(2);
 }
 
-/// The account is written behind the command.
-pub(super) fn show_nothing(_: &VrrpScript) -> Vec<String> {
-    Vec::new()
+pub(super) fn show_user(script: &VrrpScript) -> Vec<String> {
+    script.script.account.iter().map(quote_account).collect()
 }
 
 pub(super) fn read_process(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {

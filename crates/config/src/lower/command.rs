@@ -13,6 +13,8 @@ pub(super) struct Command {
     pub(super) words: Vec<Text>,
     /// User and group.
     pub(super) account: Vec<String>,
+    /// Where the word behind the command stands.
+    pub(super) behind: Option<Span>,
 }
 
 /// Why a command cannot be read.
@@ -48,8 +50,10 @@ pub(super) fn split(node: Node<'_>) -> Result<Command, Unreadable> {
     if parts.first().is_none_or(|program| program.is_empty()) {
         return Err(missing("the command is empty"));
     }
-    let account = words.take(2).map(|word| text(word.text, word.span)).collect::<Result<_, _>>()?;
-    Ok(Command { words: parts, account })
+    let words: Vec<_> = words.take(2).collect();
+    let behind = words.first().map(|word| word.span);
+    let account = words.into_iter().map(|word| text(word.text, word.span)).collect::<Result<_, _>>()?;
+    Ok(Command { words: parts, account, behind })
 }
 
 /// The one word of a pattern, escapes resolved.

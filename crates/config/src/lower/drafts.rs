@@ -108,6 +108,8 @@ pub(crate) struct Definition {
 /// What is defined so far.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// The last script_user names an account that does not exist.
+    pub(crate) script_user_lacks: bool,
     /// Where names of routing tables and the like are looked up.
     pub(crate) name_folders: NameFolders,
     pub(crate) scripts: BTreeMap<Name, Definition>,

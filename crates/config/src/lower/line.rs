@@ -259,21 +259,38 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
 
     /// The command of the statement with its account, if it is a good one.
     pub(crate) fn script(&mut self) -> Option<Script> {
-        let split = match command::split(self.node) {
-            Ok(split) => split,
+        let split = self.split_command()?;
+        let mut accounts = split.account.into_iter();
+        let account = accounts.next().map(|user| account(&user, accounts.next().as_deref()));
+        let site = self.site();
+        Some(Script { words: split.words, account, site })
+    }
+
+    /// The command of a statement whose account has a keyword of its own: keepalived passes over the words behind it.
+    pub(crate) fn command(&mut self) -> Option<Vec<Text>> {
+        let split = self.split_command()?;
+        if let (Some(word), Some(span)) = (split.account.first(), split.behind) {
+            let message = format!("'{word}' stands behind the command and is not given to it");
+            self.push(
+                Diagnostic::new(Code::ExtraWords, span, message)
+                    .hint("put the command and its arguments in one pair of quotes"),
+            );
+        }
+        Some(split.words)
+    }
+
+    fn split_command(&mut self) -> Option<command::Command> {
+        match command::split(self.node) {
+            Ok(split) => Some(split),
             Err(error) => {
                 let keyword = self.keyword;
                 self.push(
                     Diagnostic::new(error.code, error.span, format!("{keyword}: {}", error.message))
                         .expected("a command, in quotes if it has arguments"),
                 );
-                return None;
+                None
             }
-        };
-        let mut accounts = split.account.into_iter();
-        let account = accounts.next().map(|user| account(&user, accounts.next().as_deref()));
-        let site = self.site();
-        Some(Script { words: split.words, account, site })
+        }
     }
 
     /// The one pattern of the statement.
@@ -295,7 +312,7 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
     pub(crate) fn check_end(&mut self, entry: &Entry) {
         let used = match entry.argument {
             Argument::Flag => 0,
-            Argument::Grammar(_) | Argument::Script | Argument::OptionalScript => return,
+            Argument::Grammar(_) | Argument::Command | Argument::Script | Argument::OptionalScript => return,
             argument if argument.is_block() => return,
             _ => 1,
         };

@@ -12,7 +12,7 @@ pub(crate) use read::{
     address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
     time, unsigned,
 };
-pub(crate) use write::{milliseconds, quote, quote_script, quote_words};
+pub(crate) use write::{milliseconds, quote, quote_account, quote_command, quote_script, quote_words};
 
 /// Text from the file that is kept as it stands.
 pub type Text = Box<str>;

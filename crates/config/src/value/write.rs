@@ -1,7 +1,7 @@
 //! Writing words so that the language reads the same text back.
 
-use super::Interval;
-use crate::model::Script;
+use super::{Interval, Text};
+use crate::model::{Account, Script};
 
 /// The word, in double quotes where it needs them. A `"` cannot be written inside of a word and is left out.
 pub(crate) fn quote(word: &str) -> String {
@@ -26,21 +26,29 @@ pub(crate) fn milliseconds(seconds: &str) -> String {
 
 /// A command in double quotes with its account behind it.
 pub(crate) fn quote_script(script: &Script) -> String {
-    let command: Vec<String> = script.words.iter().map(|word| quote_command_word(word)).collect();
-    let mut line = format!("\"{}\"", command.join(" "));
-    if let Some(account) = &script.account {
-        line.push(' ');
-        line.push_str(&quote(&account.user));
-        let group = match (&account.group, account.supplementary_groups) {
-            (Some(group), true) => format!(":{group}"),
-            (Some(group), false) => group.to_string(),
-            (None, true) => ":".to_owned(),
-            (None, false) => return line,
-        };
-        line.push(' ');
-        line.push_str(&quote(&group));
+    let command = quote_command(&script.words);
+    match &script.account {
+        Some(account) => format!("{command} {}", quote_account(account)),
+        None => command,
     }
-    line
+}
+
+/// Program and arguments as one word.
+pub(crate) fn quote_command(words: &[Text]) -> String {
+    let words: Vec<String> = words.iter().map(|word| quote_command_word(word)).collect();
+    format!("\"{}\"", words.join(" "))
+}
+
+/// User and group.
+pub(crate) fn quote_account(account: &Account) -> String {
+    let user = quote(&account.user);
+    let group = match (&account.group, account.supplementary_groups) {
+        (Some(group), true) => format!(":{group}"),
+        (Some(group), false) => group.to_string(),
+        (None, true) => ":".to_owned(),
+        (None, false) => return user,
+    };
+    format!("{user} {}", quote(&group))
 }
 
 /// One word of a command: single quotes keep blanks, and what would end them is escaped.
