@@ -140,12 +140,7 @@ fn commands(server: &mut RealServer, check: &mut ScriptCheck<'_>, context: &mut 
     }
     let mut checkers = server.checkers.to_vec();
     checkers.retain_mut(|checker| match &mut checker.kind {
-        CheckKind::Misc(misc) => {
-            // Of an account of its own the line that names it tells.
-            let account = misc.script.account.as_ref();
-            account.is_none_or(|account| context.machine.lacks(account).is_none())
-                && check.script(&mut misc.script, Owner::MiscCheck, context) != Fate::NoAccount
-        }
+        CheckKind::Misc(misc) => check.script(&mut misc.script, Owner::MiscCheck, context) != Fate::NoAccount,
         _ => true,
     });
     server.checkers = checkers.into();
@@ -179,11 +174,14 @@ impl Owner<'_> {
         }
     }
 
-    /// What an account that does not exist counts as: keepalived drops what would be told of events in silence.
-    fn class_without_account(self) -> Class {
+    /// What an account that does not exist counts as, where the line of the command names it. keepalived drops
+    /// what would be told of events in silence.
+    fn class_without_account(self) -> Option<Class> {
         match self {
-            Self::VrrpScript(_) | Self::MiscCheck | Self::Supervisor(_) => Class::General,
-            Self::Notify(_) => Class::Silent,
+            // The line 'user' tells.
+            Self::VrrpScript(_) | Self::MiscCheck => None,
+            Self::Supervisor(_) => Some(Class::General),
+            Self::Notify(_) => Some(Class::Silent),
         }
     }
 
@@ -209,12 +207,12 @@ impl ScriptCheck<'_> {
         let span = script.site.0;
         if let Some(account) = &script.account {
             if let Some((what, name)) = context.machine.lacks(account) {
-                let message = format!(
-                    "{owner}: its script is to run as {what} '{name}', which does not exist; it is dropped"
-                );
-                context.push(
-                    Diagnostic::new(Code::UnknownAccount, span, message).class(owner.class_without_account()),
-                );
+                if let Some(class) = owner.class_without_account() {
+                    let message = format!(
+                        "{owner}: its script is to run as {what} '{name}', which does not exist; it is dropped"
+                    );
+                    context.push(Diagnostic::new(Code::UnknownAccount, span, message).class(class));
+                }
                 return Fate::NoAccount;
             }
         } else if let Some(account) = self.default.get(context.machine) {

@@ -80,10 +80,13 @@ pub(super) fn show_command(script: &VrrpScript) -> Vec<String> {
 
 pub(super) fn read_user(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
-    script.script.account = Some(account(user, line.word(1)));
-    if !line.context.machine.user_exists(user) {
-        line.report(Code::UnknownAccount, 0, format!("there is no user '{user}'"));
+    let account = account(user, line.word(1));
+    if let Some((what, name)) = line.context.machine.lacks(&account) {
+        let place = usize::from(what == "group");
+        let message = format!("there is no {what} '{name}'; the script is dropped");
+        line.report(Code::UnknownAccount, place, message);
     }
+    script.script.account = Some(account);
     line.no_more(2);
 }
 
