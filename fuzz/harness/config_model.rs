@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use steadfast_config::load::{
-    InterfaceFacts, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
+    InterfaceFacts, InterfaceKind, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
 };
 use steadfast_config::model::Account;
 use steadfast_config::{
@@ -28,6 +28,7 @@ impl Machine for Particular {
             mtu: if name.ends_with('1') { 68 } else { 1500 },
             multicast: !name.starts_with("tun"),
             loopback: name == "lo",
+            kind: if name.ends_with('1') { InterfaceKind::Other } else { InterfaceKind::Any },
         };
         (!name.contains('x')).then_some(facts)
     }

@@ -57,11 +57,26 @@ pub struct InterfaceFacts {
     pub multicast: bool,
     /// It is the loopback interface.
     pub loopback: bool,
+    /// What made it.
+    pub kind: InterfaceKind,
+}
+
+/// What an interface is made by, as far as the language asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InterfaceKind {
+    /// A macvlan or ipvlan, as `use_vmac` and `use_ipvlan` make them.
+    Vlan,
+    /// A VRF.
+    Vrf,
+    /// Something else.
+    Other,
+    /// The machine is not known.
+    Any,
 }
 
 impl InterfaceFacts {
     /// An ordinary Ethernet interface.
-    pub const ETHERNET: Self = Self { mtu: 1500, multicast: true, loopback: false };
+    pub const ETHERNET: Self = Self { mtu: 1500, multicast: true, loopback: false, kind: InterfaceKind::Any };
 }
 
 /// How a script's file looks to the account that would run it.
@@ -148,6 +163,11 @@ pub trait Machine {
 
     /// Names of interfaces, to suggest one.
     fn interface_names(&self) -> Vec<String>;
+
+    /// Number of its processors, where it is known.
+    fn processors(&self) -> Option<u32> {
+        None
+    }
 
     /// Whether that user, by name or number, exists.
     fn user_exists(&self, user: &str) -> bool;

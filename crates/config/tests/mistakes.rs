@@ -7,21 +7,31 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use steadfast_config::load::{
-    InterfaceFacts, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
+    InterfaceFacts, InterfaceKind, KeyFileState, NameFolders, NameTable, NamedNumber, ScriptState,
 };
 use steadfast_config::model::Account;
 use steadfast_config::{LoadOptions, Machine, Memory, Mode, load, render};
 
-/// Two interfaces, the users root and nobody, and scripts that are what their names say.
+/// A few interfaces, two processors, the users root and nobody, and scripts that are what their names say.
 struct Known;
 
 impl Machine for Known {
     fn interface(&self, name: &str) -> Option<InterfaceFacts> {
-        ["eth0", "eth1"].contains(&name).then_some(InterfaceFacts::ETHERNET)
+        let kind = match name {
+            "eth0" | "eth1" => InterfaceKind::Other,
+            "vrf0" => InterfaceKind::Vrf,
+            "vrrp.1" => InterfaceKind::Vlan,
+            _ => return None,
+        };
+        Some(InterfaceFacts { kind, ..InterfaceFacts::ETHERNET })
     }
 
     fn interface_names(&self) -> Vec<String> {
         vec!["lo".to_owned(), "eth0".to_owned(), "eth1".to_owned()]
+    }
+
+    fn processors(&self) -> Option<u32> {
+        Some(2)
     }
 
     fn user_exists(&self, user: &str) -> bool {

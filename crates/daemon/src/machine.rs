@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use steadfast_config::load::{
-    InterfaceFacts, KeyFileState, Machine, NameFolders, NameTable, NamedNumber, ScriptState,
+    InterfaceFacts, InterfaceKind, KeyFileState, Machine, NameFolders, NameTable, NamedNumber, ScriptState,
 };
 use steadfast_config::model::Account;
 use steadfast_kernel::namespace::Network;
@@ -38,7 +38,13 @@ impl ThisMachine {
         let mut requests = Requests::open()?;
         let links = requests.links()?;
         let facts = links.into_iter().map(|link| {
-            let facts = InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback };
+            let kind = match link.kind.as_deref() {
+                Some("macvlan" | "ipvlan") => InterfaceKind::Vlan,
+                Some("vrf") => InterfaceKind::Vrf,
+                _ => InterfaceKind::Other,
+            };
+            let facts =
+                InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback, kind };
             (link.name.to_string(), facts)
         });
         Ok(Self { interfaces: facts.collect(), ..Self::default() })
@@ -70,6 +76,13 @@ impl Machine for ThisMachine {
 
     fn interface_names(&self) -> Vec<String> {
         self.interfaces.keys().cloned().collect()
+    }
+
+    fn processors(&self) -> Option<u32> {
+        // Ranges and numbers with commas between them, in order.
+        let present = std::fs::read_to_string("/sys/devices/system/cpu/present").ok()?;
+        let last = present.trim().rsplit(['-', ',']).next()?;
+        last.parse::<u32>().ok()?.checked_add(1)
     }
 
     fn user_exists(&self, name: &str) -> bool {

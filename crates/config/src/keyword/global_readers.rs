@@ -367,8 +367,10 @@ fn affinity(line: &mut Line<'_, '_, '_>, process: &mut ProcessSettings) {
         return line.missing("CPU...");
     }
     let count = line.words().len();
-    let cpus: Option<Vec<u32>> =
-        (0..count).map(|place| line.unsigned(place, 0, 8_191).and_then(|n| u32::try_from(n).ok())).collect();
+    let highest = line.context.machine.processors().map_or(8_191, |processors| processors.saturating_sub(1));
+    let cpus: Option<Vec<u32>> = (0..count)
+        .map(|place| line.unsigned(place, 0, highest.into()).and_then(|n| u32::try_from(n).ok()))
+        .collect();
     if let Some(cpus) = cpus {
         process.affinity = Affinity(cpus);
     }

@@ -9,6 +9,7 @@ use super::routes::ROUTE;
 use super::{Argument, Unit, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
+use crate::load::InterfaceKind;
 use crate::lower::{Line, Seen, apply_options_or};
 use crate::model::{NextHop, Route};
 use crate::value::{Text, address_and_prefix, c_number, quote, time, unsigned};
@@ -36,12 +37,12 @@ const TYPES: &[&str] = &[
 
 /// The lines of a route block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Route> {
-    let is_static = line.keyword == "static_routes";
-    line.read_lines(|line| read_line(line, is_static))
+    line.context.lines_are_static = line.keyword == "static_routes";
+    line.read_lines(read_line)
 }
 
 /// keepalived drops a line with any mistake as a whole, and so must we: half a route leads elsewhere.
-fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Route> {
+fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Route> {
     let mut route = Route { site: line.site(), ..Route::default() };
     let mut destination = None;
     line.context.line_refused = false;
@@ -59,13 +60,9 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Route> 
     route.destination = destination;
     route.family = line.context.line_family.take().unwrap_or(Family::V4);
     track(&mut route, line);
-    super::tracking_readers::keep_track_group(
-        &mut route.track_group,
-        route.interface.is_some(),
-        is_static,
-        line,
-    )
-    .then_some(route)
+    let has_interface = route.interface.is_some();
+    super::tracking_readers::keep_track_group(&mut route.track_group, has_interface, line);
+    Some(route)
 }
 
 /// What a route leads to; `None` inside is the default route.
@@ -249,6 +246,18 @@ pub(super) fn read_option(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
         Some(Value::Text(word)) => push(route, entry.name, word),
         _ => {}
     }
+}
+
+pub(super) fn read_vrf(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
+    let place = line.option + 1;
+    let Some(Value::Text(name)) = read_checked(line, Argument::Interface) else { return };
+    let message = match line.context.machine.interface(name).map(|facts| facts.kind) {
+        Some(InterfaceKind::Vrf | InterfaceKind::Any) => return push(route, "vrf", name),
+        Some(_) => format!("'{name}' is no VRF"),
+        None => format!("there is no VRF '{name}'"),
+    };
+    line.context.line_refused = true;
+    line.report(Code::InvalidLine, place, message);
 }
 
 /// The value behind `lock`, which keeps the kernel from changing it, and the word that says so.

@@ -150,7 +150,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "track_group" Text => with!(read_track_group, show_none), First, Difference, Routes;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
-    "vrf" Interface => with!(read_option, show_none), Last, Difference, Routes;
+    "vrf" Interface => with!(read_vrf, show_none), Last, Difference, Routes;
         "none",
         "Use that VRF's table.";
 };

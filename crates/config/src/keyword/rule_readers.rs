@@ -24,12 +24,12 @@ pub(super) fn show_none(_: &Rule) -> Vec<String> {
 
 /// The lines of a rule block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>) -> Vec<Rule> {
-    let is_static = line.keyword == "static_rules";
-    line.read_lines(|line| read_line(line, is_static))
+    line.context.lines_are_static = line.keyword == "static_rules";
+    line.read_lines(read_line)
 }
 
 /// keepalived drops a line with any mistake as a whole, and so must we: half a rule meets other packets.
-fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Rule> {
+fn read_line(line: Statement<'_, '_, '_, '_>) -> Option<Rule> {
     let mut rule = Rule { site: line.site(), ..Rule::default() };
     line.context.line_refused = false;
     line.context.line_family = None;
@@ -65,7 +65,8 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Rule> {
         });
     }
     let has_interface = rule.input_interface.is_some();
-    keep_track_group(&mut rule.track_group, has_interface, is_static, line).then_some(rule)
+    keep_track_group(&mut rule.track_group, has_interface, line);
+    Some(rule)
 }
 
 /// Protocol of what keepalived adds, in decimal.

@@ -141,6 +141,11 @@ pub(super) fn is_track_group(name: &str, line: Statement<'_, '_, '_, '_>) -> boo
 /// `track_group NAME` in a route or rule.
 pub(super) fn read_track_group_of_line(group: &mut Option<Name>, line: Statement<'_, '_, '_, '_>) {
     let place = line.option;
+    if !line.context.lines_are_static {
+        line.option += 1;
+        line.context.line_refused = true;
+        return line.report(Code::UnknownOption, place, "only static routes and rules follow a track_group");
+    }
     let Some(name) = line.option_value() else { return };
     if group.is_some() {
         line.context.line_refused = true;
@@ -149,29 +154,22 @@ pub(super) fn read_track_group_of_line(group: &mut Option<Name>, line: Statement
     *group = Some(name.into());
 }
 
-/// Takes the track group of a route or rule away where it cannot be followed. `false`: the line is void.
+/// Takes the track group of a route or rule away where it cannot be followed.
 pub(super) fn keep_track_group(
     group: &mut Option<Name>,
     has_interface: bool,
-    is_static: bool,
     line: Statement<'_, '_, '_, '_>,
-) -> bool {
-    let Some(name) = group.take() else { return true };
-    let place = line.words().iter().position(|word| *word == "track_group").unwrap_or(0);
-    if !is_static {
-        line.report(Code::UnknownOption, place, "only static routes and rules follow a track_group");
-        return false;
-    }
+) {
+    let Some(name) = group.take() else { return };
     if !is_track_group(&name, line) {
-        return true;
+        return;
     }
     if !has_interface {
+        let place = line.words().iter().position(|word| *word == "track_group").unwrap_or(0);
         let message = "track_group needs the interface that the line depends on";
-        line.report(Code::SettingIgnored, place, message);
-        return true;
+        return line.report(Code::SettingIgnored, place, message);
     }
     *group = Some(name);
-    true
 }
 
 /// Reports what is followed without being defined, when everything is known that could have been meant.

@@ -4,6 +4,7 @@ use steadfast_wire::vrrp::Family;
 
 use super::{Argument, Value};
 use crate::code::Code;
+use crate::load::InterfaceKind;
 use crate::lower::Line;
 use crate::model::{Ipvlan, IpvlanMode, Vmac, VrrpInstance};
 use crate::value::{Name, quote};
@@ -17,7 +18,7 @@ pub(super) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_,
         match word {
             "name" => {
                 place += 1;
-                interface_name(&mut vmac.name, place, line);
+                interface_name(&mut vmac.name, &instance.name, place, line);
             }
             "group" => {
                 place += 1;
@@ -36,22 +37,35 @@ pub(super) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_,
             _ if word.contains(':') => {
                 line.report(Code::InvalidAddress, place, format!("'{word}' is no MAC; it is ignored"));
             }
-            _ => interface_name(&mut vmac.name, place, line),
+            _ => interface_name(&mut vmac.name, &instance.name, place, line),
         }
         place += 1;
     }
 }
 
-/// The name of an interface that is to be made.
-fn interface_name(slot: &mut Option<Name>, place: usize, line: Statement<'_, '_, '_, '_>) {
+/// The name of an interface that is to be made for the instance `owner`.
+fn interface_name(slot: &mut Option<Name>, owner: &Name, place: usize, line: Statement<'_, '_, '_, '_>) {
     let Some(Value::Text(name)) = line.value(Argument::Interface, place) else { return };
     if name.contains(['/', ' ', '\t', '\n', '\x0b', '\x0c', '\r']) || [".", ".."].contains(&name) {
         line.report(Code::InvalidName, place, format!("'{name}' cannot be the name of an interface"));
     } else if slot.is_some() {
         line.report(Code::GivenTwice, place, "the name is given already; the first one counts");
+    } else if let Some(other) = line.context.known.made_interfaces.get(name).filter(|other| *other != owner) {
+        let message = format!("'{name}' is the interface of instance '{other}'; the name is ignored");
+        line.report(Code::SettingIgnored, place, message);
+    } else if is_taken(name, line) {
+        let message = format!("the interface '{name}' exists and is of another kind; the name is ignored");
+        line.report(Code::SettingIgnored, place, message);
     } else {
+        line.context.known.made_interfaces.insert(name.into(), Name::clone(owner));
         *slot = Some(name.into());
     }
+}
+
+/// Whether the machine has an interface of that name that no daemon has made.
+fn is_taken(name: &str, line: &Line<'_, '_, '_>) -> bool {
+    let kind = line.context.machine.interface(name).map(|facts| facts.kind);
+    matches!(kind, Some(InterfaceKind::Vrf | InterfaceKind::Other))
 }
 
 /// Five or six octets with colons between them.
@@ -84,7 +98,9 @@ pub(super) fn read_ipvlan(instance: &mut VrrpInstance, line: Statement<'_, '_, '
             "name" | "group" => {
                 place += 1;
                 match line.word(place) {
-                    Some(_) if word == "name" => interface_name(&mut ipvlan.name, place, line),
+                    Some(_) if word == "name" => {
+                        interface_name(&mut ipvlan.name, &instance.name, place, line)
+                    }
                     Some(value) => ipvlan.group = Some(value.into()),
                     None => line.missing(&format!("{word} NAME")),
                 }
@@ -98,7 +114,7 @@ pub(super) fn read_ipvlan(instance: &mut VrrpInstance, line: Statement<'_, '_, '
                     let longest = if address.is_ipv4() { 32 } else { 128 };
                     ipvlan.address = Some((address, length.unwrap_or(longest)));
                 }
-                Err(_) => interface_name(&mut ipvlan.name, place, line),
+                Err(_) => interface_name(&mut ipvlan.name, &instance.name, place, line),
             },
         }
         place += 1;

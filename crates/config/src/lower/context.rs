@@ -29,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) scratch: Scratch,
     /// Where the members of the group under reading stand.
     pub(crate) group_members: Vec<Span>,
+    /// The routes or rules under reading are static ones.
+    pub(crate) lines_are_static: bool,
     /// An option made the address, route or rule under reading void.
     pub(crate) line_refused: bool,
     /// `vrrp` and `checker` stand in the bfd_instance under reading.
@@ -60,6 +62,7 @@ impl<'a> Context<'a> {
             known,
             scratch: Scratch::default(),
             group_members: Vec::new(),
+            lines_are_static: false,
             line_refused: false,
             bfd_words: (false, false),
             server: ServerScratch::default(),

@@ -42,6 +42,12 @@ impl Places {
         };
         line.map(|(_, span)| *span)
     }
+
+    /// Whether the one line stands before the other.
+    pub(crate) fn is_before(&self, one: Span, other: Span) -> bool {
+        let place = |line: Span| self.0.iter().position(|(_, span)| *span == line);
+        place(one) < place(other)
+    }
 }
 
 /// A block with the keywords that were written in it.
@@ -108,6 +114,8 @@ pub(crate) struct Definition {
 /// What is defined so far.
 #[derive(Debug, Default)]
 pub(crate) struct Known {
+    /// Interfaces that instances make, with the name of the instance.
+    pub(crate) made_interfaces: BTreeMap<Name, Name>,
     /// The last script_user names an account that does not exist.
     pub(crate) script_user_lacks: bool,
     /// Where names of routing tables and the like are looked up.
