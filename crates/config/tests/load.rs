@@ -280,3 +280,43 @@ fn strict_mode_resets_accept() {
                 strict_mode\naccept\n}\n";
     assert!(!read(text).model.instances[0].accept);
 }
+
+#[test]
+fn of_quorum_and_quorum_max_the_earlier_line_holds() {
+    let quorum_of = |lines: &str| {
+        let loaded = read(&format!("vrrp_track_process P {{\nprocess x\n{lines}\n}}\n"));
+        let process = &loaded.model.track_processes[0];
+        let ignored = loaded.diagnostics.iter().find(|diagnostic| diagnostic.code == Code::SettingIgnored);
+        let line = ignored.and_then(|diagnostic| diagnostic.primary).map(|span| loaded.sources.line(span));
+        (process.quorum, process.quorum_max, line)
+    };
+    assert_eq!(quorum_of("quorum 5\nquorum_max 3"), (5, None, Some(4)));
+    assert_eq!(quorum_of("quorum_max 3\nquorum 5"), (1, Some(3), Some(4)));
+    assert_eq!(quorum_of("quorum_max 5\nquorum 3"), (3, Some(5), None));
+}
+
+#[test]
+fn tunnels_keep_the_port_of_a_packet() {
+    for (method, port) in [("NAT", 81), ("DR", 80), ("TUN", 80)] {
+        let server = format!(
+            "virtual_server 10.0.0.1 80 {{\nlvs_sched rr\nprotocol TCP\nlvs_method {method}\n\
+             sorry_server 10.0.0.3 82\nreal_server 10.0.0.2 81 {{\n}}\n}}\n"
+        );
+        let loaded = read(&server);
+        let server = &loaded.model.virtual_servers[0];
+        assert_eq!(server.real_servers[0].address.port, port, "{method}");
+        let sorry = server.sorry_server.as_ref().unwrap();
+        assert_eq!(sorry.address.port, if method == "NAT" { 82 } else { 80 }, "{method}");
+    }
+}
+
+#[test]
+fn a_version_below_the_addresses_does_not_overrule_them() {
+    let version_of = |lines: &str| {
+        let text = format!("vrrp_instance V {{\ninterface eth0\nvirtual_router_id 3\n{lines}\n}}\n");
+        read(&text).model.instances[0].version
+    };
+    let address = "virtual_ipaddress {\n2001:db8::1\n}";
+    assert_eq!(version_of(&format!("{address}\nversion 2")), Version::V3);
+    assert_eq!(version_of(&format!("version 2\n{address}")), Version::V2);
+}

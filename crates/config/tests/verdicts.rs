@@ -286,6 +286,75 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Root, "track_file E {\nfile /tmp/y\ninit_file -254 overwrite\n}", 0, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.9\nttl 5\nmax_hops 6\n}", 5, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.6\n}", 5, false),
+    // A command without an account behind it.
+    (Script, "script /usr/bin/killall -0 haproxy", 0, false),
+    (Check("MISC_CHECK"), "misc_path /bin/true nosuch", 0, false),
+    // What keepalived finds out when it has read more than a line.
+    (
+        Root,
+        "vrrp_instance X {\ninterface eth0\nvirtual_router_id 9\nvirtual_ipaddress {\n2001:db8::1\n}\nversion 2\n}",
+        5,
+        false,
+    ),
+    (
+        Root,
+        "vrrp_instance X {\ninterface eth0\nvirtual_router_id 9\nversion 2\nvirtual_ipaddress {\n2001:db8::1\n}\n}",
+        0,
+        false,
+    ),
+    (
+        Root,
+        "vrrp_instance X {\ninterface eth0\nvirtual_router_id 9\nnative_ipv6\nversion 2\nvirtual_ipaddress {\n2001:db8::1\n}\n}",
+        5,
+        false,
+    ),
+    (
+        Root,
+        "vrrp_instance X {\ninterface eth0\nvirtual_router_id 9\nuse_vmac vrrp.9\nvirtual_ipaddress {\n10.0.0.9\n}\n}\nvrrp_instance Y {\ninterface eth0\nvirtual_router_id 10\nuse_vmac vrrp.9\nvirtual_ipaddress {\n10.0.0.10\n}\n}",
+        5,
+        false,
+    ),
+    (Block("vrrp_track_process P"), "process x\nquorum 5\nquorum_max 3", 5, false),
+    (Block("vrrp_track_process P"), "quorum_max 3\nquorum 5\nprocess x", 5, false),
+    (Block("vrrp_track_process P"), "process x\nquorum 2\nquorum_max 0", 5, false),
+    (Block("vrrp_track_process P"), "process x\nquorum_max 0", 0, false),
+    (Within("virtual_routes"), "10.0.0.0/24 dev eth0 track_group", 5, true),
+    (Within("virtual_rules"), "from 10.0.0.0/24 table 5 preference 5 track_group", 5, true),
+    (Block("static_routes"), "10.0.0.0/24 dev eth0 track_group", 2, true),
+    (
+        Block("virtual_server 10.0.0.17 80"),
+        "lvs_method TUN\nlvs_sched rr\nprotocol TCP\nreal_server 10.0.0.8 81 {\n}",
+        5,
+        false,
+    ),
+    (
+        Block("virtual_server 10.0.0.17 80"),
+        "lvs_method NAT\nlvs_sched rr\nprotocol TCP\nreal_server 10.0.0.8 81 {\n}",
+        0,
+        false,
+    ),
+    (
+        Block("virtual_server fwmark 5"),
+        "lvs_method TUN\nlvs_sched rr\nreal_server 10.0.0.8 81 {\n}",
+        5,
+        false,
+    ),
+    (
+        Block("virtual_server 2001:db8::5 80"),
+        "persistence_granularity 255.255.255.0\nlvs_method NAT\nlvs_sched rr\nprotocol TCP\nreal_server 2001:db8::6 80 {\n}",
+        5,
+        true,
+    ),
+    (
+        Block("virtual_server 2001:db8::5 80"),
+        "persistence_granularity 64\nlvs_method NAT\nlvs_sched rr\nprotocol TCP\nreal_server 2001:db8::6 80 {\n}",
+        0,
+        false,
+    ),
+    (Check("BFD_CHECK"), "name B\n}\nBFD_CHECK {\nname B", 5, false),
+    (Check("TCP_CHECK"), "connect_ip fe80::5", 5, false),
+    (Check("TCP_CHECK"), "connect_ip fe80::5\nbind_if eth0", 0, false),
+    (Check("SMTP_CHECK"), "host {\nconnect_ip fe80::5\n}", 5, false),
 ];
 
 #[test]

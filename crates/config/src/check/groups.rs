@@ -54,7 +54,7 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
         let value = &group.draft.value;
         if value.members.is_empty() {
             let message = format!("sync group '{}' has no members; it is dropped", value.name);
-            context.push(Diagnostic::new(Code::EmptyGroup, members_line(group), message));
+            context.push(Diagnostic::new(Code::EmptyGroup, members_line(group), message).of_block());
         }
         !value.members.is_empty()
     });

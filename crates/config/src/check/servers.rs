@@ -245,6 +245,7 @@ impl ServerCheck<'_, '_, '_> {
             return false;
         }
         self.family();
+        self.granularity();
         self.protocol();
         self.defaults();
         self.ports();
@@ -267,6 +268,12 @@ impl ServerCheck<'_, '_, '_> {
     fn report_at(&mut self, code: Code, span: Span, message: impl std::fmt::Display) {
         let name = name(&self.draft.server);
         self.context.push(Diagnostic::new(code, span, format!("virtual_server {name}: {message}")));
+    }
+
+    fn report_stranger(&mut self, span: Span, message: &str) {
+        let name = name(&self.draft.server);
+        let message = format!("virtual_server {name}: {message}");
+        self.context.push(Diagnostic::new(Code::FamilyMismatch, span, message).of_block());
     }
 
     fn uses_mark(&self) -> bool {
@@ -300,14 +307,25 @@ impl ServerCheck<'_, '_, '_> {
         {
             server.sorry_server = None;
             let span = self.draft.scratch.sorry_span.unwrap_or(self.draft.span);
-            self.report_at(
-                Code::FamilyMismatch,
-                span,
-                "a sorry server of the other family needs TUN; it is dropped",
-            );
+            self.report_stranger(span, "a sorry server of the other family needs TUN; it is dropped");
         }
         for span in strangers {
-            self.report_at(Code::FamilyMismatch, span, "a real server of the other family needs TUN");
+            self.report_stranger(span, "a real server of the other family needs TUN; it is dropped");
+        }
+    }
+
+    /// Clients are taken together by a netmask in IPv4, by a prefix length in IPv6.
+    fn granularity(&mut self) {
+        let server = &mut self.draft.server;
+        let length = server.persistence_granularity;
+        if server.family == Family::V6 && self.draft.scratch.granularity_is_mask {
+            server.persistence_granularity = None;
+            let message = "persistence_granularity is a prefix length in IPv6; it is ignored";
+            self.report_at(Code::FamilyMismatch, self.place("persistence_granularity"), message);
+        } else if server.family == Family::V4 && length.is_some_and(|length| length > 32) {
+            server.persistence_granularity = None;
+            let message = "persistence_granularity is at most 32 in IPv4; it is ignored";
+            self.report_at(Code::FamilyMismatch, self.place("persistence_granularity"), message);
         }
     }
 
@@ -350,7 +368,7 @@ impl ServerCheck<'_, '_, '_> {
         }
     }
 
-    /// Direct routing leaves the port of a packet as it is.
+    /// Direct routing and tunnels leave the port of a packet as it is.
     fn ports(&mut self) {
         let mark = self.uses_mark();
         let port = match &self.draft.server.target {
@@ -360,7 +378,7 @@ impl ServerCheck<'_, '_, '_> {
         };
         let mut reports = Vec::new();
         for RealServerDraft { server, .. } in &mut self.draft.below.real_servers {
-            if server.forwarding.method != Forwarding::Dr || server.address.port == port {
+            if server.forwarding.method == Forwarding::Nat || server.address.port == port {
                 continue;
             }
             let what = if mark { "cleared" } else { "reset to that of the service" };
@@ -371,7 +389,7 @@ impl ServerCheck<'_, '_, '_> {
             server.address.port = port;
         }
         if let Some(sorry) = &mut self.draft.server.sorry_server
-            && sorry.forwarding.method == Forwarding::Dr
+            && sorry.forwarding.method != Forwarding::Nat
             && sorry.address.port != port
         {
             let span = self.draft.scratch.sorry_span.unwrap_or(self.draft.span);

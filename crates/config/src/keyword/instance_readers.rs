@@ -253,6 +253,10 @@ pub(super) fn read_version(instance: &mut VrrpInstance, line: Statement<'_, '_, 
         let message = format!("version {} contradicts the earlier one, which counts", version.number());
         return line.report(Code::VersionConflict, 0, message);
     }
+    if version == Version::V2 && line.context.scratch.family == Some(Family::V6) {
+        let message = "the instance is IPv6 by the lines above, which is version 3; this line is ignored";
+        return line.report(Code::VersionConflict, 0, message);
+    }
     line.context.scratch.version = Some(version);
     instance.version = version;
 }

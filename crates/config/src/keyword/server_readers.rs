@@ -206,13 +206,16 @@ pub(super) fn read_granularity(server: &mut VirtualServer, line: Statement<'_, '
         let bits = u32::from(mask);
         (bits.leading_ones() + bits.trailing_zeros() == 32 && bits != 0).then(|| bits.leading_ones())
     };
-    let length = match word.parse::<Ipv4Addr>() {
+    let mask = word.parse::<Ipv4Addr>();
+    let is_mask = mask.is_ok();
+    let length = match mask {
         Ok(mask) => from_mask(mask).and_then(|length| u8::try_from(length).ok()),
         Err(_) => word.parse().ok().filter(|length| (1..=128).contains(length)),
     };
     match length {
         Some(length) => {
             server.persistence_granularity = Some(length);
+            line.context.server.granularity_is_mask = is_mask;
             server.persistence_timeout_seconds.get_or_insert(DEFAULT_PERSISTENCE);
         }
         None => {
@@ -371,6 +374,8 @@ pub(crate) struct ServerScratch {
     pub(crate) forwarding_given: bool,
     pub(crate) sorry_forwarding_given: bool,
     pub(crate) sorry_span: Option<Span>,
+    /// persistence_granularity is written as a netmask.
+    pub(crate) granularity_is_mask: bool,
     /// Address of the real server under reading.
     pub(crate) real_address: Option<IpAddr>,
 }

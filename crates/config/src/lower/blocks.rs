@@ -35,6 +35,26 @@ const STOPPING_WITHOUT_NAME: &[&str] =
 /// The blocks that keepalived passes over where more than a name stands before the brace.
 const PASSED_OVER_WITH_MORE: &[&str] = &["vrrp_instance", "vrrp_sync_group", "track_group"];
 
+/// More processes cannot be needed than there may be; of the two lines the later one is wrong.
+fn fit_quorum(process: &mut TrackProcess, places: &Places, context: &mut Context<'_>) {
+    let [Some(needed), Some(most)] = ["quorum", "quorum_max"].map(|name| places.get(TRACK_PROCESS, name))
+    else {
+        return;
+    };
+    let (quorum, Some(quorum_max)) = (process.quorum, process.quorum_max) else { return };
+    if quorum <= quorum_max {
+        return;
+    }
+    let (earlier, later) = if places.is_before(needed, most) { (needed, most) } else { (most, needed) };
+    if later == most {
+        process.quorum_max = None;
+    } else {
+        process.quorum = TrackProcess::default().quorum;
+    }
+    let message = format!("quorum {quorum} is above quorum_max {quorum_max}; this line is ignored");
+    context.push(Diagnostic::new(Code::SettingIgnored, later, message).label(earlier, "the other one"));
+}
+
 /// Tells the reader which lines begin blocks.
 pub(crate) struct TableGrammar;
 
@@ -182,11 +202,7 @@ impl Drafts {
             context.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
             return;
         }
-        if process.quorum_max.is_some_and(|most| most != 0 && most < process.quorum) {
-            let message = format!("quorum {} is above quorum_max", process.quorum);
-            context.push(Diagnostic::new(Code::SettingIgnored, span, message).of_block());
-            process.quorum_max = None;
-        }
+        fit_quorum(&mut process, &Places::of_block(TRACK_PROCESS, node), context);
         let definition = Definition { weight: process.weight, span };
         context.known.processes.insert(Name::clone(&process.name), definition);
         self.track_processes.push(Draft { value: process, seen, places: Places::default(), span });
@@ -277,7 +293,7 @@ impl Drafts {
         if bfd.max_hops > ttl {
             bfd.max_hops = ttl;
             let message = format!("bfd_instance '{}': max_hops is lowered to the ttl, {ttl}", bfd.name);
-            context.push(Diagnostic::new(Code::ValueReplaced, span, message));
+            context.push(Diagnostic::new(Code::ValueReplaced, span, message).of_block());
         }
         context.known.bfds.insert(Name::clone(&bfd.name), Definition { weight: bfd.weight, span });
         self.bfd_instances.push(bfd);

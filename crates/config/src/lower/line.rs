@@ -253,7 +253,7 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
     pub(crate) fn warn_of_emptiness(&mut self) {
         if self.node.children().into_iter().flatten().next().is_none() {
             let message = format!("the list of '{}' is empty", self.keyword);
-            self.push(Diagnostic::new(Code::EmptyGroup, self.node.span(), message));
+            self.push(Diagnostic::new(Code::EmptyGroup, self.node.span(), message).of_block());
         }
     }
 

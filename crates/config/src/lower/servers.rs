@@ -1,5 +1,6 @@
 //! The blocks of the load balancer.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::blocks::{duplicate, fill, name_of};
@@ -234,6 +235,14 @@ fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_
         if let Outcome::Elsewhere(entry) = outcome
             && let Some(checker) = checker(entry.name, child, context)
         {
+            let own = below.checkers.len() - draft.checkers;
+            if let CheckKind::Bfd(session) = &checker.checker.kind
+                && below.checkers.iter().skip(own).any(|other| other.checker.kind == checker.checker.kind)
+            {
+                let message = format!("the real server follows the BFD session '{session}' already");
+                context.push(Diagnostic::new(Code::TrackedTwice, child.span(), message).of_block());
+                continue;
+            }
             below.checkers.push(checker);
             draft.checkers += 1;
         }
@@ -306,7 +315,25 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         }
         _ => return None,
     }
-    Some(draft)
+    is_reachable(&draft.checker, node, context).then_some(draft)
+}
+
+/// A link-local address means nothing without its link (RFC 4007 section 6).
+fn is_reachable(checker: &Checker, node: Node<'_>, context: &mut Context<'_>) -> bool {
+    if matches!(checker.kind, CheckKind::Bfd(_)) {
+        return true;
+    }
+    let connection = checker.connection.as_ref();
+    let interface = connection.and_then(|connection| connection.bind_interface.as_ref());
+    let address = connection.and_then(|connection| connection.address).or(context.server.real_address);
+    let Some(IpAddr::V6(address)) = address.filter(|_| interface.is_none()) else { return true };
+    if address.is_unicast_link_local() {
+        let message =
+            format!("the link-local address {address} is checked from no bind_if; the check is dropped");
+        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
+        return false;
+    }
+    true
 }
 
 /// Where the first line of that keyword stands in the block, else the block.
@@ -336,7 +363,8 @@ fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
     context.uses(Feature::TrackFile, || node.keyword().span());
     let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
-        context.push(Diagnostic::new(Code::TrackedUnknown, place_of(node, "track_file"), message));
+        let span = place_of(node, "track_file");
+        context.push(Diagnostic::new(Code::TrackedUnknown, span, message).of_block());
         return None;
     };
     if !context.file_weight_given {
