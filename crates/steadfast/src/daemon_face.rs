@@ -74,7 +74,7 @@ fn print_signal_number(wanted: &str) -> u8 {
         error(&format!("unknown signal name '{wanted}'; expected one of {}", signum::NAMES.join(", ")));
         return exit::DAEMON_USAGE;
     };
-    match terminal::print(&format!("{}\n", signal.number())) {
+    match terminal::print(format!("{}\n", signal.number())) {
         Ok(()) => exit::SUCCESS,
         Err(_) => exit::FAILURE,
     }

@@ -36,7 +36,7 @@ fn one(file: &Path, check: bool) -> Result<bool, Failure> {
     let is_normal = formatted == text;
     match (check, is_standard_input) {
         (true, _) if !is_normal => {
-            terminal::print(&std::format!("{}\n", file.display()))?;
+            terminal::print(std::format!("{}\n", file.display()))?;
             return Ok(false);
         }
         (false, true) => terminal::print(&formatted)?,

@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &ManArguments) -> Result<u8, Failure> {
         Page::Steadfast => commands()?,
         Page::Configuration => configuration(),
     };
-    terminal::print(&in_ascii(&page))?;
+    terminal::print(in_ascii(&page))?;
     Ok(exit::SUCCESS)
 }
 

@@ -23,7 +23,7 @@ pub(crate) fn run(arguments: &PlanArguments) -> Result<u8, Failure> {
     if arguments.json {
         terminal::print(&(serde_json::to_string_pretty(&planned.document()?)? + "\n"))?;
     } else if planned.refused.is_none() || !planned.plan.is_empty() {
-        terminal::print(&terminal::harmless(&planned.plan.to_string()))?;
+        terminal::print(terminal::harmless(&planned.plan.to_string()))?;
     }
     Ok(match &planned.refused {
         Some(reason) => {
