@@ -51,8 +51,26 @@ fn the_table_holds_what_the_kept_list_holds() {
 fn every_row_is_documented() {
     for row in table() {
         let name = row.entry.name;
-        assert!(row.entry.doc.len() > 3, "{name} has no doc");
+        let doc = row.entry.doc;
+        assert!(doc.len() > 3, "{name} has no doc");
+        assert!(!doc.starts_with("Per-instance"), "{name} of an instance has only the doc of another");
         assert!(!row.entry.default.is_empty(), "{name} has no default");
+    }
+}
+
+/// Words that stand for themselves are named, so that nobody has to look for them elsewhere.
+#[test]
+fn the_grammar_names_the_words_that_are_possible() {
+    for (block, name, words) in [
+        ("vrrp_instance", "state", "MASTER or BACKUP"),
+        ("vrrp_instance/authentication", "auth_type", "PASS or AH"),
+        ("virtual_server", "protocol", "TCP, UDP or SCTP"),
+        ("virtual_server", "lb_algo", "rr, wrr, lc"),
+        ("global_defs", "reload_file", "[PATH]"),
+    ] {
+        let row = table().find(|row| row.block == block && row.entry.name == name).unwrap();
+        let grammar = row.entry.argument.grammar();
+        assert!(grammar.starts_with(words), "{name}: {grammar}");
     }
 }
 

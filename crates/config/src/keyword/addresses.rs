@@ -14,16 +14,16 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "dev" Interface => at!(interface), Last, Difference;
         "instance interface (static: default_interface)",
         "Interface of the address.";
-    "scope" Text => with!(read_scope, show_scope), Last, Difference;
+    "scope" Word("SCOPE name or number") => with!(read_scope, show_scope), Last, Difference;
         "global",
         "IPv4 address scope; ignored with an error for IPv6.";
-    "brd" Text => with!(read_broadcast, show_broadcast), Last, Difference;
+    "brd" Word("ADDRESS, + or -") => with!(read_broadcast, show_broadcast), Last, Difference;
         "none",
         "IPv4 broadcast address; + sets host bits, - clears them (prefix up to 30); invalid value drops the address.";
-    "broadcast" Text => with!(read_broadcast, show_nothing), Last, Difference;
+    "broadcast" Word("ADDRESS, + or -") => with!(read_broadcast, show_nothing), Last, Difference;
         "none",
         "Same as brd.";
-    "label" Text => with!(read_label, show_label), Last, Difference;
+    "label" Word("LABEL, at most 15 characters") => with!(read_label, show_label), Last, Difference;
         "none",
         "IPv4 address label; ignored for IPv6.";
     "peer" HostAddress => at!(peer), First, Difference;
@@ -47,10 +47,10 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "no_track" Flag => at!(no_track), Last, InPlace;
         "off",
         "Neither the interface nor loss of the address affects the instance.";
-    "preferred_lft" Text => with!(read_lifetime, show_lifetime), Last, Difference;
+    "preferred_lft" Word("SECONDS 0..4294967295 or forever") => with!(read_lifetime, show_lifetime), Last, Difference;
         "IPv6: 0 for /128 else forever; IPv4: unset",
         "Preferred lifetime.";
-    "track_group" Text => at!(track_group), First, InPlace, TrackGroups;
+    "track_group" Word("NAME of a track_group") => at!(track_group), First, InPlace, TrackGroups;
         "none",
         "Instances that go to FAULT if the address is lost and cannot be restored; needs an interface.";
     "use_vmac" Flag => at!(use_vmac), Last, Difference, VirtualInterfaces;

@@ -47,10 +47,10 @@ pub enum Argument {
     Multicast6,
     /// An interface name, shorter than 16 characters.
     Interface,
-    /// One word.
-    Text,
-    /// One word or nothing.
-    OptionalText,
+    /// One word; the text says what it may be.
+    Word(&'static str),
+    /// One word or nothing; the text says what it may be.
+    OptionalWord(&'static str),
     /// A command alone.
     Command,
     /// A command with user and group.
@@ -125,7 +125,7 @@ impl Argument {
             self,
             Self::Flag
                 | Self::Switch
-                | Self::OptionalText
+                | Self::OptionalWord(_)
                 | Self::OptionalScript
                 | Self::Block(_)
                 | Self::Words(_)
@@ -193,8 +193,7 @@ impl Argument {
             Self::Multicast4 => "IPv4 multicast ADDRESS".into(),
             Self::Multicast6 => "IPv6 multicast ADDRESS".into(),
             Self::Interface => "INTERFACE".into(),
-            Self::Text => "STRING".into(),
-            Self::OptionalText => "[STRING]".into(),
+            Self::OptionalWord(what) => format!("[{what}]"),
             Self::Command => "COMMAND".into(),
             Self::Script => "SCRIPT [USER [GROUP]]".into(),
             Self::OptionalScript => "[SCRIPT [USER [GROUP]]]".into(),
@@ -202,7 +201,7 @@ impl Argument {
             Self::Block(head) => format!("{head} {{ … }}"),
             Self::Words(words) => format!("{{ {words} … }}"),
             Self::Lines(line) => format!("{{ {line} … }}"),
-            Self::Grammar(text) => text.into(),
+            Self::Word(text) | Self::Grammar(text) => text.into(),
         }
     }
 
@@ -225,7 +224,7 @@ impl Argument {
             Self::Multicast4 => Some("224.0.0.19".into()),
             Self::Multicast6 => Some("ff02::13".into()),
             Self::Interface => Some("eth0".into()),
-            Self::Text | Self::OptionalText => Some("text".into()),
+            Self::Word(_) | Self::OptionalWord(_) => Some("text".into()),
             Self::Command | Self::Script | Self::OptionalScript => Some("/bin/true".into()),
         }
     }

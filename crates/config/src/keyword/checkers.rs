@@ -73,7 +73,7 @@ pub static MISC: &Keywords<MiscCheck> = keywords! {
 
 /// Keywords of `SMTP_CHECK` alone.
 pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
-    "helo_name" Text => at!(helo_name), Replaces, InPlace, LoadBalancer | Told;
+    "helo_name" Word("HOST") => at!(helo_name), Replaces, InPlace, LoadBalancer | Told;
         "smtpchecker.keepalived.org",
         "Name sent in HELO.";
     "host" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
@@ -99,17 +99,17 @@ pub static UDP: &Keywords<UdpCheck> = keywords! {
 
 /// Keywords of `DNS_CHECK` alone.
 pub static DNS: &Keywords<DnsCheck> = keywords! {
-    "type" Text => with!(read_dns_type, show_dns_type), Last, InPlace, LoadBalancer;
+    "type" Word("A, NS, CNAME, SOA, MX, TXT, AAAA, RRSIG or DNSKEY") => with!(read_dns_type, show_dns_type), Last, InPlace, LoadBalancer;
         "SOA",
         "Query type.";
-    "name" Text => at!(name), First, InPlace, LoadBalancer;
+    "name" Word("DOMAIN") => at!(name), First, InPlace, LoadBalancer;
         "\".\" (root)",
         "Query name.";
 };
 
 /// Keywords of `FILE_CHECK`.
 pub static FILE: &Keywords<FileCheck> = keywords! {
-    "track_file" Text => at!(track_file), Last, Restart, LoadBalancer;
+    "track_file" Word("NAME of a track_file") => at!(track_file), Last, Restart, LoadBalancer;
         "none (mandatory)",
         "File to follow.";
     "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer | Told;
@@ -125,7 +125,7 @@ pub static FILE: &Keywords<FileCheck> = keywords! {
 
 /// Keywords of `BFD_CHECK`.
 pub(crate) static BFD: &Keywords<BfdCheckDraft> = keywords! {
-    "name" Text => at!(session), First, Restart, LoadBalancer;
+    "name" Word("NAME of a bfd_instance") => at!(session), First, Restart, LoadBalancer;
         "none (mandatory)",
         "Session to follow; a bad name removes the checker.";
     "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;
@@ -138,16 +138,16 @@ pub static HTTP: &Keywords<HttpCheck> = keywords! {
     "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry";
         "see retry",
         "Deprecated spelling of retry (error logged)";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "real server, then virtual server setting",
         "Host header for all urls.";
-    "http_protocol" Text => with!(read_http_protocol, show_http_protocol), Last, InPlace, LoadBalancer | Told;
+    "http_protocol" Word("1.0, 1.1 or 1.0C") => with!(read_http_protocol, show_http_protocol), Last, InPlace, LoadBalancer | Told;
         "1.0",
         "Request version; 1.0C is 1.0 plus a Connection: close header.";
     "enable_sni" Switch => at!(sni), Last, InPlace, LoadBalancer;
         "off; no argument means on",
         "Send TLS SNI.";
-    "sni_name" OptionalText => with!(read_sni_name, show_sni_name), Last, InPlace, LoadBalancer | Told;
+    "sni_name" OptionalWord("NAME") => with!(read_sni_name, show_sni_name), Last, InPlace, LoadBalancer | Told;
         "url, checker, then virtual server virtualhost",
         "SNI name; also turns SNI on.";
     "fast_recovery" Switch => at!(fast_recovery), Last, InPlace, LoadBalancer;
@@ -163,16 +163,16 @@ pub static HTTP: &Keywords<HttpCheck> = keywords! {
 
 /// Keywords of `url`; `tls_compliant` belongs to those of `SSL_GET`.
 pub static URL: &Keywords<HttpUrl> = keywords! {
-    "path" Text => at!(path), Replaces, Restart, LoadBalancer;
+    "path" Word("STRING") => at!(path), Replaces, Restart, LoadBalancer;
         "none (mandatory)",
         "Request target.";
-    "digest" Text => with!(read_digest, show_digest), First, Restart, LoadBalancer;
+    "digest" Word("32 HEX digits") => with!(read_digest, show_digest), First, Restart, LoadBalancer;
         "none",
         "MD5 the body must have.";
     "status_code" Grammar("CODE or CODE-CODE ..., each 100..599") => with!(read_status_codes, show_status_codes), Adds, InPlace, LoadBalancer | Told;
         "200-299",
         "Acceptable status codes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "checker, real server, then virtual server setting",
         "Host header of this url.";
     "regex" Grammar("PATTERN (quoted and escaped, exactly one word)") => with!(read_regex, show_regex), Replaces, Restart, LoadBalancer;

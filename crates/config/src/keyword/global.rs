@@ -11,19 +11,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "process_names" Flag => at!(process_names), Last, StartOnly;
         "kernel keeps the executable name",
         "Give the children standard comm names keepalived_vrrp, keepalived_lvs and keepalived_bfd.";
-    "process_name" Text => with!(read_process_name, show_process_name), Last, InPlace, ProcessTuning;
+    "process_name" Word("NAME") => with!(read_process_name, show_process_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the parent process.";
-    "vrrp_process_name" Text => with!(read_vrrp_name, show_vrrp_name), Last, StartOnly;
+    "vrrp_process_name" Word("NAME") => with!(read_vrrp_name, show_vrrp_name), Last, StartOnly;
         "unset",
         "Comm name of the VRRP child.";
-    "checker_process_name" Text => with!(read_checker_name, show_checker_name), Last, InPlace, ProcessTuning;
+    "checker_process_name" Word("NAME") => with!(read_checker_name, show_checker_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the health-check child.";
-    "lvs_process_name" Text => with!(read_checker_name, show_nothing), Last, InPlace, ProcessTuning = "checker_process_name";
+    "lvs_process_name" Word("NAME") => with!(read_checker_name, show_nothing), Last, InPlace, ProcessTuning = "checker_process_name";
         "unset",
         "Deprecated spelling of checker_process_name (logs a notice)";
-    "bfd_process_name" Text => with!(read_bfd_name, show_bfd_name), Last, InPlace, ProcessTuning;
+    "bfd_process_name" Word("NAME") => with!(read_bfd_name, show_bfd_name), Last, InPlace, ProcessTuning;
         "unset",
         "Comm name of the BFD child.";
     "use_symlink_paths" Switch => at!(use_symlink_paths), Last, NextUse;
@@ -32,16 +32,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "set_supplementary_groups" Switch => at!(set_supplementary_groups), Last, NextUse;
         "off; no argument means on",
         "Give script users their supplementary groups by default (a group of \":\" or \":grp\" turns it on for one script)";
-    "router_id" Text => at!(router_id), Last, NextUse | Told;
+    "router_id" Word("STRING") => at!(router_id), Last, NextUse | Told;
         "local host name",
         "Identifier used in e-mail subjects, SNMP and dumps.";
-    "notification_email_from" Text => at!(mail.from), Last, NextUse, Mail | Told;
+    "notification_email_from" Word("ADDRESS") => at!(mail.from), Last, NextUse, Mail | Told;
         "loginname@hostname, only when smtp_server is set",
         "From address of alert mail; a display name containing RFC 5322 specials is quoted automatically.";
     "smtp_server" Grammar("HOST_OR_ADDRESS [PORT 1..65535]") => with!(read_smtp_server, show_smtp_server), Last, NextUse, Mail;
         "none; port 25",
         "Mail relay for alerts; text with \"-\" or \"/\" is treated as a host name, otherwise address first then name lookup.";
-    "smtp_helo_name" Text => at!(mail.helo_name), Last, NextUse, Mail | Told;
+    "smtp_helo_name" Word("HOST") => at!(mail.helo_name), Last, NextUse, Mail | Told;
         "local host name",
         "Name sent in the HELO of alert mail.";
     "smtp_connect_timeout" Argument::seconds(0, 4294) => with!(read_mail_timeout, show_mail_timeout), Last, NextUse, Mail;
@@ -119,7 +119,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace, LoadBalancer | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";
-    "lvs_sync_daemon inst" Text => Elsewhere, First, InPlace, LoadBalancer;
+    "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Elsewhere, First, InPlace, LoadBalancer;
         "none: both master and backup sync daemons run",
         "Tie the sync daemon role to the state of this VRRP instance.";
     "lvs_sync_daemon id" Argument::unsigned(0, 255) => Elsewhere, Last, InPlace, LoadBalancer;
@@ -181,10 +181,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
         "Deprecated spelling of vrrp_garp_extra_if (reports a deprecation status)";
     "vrrp_lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
         "off; no argument means on",
-        "Default: a master does not answer a lower-priority advert with its own advert.";
+        "A master does not answer a lower-priority advert with its own advert.";
     "vrrp_higher_prio_send_advert" Switch => at!(higher_priority_send_advert), Last, InPlace;
         "off; no argument means on",
-        "Default: a master sends one advert before yielding to a higher-priority advert.";
+        "A master sends one advert before yielding to a higher-priority advert.";
     "vrrp_version" Argument::unsigned(2, 3) => at!(vrrp_version), Last, InPlace;
         "2",
         "Default protocol version for IPv4 instances.";
@@ -194,7 +194,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_ipsets" Grammar("[SET4 [SET6 [SETIF6 [IGMP [MLD [ND]]]]]]") => with!(read_ipsets, show_ipsets), Last, StartOnly, Firewall;
         "names keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when vrrp_iptables is used",
         "Set names used with iptables; no argument disables ipsets; omitted names are derived; all must differ.";
-    "nftables" OptionalText => with!(read_nftables, show_nftables), First, Refused, Firewall;
+    "nftables" OptionalWord("TABLE") => with!(read_nftables, show_nftables), First, Refused, Firewall;
         "not used; no argument means keepalived",
         "Use nftables with this table name for VRRP firewall rules.";
     "nftables_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.nftables_priority), Last, StartOnly, Firewall;
@@ -230,7 +230,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace = "vrrp_rlimit_rttime";
         "10000",
         "Deprecated misspelling of vrrp_rlimit_rttime.";
-    "nftables_ipvs" OptionalText => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
+    "nftables_ipvs" OptionalWord("TABLE") => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
         "not used; no argument means keepalived_ipvs",
         "Implement virtual server groups with nftables marks instead of one IPVS service per address.";
     "nftables_ipvs_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.ipvs_priority), Last, StartOnly, Firewall;
@@ -302,7 +302,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "bfd_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "bfd_rlimit_rttime";
         "10000",
         "Deprecated misspelling of bfd_rlimit_rttime.";
-    "snmp_socket" Text => at!(snmp.socket), First, StartOnly, Snmp | Told;
+    "snmp_socket" Word("AGENTX_SOCKET") => at!(snmp.socket), First, StartOnly, Snmp | Told;
         "value of -A, else the net-snmp library default",
         "Where to reach the AgentX master.";
     "enable_traps" Flag => at!(snmp.traps), Last, InPlace, Snmp;
@@ -335,10 +335,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "enable_dbus" Flag => at!(dbus), Last, InPlace, Dbus;
         "off",
         "Publish the DBus interface.";
-    "dbus_service_name" Text => at!(dbus_service_name), Last, StartOnly, Dbus | Told;
+    "dbus_service_name" Word("NAME") => at!(dbus_service_name), Last, StartOnly, Dbus | Told;
         "org.keepalived.Vrrp1",
         "Bus name to own.";
-    "dbus_no_interface_name" Text => at!(dbus_no_interface_name), Last, StartOnly, Dbus | Told;
+    "dbus_no_interface_name" Word("NAME") => at!(dbus_no_interface_name), Last, StartOnly, Dbus | Told;
         "none",
         "Path element used for instances that have no interface.";
     "script_user" Grammar("USER [GROUP or :GROUP or :]") => with!(read_script_user, show_script_user), Last, NextUse | Told;
@@ -401,10 +401,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "off; no argument means on",
         "Default for owner_ignore_adverts on priority 255 instances.";
-    "vmac_prefix" Text => at!(vmac_prefix), First, Restart, VirtualInterfaces;
+    "vmac_prefix" Word("STRING") => at!(vmac_prefix), First, Restart, VirtualInterfaces;
         "vrrp",
         "Prefix of generated VMAC interface names.";
-    "vmac_addr_prefix" Text => at!(vmac_address_prefix), First, Restart, VirtualInterfaces;
+    "vmac_addr_prefix" Word("STRING") => at!(vmac_address_prefix), First, Restart, VirtualInterfaces;
         "value of vmac_prefix",
         "Prefix of generated VMAC interface names made for addresses.";
     "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace, ProcessTuning;
@@ -413,16 +413,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly, RandomSeed;
         "current time",
         "Seed of the pseudo random generator (test aid; affects checker warm-up and _RANDOM)";
-    "reload_check_config" OptionalText => with!(read_reload_check, show_reload_check), Last, NextUse;
+    "reload_check_config" OptionalWord("PATH") => with!(read_reload_check, show_reload_check), Last, NextUse;
         "off; no argument means /dev/null",
         "Append the problems of a refused reload to this file; every reload is checked before anything changes, with and without this keyword.";
-    "reload_time_file" Text => at!(reload.time_file), Last, InPlace | Told;
+    "reload_time_file" Word("PATH") => at!(reload.time_file), Last, InPlace | Told;
         "none",
         "File holding a time at which a reload is to happen.";
     "reload_repeat" Flag => at!(reload.repeat), Last, InPlace;
         "off",
         "Accept a time of day in reload_time_file every day instead of once.";
-    "reload_file" OptionalText => at!(reload.file), Last, NextUse;
+    "reload_file" OptionalWord("PATH") => at!(reload.file), Last, NextUse;
         "none; no argument means the main pid file path with a .reload suffix",
         "File that exists while a reload is in progress.";
     "include_check" Grammar("[TYPE...] with optional + or - prefix; TYPE is read, match, wildcard_match or brace_match") => with!(read_include_check, show_nothing), Last, NextUse;
@@ -440,10 +440,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "include_check brace_match" Flag => Elsewhere, Last, NextUse;
         "off",
         "Every alternative of a brace list must match.";
-    "config_save_dir" Text => at!(reload.save_dir), Last, NextUse;
+    "config_save_dir" Word("FOLDER") => at!(reload.save_dir), Last, NextUse;
         "none",
         "Keep a copy of each configuration read as keepalived.conf.PID.N.";
-    "tmp_config_directory" Text => at!(reload.temporary_dir), First, Refused | Told;
+    "tmp_config_directory" Word("FOLDER") => at!(reload.temporary_dir), First, Refused | Told;
         "memory file",
         "No effect: there is no consolidated copy, since the configuration is read once, by one process.";
     "data_use_instance" Switch => at!(data_use_instance), Last, NextUse;
@@ -452,19 +452,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "json_version" Argument::unsigned(1, 2) => at!(json_version), Last, NextUse;
         "1",
         "Layout of the JSON dump.";
-    "iproute_usr_dir" Text => at!(iproute_usr_dir), Last, NextUse, Routes | Told;
+    "iproute_usr_dir" Word("FOLDER") => at!(iproute_usr_dir), Last, NextUse, Routes | Told;
         "build-time value",
         "Vendor directory of iproute2 name tables.";
-    "iproute_etc_dir" Text => at!(iproute_etc_dir), Last, NextUse, Routes | Told;
+    "iproute_etc_dir" Word("FOLDER") => at!(iproute_etc_dir), Last, NextUse, Routes | Told;
         "build-time value",
         "Administrator directory of iproute2 name tables.";
-    "state_dump_file" Text => at!(state_dump_file), Last, NextUse | Told;
+    "state_dump_file" Word("PATH") => at!(state_dump_file), Last, NextUse | Told;
         "keepalived.data / keepalived_check.data etc. in the temporary directory",
         "Where SIGUSR1 writes.";
-    "stats_dump_file" Text => at!(stats_dump_file), Last, NextUse | Told;
+    "stats_dump_file" Word("PATH") => at!(stats_dump_file), Last, NextUse | Told;
         "keepalived.stats in the temporary directory",
         "Meant to set where SIGUSR2 writes; quirk: stored and shown in dumps but never used.";
-    "json_dump_file" Text => at!(json_dump_file), Last, NextUse | Told;
+    "json_dump_file" Word("PATH") => at!(json_dump_file), Last, NextUse | Told;
         "keepalived.json in the temporary directory",
         "Meant to set where the JSON signal writes; quirk: stored and shown in dumps but never used.";
 };

@@ -16,10 +16,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_vmac name" Interface => Elsewhere, First, Restart, VirtualInterfaces;
         "generated",
         "Explicit way to give the VMAC interface name.";
-    "use_vmac MAC" Text => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_vmac MAC" Word("5 or 6 hex octets with colons, unicast") => Elsewhere, First, Restart, VirtualInterfaces;
         "RFC 5798 address",
         "Override the MAC; five octets means the VRID is appended; ignored in strict mode.";
-    "use_vmac group" Text => Elsewhere, Last, Restart, VirtualInterfaces;
+    "use_vmac group" Word("IFGROUP name or number") => Elsewhere, Last, Restart, VirtualInterfaces;
         "none",
         "Interface group of the created interface.";
     "use_vmac netlink_notify_msg" Flag => Elsewhere, Last, Restart, VirtualInterfaces;
@@ -43,7 +43,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_ipvlan vepa" Flag => Elsewhere, First, Restart, VirtualInterfaces;
         "off",
         "Ipvlan VEPA flag.";
-    "use_ipvlan group" Text => Elsewhere, Last, Restart, VirtualInterfaces;
+    "use_ipvlan group" Word("IFGROUP name or number") => Elsewhere, Last, Restart, VirtualInterfaces;
         "none",
         "Interface group of the created interface.";
     "unicast_peer" Lines("ADDRESS [min_ttl N] [max_ttl N]") => with!(read_peers, show_peers), Adds, InPlace;
@@ -61,7 +61,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "native_ipv6" Flag => with!(read_native_ipv6, show_native_ipv6), Last, Restart;
         "off",
         "Force family IPv6 and version 3 (for instances with no addresses)";
-    "state" Text => with!(read_state, show_state), Last, NextUse;
+    "state" Word("MASTER or BACKUP") => with!(read_state, show_state), Last, NextUse;
         "MASTER if priority 255 else BACKUP",
         "Initial wanted state.";
     "interface" Interface => with!(read_interface, show_interface), Last, Restart;
@@ -195,25 +195,25 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
         "Deprecated: same as global lvs_sync_daemon IFNAME tied to this instance.";
     "garp_master_delay" Argument::seconds(0, 4294) => at!(announce.master_delay), Last, InPlace;
         "vrrp_garp_master_delay",
-        "Per-instance form.";
+        "Delay before the second block of GARP/NA after becoming master (0 = none)";
     "garp_master_refresh" Argument::seconds(0, 4294967295) => at!(announce.refresh), Last, InPlace;
         "vrrp_garp_master_refresh",
-        "Per-instance form.";
+        "Interval of periodic GARP/NA while master (0 = none)";
     "garp_master_repeat" Argument::COUNT => with!(read_master_repeat, show_master_repeat), Last, InPlace;
         "vrrp_garp_master_repeat",
-        "Per-instance form.";
+        "GARP/NA messages per address in each block.";
     "garp_master_refresh_repeat" Argument::COUNT => with!(read_refresh_repeat, show_refresh_repeat), Last, InPlace;
         "vrrp_garp_master_refresh_repeat",
-        "Per-instance form.";
+        "Messages per address in each periodic refresh.";
     "garp_lower_prio_delay" Argument::seconds(0, 4294) => at!(announce.lower_priority_delay), Last, InPlace;
         "global value, 0 in strict mode",
-        "Per-instance form; reset to 0 in strict mode.";
+        "Delay of the second GARP block after a lower-priority advert; 0 in strict mode.";
     "garp_lower_prio_repeat" Argument::unsigned(0, 2147483647) => at!(announce.lower_priority_repeat), Last, InPlace;
         "global value, 0 in strict mode",
-        "Per-instance form; reset to 0 in strict mode.";
+        "GARP messages per address after a lower-priority advert (0 = none); 0 in strict mode.";
     "down_timer_adverts" Argument::unsigned(1, 100) => at!(down_timer_adverts), Last, InPlace;
         "vrrp_down_timer_adverts",
-        "Per-instance form; reset to 3 in strict mode.";
+        "Missed adverts before a backup takes over; 3 in strict mode.";
     "timer_expired_backup" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_timer_expired), Last, InPlace, LateTimers;
         "off; no argument means 254",
         "With nopreempt: a master that was not scheduled for longer than another router of this priority would wait gives up mastership.";
@@ -222,16 +222,16 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
         "Deprecated spelling of timer_expired_backup.";
     "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
         "vrrp_garp_extra_if",
-        "Per-instance form; disabled when no extra interface is in use.";
+        "Periodic GARP/NA on VIP interfaces other than the advert one; disabled when there is none.";
     "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if" | Told;
         "vrrp_garp_extra_if",
         "Deprecated spelling of garp_extra_if.";
     "lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
         "global value, on in strict mode",
-        "Per-instance form; forced on in strict mode.";
+        "A master does not answer a lower-priority advert with its own advert; on in strict mode.";
     "higher_prio_send_advert" Switch => at!(higher_priority_send_advert), Last, InPlace;
         "global value, off in strict mode",
-        "Per-instance form; forced off in strict mode.";
+        "A master sends one advert before yielding to a higher-priority advert; off in strict mode.";
     "owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "on for priority 255 in strict mode, else global value; always off for other priorities",
         "Priority 255 instance drops all received adverts; an explicit false on a priority 255 instance is forced on with an error.";
@@ -248,10 +248,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
 
 /// Keywords of `authentication`.
 pub(crate) static AUTHENTICATION: &Keywords<AuthenticationDraft> = keywords! {
-    "auth_type" Text => with!(read_auth_type, show_auth_type), Last, InPlace;
+    "auth_type" Word("PASS or AH") => with!(read_auth_type, show_auth_type), Last, InPlace;
         "none",
         "Kind of authentication; ignored with v3, strict mode or without a password; AH only with IPv4.";
-    "auth_pass" Text => with!(read_auth_pass, show_auth_pass), Last, InPlace;
+    "auth_pass" Word("PASSWORD, cut to 8 bytes") => with!(read_auth_pass, show_auth_pass), Last, InPlace;
         "none",
         "Password, zero padded to 8 bytes.";
 };

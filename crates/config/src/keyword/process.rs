@@ -70,7 +70,7 @@ pub static TRACK_PROCESS: &Keywords<TrackProcess> = keywords! {
 
 /// Keywords of `track_file`.
 pub static TRACK_FILE: &Keywords<TrackFile> = keywords! {
-    "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
+    "file" Word("PATH") => with!(read_file, show_file), First, Restart, TrackFile;
         "none (mandatory)",
         "The file; its directory must exist on a writable filesystem that supports inotify.";
     "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;
@@ -83,7 +83,7 @@ pub static TRACK_FILE: &Keywords<TrackFile> = keywords! {
 
 /// Keywords of `vrrp_track_file`, the old name of `track_file`.
 pub static VRRP_TRACK_FILE: &Keywords<TrackFile> = keywords! {
-    "file" Text => with!(read_file, show_file), First, Restart, TrackFile;
+    "file" Word("PATH") => with!(read_file, show_file), First, Restart, TrackFile;
         "none",
         "As track_file.";
     "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;

@@ -10,10 +10,10 @@ pub static ROOT: &Keywords<Global> = keywords! {
     "linkbeat_use_polling" Flag => at!(linkbeat_use_polling), Last, InPlace, Linkbeat;
         "off",
         "(linkbeat builds only) poll every interface for link state instead of relying on netlink.";
-    "net_namespace" Text => at!(net_namespace), First, Refused | Told;
+    "net_namespace" Word("NAME") => at!(net_namespace), First, Refused | Told;
         "none (current namespace)",
         "Run the daemon in the named network namespace and switch pid/run files to the per-daemon directory; a second occurrence is rejected; cannot change on reload.";
-    "net_namespace_ipvs" OptionalText => at!(net_namespace_ipvs), First, Refused, Namespaces;
+    "net_namespace_ipvs" OptionalWord("NAME") => at!(net_namespace_ipvs), First, Refused, Namespaces;
         "same namespace as the daemon",
         "Namespace used for talking to IPVS; without a name the initial (default) namespace is used; cannot change on reload.";
     "namespace_with_ipsets" Flag => at!(namespace_with_ipsets), Last, StartOnly, Namespaces;
@@ -22,7 +22,7 @@ pub static ROOT: &Keywords<Global> = keywords! {
     "use_pid_dir" Flag => at!(use_pid_dir), Last, StartOnly;
         "off (implied by instance or net_namespace)",
         "Put pid files and related run files in the keepalived sub-directory of the run directory.";
-    "instance" Text => at!(instance), First, Refused | Told;
+    "instance" Word("NAME") => at!(instance), First, Refused | Told;
         "none",
         "Names this daemon instance: used in pid file names, syslog idents, dump names; implies use_pid_dir; cannot change on reload.";
     "child_wait_time" Argument::seconds(0, 4294967295) => at!(child_wait), Last, NextUse;

@@ -30,22 +30,22 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "gw" Grammar("ADDRESS") => with!(read_via, show_none), Last, Difference, Routes = "via";
         "none",
         "Deprecated spelling of via.";
-    "from" Text => with!(read_from, show_none), Last, Difference, Routes;
+    "from" Word("PREFIX") => with!(read_from, show_none), Last, Difference, Routes;
         "none",
         "Source-specific route.";
-    "tos" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Routes;
         "0",
         "Type of service.";
-    "dsfield" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Routes;
         "0",
         "Same as tos.";
-    "table" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "table" Word("TABLE name or number") => with!(read_option, show_none), Last, Difference, Routes;
         "main",
         "Routing table.";
-    "protocol" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "protocol" Word("PROTOCOL name or number") => with!(read_option, show_none), Last, Difference, Routes;
         "keepalived (18)",
         "Route protocol; forced to 18 unless no_track.";
-    "scope" Text => with!(read_option, show_none), Last, Difference, Routes;
+    "scope" Word("SCOPE name or number") => with!(read_option, show_none), Last, Difference, Routes;
         "global",
         "IPv4 scope.";
     "metric" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
@@ -102,7 +102,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "ssthresh" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
         "none",
         "Slow-start threshold.";
-    "realms" Text => with!(read_route_realms, show_none), Last, Difference, Routes;
+    "realms" Word("[SOURCE/]DESTINATION") => with!(read_route_realms, show_none), Last, Difference, Routes;
         "none",
         "Realms.";
     "initcwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
@@ -147,7 +147,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "no_track" Flag => at!(no_track), Last, Difference, Routes;
         "off",
         "Do not follow this route or its interface.";
-    "track_group" Text => with!(read_track_group, show_none), First, Difference, Routes;
+    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, Routes;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
     "vrf" Interface => with!(read_vrf, show_none), Last, Difference, Routes;

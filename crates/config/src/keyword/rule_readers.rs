@@ -228,7 +228,8 @@ pub(super) fn show_preference(rule: &Rule) -> Vec<String> {
 pub(super) fn read_option(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
     let Some(entry) = line.entry else { return };
     // Rules have the numbers of protocols only, not their names.
-    if let Some(table) = named_numbers::table_of(entry.name).filter(|_| entry.argument == Argument::Text) {
+    let is_word = matches!(entry.argument, Argument::Word(_));
+    if let Some(table) = named_numbers::table_of(entry.name).filter(|_| is_word) {
         match named_numbers::option_number(table, line) {
             Some(number) => rule.options.push((entry.name.into(), number)),
             None => line.context.line_refused = true,

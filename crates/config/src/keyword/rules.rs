@@ -13,40 +13,40 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "inet6" Flag => with!(read_inet6, show_none), Last, Difference, Rules;
         "deduced",
         "Force IPv6.";
-    "from" Text => with!(read_from, show_from), Last, Difference, Rules;
+    "from" Word("PREFIX, default, any or all") => with!(read_from, show_from), Last, Difference, Rules;
         "any",
         "Source selector.";
-    "to" Text => with!(read_to, show_to), Last, Difference, Rules;
+    "to" Word("PREFIX, default, any or all") => with!(read_to, show_to), Last, Difference, Rules;
         "any",
         "Destination selector.";
-    "table" Text => with!(read_table, show_none), Last, Difference, Rules;
+    "table" Word("TABLE name or number, not 0") => with!(read_table, show_none), Last, Difference, Rules;
         "none",
         "Look up this table.";
-    "lookup" Text => with!(read_table, show_none), Last, Difference, Rules;
+    "lookup" Word("TABLE name or number, not 0") => with!(read_table, show_none), Last, Difference, Rules;
         "none",
         "Same as table.";
     "not" Flag => at!(not), Last, Difference, Rules;
         "off",
         "Invert the selector.";
-    "preference" Text => with!(read_preference, show_preference), Last, Difference, Rules;
+    "preference" Word("NUMBER") => with!(read_preference, show_preference), Last, Difference, Rules;
         "counts down from 16384 per family, with an error",
         "Rule priority.";
-    "order" Text => with!(read_preference, show_none), Last, Difference, Rules;
+    "order" Word("NUMBER") => with!(read_preference, show_none), Last, Difference, Rules;
         "see preference",
         "Same as preference.";
-    "priority" Text => with!(read_preference, show_none), Last, Difference, Rules;
+    "priority" Word("NUMBER") => with!(read_preference, show_none), Last, Difference, Rules;
         "see preference",
         "Same as preference.";
-    "tos" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "TOS selector.";
-    "dsfield" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Same as tos.";
     "fwmark" Grammar("MARK[/MASK], each in C notation") => with!(read_mark, show_none), Last, Difference, Rules;
         "none",
         "Mark selector.";
-    "realms" Text => with!(read_rule_realms, show_none), Last, Difference, Rules;
+    "realms" Word("[SOURCE/]DESTINATION") => with!(read_rule_realms, show_none), Last, Difference, Rules;
         "none",
         "Realms assigned.";
     "suppress_prefixlength" Argument::unsigned(0, 2147483647) => with!(read_option, show_none), Last, Difference, Rules;
@@ -55,10 +55,10 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "sup_pl" Argument::unsigned(0, 2147483647) => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Same as suppress_prefixlength.";
-    "suppress_ifgroup" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "suppress_ifgroup" Word("IFGROUP name or number") => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Ignore routes through that interface group.";
-    "sup_group" Text => with!(read_option, show_none), Last, Difference, Rules;
+    "sup_group" Word("IFGROUP name or number") => with!(read_option, show_none), Last, Difference, Rules;
         "none",
         "Same as suppress_ifgroup.";
     "dev" Interface => at!(input_interface), Last, Difference, Rules;
@@ -82,7 +82,7 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "protocol" Argument::unsigned(0, 255) => with!(read_option, show_none), Last, Difference, Rules;
         "keepalived (18)",
         "Rule protocol; forced to 18 unless no_track.";
-    "ipproto" Text => with!(read_ip_protocol, show_none), Last, Difference, Rules;
+    "ipproto" Word("PROTOCOL name or number") => with!(read_ip_protocol, show_none), Last, Difference, Rules;
         "none",
         "IP protocol selector.";
     "sport" Grammar("START-END") => with!(read_ports, show_none), Last, Difference, Rules;
@@ -94,13 +94,13 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "no_track" Flag => at!(no_track), Last, Difference, Rules;
         "off",
         "Do not follow this rule or its interfaces.";
-    "track_group" Text => with!(read_track_group, show_none), First, Difference, Rules;
+    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, Rules;
         "none",
         "Instances that go to FAULT if the rule is lost; needs dev or iif.";
     "type" Flag => with!(read_type, show_none), Last, Difference, Rules;
         "none",
         "Optional word before the action.";
-    "goto" Text => with!(read_goto, show_none), Last, Difference, Rules;
+    "goto" Word("NUMBER") => with!(read_goto, show_none), Last, Difference, Rules;
         "none",
         "Jump to a later rule.";
     "nop" Flag => with!(read_action, show_none), Last, Difference, Rules;

@@ -30,10 +30,10 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "inhibit_on_failure" Flag => at!(inhibit_on_failure), Last, InPlace, LoadBalancer;
         "off",
         "Set weight 0 instead of removing failed real servers.";
-    "lb_algo" Text => with!(read_scheduler, show_scheduler), Last, InPlace, LoadBalancer;
+    "lb_algo" Word("rr, wrr, lc, wlc, lblc, sh, mh, dh, fo, ovf, lblcr, sed, nq or twos") => with!(read_scheduler, show_scheduler), Last, InPlace, LoadBalancer;
         "wlc (with an error)",
         "IPVS scheduler.";
-    "lvs_sched" Text => with!(read_scheduler, show_nothing), Last, InPlace, LoadBalancer;
+    "lvs_sched" Word("as lb_algo") => with!(read_scheduler, show_nothing), Last, InPlace, LoadBalancer;
         "wlc",
         "Same as lb_algo.";
     "hashed" Flag => with!(read_hashed, show_hashed), Last, InPlace, LoadBalancer;
@@ -84,7 +84,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "lvs_method" Grammar("as lb_kind") => with!(read_forwarding, show_nothing), Last, InPlace, LoadBalancer;
         "NAT",
         "Same as lb_kind.";
-    "persistence_engine" Text => at!(persistence_engine), Last, InPlace, LoadBalancer;
+    "persistence_engine" Word("NAME") => at!(persistence_engine), Last, InPlace, LoadBalancer;
         "none",
         "Persistence engine, e.g. sip.";
     "persistence_timeout" Grammar("[UNSIGNED seconds 1..2678400]") => with!(read_persistence, show_persistence), Last, InPlace, LoadBalancer;
@@ -93,7 +93,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "persistence_granularity" Grammar("IPv4 netmask or IPv6 prefix 1..128") => with!(read_granularity, show_granularity), Last, InPlace, LoadBalancer;
         "none (one host)",
         "Client grouping; turns persistence on with 360 s if unset.";
-    "protocol" Text => with!(read_protocol, show_protocol), Last, Restart, LoadBalancer;
+    "protocol" Word("TCP, UDP or SCTP") => with!(read_protocol, show_protocol), Last, Restart, LoadBalancer;
         "UDP (with an error) for addresses; ignored with a warning for marks",
         "Transport protocol.";
     "ha_suspend" Flag => at!(ha_suspend), Last, InPlace, LoadBalancer;
@@ -102,10 +102,10 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then off",
         "Mail quorum changes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Default HTTP Host header.";
-    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
+    "snmp_name" Word("NAME") => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Name shown through SNMP.";
     "alpha" Flag => at!(alpha), Last, StartOnly, LoadBalancer;
@@ -187,10 +187,10 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then on",
         "Mail state changes.";
-    "virtualhost" Text => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "virtual server setting",
         "Default HTTP Host header.";
-    "snmp_name" Text => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
+    "snmp_name" Word("NAME") => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Name shown through SNMP.";
     "MISC_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
@@ -227,16 +227,16 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
 
 /// Keywords of `SSL`.
 pub static SSL: &Keywords<Ssl> = keywords! {
-    "password" Text => at!(password), Replaces, Restart, LoadBalancer | Told;
+    "password" Word("PASSWORD") => at!(password), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Passphrase of the key file.";
-    "ca" Text => at!(ca), Replaces, Restart, LoadBalancer | Told;
+    "ca" Word("PATH") => at!(ca), Replaces, Restart, LoadBalancer | Told;
         "none",
         "CA bundle loaded as trusted (peer verification is not turned on)";
-    "certificate" Text => at!(certificate), Replaces, Restart, LoadBalancer | Told;
+    "certificate" Word("PATH") => at!(certificate), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Client certificate chain, PEM.";
-    "key" Text => at!(key), Replaces, Restart, LoadBalancer | Told;
+    "key" Word("PATH") => at!(key), Replaces, Restart, LoadBalancer | Told;
         "none",
         "Client private key, PEM.";
 };

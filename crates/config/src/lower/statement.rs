@@ -237,7 +237,7 @@ fn simple_value<'n>(line: &mut Line<'n, '_, '_>, entry: &Entry) -> Option<Value<
     match entry.argument {
         Argument::Flag => Some(Value::Flag),
         Argument::Switch if line.word(0).is_none() => Some(Value::Switch(true)),
-        Argument::OptionalText if line.word(0).is_none() => Some(Value::Text("")),
+        Argument::OptionalWord(_) if line.word(0).is_none() => Some(Value::Text("")),
         Argument::OptionalScript if line.word(0).is_none() => None,
         Argument::Script | Argument::OptionalScript => line.script().map(Value::Script),
         argument => line.value(argument, 0),
