@@ -150,6 +150,8 @@ impl Formatter {
         }
         let first = self.out.len();
         let mut comment = Some(comment);
+        // Blocks that begin on this line and go on behind it.
+        let mut left_open = 0_usize;
         for piece in &pieces {
             match piece {
                 Piece::Line(text) => {
@@ -161,15 +163,19 @@ impl Formatter {
                 Piece::Open(_) => {
                     self.open(first, &mut comment);
                     self.depth += 1;
+                    left_open += 1;
                 }
                 Piece::Close(_) => {
+                    left_open = left_open.saturating_sub(1);
                     self.depth = self.depth.saturating_sub(1);
                     self.drop_blank();
                     self.push(self.depth, b"}".to_vec(), b"", false);
                 }
             }
         }
-        if let (Some(comment), Some(out)) = (comment, self.out.get_mut(first)) {
+        // Behind a whole block it is about the block, which begins the line.
+        let about = if left_open > 0 { self.out.len().saturating_sub(1).max(first) } else { first };
+        if let (Some(comment), Some(out)) = (comment, self.out.get_mut(about)) {
             out.comment = comment.to_vec();
         }
     }
@@ -310,6 +316,13 @@ mod tests {
                     a { b } # c\n! end";
         let expected = "vrrp_instance V1 { # first\n    state MASTER;\n    virtual_ipaddress {\n        \
                         192.0.2.1\n    }\n}\n\na { # c\n    b\n}\n! end\n";
+        assert_eq!(formatted(text), expected);
+    }
+
+    #[test]
+    fn a_comment_stays_with_what_it_stands_behind() {
+        let text = "a { b # of b\n c } # of c\nd { e } # of d\n} f { # of f\ng\n}";
+        let expected = "a {\n    b # of b\n    c # of c\n}\nd { # of d\n    e\n}\n}\nf { # of f\n    g\n}\n";
         assert_eq!(formatted(text), expected);
     }
 
