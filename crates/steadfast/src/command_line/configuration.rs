@@ -148,11 +148,17 @@ impl TypedValueParser for Codes {
     }
 }
 
-/// Reads any word and offers the keywords for completion.
+/// Reads any word and offers some for completion.
 #[derive(Debug, Clone)]
-struct Words;
+pub(super) struct Offered(pub(super) fn() -> Vec<&'static str>);
 
-impl TypedValueParser for Words {
+fn keywords() -> Vec<&'static str> {
+    let is_word = |name: &&str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
+    let names: BTreeSet<&str> = keyword::table().map(|row| row.entry.name).filter(is_word).collect();
+    names.into_iter().collect()
+}
+
+impl TypedValueParser for Offered {
     type Value = String;
 
     fn parse_ref(
@@ -165,10 +171,7 @@ impl TypedValueParser for Words {
     }
 
     fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
-        let is_word =
-            |name: &&str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-        let names: BTreeSet<&str> = keyword::table().map(|row| row.entry.name).filter(is_word).collect();
-        Some(Box::new(names.into_iter().map(PossibleValue::new)))
+        Some(Box::new(self.0().into_iter().map(PossibleValue::new)))
     }
 }
 
@@ -223,7 +226,7 @@ pub(crate) struct ExplainArguments {
   steadfast keywords --markdown > reference.md")]
 pub(crate) struct KeywordsArguments {
     /// The keyword, with BLOCK/ before it to mean that of a block only; or what it begins with
-    #[arg(value_parser = Words, hide_possible_values = true)]
+    #[arg(value_parser = Offered(keywords), hide_possible_values = true)]
     pub(crate) word: Option<String>,
     /// Print all of them as a Markdown document
     #[arg(long, conflicts_with = "word")]

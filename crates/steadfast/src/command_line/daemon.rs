@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args};
 use steadfast_config::Code;
 
-use super::Codes;
+use super::{Codes, Offered};
+use crate::signum;
 
 /// Where `-g` logs to when it names no file.
 pub(crate) const DEFAULT_LOG_FILE: &str = "/tmp/keepalived.log";
@@ -121,7 +122,7 @@ pub(crate) struct DaemonArguments {
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
     /// Print the number of a signal and exit: STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", value_parser = Offered(|| signum::NAMES.to_vec()), hide_possible_values = true)]
     pub(crate) signum: Option<String>,
     /// Print the version on standard error and exit
     #[arg(short = 'v', long)]

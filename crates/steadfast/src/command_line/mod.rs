@@ -1,5 +1,6 @@
 //! The command line: keepalived's options, and the subcommands.
 
+mod completion;
 mod configuration;
 pub(crate) mod daemon;
 mod getopt;
@@ -17,12 +18,10 @@ use clap_complete::Shell;
 use steadfast_daemon::places;
 use steadfast_lab::demo::Scenario;
 
+pub(crate) use completion::completion;
 pub(crate) use configuration::*;
 pub(crate) use daemon::DaemonArguments;
 use unsupported::Row;
-
-use crate::exit;
-use crate::failure::Failure;
 
 /// The name that the daemon was started under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -286,12 +285,4 @@ pub(crate) fn parse_client(arguments: &[OsString]) -> Result<Subcommand, clap::E
 /// Whether this word is a subcommand, for advice to those who typed it too late.
 pub(crate) fn is_subcommand(word: &str) -> bool {
     command_line().find_subcommand(word).is_some()
-}
-
-/// `steadfast completion`
-pub(crate) fn completion(arguments: &CompletionArguments) -> Result<u8, Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(arguments.shell, &mut command_line(), "steadfast", &mut script);
-    crate::terminal::print(&script)?;
-    Ok(exit::SUCCESS)
 }
