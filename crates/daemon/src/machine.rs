@@ -55,7 +55,19 @@ impl ThisMachine {
     /// # Errors
     /// When there is none of that name, when it may not be entered, or when the kernel does not answer.
     pub fn ask_in(namespace: &str) -> Result<Self, steadfast_kernel::Error> {
-        Network::open(&Path::new("/run/netns").join(namespace))?.run(Self::ask)?
+        Self::ask_behind(&Path::new("/run/netns").join(namespace))
+    }
+
+    /// The same for the network namespace that a process runs in.
+    ///
+    /// # Errors
+    /// When it cannot be entered, or the kernel does not answer.
+    pub fn ask_beside(process: u32) -> Result<Self, steadfast_kernel::Error> {
+        Self::ask_behind(&Path::new("/proc").join(process.to_string()).join("ns/net"))
+    }
+
+    fn ask_behind(network: &Path) -> Result<Self, steadfast_kernel::Error> {
+        Network::open(network)?.run(Self::ask)?
     }
 
     fn with_names<T>(

@@ -47,6 +47,18 @@ impl Reader {
         })
     }
 
+    /// Takes the interfaces that a process sees, which may run in another network namespace. Where that cannot be
+    /// entered they are those of this process.
+    pub(crate) fn beside(mut self, process: u32) -> Self {
+        if self.is_this
+            && let Ok(machine) = ThisMachine::ask_beside(process)
+        {
+            self.machine = Box::new(machine);
+            self.is_this = false;
+        }
+        self
+    }
+
     /// What the file means, and what is to be said about it.
     pub(crate) fn read(&self, file: &Path) -> Loaded {
         let mut source = self.source.clone();

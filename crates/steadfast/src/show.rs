@@ -1,6 +1,6 @@
 //! `steadfast show config`: a configuration as it is understood.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use steadfast_config::{Mode, model, print, render};
 use steadfast_daemon::client::Client;
@@ -19,11 +19,15 @@ pub(crate) fn run(arguments: &ShowArguments) -> Result<u8, Failure> {
 }
 
 fn configuration(arguments: &ShowConfigArguments) -> Result<u8, Failure> {
-    let file = match &arguments.file {
-        Some(file) => file.clone(),
-        None => PathBuf::from(Client::connect(&arguments.daemon.socket())?.status()?.configuration),
+    let reader = Reader::new(&arguments.reading, Mode::Run, &[])?;
+    let (file, reader) = match &arguments.file {
+        Some(file) => (file.clone(), reader),
+        None => {
+            let status = Client::connect(&arguments.daemon.socket())?.status()?;
+            (PathBuf::from(status.configuration), reader.beside(status.pid))
+        }
     };
-    let loaded = Reader::new(&arguments.reading, Mode::Run, &[])?.read(Path::new(&file));
+    let loaded = reader.read(&file);
     let can_start = loaded.start_status().is_ok();
     let has_errors = loaded.diagnostics.has_errors();
     if has_errors || !can_start {

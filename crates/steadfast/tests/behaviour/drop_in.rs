@@ -272,6 +272,14 @@ fn daemons_of_several_namespaces_and_instances_do_not_meet() {
             told.output.contains(&number)
         });
     }
+    // Its interfaces are those where it runs, and nothing is missing there.
+    host.write("/run/k.conf", &simple(100).replace("eth0", "vblue")).unwrap();
+    let shown = |options: &[&str]| host.run(&[&[program, "show", "config"], options].concat()).unwrap();
+    assert_eq!(shown(&[]).status.code(), Some(0), "{}", shown(&[]).output);
+    let inside = shown(&["-s", "blue"]);
+    assert!(inside.output.contains("there is no interface 'vblue'"), "{}", inside.output);
+    host.write("/run/k.conf", &simple(100)).unwrap();
+    assert_eq!(shown(&["-s", "blue"]).status.code(), Some(0), "{}", shown(&["-s", "blue"]).output);
     for (_, pid_file) in daemons.iter().take(3) {
         let ended = host.run(&["sh", "-c", &format!("kill $(cat {pid_file})")]).unwrap();
         assert!(ended.status.success(), "{}", ended.output);
