@@ -65,6 +65,7 @@ pub fn summary(diagnostics: &Diagnostics) -> String {
 /// One problem as text, without a line end after it.
 pub fn one(diagnostic: &Diagnostic, sources: &SourceMap, colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
+    let diagnostic = &harmless(diagnostic);
     let excerpts = excerpts(diagnostic, sources);
     let fixed = fixed_line(diagnostic, sources);
     let mut main = level(diagnostic.severity)
@@ -72,7 +73,7 @@ pub fn one(diagnostic: &Diagnostic, sources: &SourceMap, colour: bool) -> String
         .id(diagnostic.code.to_string())
         .elements(excerpts.iter().map(Excerpt::snippet));
     for note in notes(diagnostic, sources) {
-        main = main.element(Level::NOTE.message(note));
+        main = main.element(Level::NOTE.message(printable(&note)));
     }
     let mut report = vec![main];
     match (&fixed, &diagnostic.hint, &diagnostic.fix) {
@@ -92,6 +93,24 @@ pub fn one(diagnostic: &Diagnostic, sources: &SourceMap, colour: bool) -> String
         .iter()
         .filter_map(Excerpt::misplaced)
         .fold(text, |text, (shown, place)| text.replacen(&shown, &place, 1))
+}
+
+/// The same problem in words that a terminal can show.
+fn harmless(diagnostic: &Diagnostic) -> Diagnostic {
+    let shown = |text: &Option<String>| text.as_deref().map(printable);
+    let mut harmless = diagnostic.clone();
+    harmless.message = printable(&diagnostic.message);
+    harmless.expected = shown(&diagnostic.expected);
+    harmless.found = shown(&diagnostic.found);
+    harmless.hint = shown(&diagnostic.hint);
+    for label in &mut harmless.labels {
+        label.text = printable(&label.text);
+    }
+    if let Some(fix) = &mut harmless.fix {
+        fix.title = printable(&fix.title);
+        fix.replacement = printable(&fix.replacement);
+    }
+    harmless
 }
 
 fn level(severity: Severity) -> Level<'static> {
@@ -169,7 +188,7 @@ fn excerpts(diagnostic: &Diagnostic, sources: &SourceMap) -> Vec<Excerpt> {
         marks.push((primary, AnnotationKind::Primary, expectation(diagnostic)));
         for origin in sources.origin_chain(primary.origin) {
             if let (OriginKind::Variable(name), Some(span)) = (origin.kind, origin.text) {
-                marks.push((span, AnnotationKind::Context, format!("${name} stands for this")));
+                marks.push((span, AnnotationKind::Context, printable(&format!("${name} stands for this"))));
             }
         }
     }
@@ -228,7 +247,7 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
         shown.push_str(LEFT_OUT);
     }
     Some(Excerpt {
-        path: sources.path(span).display().to_string(),
+        path: printable(&sources.path(span).display().to_string()),
         line: usize::try_from(sources.line(span)).ok()?,
         text: shown,
         marks: Vec::new(),
@@ -258,9 +277,14 @@ impl Excerpt {
 
 /// Bytes as text that a terminal can show: what is no UTF-8, and control characters, are replaced.
 fn shown(bytes: &[u8]) -> String {
-    let text = String::from_utf8_lossy(bytes);
+    printable(&String::from_utf8_lossy(bytes)).replace('\n', "\u{fffd}")
+}
+
+/// Text without control characters that could steer a terminal.
+fn printable(text: &str) -> String {
+    let is_harmless = |letter: char| !letter.is_control() || letter == '\t' || letter == '\n';
     text.chars()
-        .map(|letter| if letter.is_control() && letter != '\t' { '\u{fffd}' } else { letter })
+        .map(|letter| if is_harmless(letter) { letter } else { char::REPLACEMENT_CHARACTER })
         .collect()
 }
 
@@ -280,13 +304,13 @@ pub fn line(diagnostic: &Diagnostic, sources: &SourceMap) -> String {
         text if text.is_empty() => text,
         text => format!(" ({text})"),
     };
-    format!(
+    printable(&format!(
         "{}{}[{}]: {}{expectation}",
         place.unwrap_or_default(),
         diagnostic.severity,
         diagnostic.code,
         diagnostic.message
-    )
+    ))
 }
 
 /// `FILE:LINE:COLUMN` of a place, for messages that stand outside a report.
@@ -304,6 +328,24 @@ mod tests {
         let source = Memory::new().file("a.conf", text.to_owned());
         let loaded = load(&source, "a.conf".as_ref(), &AnyMachine, &LoadOptions::default());
         super::text(&loaded.diagnostics, &loaded.sources, false)
+    }
+
+    /// What a file and its name hold may not steer the terminal, wherever it is repeated.
+    #[test]
+    fn no_control_character_is_printed() {
+        let text = "$V=pri\u{1b}[2Jor\nvrrp_instance A\u{9b}1m {\n priority 1\u{7}x\n $V\n bog\u{1b}us { x }\n \
+                    interface eth0\u{1b}\n state MAS\u{1b}TER\n track_script { c\u{1b}hk }\n}\n\
+                    vrrp_sync_group G\u{1b} {\n group { N\u{1b} }\n}\n~SEQ(Y\u{1b}, 1) x\ninclude no\u{1b}ne.conf\n";
+        let name = "a\u{1b}]0;b\u{7}.conf";
+        let source = Memory::new().file(name, text.to_owned());
+        let options = LoadOptions { check_includes: true, ..LoadOptions::default() };
+        let loaded = load(&source, name.as_ref(), &AnyMachine, &options);
+        assert!(loaded.diagnostics.iter().count() > 5);
+        let lines = loaded.diagnostics.iter().map(|one| super::line(one, &loaded.sources));
+        for shown in lines.chain([super::text(&loaded.diagnostics, &loaded.sources, false)]) {
+            let controls = shown.lines().find(|line| line.chars().any(char::is_control));
+            assert_eq!(controls, None, "{shown}");
+        }
     }
 
     /// Lines that are too long to be shown whole, with the spot at their beginning, middle and end.
