@@ -5,12 +5,13 @@ use std::fmt::Write as _;
 use clap::Command;
 use clap_mangen::Man;
 use roff::{Inline, Roff, bold, italic, roman};
-use steadfast_config::keyword::{Reload, Repeat, Row, Support};
+use steadfast_config::keyword::{self, Reload, Repeat, Row, Support};
 
 use crate::command_line::{ManArguments, Page, command_line};
 use crate::exit;
 use crate::failure::Failure;
 use crate::language::{LANGUAGE, NOT_APPLICABLE, at_reload, blocks, heading, repetition};
+use crate::signum;
 use crate::terminal;
 
 /// `steadfast man`
@@ -52,6 +53,7 @@ fn commands() -> Result<String, Failure> {
     for subcommand in command.get_subcommands() {
         describe(subcommand, &mut page)?;
     }
+    signals().to_writer(&mut page)?;
     let mut end = Roff::new();
     end.control("SH", ["SEE ALSO"]);
     end.text(vec![bold("keepalived.conf"), roman("(5)")]);
@@ -74,6 +76,8 @@ fn describe(command: &Command, page: &mut Vec<u8>) -> Result<(), Failure> {
     let mut head = Roff::new();
     head.control("SS", [name]);
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    head.text(vec![bold(usage(command))]);
+    head.control("PP", []);
     head.text(vec![roman(format!("{about}."))]);
     head.to_writer(page)?;
     let mut options = Vec::new();
@@ -82,6 +86,25 @@ fn describe(command: &Command, page: &mut Vec<u8>) -> Result<(), Failure> {
     page.extend_from_slice(options.as_bytes());
     after_help(command).to_writer(page)?;
     Ok(())
+}
+
+/// How the command is typed.
+fn usage(command: &Command) -> String {
+    let usage = command.clone().render_usage().to_string();
+    usage.strip_prefix("Usage: ").unwrap_or(&usage).trim_end().to_owned()
+}
+
+/// The signals that have a name for `--signum`.
+fn signals() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["SIGNALS"]);
+    let rows = keyword::table().filter(|row| row.block == "(signal)");
+    for row in rows.filter(|row| signum::NAMES.contains(&&*row.entry.argument.grammar())) {
+        roff.control("TP", []);
+        roff.text(vec![bold(row.entry.name), roman(format!(" ({})", row.entry.argument.grammar()))]);
+        roff.text(vec![roman(row.entry.doc)]);
+    }
+    roff
 }
 
 /// Examples and exit statuses, whose lines stay as they are.
@@ -181,6 +204,12 @@ mod tests {
         let page = commands().unwrap();
         for command in ["status", "events", "check", "plan", "show config", "fmt", "lab", "man", "schema"] {
             assert!(page.contains(&format!(".SS \"steadfast {command}\"")), "{command}: {page}");
+        }
+        for usage in ["steadfast plan [OPTIONS] [OLD] NEW", "steadfast check [OPTIONS] <FILE>..."] {
+            assert!(page.contains(&format!("\\fB{usage}\\fR")), "{usage}: {page}");
+        }
+        for name in signum::NAMES {
+            assert!(page.contains(&format!(" ({name})")), "{name}: {page}");
         }
         assert!(!page.contains("steadfast\\-status"), "a page that does not exist is named");
         assert_eq!(page.matches(".TH ").count(), 1);
