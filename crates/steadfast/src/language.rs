@@ -54,7 +54,7 @@ const DESCRIPTION_COLUMNS_MIN: usize = 28;
 
 /// What each keyword takes and does, block by block.
 fn every_keyword(page: Sheet) -> String {
-    in_one_line(keyword::table(), page)
+    in_one_line(rows(), page)
 }
 
 fn in_one_line(rows: impl Iterator<Item = Row>, page: Sheet) -> String {
@@ -113,23 +113,23 @@ fn one_keyword(word: &str, page: Sheet) -> Result<String, Failure> {
         (row.entry.name.split(' ').next() == Some(name) || row.entry.name == name) && is_meant(row)
     };
     let mut text = String::new();
-    for row in keyword::table().filter(named) {
+    for row in rows().filter(named) {
         if !text.is_empty() {
             text.push('\n');
         }
         describe(&mut text, &row, page);
     }
-    let inside = in_one_line(keyword::table().filter(|row| is_block(row, word)), page);
+    let inside = in_one_line(rows().filter(|row| is_block(row, word)), page);
     if !text.is_empty() && !inside.is_empty() {
         text.push('\n');
     }
     text += &inside;
     if text.is_empty() && name.len() > 1 {
         let begins = |row: &Row| row.entry.name.starts_with(name) && is_meant(row);
-        text = in_one_line(keyword::table().filter(begins), page);
+        text = in_one_line(rows().filter(begins), page);
     }
     if text.is_empty() {
-        let near = did_you_mean(name, keyword::table().map(|row| row.entry.name));
+        let near = did_you_mean(name, rows().map(|row| row.entry.name));
         return Err(Failure::NoKeyword { word: word.to_owned(), near });
     }
     Ok(text)
@@ -151,8 +151,8 @@ fn describe(text: &mut String, row: &Row, page: Sheet) {
     if entry.default != NOT_APPLICABLE {
         facts.push("default", Cell::plain(entry.default));
     }
-    // Options, signals and constructs of the language are no lines of a file that can be repeated or changed.
-    if !row.block.starts_with('(') || row.block == OUTSIDE {
+    // Constructs of the language are no lines of a file that can be repeated or changed.
+    if row.block != LANGUAGE {
         facts.push("written again", Cell::plain(repetition(entry.repeat)));
         facts.push("at a reload", Cell::plain(at_reload(entry.reload)));
     }
@@ -188,11 +188,15 @@ pub(crate) fn at_reload(reload: Reload) -> &'static str {
     }
 }
 
-/// The rows of the configuration language, block by block.
+/// The rows of the configuration language. Options, signals and files of keepalived are no part of it.
+fn rows() -> impl Iterator<Item = Row> {
+    keyword::table().filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block))
+}
+
+/// The same, block by block.
 pub(crate) fn blocks() -> Vec<(&'static str, Vec<Row>)> {
     let mut blocks: Vec<(&'static str, Vec<Row>)> = Vec::new();
-    // Options, signals and files are no part of it.
-    for row in keyword::table().filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block)) {
+    for row in rows() {
         match blocks.last_mut() {
             Some((block, rows)) if *block == row.block => rows.push(row),
             _ => blocks.push((row.block, vec![row])),
@@ -213,13 +217,10 @@ pub(crate) const LANGUAGE: &str = "(config-language)";
 /// The default of what has none.
 pub(crate) const NOT_APPLICABLE: &str = "n/a";
 
-/// Rows that stand outside of every block.
-const OUTSIDE: &str = "(root)";
-
 /// A block as a heading.
 pub(crate) fn heading(block: &str) -> &str {
     match block {
-        OUTSIDE => "outside of every block",
+        "(root)" => "outside of every block",
         LANGUAGE => "how to write it",
         "address-line" => "lines of addresses",
         "route-line" => "lines of routes",
@@ -269,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_no_line_of_a_file_has_no_reload() {
-        for word in ["~SEQ", "SIGHUP", "include", "$NAME="] {
+        for word in ["~SEQ", "include", "$NAME="] {
             let text = one_keyword(word, UNFOLDED).unwrap();
             assert!(!text.contains("at a reload") && !text.contains("n/a"), "{text}");
         }
@@ -311,7 +312,8 @@ mod tests {
     fn every_row_is_told() {
         let text = every_keyword(UNFOLDED);
         let lines = text.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   ")).count();
-        assert_eq!(lines, keyword::table().count());
+        assert_eq!(lines, rows().count());
+        assert!(!text.contains("SIGHUP") && !text.contains("keepalived.pid"), "they are keepalived's");
     }
 
     #[test]
