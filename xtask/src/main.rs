@@ -4,6 +4,7 @@
 mod leftovers;
 mod packages;
 mod plan;
+mod stall;
 mod step;
 mod tally;
 

@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 
 use crate::leftovers::Marker;
 use crate::packages;
-use crate::step::{Step, log_path, say};
-use crate::tally::Tally;
+use crate::stall::StallWatch;
+use crate::step::{Outcome, Step, log_path, say};
+use crate::tally::{Failure, Tally};
 
 /// Names the folder with configurations and tables of others that some tests compare with.
 const COLLECTION: &str = "STEADFAST_SHARED";
@@ -160,16 +161,37 @@ impl Plan {
         let build = self.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
         self.check("release binary", build, Duration::from_secs(900))?;
         let binary = self.target.join("release/steadfast");
-        let mut selection = vec!["--locked", "--test", "*"];
-        for package in END_TO_END {
-            selection.extend(["--package", package]);
-        }
-        let mut tests = self.runner_one_at_a_time(&selection);
-        tests.env("STEADFAST_BIN", &binary);
-        self.tests("end-to-end tests", tests, Duration::from_secs(720))?;
+        self.tests_of_timing(&binary)?;
         let mut demonstration = Command::new(&binary);
         demonstration.arg("lab");
         self.check("demonstration", demonstration, Duration::from_secs(120))
+    }
+
+    /// The tests that run real daemons. One that failed while the machine itself was late has shown nothing about
+    /// the daemons: it is run once more, and that is told at the end.
+    fn tests_of_timing(&mut self, binary: &Path) -> Result<()> {
+        let run = |plan: &Self, name, more: &[&str], limit| {
+            let mut selection = vec!["--locked", "--test", "*"];
+            for package in END_TO_END {
+                selection.extend(["--package", package]);
+            }
+            selection.extend(more);
+            let mut tests = plan.runner_one_at_a_time(&selection);
+            tests.env("STEADFAST_BIN", binary);
+            plan.run(name, tests, limit)
+        };
+        let watch = StallWatch::start();
+        let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(720))?;
+        if let Some(stalled) = stalled(&outcome, &watch) {
+            let filters: Vec<String> = stalled.iter().map(|(failure, _)| failure.filter()).collect();
+            let again = ["-E", &filters.join(" or ")];
+            let again = run(self, "stalled tests again", &again, Duration::from_secs(240))?;
+            if again.succeeded && again.tally.passed == stalled.len() {
+                outcome.take_back(&stalled);
+            }
+        }
+        self.count("end-to-end tests", outcome);
+        Ok(())
     }
 
     fn leftovers(&mut self) -> Result<()> {
@@ -200,7 +222,12 @@ impl Plan {
 
     /// A step that counts as many as it runs tests; as one if it does not get that far.
     fn tests(&mut self, name: &'static str, command: Command, limit: Duration) -> Result<()> {
-        let mut outcome = self.run(name, command, limit)?;
+        let outcome = self.run(name, command, limit)?;
+        self.count(name, outcome);
+        Ok(())
+    }
+
+    fn count(&mut self, name: &str, mut outcome: Outcome) {
         if !outcome.succeeded {
             outcome.tally.failed = outcome.tally.failed.max(1);
             self.failures.push(name.to_owned());
@@ -208,10 +235,9 @@ impl Plan {
         // A test that left itself out has returned early, which its runner takes for success.
         outcome.tally.passed = outcome.tally.passed.saturating_sub(outcome.tally.left_out.len());
         self.tally.absorb(outcome.tally);
-        Ok(())
     }
 
-    fn run(&self, name: &'static str, command: Command, limit: Duration) -> Result<crate::step::Outcome> {
+    fn run(&self, name: &'static str, command: Command, limit: Duration) -> Result<Outcome> {
         Step { name, command, limit }.run(&self.marker, &log_path(&self.logs, name)?)
     }
 
@@ -257,11 +283,14 @@ impl Plan {
     }
 
     fn conclude(&self, extent: Extent) -> bool {
-        let Tally { passed, mut failed, ignored, left_out } = self.tally.clone();
+        let Tally { passed, mut failed, ignored, left_out, ran_again, failures: _ } = self.tally.clone();
         let mut skipped = left_out.len() + ignored;
         println!();
         for line in &left_out {
             println!("left out: {line}");
+        }
+        for line in &ran_again {
+            println!("ran again: {line}");
         }
         if ignored > 0 {
             println!("left out: {ignored} tests marked as ignored");
@@ -283,5 +312,73 @@ impl Plan {
         let skipped = if skipped > 0 { format!(", {skipped} skipped") } else { String::new() };
         println!("{passed} passed, {failed} failed{skipped}");
         failed == 0
+    }
+}
+
+/// The failed tests, if the machine stalled during each of them, and for how long.
+fn stalled(outcome: &Outcome, watch: &StallWatch) -> Option<Vec<(Failure, Duration)>> {
+    let failures = &outcome.tally.failures;
+    // Those that hung or could not be started are no matter of a moment.
+    if outcome.succeeded || failures.is_empty() || failures.len() != outcome.tally.failed {
+        return None;
+    }
+    let with_stall = |failure: &Failure| {
+        let stall = watch.longest_between(failure.began, failure.ended)?;
+        Some((failure.clone(), stall))
+    };
+    failures.iter().map(with_stall).collect()
+}
+
+impl Outcome {
+    /// Failures that were none.
+    fn take_back(&mut self, stalled: &[(Failure, Duration)]) {
+        self.succeeded = true;
+        self.tally.failed -= stalled.len();
+        self.tally.passed += stalled.len();
+        let told = stalled.iter().map(|(failure, stall)| {
+            format!("{} {}: the machine stalled for {} ms", failure.binary, failure.test, stall.as_millis())
+        });
+        self.tally.ran_again.extend(told);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed_at(times: &[(Instant, Instant)]) -> Outcome {
+        let failures = times.iter().enumerate().map(|(number, (began, ended))| Failure {
+            binary: "steadfast::failover".to_owned(),
+            test: format!("test_{number}"),
+            began: *began,
+            ended: *ended,
+        });
+        let tally =
+            Tally { passed: 7, failed: times.len(), failures: failures.collect(), ..Tally::default() };
+        Outcome { tally, succeeded: false }
+    }
+
+    #[test]
+    fn only_failures_during_a_stall_are_doubted() {
+        let (second, late) = (Duration::from_secs(1), Duration::from_millis(90));
+        let now = Instant::now() + 100 * second;
+        let watch = StallWatch::that_saw(now, late);
+        let (during, after) = ((now - second, now + second), (now + second, now + 2 * second));
+        assert_eq!(stalled(&failed_at(&[after]), &watch), None);
+        assert_eq!(stalled(&failed_at(&[during, after]), &watch), None);
+        let mut hung = failed_at(&[during]);
+        hung.tally.failed += 1;
+        assert_eq!(stalled(&hung, &watch), None);
+
+        let mut outcome = failed_at(&[during, during]);
+        let doubted = stalled(&outcome, &watch).unwrap();
+        outcome.take_back(&doubted);
+        assert!(outcome.succeeded);
+        assert_eq!((outcome.tally.passed, outcome.tally.failed), (9, 0));
+        assert_eq!(
+            outcome.tally.ran_again,
+            ["0", "1"]
+                .map(|number| format!("steadfast::failover test_{number}: the machine stalled for 90 ms"))
+        );
     }
 }

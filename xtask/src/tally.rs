@@ -1,6 +1,7 @@
 //! Counting: what test runners say in their output.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 /// What a run of tests came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -13,6 +14,23 @@ pub(crate) struct Tally {
     pub(crate) ignored: usize,
     /// What a test said that left itself out, without repetition. The runner counts it as passed.
     pub(crate) left_out: BTreeSet<String>,
+    /// The failed ones that nextest names, in its order.
+    pub(crate) failures: Vec<Failure>,
+    /// What was run again, and why.
+    pub(crate) ran_again: Vec<String>,
+}
+
+/// A test that ran and was wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Package and, behind `::`, file of integration tests.
+    pub(crate) binary: String,
+    /// Its name within them.
+    pub(crate) test: String,
+    /// When it began.
+    pub(crate) began: Instant,
+    /// When it was over.
+    pub(crate) ended: Instant,
 }
 
 impl Tally {
@@ -23,6 +41,11 @@ impl Tally {
         let line = line.trim();
         if let Some(reason) = line.strip_prefix("left out: ") {
             self.left_out.insert(reason.to_owned());
+        } else if let Some(failure) = Failure::read(line, Instant::now()) {
+            // The summary names them once more.
+            if !self.failures.iter().any(|known| known.is(&failure)) {
+                self.failures.push(failure);
+            }
         } else if let Some(counts) = whole_run {
             self.add(counts);
         } else if let Some((_, counts)) =
@@ -38,6 +61,7 @@ impl Tally {
         self.failed += other.failed;
         self.ignored += other.ignored;
         self.left_out.extend(other.left_out);
+        self.ran_again.extend(other.ran_again);
     }
 
     /// Tests that ran, whatever came of them.
@@ -62,9 +86,46 @@ impl Tally {
     }
 }
 
+impl Failure {
+    /// From `FAIL [   0.609s] ( 79/120) steadfast::interop_frr agreement::a_test`.
+    fn read(line: &str, now: Instant) -> Option<Self> {
+        let (seconds, rest) = line.strip_prefix("FAIL [")?.split_once("s]")?;
+        let took = Duration::try_from_secs_f64(seconds.trim().parse().ok()?).ok()?;
+        let (_, names) = rest.split_once(')')?;
+        let (binary, test) = names.trim().split_once(' ')?;
+        let began = now.checked_sub(took).unwrap_or(now);
+        Some(Self { binary: binary.to_owned(), test: test.to_owned(), began, ended: now })
+    }
+
+    /// Whether it is the same test.
+    fn is(&self, other: &Self) -> bool {
+        (&self.binary, &self.test) == (&other.binary, &other.test)
+    }
+
+    /// A filter of nextest that selects it.
+    pub(crate) fn filter(&self) -> String {
+        format!("(binary_id(={}) and test(={}))", self.binary, self.test)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn failures_are_named_once_with_their_time() {
+        let mut tally = Tally::default();
+        for line in [
+            "        FAIL [   2.500s] ( 79/120) steadfast::interop_frr agreement::a_test",
+            "        PASS [   0.609s] ( 80/120) steadfast::interop_frr agreement::another",
+            "        FAIL [   2.500s] ( 79/120) steadfast::interop_frr agreement::a_test",
+        ] {
+            tally.read(line);
+        }
+        let [failure] = &tally.failures[..] else { panic!("{:?}", tally.failures) };
+        assert_eq!(failure.filter(), "(binary_id(=steadfast::interop_frr) and test(=agreement::a_test))");
+        assert_eq!(failure.ended - failure.began, Duration::from_millis(2500));
+    }
 
     fn counts(line: &str) -> (usize, usize, usize) {
         let mut tally = Tally::default();
