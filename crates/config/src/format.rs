@@ -149,52 +149,43 @@ impl Formatter {
             return;
         }
         let first = self.out.len();
-        let mut comment = Some(comment);
-        // Blocks that begin on this line and go on behind it.
-        let mut left_open = 0_usize;
-        for piece in &pieces {
+        let about = commented(&pieces);
+        for (place, piece) in pieces.iter().enumerate() {
+            let comment = if place == about { comment } else { b"" };
             match piece {
                 Piece::Line(text) => {
                     // Behind an open quote a brace would be lost.
                     let takes_brace = unterminated.is_none_or(|quote| quote >= text.end);
                     let text = code.get(text.clone()).unwrap_or_default();
-                    self.push(self.depth, one_space(text), b"", takes_brace);
+                    self.push(self.depth, one_space(text), comment, takes_brace);
                 }
                 Piece::Open(_) => {
-                    self.open(first, &mut comment);
+                    self.open(first, comment);
                     self.depth += 1;
-                    left_open += 1;
                 }
                 Piece::Close(_) => {
-                    left_open = left_open.saturating_sub(1);
                     self.depth = self.depth.saturating_sub(1);
                     self.drop_blank();
-                    self.push(self.depth, b"}".to_vec(), b"", false);
+                    self.push(self.depth, b"}".to_vec(), comment, false);
                 }
             }
-        }
-        // Behind a whole block it is about the block, which begins the line.
-        let about = if left_open > 0 { self.out.len().saturating_sub(1).max(first) } else { first };
-        if let (Some(comment), Some(out)) = (comment, self.out.get_mut(about)) {
-            out.comment = comment.to_vec();
         }
     }
 
-    /// Puts a `{` behind the line before it, or on a line of its own. Takes the comment along when the line
-    /// before it is of an earlier physical line (before `first`) and has none.
-    fn open(&mut self, first: usize, comment: &mut Option<&[u8]>) {
+    /// Puts a `{` with its comment behind the line before it, or on a line of its own where the line before it is of
+    /// an earlier physical line (before `first`) and both have comments.
+    fn open(&mut self, first: usize, comment: &[u8]) {
         let same_physical = self.out.len() > first;
-        let has_comment = comment.is_some_and(|text| !text.is_empty());
         let before = self.out.last_mut().filter(|out| out.takes_brace);
-        match before.filter(|out| same_physical || out.comment.is_empty() || !has_comment) {
+        match before.filter(|out| same_physical || out.comment.is_empty() || comment.is_empty()) {
             Some(out) => {
                 out.code.extend_from_slice(b" {");
                 out.takes_brace = false;
-                if !same_physical && has_comment {
-                    out.comment = comment.take().unwrap_or_default().to_vec();
+                if !comment.is_empty() {
+                    out.comment = comment.to_vec();
                 }
             }
-            None => self.push(self.depth, b"{".to_vec(), b"", false),
+            None => self.push(self.depth, b"{".to_vec(), comment, false),
         }
     }
 
@@ -267,6 +258,17 @@ impl Out {
     }
 }
 
+/// Which piece of a line the comment behind it is about: the last one in a block that goes on behind the line; else
+/// the first, as behind a whole block it is about the block.
+fn commented(pieces: &[Piece]) -> usize {
+    let left_open = pieces.iter().fold(0_usize, |depth, piece| match piece {
+        Piece::Open(_) => depth + 1,
+        Piece::Close(_) => depth.saturating_sub(1),
+        Piece::Line(_) => depth,
+    });
+    if left_open > 0 { pieces.len().saturating_sub(1) } else { 0 }
+}
+
 /// Conditions, sequences and includes; and lines with quotes and backslashes, as a backslash before a quote
 /// protects it from the search for comments but not from that for words, so that parts of the line may have
 /// comments where the line has none.
@@ -324,6 +326,7 @@ mod tests {
         let text = "a { b # of b\n c } # of c\nd { e } # of d\n} f { # of f\ng\n}";
         let expected = "a {\n    b # of b\n    c # of c\n}\nd { # of d\n    e\n}\n}\nf { # of f\n    g\n}\n";
         assert_eq!(formatted(text), expected);
+        assert_eq!(formatted("a # of a\n{ b { # of b\n"), "a { # of a\n    b { # of b\n");
     }
 
     #[test]

@@ -165,7 +165,8 @@ fn fed(arguments: &[&str], text: &str) -> (String, String, Option<i32>) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_steadfast"));
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    // Wrong usage is told before anything is read.
+    let _ = child.stdin.take().unwrap().write_all(text.as_bytes());
     told(&child.wait_with_output().unwrap())
 }
 
