@@ -296,6 +296,16 @@ fn of_quorum_and_quorum_max_the_earlier_line_holds() {
 }
 
 #[test]
+fn a_service_whose_servers_are_all_of_the_other_family_is_dropped() {
+    let loaded = read(
+        "virtual_server 2001:db8::1 80 {\nlvs_sched rr\nprotocol TCP\nlvs_method NAT\n\
+         real_server 10.0.0.2 80 {\n}\n}\n",
+    );
+    assert_eq!(codes(&loaded).iter().filter(|code| **code == Code::FamilyMismatch).count(), 1);
+    assert!(loaded.model.virtual_servers.is_empty(), "{:#?}", loaded.diagnostics);
+}
+
+#[test]
 fn tunnels_keep_the_port_of_a_packet() {
     for (method, port) in [("NAT", 81), ("DR", 80), ("TUN", 80)] {
         let server = format!(

@@ -60,6 +60,13 @@ pub(super) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) -> bool {
             unusable |= missing(name, rule.site.0, "static rule", context);
         }
     }
+    for group in &drafts.groups {
+        let group = &group.draft.value;
+        for tracked in &group.tracks.interfaces {
+            let what = format!("({}) track_interface", group.name);
+            unusable |= missing(&tracked.name, tracked.site.0, &what, context);
+        }
+    }
     for delay in &drafts.interface_delays {
         let what = "interface_up_down_delays";
         unusable |=

@@ -239,13 +239,13 @@ impl ServerCheck<'_, '_, '_> {
             );
             return false;
         }
+        self.family();
+        self.granularity();
         if self.draft.below.real_servers.is_empty() {
             let message = "has no real servers; it is dropped";
             self.report(Code::ServerConflict, message);
             return false;
         }
-        self.family();
-        self.granularity();
         self.protocol();
         self.defaults();
         self.ports();
