@@ -12,19 +12,19 @@ const TABLE_BYTES_MAX: u32 = 1 << 20;
 const VENDOR: [&str; 2] = ["/usr/share/iproute2", "/usr/lib/iproute2"];
 const ADMINISTRATOR: &str = "/etc/iproute2";
 
-/// The names of a table, those of the administrator before the vendor's.
+/// The names of a table, those of the administrator before the vendor's. What is put beside the tables only adds: FRR
+/// calls its own number `static` too, which is to stay the kernel's.
 pub(super) fn read(table: NameTable, folders: &NameFolders) -> BTreeMap<String, u32> {
     let vendor = match folders.vendor.as_deref() {
         Some(folder) => Some(Path::new(folder)),
         None => VENDOR.iter().map(Path::new).find(|folder| folder.is_dir()),
     };
     let administrator = Path::new(folders.administrator.as_deref().unwrap_or(ADMINISTRATOR));
-    let mut names = BTreeMap::new();
-    for folder in vendor.into_iter().chain([administrator]) {
-        let file = folder.join(table.file());
-        names.extend(of_file(&file));
-        for addition in additions(&file.with_extension("d")) {
-            names.extend(of_file(&addition));
+    let files = || vendor.into_iter().chain([administrator]).map(|folder| folder.join(table.file()));
+    let mut names: BTreeMap<String, u32> = files().flat_map(|file| of_file(&file)).collect();
+    for addition in files().flat_map(|file| additions(&file.with_extension("d"))) {
+        for (name, number) in of_file(&addition) {
+            names.entry(name).or_insert(number);
         }
     }
     names
@@ -69,7 +69,7 @@ mod tests {
         std::fs::create_dir_all(&vendor).unwrap();
         std::fs::write(vendor.join("rt_tables"), "254 main\n100\tblue # the vendor's\n#7 none\n").unwrap();
         std::fs::write(administrator.join("rt_tables"), "0x65 blue\nnonsense\n8\n").unwrap();
-        std::fs::write(administrator.join("rt_tables.d/a.conf"), "102 green\n").unwrap();
+        std::fs::write(administrator.join("rt_tables.d/a.conf"), "102 green\n196 main\n").unwrap();
         std::fs::write(administrator.join("rt_tables.d/a.bak"), "103 red\n").unwrap();
         let text = |path: &Path| path.to_str().map(Into::into);
         let folders = NameFolders { vendor: text(&vendor), administrator: text(&administrator) };
