@@ -306,6 +306,62 @@ fn a_service_whose_servers_are_all_of_the_other_family_is_dropped() {
 }
 
 #[test]
+fn announcements_over_a_lower_priority_are_those_of_a_new_master() {
+    let lower = |global: &str, own: &str| {
+        let text = format!(
+            "global_defs {{\n{global}\n}}\nvrrp_instance V {{\ninterface eth0\nvirtual_router_id 3\n\
+             virtual_ipaddress {{\n10.0.0.1\n}}\n{own}\n}}\n"
+        );
+        let announce = read(&text).model.instances[0].announce;
+        (announce.lower_priority_delay.as_micros() / 1_000_000, announce.lower_priority_repeat)
+    };
+    let master = "vrrp_garp_master_delay 1\nvrrp_garp_master_repeat 2\n";
+    assert_eq!(lower("", ""), (5, 5));
+    assert_eq!(lower(master, ""), (1, 2));
+    assert_eq!(lower(&format!("{master}vrrp_min_garp"), ""), (1, 2));
+    assert_eq!(lower("vrrp_min_garp", ""), (0, 1));
+    assert_eq!(
+        lower(&format!("{master}vrrp_garp_lower_prio_delay 4\nvrrp_garp_lower_prio_repeat 3"), ""),
+        (4, 3)
+    );
+    assert_eq!(lower("", "garp_master_delay 1\ngarp_master_repeat 2"), (5, 5));
+    assert_eq!(lower(master, "garp_lower_prio_repeat 9"), (1, 9));
+}
+
+#[test]
+fn an_address_line_with_a_mistake_means_what_it_means_to_keepalived() {
+    let kept = |line: &str| {
+        let loaded = read(&format!("static_ipaddress {{\n{line}\n}}\n"));
+        assert!(loaded.diagnostics.has_errors(), "{line}");
+        let address = loaded.model.static_addresses.first()?;
+        Some((address.prefix_length, address.broadcast))
+    };
+    assert_eq!(kept("10.0.0.9 brd +"), Some((32, None)));
+    assert_eq!(kept("10.0.0.9/31 brd -"), Some((31, None)));
+    assert_eq!(kept("10.0.0.9/33"), Some((32, None)));
+    assert_eq!(kept("10.0.0.9/-1"), Some((32, None)));
+    assert_eq!(kept("2001:db8::9/129"), Some((128, None)));
+    for line in ["10.0.0.9 brd x", "2001:db8::9/64 brd +", "10.0.0.9 dev eth1 dev eth2", "10.0.0.9/x"] {
+        assert_eq!(kept(line), None, "{line}");
+    }
+}
+
+#[test]
+fn a_sync_group_takes_the_weight_and_leaves_what_is_inverted() {
+    let member = |name: &str, id: u8, more: &str| {
+        format!(
+            "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id {id}\n\
+             virtual_ipaddress {{\n10.0.0.{id}\n}}\n{more}\n}}\n"
+        )
+    };
+    let track = "track_interface {\neth1 weight 5 reverse\n}";
+    let group = "vrrp_sync_group G {\ngroup {\nA\nB\n}\n}\n";
+    let loaded = read(&format!("{}{}{group}", member("A", 1, track), member("B", 2, "")));
+    let weight = loaded.model.instances[0].tracks.interfaces[0].weight;
+    assert_eq!((weight.value, weight.reverse), (0, true));
+}
+
+#[test]
 fn tunnels_keep_the_port_of_a_packet() {
     for (method, port) in [("NAT", 81), ("DR", 80), ("TUN", 80)] {
         let server = format!(

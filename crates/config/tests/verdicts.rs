@@ -286,6 +286,13 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Root, "track_file E {\nfile /tmp/y\ninit_file -254 overwrite\n}", 0, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.9\nttl 5\nmax_hops 6\n}", 5, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.6\n}", 5, false),
+    // Mistakes of address lines, some of which cost the address.
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9 brd +", 5, true),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9/30 brd +", 0, false),
+    (Within("virtual_ipaddress_excluded"), "2001:db8::9 brd +", 5, true),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9/33", 5, true),
+    (Within("virtual_ipaddress_excluded"), "10.0.0.9 dev eth1 dev eth2", 5, true),
+    (Block("vrrp_track_process P"), "process x\nparam_match exact", 5, false),
     // A command without an account behind it.
     (Script, "script /usr/bin/killall -0 haproxy", 0, false),
     (Check("MISC_CHECK"), "misc_path /bin/true nosuch", 0, false),

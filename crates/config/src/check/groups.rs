@@ -7,7 +7,6 @@ use crate::diagnostic::Diagnostic;
 use crate::keyword::tracking::SYNC_GROUP;
 use crate::lower::drafts::GroupDraft;
 use crate::lower::{Context, Drafts};
-use crate::model::Weight;
 use crate::span::Span;
 use crate::value::Name;
 
@@ -124,7 +123,7 @@ fn drop_weights(instance: &mut crate::model::VrrpInstance, group: &str, context:
     for tracked in &mut instance.tracks.interfaces {
         if tracked.weight.value != 0 {
             report(tracked, "is dropped");
-            tracked.weight = Weight::default();
+            tracked.weight.value = 0;
         }
     }
     for list in [&mut instance.tracks.scripts, &mut instance.tracks.bfds] {

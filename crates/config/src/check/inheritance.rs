@@ -1,8 +1,9 @@
 //! What instances take from the global settings.
 
+use crate::keyword::global::GLOBAL;
 use crate::keyword::instance::INSTANCE;
 use crate::lower::Seen;
-use crate::model::{Global, VrrpInstance};
+use crate::model::{Announce, Global, VrrpInstance};
 use crate::value::Interval;
 
 /// Settings whose default is a global keyword.
@@ -45,6 +46,20 @@ const INHERITED: &[(&str, Inherit)] = &[
     }),
 ];
 
+/// Announcements over a lower priority are those of a new master where nothing else is written.
+pub(super) fn complete_global(global: &mut Global, seen: &Seen) {
+    let mut master = global.announce;
+    if global.announce_minimal {
+        lessen(&mut master, global, |_| false);
+    }
+    if !seen.has_name(GLOBAL, "vrrp_garp_lower_prio_delay") {
+        global.announce.lower_priority_delay = master.master_delay;
+    }
+    if !seen.has_name(GLOBAL, "vrrp_garp_lower_prio_repeat") {
+        global.announce.lower_priority_repeat = master.master_repeat;
+    }
+}
+
 /// Fills in what the instance does not say itself.
 pub(super) fn complete(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
     for (keyword, inherit) in INHERITED {
@@ -53,15 +68,14 @@ pub(super) fn complete(instance: &mut VrrpInstance, seen: &Seen, global: &Global
         }
     }
     if global.announce_minimal {
-        lessen(instance, seen, global);
+        lessen(&mut instance.announce, global, |keyword| seen.has_name(INSTANCE, keyword));
     }
 }
 
-/// `vrrp_min_garp`: whatever stands at its default becomes the least.
-fn lessen(instance: &mut VrrpInstance, seen: &Seen, global: &Global) {
-    let default = crate::model::Announce::default();
-    let announce = &mut instance.announce;
-    let untouched = |keyword: &str, is_default: bool| is_default && !seen.has_name(INSTANCE, keyword);
+/// `vrrp_min_garp`: whatever stands at its default and is not written becomes the least.
+fn lessen(announce: &mut Announce, global: &Global, is_written: impl Fn(&str) -> bool) {
+    let default = Announce::default();
+    let untouched = |keyword: &str, is_default: bool| is_default && !is_written(keyword);
     if untouched("garp_master_repeat", global.announce.master_repeat == default.master_repeat) {
         announce.master_repeat = 1;
     }

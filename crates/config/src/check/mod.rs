@@ -19,6 +19,7 @@ pub(crate) use advice::advise;
 pub(crate) fn complete(drafts: Drafts, context: &mut Context<'_>) -> (Model, bool) {
     let mut drafts = drafts;
     let mut unusable = false;
+    inheritance::complete_global(&mut drafts.global, &drafts.global_seen);
     scripts::complete(&mut drafts, context);
     groups::inherit(&mut drafts);
     unusable |= interfaces::complete(&mut drafts, context);

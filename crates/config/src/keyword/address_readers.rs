@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::addresses::ADDRESS;
-use super::{Argument, Store};
+use super::{Argument, Store, Value};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, Seen, apply_options};
@@ -28,6 +28,12 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Virtual
     let (address, length) = match crate::value::address_and_prefix(line.keyword) {
         Ok(read) => read,
         Err(mistake) => {
+            if let Some(address) = with_impossible_length(line.keyword) {
+                let message =
+                    format!("the prefix length of '{}' is out of range; the longest is used", line.keyword);
+                line.push(Diagnostic::new(Code::NumberOutOfRange, span, message));
+                return read_options(address, None, line, is_static);
+            }
             let message = format!("'{}' is not an address", line.keyword);
             line.push(
                 Diagnostic::new(Code::InvalidAddress, span, message)
@@ -37,6 +43,22 @@ fn read_line(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Option<Virtual
             return None;
         }
     };
+    read_options(address, length, line, is_static)
+}
+
+/// The address of a word whose prefix length is a number, but no prefix length.
+fn with_impossible_length(word: &str) -> Option<IpAddr> {
+    let (address, length) = word.split_once('/')?;
+    length.parse::<i64>().ok().and_then(|_| address.parse().ok())
+}
+
+fn read_options(
+    address: IpAddr,
+    length: Option<u8>,
+    line: Statement<'_, '_, '_, '_>,
+    is_static: bool,
+) -> Option<VirtualAddress> {
+    let span = line.node.keyword().span();
     let longest = if address.is_ipv4() { 32 } else { 128 };
     let mut entry = VirtualAddress::new(address, length.unwrap_or(longest));
     entry.site.0 = span;
@@ -63,9 +85,6 @@ fn check(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>, is_static:
         }
         if entry.label.take().is_some() {
             drop_option("label", "IPv6 addresses have none");
-        }
-        if entry.broadcast.take().is_some() {
-            drop_option("broadcast", "IPv6 has none");
         }
     }
     if let Some(peer) = entry.peer {
@@ -137,18 +156,45 @@ pub(super) fn show_scope(entry: &VirtualAddress) -> Vec<String> {
     vec![named.map_or_else(|| entry.scope.0.to_string(), |(name, _)| (*name).to_owned())]
 }
 
+/// keepalived drops an address that is to be on two interfaces.
+pub(super) fn read_interface(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
+    let place = line.option;
+    if line.option_value().is_none() {
+        return;
+    }
+    let Some(Value::Text(name)) = line.value(Argument::Interface, line.option) else { return };
+    if entry.interface.is_some() {
+        line.context.line_refused = true;
+        return line.report(
+            Code::GivenTwice,
+            place,
+            "the address has an interface already; the line is passed over",
+        );
+    }
+    entry.interface = Some(name.into());
+}
+
+pub(super) fn show_interface(entry: &VirtualAddress) -> Vec<String> {
+    entry.interface.iter().map(|name| quote(name)).collect()
+}
+
 /// `+` sets the host bits, `-` clears them.
 pub(super) fn read_broadcast(entry: &mut VirtualAddress, line: Statement<'_, '_, '_, '_>) {
     let Some(word) = line.option_value() else { return };
     let IpAddr::V4(address) = entry.address else {
-        entry.broadcast = Some(Ipv4Addr::BROADCAST);
-        return;
+        line.context.line_refused = true;
+        return line
+            .report_option(Code::InvalidLine, "IPv6 has no broadcast address; the line is passed over");
     };
+    if matches!(word, "+" | "-") && entry.prefix_length > 30 {
+        let message = format!("a network of {address} alone has no broadcast address; it is ignored");
+        return line.report_option(Code::SettingIgnored, message);
+    }
     let host_bits = u32::MAX.checked_shr(u32::from(entry.prefix_length)).unwrap_or(0);
     let bits = u32::from(address);
     let broadcast = match word {
-        "+" if entry.prefix_length <= 30 => Some(Ipv4Addr::from(bits | host_bits)),
-        "-" if entry.prefix_length <= 30 => Some(Ipv4Addr::from(bits & !host_bits)),
+        "+" => Some(Ipv4Addr::from(bits | host_bits)),
+        "-" => Some(Ipv4Addr::from(bits & !host_bits)),
         _ => word.parse().ok(),
     };
     match broadcast {

@@ -11,7 +11,7 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "ADDRESS[/LEN]" Grammar("IPv4 or IPv6, prefix length 0..32 or 0..128") => Elsewhere, Adds, Difference;
         "/32 or /128",
         "First word of every address line in static_ipaddress, virtual_ipaddress and virtual_ipaddress_excluded.";
-    "dev" Interface => at!(interface), Last, Difference;
+    "dev" Interface => with!(read_interface, show_interface), First, Difference;
         "instance interface (static: default_interface)",
         "Interface of the address.";
     "scope" Word("SCOPE name or number") => with!(read_scope, show_scope), Last, Difference;

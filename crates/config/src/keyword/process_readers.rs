@@ -114,16 +114,15 @@ pub(super) fn show_process(process: &TrackProcess) -> Vec<String> {
 }
 
 pub(super) fn read_param_match(process: &mut TrackProcess, line: Statement<'_, '_, '_, '_>) {
-    process.full_command = true;
     process.parameter_match = match line.word(0) {
         None => ParameterMatch::Exact,
         Some("initial") => ParameterMatch::Initial,
         Some("partial") => ParameterMatch::Partial,
         Some(word) => {
-            line.report(Code::InvalidChoice, 0, format!("param_match does not know '{word}'"));
-            return;
+            return line.report(Code::InvalidChoice, 0, format!("param_match does not know '{word}'"));
         }
     };
+    process.full_command = true;
 }
 
 pub(super) fn show_param_match(process: &TrackProcess) -> Vec<String> {
