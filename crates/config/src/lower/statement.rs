@@ -97,7 +97,10 @@ pub(crate) fn apply<T>(
     }
     let mut line = Line::new(node, context);
     line.stops_without = entry.when_missing == WhenMissing::Stops;
-    if entry.argument.is_mandatory() && line.word(0).is_none() {
+    // A command is read from the line as it stands, and tells of its quotes.
+    let is_command = matches!(entry.argument, Argument::Command | Argument::Script);
+    let has_text = is_command && !node.raw().bytes().trim_ascii().is_empty();
+    if entry.argument.is_mandatory() && line.word(0).is_none() && !has_text {
         line.missing(&entry.argument.grammar());
         return Outcome::Done;
     }
