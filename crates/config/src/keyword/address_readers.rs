@@ -3,14 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::addresses::ADDRESS;
-use super::{Argument, Store, Value};
+use super::{Argument, Statement, Store, Value};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, Seen, apply_options};
 use crate::model::{Lifetime, Scope, VirtualAddress};
 use crate::value::quote;
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// The lines of an address block.
 pub(crate) fn read_lines(line: Statement<'_, '_, '_, '_>, is_static: bool) -> Vec<VirtualAddress> {

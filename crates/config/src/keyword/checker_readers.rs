@@ -1,12 +1,11 @@
 //! Readers of checkers.
 
+use super::Statement;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, account};
 use crate::model::{DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, UdpCheck};
 use crate::value::{Text, quote, quote_account, quote_command};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn read_misc_path(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
     if let Some(words) = line.command() {

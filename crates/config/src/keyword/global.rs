@@ -1,6 +1,7 @@
 //! `global_defs`.
 
 use super::global_readers::*;
+use super::process_settings_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, with};
 use crate::model::Global;
 use Argument::*;

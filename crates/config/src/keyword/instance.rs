@@ -1,5 +1,6 @@
 //! `vrrp_instance`.
 
+use super::authentication_readers::*;
 use super::instance_readers::*;
 use super::virtual_interface_readers::*;
 use super::{Argument, Keywords, Store, at, keywords, with};

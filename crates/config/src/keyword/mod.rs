@@ -6,6 +6,7 @@
 
 pub(crate) mod address_readers;
 mod argument;
+mod authentication_readers;
 mod checker_readers;
 mod features;
 mod field;
@@ -15,6 +16,7 @@ mod list;
 mod named_numbers;
 mod next_hop_readers;
 mod process_readers;
+mod process_settings_readers;
 pub(crate) mod route_readers;
 pub(crate) mod rule_readers;
 pub(crate) mod server_readers;
@@ -41,6 +43,9 @@ pub use field::{Field, Value};
 pub use list::Keywords;
 
 use crate::lower::Line;
+
+/// The line that a reader is given.
+type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// What is known of a keyword besides the field it fills.
 #[derive(Debug, Clone, Copy, PartialEq)]

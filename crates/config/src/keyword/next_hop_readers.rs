@@ -6,15 +6,12 @@ use steadfast_wire::vrrp::Family;
 
 use super::route_readers::{claim_family, gateway, read_checked};
 use super::routes::{ENCAP_IP, ENCAP_IP6};
-use super::{Argument, Keywords, Value, named_numbers};
+use super::{Argument, Keywords, Statement, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::load::NameTable;
-use crate::lower::Line;
 use crate::model::{Encapsulation, NextHop, Route};
 use crate::value::{Text, quote};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// Largest label of MPLS (RFC 3032 section 2.1).
 const LARGEST_LABEL: u32 = 0xf_ffff;

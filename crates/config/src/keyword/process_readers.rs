@@ -1,14 +1,12 @@
 //! Readers of `vrrp_script`, `vrrp_track_process` and `track_file`.
 
 use super::tracking_readers::read_weight as read_weight_at;
-use super::{Argument, Unit, Value};
+use super::{Argument, Statement, Unit, Value};
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
 use crate::lower::{Line, account};
 use crate::model::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
 use crate::value::{Interval, Text, quote, quote_account, quote_command, quote_words};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// A time of a script: milliseconds are the finest, and 0 is taken for 1 second.
 fn script_time(line: &mut Line<'_, '_, '_>) -> Option<Interval> {

@@ -6,15 +6,13 @@ use steadfast_wire::vrrp::Family;
 
 use super::next_hop_readers::{read_realms, show_encapsulation, show_next_hop};
 use super::routes::ROUTE;
-use super::{Argument, Unit, Value, named_numbers};
+use super::{Argument, Statement, Unit, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::load::InterfaceKind;
 use crate::lower::{Line, Seen, apply_options_or};
 use crate::model::{NextHop, Route};
 use crate::value::{Text, address_and_prefix, c_number, quote, time, unsigned};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn show_none(_: &Route) -> Vec<String> {
     Vec::new()

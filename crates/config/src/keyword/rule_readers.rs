@@ -8,15 +8,13 @@ use super::next_hop_readers::read_realms;
 use super::route_readers::{claim_family, option_words, read_checked};
 use super::rules::RULE;
 use super::tracking_readers::{keep_track_group, read_track_group_of_line};
-use super::{Argument, Value, named_numbers};
+use super::{Argument, Statement, Value, named_numbers};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::load::NameTable;
-use crate::lower::{Line, Seen, apply_options_or};
+use crate::lower::{Seen, apply_options_or};
 use crate::model::Rule;
 use crate::value::{address_and_prefix, c_number, quote, unsigned};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn show_none(_: &Rule) -> Vec<String> {
     Vec::new()

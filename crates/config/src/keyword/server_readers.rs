@@ -4,17 +4,14 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use steadfast_wire::vrrp::Family;
 
-use super::{Argument, Value};
+use super::{Argument, Statement, Value};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::Line;
 use crate::model::{
     Forwarding, ForwardingMethod, RealServer, ServerAddress, SorryServer, Transport, TunnelChecksum,
     TunnelKind, VirtualServer,
 };
 use crate::span::Span;
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn show_nothing(_: &VirtualServer) -> Vec<String> {
     Vec::new()

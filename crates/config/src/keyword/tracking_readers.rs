@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::instance_readers::block;
-use super::{Argument, Value};
+use super::{Argument, Statement, Value};
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
 use crate::lower::drafts::{Definition, Known, Undefined};
@@ -12,8 +12,6 @@ use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
 use crate::span::Span;
 use crate::suggest::MAX_CANDIDATES;
 use crate::value::{Name, quote};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 /// What a track line names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

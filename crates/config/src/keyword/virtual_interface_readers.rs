@@ -2,14 +2,12 @@
 
 use steadfast_wire::vrrp::Family;
 
-use super::{Argument, Value};
+use super::{Argument, Statement, Value};
 use crate::code::Code;
 use crate::load::InterfaceKind;
 use crate::lower::Line;
 use crate::model::{Ipvlan, IpvlanMode, Vmac, VrrpInstance};
 use crate::value::{Name, quote};
-
-type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
 
 pub(super) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
     let vmac = instance.vmac.get_or_insert_default();
