@@ -329,19 +329,6 @@ fn stalled(outcome: &Outcome, watch: &StallWatch) -> Option<Vec<(Failure, Durati
     failures.iter().map(with_stall).collect()
 }
 
-impl Outcome {
-    /// Failures that were none.
-    fn take_back(&mut self, stalled: &[(Failure, Duration)]) {
-        self.succeeded = true;
-        self.tally.failed -= stalled.len();
-        self.tally.passed += stalled.len();
-        let told = stalled.iter().map(|(failure, stall)| {
-            format!("{} {}: the machine stalled for {} ms", failure.binary, failure.test, stall.as_millis())
-        });
-        self.tally.ran_again.extend(told);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

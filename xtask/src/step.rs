@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 
 use crate::leftovers::Marker;
-use crate::tally::Tally;
+use crate::tally::{Failure, Tally};
 
 /// Lines that are shown of a step that failed; the log has all.
 const SHOWN_LINES: usize = 120;
@@ -40,6 +40,19 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// Whether the command itself ended well.
     pub(crate) succeeded: bool,
+}
+
+impl Outcome {
+    /// Takes back failures that a second run has not confirmed, each with how long the machine stalled in the first.
+    pub(crate) fn take_back(&mut self, doubted: &[(Failure, Duration)]) {
+        self.succeeded = true;
+        self.tally.failed -= doubted.len();
+        self.tally.passed += doubted.len();
+        let told = doubted.iter().map(|(failure, stall)| {
+            format!("{} {}: the machine stalled for {} ms", failure.binary, failure.test, stall.as_millis())
+        });
+        self.tally.ran_again.extend(told);
+    }
 }
 
 impl Step {

@@ -65,7 +65,7 @@ pub struct InterfaceFacts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InterfaceKind {
     /// A macvlan or ipvlan, as `use_vmac` and `use_ipvlan` make them.
-    Vlan,
+    MacvlanOrIpvlan,
     /// A VRF.
     Vrf,
     /// Something else.

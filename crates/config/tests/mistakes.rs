@@ -20,7 +20,7 @@ impl Machine for Known {
         let kind = match name {
             "eth0" | "eth1" => InterfaceKind::Other,
             "vrf0" => InterfaceKind::Vrf,
-            "vrrp.1" => InterfaceKind::Vlan,
+            "vrrp.1" => InterfaceKind::MacvlanOrIpvlan,
             _ => return None,
         };
         Some(InterfaceFacts { kind, ..InterfaceFacts::ETHERNET })

@@ -39,7 +39,7 @@ impl ThisMachine {
         let links = requests.links()?;
         let facts = links.into_iter().map(|link| {
             let kind = match link.kind.as_deref() {
-                Some("macvlan" | "ipvlan") => InterfaceKind::Vlan,
+                Some("macvlan" | "ipvlan") => InterfaceKind::MacvlanOrIpvlan,
                 Some("vrf") => InterfaceKind::Vrf,
                 _ => InterfaceKind::Other,
             };

@@ -3,15 +3,12 @@
 use super::Statement;
 use crate::code::Code;
 use crate::diagnostic::Diagnostic;
-use crate::lower::{Line, account};
+use crate::lower::Line;
 use crate::model::{DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, UdpCheck};
 use crate::value::{Text, quote, quote_account, quote_command};
 
 pub(super) fn read_misc_path(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
-    if let Some(words) = line.command() {
-        check.script.words = words;
-        check.script.site = line.site();
-    }
+    line.read_command(&mut check.script);
 }
 
 pub(super) fn show_misc_path(check: &MiscCheck) -> Vec<String> {
@@ -19,18 +16,7 @@ pub(super) fn show_misc_path(check: &MiscCheck) -> Vec<String> {
 }
 
 pub(super) fn read_misc_user(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
-    let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
-    let account = account(user, line.word(1));
-    if let Some((what, name)) = line.context.machine.lacks(&account) {
-        let place = usize::from(what == "group");
-        line.report(
-            Code::UnknownAccount,
-            place,
-            format!("there is no {what} '{name}'; the check is dropped"),
-        );
-    }
-    check.script.account = Some(account);
-    line.no_more(2);
+    line.read_account(&mut check.script, "the check is dropped");
 }
 
 pub(super) fn show_misc_user(check: &MiscCheck) -> Vec<String> {

@@ -367,11 +367,10 @@ pub(super) fn read_snmp_rfc(global: &mut Global, _: Statement<'_, '_, '_, '_>) {
 pub(super) fn read_script_user(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
     let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
     let account = account(user, line.word(1));
-    let lacking = line.context.machine.lacks(&account);
-    line.context.known.script_user_lacks = lacking.is_some();
-    if let Some((what, name)) = lacking {
-        let place = usize::from(what == "group");
-        return line.report(Code::UnknownAccount, place, format!("script_user: there is no {what} '{name}'"));
+    let is_unknown = line.report_unknown(&account, "scripts without an account of their own are dropped");
+    line.context.known.script_user_lacks = is_unknown;
+    if is_unknown {
+        return;
     }
     global.script_user = Some(account);
     line.no_more(2);

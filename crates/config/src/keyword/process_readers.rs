@@ -4,7 +4,7 @@ use super::tracking_readers::read_weight as read_weight_at;
 use super::{Argument, Statement, Unit, Value};
 use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostic;
-use crate::lower::{Line, account};
+use crate::lower::Line;
 use crate::model::{ParameterMatch, TrackFile, TrackProcess, VrrpScript, Weight};
 use crate::value::{Interval, Text, quote, quote_account, quote_command, quote_words};
 
@@ -66,10 +66,7 @@ pub(super) fn show_weight(script: &VrrpScript) -> Vec<String> {
 }
 
 pub(super) fn read_command(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
-    if let Some(words) = line.command() {
-        script.script.words = words;
-        script.script.site = line.site();
-    }
+    line.read_command(&mut script.script);
 }
 
 pub(super) fn show_command(script: &VrrpScript) -> Vec<String> {
@@ -77,15 +74,7 @@ pub(super) fn show_command(script: &VrrpScript) -> Vec<String> {
 }
 
 pub(super) fn read_user(script: &mut VrrpScript, line: Statement<'_, '_, '_, '_>) {
-    let Some(user) = line.word(0) else { return line.missing("USER [GROUP]") };
-    let account = account(user, line.word(1));
-    if let Some((what, name)) = line.context.machine.lacks(&account) {
-        let place = usize::from(what == "group");
-        let message = format!("there is no {what} '{name}'; the script is dropped");
-        line.report(Code::UnknownAccount, place, message);
-    }
-    script.script.account = Some(account);
-    line.no_more(2);
+    line.read_account(&mut script.script, "the script is dropped");
 }
 
 pub(super) fn show_user(script: &VrrpScript) -> Vec<String> {

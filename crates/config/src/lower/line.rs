@@ -266,9 +266,10 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
         Some(Script { words: split.words, account, site })
     }
 
-    /// The command of a statement whose account has a keyword of its own: keepalived passes over the words behind it.
-    pub(crate) fn command(&mut self) -> Option<Vec<Text>> {
-        let split = self.split_command()?;
+    /// Reads the command of a statement whose account has a keyword of its own: keepalived passes over the words
+    /// behind it.
+    pub(crate) fn read_command(&mut self, script: &mut Script) {
+        let Some(split) = self.split_command() else { return };
         if let (Some(word), Some(span)) = (split.account.first(), split.behind) {
             let message = format!("'{word}' stands behind the command and is not given to it");
             self.push(
@@ -276,7 +277,26 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
                     .hint("put the command and its arguments in one pair of quotes"),
             );
         }
-        Some(split.words)
+        script.words = split.words;
+        script.site = self.site();
+    }
+
+    /// Reads the keyword for the account of such a command.
+    pub(crate) fn read_account(&mut self, script: &mut Script, without_it: &str) {
+        let Some(user) = self.word(0) else { return self.missing("USER [GROUP]") };
+        let account = account(user, self.word(1));
+        self.report_unknown(&account, without_it);
+        script.account = Some(account);
+        self.no_more(2);
+    }
+
+    /// Whether an account that the statement's words name does not exist, which is reported with what follows.
+    pub(crate) fn report_unknown(&mut self, account: &Account, consequence: &str) -> bool {
+        let Some((what, name)) = self.context.machine.lacks(account) else { return false };
+        let place = usize::from(what == "group");
+        let message = format!("there is no {what} '{name}'; {consequence}");
+        self.report(Code::UnknownAccount, place, message);
+        true
     }
 
     fn split_command(&mut self) -> Option<command::Command> {

@@ -125,6 +125,7 @@ fn a_failing_check_moves_the_address_and_back() {
         let lowered = pair.sent(kind, CHECKED, failing);
         let priorities: Vec<u8> = lowered.iter().map(|(_, advert)| advert.priority.get()).collect();
         // It goes on with its lower priority until the other preempts; nothing else is ever said.
+        assert!(!priorities.is_empty());
         assert!(priorities.iter().all(|priority| [200, 50].contains(priority)), "{priorities:?}");
 
         host.write("/run/sane", "").unwrap();
