@@ -3,18 +3,15 @@
 
 pub mod client;
 pub mod digest;
-mod log;
-pub mod machine;
-pub mod message;
+pub mod host;
+pub mod link;
 pub mod options;
 pub mod phrase;
 pub mod places;
 pub mod record;
-mod reload_time;
 pub mod report;
 mod supervisor;
-pub mod work;
-mod worker;
+mod vrrp;
 
 pub use options::Options;
 pub use supervisor::run;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_config::Plan;
 use steadfast_vrrp::{Cause, State};
 
-use crate::message::WorkerStatus;
+use crate::link::vrrp::WorkerStatus;
 use crate::record::Record;
 
 /// A request on the control socket: one line of JSON.

@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 use steadfast_config::{Files, LoadOptions, Mode, load, render};
-use steadfast_daemon::machine::ThisMachine;
+use steadfast_daemon::host::ThisMachine;
 use steadfast_daemon::options::Options;
 use steadfast_kernel::file;
 use steadfast_kernel::namespace::Network;

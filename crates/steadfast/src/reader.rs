@@ -9,7 +9,7 @@ use std::path::Path;
 use steadfast_config::{
     AnyMachine, Code, Files, LoadOptions, Loaded, Machine, Mode, Source as _, Unreadable, load,
 };
-use steadfast_daemon::machine::ThisMachine;
+use steadfast_daemon::host::ThisMachine;
 
 use crate::command_line::Reading;
 use crate::failure::Failure;

@@ -1,27 +1,15 @@
 //! The supervisor: parses and checks the file, starts the worker, runs scripts, keeps the event
 //! log, answers the control socket. Single-threaded, so that it can fork workers without exec.
 
-mod checks;
 mod control;
-mod dump;
 mod findings;
-mod fixed;
-mod hooks;
 mod journal;
 mod notify;
-mod planning;
-mod programs;
 mod reload;
-mod runner;
-mod saved;
-mod schedule;
-mod scripting;
-mod service;
+mod scripts;
 mod start;
-mod state;
-mod status;
 mod stop;
-mod worker;
+mod workers;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -40,26 +28,26 @@ use steadfast_kernel::process::Exit;
 use steadfast_kernel::signal::{Signal, Signals};
 use steadfast_vrrp::{InstanceId, Moment};
 
-use self::checks::Checks;
+use self::control::dump::Dump;
+use self::control::status::{self, Asked};
 use self::control::{CLIENTS_MAX, Control};
-use self::dump::Dump;
-use self::hooks::Shutdown;
 use self::journal::Journal;
-use self::notify::Order;
-use self::programs::Programs;
+use self::notify::scripts::{self as notifying, Order};
 use self::reload::{Confirmation, Reloads};
-use self::runner::Runner;
-use self::service::{Beat, Service};
-use self::state::Known;
-use self::status::Asked;
-use self::worker::{Respawn, Worker};
-use crate::digest::digest;
-use crate::message::{FromWorker, ToWorker};
+use self::scripts::checks::Checks;
+use self::scripts::hooks::Shutdown;
+use self::scripts::programs::Programs;
+use self::scripts::runner::Runner;
+use self::workers::known::Known;
+use self::workers::process::{Respawn, Worker};
+use self::workers::service::{Beat, Service};
+use crate::digest::vrrp::digest;
+use crate::link::vrrp::work::{VirtualAddress, Work};
+use crate::link::vrrp::{FromWorker, ToWorker};
 use crate::options::Options;
 use crate::record::{Happening, Severity};
 use crate::report::{self, Answer, Request};
-use crate::work::{VirtualAddress, Work};
-use crate::worker::Terms;
+use crate::vrrp::Terms;
 
 pub use self::start::run;
 
@@ -291,7 +279,7 @@ impl Supervisor {
         self.reloads = Reloads::default();
         self.journal.forget();
         steadfast_kernel::limits::trim_allocator();
-        crate::worker::run(work, resume, channel, &self.worker_terms)
+        crate::vrrp::run(work, resume, channel, &self.worker_terms)
     }
 
     fn hear_worker(&mut self) {
@@ -315,7 +303,7 @@ impl Supervisor {
             FromWorker::Pong => self.notifier.answered(),
             FromWorker::Happened(events) => {
                 for event in events {
-                    let transition = notify::transition(&self.programs, &event);
+                    let transition = notifying::transition(&self.programs, &event);
                     let happening = self.known.told(&event);
                     self.tell(None, happening);
                     if let Some(transition) = transition {

@@ -12,14 +12,14 @@ use steadfast_kernel::{limits, process, user};
 
 use super::control::Control;
 use super::findings::Report;
-use super::hooks::Hook;
 use super::journal::Journal;
-use super::programs::Programs;
+use super::journal::log::Log;
 use super::reload::{self, Reloads};
-use super::state::Known;
+use super::scripts::hooks::Hook;
+use super::scripts::programs::Programs;
+use super::workers::known::Known;
 use super::*;
-use crate::log::Log;
-use crate::machine::ThisMachine;
+use crate::host::ThisMachine;
 use crate::places::{self, Places};
 
 /// Exit status for anything that is neither the configuration nor a permission.

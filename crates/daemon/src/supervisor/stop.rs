@@ -6,10 +6,10 @@ use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
 use steadfast_kernel::process::Exit;
 use steadfast_vrrp::Moment;
 
-use super::hooks::{Hook, Shutdown};
-use super::runner::Purpose;
+use super::scripts::hooks::{Hook, Shutdown};
+use super::scripts::runner::Purpose;
 use super::{CHANNEL, DRAIN_MARGIN, STOP_SCRIPTS, Stopping, Supervisor, moment};
-use crate::message::ToWorker;
+use crate::link::vrrp::ToWorker;
 use crate::places;
 use crate::record::{Happening, Severity};
 

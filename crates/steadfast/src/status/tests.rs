@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use steadfast_daemon::message::WorkerStatus;
+use steadfast_daemon::link::vrrp::WorkerStatus;
 use steadfast_daemon::phrase;
 use steadfast_daemon::report::{Control, Counter, Group, Instance, Script, Tracker, Worker};
 use steadfast_vrrp::{Cause, State};

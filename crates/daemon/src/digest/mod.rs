@@ -1,0 +1,5 @@
+//! From the model of the configuration file to what each worker runs: values that can be compared,
+//! numbered so that a number keeps its meaning across a reload.
+
+mod numbers;
+pub mod vrrp;

@@ -1,0 +1,425 @@
+//! From the model of the configuration file to what a worker runs.
+//!
+//! Numbers are handed out here. An instance keeps its number across a reload as long as it is the
+//! same virtual router in keepalived's sense (VRID, family, interface, multicast or unicast and its
+//! group or source); its name may change. Scripts, groups and interfaces are matched by name.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::num::NonZeroU8;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_config::model::{
+    AuthType, Lifetime, Model, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+};
+use steadfast_vrrp::config::{AnnounceConfig, TrackInterface, TrackScript, Transport, UnicastPeer, Weight};
+use steadfast_vrrp::{
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
+    ScriptId,
+};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
+
+use super::numbers::Numbers;
+use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
+
+/// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
+/// removed and that still hand over, and so may not be given to another.
+pub fn digest(
+    model: &Model,
+    previous: &Work,
+    leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
+    log_addresses: bool,
+) -> Work {
+    let mut names = Names::continuing(previous);
+    let scripts = scripts(model, &mut names);
+    let instances = number_instances(model, previous, leaving);
+    let groups = groups(model, &instances, &mut names);
+    let mut machine = Config { startup_delay: startup_delay(model), scripts, groups, ..Config::default() };
+    let mut installs = Vec::new();
+    let group_of: BTreeMap<&str, &VrrpSyncGroup> = model
+        .groups
+        .iter()
+        .flat_map(|group| group.members.iter().map(move |member| (&**member, group)))
+        .collect();
+    for (&id, &instance) in &instances {
+        let group = group_of.get(&*instance.name).copied();
+        machine.instances.push(Arc::new(instance_config(id, instance, group, &mut names)));
+        let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+        let addresses =
+            addresses.filter_map(|a| address(a, instance.interface.as_deref(), &mut names)).collect();
+        installs.push(Install { instance: id, addresses });
+    }
+    let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
+    let static_addresses =
+        model.static_addresses.iter().filter_map(|a| address(a, default_interface, &mut names)).collect();
+    machine.interfaces = names.interfaces.in_order(|id, name| InterfaceConfig { id: InterfaceId(id), name });
+    Work {
+        machine,
+        installs,
+        static_addresses,
+        abandoned: Vec::new(),
+        pacing: pacing(model),
+        settings: settings(model, log_addresses),
+    }
+}
+
+#[derive(Default)]
+struct Names {
+    interfaces: Numbers,
+    scripts: Numbers,
+    groups: Numbers,
+}
+
+impl Names {
+    fn continuing(previous: &Work) -> Self {
+        let mut names = Self::default();
+        for interface in &previous.machine.interfaces {
+            names.interfaces.keep(Arc::clone(&interface.name), interface.id.0);
+        }
+        for script in &previous.machine.scripts {
+            names.scripts.keep(Arc::clone(&script.name), script.id.0);
+        }
+        for group in &previous.machine.groups {
+            names.groups.keep(Arc::clone(&group.name), group.id.0);
+        }
+        names
+    }
+
+    fn interface(&mut self, name: &str) -> InterfaceId {
+        InterfaceId(self.interfaces.of(name))
+    }
+}
+
+/// What makes an instance the same virtual router as before.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Identity {
+    vrid: u8,
+    family: steadfast_wire::vrrp::Family,
+    interface: Option<Arc<str>>,
+    unicast: bool,
+    endpoint: Option<std::net::IpAddr>,
+}
+
+fn identity(instance: &VrrpInstance) -> Identity {
+    let unicast = !instance.unicast_peers.is_empty();
+    Identity {
+        vrid: instance.virtual_router_id.get(),
+        family: instance.family,
+        interface: instance.interface.clone(),
+        unicast,
+        endpoint: if unicast { instance.source_address } else { Some(instance.multicast_group) },
+    }
+}
+
+fn running_identity(previous: &Work, instance: &InstanceConfig) -> Identity {
+    let (unicast, endpoint) = match &instance.transport {
+        Transport::Multicast { group } => (false, Some(*group)),
+        Transport::Unicast { .. } => (true, instance.source),
+    };
+    let interface = previous.interface_name(instance.interface);
+    Identity {
+        vrid: instance.vrid.get(),
+        family: instance.family,
+        interface: (!interface.is_empty()).then(|| interface.into()),
+        unicast,
+        endpoint,
+    }
+}
+
+fn number_instances<'m>(
+    model: &'m Model,
+    previous: &Work,
+    leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
+) -> BTreeMap<InstanceId, &'m VrrpInstance> {
+    let mut running: BTreeMap<Identity, VecDeque<&InstanceConfig>> = BTreeMap::new();
+    for instance in &previous.machine.instances {
+        running.entry(running_identity(previous, instance)).or_default().push_back(instance);
+    }
+    let mut taken: BTreeSet<InstanceId> = previous.machine.instances.iter().map(|i| i.id).collect();
+    taken.extend(leaving.keys());
+    let mut free = (0..).map(InstanceId).filter(|id| !taken.contains(id));
+    let mut numbered = BTreeMap::new();
+    // Routers that only their peers tell apart are known again by name; those that are left got another one.
+    let mut renamed = Vec::new();
+    for instance in &model.instances {
+        let alike = running.get_mut(&identity(instance));
+        let same = alike.and_then(|alike| {
+            let place = alike.iter().position(|running| running.name == instance.name)?;
+            alike.remove(place)
+        });
+        match same {
+            Some(running) => drop(numbered.insert(running.id, instance)),
+            None => renamed.push(instance),
+        }
+    }
+    for instance in renamed {
+        let alike = running.get_mut(&identity(instance)).and_then(VecDeque::pop_front);
+        if let Some(id) = alike.map(|running| running.id).or_else(|| free.next()) {
+            numbered.insert(id, instance);
+        }
+    }
+    numbered
+}
+
+fn scripts(model: &Model, names: &mut Names) -> Vec<Arc<ScriptConfig>> {
+    let mut configured: Vec<_> = model
+        .scripts
+        .iter()
+        .map(|script| {
+            Arc::new(ScriptConfig {
+                id: ScriptId(names.scripts.of(&script.name)),
+                name: Arc::clone(&script.name),
+                rise: script.rise,
+                fall: script.fall,
+                init_fail: script.init_fail,
+            })
+        })
+        .collect();
+    configured.sort_by_key(|script| script.id);
+    configured.dedup_by_key(|script| script.id);
+    configured
+}
+
+fn groups(
+    model: &Model,
+    instances: &BTreeMap<InstanceId, &VrrpInstance>,
+    names: &mut Names,
+) -> Vec<Arc<GroupConfig>> {
+    let by_name: BTreeMap<&str, InstanceId> = instances.iter().map(|(id, i)| (&*i.name, *id)).collect();
+    let mut configured: Vec<_> = model
+        .groups
+        .iter()
+        .map(|group| {
+            Arc::new(GroupConfig {
+                id: GroupId(names.groups.of(&group.name)),
+                name: Arc::clone(&group.name),
+                members: group.members.iter().filter_map(|name| by_name.get(&**name).copied()).collect(),
+            })
+        })
+        .collect();
+    configured.sort_by_key(|group| group.id);
+    configured.dedup_by_key(|group| group.id);
+    configured
+}
+
+fn instance_config(
+    id: InstanceId,
+    instance: &VrrpInstance,
+    group: Option<&VrrpSyncGroup>,
+    names: &mut Names,
+) -> InstanceConfig {
+    let interface = names.interface(instance.interface.as_deref().unwrap_or_default());
+    let none = Vec::new();
+    let (group_scripts, group_interfaces) =
+        group.map_or((&none, &none), |group| (&group.tracks.scripts, &group.tracks.interfaces));
+    InstanceConfig {
+        id,
+        name: Arc::clone(&instance.name),
+        vrid: instance.virtual_router_id,
+        family: instance.family,
+        version: instance.version,
+        interface,
+        transport: transport(instance),
+        source: instance.source_address,
+        track_source: instance.track_source_address,
+        initial_master: instance.initial_master,
+        priority: instance.priority,
+        interval: interval(instance),
+        down_timer_adverts: instance.down_timer_adverts,
+        nopreempt: instance.nopreempt,
+        preempt_delay: instance.preempt_delay.duration(),
+        password: instance
+            .authentication
+            .as_ref()
+            .filter(|a| a.kind == AuthType::Password)
+            .map(|a| a.password.octets()),
+        addresses: instance.addresses.iter().map(|a| a.address).collect(),
+        skip_check_addresses: instance.skip_check_addresses,
+        v3_checksum_as_v2: instance.v3_checksum_as_v2,
+        lower_priority_no_advert: instance.lower_priority_no_advert,
+        higher_priority_send_advert: instance.higher_priority_send_advert,
+        owner_ignore_adverts: instance.owner_ignore_adverts,
+        announce: AnnounceConfig {
+            master_delay: instance.announce.master_delay.duration(),
+            master_repeat: instance.announce.master_repeat,
+            refresh: instance.announce.refresh.duration(),
+            refresh_repeat: instance.announce.refresh_repeat,
+            lower_priority_delay: instance.announce.lower_priority_delay.duration(),
+            lower_priority_repeat: instance.announce.lower_priority_repeat,
+        },
+        dont_track_interface: instance.dont_track_interface,
+        track_interfaces: track_interfaces(instance, group_interfaces, interface, names),
+        track_scripts: merged(&instance.tracks.scripts, group_scripts)
+            .map(|(name, weight)| TrackScript { script: ScriptId(names.scripts.of(name)), weight })
+            .collect(),
+        group: group.map(|group| GroupId(names.groups.of(&group.name))),
+        broken: broken(instance),
+    }
+}
+
+/// An instance that cannot do what its peers expect stays in FAULT: adverts without the configured
+/// authentication would make two masters.
+fn broken(instance: &VrrpInstance) -> Option<Arc<str>> {
+    if let Some(reason) = &instance.broken {
+        return Some((&**reason).into());
+    }
+    if instance.authentication.as_ref().is_some_and(|a| a.kind == AuthType::Header) {
+        return Some("auth_type AH is not active in this version".into());
+    }
+    if instance.auth_hmac.is_some() {
+        return Some("auth_hmac is not active in this version".into());
+    }
+    if instance.interface.is_none() {
+        return Some("an instance without interface is not active in this version".into());
+    }
+    if instance.unicast_peers.is_empty() && instance.unicast_fault_no_peer {
+        return Some("unicast_fault_no_peer and no unicast_peer".into());
+    }
+    None
+}
+
+fn transport(instance: &VrrpInstance) -> Transport {
+    if instance.unicast_peers.is_empty() {
+        return Transport::Multicast { group: instance.multicast_group };
+    }
+    let peers = instance.unicast_peers.iter();
+    let peers = peers.map(|p| UnicastPeer { address: p.address, min_ttl: p.min_ttl, max_ttl: p.max_ttl });
+    Transport::Unicast {
+        peers: peers.collect(),
+        ttl: instance.unicast_ttl,
+        check_source: instance.check_unicast_source,
+    }
+}
+
+fn interval(instance: &VrrpInstance) -> AdvertInterval {
+    let micros = instance.advert_interval.as_micros();
+    match instance.version {
+        Version::V2 => {
+            let seconds = u8::try_from(micros.div_ceil(1_000_000)).unwrap_or(u8::MAX);
+            AdvertInterval::Seconds(NonZeroU8::new(seconds).unwrap_or(NonZeroU8::MIN))
+        }
+        Version::V3 => {
+            let hundredths =
+                u16::try_from(micros / 10_000).unwrap_or(u16::MAX).clamp(1, Centiseconds::MAX.get());
+            AdvertInterval::Centiseconds(Centiseconds::new(hundredths).unwrap_or(Centiseconds::MAX))
+        }
+    }
+}
+
+fn weight(tracked: &Tracked) -> Weight {
+    Weight { value: tracked.weight.value, reverse: tracked.weight.reverse }
+}
+
+/// An object tracked by the instance and by its group counts once: with the group's weight, unless
+/// the instance's own makes it a fault.
+fn merged<'t>(own: &'t [Tracked], group: &'t [Tracked]) -> impl Iterator<Item = (&'t str, Weight)> {
+    let from_group = |name: &str| group.iter().find(|g| *g.name == *name);
+    let own_ones = own.iter().map(move |tracked| match from_group(&tracked.name) {
+        Some(of_group) if tracked.weight.value != 0 => (&*tracked.name, weight(of_group)),
+        _ => (&*tracked.name, weight(tracked)),
+    });
+    let others =
+        group.iter().filter(|g| !own.iter().any(|o| o.name == g.name)).map(|g| (&*g.name, weight(g)));
+    own_ones.chain(others)
+}
+
+fn track_interfaces(
+    instance: &VrrpInstance,
+    group: &[Tracked],
+    own: InterfaceId,
+    names: &mut Names,
+) -> Vec<TrackInterface> {
+    let mut tracked: Vec<TrackInterface> = merged(&instance.tracks.interfaces, group)
+        .map(|(name, weight)| TrackInterface { interface: names.interface(name), weight })
+        .filter(|t| t.interface != own)
+        .collect();
+    let addresses = instance.addresses.iter().chain(&instance.excluded_addresses).filter(|a| !a.no_track);
+    for name in addresses.filter_map(|address| address.interface.as_deref()) {
+        let interface = names.interface(name);
+        if interface != own && !tracked.iter().any(|t| t.interface == interface) {
+            tracked.push(TrackInterface { interface, weight: Weight { value: 0, reverse: false } });
+        }
+    }
+    tracked
+}
+
+fn address(
+    line: &ModelAddress,
+    default_interface: Option<&str>,
+    names: &mut Names,
+) -> Option<VirtualAddress> {
+    let interface = line.interface.as_deref().or(default_interface)?;
+    let preferred_seconds = match line.preferred_lifetime {
+        Some(Lifetime::Seconds(seconds)) if line.address.is_ipv6() => Some(seconds),
+        Some(Lifetime::Seconds(_) | Lifetime::Forever) | None => None,
+    };
+    Some(VirtualAddress {
+        interface: names.interface(interface),
+        address: line.address,
+        prefix: line.prefix_length,
+        peer: line.peer,
+        broadcast: line.broadcast,
+        label: line.label.as_ref().map(|label| (&**label).into()),
+        scope: line.scope.0,
+        preferred_seconds,
+        detect_duplicates: line.duplicate_detection,
+        home: line.home,
+        manage_temporary: line.manage_temporary,
+        no_prefix_route: line.no_prefix_route,
+        auto_join: line.autojoin,
+    })
+}
+
+fn startup_delay(model: &Model) -> Duration {
+    model.global.startup_delay.duration()
+}
+
+fn pacing(model: &Model) -> Pacing {
+    Pacing { arp: model.global.garp_interval.duration(), neighbour: model.global.gna_interval.duration() }
+}
+
+fn settings(model: &Model, log_addresses: bool) -> Settings {
+    let process = &model.global.vrrp_process;
+    Settings {
+        nice: process.nice,
+        realtime_priority: process.realtime_priority,
+        realtime_limit_microseconds: process.realtime_limit_microseconds,
+        no_swap: process.no_swap,
+        processors: process.affinity.0.clone(),
+        log_unknown_vrids: model.global.log_unknown_vrids,
+        log_addresses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_config::{AnyMachine, LoadOptions, Memory, load};
+
+    use super::*;
+
+    fn model(text: &str) -> Model {
+        let source = Memory::new().file("k.conf", text.to_owned());
+        load(&source, "k.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model
+    }
+
+    #[test]
+    fn routers_that_only_their_peers_tell_apart_keep_their_numbers() {
+        let instance = |name: &str, peer: &str| {
+            format!(
+                "vrrp_instance {name} {{\n interface eth0\n virtual_router_id 60\n unicast_src_ip 10.0.0.1\n \
+                 unicast_peer {{\n {peer}\n }}\n virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+            )
+        };
+        let numbers = |work: &Work| {
+            let instances = work.machine.instances.iter();
+            instances.map(|instance| (instance.name.to_string(), instance.id)).collect::<BTreeMap<_, _>>()
+        };
+        let text = instance("A", "10.0.0.2") + &instance("B", "10.0.0.3");
+        let before = digest(&model(&text), &Work::default(), &BTreeMap::new(), false);
+        let again = digest(&model(&text), &before, &BTreeMap::new(), false);
+        assert_eq!(numbers(&again), numbers(&before));
+        let renamed = digest(&model(&text.replace("e A", "e C")), &before, &BTreeMap::new(), false);
+        assert_eq!(numbers(&renamed)["B"], numbers(&before)["B"]);
+        assert_eq!(numbers(&renamed)["C"], numbers(&before)["A"]);
+    }
+}

@@ -1,0 +1,3 @@
+//! What the supervisor and its workers say to each other.
+
+pub mod vrrp;

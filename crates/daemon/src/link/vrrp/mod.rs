@@ -1,0 +1,233 @@
+//! Messages between the supervisor and a vrrp worker.
+
+pub mod work;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::status::{InstanceStatus, Resume};
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, Plan, ScriptId};
+
+use self::work::Work;
+
+/// From the supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker {
+    /// Go on with this instead.
+    Reload(Box<Work>),
+    /// A script ended.
+    ScriptResult {
+        /// Which.
+        script: ScriptId,
+        /// Exit status 0 in time.
+        success: bool,
+    },
+    /// Tell how things are.
+    Status {
+        /// Comes back with the answer.
+        request: u32,
+    },
+    /// Set every counter to zero.
+    ClearCounters,
+    /// Answered by the timing thread with [`FromWorker::Pong`].
+    Ping,
+    /// Hand every address over and end.
+    Stop,
+}
+
+/// From the worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker {
+    /// Everything that exists is open and running.
+    Started,
+    /// The machine has something to tell.
+    Happened(Vec<Event>),
+    /// What a successor needs to go on with these instances.
+    Resume(Vec<Resume>),
+    /// Something outside the machine.
+    Notice(Notice),
+    /// Part of the answer to [`ToWorker::Status`].
+    Instances {
+        /// As asked.
+        request: u32,
+        /// Ordered by instance.
+        instances: Vec<InstanceStatus>,
+    },
+    /// End of the answer to [`ToWorker::Status`].
+    Worker {
+        /// As asked.
+        request: u32,
+        /// The worker itself.
+        worker: WorkerStatus,
+    },
+    /// An instance that a reload removed has handed over; its number is free.
+    Removed(InstanceId),
+    /// A reload is in force.
+    Reloaded(ReloadSummary),
+    /// The timing thread lives.
+    Pong,
+    /// Everything is handed over; the worker ends.
+    Drained,
+}
+
+/// Something that happened outside the machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Notice {
+    /// A configured interface does not exist.
+    InterfaceMissing {
+        /// Which.
+        interface: InterfaceId,
+    },
+    /// Sockets for adverts could not be opened.
+    Socket {
+        /// Where.
+        interface: InterfaceId,
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// Somebody else removed an address that a master holds; it is back.
+    AddressRestored {
+        /// Where.
+        interface: InterfaceId,
+        /// Which.
+        address: IpAddr,
+    },
+    /// The kernel refused an address.
+    Address {
+        /// Where.
+        interface: InterfaceId,
+        /// Which.
+        address: IpAddr,
+        /// The kernel's reason.
+        reason: String,
+    },
+    /// Addresses of an earlier run were found and removed.
+    Leftovers {
+        /// How many.
+        count: u32,
+    },
+    /// Adverts could not be sent.
+    Send {
+        /// Where.
+        interface: InterfaceId,
+        /// The kernel's reason and what it usually means.
+        reason: String,
+    },
+    /// An address change that the kernel told (`--address-monitoring`).
+    AddressSeen {
+        /// Name of the interface.
+        interface: Arc<str>,
+        /// Which.
+        address: IpAddr,
+        /// It came; otherwise it went.
+        added: bool,
+    },
+    /// Netlink itself failed.
+    Netlink {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The machine does not allow the wanted scheduling or locked memory; the worker does without.
+    Scheduling {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The worker cannot do its work and ends.
+    CannotWork {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The kernel dropped netlink messages; everything was read again.
+    Overrun,
+    /// An advert for a virtual router that is not configured (`log_unknown_vrids`).
+    UnknownVrid {
+        /// Where.
+        interface: InterfaceId,
+        /// From whom.
+        source: IpAddr,
+        /// Its number.
+        vrid: u8,
+    },
+    /// The kernel dropped adverts because a socket was full.
+    DatagramsLost {
+        /// How many so far.
+        count: u64,
+    },
+    /// The supervisor did not read, and the channel's bound was reached.
+    MessagesLost {
+        /// How many so far.
+        count: u64,
+    },
+    /// The timing thread woke late.
+    Late {
+        /// How late.
+        microseconds: u64,
+    },
+}
+
+/// How a worker does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Timing thread wake-ups for a timer.
+    pub wakeups: u64,
+    /// Worst lateness of a timer since the start, in microseconds.
+    pub lateness_max_microseconds: u64,
+    /// Sum of lateness, for the mean, in microseconds.
+    pub lateness_sum_microseconds: u64,
+    /// Wake-ups later than a millisecond.
+    pub late_over_millisecond: u64,
+    /// Wake-ups later than ten milliseconds.
+    pub late_over_ten_milliseconds: u64,
+    /// Datagrams that no instance wanted: unknown virtual router, or not VRRP at all.
+    pub datagrams_unclaimed: u64,
+    /// Datagrams the kernel cut because they were longer than any advert.
+    pub datagrams_truncated: u64,
+    /// Adverts the kernel dropped because they were not read in time and the socket was full.
+    pub datagrams_lost: u64,
+    /// Messages for the supervisor that were dropped because it did not read.
+    pub messages_lost: u64,
+    /// Adverts the kernel refused to send.
+    pub send_failures: u64,
+    /// Addresses that the kernel refuses at this moment; the log has its reasons.
+    pub addresses_refused: u64,
+    /// Addresses put back after somebody else removed them.
+    pub addresses_restored: u64,
+}
+
+/// What a reload did in the worker.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadSummary {
+    /// Instances that are new.
+    pub instances_added: usize,
+    /// Instances that hand over and are forgotten.
+    pub instances_removed: usize,
+    /// Instances changed in place.
+    pub instances_changed: usize,
+}
+
+impl ReloadSummary {
+    /// Of a plan.
+    pub fn of(plan: &Plan) -> Self {
+        Self {
+            instances_added: plan.added().count(),
+            instances_removed: plan.removed().len(),
+            instances_changed: plan.changed().count(),
+        }
+    }
+}
+
+impl fmt::Display for ReloadSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { instances_added, instances_removed, instances_changed } = self;
+        if instances_added + instances_removed + instances_changed == 0 {
+            return write!(f, "no virtual router changed");
+        }
+        write!(
+            f,
+            "virtual routers: {instances_added} added, {instances_removed} removed, {instances_changed} changed"
+        )
+    }
+}

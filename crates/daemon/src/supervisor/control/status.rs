@@ -1,0 +1,291 @@
+//! Who asked how things are, and putting the answer together.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_vrrp::status::{InstanceStatus, TrackerKind};
+use steadfast_vrrp::{InstanceId, Moment, State};
+use steadfast_wire::vrrp::Family;
+
+use super::dump::Dump;
+use super::{ClientId, Control};
+use crate::link::vrrp::{ToWorker, WorkerStatus};
+use crate::phrase;
+use crate::report::{self, Answer, Status};
+use crate::supervisor::{CHANNEL, CLIENTS, Supervisor, journal, moment};
+
+/// How long the worker may take to answer before what is known without it is told.
+pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// What an answer is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A client of the control socket.
+    Client(ClientId),
+    /// A signal: a file.
+    Dump(Dump),
+    /// SIGRTMAX-1: the statistics file, and every counter begins at zero again.
+    StatisticsAndClear,
+}
+
+/// Questions under way. All that come while one is under way share the next answer.
+#[derive(Debug, Default)]
+pub(crate) struct Asked {
+    number: u32,
+    purposes: Vec<Purpose>,
+    instances: Vec<InstanceStatus>,
+    until: Option<Moment>,
+}
+
+/// An answer of the worker, whole or not.
+#[derive(Debug)]
+pub(crate) struct Answered {
+    purposes: Vec<Purpose>,
+    instances: Vec<InstanceStatus>,
+    worker: Option<WorkerStatus>,
+}
+
+impl Asked {
+    /// Part of an answer.
+    pub(crate) fn instances(&mut self, request: u32, instances: Vec<InstanceStatus>) {
+        if self.until.is_some() && request == self.number {
+            self.instances.extend(instances);
+        }
+    }
+
+    /// The end of an answer.
+    pub(crate) fn finished(&mut self, request: u32, worker: WorkerStatus) -> Option<Answered> {
+        (self.until.is_some() && request == self.number).then(|| self.take(Some(worker)))
+    }
+
+    /// The worker is gone or takes too long.
+    pub(crate) fn abandon(&mut self) -> Option<Answered> {
+        self.until.is_some().then(|| self.take(None))
+    }
+
+    /// When the worker takes too long.
+    pub(crate) fn wakeup(&self) -> Option<Moment> {
+        self.until
+    }
+
+    fn take(&mut self, worker: Option<WorkerStatus>) -> Answered {
+        self.until = None;
+        Answered {
+            purposes: std::mem::take(&mut self.purposes),
+            instances: std::mem::take(&mut self.instances),
+            worker,
+        }
+    }
+}
+
+impl Supervisor {
+    /// Asks the worker how things are; [`Self::answer_asked`] goes on when it answers.
+    pub(crate) fn ask_worker(&mut self, purpose: Purpose) {
+        // Who asks again meanwhile gets the one answer.
+        if !self.asked.purposes.contains(&purpose) {
+            self.asked.purposes.push(purpose);
+        }
+        if self.asked.until.is_some() {
+            return;
+        }
+        let now = moment();
+        self.asked.number = self.asked.number.wrapping_add(1);
+        self.asked.until = Some(now + ANSWER_WITHIN);
+        let request = self.asked.number;
+        let told = self
+            .worker
+            .as_mut()
+            .is_some_and(|worker| worker.tell(&ToWorker::Status { request }, &self.poller, CHANNEL));
+        if !told {
+            let answered = self.asked.abandon();
+            self.answer_asked(answered);
+        }
+    }
+
+    /// Gives everyone who asked what came of it.
+    pub(crate) fn answer_asked(&mut self, answered: Option<Answered>) {
+        let Some(answered) = answered else { return };
+        let purposes = answered.purposes.clone();
+        let status = self.status(&answered);
+        for purpose in purposes {
+            match purpose {
+                Purpose::Client(client) => {
+                    if let Some(control) = &mut self.control {
+                        control.answer(
+                            client,
+                            &Answer::Status(Box::new(status.clone())),
+                            &self.poller,
+                            CLIENTS,
+                        );
+                        control.finish(client, &self.poller, CLIENTS);
+                    }
+                }
+                Purpose::Dump(file) => self.dump(file, &status, &answered.instances),
+                Purpose::StatisticsAndClear => {
+                    self.dump(Dump::Statistics, &status, &answered.instances);
+                    if let Some(worker) = &mut self.worker {
+                        worker.tell(&ToWorker::ClearCounters, &self.poller, CHANNEL);
+                    }
+                }
+            }
+        }
+    }
+
+    fn status(&self, answered: &Answered) -> Status {
+        let now = moment();
+        let mut by_id: BTreeMap<InstanceId, &InstanceStatus> =
+            answered.instances.iter().map(|status| (status.instance, status)).collect();
+        let mut instances: Vec<report::Instance> = Vec::new();
+        for config in &self.work.machine.instances {
+            instances.push(match by_id.remove(&config.id) {
+                Some(status) => self.instance(now, status),
+                None => self.instance_without_worker(now, config),
+            });
+        }
+        let order: BTreeMap<&str, usize> =
+            self.loaded.order.iter().enumerate().map(|(at, name)| (&**name, at)).collect();
+        instances.sort_by_key(|instance| order.get(&*instance.name).copied().unwrap_or(usize::MAX));
+        Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            since: journal::ago(now.since(self.started_at)),
+            configuration: absolute(&self.options.configuration),
+            configuration_errors: self.loaded.errors.count(),
+            generation: self.generation,
+            refused_reload: self.refused_reload.clone(),
+            worker: self.worker.as_ref().map(|worker| report::Worker {
+                pid: worker.child.pid(),
+                restarts: self.restarts,
+                responsive: answered.worker.is_some(),
+                figures: answered.worker.clone(),
+            }),
+            instances,
+            groups: self.groups(),
+            scripts: self.checks.report(),
+            not_active: self.loaded.not_active.clone(),
+            control: self.control.as_ref().map(Control::turned_away).unwrap_or_default(),
+        }
+    }
+
+    fn groups(&self) -> Vec<report::Group> {
+        let groups = self.work.machine.groups.iter();
+        groups
+            .map(|group| report::Group {
+                name: Arc::clone(&group.name),
+                state: self.known.group_state(group.id),
+                members: group.members.iter().map(|id| self.known.instance(*id)).collect(),
+            })
+            .collect()
+    }
+
+    fn instance(&self, now: Moment, status: &InstanceStatus) -> report::Instance {
+        let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        report::Instance {
+            name: Arc::clone(&status.name),
+            vrid: status.vrid.get(),
+            family: family(status.family),
+            version: status.version.number(),
+            interface: self.known.interface(status.interface).unwrap_or_default(),
+            addresses: self.addresses(status.instance),
+            state: status.state,
+            since: Some(journal::ago(now.since(status.since))),
+            milliseconds_in_state: Some(milliseconds(now.since(status.since))),
+            why: phrase::chain(&status.causes),
+            causes: status.causes.clone(),
+            master: status.master.map(|master| master.address),
+            master_priority: status.master.map(|master| master.priority.get()),
+            base_priority: status.base_priority.get(),
+            effective_priority: status.effective_priority.get(),
+            trackers: status
+                .trackers
+                .iter()
+                .map(|share| report::Tracker {
+                    kind: match share.kind {
+                        TrackerKind::Interface => "interface".to_owned(),
+                        TrackerKind::Script => "script".to_owned(),
+                    },
+                    name: Arc::clone(&share.name),
+                    good: share.good,
+                    share: i16::try_from(share.share).unwrap_or_default(),
+                    fault: share.fault,
+                })
+                .collect(),
+            advert_interval_milliseconds: milliseconds(status.interval.duration()),
+            master_interval_milliseconds: milliseconds(status.master_interval),
+            master_down_milliseconds: milliseconds(status.master_down_interval),
+            last_advert_milliseconds_ago: status.last_advert.map(|heard| milliseconds(now.since(heard.at))),
+            last_advert_from: status.last_advert.map(|heard| heard.source),
+            counters: counters(&status.counters),
+        }
+    }
+
+    /// What the supervisor knows by itself when the worker is gone or does not answer.
+    fn instance_without_worker(
+        &self,
+        now: Moment,
+        config: &steadfast_vrrp::InstanceConfig,
+    ) -> report::Instance {
+        let known = self.known.state(config.id);
+        let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
+        let interval = milliseconds(config.interval.duration());
+        report::Instance {
+            name: Arc::clone(&config.name),
+            vrid: config.vrid.get(),
+            family: family(config.family),
+            version: config.version.number(),
+            interface: self.known.interface(config.interface).unwrap_or_default(),
+            addresses: self.addresses(config.id),
+            state: known.map_or(State::Init, |(state, _)| state),
+            since: known.map(|(_, at)| journal::ago(now.since(at))),
+            milliseconds_in_state: known.map(|(_, at)| milliseconds(now.since(at))),
+            causes: Vec::new(),
+            why: self.why_without_worker().to_owned(),
+            master: None,
+            master_priority: None,
+            base_priority: config.priority.get(),
+            effective_priority: config.priority.get(),
+            trackers: Vec::new(),
+            advert_interval_milliseconds: interval,
+            master_interval_milliseconds: interval,
+            master_down_milliseconds: 0,
+            last_advert_milliseconds_ago: None,
+            last_advert_from: None,
+            counters: Vec::new(),
+        }
+    }
+
+    fn why_without_worker(&self) -> &'static str {
+        match &self.worker {
+            _ if !self.options.run_vrrp => "VRRP is left out (-C)",
+            Some(_) => "the worker does not answer; this is the last state it told",
+            None => "no vrrp worker runs; this is the last state it told",
+        }
+    }
+
+    fn addresses(&self, instance: InstanceId) -> Vec<String> {
+        let install = self.work.install(instance);
+        let addresses = install.map(|install| install.addresses.as_slice()).unwrap_or_default();
+        addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect()
+    }
+}
+
+/// A path that means the same to a client, which has another working directory.
+fn absolute(path: &Path) -> String {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned()).display().to_string()
+}
+
+fn family(family: Family) -> String {
+    match family {
+        Family::V4 => "IPv4".to_owned(),
+        Family::V6 => "IPv6".to_owned(),
+    }
+}
+
+/// Counters by the names of their fields, in the order of the structure.
+fn counters(counters: &steadfast_vrrp::Counters) -> Vec<report::Counter> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(counters) else { return Vec::new() };
+    let named = fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?)));
+    named.map(|(name, value)| report::Counter { name, value }).collect()
+}

@@ -1,0 +1,102 @@
+//! The event stream: numbers events, keeps the last ones, writes the log.
+
+pub(crate) mod log;
+
+use std::collections::VecDeque;
+
+use jiff::Timestamp;
+
+use self::log::Log;
+use crate::record::{Happening, Record, Severity};
+
+/// Events kept for `steadfast events`.
+pub(crate) const KEPT_MAX: usize = 1_000;
+
+/// The stream.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    log: Log,
+    kept: VecDeque<Kept>,
+    sequence: u64,
+}
+
+/// An event without what can be made from it: a thousand of them are kept.
+#[derive(Debug)]
+struct Kept {
+    sequence: u64,
+    at: Timestamp,
+    severity: Severity,
+    happening: Happening,
+}
+
+impl Kept {
+    fn record(&self) -> Record {
+        Record {
+            sequence: self.sequence,
+            time: written(self.at),
+            severity: self.severity,
+            message: self.happening.describe().1,
+            happening: self.happening.clone(),
+        }
+    }
+}
+
+impl Journal {
+    pub(crate) fn new(log: Log) -> Self {
+        Self { log, kept: VecDeque::new(), sequence: 0 }
+    }
+
+    pub(crate) fn log(&mut self) -> &mut Log {
+        &mut self.log
+    }
+
+    /// Takes an event: logs it and keeps it. What followers are to be told comes back.
+    pub(crate) fn add(&mut self, severity: Option<Severity>, happening: Happening) -> Record {
+        let (usual, message) = happening.describe();
+        let severity = severity.unwrap_or(usual);
+        self.sequence += 1;
+        let (sequence, at) = (self.sequence, Timestamp::now());
+        let time = written(at);
+        self.log.write(&time, severity, &message);
+        if self.kept.len() >= KEPT_MAX {
+            self.kept.pop_front();
+        }
+        self.kept.push_back(Kept { sequence, at, severity, happening: happening.clone() });
+        Record { sequence, time, severity, message, happening }
+    }
+
+    /// A line for the log alone.
+    pub(crate) fn line(&mut self, severity: Severity, message: &str) {
+        self.log.write(&now(), severity, message);
+    }
+
+    /// Likewise, where the console has the same in full.
+    pub(crate) fn line_off_console(&mut self, severity: Severity, message: &str) {
+        self.log.write_off_console(&now(), severity, message);
+    }
+
+    /// Forgets everything kept.
+    pub(crate) fn forget(&mut self) {
+        self.kept = VecDeque::new();
+    }
+
+    /// Oldest first.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = Record> + '_ {
+        self.kept.iter().map(Kept::record)
+    }
+}
+
+/// Wall clock, RFC 3339, UTC, microseconds.
+pub(crate) fn now() -> String {
+    written(Timestamp::now())
+}
+
+fn written(at: Timestamp) -> String {
+    format!("{at:.6}")
+}
+
+/// Wall clock so long ago.
+pub(crate) fn ago(span: std::time::Duration) -> String {
+    let then = Timestamp::now().checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH);
+    format!("{then:.6}")
+}

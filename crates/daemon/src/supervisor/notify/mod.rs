@@ -1,0 +1,3 @@
+//! Who is told of a change of state, and how.
+
+pub(crate) mod scripts;

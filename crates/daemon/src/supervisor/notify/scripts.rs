@@ -1,0 +1,191 @@
+//! Which notify scripts an event calls for, and in which order they run.
+//!
+//! Scripts of one transition start together, as keepalived does it. Transitions of one instance or
+//! group keep their order: the next one waits for the scripts of the one before, but not longer than
+//! [`PATIENCE`], so that a script that never ends delays no later news for long.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_vrrp::{Cause, Event, Moment, State};
+
+use crate::phrase;
+use crate::supervisor::scripts::programs::{Command, Notifies, Programs};
+
+/// How long a transition waits for the scripts of the one before it.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
+/// Transitions that wait for one owner, at most; the oldest is forgotten first.
+pub(crate) const WAITING_MAX: usize = 64;
+
+/// Scripts of one transition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Transition {
+    /// Instance or group.
+    pub(crate) owner: Owner,
+    /// Program and arguments to run together.
+    pub(crate) commands: Vec<Command>,
+}
+
+/// Whose transition.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Owner {
+    /// An instance, by name.
+    Instance(Arc<str>),
+    /// A sync group, by name.
+    Group(Arc<str>),
+}
+
+impl Owner {
+    /// Its name.
+    pub(crate) fn name(&self) -> &Arc<str> {
+        match self {
+            Self::Instance(name) | Self::Group(name) => name,
+        }
+    }
+}
+
+/// The scripts that an event calls for; `None` when it calls for none.
+pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transition> {
+    match event {
+        // A resumed instance is where it was: nobody needs to be told.
+        Event::InstanceState { from, to, .. } if from == to => None,
+        Event::InstanceState { instance, from, to, priority, causes, .. } => {
+            let notifies = programs.instances.get(instance)?;
+            let removed = causes.contains(&Cause::Reload) && *to == State::Stop;
+            let owner = Owner::Instance(Arc::clone(&notifies.name));
+            if removed {
+                deleted(owner, notifies, *from, priority.get())
+            } else {
+                state(owner, notifies, *to, priority.get())
+            }
+        }
+        Event::GroupState { group, to, .. } => {
+            let notifies = programs.groups.get(group)?;
+            state(Owner::Group(Arc::clone(&notifies.name)), notifies, *to, 0)
+        }
+        Event::LowerPriorityHeard { instance, .. } => {
+            let notifies = programs.instances.get(instance)?;
+            let commands = vec![notifies.lower_priority.clone()?];
+            Some(Transition { owner: Owner::Instance(Arc::clone(&notifies.name)), commands })
+        }
+        Event::PriorityChanged { .. }
+        | Event::MasterChanged { .. }
+        | Event::Dropped { .. }
+        | Event::Disagreement { .. } => None,
+    }
+}
+
+fn state(owner: Owner, notifies: &Notifies, to: State, priority: u8) -> Option<Transition> {
+    let specific = match to {
+        State::Init => return None,
+        State::Backup => &notifies.backup,
+        State::Master => &notifies.master,
+        State::Fault => &notifies.fault,
+        State::Stop => &notifies.stop,
+    };
+    made(owner, notifies, specific.as_ref(), phrase::state(to), priority)
+}
+
+/// A removed instance is told as DELETED if the configuration asks for it, otherwise the generic
+/// script alone hears of a FAULT, unless the instance was in FAULT anyway.
+fn deleted(owner: Owner, notifies: &Notifies, from: State, priority: u8) -> Option<Transition> {
+    if notifies.tell_deleted {
+        return made(owner, notifies, notifies.deleted.as_ref(), "DELETED", priority);
+    }
+    if from == State::Fault {
+        return None;
+    }
+    made(owner, notifies, None, "FAULT", priority)
+}
+
+fn made(
+    owner: Owner,
+    notifies: &Notifies,
+    specific: Option<&Command>,
+    state: &str,
+    priority: u8,
+) -> Option<Transition> {
+    let mut commands: Vec<Command> = specific.cloned().into_iter().collect();
+    if let Some(any) = &notifies.any {
+        let mut any = any.clone();
+        let kind = if matches!(owner, Owner::Group(_)) { "GROUP" } else { "INSTANCE" };
+        any.arguments.extend([
+            kind.to_owned(),
+            owner.name().to_string(),
+            state.to_owned(),
+            priority.to_string(),
+        ]);
+        commands.push(any);
+    }
+    (!commands.is_empty()).then_some(Transition { owner, commands })
+}
+
+/// Transitions in their order.
+#[derive(Debug, Default)]
+pub(crate) struct Order {
+    owners: BTreeMap<Owner, Lane>,
+}
+
+#[derive(Debug, Default)]
+struct Lane {
+    waiting: VecDeque<Vec<Command>>,
+    running: u32,
+    impatient_at: Option<Moment>,
+}
+
+impl Order {
+    /// Adds a transition; `false` when an older one had to be forgotten for it.
+    pub(crate) fn add(&mut self, transition: Transition) -> bool {
+        let lane = self.owners.entry(transition.owner).or_default();
+        let forgets = lane.waiting.len() >= WAITING_MAX;
+        if forgets {
+            lane.waiting.pop_front();
+        }
+        lane.waiting.push_back(transition.commands);
+        !forgets
+    }
+
+    /// What may start now.
+    pub(crate) fn startable(&mut self, now: Moment) -> Vec<(Owner, Command)> {
+        let mut starting = Vec::new();
+        for (owner, lane) in &mut self.owners {
+            let free = lane.running == 0 || lane.impatient_at.is_none_or(|at| at <= now);
+            if !free {
+                continue;
+            }
+            if let Some(commands) = lane.waiting.pop_front() {
+                lane.impatient_at = Some(now + PATIENCE);
+                for command in commands {
+                    lane.running += 1;
+                    starting.push((owner.clone(), command));
+                }
+            }
+        }
+        starting
+    }
+
+    /// A script of this owner ended, or could not be started.
+    pub(crate) fn ended(&mut self, owner: &Owner) {
+        if let Some(lane) = self.owners.get_mut(owner) {
+            lane.running = lane.running.saturating_sub(1);
+            if lane.running == 0 && lane.waiting.is_empty() {
+                self.owners.remove(owner);
+            }
+        }
+    }
+
+    /// When to call [`Self::startable`] again, if no script ends before.
+    pub(crate) fn next_wakeup(&self) -> Option<Moment> {
+        self.owners
+            .values()
+            .filter(|lane| !lane.waiting.is_empty())
+            .filter_map(|lane| lane.impatient_at)
+            .min()
+    }
+
+    /// Nothing waits and nothing runs.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.owners.is_empty()
+    }
+}

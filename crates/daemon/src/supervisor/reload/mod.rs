@@ -1,0 +1,273 @@
+//! Reload: check everything, then change only what differs, or nothing at all.
+//!
+//! One reload runs at a time, from reading the file until the worker has confirmed it. What is asked
+//! for meanwhile, however often, is one more reload afterwards.
+
+mod fixed;
+mod planning;
+mod saved;
+mod schedule;
+mod time;
+
+use std::collections::BTreeSet;
+use std::fs::{OpenOptions, Permissions};
+use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use steadfast_config::Loaded;
+use steadfast_config::model::Global;
+use steadfast_kernel::pidfile::PidFile;
+use steadfast_vrrp::{InterfaceId, Moment};
+
+use self::schedule::Schedule;
+use super::findings::Report;
+use super::journal::Journal;
+use super::scripts::programs::Programs;
+use super::{CHANNEL, Effective, RELOAD_TIME, Supervisor, moment, start};
+use crate::digest::vrrp::digest;
+use crate::link::vrrp::work::Install;
+use crate::link::vrrp::{ReloadSummary, ToWorker};
+use crate::record::{Happening, Severity};
+
+/// Reloads to come and the one under way.
+#[derive(Debug, Default)]
+pub(crate) struct Reloads {
+    under_way: Option<Confirmation>,
+    /// The file that exists while one is under way.
+    marker: Option<PathBuf>,
+    /// Another one was asked for meanwhile.
+    again: bool,
+    pub(crate) schedule: Schedule,
+}
+
+/// What ends a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Confirmation {
+    /// The worker changed over.
+    Reloaded,
+    /// The first worker runs.
+    Started,
+}
+
+impl Supervisor {
+    /// Reads the file again and puts it in force, unless anything is wrong with it.
+    pub(crate) fn reload(&mut self) {
+        if self.stopping.is_some() {
+            return;
+        }
+        if self.reloads.under_way.is_some() || self.starting.is_some() {
+            self.reloads.again = true;
+            return;
+        }
+        self.notifier.reloading();
+        self.put_marker();
+        let loaded = match start::read(&self.options, &self.options.configuration) {
+            Ok((loaded, report)) => self.accept(loaded, &report),
+            Err(reason) => self.refuse(&reason),
+        };
+        self.reloads.under_way = loaded.and_then(|loaded| self.put_in_force(loaded));
+        if self.reloads.under_way.is_none() {
+            self.reload_over();
+        }
+    }
+
+    /// The worker did what it was told; a queued reload follows.
+    pub(crate) fn reload_confirmed(&mut self, what: Confirmation) {
+        if self.reloads.under_way == Some(what) {
+            self.reload_over();
+        }
+    }
+
+    /// Nothing is under way any longer; what was asked for meanwhile begins.
+    pub(crate) fn reload_over(&mut self) {
+        self.forget_reload();
+        if std::mem::take(&mut self.reloads.again) {
+            self.reload();
+        }
+    }
+
+    /// Takes the marker away.
+    pub(crate) fn forget_reload(&mut self) {
+        self.reloads.under_way = None;
+        if let Some(path) = self.reloads.marker.take() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    // Reloads by the clock.
+
+    /// Takes over the settings in force.
+    pub(crate) fn configure_schedule(&mut self) {
+        let settings = &self.loaded.global.reload;
+        let lines = self.reloads.schedule.configure(settings, moment(), &self.poller, RELOAD_TIME);
+        for (severity, line) in lines {
+            self.journal.line(severity, &line);
+        }
+    }
+
+    /// Something happened to the file with the time.
+    pub(crate) fn reload_time_changed(&mut self) {
+        if let Some((severity, line)) = self.reloads.schedule.ready(moment(), &self.poller) {
+            self.journal.line(severity, &line);
+        }
+    }
+
+    /// Reloads when the time has come.
+    pub(crate) fn reload_if_due(&mut self, now: Moment) {
+        let (due, line) = self.reloads.schedule.take_due(now);
+        if due {
+            self.journal
+                .line(Severity::Notice, "reload_time_file: its time has come, reading the configuration");
+        }
+        if let Some((severity, line)) = line {
+            self.journal.line(severity, &line);
+        }
+        if due {
+            self.reload();
+        }
+    }
+
+    // One reload.
+
+    /// A configuration without new errors and without changes that a running daemon cannot follow.
+    fn accept(&mut self, loaded: Loaded, report: &Report) -> Option<Loaded> {
+        let reason = self.reason_to_refuse(&self.options.configuration, &loaded);
+        report.tell(&mut self.journal);
+        let Some(reason) = reason else { return Some(loaded) };
+        if let Some(log) = self.loaded.global.reload.check_config.as_deref().map(Path::new)
+            && log != Path::new("/dev/null")
+            && let Err(error) = report.append(log, &reason)
+        {
+            let message = format!("reload_check_config: cannot write to {}: {error}", log.display());
+            self.journal.line(Severity::Warning, &message);
+        }
+        self.refuse(&reason)
+    }
+
+    /// Why `loaded`, read from `file`, would not be put in force, if it would not.
+    pub(crate) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<String> {
+        if let Some(reason) = self.loaded.errors.reason_to_refuse(loaded) {
+            return Some(format!("{} {reason}", file.display()));
+        }
+        let told = self.options.namespace.is_some();
+        fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
+    }
+
+    /// Always `None`: nothing is put in force.
+    fn refuse(&mut self, reason: &str) -> Option<Loaded> {
+        self.refused_reload = Some(reason.to_owned());
+        self.tell(None, Happening::Reload { applied: false, detail: reason.to_owned() });
+        self.notifier.ready(&self.summary());
+        None
+    }
+
+    /// What is to be waited for comes back.
+    fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
+        self.generation += 1;
+        save(&mut self.journal, &loaded, self.generation);
+        let (effective, model) = Effective::of(loaded, &self.options);
+        let work = digest(&model, &self.work, &self.leaving, self.options.log_addresses);
+        let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
+        for install in &self.work.installs {
+            if kept.contains(&install.instance) {
+                let stay: BTreeSet<_> = work.install(install.instance).into_iter().flat_map(keys).collect();
+                let gone = install.addresses.iter().zip(keys(install)).filter(|(_, key)| !stay.contains(key));
+                self.dropped.extend(gone.map(|(address, _)| address.clone()));
+            } else {
+                self.leaving.insert(install.instance, install.addresses.clone());
+            }
+        }
+
+        let mut problems = Vec::new();
+        let mut programs = Programs::resolve(&model, &work, &mut problems);
+        drop(model);
+        // Removed instances still have something to tell.
+        for (id, notifies) in std::mem::take(&mut self.programs.instances) {
+            if self.leaving.contains_key(&id) {
+                programs.instances.insert(id, notifies);
+            }
+        }
+        for problem in problems {
+            self.journal.line(Severity::Warning, &problem);
+        }
+        let now = moment();
+        self.known.configure(&work);
+        self.checks.configure(now, &programs);
+        self.programs = programs;
+        let before = std::mem::replace(&mut self.work, work).machine;
+        self.loaded = effective;
+        self.refused_reload = None;
+        self.configure_schedule();
+        let awaited = self.hand_over_work(now);
+        let detail = steadfast_vrrp::Plan::between(&before, &self.work.machine);
+        let detail = ReloadSummary::of(&detail).to_string();
+        self.tell(None, Happening::Reload { applied: true, detail });
+        steadfast_kernel::limits::trim_allocator();
+        awaited
+    }
+
+    fn hand_over_work(&mut self, now: Moment) -> Option<Confirmation> {
+        let starts = self.start_worker_at.is_none() && self.wants_worker();
+        match &mut self.worker {
+            Some(worker) => {
+                let message = ToWorker::Reload(Box::new(self.work.clone()));
+                worker.tell(&message, &self.poller, CHANNEL).then_some(Confirmation::Reloaded)
+            }
+            None if starts => {
+                self.start_worker(now);
+                self.worker.is_some().then_some(Confirmation::Started)
+            }
+            None => {
+                self.notifier.ready(&self.summary());
+                None
+            }
+        }
+    }
+
+    fn put_marker(&mut self) {
+        let Some(path) = marker(&self.loaded.global, &self.pid_files) else { return };
+        match create_marker(&path) {
+            Ok(()) => self.reloads.marker = Some(path),
+            Err(error) => {
+                let message = format!("reload_file: cannot make {}: {error}", path.display());
+                self.journal.line(Severity::Warning, &message);
+            }
+        }
+    }
+}
+
+/// A marker that an earlier run left behind tells of a reload that nobody does.
+pub(crate) fn remove_stale_marker(global: &Global, pid_files: &[PidFile]) {
+    if let Some(path) = marker(global, pid_files) {
+        let _ = std::fs::remove_file(path);
+    }
+}
+
+/// Keeps a copy of a configuration, number `number` of this process, where that is wanted.
+pub(crate) fn save(journal: &mut Journal, loaded: &Loaded, number: u32) {
+    let Some(folder) = loaded.model.global.reload.save_dir.as_deref() else { return };
+    if let Err(error) = saved::save(Path::new(folder), number, &loaded.sources) {
+        journal.line(Severity::Warning, &format!("config_save_dir: no copy in {folder}: {error}"));
+    }
+}
+
+/// The file that exists during a reload: as told, or beside the main pid file.
+fn marker(global: &Global, pid_files: &[PidFile]) -> Option<PathBuf> {
+    match global.reload.file.as_deref()? {
+        "" => pid_files.first().map(|file| file.path().with_extension("reload")),
+        path => Some(PathBuf::from(path)),
+    }
+}
+
+/// What lies there is replaced, so that a planted link is not followed. Everybody may read it.
+fn create_marker(path: &Path) -> std::io::Result<()> {
+    let _ = std::fs::remove_file(path);
+    let file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o644))
+}
+
+/// What makes two addresses the same to the kernel.
+fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
+    install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
+}

@@ -1,0 +1,201 @@
+//! Programs of the configuration with everything looked up that running them needs.
+//!
+//! Accounts are looked up once, at load: a name service that hangs must not hang a failover.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_config::model::{Account, Model, Notify, Script};
+use steadfast_kernel::user;
+use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
+
+use crate::host;
+use crate::link::vrrp::work::Work;
+
+/// A program ready to run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Command {
+    /// As configured, for people.
+    pub(crate) text: String,
+    /// The program.
+    pub(crate) program: PathBuf,
+    /// Its arguments.
+    pub(crate) arguments: Vec<String>,
+    /// The account it runs as.
+    pub(crate) account: Identity,
+}
+
+/// A user as the kernel knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) groups: Vec<u32>,
+}
+
+impl Identity {
+    /// The daemon's own.
+    fn own() -> Self {
+        let (uid, gid) = user::own_ids();
+        Self { uid, gid, groups: Vec::new() }
+    }
+}
+
+/// A check script.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Check {
+    pub(crate) name: Arc<str>,
+    pub(crate) command: Command,
+    pub(crate) interval: Duration,
+    pub(crate) timeout: Duration,
+}
+
+/// Notify scripts of one instance or group.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Notifies {
+    pub(crate) name: Arc<str>,
+    pub(crate) backup: Option<Command>,
+    pub(crate) master: Option<Command>,
+    pub(crate) fault: Option<Command>,
+    pub(crate) stop: Option<Command>,
+    pub(crate) deleted: Option<Command>,
+    pub(crate) lower_priority: Option<Command>,
+    pub(crate) any: Option<Command>,
+    /// Removal by a reload is told as DELETED instead of FAULT.
+    pub(crate) tell_deleted: bool,
+}
+
+/// Every program of a configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Programs {
+    pub(crate) checks: BTreeMap<ScriptId, Check>,
+    pub(crate) instances: BTreeMap<InstanceId, Notifies>,
+    pub(crate) groups: BTreeMap<GroupId, Notifies>,
+    pub(crate) startup: Option<Timed>,
+    pub(crate) shutdown: Option<Timed>,
+}
+
+/// A program that may take so long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Timed {
+    pub(crate) command: Command,
+    pub(crate) limit: Duration,
+}
+
+impl Programs {
+    /// Looks everything up; what cannot be run is left out and named in `problems`.
+    pub(crate) fn resolve(model: &Model, work: &Work, problems: &mut Vec<String>) -> Self {
+        let mut programs = Self::default();
+        let script_ids: BTreeMap<&str, ScriptId> =
+            work.machine.scripts.iter().map(|script| (&*script.name, script.id)).collect();
+        for script in &model.scripts {
+            let Some(&id) = script_ids.get(&*script.name) else { continue };
+            if let Some(command) = resolve(&script.script, problems) {
+                let (name, interval, timeout) =
+                    (Arc::clone(&script.name), script.interval.duration(), script.timeout.duration());
+                let timeout = if timeout.is_zero() { interval } else { timeout };
+                programs.checks.insert(id, Check { name, command, interval, timeout });
+            }
+        }
+        let instance_ids: BTreeMap<&str, InstanceId> =
+            work.machine.instances.iter().map(|instance| (&*instance.name, instance.id)).collect();
+        for instance in &model.instances {
+            if let Some(&id) = instance_ids.get(&*instance.name) {
+                let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, problems);
+                programs.instances.extend(told.map(|told| (id, told)));
+            }
+        }
+        let group_ids: BTreeMap<&str, GroupId> =
+            work.machine.groups.iter().map(|group| (&*group.name, group.id)).collect();
+        for group in &model.groups {
+            if let Some(&id) = group_ids.get(&*group.name) {
+                let told = notifies(&group.name, &group.notify, false, problems);
+                programs.groups.extend(told.map(|told| (id, told)));
+            }
+        }
+        let global = &model.global;
+        let mut timed = |script: &Option<Script>, seconds: u32| {
+            let command = script.as_ref().and_then(|script| resolve(script, problems))?;
+            Some(Timed { command, limit: Duration::from_secs(seconds.into()) })
+        };
+        programs.startup = timed(&global.startup_script, global.startup_script_timeout_seconds);
+        programs.shutdown = timed(&global.shutdown_script, global.shutdown_script_timeout_seconds);
+        programs
+    }
+}
+
+/// `None` when nobody is told anything, which is so for most of thousands of instances.
+fn notifies(
+    name: &Arc<str>,
+    notify: &Notify,
+    tell_deleted: bool,
+    problems: &mut Vec<String>,
+) -> Option<Notifies> {
+    notify.scripts().next()?;
+    let mut ready =
+        |script: &Option<Box<Script>>| script.as_deref().and_then(|script| resolve(script, problems));
+    Some(Notifies {
+        name: Arc::clone(name),
+        backup: ready(&notify.backup),
+        master: ready(&notify.master),
+        fault: ready(&notify.fault),
+        stop: ready(&notify.stop),
+        deleted: ready(&notify.deleted),
+        lower_priority: ready(&notify.master_rx_lower_priority),
+        any: ready(&notify.any),
+        tell_deleted,
+    })
+}
+
+fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {
+    let text = script.words.join(" ");
+    let (program, arguments) = script.words.split_first()?;
+    let arguments: Vec<String> = arguments.iter().map(|word| word.to_string()).collect();
+    // `<` and a path ask whether the file can be read; keepalived leaves that to the shell.
+    let (program, arguments) = match program.strip_prefix('<') {
+        Some(path) => {
+            let reads = ["-c", ": < \"$1\"", "sh", path].map(str::to_owned).to_vec();
+            (PathBuf::from("/bin/sh"), reads)
+        }
+        None => (host::find(program).unwrap_or_else(|| PathBuf::from(&**program)), arguments),
+    };
+    let account = match script.account.as_ref().map_or_else(|| Ok(Identity::own()), identity) {
+        Ok(identity) => identity,
+        Err(reason) => {
+            problems.push(format!("script {text} is not run: {reason}"));
+            return None;
+        }
+    };
+    Some(Command { text, program, arguments, account })
+}
+
+fn identity(account: &Account) -> Result<Identity, String> {
+    let found = match account.user.parse() {
+        Ok(uid) => user::lookup_uid(uid),
+        Err(_) => user::lookup_user(&account.user),
+    };
+    let user = found
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("there is no user {}", account.user))?;
+    let gid = match &account.group {
+        None => user.gid,
+        Some(group) => group_id(group)?,
+    };
+    let groups = if account.supplementary_groups {
+        user::supplementary_groups(&user.name, gid).map_err(|error| error.to_string())?
+    } else {
+        Vec::new()
+    };
+    Ok(Identity { uid: user.uid, gid, groups })
+}
+
+fn group_id(group: &str) -> Result<u32, String> {
+    if let Ok(gid) = group.parse() {
+        return Ok(gid);
+    }
+    user::lookup_group(group)
+        .map_err(|error| error.to_string())?
+        .ok_or_else(|| format!("there is no group {group}"))
+}

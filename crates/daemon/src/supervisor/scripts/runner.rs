@@ -1,0 +1,308 @@
+//! Runs scripts and ends those that overstay: check scripts and notify scripts alike.
+//!
+//! Nothing here waits. A run that exceeds its time gets SIGTERM to its process group, SIGKILL after
+//! [`KILL_AFTER`], again after as long, and then every [`KILL_AGAIN`]. Output is kept up to
+//! [`OUTPUT_KEPT`] bytes; a script that prints more than [`OUTPUT_READ_MAX`] loses its reader.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec, Stage};
+use steadfast_kernel::signal::Signal;
+use steadfast_vrrp::{Moment, ScriptId};
+
+use super::hooks::Hook;
+use super::programs::Command;
+use crate::supervisor::notify::scripts::Owner;
+
+/// From SIGTERM to SIGKILL, and to the second SIGKILL.
+const KILL_AFTER: Duration = Duration::from_secs(2);
+/// Between further SIGKILLs.
+const KILL_AGAIN: Duration = Duration::from_secs(10);
+/// Bytes of output kept for people.
+pub(crate) const OUTPUT_KEPT: usize = 512;
+/// Bytes of output read before the script loses its reader.
+const OUTPUT_READ_MAX: usize = 64 * 1024;
+/// Scripts that run at the same time, at most.
+pub(crate) const RUNNING_MAX: usize = 1_024;
+
+/// What a run is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A check script.
+    Check(ScriptId),
+    /// A notify script of this owner.
+    Notify(Owner),
+    /// The script before the start or after the end.
+    Hook(Hook),
+}
+
+/// Number of a run; also its place among the poller's tokens.
+pub(crate) type RunId = u64;
+
+/// A run that is over, or counts as over because it exceeded its time.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) purpose: Purpose,
+    /// The command, for people.
+    pub(crate) command: String,
+    /// Exit status 0 in time.
+    pub(crate) success: bool,
+    /// How it ended, in words.
+    pub(crate) outcome: String,
+    /// The beginning of what it printed.
+    pub(crate) output: String,
+    /// How long it ran.
+    pub(crate) duration: Duration,
+    /// Its process is gone.
+    pub(crate) gone: bool,
+    /// It exceeded its time, or was told to end: the first news come when that happens, with the
+    /// process still there, the last when it is gone.
+    pub(crate) overstayed: bool,
+}
+
+/// All runs.
+#[derive(Debug, Default)]
+pub(crate) struct Runner {
+    runs: BTreeMap<RunId, Run>,
+    next: RunId,
+}
+
+#[derive(Debug)]
+struct Run {
+    script: Script,
+    purpose: Purpose,
+    command: String,
+    started: Moment,
+    output: Vec<u8>,
+    output_read: usize,
+    reading: bool,
+    /// When the next step against overstaying is due.
+    ends_at: Moment,
+    strikes: u32,
+}
+
+/// Tokens of runs: the process of run `n` is `base + 2n`, its output `base + 2n + 1`.
+const PROCESS: u64 = 0;
+const OUTPUT: u64 = 1;
+
+impl Runner {
+    /// Starts a command. `limit` is how long it may run; `None` for ever.
+    ///
+    /// # Errors
+    /// In words, when it cannot be started or too many run already.
+    pub(crate) fn start(
+        &mut self,
+        now: Moment,
+        command: &Command,
+        purpose: Purpose,
+        limit: Option<Duration>,
+        poller: &Poller,
+        token_base: u64,
+    ) -> Result<RunId, String> {
+        if self.runs.len() >= RUNNING_MAX {
+            return Err(format!("was not started: {RUNNING_MAX} scripts run already"));
+        }
+        let spec = ScriptSpec {
+            path: command.program.clone(),
+            arguments: command.arguments.iter().map(OsString::from).collect(),
+            account: Account {
+                uid: command.account.uid,
+                gid: command.account.gid,
+                groups: command.account.groups.clone(),
+            },
+            output: Output::Captured,
+            environment: Vec::new(),
+        };
+        let script = Script::spawn(&spec).map_err(|error| format!("was not started: {error}"))?;
+        let id = self.next;
+        self.next += 1;
+        let token = token_base + 2 * id;
+        let added =
+            poller.add(&script, token + PROCESS, Interest::Readable).and_then(|()| match script.output() {
+                Some(output) => poller.add(output, token + OUTPUT, Interest::Readable),
+                None => Ok(()),
+            });
+        if let Err(error) = added {
+            let _ = script.kill_group();
+            return Err(format!("was ended at once: {error}"));
+        }
+        let ends_at = limit.map_or(Moment::NEVER, |limit| now + limit);
+        let run = Run {
+            script,
+            purpose,
+            command: command.text.clone(),
+            started: now,
+            output: Vec::new(),
+            output_read: 0,
+            reading: true,
+            ends_at,
+            strikes: 0,
+        };
+        self.runs.insert(id, run);
+        Ok(id)
+    }
+
+    /// Something of a run is ready: `offset` is the token less the base given at its start.
+    pub(crate) fn ready(&mut self, now: Moment, offset: u64, poller: &Poller) -> Option<Ended> {
+        let id = offset / 2;
+        let run = self.runs.get_mut(&id)?;
+        if offset % 2 == OUTPUT {
+            run.read(poller);
+            return None;
+        }
+        let end = match run.script.try_wait() {
+            Ok(Some(end)) => end,
+            Ok(None) => return None,
+            Err(_) => ScriptEnd::Exited(Exit::Status(1)),
+        };
+        run.read(poller);
+        run.stop_reading(poller);
+        let _ = poller.remove(&run.script);
+        // What it left behind in its process group has lost its purpose when it overstayed.
+        if run.strikes > 0 {
+            let _ = run.script.kill_group();
+        }
+        let run = self.runs.remove(&id)?;
+        Some(run.ended(now, end))
+    }
+
+    /// When [`Self::overdue`] has work next.
+    pub(crate) fn next_wakeup(&self) -> Option<Moment> {
+        self.runs.values().map(|run| run.ends_at).filter(|at| *at != Moment::NEVER).min()
+    }
+
+    /// Steps against runs that exceed their time; tells the first time of each.
+    pub(crate) fn overdue(&mut self, now: Moment) -> Vec<Ended> {
+        let mut told = Vec::new();
+        for run in self.runs.values_mut().filter(|run| run.ends_at <= now) {
+            run.strikes += 1;
+            if run.strikes == 1 {
+                let _ = run.script.terminate_group();
+                told.push(run.timed_out(now));
+            } else {
+                let _ = run.script.kill_group();
+            }
+            run.ends_at = now + if run.strikes <= 2 { KILL_AFTER } else { KILL_AGAIN };
+        }
+        told
+    }
+
+    /// Ends every run of a kind, politely first; what does not listen is killed later by [`Self::overdue`].
+    pub(crate) fn terminate(&mut self, now: Moment, which: impl Fn(&Purpose) -> bool) {
+        for run in self.runs.values_mut().filter(|run| which(&run.purpose) && run.strikes == 0) {
+            let _ = run.script.terminate_group();
+            run.strikes = 1;
+            run.ends_at = now + KILL_AFTER;
+        }
+    }
+
+    /// Ends every run at once.
+    pub(crate) fn kill_all(&mut self) {
+        for run in self.runs.values() {
+            let _ = run.script.kill_group();
+        }
+    }
+
+    /// Whether a process belongs to a run.
+    pub(crate) fn owns(&self, pid: u32) -> bool {
+        self.runs.values().any(|run| run.script.pid() == pid)
+    }
+
+    /// Whether a run with this purpose goes on.
+    pub(crate) fn any(&self, which: impl Fn(&Purpose) -> bool) -> bool {
+        self.runs.values().any(|run| which(&run.purpose))
+    }
+}
+
+impl Ended {
+    /// A run that never began.
+    pub(crate) fn not_started(purpose: Purpose, command: String, outcome: String) -> Self {
+        let (output, duration) = (String::new(), Duration::ZERO);
+        Self { purpose, command, success: false, outcome, output, duration, gone: true, overstayed: false }
+    }
+}
+
+impl Run {
+    fn read(&mut self, poller: &Poller) {
+        let mut buffer = [0_u8; 4_096];
+        while self.reading {
+            match self.script.read_output(&mut buffer) {
+                Ok(Some(0)) | Err(_) => self.stop_reading(poller),
+                Ok(Some(count)) => {
+                    let room = OUTPUT_KEPT.saturating_sub(self.output.len());
+                    self.output.extend(buffer.iter().take(count.min(room)));
+                    self.output_read += count;
+                    if self.output_read > OUTPUT_READ_MAX {
+                        self.stop_reading(poller);
+                    }
+                }
+                Ok(None) => return,
+            }
+        }
+    }
+
+    fn stop_reading(&mut self, poller: &Poller) {
+        if std::mem::take(&mut self.reading) {
+            if let Some(output) = self.script.output() {
+                let _ = poller.remove(output);
+            }
+            self.script.close_output();
+        }
+    }
+
+    fn ended(self, now: Moment, end: ScriptEnd) -> Ended {
+        let success = end == ScriptEnd::Exited(Exit::Status(0)) && self.strikes == 0;
+        Ended {
+            success,
+            outcome: describe(end),
+            output: printable(&self.output),
+            duration: now.since(self.started),
+            purpose: self.purpose,
+            command: self.command,
+            gone: true,
+            overstayed: self.strikes > 0,
+        }
+    }
+
+    fn timed_out(&self, now: Moment) -> Ended {
+        let duration = now.since(self.started);
+        Ended {
+            purpose: self.purpose.clone(),
+            command: self.command.clone(),
+            success: false,
+            outcome: format!("ran longer than {} ms and was told to end", duration.as_millis()),
+            output: printable(&self.output),
+            duration,
+            gone: false,
+            overstayed: true,
+        }
+    }
+}
+
+fn describe(end: ScriptEnd) -> String {
+    match end {
+        ScriptEnd::Exited(Exit::Status(0)) => "succeeded".to_owned(),
+        ScriptEnd::Exited(Exit::Status(status)) => format!("exited with status {status}"),
+        ScriptEnd::Exited(Exit::Signal(signal)) if signal == Signal::KILL => "was killed".to_owned(),
+        ScriptEnd::Exited(Exit::Signal(signal)) => format!("ended by signal {}", signal.number()),
+        ScriptEnd::NotStarted { stage, errno } => format!("could not be run ({}): {errno}", step(stage)),
+    }
+}
+
+fn step(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Descriptors => "its standard descriptors",
+        Stage::Account => "changing to its user",
+        Stage::Execute => "executing it",
+    }
+}
+
+/// Output for one line: control characters become blanks.
+fn printable(output: &[u8]) -> String {
+    let text = String::from_utf8_lossy(output);
+    let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

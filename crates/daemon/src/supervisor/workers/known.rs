@@ -1,0 +1,206 @@
+//! What the supervisor knows of the worker's instances and groups, from the events it was told.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steadfast_vrrp::status::Resume;
+use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
+
+use crate::link::vrrp::Notice;
+use crate::link::vrrp::work::Work;
+use crate::record::{Happening, Severity};
+
+/// Names and last states.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    instances: BTreeMap<InstanceId, Arc<str>>,
+    groups: BTreeMap<GroupId, (Arc<str>, State)>,
+    interfaces: BTreeMap<InterfaceId, Arc<str>>,
+    states: BTreeMap<InstanceId, (State, Moment)>,
+    /// Boxed: nodes of a map are half empty.
+    resume: BTreeMap<InstanceId, Box<Resume>>,
+}
+
+impl Known {
+    /// Takes over the names of a configuration. Those of removed instances stay until
+    /// [`Self::forget`], since they still have something to tell.
+    pub(crate) fn configure(&mut self, work: &Work) {
+        for instance in &work.machine.instances {
+            self.instances.insert(instance.id, Arc::clone(&instance.name));
+        }
+        self.interfaces = work.machine.interfaces.iter().map(|i| (i.id, Arc::clone(&i.name))).collect();
+        let states = std::mem::take(&mut self.groups);
+        for group in &work.machine.groups {
+            let state = states.get(&group.id).map_or(State::Init, |(_, state)| *state);
+            self.groups.insert(group.id, (Arc::clone(&group.name), state));
+        }
+    }
+
+    /// An instance that a reload removed has nothing more to tell.
+    pub(crate) fn forget(&mut self, instance: InstanceId) {
+        self.instances.remove(&instance);
+        self.states.remove(&instance);
+        self.resume.remove(&instance);
+    }
+
+    /// What a successor of the worker needs.
+    pub(crate) fn resume(&self) -> Vec<Resume> {
+        self.resume.values().map(|state| Resume::clone(state)).collect()
+    }
+
+    /// Keeps what a successor needs.
+    pub(crate) fn keep(&mut self, resume: Resume) {
+        self.resume.insert(resume.instance, Box::new(resume));
+    }
+
+    /// Last known state of an instance.
+    pub(crate) fn state(&self, instance: InstanceId) -> Option<(State, Moment)> {
+        self.states.get(&instance).copied()
+    }
+
+    /// Last known state of a group.
+    pub(crate) fn group_state(&self, group: GroupId) -> State {
+        self.groups.get(&group).map_or(State::Init, |(_, state)| *state)
+    }
+
+    /// Name of an instance.
+    pub(crate) fn instance(&self, instance: InstanceId) -> Arc<str> {
+        self.instances.get(&instance).cloned().unwrap_or_else(|| "?".into())
+    }
+
+    /// Name of an interface.
+    pub(crate) fn interface(&self, interface: InterfaceId) -> Option<Arc<str>> {
+        self.interfaces.get(&interface).cloned()
+    }
+
+    /// Takes note of an event and says it in names.
+    pub(crate) fn told(&mut self, event: &Event) -> Happening {
+        match event {
+            Event::InstanceState { instance, at, from, to, priority, causes } => {
+                self.states.insert(*instance, (*to, *at));
+                Happening::InstanceState {
+                    instance: self.instance(*instance),
+                    from: *from,
+                    to: *to,
+                    priority: priority.get(),
+                    causes: causes.clone(),
+                }
+            }
+            Event::GroupState { group, to, causes, .. } => {
+                let known = self.groups.entry(*group).or_insert_with(|| ("?".into(), *to));
+                known.1 = *to;
+                Happening::GroupState { group: Arc::clone(&known.0), to: *to, causes: causes.clone() }
+            }
+            Event::PriorityChanged { instance, from, to, causes, .. } => Happening::PriorityChanged {
+                instance: self.instance(*instance),
+                from: from.get(),
+                to: to.get(),
+                causes: causes.clone(),
+            },
+            Event::MasterChanged { instance, master, priority, .. } => Happening::MasterChanged {
+                instance: self.instance(*instance),
+                master: *master,
+                priority: priority.get(),
+            },
+            Event::LowerPriorityHeard { instance, master, priority, .. } => Happening::LowerPriorityHeard {
+                instance: self.instance(*instance),
+                master: *master,
+                priority: priority.get(),
+            },
+            Event::Disagreement { instance, source, reason, .. } => Happening::Disagreement {
+                instance: self.instance(*instance),
+                source: *source,
+                reason: reason.clone(),
+            },
+            Event::Dropped { instance, source, reason, .. } => Happening::Dropped {
+                instance: self.instance(*instance),
+                source: *source,
+                reason: reason.clone(),
+            },
+        }
+    }
+
+    /// Says a notice in names.
+    pub(crate) fn noticed(&self, notice: Notice) -> (Severity, Happening) {
+        let kernel = |interface: Option<Arc<str>>, address, detail: String| Happening::Kernel {
+            interface,
+            address,
+            detail,
+        };
+        match notice {
+            Notice::InterfaceMissing { interface } => (
+                Severity::Warning,
+                kernel(
+                    self.interface(interface),
+                    None,
+                    "does not exist; instances that need it wait in FAULT".to_owned(),
+                ),
+            ),
+            Notice::Socket { interface, reason } => {
+                (Severity::Error, kernel(self.interface(interface), None, reason))
+            }
+            Notice::AddressRestored { interface, address } => (
+                Severity::Warning,
+                kernel(
+                    self.interface(interface),
+                    Some(address),
+                    format!("somebody removed {address}; put back"),
+                ),
+            ),
+            Notice::Address { interface, address, reason } => (
+                Severity::Error,
+                kernel(self.interface(interface), Some(address), format!("{address}: {reason}")),
+            ),
+            Notice::Leftovers { count } => (
+                Severity::Warning,
+                kernel(None, None, format!("removed {} that an earlier run left behind", counted(count))),
+            ),
+            Notice::Send { interface, reason } => {
+                (Severity::Error, kernel(self.interface(interface), None, reason))
+            }
+            Notice::AddressSeen { interface, address, added } => {
+                let verb = if added { "added" } else { "removed" };
+                (Severity::Info, kernel(Some(interface), Some(address), format!("address {address} {verb}")))
+            }
+            Notice::Netlink { reason } | Notice::CannotWork { reason } => {
+                (Severity::Error, kernel(None, None, reason))
+            }
+            Notice::Scheduling { reason } => (Severity::Warning, kernel(None, None, reason)),
+            Notice::Overrun => (
+                Severity::Warning,
+                kernel(
+                    None,
+                    None,
+                    "the kernel dropped netlink messages; everything was read again".to_owned(),
+                ),
+            ),
+            Notice::UnknownVrid { interface, source, vrid } => (
+                Severity::Info,
+                kernel(
+                    self.interface(interface),
+                    Some(source),
+                    format!("{source} adverts virtual router {vrid}, which is not configured"),
+                ),
+            ),
+            Notice::DatagramsLost { count } => (
+                Severity::Warning,
+                Happening::Bound {
+                    detail: format!("adverts came faster than they were read: the kernel dropped {count}"),
+                },
+            ),
+            Notice::MessagesLost { count } => (
+                Severity::Warning,
+                Happening::Bound {
+                    detail: format!(
+                        "the supervisor did not read: the worker dropped {count} messages for it"
+                    ),
+                },
+            ),
+            Notice::Late { microseconds } => (Severity::Warning, Happening::Late { microseconds }),
+        }
+    }
+}
+
+fn counted(addresses: u32) -> String {
+    if addresses == 1 { "an address".to_owned() } else { format!("{addresses} addresses") }
+}

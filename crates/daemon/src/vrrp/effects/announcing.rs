@@ -1,0 +1,89 @@
+//! Frames for what the pacer lets go.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use steadfast_kernel::clock;
+use steadfast_kernel::netlink::Link;
+use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
+use steadfast_wire::arp;
+use steadfast_wire::ethernet::MacAddress;
+use steadfast_wire::ndp::Announcement;
+use steadfast_wire::vrrp::Family;
+
+use super::Effects;
+use crate::vrrp::effects::pacing::Due;
+
+/// The kind of hardware that Ethernet frames suit (ARPHRD_ETHER).
+const HARDWARE_ETHERNET: u16 = 1;
+
+impl Effects {
+    /// Sends what may leave now, a bounded number.
+    pub(super) fn announce(&mut self) {
+        let pacing = self.work.pacing;
+        let mut due = Vec::new();
+        let now = Moment::from_nanos(clock::monotonic());
+        self.pacer.due(now, |family| pacing.of(family), |item| due.push(item));
+        if due.is_empty() {
+            return;
+        }
+        for Due { instance, interface, position } in due {
+            let Some(install) = self.work.install(instance) else { continue };
+            let position = usize::try_from(position).unwrap_or(usize::MAX);
+            if let Some(address) = install.addresses.get(position).map(|address| address.address) {
+                self.push_frame(interface, address);
+            }
+        }
+        self.announcer.flush();
+    }
+
+    /// Announces one address at once.
+    pub(super) fn announce_address(&mut self, interface: InterfaceId, address: IpAddr) {
+        self.push_frame(interface, address);
+        self.announcer.flush();
+    }
+
+    pub(super) fn announce_source(&mut self, instance: InstanceId) {
+        let instances = &self.work.machine.instances;
+        let Some(config) = instances.iter().find(|config| config.id == instance) else { return };
+        let state = self.interfaces.last(config.interface);
+        let own = match config.family {
+            Family::V4 => state.source_v4.map(IpAddr::V4),
+            Family::V6 => state.source_v6.map(IpAddr::V6),
+        };
+        if let Some(source) = config.source.or(own) {
+            self.announce_address(config.interface, source);
+        }
+    }
+
+    fn push_frame(&mut self, interface: InterfaceId, address: IpAddr) {
+        let Some(link) = self.interfaces.of(interface) else { return };
+        // Interfaces without ARP or without a hardware address have nobody to tell.
+        let Some(hardware) = hardware(&link.hardware_address) else { return };
+        if link.no_arp || link.hardware_type != HARDWARE_ETHERNET {
+            return;
+        }
+        let tag = u64::from(interface.0);
+        match address {
+            IpAddr::V4(address) => {
+                let broadcast = self::hardware(&link.broadcast).unwrap_or(MacAddress::BROADCAST);
+                let frame = arp::gratuitous_frame(address, hardware, broadcast);
+                self.announcer.push(link.index, &frame, tag);
+            }
+            IpAddr::V6(address) => {
+                let frame = Announcement { address, hardware, router: forwards(link) }.frame();
+                self.announcer.push(link.index, &frame, tag);
+            }
+        }
+    }
+}
+
+fn hardware(bytes: &[u8]) -> Option<MacAddress> {
+    bytes.try_into().ok().map(MacAddress)
+}
+
+/// The Router flag says whether the interface forwards IPv6 (RFC 4861 section 4.4).
+fn forwards(link: &Link) -> bool {
+    let path = Path::new("/proc/sys/net/ipv6/conf").join(&link.name).join("forwarding");
+    std::fs::read(path).is_ok_and(|value| value.first() == Some(&b'1'))
+}

@@ -1,0 +1,161 @@
+//! What the kernel says of interfaces, put in the machine's terms.
+//!
+//! Configured interfaces are known by name. An interface that is renamed is gone under its old name
+//! and there under the other; one that is deleted and made again is found by its name.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+
+use steadfast_kernel::netlink::{Address, Link};
+use steadfast_vrrp::InterfaceId;
+
+use crate::link::vrrp::work::Work;
+
+/// What the machine wants to know of an interface.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct InterfaceState {
+    /// Its index, while it exists.
+    pub(crate) index: Option<u32>,
+    /// It exists, is up and running.
+    pub(crate) up: bool,
+    /// First IPv4 address that is not a virtual one.
+    pub(crate) source_v4: Option<Ipv4Addr>,
+    /// First usable link-local address that is not a virtual one.
+    pub(crate) source_v6: Option<Ipv6Addr>,
+    /// Largest datagram, bytes.
+    pub(crate) mtu: u32,
+}
+
+/// All interfaces of the namespace, and those that the configuration names.
+#[derive(Debug, Default)]
+pub(crate) struct Interfaces {
+    links: BTreeMap<u32, Link>,
+    addresses: BTreeMap<u32, Vec<Address>>,
+    named: BTreeMap<Arc<str>, InterfaceId>,
+    virtual_addresses: BTreeSet<IpAddr>,
+    told: BTreeMap<InterfaceId, InterfaceState>,
+}
+
+impl Interfaces {
+    /// Takes over the names and virtual addresses of a configuration.
+    pub(crate) fn configure(&mut self, work: &Work) {
+        self.named = work.machine.interfaces.iter().map(|i| (Arc::clone(&i.name), i.id)).collect();
+        self.virtual_addresses =
+            work.installs.iter().flat_map(|install| install.addresses.iter().map(|a| a.address)).collect();
+        self.told.retain(|id, _| work.machine.interfaces.iter().any(|i| i.id == *id));
+    }
+
+    /// Starts from complete lists.
+    pub(crate) fn refill(&mut self, links: Vec<Link>, addresses: &[Address]) {
+        self.links = links.into_iter().map(|link| (link.index, link)).collect();
+        self.addresses.clear();
+        for address in addresses {
+            self.address_added(address.clone());
+        }
+    }
+
+    /// An interface appeared or changed.
+    pub(crate) fn link(&mut self, link: Link) {
+        self.links.insert(link.index, link);
+    }
+
+    /// An interface is gone.
+    pub(crate) fn link_gone(&mut self, index: u32) {
+        self.links.remove(&index);
+        self.addresses.remove(&index);
+    }
+
+    /// An address appeared or changed. Virtual ones are of no interest here: there may be thousands,
+    /// and none may serve as a source.
+    pub(crate) fn address_added(&mut self, address: Address) {
+        if address.is_ours() || self.virtual_addresses.contains(&address.key.address) {
+            return;
+        }
+        let held = self.addresses.entry(address.key.interface).or_default();
+        match held.iter_mut().find(|known| known.key == address.key) {
+            Some(known) => *known = address,
+            None => held.push(address),
+        }
+    }
+
+    /// An address is gone.
+    pub(crate) fn address_removed(&mut self, address: &Address) {
+        if let Some(held) = self.addresses.get_mut(&address.key.interface) {
+            held.retain(|known| known.key != address.key);
+        }
+    }
+
+    /// Name of an interface that exists.
+    pub(crate) fn name(&self, index: u32) -> Option<&str> {
+        self.links.get(&index).map(|link| link.name.as_str())
+    }
+
+    /// The link behind a configured interface.
+    pub(crate) fn of(&self, id: InterfaceId) -> Option<&Link> {
+        self.links.get(&self.last(id).index?)
+    }
+
+    /// What was last told of a configured interface.
+    pub(crate) fn last(&self, id: InterfaceId) -> InterfaceState {
+        self.told.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Which configured interface has this index.
+    pub(crate) fn configured(&self, index: u32) -> Option<InterfaceId> {
+        self.links.get(&index).and_then(|link| self.named.get(link.name.as_str())).copied()
+    }
+
+    /// Whether an address exists on any interface.
+    pub(crate) fn has_address(&self, wanted: IpAddr) -> bool {
+        self.addresses
+            .values()
+            .flatten()
+            .any(|address| address.key.address == wanted && !address.is_tentative())
+    }
+
+    /// What has changed since the last call, configured interfaces only.
+    pub(crate) fn changes(&mut self) -> Vec<(InterfaceId, InterfaceState, InterfaceState)> {
+        let index_of: BTreeMap<&str, u32> =
+            self.links.values().map(|link| (link.name.as_str(), link.index)).collect();
+        let mut changes = Vec::new();
+        for (name, &id) in &self.named {
+            let index = index_of.get(&**name).copied();
+            let state = self.state(index);
+            let before = self.told.insert(id, state);
+            if before != Some(state) {
+                changes.push((id, before.unwrap_or_default(), state));
+            }
+        }
+        changes.sort_by_key(|(id, _, _)| *id);
+        changes
+    }
+
+    fn state(&self, index: Option<u32>) -> InterfaceState {
+        let Some(link) = index.and_then(|index| self.links.get(&index)) else {
+            return InterfaceState::default();
+        };
+        let held = self.addresses.get(&link.index).map(Vec::as_slice).unwrap_or_default();
+        let usable = || {
+            held.iter()
+                .filter(|a| !a.is_tentative() && !a.is_duplicate())
+                .map(|a| a.key.address)
+                .filter(|address| !self.virtual_addresses.contains(address))
+        };
+        let source_v4 = usable().find_map(|address| match address {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        });
+        let source_v6 = usable().find_map(|address| match address {
+            IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
+            IpAddr::V4(_) | IpAddr::V6(_) => None,
+        });
+        InterfaceState {
+            index: Some(link.index),
+            up: link.up && link.running,
+            source_v4,
+            source_v6,
+            mtu: link.mtu,
+        }
+    }
+}

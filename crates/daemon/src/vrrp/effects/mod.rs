@@ -1,0 +1,336 @@
+//! The effects thread: netlink, gratuitous ARP and neighbour advertisements, and the channel to the
+//! supervisor. Whatever may wait for the kernel waits here and never in the timing thread.
+
+mod addresses;
+mod announcing;
+mod endpoints;
+mod holdings;
+mod interfaces;
+mod pacing;
+mod supervisor;
+mod surroundings;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use steadfast_kernel::Error;
+use steadfast_kernel::addresses::Reconciler;
+use steadfast_kernel::announce::Announcer;
+use steadfast_kernel::channel::Channel;
+use steadfast_kernel::clock;
+use steadfast_kernel::netlink::{AddressKey, Monitor, Requests};
+use steadfast_kernel::poll::{Events, Interest, Poller};
+use steadfast_kernel::signal::Signals;
+use steadfast_vrrp::status::Resume;
+use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
+
+use self::endpoints::Endpoints;
+use self::holdings::Holdings;
+use self::interfaces::Interfaces;
+use self::pacing::Pacer;
+use super::lane::{Inbox, Sender};
+use super::scheduling;
+use super::timing::{FromTiming, ToTiming};
+use crate::link::vrrp::work::{Settings, Work};
+use crate::link::vrrp::{FromWorker, Notice};
+
+const INBOX: u64 = 0;
+const CHANNEL: u64 = 1;
+const MONITOR: u64 = 2;
+const SIGNALS: u64 = 3;
+/// Quiet time after which memory is given back.
+const SETTLE_AFTER: Duration = Duration::from_secs(1);
+/// What came from the timing thread in one go when it counts as a burst.
+const BURST_MESSAGES: usize = 64;
+/// Address changes after which the rest of a burst waits until these are written and announced: the
+/// clients of the first instance do not wait for the addresses of the last.
+const SLICE_CHANGES: usize = 256;
+
+/// The thread's state.
+pub(super) struct Effects {
+    pub(super) work: Work,
+    pub(super) interfaces: Interfaces,
+    pacer: Pacer,
+    pub(super) announcer: Announcer,
+    keep_addresses: bool,
+    requests: Requests,
+    monitor: Monitor,
+    reconciler: Reconciler,
+    holdings: Holdings,
+    endpoints: Endpoints,
+    sources_present: BTreeMap<InstanceId, bool>,
+    lanes: Lanes,
+    /// What came from the timing thread and was not acted on yet.
+    unheard: VecDeque<FromTiming>,
+    /// Address changes asked for since the last were written.
+    changes: usize,
+    channel: Channel,
+    channel_wants_room: bool,
+    poller: Poller,
+    signals: Signals,
+    news: Vec<Event>,
+    states: Vec<Resume>,
+    status_request: Option<u32>,
+    /// Addresses that somebody else removed and that are to be put back.
+    taken_away: BTreeSet<AddressKey>,
+    /// Addresses that the kernel refused and that were told.
+    refused: BTreeSet<AddressKey>,
+    restored: u64,
+    told_datagrams_lost: bool,
+    told_messages_lost: bool,
+    /// When to give back memory that a burst of events needed.
+    settle_at: Option<Moment>,
+    stopping: bool,
+    drained: bool,
+}
+
+/// To and from the timing thread.
+pub(super) struct Lanes {
+    pub(super) to_timing: Sender<ToTiming>,
+    pub(super) from_timing: Inbox<FromTiming>,
+}
+
+/// Sockets that speak with the kernel.
+pub(super) struct Kernel {
+    poller: Poller,
+    requests: Requests,
+    monitor: Monitor,
+    announcer: Announcer,
+}
+
+impl Kernel {
+    /// Opens them.
+    ///
+    /// # Errors
+    /// When the kernel refuses: usually a missing capability.
+    pub(super) fn open() -> Result<Self, Error> {
+        let mut requests = Requests::open()?;
+        // A master that cannot add its addresses is worse than none.
+        requests.check_permission()?;
+        Ok(Self {
+            poller: Poller::open()?,
+            monitor: Monitor::open()?,
+            requests,
+            announcer: Announcer::open()?,
+        })
+    }
+}
+
+impl Effects {
+    pub(super) fn new(
+        work: Work,
+        lanes: Lanes,
+        kernel: Kernel,
+        channel: Channel,
+        signals: Signals,
+        keep_addresses: bool,
+    ) -> Self {
+        Self {
+            work,
+            interfaces: Interfaces::default(),
+            pacer: Pacer::default(),
+            announcer: kernel.announcer,
+            keep_addresses,
+            requests: kernel.requests,
+            monitor: kernel.monitor,
+            reconciler: Reconciler::default(),
+            holdings: Holdings::default(),
+            endpoints: Endpoints::default(),
+            sources_present: BTreeMap::new(),
+            lanes,
+            unheard: VecDeque::new(),
+            changes: 0,
+            channel,
+            channel_wants_room: false,
+            poller: kernel.poller,
+            signals,
+            news: Vec::new(),
+            states: Vec::new(),
+            status_request: None,
+            taken_away: BTreeSet::new(),
+            refused: BTreeSet::new(),
+            restored: 0,
+            told_datagrams_lost: false,
+            told_messages_lost: false,
+            settle_at: Some(now() + SETTLE_AFTER),
+            stopping: false,
+            drained: false,
+        }
+    }
+
+    /// The channel, when nothing else can be done.
+    pub(super) fn into_channel(self) -> Channel {
+        self.channel
+    }
+
+    /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run.
+    ///
+    /// # Errors
+    /// When the kernel does not answer.
+    pub(super) fn begin(&mut self, resume: &[Resume]) -> Result<(), Error> {
+        self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
+        self.poller.add(&self.channel, CHANNEL, Interest::Readable)?;
+        self.poller.add(&self.monitor, MONITOR, Interest::Readable)?;
+        self.poller.add(&self.signals, SIGNALS, Interest::Readable)?;
+        self.interfaces.configure(&self.work);
+        let found = self.read_everything()?;
+        self.tell_interfaces();
+        self.tell_sources();
+        for state in resume.iter().filter(|state| matches!(state.state, State::Master | State::Stop)) {
+            self.hold(state.instance);
+            // Others may have taken over while there was no worker; clients shall find their way back.
+            self.request_announcements(state.instance, None, 1);
+        }
+        let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
+        self.wish(wishes);
+        self.clean_leftovers(&found);
+        self.reconcile();
+        self.lanes.to_timing.push(ToTiming::Begin);
+        self.lanes.to_timing.flush();
+        self.tell(&FromWorker::Started);
+        Ok(())
+    }
+
+    /// Runs until everything is handed over.
+    pub(super) fn run(mut self) {
+        // After the timing thread's own start, and not in it: this thread must not inherit any of it.
+        self.schedule(&Settings::default());
+        let mut events = Events::default();
+        while !self.drained {
+            let deadline = self.next_wakeup().map(Moment::as_nanos);
+            let _ = self.poller.wait(&mut events, deadline);
+            for ready in events.iter().collect::<Vec<_>>() {
+                match ready.token {
+                    INBOX => self.hear_timing(),
+                    CHANNEL => self.hear_supervisor(),
+                    MONITOR => self.hear_kernel(),
+                    SIGNALS => self.hear_signals(),
+                    _ => {}
+                }
+            }
+            self.act_on_slice();
+            self.reconcile();
+            self.announce();
+            self.report();
+            self.settle();
+            self.lanes.to_timing.flush();
+        }
+        self.report();
+        self.tell(&FromWorker::Drained);
+        self.flush_before_exit();
+    }
+
+    /// How the process runs, as configured; `before` is how it runs so far.
+    fn schedule(&mut self, before: &Settings) {
+        for error in scheduling::change(before, &self.work.settings) {
+            self.notice(Notice::Scheduling { reason: error.to_string() });
+        }
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        if !self.unheard.is_empty() {
+            return Some(now());
+        }
+        let retry = self.lanes.to_timing.is_behind().then(|| now() + Duration::from_millis(1));
+        [
+            self.pacer.next_wakeup(),
+            self.reconciler.next_wakeup().map(Moment::from_nanos),
+            retry,
+            self.settle_at,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    fn settle(&mut self) {
+        if self.settle_at.is_some_and(|at| at <= now()) {
+            self.settle_at = None;
+            self.unheard.shrink_to_fit();
+            steadfast_kernel::memory::settle();
+        }
+    }
+
+    // The timing thread.
+
+    fn hear_timing(&mut self) {
+        let unheard = &mut self.unheard;
+        self.lanes.from_timing.drain(|message| unheard.push_back(message));
+        if self.unheard.len() >= BURST_MESSAGES {
+            self.settle_at = Some(now() + SETTLE_AFTER);
+        }
+    }
+
+    /// Acts on what the timing thread said, up to [`SLICE_CHANGES`].
+    fn act_on_slice(&mut self) {
+        while self.changes < SLICE_CHANGES
+            && let Some(message) = self.unheard.pop_front()
+        {
+            self.act_on(message);
+        }
+    }
+
+    fn act_on(&mut self, message: FromTiming) {
+        match message {
+            FromTiming::Act(action) => self.act(action),
+            FromTiming::Resume(state) => self.states.push(*state),
+            FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
+            FromTiming::SendFailed(interface, error) => {
+                self.notice(Notice::Send { interface, reason: error.to_string() });
+            }
+            FromTiming::Late(late) => {
+                let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+                self.notice(Notice::Late { microseconds });
+            }
+            FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
+                self.notice(Notice::UnknownVrid { interface, source, vrid });
+            }
+            FromTiming::UnknownVrid(..) => {}
+            FromTiming::Pong { datagrams_lost } => {
+                if datagrams_lost > 0 && !std::mem::replace(&mut self.told_datagrams_lost, true) {
+                    self.notice(Notice::DatagramsLost { count: datagrams_lost });
+                }
+                self.tell(&FromWorker::Pong);
+            }
+            FromTiming::Drained => self.finish(),
+        }
+    }
+
+    /// Every instance has handed over; the static addresses go last.
+    fn finish(&mut self) {
+        if !self.keep_addresses {
+            let wishes = self.holdings.give_up_static();
+            self.wish(wishes);
+        }
+        self.drained = true;
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Addresses { instance, wanted: true } => self.hold(instance),
+            Action::Addresses { instance, wanted: false } => {
+                self.pacer.cancel(instance);
+                if !(self.stopping && self.keep_addresses) {
+                    let wishes = self.holdings.give_up(instance);
+                    self.wish(wishes);
+                }
+            }
+            Action::Announce { instance, repeat } => {
+                // Queued only: the addresses of the slice are written before anything is announced.
+                self.request_announcements(instance, None, repeat);
+            }
+            Action::CancelAnnounce { instance } => self.pacer.cancel(instance),
+            Action::AnnounceSource { instance } => self.announce_source(instance),
+            Action::Removed { instance } => self.tell(&FromWorker::Removed(instance)),
+            Action::Event(event) => self.news.push(event),
+        }
+    }
+}
+
+fn index_of(interfaces: &Interfaces) -> impl Fn(InterfaceId) -> Option<u32> + '_ {
+    |id| interfaces.last(id).index
+}
+
+fn now() -> Moment {
+    Moment::from_nanos(clock::monotonic())
+}

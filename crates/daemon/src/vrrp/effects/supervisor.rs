@@ -1,0 +1,163 @@
+//! What the supervisor wants, and what it is told.
+
+use steadfast_kernel::channel::Incoming;
+use steadfast_kernel::clock;
+use steadfast_kernel::poll::{Events, Interest};
+use steadfast_vrrp::{InstanceId, Plan};
+
+use super::{CHANNEL, Effects, index_of};
+use crate::link::vrrp::work::Work;
+use crate::link::vrrp::{FromWorker, Notice, ReloadSummary, ToWorker, WorkerStatus};
+use crate::vrrp::timing::{Coalescing, ToTiming};
+
+impl Effects {
+    pub(super) fn hear_supervisor(&mut self) {
+        let _ = self.channel.flush();
+        loop {
+            match self.channel.receive() {
+                Ok(Incoming::Message(bytes)) => match postcard::from_bytes(&bytes) {
+                    Ok(message) => self.obey(message),
+                    Err(_) => continue,
+                },
+                Ok(Incoming::Nothing) => return,
+                // Without a supervisor there is nobody to run scripts and nobody to start a successor.
+                Ok(Incoming::Closed) | Err(_) => {
+                    let _ = self.poller.remove(&self.channel);
+                    return self.stop();
+                }
+            }
+        }
+    }
+
+    pub(super) fn obey(&mut self, message: ToWorker) {
+        match message {
+            ToWorker::Reload(work) => self.reload(*work),
+            ToWorker::ScriptResult { script, success } => {
+                self.lanes.to_timing.push(ToTiming::ScriptResult(script, success));
+            }
+            ToWorker::Status { request } => {
+                self.status_request = Some(request);
+                self.lanes.to_timing.push(ToTiming::Status(InstanceId(0)));
+            }
+            ToWorker::Ping => self.lanes.to_timing.push(ToTiming::Ping),
+            ToWorker::ClearCounters => self.lanes.to_timing.push(ToTiming::ClearCounters),
+            ToWorker::Stop => self.stop(),
+        }
+    }
+
+    pub(super) fn hear_signals(&mut self) {
+        while self.signals.next_pending().is_some() {
+            self.stop();
+        }
+    }
+
+    pub(super) fn stop(&mut self) {
+        if !self.stopping {
+            self.stopping = true;
+            self.lanes.to_timing.push(ToTiming::Stop);
+            self.lanes.to_timing.flush();
+        }
+    }
+
+    pub(super) fn reload(&mut self, work: Work) {
+        let plan = Plan::between(&self.work.machine, &work.machine);
+        let coalescing = Coalescing::of(&work.machine);
+        let summary = ReloadSummary::of(&plan);
+        let before = std::mem::replace(&mut self.work, work);
+        self.schedule(&before.settings);
+        self.interfaces.configure(&self.work);
+        let _ = self.read_everything();
+        self.tell_interfaces();
+        self.open_endpoints();
+        // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
+        for instance in self.holdings.holders() {
+            if before.install(instance) != self.work.install(instance)
+                && self.work.install(instance).is_some()
+            {
+                self.hold(instance);
+            }
+        }
+        let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
+        self.wish(wishes);
+        self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
+        self.tell_sources();
+        self.tell(&FromWorker::Reloaded(summary));
+    }
+
+    pub(super) fn status(
+        &mut self,
+        instances: Vec<steadfast_vrrp::InstanceStatus>,
+        next: Option<InstanceId>,
+        figures: WorkerStatus,
+    ) {
+        let Some(request) = self.status_request else { return };
+        self.report();
+        self.tell(&FromWorker::Instances { request, instances });
+        match next {
+            Some(next) => self.lanes.to_timing.push(ToTiming::Status(next)),
+            None => {
+                self.status_request = None;
+                let worker = WorkerStatus {
+                    addresses_restored: self.restored,
+                    addresses_refused: u64::try_from(self.refused.len()).unwrap_or(u64::MAX),
+                    messages_lost: self.channel.dropped(),
+                    ..figures
+                };
+                self.tell(&FromWorker::Worker { request, worker });
+            }
+        }
+    }
+
+    /// Sends what has gathered. A successor's needs go before the news: who hears of a new state may
+    /// kill this process at once.
+    pub(super) fn report(&mut self) {
+        if !self.states.is_empty() {
+            let states = std::mem::take(&mut self.states);
+            self.tell(&FromWorker::Resume(states));
+        }
+        if !self.news.is_empty() {
+            let news = std::mem::take(&mut self.news);
+            self.tell(&FromWorker::Happened(news));
+        }
+        self.tell_messages_lost();
+        let wants_room = self.channel.wants_to_write();
+        if wants_room != self.channel_wants_room {
+            self.channel_wants_room = wants_room;
+            let interest = if wants_room { Interest::Both } else { Interest::Readable };
+            let _ = self.poller.modify(&self.channel, CHANNEL, interest);
+        }
+    }
+
+    /// As soon as there is room again.
+    pub(super) fn tell_messages_lost(&mut self) {
+        let count = self.channel.dropped();
+        if count > 0 && !self.told_messages_lost && !self.channel.wants_to_write() {
+            self.told_messages_lost = true;
+            self.notice(Notice::MessagesLost { count });
+        }
+    }
+
+    pub(super) fn notice(&mut self, notice: Notice) {
+        self.tell(&FromWorker::Notice(notice));
+    }
+
+    /// A supervisor that does not read loses news, never addresses: the channel's bound is reached
+    /// and the message is dropped.
+    pub(super) fn tell(&mut self, message: &FromWorker) {
+        if let Ok(bytes) = postcard::to_stdvec(message) {
+            let _ = self.channel.send(&bytes);
+        }
+    }
+
+    pub(super) fn flush_before_exit(&mut self) {
+        let until = clock::monotonic() + 200_000_000;
+        let mut events = Events::default();
+        while self.channel.wants_to_write() && clock::monotonic() < until {
+            let _ = self.poller.modify(&self.channel, CHANNEL, Interest::Both);
+            let _ = self.poller.wait(&mut events, Some(until));
+            if self.channel.flush().is_err() {
+                return;
+            }
+        }
+    }
+}

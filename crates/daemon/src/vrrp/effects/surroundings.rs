@@ -1,0 +1,127 @@
+//! Links and addresses as the kernel tells of them, and who has to know.
+
+use std::collections::BTreeMap;
+
+use steadfast_kernel::addresses::Observed;
+use steadfast_kernel::netlink::{Address, AddressKey, Change};
+use steadfast_kernel::{Error, clock};
+
+use super::{Effects, index_of};
+use crate::link::vrrp::Notice;
+use crate::vrrp::timing::ToTiming;
+
+impl Effects {
+    pub(super) fn hear_kernel(&mut self) {
+        let mut changes = Vec::new();
+        loop {
+            match self.monitor.read(&mut changes) {
+                Ok(true) => {}
+                Ok(false) => break,
+                Err(_) => {
+                    changes.push(Change::Overrun);
+                    break;
+                }
+            }
+        }
+        let mut sources_changed = false;
+        for change in changes {
+            if let Observed::Removed { key, .. } = self.reconciler.observe(&change, clock::monotonic()) {
+                self.taken_away.insert(key);
+            }
+            match change {
+                Change::Link(link) => self.interfaces.link(link),
+                Change::LinkGone(link) => self.interfaces.link_gone(link.index),
+                Change::AddressAdded { address, .. } => {
+                    self.tell_address(address.key, true);
+                    sources_changed |= !address.is_ours();
+                    self.interfaces.address_added(address);
+                }
+                Change::AddressRemoved { address, .. } => {
+                    self.tell_address(address.key, false);
+                    sources_changed |= !address.is_ours();
+                    self.interfaces.address_removed(&address);
+                }
+                Change::Overrun => {
+                    self.notice(Notice::Overrun);
+                    sources_changed = true;
+                    let _ = self.read_everything();
+                }
+            }
+        }
+        self.tell_interfaces();
+        if sources_changed {
+            self.tell_sources();
+        }
+    }
+
+    pub(super) fn tell_address(&mut self, key: AddressKey, added: bool) {
+        if self.work.settings.log_addresses {
+            let interface = self.interfaces.name(key.interface).unwrap_or("?").into();
+            self.notice(Notice::AddressSeen { interface, address: key.address, added });
+        }
+    }
+
+    pub(super) fn read_everything(&mut self) -> Result<Vec<Address>, Error> {
+        let links = self.requests.links()?;
+        let addresses = self.requests.addresses()?;
+        self.reconciler.load(&addresses);
+        self.interfaces.refill(links, &addresses);
+        Ok(addresses)
+    }
+
+    /// Passes on what changed of configured interfaces: to the machine, to the sockets, and to the
+    /// addresses of masters when an interface came back under another index.
+    pub(super) fn tell_interfaces(&mut self) {
+        let changes = self.interfaces.changes();
+        if changes.is_empty() {
+            return;
+        }
+        let mut moved = false;
+        for (interface, before, after) in changes {
+            moved |= before.index != after.index;
+            if after.index.is_none() {
+                self.notice(Notice::InterfaceMissing { interface });
+            }
+            self.lanes.to_timing.push(ToTiming::Interface {
+                interface,
+                up: after.up,
+                source_v4: after.source_v4,
+                source_v6: after.source_v6,
+                mtu: after.mtu,
+            });
+        }
+        self.open_endpoints();
+        if moved {
+            for instance in self.holdings.holders() {
+                self.hold(instance);
+            }
+            let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
+            self.wish(wishes);
+        }
+    }
+
+    pub(super) fn open_endpoints(&mut self) {
+        let (opened, problems) = self.endpoints.update(&self.work, &self.interfaces);
+        for message in opened {
+            self.lanes.to_timing.push(message);
+        }
+        for (interface, reason) in problems {
+            self.notice(Notice::Socket { interface, reason });
+        }
+    }
+
+    pub(super) fn tell_sources(&mut self) {
+        let mut told = BTreeMap::new();
+        for instance in &self.work.machine.instances {
+            if let Some(source) = instance.source {
+                told.insert(instance.id, self.interfaces.has_address(source));
+            }
+        }
+        for (instance, present) in &told {
+            if self.sources_present.get(instance) != Some(present) {
+                self.lanes.to_timing.push(ToTiming::Source(*instance, *present));
+            }
+        }
+        self.sources_present = told;
+    }
+}

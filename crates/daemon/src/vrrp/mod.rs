@@ -1,0 +1,144 @@
+//! The vrrp worker: a timing thread that is never kept waiting, and an effects thread that may be.
+//!
+//! ```text
+//!   supervisor ══ channel ══ effects thread ── netlink, gratuitous ARP, neighbour advertisements
+//!                              │        ▲
+//!                       lane   ▼        │   lane
+//!                            timing thread ── VRRP sockets, timers, the machine
+//! ```
+
+mod effects;
+mod lane;
+mod scheduling;
+mod timing;
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use steadfast_kernel::channel::Channel;
+use steadfast_kernel::limits;
+use steadfast_kernel::pidfile::PidFile;
+use steadfast_kernel::signal::{self, Signal, Signals};
+use steadfast_kernel::wake::Waker;
+use steadfast_kernel::{Error, clock};
+use steadfast_vrrp::status::Resume;
+use steadfast_vrrp::{Machine, Moment};
+
+use self::effects::{Effects, Kernel, Lanes};
+use self::lane::lane;
+use self::timing::{Coalescing, Timing};
+use crate::link::vrrp::FromWorker;
+use crate::link::vrrp::Notice;
+use crate::link::vrrp::work::Work;
+
+/// Stack of the effects thread: its deepest call is netlink.
+const EFFECTS_STACK_BYTES: usize = 512 * 1024;
+/// Timers of the timing thread may be this late for the kernel's convenience.
+const TIMER_SLACK_NANOSECONDS: NonZeroU64 = match NonZeroU64::new(1_000) {
+    Some(slack) => slack,
+    None => NonZeroU64::MIN,
+};
+/// keepalived's status for a missing permission.
+const STATUS_NO_PERMISSION: i32 = 4;
+/// keepalived's status for anything else that cannot work.
+const STATUS_FATAL: i32 = 1;
+
+/// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
+pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
+    // Held until the end. A worker without its pid file works as well.
+    let mut pid_file = PidFile::lock(&terms.pid_file).ok();
+    if let Some(file) = &mut pid_file {
+        let _ = file.write();
+    }
+    let opened = match open() {
+        Ok(opened) => opened,
+        Err(error) => return give_up(&mut channel, &error),
+    };
+    match prepare(work, resume, channel, opened, terms.keep_addresses) {
+        Ok((timing, effects)) => {
+            // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
+            // must be right without it.
+            let _ = limits::set_timer_slack(TIMER_SLACK_NANOSECONDS);
+            timing.run();
+            i32::from(effects.join().is_err())
+        }
+        Err(failure) => {
+            let (mut channel, error) = *failure;
+            give_up(&mut channel, &error)
+        }
+    }
+}
+
+/// What does not change while a daemon runs.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Leave addresses in place at the end.
+    pub(crate) keep_addresses: bool,
+    /// The worker's pid file.
+    pub(crate) pid_file: PathBuf,
+}
+
+/// The reason travels before the status, so that the log has it.
+fn give_up(channel: &mut Channel, error: &Error) -> i32 {
+    let notice = FromWorker::Notice(Notice::CannotWork { reason: error.to_string() });
+    if let Ok(bytes) = postcard::to_stdvec(&notice) {
+        let _ = channel.send(&bytes);
+    }
+    if error.is_permission() { STATUS_NO_PERMISSION } else { STATUS_FATAL }
+}
+
+type Prepared = (Timing, std::thread::JoinHandle<()>);
+
+fn prepare(
+    work: Work,
+    resume: Vec<Resume>,
+    channel: Channel,
+    opened: Opened,
+    keep_addresses: bool,
+) -> Result<Prepared, Box<(Channel, Error)>> {
+    let (to_timing, timing_inbox) = lane(opened.timing_waker);
+    let (to_effects, effects_inbox) = lane(opened.effects_waker);
+    let now = Moment::from_nanos(clock::monotonic());
+    let coalescing = Coalescing::of(&work.machine);
+    let machine = Machine::new(now, work.machine.clone(), resume.clone());
+    let timing = match Timing::new(machine, coalescing, timing_inbox, to_effects) {
+        Ok(timing) => timing,
+        Err(error) => return Err(Box::new((channel, error))),
+    };
+    let lanes = Lanes { to_timing, from_timing: effects_inbox };
+    let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
+    if let Err(error) = effects.begin(&resume) {
+        return Err(Box::new((effects.into_channel(), error)));
+    }
+    let thread = std::thread::Builder::new()
+        .name("effects".to_owned())
+        .stack_size(EFFECTS_STACK_BYTES)
+        .spawn(move || effects.run());
+    match thread {
+        Ok(thread) => Ok((timing, thread)),
+        // Without a thread there is no memory either, and nothing that could be told.
+        Err(_) => steadfast_kernel::process::exit_now(STATUS_FATAL),
+    }
+}
+
+/// What the kernel has to grant before anything can begin.
+struct Opened {
+    timing_waker: Arc<Waker>,
+    effects_waker: Arc<Waker>,
+    signals: Signals,
+    sockets: Kernel,
+}
+
+fn open() -> Result<Opened, Error> {
+    // The supervisor decides what these mean; a terminal sends them to every process of the group.
+    for signal in [Signal::INTERRUPT, Signal::HANGUP, Signal::USER_1, Signal::USER_2, Signal::PIPE] {
+        signal::ignore(signal)?;
+    }
+    Ok(Opened {
+        timing_waker: Arc::new(Waker::open()?),
+        effects_waker: Arc::new(Waker::open()?),
+        signals: Signals::open(&[Signal::TERMINATE])?,
+        sockets: Kernel::open()?,
+    })
+}

@@ -1,0 +1,367 @@
+//! The timing thread: sockets, timers and the VRRP machine, nothing else.
+//!
+//! It waits for nothing but the next timer, a datagram or its inbox. One wake-up reads every
+//! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
+
+pub(super) mod sockets;
+mod transmit;
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use steadfast_kernel::clock;
+use steadfast_kernel::poll::{Events, Interest, Poller};
+use steadfast_kernel::vrrp_socket::{ReceiveSocket, SendSocket};
+use steadfast_vrrp::status::{InstanceStatus, Resume};
+use steadfast_vrrp::{Action, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
+
+use self::sockets::{SocketKey, Sockets};
+use self::transmit::Out;
+use super::lane::{Inbox, Sender};
+use crate::link::vrrp::WorkerStatus;
+
+/// Snapshots made in one go: between two slices adverts go out.
+const STATUS_SLICE: u32 = 32;
+/// Lateness worth an event.
+const LATE_EVENT: Duration = Duration::from_millis(100);
+/// Lateness after which arrival times are not trusted.
+const HELD_UP: Duration = Duration::from_millis(5);
+/// The inbox among the poller's tokens; sockets are numbered from 0.
+const INBOX: u64 = u64::MAX;
+
+/// To the timing thread.
+#[derive(Debug)]
+pub(crate) enum ToTiming {
+    /// What is known of an interface.
+    Interface {
+        /// Which.
+        interface: InterfaceId,
+        /// It works.
+        up: bool,
+        /// First usable IPv4 address.
+        source_v4: Option<Ipv4Addr>,
+        /// Link-local address.
+        source_v6: Option<Ipv6Addr>,
+        /// Largest datagram.
+        mtu: u32,
+    },
+    /// Sockets for adverts were opened.
+    Opened {
+        /// What they are for.
+        key: SocketKey,
+        /// For hearing.
+        receive: Box<ReceiveSocket>,
+        /// For speaking.
+        send: Box<SendSocket>,
+    },
+    /// Nobody uses these sockets any more, or their interface is gone.
+    Closed(SocketKey),
+    /// A configured source address came or went.
+    Source(InstanceId, bool),
+    /// A script ended.
+    ScriptResult(ScriptId, bool),
+    /// A reload, worked out.
+    Apply(Box<Plan>, Coalescing),
+    /// Everything known at the start has been said: timers may run.
+    Begin,
+    /// Snapshots from this instance on.
+    Status(InstanceId),
+    /// Every counter to zero.
+    ClearCounters,
+    /// Answered by [`FromTiming::Pong`].
+    Ping,
+    /// Hand over and end.
+    Stop,
+}
+
+/// From the timing thread.
+#[derive(Debug)]
+pub(crate) enum FromTiming {
+    /// The machine wants something done.
+    Act(Action),
+    /// What a successor needs.
+    Resume(Box<Resume>),
+    /// A slice of snapshots, and where the next one begins.
+    Status {
+        /// Ordered by number.
+        instances: Vec<InstanceStatus>,
+        /// Where to go on; `None` at the end.
+        next: Option<InstanceId>,
+        /// The thread's own figures.
+        figures: Box<WorkerStatus>,
+    },
+    /// A socket refused to send; told once until it works again.
+    SendFailed(InterfaceId, steadfast_kernel::Error),
+    /// An advert for a virtual router that is not configured; told once for each.
+    UnknownVrid(InterfaceId, IpAddr, u8),
+    /// A timer was very late.
+    Late(Duration),
+    /// The thread lives.
+    Pong {
+        /// Datagrams that the kernel dropped so far because a socket was full.
+        datagrams_lost: u64,
+    },
+    /// Every hand-over is done.
+    Drained,
+}
+
+/// How long datagrams may be left to gather while they come thick and fast.
+///
+/// A wake-up costs more than a datagram. When datagrams follow each other within this window the
+/// thread sleeps a window at a time and reads them together. Arrival times come from the kernel, so
+/// no timer moves; only what an advert triggers at once, yielding to a higher priority, is this much
+/// later. A datagram that comes alone is never kept waiting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Coalescing(Duration);
+
+/// However slow the adverts are, nothing waits longer to be read.
+const COALESCING_MAX: Duration = Duration::from_millis(50);
+
+impl Coalescing {
+    /// A part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1): the skew
+    /// time that starts with an advert of priority 0 must still be running when the advert is read.
+    pub(crate) fn of(config: &steadfast_vrrp::Config) -> Self {
+        let windows = config.instances.iter().map(|instance| {
+            let interval = instance.interval.duration();
+            let skew = interval * u32::from(u8::MAX.saturating_sub(instance.priority.get()).max(1)) / 256;
+            (interval / 8).min(skew / 4)
+        });
+        Self(windows.min().unwrap_or_default().min(COALESCING_MAX))
+    }
+}
+
+/// The thread: what it waits for, and what it drives.
+pub(crate) struct Timing {
+    inbox: Inbox<ToTiming>,
+    only_inbox: Poller,
+    engine: Engine,
+}
+
+/// What the thread drives.
+struct Engine {
+    machine: Machine,
+    instances: Vec<InstanceId>,
+    sockets: Sockets,
+    everything: Poller,
+    out: Out,
+    coalescing: Coalescing,
+    /// Datagrams came within the last window.
+    busy: bool,
+    begun: bool,
+    stopping: bool,
+    /// The machine's time never goes back.
+    latest: Moment,
+    figures: WorkerStatus,
+}
+
+impl Timing {
+    /// Takes the machine and both lanes.
+    ///
+    /// # Errors
+    /// When no descriptor is left.
+    pub(crate) fn new(
+        machine: Machine,
+        coalescing: Coalescing,
+        inbox: Inbox<ToTiming>,
+        lane: Sender<FromTiming>,
+    ) -> Result<Self, steadfast_kernel::Error> {
+        let everything = Poller::open()?;
+        let only_inbox = Poller::open()?;
+        everything.add(inbox.waker(), INBOX, Interest::Readable)?;
+        only_inbox.add(inbox.waker(), INBOX, Interest::Readable)?;
+        let engine = Engine {
+            instances: machine.instances().collect(),
+            machine,
+            sockets: Sockets::default(),
+            everything,
+            out: Out::new(lane),
+            coalescing,
+            busy: false,
+            begun: false,
+            stopping: false,
+            latest: now(),
+            figures: WorkerStatus::default(),
+        };
+        Ok(Self { inbox, only_inbox, engine })
+    }
+
+    /// Runs until every hand-over after [`ToTiming::Stop`] is done.
+    pub(crate) fn run(mut self) {
+        let mut events = Events::default();
+        loop {
+            let due = self.engine.next_wakeup();
+            self.wait(&mut events, due);
+            let engine = &mut self.engine;
+            if events.iter().any(|ready| ready.token == INBOX) {
+                self.inbox.drain(|message| engine.take(message));
+            }
+            engine.receive(&events, due);
+            engine.run_timers(due);
+            engine.send();
+            if engine.is_drained() {
+                engine.out.tell(FromTiming::Drained);
+                engine.out.flush_lane();
+                return;
+            }
+        }
+    }
+
+    /// Waits for something to do. In a busy time only timers, the inbox and the end of the window end
+    /// the wait; what is ready is then asked for without waiting.
+    fn wait(&mut self, events: &mut Events, due: Option<Moment>) {
+        let engine = &self.engine;
+        // A full lane is tried again soon even if nothing else happens.
+        let retry = engine.out.is_behind().then(|| now() + Duration::from_millis(1));
+        let deadline = [due, retry].into_iter().flatten().min();
+        if engine.busy {
+            let window = now() + engine.coalescing.0;
+            let until = deadline.map_or(window, |deadline| deadline.min(window));
+            let _ = self.only_inbox.wait(events, Some(until.as_nanos()));
+            let _ = engine.everything.wait(events, Some(0));
+        } else {
+            let _ = engine.everything.wait(events, deadline.map(Moment::as_nanos));
+        }
+    }
+}
+
+impl Engine {
+    fn next_wakeup(&self) -> Option<Moment> {
+        if self.begun { self.machine.next_wakeup() } else { None }
+    }
+
+    fn is_drained(&self) -> bool {
+        self.stopping && self.machine.is_drained()
+    }
+
+    /// A moment for the machine, which must not see time go back.
+    fn at(&mut self, moment: Moment) -> Moment {
+        self.latest = self.latest.max(moment);
+        self.latest
+    }
+
+    fn take(&mut self, message: ToTiming) {
+        let at = self.at(now());
+        match message {
+            ToTiming::Interface { interface, up, source_v4, source_v6, mtu } => {
+                let input = Input::Interface { interface, up, source_v4, source_v6, mtu };
+                self.machine.handle(at, input, &mut self.out);
+            }
+            ToTiming::Source(instance, present) => {
+                self.machine.handle(at, Input::SourcePresent { instance, present }, &mut self.out);
+            }
+            ToTiming::ScriptResult(script, success) => {
+                self.machine.handle(at, Input::ScriptResult { script, success }, &mut self.out);
+            }
+            ToTiming::Opened { key, receive, send } => {
+                let interface = send.endpoint().interface();
+                match self.sockets.open(key, *receive, *send, &self.everything) {
+                    Some(index) => self.out.route(key, index, interface),
+                    None => self.out.unroute(key),
+                }
+            }
+            ToTiming::Closed(key) => {
+                self.out.unroute(key);
+                self.sockets.close(key, &self.everything);
+            }
+            ToTiming::Apply(plan, coalescing) => {
+                self.coalescing = coalescing;
+                self.machine.apply(at, *plan, &mut self.out);
+                self.instances = self.machine.instances().collect();
+            }
+            ToTiming::Begin => self.begun = true,
+            ToTiming::Status(from) => self.snapshots(from),
+            ToTiming::ClearCounters => {
+                self.machine.clear_counters();
+                self.figures = WorkerStatus::default();
+            }
+            ToTiming::Ping => self.out.tell(FromTiming::Pong { datagrams_lost: self.sockets.lost() }),
+            ToTiming::Stop => {
+                self.stopping = true;
+                self.machine.handle(at, Input::Stop, &mut self.out);
+            }
+        }
+    }
+
+    /// Datagrams count from their arrival, unless this thread was held up: what was heard last may
+    /// then be old because the rest did not fit the socket, and is no proof of silence since.
+    fn receive(&mut self, events: &Events, due: Option<Moment>) {
+        let mut any = false;
+        let read_at = now();
+        let held_up = due.is_some_and(|due| read_at.since(due) > HELD_UP);
+        for ready in events.iter().filter(|ready| ready.token != INBOX) {
+            let (machine, out, latest, begun) =
+                (&mut self.machine, &mut self.out, &mut self.latest, self.begun);
+            any |= self.sockets.receive(ready.token, |arrival, datagram| {
+                *latest = (*latest).max(if held_up { read_at } else { arrival });
+                if !begun {
+                    return;
+                }
+                let unknown = machine.counters().unknown_vrid;
+                machine.handle(*latest, Input::Datagram(datagram), out);
+                if machine.counters().unknown_vrid != unknown {
+                    out.unknown_vrid(&datagram);
+                }
+            });
+        }
+        self.busy = any && !self.coalescing.0.is_zero();
+    }
+
+    fn run_timers(&mut self, due: Option<Moment>) {
+        if !self.begun {
+            return;
+        }
+        let at = self.at(now());
+        if let Some(due) = due.filter(|due| *due <= at) {
+            self.measure(at.since(due));
+        }
+        self.machine.advance(at, &mut self.out);
+    }
+
+    fn measure(&mut self, late: Duration) {
+        let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
+        self.figures.wakeups += 1;
+        self.figures.lateness_sum_microseconds += microseconds;
+        self.figures.lateness_max_microseconds = self.figures.lateness_max_microseconds.max(microseconds);
+        self.figures.late_over_millisecond += u64::from(late > Duration::from_millis(1));
+        self.figures.late_over_ten_milliseconds += u64::from(late > Duration::from_millis(10));
+        if late > LATE_EVENT {
+            self.out.tell(FromTiming::Late(late));
+        }
+    }
+
+    /// Adverts first: the other thread may take its time with the rest.
+    fn send(&mut self) {
+        self.out.send(&self.sockets);
+        self.remember();
+        self.out.flush_lane();
+    }
+
+    fn remember(&mut self) {
+        for instance in self.out.take_changed() {
+            if let Some(state) = self.machine.resume_state(instance) {
+                self.out.tell(FromTiming::Resume(Box::new(state)));
+            }
+        }
+    }
+
+    fn snapshots(&mut self, from: InstanceId) {
+        // A successor must not know less than who asks.
+        self.remember();
+        let start = self.instances.partition_point(|id| *id < from);
+        let mut ids = self.instances.iter().skip(start);
+        let slice: Vec<InstanceId> = ids.by_ref().take(STATUS_SLICE as usize).copied().collect();
+        let instances = slice.iter().filter_map(|id| self.machine.status(*id)).collect();
+        let mut figures = self.figures.clone();
+        let counters = self.machine.counters();
+        figures.datagrams_unclaimed = counters.unknown_vrid + counters.malformed;
+        figures.datagrams_truncated = self.sockets.unusable();
+        figures.datagrams_lost = self.sockets.lost();
+        figures.send_failures = self.out.failures();
+        let next = ids.next().copied();
+        self.out.tell(FromTiming::Status { instances, next, figures: Box::new(figures) });
+    }
+}
+
+fn now() -> Moment {
+    Moment::from_nanos(clock::monotonic())
+}
