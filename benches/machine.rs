@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, Criterion, Throughput};
+use steadfast_time::Moment;
 use steadfast_vrrp::{
-    Action, Config, Datagram, Input, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Machine,
-    Moment, Sink, State, Transmit,
+    Action, Config, Datagram, Input, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Machine, Sink,
+    State, Transmit,
 };
 use steadfast_wire::vrrp::{
     AdvertInterval, Advertisement, Authentication, Centiseconds, Form, HOP_LIMIT, Priority, Vrid,

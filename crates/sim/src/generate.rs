@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
+use steadfast_time::Moment;
 use steadfast_vrrp::config::{TrackScript, Transport, UnicastPeer, Weight};
-use steadfast_vrrp::{
-    GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
-};
+use steadfast_vrrp::{GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority};
 
 use crate::check::Bounds;

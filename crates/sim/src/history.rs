@@ -10,8 +10,9 @@
 
 use std::fmt;
 
+use steadfast_time::Moment;
+use steadfast_vrrp::InstanceId;
 use steadfast_vrrp::event::{Cause, State};
-use steadfast_vrrp::{InstanceId, Moment};
 use steadfast_wire::vrrp::Priority;
 
 use crate::scenario::{Fault, RouterId};

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Moment, Resume, ScriptId};
+use steadfast_time::Moment;
+use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Resume, ScriptId};
 
 use crate::participant::Participant;
 use crate::scenario::RouterId;

@@ -2,9 +2,8 @@
 
 use std::net::IpAddr;
 
-use steadfast_vrrp::{
-    Action, Destination, Input, InstanceId, InterfaceId, Machine, Moment, Resume, Sink, Transmit,
-};
+use steadfast_time::Moment;
+use steadfast_vrrp::{Action, Destination, Input, InstanceId, InterfaceId, Machine, Resume, Sink, Transmit};
 
 /// The part of a machine that the simulator drives.
 pub trait Participant {

@@ -6,9 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_time::Moment;
 use steadfast_vrrp::config::{AnnounceConfig, InterfaceConfig};
 use steadfast_vrrp::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Vrid};
 

@@ -6,9 +6,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_vrrp::{
-    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Moment, Resume, ScriptId,
-};
+use steadfast_time::Moment;
+use steadfast_vrrp::{Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Resume, ScriptId};
 use steadfast_wire::vrrp::{Advert, Family};
 
 use crate::history::{Happening, History};

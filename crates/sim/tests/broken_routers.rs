@@ -8,9 +8,8 @@ use std::time::Duration;
 
 use steadfast_sim::check::{self, Rule};
 use steadfast_sim::{Fault, Outbox, Output, Participant, RouterId, Scenario, run_with};
-use steadfast_vrrp::{
-    Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Moment, Resume,
-};
+use steadfast_time::Moment;
+use steadfast_vrrp::{Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Resume};
 use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Priority};
 
 const R1: RouterId = RouterId(0);

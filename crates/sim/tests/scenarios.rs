@@ -6,8 +6,9 @@ use std::num::NonZeroU8;
 use std::time::Duration;
 
 use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
+use steadfast_time::Moment;
 use steadfast_vrrp::config::{TrackScript, Weight};
-use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, Moment, ScriptConfig, ScriptId};
+use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, ScriptConfig, ScriptId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Priority};
 
 const R1: RouterId = RouterId(0);

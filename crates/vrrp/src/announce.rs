@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::action::{Action, Sink};
 use crate::config::InstanceId;
 use crate::instance::Instance;
-use crate::timer::Moment;
+use steadfast_time::Moment;
 
 impl Instance {
     /// The first block at once (RFC 9568 section 6.4.2), a second one later for those who missed it,

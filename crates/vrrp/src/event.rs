@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Priority;
 
 use crate::config::{GroupId, InstanceId};
-use crate::timer::Moment;
+use steadfast_time::Moment;
 
 /// State of a virtual router (RFC 9568 section 6.4), with keepalived's FAULT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

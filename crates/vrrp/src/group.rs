@@ -6,7 +6,7 @@ use crate::action::{Action, Sink};
 use crate::config::{GroupConfig, GroupId, InstanceId};
 use crate::event::{Cause, Event, State};
 use crate::machine::Machine;
-use crate::timer::Moment;
+use steadfast_time::Moment;
 
 #[derive(Debug)]
 pub(crate) struct Group {

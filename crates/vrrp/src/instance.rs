@@ -11,9 +11,10 @@ use crate::advert::Advert;
 use crate::config::{InstanceConfig, InstanceId};
 use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
+use crate::grid::next_on_grid;
 use crate::status::{Heard, Master};
-use crate::timer::{Moment, next_on_grid};
 use crate::track::{OwnState, Standing, Trackers};
+use steadfast_time::Moment;
 
 /// A change of priority explains a later change of state only while the election that it caused
 /// can still be running: this many master down intervals, beyond a preempt delay.

@@ -20,6 +20,7 @@ mod announce;
 pub mod config;
 pub mod counters;
 pub mod event;
+mod grid;
 mod group;
 mod instance;
 mod machine;
@@ -30,7 +31,7 @@ pub mod status;
 mod tally;
 #[cfg(test)]
 mod tests;
-pub mod timer;
+
 mod track;
 mod transition;
 
@@ -44,5 +45,5 @@ pub use event::{Cause, Event, State};
 pub use machine::Machine;
 pub use plan::Plan;
 pub use status::{InstanceStatus, Resume};
-pub use timer::Moment;
+pub use steadfast_time::Moment;
 pub use transition::HANDOVER_GRACE;

@@ -12,8 +12,8 @@ use crate::event::{Cause, State};
 use crate::group::Group;
 use crate::instance::Instance;
 use crate::status::Resume;
-use crate::timer::{Entry, Moment, Queue};
 use crate::track::Trackers;
+use steadfast_time::{Entry, Moment, Queue};
 
 /// All virtual routers of one worker.
 #[derive(Debug)]
@@ -23,7 +23,7 @@ pub struct Machine {
     pub(crate) lookup: BTreeSet<(InterfaceId, Family, Vrid, InstanceId)>,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) trackers: Trackers,
-    queue: Queue,
+    queue: Queue<InstanceId>,
     pub(crate) startup_until: Moment,
     created: Moment,
     pub(crate) started: bool,
@@ -147,7 +147,7 @@ impl Machine {
             self.start(now, sink);
         }
         while let Some(entry) = self.queue.peek() {
-            let Some(instance) = self.instances.get_mut(entry.instance) else {
+            let Some(instance) = self.instances.get_mut(entry.key) else {
                 self.queue.pop();
                 continue;
             };
@@ -161,7 +161,7 @@ impl Machine {
                 // that would find nothing to do, and still costs only one change for several adverts.
                 self.queue.pop();
                 instance.queued = Moment::NEVER;
-                self.arm(entry.instance);
+                self.arm(entry.key);
                 continue;
             }
             if entry.at > now {
@@ -169,8 +169,8 @@ impl Machine {
             }
             self.queue.pop();
             instance.queued = Moment::NEVER;
-            self.fire(now, entry.instance, sink);
-            self.arm(entry.instance);
+            self.fire(now, entry.key, sink);
+            self.arm(entry.key);
         }
     }
 
@@ -210,7 +210,7 @@ impl Machine {
         let at = instance.next_deadline();
         if at < instance.queued {
             instance.queued = at;
-            self.queue.push(Entry { at, instance: id });
+            self.queue.push(Entry { at, key: id });
         }
     }
 
@@ -282,7 +282,7 @@ impl Machine {
     }
 
     #[cfg(test)]
-    pub(crate) const fn queue(&self) -> &Queue {
+    pub(crate) const fn queue(&self) -> &Queue<InstanceId> {
         &self.queue
     }
 }

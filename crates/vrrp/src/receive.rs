@@ -15,8 +15,8 @@ use crate::event::{Cause, Event, State};
 use crate::instance::{Instance, Rivalry, Wait};
 use crate::machine::Machine;
 use crate::status::{Heard, Master};
-use crate::timer::Moment;
 use crate::transition::HANDOVER_GRACE;
+use steadfast_time::Moment;
 
 /// A router of lower priority is told of and announced over this often at most. Each costs a script
 /// and many packets; a sender that keeps to its interval never reaches the bound.

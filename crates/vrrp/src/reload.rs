@@ -8,7 +8,7 @@ use crate::config::{InstanceConfig, InstanceId, Transport};
 use crate::event::{Cause, State};
 use crate::machine::Machine;
 use crate::plan::Plan;
-use crate::timer::Moment;
+use steadfast_time::Moment;
 
 impl Machine {
     /// Takes over what a reload changed; everything else is left untouched.

@@ -12,7 +12,7 @@ use crate::counters::{Counters, MachineCounters};
 use crate::event::{Cause, State};
 use crate::instance::Instance;
 use crate::machine::Machine;
-use crate::timer::Moment;
+use steadfast_time::Moment;
 
 /// A router that claims, or claimed, the addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

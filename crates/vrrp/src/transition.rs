@@ -11,8 +11,8 @@ use crate::event::{Cause, State};
 use crate::instance::{Instance, Timers, Wait};
 use crate::machine::Machine;
 use crate::status::Master;
-use crate::timer::Moment;
 use crate::track::{OwnState, Trackers};
+use steadfast_time::Moment;
 
 /// How long the old master of a planned stop goes on answering after the first advert of the new
 /// one: time for the new one's gratuitous ARP to reach every client first.

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_vrrp::{InstanceId, Moment};
+use steadfast_time::Moment;
+use steadfast_vrrp::InstanceId;
 use steadfast_wire::vrrp::Priority;
 
 use super::view::View;

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, Moment};
+use steadfast_time::Moment;
+use steadfast_vrrp::{HANDOVER_GRACE, InstanceId};
 
 use super::view::View;
 use super::{Rule, Violation, Watch};

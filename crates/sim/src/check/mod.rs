@@ -16,7 +16,8 @@ mod view;
 
 use std::fmt;
 
-use steadfast_vrrp::{InstanceId, Moment};
+use steadfast_time::Moment;
+use steadfast_vrrp::InstanceId;
 
 pub use bounds::Bounds;
 use view::View;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use steadfast_vrrp::Moment;
+use steadfast_time::Moment;
 use steadfast_wire::vrrp::Priority;
 
 use super::view::View;

@@ -1,6 +1,6 @@
 //! At most one owner once settled, and none that is at fault.
 
-use steadfast_vrrp::Moment;
+use steadfast_time::Moment;
 
 use super::view::View;
 use super::{Rule, Violation, Watch};

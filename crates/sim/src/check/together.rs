@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use steadfast_vrrp::{GroupId, InstanceId, Moment};
+use steadfast_time::Moment;
+use steadfast_vrrp::{GroupId, InstanceId};
 
 use super::view::View;
 use super::{Rule, Violation, Watch};

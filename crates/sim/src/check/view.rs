@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment, ScriptId};
+use steadfast_time::Moment;
+use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, ScriptId};
 use steadfast_wire::vrrp::Priority;
 
 use super::bounds::{Bounds, effective_priority};

@@ -49,12 +49,12 @@ fn hear_all(machine: &mut Machine, now: Moment, adverts: &[(InstanceConfig, Vec<
 fn received_adverts_do_not_touch_the_queue() {
     let mut router = many();
     let adverts = adverts(&router);
-    let touched = router.machine.queue().touched;
+    let touched = router.machine.queue().touched();
     for step in 1..=100 {
         let now = router.now + ms(step);
         hear_all(&mut router.machine, now, &adverts, &mut Count::default());
     }
-    assert_eq!(router.machine.queue().touched, touched);
+    assert_eq!(router.machine.queue().touched(), touched);
     assert_eq!(router.counters().adverts_received, 100);
 }
 
@@ -141,7 +141,7 @@ fn the_queue_does_not_grow_with_what_is_heard() {
         router.hear(LOWER, if round % 2 == 0 { 0 } else { 200 });
         router.advance();
     }
-    assert!(router.machine.queue().length() < 20, "{}", router.machine.queue().length());
+    assert!(router.machine.queue().len() < 20, "{}", router.machine.queue().len());
 }
 
 #[test]

@@ -1,57 +1,10 @@
-//! Points in time, handed in by the caller; the grid that adverts fall on; the queue of deadlines.
+//! The grid that adverts fall on.
 
-use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::ops::{Add, Sub};
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use steadfast_time::Moment;
 
 use crate::config::InstanceId;
-
-/// Nanoseconds on a clock that never goes back. Its origin is the caller's: the daemon uses
-/// `CLOCK_MONOTONIC`, the simulator counts from zero.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Moment(u64);
-
-impl Moment {
-    /// The origin.
-    pub const ZERO: Self = Self(0);
-    /// Later than every real moment.
-    pub const NEVER: Self = Self(u64::MAX);
-
-    /// From nanoseconds since the origin.
-    pub const fn from_nanos(nanos: u64) -> Self {
-        Self(nanos)
-    }
-
-    /// Nanoseconds since the origin.
-    pub const fn as_nanos(self) -> u64 {
-        self.0
-    }
-
-    /// How long ago `earlier` was; zero if it lies ahead.
-    pub const fn since(self, earlier: Self) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
-    }
-}
-
-impl Add<Duration> for Moment {
-    type Output = Self;
-
-    fn add(self, span: Duration) -> Self {
-        Self(self.0.saturating_add(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
-    }
-}
-
-impl Sub<Duration> for Moment {
-    type Output = Self;
-
-    fn sub(self, span: Duration) -> Self {
-        Self(self.0.saturating_sub(u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)))
-    }
-}
 
 /// Instances that share a slot of the grid that adverts of one interval fall on.
 ///
@@ -78,54 +31,9 @@ fn phase(interval: u64, instance: InstanceId) -> u64 {
 pub(crate) fn next_on_grid(from: Moment, interval: Duration, instance: InstanceId) -> Moment {
     let interval = u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX / 4).clamp(1, u64::MAX / 4);
     let phase = phase(interval, instance);
-    let latest = from.0.saturating_add(interval);
+    let latest = from.as_nanos().saturating_add(interval);
     // phase < interval, so the difference does not wrap.
-    Moment(latest - latest.saturating_add(interval - phase) % interval)
-}
-
-/// One wake-up of one instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Entry {
-    pub(crate) at: Moment,
-    pub(crate) instance: InstanceId,
-}
-
-/// Wake-ups in order of time, then of instance number.
-///
-/// An instance has one live entry, at or before its earliest deadline. Deadlines that move later do
-/// not touch the queue: the entry is compared with the deadline when it comes up.
-#[derive(Debug, Default)]
-pub(crate) struct Queue {
-    heap: BinaryHeap<Reverse<Entry>>,
-    #[cfg(test)]
-    pub(crate) touched: u64,
-}
-
-impl Queue {
-    pub(crate) fn push(&mut self, entry: Entry) {
-        #[cfg(test)]
-        {
-            self.touched += 1;
-        }
-        self.heap.push(Reverse(entry));
-    }
-
-    #[cfg(test)]
-    pub(crate) fn length(&self) -> usize {
-        self.heap.len()
-    }
-
-    pub(crate) fn peek(&self) -> Option<Entry> {
-        self.heap.peek().map(|entry| entry.0)
-    }
-
-    pub(crate) fn pop(&mut self) -> Option<Entry> {
-        #[cfg(test)]
-        {
-            self.touched += 1;
-        }
-        self.heap.pop().map(|entry| entry.0)
-    }
+    Moment::from_nanos(latest - latest.saturating_add(interval - phase) % interval)
 }
 
 #[cfg(test)]
@@ -164,15 +72,5 @@ mod tests {
         assert!(many.len() == 64 && many.values().all(|together| *together == 64), "{many:?}");
         let places: Vec<u64> = many.into_keys().collect();
         assert!(places.windows(2).all(|pair| pair[1] - pair[0] == 15_625_000), "{places:?}");
-    }
-
-    #[test]
-    fn queue_orders_by_time_then_instance() {
-        let mut queue = Queue::default();
-        for (at, instance) in [(5, 2), (5, 1), (3, 9)] {
-            queue.push(Entry { at: Moment::from_nanos(at), instance: InstanceId(instance) });
-        }
-        let order: Vec<_> = std::iter::from_fn(|| queue.pop()).map(|entry| entry.instance.0).collect();
-        assert_eq!(order, [9, 1, 2]);
     }
 }
