@@ -16,7 +16,7 @@ use steadfast_config::load::{
 use steadfast_config::model::Account;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::netlink::Requests;
-use steadfast_kernel::user;
+use steadfast_kernel::process::user;
 
 use self::accounts::Accounts;
 

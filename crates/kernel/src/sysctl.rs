@@ -62,7 +62,7 @@ impl fmt::Display for InterfaceSetting<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fresh_namespace::in_fresh_namespace;
+    use crate::testbed::fresh_namespace::in_fresh_namespace;
 
     #[test]
     fn a_setting_is_changed_for_one_interface() {

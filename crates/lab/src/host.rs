@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
-use steadfast_kernel::namespace::{Container, Network};
-use steadfast_kernel::netlink::create::{Wiring, switch_off_duplicate_address_detection};
+use steadfast_kernel::namespace::Network;
+use steadfast_kernel::testbed::Container;
+use steadfast_kernel::testbed::{Wiring, switch_off_duplicate_address_detection};
 
 use crate::wait;
 

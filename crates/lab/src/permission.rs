@@ -1,7 +1,8 @@
 //! The right to make namespaces.
 
 use anyhow::{Result, anyhow};
-use steadfast_kernel::namespace::{self, Network};
+use steadfast_kernel::namespace::Network;
+use steadfast_kernel::testbed;
 
 /// Whose rights the lab works with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +23,7 @@ pub fn obtain() -> Result<Rights> {
     if Network::anonymous().is_ok() {
         return Ok(Rights::Own);
     }
-    let network = namespace::become_root_of_user_namespace().and_then(|()| Network::anonymous());
+    let network = testbed::become_root_of_user_namespace().and_then(|()| Network::anonymous());
     // The error's own advice, for daemons, would contradict this one.
     network.map(|_| Rights::UserNamespace).map_err(|error| {
         anyhow!(

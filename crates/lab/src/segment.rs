@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::{Context, Result};
 use steadfast_kernel::namespace::Network;
-use steadfast_kernel::netlink::create::Wiring;
+use steadfast_kernel::testbed::Wiring;
 
 use crate::host::Host;
 

@@ -1,6 +1,6 @@
 //! `--signum`: which signal asks a daemon for what, for scripts that must not know numbers.
 
-use steadfast_kernel::signal::Signal;
+use steadfast_kernel::process::signal::Signal;
 
 /// What a daemon can be asked for by a signal, in keepalived's names.
 pub(crate) const NAMES: [&str; 6] = ["STOP", "RELOAD", "DATA", "STATS", "STATS_CLEAR", "JSON"];

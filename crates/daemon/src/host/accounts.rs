@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use steadfast_config::model::Account;
-use steadfast_kernel::user::{self, User};
+use steadfast_kernel::process::user::{self, User};
 
 /// What the name service said so far; an account about which it said nothing does not exist.
 #[derive(Debug, Default)]

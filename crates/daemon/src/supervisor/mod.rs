@@ -21,11 +21,11 @@ use steadfast_config::keyword::Feature;
 use steadfast_config::load::Loaded;
 use steadfast_config::model::{Global, Model};
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::clock;
-use steadfast_kernel::pidfile::{self, PidFile};
-use steadfast_kernel::poll::{Events, Interest, Poller};
 use steadfast_kernel::process::Exit;
-use steadfast_kernel::signal::{Signal, Signals};
+use steadfast_kernel::process::pidfile::{self, PidFile};
+use steadfast_kernel::process::signal::{Signal, Signals};
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::{InstanceId, Moment};
 
 use self::control::dump::Dump;
@@ -278,7 +278,7 @@ impl Supervisor {
         self.checks = Checks::default();
         self.reloads = Reloads::default();
         self.journal.forget();
-        steadfast_kernel::limits::trim_allocator();
+        steadfast_kernel::process::limits::trim_allocator();
         crate::vrrp::run(work, resume, channel, &self.worker_terms)
     }
 
@@ -412,7 +412,7 @@ impl Supervisor {
         self.tell_turned_away();
         if self.settle_at.is_some_and(|at| at <= now) {
             self.settle_at = None;
-            steadfast_kernel::memory::settle();
+            steadfast_kernel::process::memory::settle();
         }
     }
 

@@ -5,10 +5,10 @@ use std::path::Path;
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::source::Files;
 use steadfast_kernel::namespace::Network;
-use steadfast_kernel::pidfile::{PidFile, PidFileError};
-use steadfast_kernel::poll::{Interest, Poller};
-use steadfast_kernel::signal::{self, Signal, Signals};
-use steadfast_kernel::{limits, process, user};
+use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
+use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::process::{self, limits, user};
+use steadfast_kernel::wait::poll::{Interest, Poller};
 
 use super::control::Control;
 use super::findings::Report;

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
-use steadfast_kernel::wake::Waker;
+use steadfast_kernel::wait::wake::Waker;
 
 /// Batches in flight, at most.
 const LANE_BATCHES: usize = 64;

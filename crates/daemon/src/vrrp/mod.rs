@@ -16,12 +16,13 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::limits;
-use steadfast_kernel::pidfile::PidFile;
-use steadfast_kernel::signal::{self, Signal, Signals};
-use steadfast_kernel::wake::Waker;
-use steadfast_kernel::{Error, clock};
+use steadfast_kernel::process::limits;
+use steadfast_kernel::process::pidfile::PidFile;
+use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::wake::Waker;
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Machine, Moment};
 

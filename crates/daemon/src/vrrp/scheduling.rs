@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use steadfast_kernel::Error;
-use steadfast_kernel::limits::{self, Thread};
+use steadfast_kernel::process::limits::{self, Thread};
 
 use crate::link::vrrp::work::Settings;
 

@@ -1,20 +1,7 @@
-//! Links and addresses through NETLINK_ROUTE.
-//!
-//! Messages are those of `netlink-packet-route`; this module owns the socket, the batching and the matching of
-//! answers to requests.
+//! Netlink: the socket with its batches and answers, and the families spoken over it.
 
-mod address;
-pub mod create;
-mod link;
-mod monitor;
-mod request;
-mod socket;
+mod route;
+mod transport;
 
-#[cfg(test)]
-mod tests;
-
-pub use address::{Address, AddressKey, AddressSpec, PROTOCOL};
-pub use link::Link;
-pub use monitor::{Change, Monitor};
-pub use netlink_packet_route::address::AddressFlags;
-pub use request::{BATCH_BYTES_MAX, Batch, Outcome, Requests};
+pub use route::{Address, AddressFlags, AddressKey, AddressSpec, Change, Link, Monitor, PROTOCOL};
+pub use transport::{BATCH_BYTES_MAX, Batch, Outcome, Requests};

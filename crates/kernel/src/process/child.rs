@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 
 use crate::error::{Attempt, Errno, Error, Result, check};
-use crate::signal::Signal;
+use crate::process::signal::Signal;
 
 /// A child of this process. Its descriptor becomes readable when the child ends. Dropping it leaves the child alone.
 #[derive(Debug)]

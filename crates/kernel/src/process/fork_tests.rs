@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::signal::Signal;
+use crate::process::signal::Signal;
 
 const ALONE: &str = "STEADFAST_TEST_ALONE";
 const DEADLINE: Duration = Duration::from_secs(10);
@@ -62,7 +62,7 @@ fn a_child_has_its_name_and_tells_its_status() {
 #[test]
 fn a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited() {
     alone("a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited", || {
-        let _signals = crate::signal::Signals::open(&[Signal::TERMINATE]).unwrap();
+        let _signals = crate::process::signal::Signals::open(&[Signal::TERMINATE]).unwrap();
         let mut child = fork_child("sleeper", || {
             std::thread::sleep(Duration::from_secs(1000));
             0

@@ -1,7 +1,13 @@
 //! Processes: children without exec, scripts, waiting through pidfds, going into the background.
 
 mod child;
+pub mod limits;
+pub mod memory;
+pub mod notify;
+pub mod pidfile;
 mod script;
+pub mod signal;
+pub mod user;
 
 use std::ffi::CString;
 
@@ -33,9 +39,9 @@ pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
                 exit_now(0);
             }
             let _ = rustix::thread::set_name(&c_name);
-            crate::signal::restore_defaults();
+            crate::process::signal::restore_defaults();
             // As the runtime of every Rust program has it: a vanished reader is an error, not an end.
-            let _ = crate::signal::ignore(crate::signal::Signal::PIPE);
+            let _ = crate::process::signal::ignore(crate::process::signal::Signal::PIPE);
             exit_now(work())
         }
         pid => Child::of(pid, attempted()),

@@ -13,7 +13,7 @@ use rustix::pipe::PipeFlags;
 use super::child::{Child, Exit};
 use super::exit_now;
 use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
-use crate::limits;
+use crate::process::limits;
 
 /// Variables that could make a script run other code than its author meant.
 const ENVIRONMENT_REMOVED: [&str; 3] = ["IFS", "LD_PRELOAD", "LD_LIBRARY_PATH"];
@@ -174,7 +174,7 @@ impl Script {
     /// # Errors
     /// EPERM when it has become another user.
     pub fn terminate_group(&self) -> Result<()> {
-        self.child.signal_group(crate::signal::Signal::TERMINATE)
+        self.child.signal_group(crate::process::signal::Signal::TERMINATE)
     }
 
     /// Ends its whole process group with SIGKILL.
@@ -182,7 +182,7 @@ impl Script {
     /// # Errors
     /// EPERM when it has become another user.
     pub fn kill_group(&self) -> Result<()> {
-        self.child.signal_group(crate::signal::Signal::KILL)
+        self.child.signal_group(crate::process::signal::Signal::KILL)
     }
 
     /// The report is empty if the script was executed: that closes the other end.
@@ -313,7 +313,7 @@ fn prepare(plan: &Plan, standard: Standard, parent: u32) -> std::result::Result<
         }
         close_others_at_exec();
         undo_limits();
-        crate::signal::restore_defaults();
+        crate::process::signal::restore_defaults();
         if plan.privileged {
             let account = &plan.account;
             // Straight to the kernel: the C library's versions would try to change the threads that were not

@@ -4,8 +4,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::poll::{Events, Interest, Poller};
-use crate::user;
+use crate::process::user;
+use crate::wait::poll::{Events, Interest, Poller};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
@@ -39,7 +39,7 @@ fn finish(script: &mut Script, text: &mut Vec<u8>) -> ScriptEnd {
     let mut events = Events::default();
     while events.is_empty() {
         assert!(start.elapsed() < DEADLINE, "the script does not end");
-        poller.wait(&mut events, Some(crate::clock::monotonic() + 100_000_000)).unwrap();
+        poller.wait(&mut events, Some(crate::wait::clock::monotonic() + 100_000_000)).unwrap();
     }
     let mut buffer = [0; 4096];
     while let Some(count @ 1..) = script.read_output(&mut buffer).unwrap() {
@@ -58,7 +58,7 @@ fn output_and_status_come_back() {
 #[test]
 fn the_account_is_taken_on_whole() {
     if !user::is_root() {
-        crate::fresh_namespace::left_out(
+        crate::testbed::fresh_namespace::left_out(
             "the_account_is_taken_on_whole",
             "only root can become another user",
         );
@@ -102,7 +102,7 @@ fn a_hanging_script_is_killed_with_its_children() {
     script.terminate_group().unwrap();
     script.kill_group().unwrap();
     let end = finish(&mut script, &mut Vec::new());
-    assert_eq!(end, ScriptEnd::Exited(Exit::Signal(crate::signal::Signal::KILL)));
+    assert_eq!(end, ScriptEnd::Exited(Exit::Signal(crate::process::signal::Signal::KILL)));
     // Its sleeping children held the pipe; at its end they are gone.
     while script.read_output(&mut buffer).unwrap() != Some(0) {
         assert!(start.elapsed() < DEADLINE, "a descendant survived");

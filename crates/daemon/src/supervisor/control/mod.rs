@@ -12,8 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use steadfast_kernel::poll::{Interest, Poller};
-use steadfast_kernel::user;
+use steadfast_kernel::process::user;
+use steadfast_kernel::wait::poll::{Interest, Poller};
 
 use crate::record::Record;
 use crate::report::{self, Answer, Request};

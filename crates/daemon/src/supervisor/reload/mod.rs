@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use steadfast_config::Loaded;
 use steadfast_config::model::Global;
-use steadfast_kernel::pidfile::PidFile;
+use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
 
 use self::schedule::Schedule;
@@ -203,7 +203,7 @@ impl Supervisor {
         let detail = steadfast_vrrp::Plan::between(&before, &self.work.machine);
         let detail = ReloadSummary::of(&detail).to_string();
         self.tell(None, Happening::Reload { applied: true, detail });
-        steadfast_kernel::limits::trim_allocator();
+        steadfast_kernel::process::limits::trim_allocator();
         awaited
     }
 

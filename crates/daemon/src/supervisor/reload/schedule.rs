@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use steadfast_config::model::ReloadSettings;
 use steadfast_kernel::file;
-use steadfast_kernel::poll::{Interest, Poller};
-use steadfast_kernel::watch::{Change, Watch};
+use steadfast_kernel::file::watch::{Change, Watch};
+use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
 use super::time::ReloadTime;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{Account, Model, Notify, Script};
-use steadfast_kernel::user;
+use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
 use crate::host;

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec, Stage};
-use steadfast_kernel::signal::Signal;
+use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Moment, ScriptId};
 
 use super::hooks::Hook;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use steadfast_kernel::channel::{Channel, Incoming};
-use steadfast_kernel::poll::{Interest, Poller};
+use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, fork_child};
-use steadfast_kernel::signal::Signal;
+use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
 use crate::link::vrrp::{FromWorker, ToWorker};

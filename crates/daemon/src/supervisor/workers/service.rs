@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use steadfast_kernel::notify::{Notifier, State, watchdog_interval};
+use steadfast_kernel::process::notify::{Notifier, State, watchdog_interval};
 use steadfast_vrrp::Moment;
 
 /// Between two beats without a watchdog.

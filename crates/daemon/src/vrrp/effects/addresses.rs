@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Address, AddressKey};
-use steadfast_kernel::{Error, clock};
+use steadfast_kernel::wait::clock;
 use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 

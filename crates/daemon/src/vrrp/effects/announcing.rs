@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use steadfast_kernel::clock;
 use steadfast_kernel::netlink::Link;
+use steadfast_kernel::wait::clock;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 use steadfast_wire::arp;
 use steadfast_wire::ethernet::MacAddress;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use steadfast_kernel::vrrp_socket::{Endpoint, ReceiveSocket, SendSocket};
+use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
 use steadfast_vrrp::config::Transport;
 use steadfast_vrrp::{InstanceConfig, InterfaceId};
 use steadfast_wire::vrrp::Family;

@@ -14,13 +14,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use steadfast_kernel::Error;
-use steadfast_kernel::addresses::Reconciler;
-use steadfast_kernel::announce::Announcer;
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::clock;
+use steadfast_kernel::datagram::announce::Announcer;
 use steadfast_kernel::netlink::{AddressKey, Monitor, Requests};
-use steadfast_kernel::poll::{Events, Interest, Poller};
-use steadfast_kernel::signal::Signals;
+use steadfast_kernel::process::signal::Signals;
+use steadfast_kernel::reconcile::addresses::Reconciler;
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
 
@@ -247,7 +247,7 @@ impl Effects {
         if self.settle_at.is_some_and(|at| at <= now()) {
             self.settle_at = None;
             self.unheard.shrink_to_fit();
-            steadfast_kernel::memory::settle();
+            steadfast_kernel::process::memory::settle();
         }
     }
 

@@ -1,8 +1,8 @@
 //! What the supervisor wants, and what it is told.
 
 use steadfast_kernel::channel::Incoming;
-use steadfast_kernel::clock;
-use steadfast_kernel::poll::{Events, Interest};
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::poll::{Events, Interest};
 use steadfast_vrrp::{InstanceId, Plan};
 
 use super::{CHANNEL, Effects, index_of};

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_kernel::addresses::Observed;
+use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Address, AddressKey, Change};
-use steadfast_kernel::{Error, clock};
+use steadfast_kernel::reconcile::addresses::Observed;
+use steadfast_kernel::wait::clock;
 
 use super::{Effects, index_of};
 use crate::link::vrrp::Notice;

@@ -9,9 +9,9 @@ mod transmit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
-use steadfast_kernel::clock;
-use steadfast_kernel::poll::{Events, Interest, Poller};
-use steadfast_kernel::vrrp_socket::{ReceiveSocket, SendSocket};
+use steadfast_kernel::datagram::{ReceiveSocket, SendSocket};
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Action, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
 

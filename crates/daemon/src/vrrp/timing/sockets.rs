@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use steadfast_kernel::poll::{Interest, Poller};
-use steadfast_kernel::vrrp_socket::{BadDatagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex};
+use steadfast_kernel::datagram::{BadDatagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex};
+use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Datagram, InterfaceId, Moment};
 
 /// Datagrams read with one system call.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use steadfast_kernel::vrrp_socket::{SendBatch, SocketIndex};
+use steadfast_kernel::datagram::{SendBatch, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Sink, Transmit};
 
 use super::FromTiming;

@@ -4,10 +4,10 @@ use std::net::Ipv4Addr;
 use std::time::Instant;
 
 use super::*;
-use crate::clock;
-use crate::fresh_namespace::in_fresh_namespace;
 use crate::netlink::Monitor;
-use crate::poll::{Events, Interest, Poller};
+use crate::testbed::fresh_namespace::in_fresh_namespace;
+use crate::wait::clock;
+use crate::wait::poll::{Events, Interest, Poller};
 
 const DEADLINE_NANOSECONDS: u64 = 10_000_000_000;
 const LOOPBACK: u32 = 1;

@@ -241,6 +241,6 @@ impl Destination {
     }
 }
 
-pub(crate) fn family(number: libc::c_int) -> libc::sa_family_t {
+pub(super) fn family(number: libc::c_int) -> libc::sa_family_t {
     libc::sa_family_t::try_from(number).unwrap_or_default()
 }

@@ -6,8 +6,8 @@ use std::os::fd::AsRawFd;
 use steadfast_wire::ipv4::{Ipv4Error, Ipv4Packet};
 
 use super::{NOBODY_V4, NOBODY_V6, ReceiveSocket};
-use crate::clock::{self, ClockPair};
 use crate::error::{Errno, Error, Result, last_errno};
+use crate::wait::clock::{self, ClockPair};
 
 /// Room for the control messages of one datagram: arrival, hop limit, packet info, drops.
 const CONTROL_BYTES: usize = 128;

@@ -3,6 +3,7 @@
 //! The receiving and the sending socket are two: the one joined to the group must not hear what this node says, and
 //! the sending one must queue nothing.
 
+pub mod announce;
 mod receive;
 mod send;
 
@@ -14,12 +15,12 @@ use rustix::net::{
 };
 use steadfast_wire::ipv4::PROTOCOL_VRRP;
 
-use crate::clock;
 use crate::error::{Attempt, Capability, Errno, Result};
 use crate::sockopt;
+use crate::wait::clock;
 
 pub use receive::{BadDatagram, Datagram, ReceiveBatch};
-pub(crate) use send::{Destination, family};
+use send::{Destination, family};
 pub use send::{MESSAGES_PER_CALL_MAX, SendBatch, SendFailure, SocketIndex};
 
 /// Wanted receive buffer: adverts of some thousand virtual routers between two wake-ups.

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use rustix::net::{AddressFamily, SendFlags, SocketAddrUnix, SocketFlags, SocketType};
 
-use crate::clock;
 use crate::error::{Attempt, Error, Result};
+use crate::wait::clock;
 
 /// Longest status text sent; the rest is cut.
 pub const STATUS_BYTES_MAX: usize = 512;

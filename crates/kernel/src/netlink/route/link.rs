@@ -2,8 +2,8 @@
 
 use netlink_packet_core::NlasIterator;
 
-use super::request::{List, Requests};
 use crate::error::Result;
+use crate::netlink::transport::{List, Requests};
 
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

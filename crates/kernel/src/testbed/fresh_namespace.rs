@@ -3,6 +3,7 @@
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkFlags, LinkMessage};
 
+use crate::namespace::Network;
 use crate::netlink::Requests;
 
 /// Runs `test` in a thread inside a fresh network namespace whose loopback is up. Returns without running it, and
@@ -28,6 +29,15 @@ pub(crate) fn in_fresh_namespace(test_name: &str, test: impl FnOnce() + Send) {
             std::panic::resume_unwind(panic);
         }
     });
+}
+
+/// Whether namespaces can be made: they need rights that a developer's machine may not give.
+pub(crate) fn permitted(test_name: &str) -> bool {
+    let made = Network::anonymous();
+    if let Err(reason) = &made {
+        left_out(test_name, &format!("no network namespace allowed here: {reason}"));
+    }
+    made.is_ok()
 }
 
 /// Sets IFF_UP.

@@ -1,4 +1,4 @@
-//! Waking a thread that waits in a [`Poller`](crate::poll::Poller).
+//! Waking a thread that waits in a [`Poller`](crate::wait::poll::Poller).
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 

@@ -11,9 +11,9 @@ use netlink_packet_route::link::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::Requests;
 use crate::error::{Attempt, Errno, Error, Result};
 use crate::namespace::Network;
+use crate::netlink::Requests;
 
 /// Makes and changes links and addresses in one network, whichever thread calls.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use steadfast_wire::ethernet::EthernetHeader;
 
+use super::{Destination, SendBatch, SendFailure, SocketIndex, family};
 use crate::error::{Attempt, Capability, Result};
 use crate::sockopt;
-use crate::vrrp_socket::{Destination, SendBatch, SendFailure, SocketIndex, family};
 
 /// Wanted send buffer: announcements of some thousand addresses at once.
 const SEND_BUFFER_BYTES: usize = 4 * 1024 * 1024;

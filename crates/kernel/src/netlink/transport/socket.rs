@@ -14,7 +14,7 @@ const DATAGRAM_MAX: usize = 64 * 1024;
 
 /// A bound NETLINK_ROUTE socket.
 #[derive(Debug)]
-pub(super) struct Socket {
+pub(in crate::netlink) struct Socket {
     fd: OwnedFd,
     port: u32,
     datagram: Vec<u8>,
@@ -22,7 +22,11 @@ pub(super) struct Socket {
 
 impl Socket {
     /// Opens one in the network namespace of the calling thread, member of the RTMGRP_* `groups`.
-    pub(super) fn open(groups: u32, nonblocking: bool, receive_buffer_bytes: usize) -> Result<Self> {
+    pub(in crate::netlink) fn open(
+        groups: u32,
+        nonblocking: bool,
+        receive_buffer_bytes: usize,
+    ) -> Result<Self> {
         let mut flags = SocketFlags::CLOEXEC;
         flags.set(SocketFlags::NONBLOCK, nonblocking);
         let fd = rustix::net::socket_with(
@@ -45,17 +49,17 @@ impl Socket {
     }
 
     /// The port the kernel names as originator of changes made through this socket.
-    pub(super) fn port(&self) -> u32 {
+    pub(in crate::netlink) fn port(&self) -> u32 {
         self.port
     }
 
     /// Bytes the kernel may queue for this socket, its own overhead included.
-    pub(super) fn receive_buffer_bytes(&self) -> usize {
+    pub(in crate::netlink) fn receive_buffer_bytes(&self) -> usize {
         rustix::net::sockopt::socket_recv_buffer_size(&self.fd).unwrap_or(0)
     }
 
     /// Hands `bytes`, one or more whole messages, to the kernel in one call.
-    pub(super) fn send(&self, bytes: &[u8]) -> std::result::Result<(), Errno> {
+    pub(in crate::netlink) fn send(&self, bytes: &[u8]) -> std::result::Result<(), Errno> {
         retry_interrupted(|| {
             rustix::net::sendto(&self.fd, bytes, SendFlags::empty(), &SocketAddrNetlink::new(0, 0))
         })?;
@@ -63,7 +67,7 @@ impl Socket {
     }
 
     /// The next datagram that the kernel sent; what other programs sent is dropped.
-    pub(super) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
+    pub(in crate::netlink) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
         loop {
             let Self { fd, datagram, .. } = self;
             let (_, length, sender) =

@@ -10,7 +10,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::net::sockopt::Timeout;
 
-use super::socket::Socket;
+use super::Socket;
 use crate::error::{Attempt, Capability, Errno, Error, Result};
 
 /// Bytes of requests handed to the kernel in one call.
@@ -53,7 +53,7 @@ pub struct Batch {
 /// Lists that are read without the codec, of which the request alone would bring a tenth of a megabyte of code
 /// into memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum List {
+pub(in crate::netlink) enum List {
     /// RTM_GETLINK.
     Links,
     /// RTM_GETADDR, of every family.
@@ -152,7 +152,7 @@ impl Requests {
     }
 
     /// The same of a list, undecoded.
-    pub(super) fn dump_list<State>(
+    pub(in crate::netlink) fn dump_list<State>(
         &mut self,
         list: List,
         attempted: &str,
@@ -335,7 +335,7 @@ impl Batch {
 }
 
 /// The messages of one datagram. What is shorter than it says ends the walk.
-pub(super) struct Frames<'a>(pub(super) &'a [u8]);
+pub(in crate::netlink) struct Frames<'a>(pub(in crate::netlink) &'a [u8]);
 
 impl<'a> Iterator for Frames<'a> {
     type Item = NetlinkBuffer<&'a [u8]>;
@@ -402,7 +402,7 @@ mod tests {
     use netlink_packet_route::link::{LinkAttribute, LinkMessage};
 
     use super::*;
-    use crate::fresh_namespace::in_fresh_namespace;
+    use crate::testbed::fresh_namespace::in_fresh_namespace;
 
     fn address(last: u8) -> RouteNetlinkMessage {
         let mut message = AddressMessage::default();

@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
 use rustix::time::Timespec;
 
-use crate::clock;
 use crate::error::{Attempt, Errno, Error, Result};
+use crate::wait::clock;
 
 /// Events taken by one wait; what does not fit comes with the next.
 pub const EVENTS_MAX: usize = 64;
@@ -160,7 +160,7 @@ fn timespec(nanoseconds: u64) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wake::Waker;
+    use crate::wait::wake::Waker;
 
     #[test]
     fn a_deadline_ends_the_wait_and_not_before() {

@@ -1,5 +1,7 @@
 //! Opening files that others may have put there.
 
+pub mod watch;
+
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::OpenOptionsExt as _;

@@ -9,8 +9,8 @@ use netlink_packet_route::address::{
 };
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::request::{Batch, List, Requests};
 use crate::error::{Errno, Error, Result};
+use crate::netlink::transport::{Batch, List, Requests};
 
 /// Length of struct ifaddrmsg, after which the attributes stand.
 const ADDRESS_HEADER_BYTES: usize = 8;

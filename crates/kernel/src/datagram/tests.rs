@@ -6,12 +6,12 @@ use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, State};
 
 use super::*;
-use crate::clock;
-use crate::fresh_namespace::in_fresh_namespace;
 use crate::namespace::Network;
 use crate::netlink::Requests;
-use crate::netlink::create::{Wiring, switch_off_duplicate_address_detection};
-use crate::poll::{Events, Interest, Poller};
+use crate::testbed::fresh_namespace::in_fresh_namespace;
+use crate::testbed::{Wiring, switch_off_duplicate_address_detection};
+use crate::wait::clock;
+use crate::wait::poll::{Events, Interest, Poller};
 
 const DEADLINE_NANOSECONDS: u64 = 10_000_000_000;
 
@@ -237,7 +237,7 @@ fn too_long_a_datagram_is_named_and_the_next_one_is_read() {
 
 #[test]
 fn frames_go_out_by_their_interface() {
-    use crate::announce::Announcer;
+    use crate::datagram::announce::Announcer;
     use steadfast_wire::arp::gratuitous_frame;
     use steadfast_wire::ethernet::MacAddress;
     in_fresh_namespace("frames_go_out_by_their_interface", || {

@@ -208,7 +208,9 @@ mod tests {
                     set_round_robin(Thread::Calling, None).unwrap();
                     assert_eq!(policy(), libc::SCHED_OTHER | libc::SCHED_RESET_ON_FORK);
                 }
-                Err(error) => crate::fresh_namespace::left_out("settings_are_taken", &error.to_string()),
+                Err(error) => {
+                    crate::testbed::fresh_namespace::left_out("settings_are_taken", &error.to_string())
+                }
             }
         })
         .join()

@@ -3,7 +3,7 @@
 use std::fs;
 use std::ops::Range;
 
-use crate::limits;
+use crate::process::limits;
 
 /// Gives back freed heap, and unmaps program pages that nobody has changed. Such pages stay in the
 /// page cache and are mapped again where they are used, a few microseconds each; those that only the

@@ -2,12 +2,13 @@
 
 use std::net::IpAddr;
 
-use super::create::Wiring;
 use super::*;
-use crate::clock;
-use crate::fresh_namespace::in_fresh_namespace;
 use crate::namespace::Network;
-use crate::poll::{Events, Interest, Poller};
+use crate::netlink::Requests;
+use crate::testbed::Wiring;
+use crate::testbed::fresh_namespace::in_fresh_namespace;
+use crate::wait::clock;
+use crate::wait::poll::{Events, Interest, Poller};
 
 const DEADLINE_NANOSECONDS: u64 = 10_000_000_000;
 

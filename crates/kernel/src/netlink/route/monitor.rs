@@ -4,9 +4,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use super::address::Address;
 use super::link::Link;
-use super::request::Frames;
-use super::socket::Socket;
 use crate::error::{Errno, Error, Result};
+use crate::netlink::transport::{Frames, Socket};
 
 /// Wanted receive buffer: room for the announcements of some thousand addresses at once.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -34,7 +33,7 @@ pub enum Change {
     AddressAdded {
         /// Which.
         address: Address,
-        /// The port of the requester, see [`Requests::port`](super::Requests::port); 0 for the kernel itself, and
+        /// The port of the requester, see [`Requests::port`](crate::netlink::Requests::port); 0 for the kernel itself, and
         /// for every IPv6 address.
         origin: u32,
     },

@@ -1,0 +1,4 @@
+//! What is wanted against what the kernel has: the difference, written in few large batches. One reconciler for each
+//! kind of thing.
+
+pub mod addresses;
