@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::code::Severity;
+use crate::diagnostic::code::Severity;
 use crate::load::Loaded;
 
 /// What the errors of a configuration say, without their places: lines move, and an error stays what it is.

@@ -1,46 +1,32 @@
 //! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
+//!
+//! The modules stand on one another from left to right:
+//! `limits`, `diagnostic`, `text`, `value`, `model`, `table`, `language`, `write`, `plan`, `load`.
 #![forbid(unsafe_code)]
 
-mod block_end;
-mod check;
-pub mod code;
-mod definition;
+mod compare;
 pub mod diagnostic;
-mod expand;
-pub mod format;
-mod include;
-mod input;
-pub mod json;
-pub mod keyword;
 mod known_errors;
+pub mod language;
 pub mod limits;
-mod line;
-mod line_index;
 pub mod load;
-mod lower;
 pub mod model;
 pub mod plan;
-mod print;
-pub mod quoting;
-pub mod reader;
-pub mod render;
-mod sequence;
-pub mod source;
-pub mod span;
-pub mod suggest;
-mod token;
-pub mod tree;
+pub mod table;
+pub mod text;
 pub mod value;
+pub mod write;
 
-pub use check::routers::compare;
-pub use code::{Class, Code, Severity};
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use compare::compare;
+pub use diagnostic::code::{Class, Code, Severity};
+pub use diagnostic::span::{SourceMap, Span};
+pub use diagnostic::{Diagnostic, Diagnostics, code, json, render, span, suggest};
 pub use known_errors::KnownErrors;
 pub use load::{AnyMachine, LoadOptions, Loaded, Machine, Mode, load};
 pub use model::Model;
 pub use plan::Plan;
-pub use print::print;
-pub use reader::{Grammar, Options, Reader};
-pub use source::{Files, Memory, Source, Unreadable};
-pub use span::{SourceMap, Span};
-pub use tree::{Block, Node, Raw, Word};
+pub use text::reader::{Grammar, Options, Reader};
+pub use text::source::{Files, Memory, Source, Unreadable};
+pub use text::tree::{Block, Node, Raw, Word};
+pub use text::{quoting, reader, source, tree};
+pub use write::{format, print};

@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-use crate::code::{Class, Code};
 use crate::diagnostic::Diagnostics;
-use crate::keyword::Feature;
-use crate::lower::drafts::Known;
-use crate::lower::{Context, Drafts};
+use crate::diagnostic::code::{Class, Code};
+use crate::diagnostic::span::SourceMap;
+use crate::language::Drafts;
+use crate::language::drafts::Known;
 use crate::model::{Account, Model};
-use crate::source::Source;
-use crate::span::SourceMap;
+use crate::table::{Context, Feature};
+use crate::text::source::Source;
 use crate::value::Text;
 
 /// What the configuration is read for.
@@ -289,13 +289,17 @@ impl Loaded {
 /// Reads a configuration, completes it and checks it.
 pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &LoadOptions) -> Loaded {
     let mut diagnostics = Diagnostics::silencing(options.silenced.iter().copied());
-    let reader_options = crate::reader::Options {
+    let reader_options = crate::text::reader::Options {
         check_includes: options.check_includes,
         max_lines: options.max_lines,
         ..Default::default()
     };
-    let mut reader =
-        crate::reader::Reader::new(source, root, reader_options, &crate::lower::blocks::TableGrammar);
+    let mut reader = crate::text::reader::Reader::new(
+        source,
+        root,
+        reader_options,
+        &crate::language::blocks::TableGrammar,
+    );
     let mut drafts = Drafts::default();
     let mut known = Known::default();
     let mut features = std::collections::BTreeMap::new();
@@ -316,9 +320,9 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     let mut context = Context::new(options, machine, &mut diagnostics, &mut known);
     context.features = features;
     let unreadable = context.diagnostics.has_class(Class::FileNotFound);
-    crate::keyword::tracking_readers::report_undefined(&mut context);
-    let (model, unusable) = crate::check::complete(drafts, &mut context);
-    crate::check::advise(&model, &mut context);
+    crate::language::tracking::read::report_undefined(&mut context);
+    let (model, unusable) = crate::language::complete(drafts, &mut context);
+    crate::language::advise(&model, &mut context);
     let asked: Vec<Feature> = context.features.keys().copied().collect();
     context.report_features();
     diagnostics.sort();

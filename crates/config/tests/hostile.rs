@@ -55,7 +55,7 @@ proptest! {
 
     #[test]
     fn keywords_with_any_argument(word in "\\PC{0,20}", keyword in any::<prop::sample::Index>()) {
-        let rows: Vec<_> = steadfast_config::keyword::table().collect();
+        let rows: Vec<_> = steadfast_config::language::rows().collect();
         let row = keyword.get(&rows);
         let mut text = String::new();
         for block in row.block.split('/').filter(|block| !block.starts_with('(')) {

@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use steadfast_config::keyword::{Feature, Support, table};
+use steadfast_config::language::rows as table;
+use steadfast_config::table::{Feature, Support};
 
 fn rows() -> BTreeSet<String> {
     table().map(|row| format!("{}\t{}", row.block, row.entry.name)).collect()

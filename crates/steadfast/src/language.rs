@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use steadfast_config::Code;
-use steadfast_config::keyword::{self, Reload, Repeat, Row, Support};
 use steadfast_config::suggest::did_you_mean;
+use steadfast_config::table::{Reload, Repeat, Row, Support};
 
 use crate::command_line::{ExplainArguments, KeywordsArguments};
 use crate::exit;
@@ -190,7 +190,8 @@ pub(crate) fn at_reload(reload: Reload) -> &'static str {
 
 /// The rows of the configuration language. Options, signals and files of keepalived are no part of it.
 fn rows() -> impl Iterator<Item = Row> {
-    keyword::table().filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block))
+    steadfast_config::language::rows()
+        .filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block))
 }
 
 /// The same, block by block.

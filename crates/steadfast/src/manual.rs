@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use clap::Command;
 use clap_mangen::Man;
 use roff::{Inline, Roff, bold, italic, roman};
-use steadfast_config::keyword::{self, Reload, Repeat, Row, Support};
+use steadfast_config::language::rows;
+use steadfast_config::table::{Reload, Repeat, Row, Support};
 
 use crate::command_line::{ManArguments, Page, command_line};
 use crate::exit;
@@ -98,7 +99,7 @@ fn usage(command: &Command) -> String {
 fn signals() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["SIGNALS"]);
-    let rows = keyword::table().filter(|row| row.block == "(signal)");
+    let rows = rows().filter(|row| row.block == "(signal)");
     for row in rows.filter(|row| signum::NAMES.contains(&&*row.entry.argument.grammar())) {
         roff.control("TP", []);
         roff.text(vec![bold(row.entry.name), roman(format!(" ({})", row.entry.argument.grammar()))]);
@@ -195,7 +196,7 @@ fn sentence(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steadfast_config::keyword;
+    use steadfast_config::language::rows;
 
     use super::*;
 
@@ -223,7 +224,7 @@ mod tests {
     #[test]
     fn every_keyword_is_in_the_page() {
         let page = configuration();
-        for row in keyword::table().filter(|row| !row.block.starts_with('(')) {
+        for row in rows().filter(|row| !row.block.starts_with('(')) {
             let name = row.entry.name.replace('-', "\\-");
             assert!(page.contains(&format!("\\fB{name}\\fR")), "{}", row.entry.name);
         }

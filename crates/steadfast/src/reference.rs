@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use steadfast_config::keyword::{Reload, Repeat, Row, Support};
+use steadfast_config::table::{Reload, Repeat, Row, Support};
 
 use crate::language::{LANGUAGE, NOT_APPLICABLE, at_reload, blocks, heading, repetition};
 
@@ -87,7 +87,7 @@ fn capital(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steadfast_config::keyword;
+    use steadfast_config::language::rows;
 
     use super::*;
 
@@ -104,9 +104,8 @@ mod tests {
 
     #[test]
     fn every_keyword_of_the_language_is_in_the_document() {
-        let expected = keyword::table()
-            .filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block))
-            .count();
+        let expected =
+            rows().filter(|row| !["(command-line)", "(signal)", "(file)"].contains(&row.block)).count();
         assert_eq!(markdown().lines().filter(|line| line.starts_with("- **")).count(), expected);
     }
 }

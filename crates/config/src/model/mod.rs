@@ -44,7 +44,7 @@ pub use server::{
 };
 pub use track::{ParameterMatch, TrackFile, TrackProcess, Tracked, Tracks, VrrpSyncGroup, Weight};
 
-use crate::span::Span;
+use crate::diagnostic::span::Span;
 use crate::value::{Interval, Name};
 
 /// A whole configuration in effect.

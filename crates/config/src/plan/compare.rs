@@ -7,23 +7,23 @@ use std::net::IpAddr;
 use steadfast_wire::vrrp::{Family, Vrid};
 
 use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
-use crate::keyword::bfd::BFD_INSTANCE;
-use crate::keyword::global::GLOBAL;
-use crate::keyword::instance::INSTANCE;
-use crate::keyword::process::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
-use crate::keyword::root::ROOT;
-use crate::keyword::server_readers::words_of_address;
-use crate::keyword::servers::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use crate::keyword::tracking::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::keyword::{Argument, Keywords, Support};
+use crate::language::bfd::BFD_INSTANCE;
+use crate::language::global::keywords::GLOBAL;
+use crate::language::instance::keywords::INSTANCE;
+use crate::language::root::ROOT;
+use crate::language::servers::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
+use crate::language::servers::read::words_of_address;
+use crate::language::trackers::keywords::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
+use crate::language::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::model::{
     AuthType, GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup,
     VrrpInstance,
 };
-use crate::print::{arguments, checker_lines, delay_line, group_entry, is_alias, linkbeat_line};
+use crate::table::{Argument, Keywords, Support};
 use crate::value::Name;
+use crate::write::print::{arguments, checker_lines, delay_line, group_entry, is_alias, linkbeat_line};
 
-pub(super) fn models(old: &Model, new: &Model) -> Plan {
+pub(crate) fn models(old: &Model, new: &Model) -> Plan {
     let mut plan = Plan::default();
     global(old, new, &mut plan);
     named("vrrp_script", &old.scripts, &new.scripts, |script| &script.name, SCRIPT, &mut plan);
@@ -211,14 +211,16 @@ fn secret(keyword: &'static str, before: bool, after: bool, effect: Reload) -> K
 }
 
 fn static_lists(old: &Model, new: &Model, plan: &mut Plan) {
-    use crate::keyword::{address_readers, route_readers, rule_readers};
+    use crate::language::addresses;
+    use crate::language::routes;
+    use crate::language::rules;
     let mut list = |keyword: &'static str, effect: Reload, old: Vec<String>, new: Vec<String>| {
         let keywords = list_changes(keyword, effect, &old, &new);
         push(plan, keyword, String::new(), keywords);
     };
-    let addresses = |model: &Model| model.static_addresses.iter().map(address_readers::show_line).collect();
-    let routes = |model: &Model| model.static_routes.iter().map(route_readers::show_line).collect();
-    let rules = |model: &Model| model.static_rules.iter().map(rule_readers::show_line).collect();
+    let addresses = |model: &Model| model.static_addresses.iter().map(addresses::read::show_line).collect();
+    let routes = |model: &Model| model.static_routes.iter().map(routes::read::show_line).collect();
+    let rules = |model: &Model| model.static_rules.iter().map(rules::read::show_line).collect();
     list("static_ipaddress", Reload::Difference, addresses(old), addresses(new));
     list("static_routes", Reload::Difference, routes(old), routes(new));
     list("static_rules", Reload::Difference, rules(old), rules(new));
@@ -284,7 +286,7 @@ fn server_groups(old: &Model, new: &Model, plan: &mut Plan) {
 fn target_name(server: &VirtualServer) -> String {
     match &server.target {
         ServiceTarget::Address(address) => {
-            let protocol = server.protocol.map_or("", crate::keyword::server_readers::protocol_word);
+            let protocol = server.protocol.map_or("", crate::language::servers::read::protocol_word);
             format!("{} {protocol}", words_of_address(*address)).trim_end().to_owned()
         }
         ServiceTarget::Mark(mark) => format!("fwmark {mark}"),

@@ -7,8 +7,8 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-pub use crate::keyword::Reload;
 use crate::model::Model;
+pub use crate::table::Reload;
 
 /// All changes from one model to another, in the order of the newer one.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -2,7 +2,6 @@
 
 mod interval;
 mod read;
-mod write;
 
 use std::sync::Arc;
 
@@ -12,7 +11,6 @@ pub(crate) use read::{
     address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
     time, unsigned,
 };
-pub(crate) use write::{milliseconds, quote, quote_account, quote_command, quote_script, quote_words};
 
 /// Text from the file that is kept as it stands.
 pub type Text = Box<str>;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::Interval;
-use crate::keyword::Unit;
+use crate::table::Unit;
 
 /// What is wrong with a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

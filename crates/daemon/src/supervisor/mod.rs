@@ -17,9 +17,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::KnownErrors;
-use steadfast_config::keyword::Feature;
 use steadfast_config::load::Loaded;
 use steadfast_config::model::{Global, Model};
+use steadfast_config::table::Feature;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::Exit;
 use steadfast_kernel::process::pidfile::{self, PidFile};

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use clap::builder::{PossibleValue, TypedValueParser};
-use steadfast_config::{Code, Severity, keyword};
+use steadfast_config::language::rows;
+use steadfast_config::{Code, Severity};
 
 use super::Where;
 
@@ -154,7 +155,7 @@ pub(super) struct Offered(pub(super) fn() -> Vec<&'static str>);
 
 fn keywords() -> Vec<&'static str> {
     let is_word = |name: &&str| name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '_');
-    let names: BTreeSet<&str> = keyword::table().map(|row| row.entry.name).filter(is_word).collect();
+    let names: BTreeSet<&str> = rows().map(|row| row.entry.name).filter(is_word).collect();
     names.into_iter().collect()
 }
 

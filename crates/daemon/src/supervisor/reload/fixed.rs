@@ -42,7 +42,8 @@ fn switch(on: bool) -> String {
 mod tests {
     use std::collections::BTreeSet;
 
-    use steadfast_config::keyword::{Reload, table};
+    use steadfast_config::language::rows;
+    use steadfast_config::table::Reload;
 
     use super::*;
 
@@ -65,7 +66,7 @@ mod tests {
         let named: BTreeSet<&str> =
             listed.split(", ").map(|change| change.split(' ').next().unwrap()).collect();
         let refused: BTreeSet<&str> =
-            table().filter(|row| row.entry.reload == Reload::Refused).map(|row| row.entry.name).collect();
+            rows().filter(|row| row.entry.reload == Reload::Refused).map(|row| row.entry.name).collect();
         assert_eq!(named, refused);
     }
 

@@ -1,0 +1,5 @@
+//! Lines of addresses.
+
+pub(crate) mod check;
+pub mod keywords;
+pub(crate) mod read;

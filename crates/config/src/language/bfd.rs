@@ -1,0 +1,86 @@
+//! `bfd_instance`.
+
+use super::trackers::read::{show_words, weight};
+use crate::model::{BfdInstance, BfdReports};
+use crate::table::{Argument, Keywords, Line, Store, at, keywords, with};
+use Argument::*;
+use Store::*;
+
+/// Keywords of `bfd_instance`.
+pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
+    "source_ip" Address => at!(source), Last, Restart, Bfd;
+        "chosen by the kernel",
+        "Local address; must be of the neighbour's family.";
+    "neighbor_ip" Address => at!(neighbor), Last, Restart, Bfd;
+        "none (mandatory)",
+        "Peer address.";
+    "neighbour_ip" Address => at!(neighbor), Last, Restart, Bfd;
+        "none",
+        "Same as neighbor_ip.";
+    "min_rx" Argument::milliseconds(1000, 4294967000) => at!(min_rx), Last, InPlace, Bfd;
+        "10",
+        "Required minimum receive interval; above 10000 a warning.";
+    "min_tx" Argument::milliseconds(1000, 4294967000) => at!(min_tx), Last, InPlace, Bfd;
+        "10",
+        "Desired minimum transmit interval; above 10000 a warning.";
+    "idle_tx" Argument::milliseconds(1000000, 4294967000) => at!(idle_tx), Last, InPlace, Bfd;
+        "1000",
+        "Transmit interval while the session is not up; above 10000 a warning.";
+    "multiplier" Argument::unsigned(1, 255) => at!(multiplier), Last, InPlace, Bfd;
+        "5",
+        "Detection multiplier.";
+    "passive" Flag => at!(passive), Last, Restart, Bfd;
+        "off",
+        "Wait for the peer to start.";
+    "ttl" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd;
+        "255 for IPv4, 64 for IPv6",
+        "TTL or hop limit sent and basis of the receive check.";
+    "hoplimit" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd;
+        "as ttl",
+        "Same as ttl.";
+    "max_hops" Argument::integer(-1, 255) => at!(max_hops), Last, InPlace, Bfd;
+        "0",
+        "Largest number of hops a received packet may have passed; -1 disables the check.";
+    "multihop" Switch => at!(multihop), Last, Restart, Bfd;
+        "off; no argument means on",
+        "Use the multihop port 4784 instead of 3784.";
+    "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace, Bfd;
+        "0",
+        "Priority change in VRRP instances tracking the session; 0 means fault when down.";
+    "weight reverse" Flag => Elsewhere, Last, InPlace, Bfd;
+        "off",
+        "Invert the sense.";
+    "vrrp" Flag => with!(read_vrrp, show_vrrp), Last, InPlace, Bfd;
+        "both vrrp and checker",
+        "Report events to the VRRP process (only, unless checker is also given)";
+    "checker" Flag => with!(read_checker, show_checker), Last, InPlace, Bfd;
+        "both vrrp and checker",
+        "Report events to the checker process (only, unless vrrp is also given)";
+};
+
+fn read_weight(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
+    bfd.weight = weight(line, true).unwrap_or(bfd.weight);
+}
+
+fn show_weight(bfd: &BfdInstance) -> Vec<String> {
+    show_words(bfd.weight)
+}
+
+/// Either word alone leaves the other out; both together are the default.
+fn read_vrrp(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
+    line.context.bfd_words.0 = true;
+    bfd.reports = if line.context.bfd_words.1 { BfdReports::Both } else { BfdReports::Vrrp };
+}
+
+fn show_vrrp(bfd: &BfdInstance) -> Vec<String> {
+    if bfd.reports == BfdReports::Vrrp { vec![String::new()] } else { Vec::new() }
+}
+
+fn read_checker(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
+    line.context.bfd_words.1 = true;
+    bfd.reports = if line.context.bfd_words.0 { BfdReports::Both } else { BfdReports::Checker };
+}
+
+fn show_checker(bfd: &BfdInstance) -> Vec<String> {
+    if bfd.reports == BfdReports::Checker { vec![String::new()] } else { Vec::new() }
+}

@@ -1,0 +1,271 @@
+//! Health checks.
+
+use super::read::*;
+use crate::language::servers::blocks::{BfdCheckDraft, SmtpCheckDraft};
+use crate::model::{Checker, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
+use crate::table::argument::LONGEST_DELAY;
+use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
+use Argument::*;
+use Store::*;
+
+/// Where a check connects.
+pub static CONNECTION: &Keywords<Checker> = keywords! {
+    "connect_ip" Address => lazily!(connection.address), Last, InPlace, LoadBalancer;
+        "real server address",
+        "Address to connect to.";
+    "connect_port" Argument::unsigned(1, 65535) => lazily!(connection.port), Last, InPlace, LoadBalancer;
+        "real server port",
+        "Port to connect to.";
+    "bindto" Address => lazily!(connection.bind_address), Last, InPlace, LoadBalancer;
+        "none",
+        "Local address; family must match connect_ip.";
+    "bind_port" Argument::unsigned(1, 65535) => lazily!(connection.bind_port), Last, InPlace, LoadBalancer;
+        "none",
+        "Local port.";
+    "bind_if" Interface => lazily!(connection.bind_interface), Last, InPlace, LoadBalancer;
+        "none",
+        "Bind to device; mandatory for a link-local IPv6 destination.";
+    "connect_timeout" Argument::TIMER => at!(connect_timeout), Last, InPlace, LoadBalancer;
+        "real server setting",
+        "Connection and I/O timeout.";
+    "fwmark" Argument::COUNT => lazily!(connection.mark), Last, InPlace, LoadBalancer;
+        "0 (none)",
+        "SO_MARK of the socket.";
+};
+
+/// What every check that runs at intervals takes.
+pub static COMMON: &Keywords<Checker> = keywords! {
+    "retry" Argument::COUNT => at!(retry), Last, InPlace, LoadBalancer;
+        "real server setting, else 1",
+        "Extra attempts before the checker is failed.";
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => at!(delay_before_retry), Last, InPlace, LoadBalancer;
+        "real server setting, else 1 s",
+        "Time between attempts.";
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => at!(warmup), Last, StartOnly, LoadBalancer;
+        "real server setting, else delay_loop",
+        "Upper bound of the random initial delay.";
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(delay_loop), Last, InPlace, LoadBalancer;
+        "real server setting",
+        "Time between checks.";
+    "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;
+        "real server setting",
+        "Start in failed state.";
+    "log_all_failures" Switch => at!(log_all_failures), Last, InPlace, LoadBalancer;
+        "off; no argument means on",
+        "Log each failure.";
+};
+
+/// Keywords of `MISC_CHECK` alone.
+pub static MISC: &Keywords<MiscCheck> = keywords! {
+    "misc_path" Command => with!(read_misc_path, show_misc_path), Last, Restart, LoadBalancer | Told;
+        "none (mandatory)",
+        "Program to run.";
+    "misc_timeout" Argument::seconds(0, 4294) => at!(timeout), Last, InPlace, LoadBalancer;
+        "delay_loop of the virtual server",
+        "Time before the program is killed.";
+    "misc_dynamic" Flag => at!(dynamic), Last, InPlace, LoadBalancer;
+        "off",
+        "Exit status 2..255 sets weight to status-2.";
+    "user" Grammar("USER [GROUP]") => with!(read_misc_user, show_misc_user), Last, Restart, LoadBalancer | Told;
+        "default script user",
+        "Account to run as; unknown account removes the checker.";
+};
+
+/// Keywords of `SMTP_CHECK` alone.
+pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
+    "helo_name" Word("HOST") => at!(helo_name), Replaces, InPlace, LoadBalancer | Told;
+        "smtpchecker.keepalived.org",
+        "Name sent in HELO.";
+    "host" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Extra host to check; becomes a separate checker.";
+};
+
+/// Keywords of `UDP_CHECK` alone.
+pub static UDP: &Keywords<UdpCheck> = keywords! {
+    "payload" Grammar("HEX digits (spaces allowed)") => with!(read_payload, show_payload), Last, InPlace, LoadBalancer | Told;
+        "32 bytes of fixed text",
+        "Datagram to send.";
+    "require_reply" Grammar("[HEX digits with x as wildcard nibble]") => with!(read_reply, show_reply), Last, InPlace, LoadBalancer;
+        "off; no argument accepts any reply",
+        "Require (and optionally match) an answer.";
+    "min_reply_length" Argument::unsigned(0, 65535) => at!(min_reply_length), Last, InPlace, LoadBalancer;
+        "0",
+        "Shortest acceptable reply (only tested with reply data)";
+    "max_reply_length" Argument::unsigned(0, 65535) => at!(max_reply_length), Last, InPlace, LoadBalancer;
+        "255",
+        "Longest acceptable reply (only tested with reply data)";
+};
+
+/// Keywords of `DNS_CHECK` alone.
+pub static DNS: &Keywords<DnsCheck> = keywords! {
+    "type" Word("A, NS, CNAME, SOA, MX, TXT, AAAA, RRSIG or DNSKEY") => with!(read_dns_type, show_dns_type), Last, InPlace, LoadBalancer;
+        "SOA",
+        "Query type.";
+    "name" Word("DOMAIN") => at!(name), First, InPlace, LoadBalancer;
+        "\".\" (root)",
+        "Query name.";
+};
+
+/// Keywords of `FILE_CHECK`.
+pub static FILE: &Keywords<FileCheck> = keywords! {
+    "track_file" Word("NAME of a track_file") => at!(track_file), Last, Restart, LoadBalancer;
+        "none (mandatory)",
+        "File to follow.";
+    "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer | Told;
+        "weight of the track_file",
+        "Multiplier of the file value; 0 means non-zero content is a failure.";
+    "weight reverse" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+        "setting of the track_file",
+        "Invert the sense.";
+    "weight noreverse" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+        "setting of the track_file",
+        "Cancel inversion.";
+};
+
+/// Keywords of `BFD_CHECK`.
+pub(crate) static BFD: &Keywords<BfdCheckDraft> = keywords! {
+    "name" Word("NAME of a bfd_instance") => at!(session), First, Restart, LoadBalancer;
+        "none (mandatory)",
+        "Session to follow; a bad name removes the checker.";
+    "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;
+        "real server setting",
+        "Start in failed state.";
+};
+
+/// Keywords of `HTTP_GET` and `SSL_GET` alone; `tls_compliant` belongs to the latter.
+pub static HTTP: &Keywords<HttpCheck> = keywords! {
+    "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry";
+        "see retry",
+        "Deprecated spelling of retry (error logged)";
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+        "real server, then virtual server setting",
+        "Host header for all urls.";
+    "http_protocol" Word("1.0, 1.1 or 1.0C") => with!(read_http_protocol, show_http_protocol), Last, InPlace, LoadBalancer | Told;
+        "1.0",
+        "Request version; 1.0C is 1.0 plus a Connection: close header.";
+    "enable_sni" Switch => at!(sni), Last, InPlace, LoadBalancer;
+        "off; no argument means on",
+        "Send TLS SNI.";
+    "sni_name" OptionalWord("NAME") => with!(read_sni_name, show_sni_name), Last, InPlace, LoadBalancer | Told;
+        "url, checker, then virtual server virtualhost",
+        "SNI name; also turns SNI on.";
+    "fast_recovery" Switch => at!(fast_recovery), Last, InPlace, LoadBalancer;
+        "off; no argument means on",
+        "Check remaining urls without delay while recovering.";
+    "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;
+        "off",
+        "Send a proper TLS close for every url.";
+    "url" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none (at least one)",
+        "Page to fetch; all must succeed.";
+};
+
+/// Keywords of `url`; `tls_compliant` belongs to those of `SSL_GET`.
+pub static URL: &Keywords<HttpUrl> = keywords! {
+    "path" Word("STRING") => at!(path), Replaces, Restart, LoadBalancer;
+        "none (mandatory)",
+        "Request target.";
+    "digest" Word("32 HEX digits") => with!(read_digest, show_digest), First, Restart, LoadBalancer;
+        "none",
+        "MD5 the body must have.";
+    "status_code" Grammar("CODE or CODE-CODE ..., each 100..599") => with!(read_status_codes, show_status_codes), Adds, InPlace, LoadBalancer | Told;
+        "200-299",
+        "Acceptable status codes.";
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+        "checker, real server, then virtual server setting",
+        "Host header of this url.";
+    "regex" Grammar("PATTERN (quoted and escaped, exactly one word)") => with!(read_regex, show_regex), Replaces, Restart, LoadBalancer;
+        "none",
+        "PCRE2 pattern the body must match.";
+    "regex_no_match" Flag => at!(regex_no_match), Last, InPlace, LoadBalancer;
+        "off",
+        "Body must not match.";
+    "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart, LoadBalancer | Told;
+        "none",
+        "PCRE2 compile options; unknown names are silently ignored.";
+    "regex_options allow_empty_class" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options alt_bsux" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options auto_callout" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options caseless" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options dollar_endonly" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options dotall" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options dupnames" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options extended" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options firstline" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options match_unset_backref" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options multiline" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options never_ucp" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options never_utf" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options no_auto_capture" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options no_auto_possess" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options no_dotstar_anchor" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options no_start_optimize" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options ucp" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options ungreedy" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options utf" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options never_backslash_c" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options alt_circumflex" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options alt_verbnames" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_options use_offset_limit" Flag => Elsewhere, Last, Restart, LoadBalancer;
+        "off",
+        "PCRE2 compile option of the same name.";
+    "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace, LoadBalancer | Told;
+        "0",
+        "Match may not start before this offset.";
+    "regex_max_offset" Argument::unsigned(0, u64::MAX) => at!(regex_max_offset), Last, InPlace, LoadBalancer | Told;
+        "none",
+        "Match may not start after this offset.";
+    "regex_stack" Grammar("START MAX bytes (start <= max)") => with!(read_regex_stack, show_regex_stack), Last, Restart, LoadBalancer | Told;
+        "PCRE2 default",
+        "JIT stack size (shared)";
+    "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;
+        "off",
+        "Send a proper TLS close for this url.";
+};

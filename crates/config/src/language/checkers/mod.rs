@@ -1,0 +1,4 @@
+//! Health checks.
+
+pub mod keywords;
+pub(crate) mod read;

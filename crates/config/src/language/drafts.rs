@@ -1,0 +1,169 @@
+//! What was written, before inheritance and checks make a model of it.
+
+use std::collections::BTreeMap;
+
+use steadfast_wire::vrrp::{Family, Version};
+
+use super::servers::blocks::BelowServer;
+use super::tracking::read::Kind;
+use crate::diagnostic::span::Span;
+use crate::load::NameFolders;
+use crate::model::{
+    AuthType, BfdInstance, GarpGroup, Global, InterfaceDelay, LinkbeatInterface, Password, Route, Rule, Ssl,
+    TrackFile, TrackGroup, TrackProcess, VirtualAddress, VirtualServer, VirtualServerGroup, VrrpInstance,
+    VrrpScript, VrrpSyncGroup, Weight,
+};
+use crate::table::{Keywords, Repeat, Seen};
+use crate::text::tree::Node;
+use crate::value::Name;
+
+/// Where the keywords of a block stand, for checks after the block is read.
+#[derive(Debug, Default)]
+pub(crate) struct Places(Vec<(u8, Span)>);
+
+impl Places {
+    /// Those of a block's own lines.
+    pub(crate) fn of_block<T>(keywords: &'static Keywords<T>, block: Node<'_>) -> Self {
+        let place = |line: Node<'_>| {
+            let (position, _) = keywords.find(line.keyword().as_str()?)?;
+            Some((u8::try_from(position).ok()?, line.span()))
+        };
+        Self(block.children().into_iter().flatten().filter_map(place).collect())
+    }
+
+    /// The line of the keyword that counts.
+    pub(crate) fn get<T>(&self, keywords: &'static Keywords<T>, name: &str) -> Option<Span> {
+        let (position, keyword) = keywords.find(name)?;
+        let mut lines = self.0.iter().filter(|(at, _)| usize::from(*at) == position);
+        let line = match keyword.entry.repeat {
+            Repeat::First => lines.next(),
+            Repeat::Last | Repeat::Replaces | Repeat::Adds => lines.next_back(),
+        };
+        line.map(|(_, span)| *span)
+    }
+
+    /// Whether the one line stands before the other.
+    pub(crate) fn is_before(&self, one: Span, other: Span) -> bool {
+        let place = |line: Span| self.0.iter().position(|(_, span)| *span == line);
+        place(one) < place(other)
+    }
+}
+
+/// A block with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct Draft<T> {
+    pub(crate) value: T,
+    pub(crate) seen: Seen,
+    pub(crate) places: Places,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+/// An instance with what its fields do not tell.
+#[derive(Debug)]
+pub(crate) struct InstanceDraft {
+    pub(crate) draft: Draft<VrrpInstance>,
+    pub(crate) scratch: Scratch,
+}
+
+/// A group with the places of its members.
+#[derive(Debug)]
+pub(crate) struct GroupDraft {
+    pub(crate) draft: Draft<VrrpSyncGroup>,
+    pub(crate) member_spans: Vec<Span>,
+}
+
+/// What an instance remembers while it is read.
+#[derive(Debug, Default)]
+pub(crate) struct Scratch {
+    /// Family, by the first thing that has one.
+    pub(crate) family: Option<Family>,
+    pub(crate) version: Option<Version>,
+    /// A keyword that makes sense for unicast only.
+    pub(crate) unicast_keyword: Option<Span>,
+    pub(crate) interface_span: Option<Span>,
+    pub(crate) vrf_span: Option<Span>,
+    pub(crate) authentication: Option<AuthenticationDraft>,
+}
+
+impl Scratch {
+    /// Whether that family is the instance's; the first one asked about becomes it.
+    pub(crate) fn family_agrees(&mut self, family: Family) -> bool {
+        *self.family.get_or_insert(family) == family
+    }
+}
+
+/// `authentication` as written.
+#[derive(Debug, Default)]
+pub(crate) struct AuthenticationDraft {
+    pub(crate) kind: Option<AuthType>,
+    pub(crate) password: Option<Password>,
+    pub(crate) password_span: Span,
+    pub(crate) span: Span,
+}
+
+/// A definition of what can be followed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Definition {
+    pub(crate) weight: Weight,
+    /// Where its name stands.
+    pub(crate) span: Span,
+}
+
+/// What is defined so far.
+#[derive(Debug, Default)]
+pub(crate) struct Known {
+    /// Interfaces that instances make, with the name of the instance.
+    pub(crate) made_interfaces: BTreeMap<Name, Name>,
+    /// The last script_user names an account that does not exist.
+    pub(crate) script_user_lacks: bool,
+    /// Where names of routing tables and the like are looked up.
+    pub(crate) name_folders: NameFolders,
+    pub(crate) scripts: BTreeMap<Name, Definition>,
+    pub(crate) files: BTreeMap<Name, Definition>,
+    pub(crate) processes: BTreeMap<Name, Definition>,
+    pub(crate) bfds: BTreeMap<Name, Definition>,
+    pub(crate) instances: BTreeMap<Name, Span>,
+    pub(crate) groups: BTreeMap<Name, Span>,
+    pub(crate) server_groups: BTreeMap<Name, Span>,
+    pub(crate) track_groups: BTreeMap<Name, Span>,
+    pub(crate) garp_interfaces: BTreeMap<Name, Span>,
+    /// Where the names of interfaces that do not exist stand, by the place of their statement.
+    pub(crate) interfaces_missed: BTreeMap<(Span, Name), Span>,
+    /// What is followed and was not defined before.
+    pub(crate) undefined: Vec<Undefined>,
+}
+
+/// A name in a track list that was not defined before.
+#[derive(Debug)]
+pub(crate) struct Undefined {
+    pub(crate) kind: Kind,
+    pub(crate) name: Name,
+    pub(crate) span: Span,
+}
+
+/// Everything that was written.
+#[derive(Debug, Default)]
+pub(crate) struct Drafts {
+    pub(crate) global: Global,
+    pub(crate) global_seen: Seen,
+    pub(crate) root_seen: Seen,
+    pub(crate) instances: Vec<InstanceDraft>,
+    pub(crate) groups: Vec<GroupDraft>,
+    pub(crate) scripts: Vec<Draft<VrrpScript>>,
+    pub(crate) track_files: Vec<Draft<TrackFile>>,
+    pub(crate) track_processes: Vec<Draft<TrackProcess>>,
+    pub(crate) track_groups: Vec<TrackGroup>,
+    pub(crate) garp_groups: Vec<GarpGroup>,
+    pub(crate) interface_delays: Vec<InterfaceDelay>,
+    pub(crate) linkbeat_interfaces: Vec<LinkbeatInterface>,
+    pub(crate) static_addresses: Vec<VirtualAddress>,
+    pub(crate) static_routes: Vec<Route>,
+    pub(crate) static_rules: Vec<Rule>,
+    pub(crate) bfd_instances: Vec<BfdInstance>,
+    pub(crate) virtual_server_groups: Vec<VirtualServerGroup>,
+    pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Empty between virtual servers.
+    pub(crate) below_server: BelowServer,
+    pub(crate) ssl: Option<Ssl>,
+}

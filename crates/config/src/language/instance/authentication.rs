@@ -1,0 +1,140 @@
+//! Readers of the keywords of `authentication` and `auth_hmac`.
+
+use crate::diagnostic::code::Code;
+use crate::language::drafts::AuthenticationDraft;
+use crate::load::KeyFileState;
+use crate::model::{AuthHmac, AuthType, HmacKey, HmacMode, Password};
+use crate::table::notation::quote;
+use crate::table::{Argument, Statement, Value};
+
+pub(crate) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
+    draft.kind = match line.word(0) {
+        Some("PASS") => Some(AuthType::Password),
+        Some("AH") => {
+            let span = line.span(0);
+            line.context.uses(crate::table::Feature::Authentication, || span);
+            Some(AuthType::Header)
+        }
+        Some(word) => {
+            let span = line.span(0);
+            line.push_suggesting(
+                crate::diagnostic::Diagnostic::new(
+                    Code::InvalidChoice,
+                    span,
+                    format!("'{word}' is no kind of authentication"),
+                )
+                .expected("PASS or AH"),
+                word,
+                ["PASS", "AH"],
+            );
+            return;
+        }
+        None => return,
+    };
+}
+
+pub(crate) fn show_auth_type(draft: &AuthenticationDraft) -> Vec<String> {
+    let word = |kind| if kind == AuthType::Password { "PASS" } else { "AH" }.to_owned();
+    draft.kind.map(word).into_iter().collect()
+}
+
+pub(crate) fn read_auth_pass(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.node.argument(0) else { return };
+    let bytes = word.bytes();
+    if bytes.len() > 8 {
+        line.report(Code::PasswordTruncated, 0, "auth_pass is cut to its first 8 octets");
+    }
+    draft.password = Some(Password::new(bytes));
+    draft.password_span = line.node.span();
+}
+
+pub(crate) fn show_auth_pass(draft: &AuthenticationDraft) -> Vec<String> {
+    draft.password.map(|password| quote(&password.to_text())).into_iter().collect()
+}
+
+/// Octets of a key of `auth_hmac`.
+const SHORTEST_KEY: u8 = 32;
+const LONGEST_KEY: u8 = 64;
+
+pub(crate) fn read_hmac_key(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    let id = line.unsigned(0, 1, 255).and_then(|id| u8::try_from(id).ok());
+    let Some(value) = line.word(1) else { return line.missing("ID VALUE") };
+    let Some(id) = id else { return };
+    if hmac.keys.iter().any(|key| key.id == id) {
+        return line.report(Code::GivenTwice, 0, format!("key {id} is given already"));
+    }
+    let length = match value.split_once(':') {
+        Some(("hex", digits)) => digits.len() / 2,
+        Some(("file", path)) => {
+            check_key_file(id, path, line);
+            hmac.keys.push(HmacKey { id, value: value.into() });
+            return;
+        }
+        _ => value.len(),
+    };
+    if !(usize::from(SHORTEST_KEY)..=usize::from(LONGEST_KEY)).contains(&length) {
+        let message = format!("key {id} has {length} octets");
+        let span = line.span(1);
+        return line.push(
+            crate::diagnostic::Diagnostic::new(Code::SettingIgnored, span, message)
+                .expected(format!("{SHORTEST_KEY} to {LONGEST_KEY} octets")),
+        );
+    }
+    hmac.keys.push(HmacKey { id, value: value.into() });
+}
+
+fn check_key_file(id: u8, path: &str, line: Statement<'_, '_, '_, '_>) {
+    use crate::diagnostic::Diagnostic;
+    let lengths = u64::from(SHORTEST_KEY)..=u64::from(LONGEST_KEY);
+    let span = line.span(1);
+    let diagnostic = match line.context.machine.key_file(path, lengths) {
+        KeyFileState::Good => return,
+        KeyFileState::Unreadable => {
+            let message = format!("key {id}: '{path}' does not exist or cannot be read");
+            Diagnostic::new(Code::KeyFileUnusable, span, message)
+        }
+        KeyFileState::WrongLength(length) => {
+            let message = format!("key {id}: '{path}' has {length} octets");
+            Diagnostic::new(Code::KeyFileUnusable, span, message)
+                .expected(format!("a file with {SHORTEST_KEY} to {LONGEST_KEY} octets"))
+        }
+        KeyFileState::Exposed => {
+            let message = format!("key {id}: others than its owner can read or change '{path}'");
+            Diagnostic::new(Code::KeyFileExposed, span, message).hint(format!("chmod 600 {path}"))
+        }
+    };
+    line.push(diagnostic);
+}
+
+pub(crate) fn show_hmac_keys(hmac: &AuthHmac) -> Vec<String> {
+    hmac.keys.iter().map(|key| format!("{} {}", key.id, quote(&key.value))).collect()
+}
+
+pub(crate) fn read_anti_replay(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    if let Some(Value::Text(word)) = line.value(Argument::Choice(&["time", "monotonic"]), 0) {
+        hmac.monotonic = word == "monotonic";
+    }
+}
+
+pub(crate) fn show_anti_replay(hmac: &AuthHmac) -> Vec<String> {
+    vec![if hmac.monotonic { "monotonic" } else { "time" }.to_owned()]
+}
+
+const MODES: [(&str, HmacMode); 3] = [
+    ("enforce", HmacMode::Enforce),
+    ("permissive", HmacMode::Permissive),
+    ("receive-only", HmacMode::ReceiveOnly),
+];
+
+pub(crate) fn read_hmac_mode(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>) {
+    let argument = Argument::Choice(&["enforce", "permissive", "receive-only"]);
+    if let Some(Value::Text(word)) = line.value(argument, 0)
+        && let Some((_, mode)) = MODES.iter().find(|(name, _)| *name == word)
+    {
+        hmac.mode = *mode;
+    }
+}
+
+pub(crate) fn show_hmac_mode(hmac: &AuthHmac) -> Vec<String> {
+    MODES.iter().filter(|(_, mode)| *mode == hmac.mode).map(|(name, _)| (*name).to_owned()).collect()
+}

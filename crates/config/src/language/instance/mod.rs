@@ -1,0 +1,7 @@
+//! Virtual routers.
+
+mod authentication;
+pub(crate) mod check;
+pub mod keywords;
+pub(crate) mod read;
+mod virtual_interfaces;

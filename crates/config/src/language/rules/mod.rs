@@ -1,0 +1,4 @@
+//! Lines of policy rules.
+
+pub mod keywords;
+pub(crate) mod read;

@@ -1,0 +1,453 @@
+//! The blocks of the load balancer.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use super::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
+use super::read::{ServerScratch, address_and_port, range_end};
+use crate::diagnostic::Diagnostic;
+use crate::diagnostic::code::Code;
+use crate::diagnostic::span::Span;
+use crate::language::Drafts;
+use crate::language::blocks::{duplicate, fill, name_of};
+use crate::language::checkers::keywords::{BFD, COMMON, CONNECTION, DNS, FILE, HTTP, MISC, SMTP, UDP, URL};
+use crate::model::{
+    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, HttpCheck, HttpUrl, MiscCheck, RealServer, Script,
+    ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+};
+use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, apply, unknown, unread};
+use crate::text::tree::Node;
+use crate::value::{Interval, Name, Text};
+
+/// `SMTP_CHECK` as written.
+#[derive(Debug, Default)]
+pub(crate) struct SmtpCheckDraft {
+    pub(crate) helo_name: Option<Text>,
+}
+
+/// `BFD_CHECK` as written.
+#[derive(Debug, Default)]
+pub(crate) struct BfdCheckDraft {
+    pub(crate) session: Option<Name>,
+    pub(crate) alpha: bool,
+}
+
+/// A virtual server with the keywords that were written in it and below.
+#[derive(Debug)]
+pub(crate) struct ServerDraft {
+    /// Without its real servers.
+    pub(crate) server: VirtualServer,
+    pub(crate) seen: Seen,
+    pub(crate) scratch: ServerScratch,
+    pub(crate) below: BelowServer,
+    pub(crate) span: Span,
+}
+
+/// What is below a virtual server; its vectors are used again for the next one.
+#[derive(Debug, Default)]
+pub(crate) struct BelowServer {
+    pub(crate) real_servers: Vec<RealServerDraft>,
+    /// Those of all real servers, one server after the other.
+    pub(crate) checkers: Vec<CheckerDraft>,
+    /// Those of the real server completed last, even of an earlier virtual server.
+    pub(crate) shared: Arc<[Checker]>,
+}
+
+/// A real server with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct RealServerDraft {
+    pub(crate) server: RealServer,
+    pub(crate) seen: Seen,
+    /// How many checkers it has.
+    pub(crate) checkers: usize,
+    /// Its first checker that may still run when it is due again.
+    pub(crate) slow_check: Option<SlowCheck>,
+}
+
+/// A checker that runs longer than its interval.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SlowCheck {
+    /// Its keyword.
+    pub(crate) site: Span,
+    /// The keyword of the timeout.
+    pub(crate) what: &'static str,
+    pub(crate) timeout: Interval,
+    pub(crate) interval: Interval,
+}
+
+/// A checker with the keywords that were written in it.
+#[derive(Debug)]
+pub(crate) struct CheckerDraft {
+    pub(crate) checker: Checker,
+    pub(crate) common: Seen,
+    pub(crate) connection: Seen,
+    /// Its keyword.
+    pub(crate) site: Span,
+}
+
+impl Drafts {
+    pub(crate) fn virtual_server(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let span = node.span();
+        let mut line = Line::new(node, context);
+        let Some(target) = target(&mut line) else { return unread(node, context) };
+        context.server = ServerScratch::default();
+        let mut server = VirtualServer::new(target);
+        server.site = Site(span);
+        let below = std::mem::take(&mut self.below_server);
+        let mut draft =
+            ServerDraft { server, seen: Seen::default(), scratch: ServerScratch::default(), below, span };
+        for child in node.children().into_iter().flatten() {
+            let outcome = apply(&mut draft.server, &mut draft.seen, VIRTUAL_SERVER, child, context);
+            if let Outcome::Elsewhere(_) = outcome {
+                real_server(&mut draft.below, child, context);
+            }
+        }
+        draft.scratch = std::mem::take(&mut context.server);
+        let (server, below) = super::check::complete(draft, node, &self.global, context);
+        self.virtual_servers.extend(server);
+        self.below_server = below;
+    }
+
+    pub(crate) fn virtual_server_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let Some((name, span)) = name_of(node, context) else { return };
+        if let Some(first) = context.known.server_groups.get(&name).copied() {
+            return duplicate(node, "virtual_server_group", &name, span, first, context);
+        }
+        let mut group = VirtualServerGroup { name, site: Site(span), entries: Vec::new() };
+        for child in node.children().into_iter().flatten() {
+            group.entries.extend(group_entry(&mut Line::without_keyword(child, context)));
+        }
+        if group.entries.is_empty() {
+            let message = format!("virtual_server_group '{}' is empty; it is dropped", group.name);
+            context.push(Diagnostic::new(Code::EmptyGroup, span, message).of_block());
+            return;
+        }
+        context.known.server_groups.insert(Name::clone(&group.name), span);
+        self.virtual_server_groups.push(group);
+    }
+
+    pub(crate) fn ssl(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        if self.ssl.is_some() {
+            let message = "SSL is given already; this one replaces it";
+            context.push(Diagnostic::new(Code::GivenTwice, node.span(), message));
+        }
+        let mut ssl = Ssl::default();
+        fill(&mut ssl, SSL, node, context);
+        self.ssl = Some(ssl);
+    }
+}
+
+/// `ADDRESS [PORT]`, `fwmark N` or `group NAME`.
+fn target(line: &mut Line<'_, '_, '_>) -> Option<ServiceTarget> {
+    match line.word(0) {
+        None => {
+            line.stops_without = true;
+            line.missing("ADDRESS [PORT], fwmark N or group NAME");
+            None
+        }
+        Some("fwmark") => {
+            let mark = line.unsigned(1, 1, 4_294_967_295)?;
+            u32::try_from(mark).ok().map(ServiceTarget::Mark)
+        }
+        Some("group") => {
+            let name = line.word(1);
+            if name.is_none() {
+                line.missing("group NAME");
+            }
+            name.map(|name| ServiceTarget::Group(name.into()))
+        }
+        Some(_) => address_and_port(line, 0).map(ServiceTarget::Address),
+    }
+}
+
+fn group_entry(line: &mut Line<'_, '_, '_>) -> Option<GroupEntry> {
+    use steadfast_wire::vrrp::Family;
+    let word = line.word(0)?;
+    if word == "fwmark" {
+        line.stops_without = true;
+        let mark = u32::try_from(line.unsigned(1, 0, 4_294_967_295)?).ok()?;
+        let family = match line.word(2) {
+            None => None,
+            Some("inet") => Some(Family::V4),
+            Some("inet6") => Some(Family::V6),
+            Some(other) => {
+                line.report(Code::UnknownOption, 2, format!("'{other}' is no address family"));
+                None
+            }
+        };
+        return Some(GroupEntry::Mark { mark, family });
+    }
+    let port = match line.word(1) {
+        None => 0,
+        Some(_) => u16::try_from(line.unsigned(1, 0, 65_535)?).ok()?,
+    };
+    line.no_more(2);
+    let range = addresses(word);
+    if range.is_none() {
+        let span = line.span(0);
+        line.push(
+            Diagnostic::new(Code::InvalidAddress, span, format!("'{word}' is no address, range or prefix"))
+                .expected("ADDRESS, ADDRESS-LAST, ADDRESS-ADDRESS or ADDRESS/LENGTH without host bits"),
+        );
+    }
+    range.map(|(first, last)| GroupEntry::Addresses { first, last, port })
+}
+
+fn addresses(word: &str) -> Option<(std::net::IpAddr, std::net::IpAddr)> {
+    use std::net::IpAddr;
+    if let Some((first, last)) = word.split_once('-') {
+        let first: IpAddr = first.parse().ok()?;
+        return range_end(first, last).map(|last| (first, last));
+    }
+    let Some((first, length)) = word.split_once('/') else {
+        let address = word.parse().ok()?;
+        return Some((address, address));
+    };
+    let length: u32 = length.parse().ok()?;
+    match first.parse().ok()? {
+        IpAddr::V4(first) if (1..=32).contains(&length) => {
+            let host = u32::MAX.checked_shr(length).unwrap_or(0);
+            let bits = u32::from(first);
+            (bits & host == 0).then(|| (IpAddr::V4(first), IpAddr::V4((bits | host).into())))
+        }
+        IpAddr::V6(first) if (1..=128).contains(&length) => {
+            let host = u128::MAX.checked_shr(length).unwrap_or(0);
+            let bits = u128::from(first);
+            (bits & host == 0).then(|| (IpAddr::V6(first), IpAddr::V6((bits | host).into())))
+        }
+        _ => None,
+    }
+}
+
+fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_>) {
+    let mut line = Line::new(node, context);
+    if line.word(0).is_none() {
+        line.stops_without = true;
+        return line.missing("ADDRESS [PORT]");
+    }
+    let Some(address) = address_and_port(&mut line, 0) else { return unread(node, context) };
+    context.server.real_address = Some(address.address);
+    let mut server = RealServer::new(address);
+    server.site = Site(node.span());
+    let mut draft = RealServerDraft { server, seen: Seen::default(), checkers: 0, slow_check: None };
+    for child in node.children().into_iter().flatten() {
+        let outcome = apply(&mut draft.server, &mut draft.seen, REAL_SERVER, child, context);
+        if let Outcome::Elsewhere(entry) = outcome
+            && let Some(checker) = checker(entry.name, child, context)
+        {
+            let own = below.checkers.len() - draft.checkers;
+            if let CheckKind::Bfd(session) = &checker.checker.kind
+                && below.checkers.iter().skip(own).any(|other| other.checker.kind == checker.checker.kind)
+            {
+                let message = format!("the real server follows the BFD session '{session}' already");
+                context.push(Diagnostic::new(Code::TrackedTwice, child.span(), message).of_block());
+                continue;
+            }
+            below.checkers.push(checker);
+            draft.checkers += 1;
+        }
+    }
+    below.real_servers.push(draft);
+}
+
+fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = CheckerDraft {
+        checker: Checker::new(CheckKind::Tcp),
+        common: Seen::default(),
+        connection: Seen::default(),
+        site: node.keyword().span(),
+    };
+    match name {
+        "TCP_CHECK" | "PING_CHECK" => {
+            if name == "PING_CHECK" {
+                draft.checker.kind = CheckKind::Ping;
+            }
+            statements::<()>(node, &mut draft, &mut (), Keywords::EMPTY, true, context);
+        }
+        "UDP_CHECK" => {
+            let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
+            statements(node, &mut draft, &mut udp, UDP, true, context);
+            if udp.min_reply_length > udp.max_reply_length {
+                let (min, max) = (udp.min_reply_length, udp.max_reply_length);
+                let message =
+                    format!("min_reply_length {min} is above max_reply_length {max}: no reply is right");
+                context.push(Diagnostic::new(Code::ServerConflict, node.span(), message));
+            }
+            draft.checker.kind = CheckKind::Udp(Box::new(udp));
+        }
+        "DNS_CHECK" => {
+            let mut dns = DnsCheck::default();
+            statements(node, &mut draft, &mut dns, DNS, true, context);
+            draft.checker.kind = CheckKind::Dns(Box::new(dns));
+        }
+        "SMTP_CHECK" => {
+            let mut smtp = SmtpCheckDraft::default();
+            statements(node, &mut draft, &mut smtp, SMTP, true, context);
+            let helo = smtp.helo_name.unwrap_or_else(|| "smtpchecker.keepalived.org".into());
+            draft.checker.kind = CheckKind::Smtp(helo);
+        }
+        "HTTP_GET" | "SSL_GET" => {
+            let mut http = HttpCheck { tls: name == "SSL_GET", ..HttpCheck::default() };
+            statements(node, &mut draft, &mut http, HTTP, true, context);
+            if http.urls.is_empty() {
+                let message = format!("{name} without a url checks nothing; it is dropped");
+                context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
+                return None;
+            }
+            http.urls.shrink_to_fit();
+            draft.checker.kind = CheckKind::Http(Box::new(http));
+        }
+        "MISC_CHECK" => return misc(draft, node, context),
+        "FILE_CHECK" => return file(draft, node, context),
+        "BFD_CHECK" => {
+            let mut bfd = BfdCheckDraft::default();
+            fill(&mut bfd, BFD, node, context);
+            context.uses(Feature::Bfd, || node.keyword().span());
+            let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
+            let Some(session) = session else {
+                let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
+                let span = place_of(node, "name");
+                context.push(Diagnostic::new(Code::TrackedUnknown, span, message).of_block());
+                return None;
+            };
+            draft.checker.alpha = bfd.alpha;
+            draft.checker.kind = CheckKind::Bfd(session);
+        }
+        _ => return None,
+    }
+    is_reachable(&draft.checker, node, context).then_some(draft)
+}
+
+/// A link-local address means nothing without its link (RFC 4007 section 6).
+fn is_reachable(checker: &Checker, node: Node<'_>, context: &mut Context<'_>) -> bool {
+    if matches!(checker.kind, CheckKind::Bfd(_)) {
+        return true;
+    }
+    let connection = checker.connection.as_ref();
+    let interface = connection.and_then(|connection| connection.bind_interface.as_ref());
+    let address = connection.and_then(|connection| connection.address).or(context.server.real_address);
+    let Some(IpAddr::V6(address)) = address.filter(|_| interface.is_none()) else { return true };
+    if address.is_unicast_link_local() {
+        let message =
+            format!("the link-local address {address} is checked from no bind_if; the check is dropped");
+        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
+        return false;
+    }
+    true
+}
+
+/// Where the first line of that keyword stands in the block, else the block.
+fn place_of(block: Node<'_>, keyword: &str) -> Span {
+    let mut lines = block.children().into_iter().flatten();
+    lines.find(|line| line.keyword().as_str() == Some(keyword)).map_or(block.span(), Node::span)
+}
+
+fn misc(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = draft;
+    let mut misc = MiscCheck { script: Script::default(), timeout: None, dynamic: false };
+    statements(node, &mut draft, &mut misc, MISC, false, context);
+    if misc.script.words.is_empty() {
+        let message = "MISC_CHECK without misc_path runs nothing; it is dropped";
+        context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
+        return None;
+    }
+    draft.checker.kind = CheckKind::Misc(Box::new(misc));
+    Some(draft)
+}
+
+fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
+    let mut draft = draft;
+    let mut file = FileCheck::default();
+    context.file_weight_given = false;
+    fill(&mut file, FILE, node, context);
+    context.uses(Feature::TrackFile, || node.keyword().span());
+    let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
+        let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
+        let span = place_of(node, "track_file");
+        context.push(Diagnostic::new(Code::TrackedUnknown, span, message).of_block());
+        return None;
+    };
+    if !context.file_weight_given {
+        file.weight = i32::from(weight.value);
+        file.reverse = weight.reverse;
+    }
+    draft.checker.kind = CheckKind::File(Box::new(file));
+    Some(draft)
+}
+
+/// The statements of a checker: those of its kind, and those that all have.
+fn statements<K: CheckBlocks>(
+    node: Node<'_>,
+    draft: &mut CheckerDraft,
+    kind: &mut K,
+    keywords: &'static Keywords<K>,
+    connects: bool,
+    context: &mut Context<'_>,
+) {
+    let mut kind_seen = Seen::default();
+    for child in node.children().into_iter().flatten() {
+        let name = child.keyword().as_str().unwrap_or_default();
+        if COMMON.find(name).is_some() {
+            apply(&mut draft.checker, &mut draft.common, COMMON, child, context);
+        } else if connects && CONNECTION.find(name).is_some() {
+            apply(&mut draft.checker, &mut draft.connection, CONNECTION, child, context);
+            // keepalived says nothing of SMTP_CHECK, whose hosts say where to connect.
+            if name == "bindto" && node.keyword().as_str() != Some("SMTP_CHECK") {
+                fit_local_address(&mut draft.checker, child, context);
+            }
+        } else if keywords.find(name).is_some() {
+            if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
+                match entry.name {
+                    "nb_get_retry" => {
+                        let retry = Line::new(child, context).unsigned(0, 0, 4_294_967_295);
+                        let retry = retry.and_then(|n| u32::try_from(n).ok());
+                        draft.checker.retry = retry.unwrap_or(draft.checker.retry);
+                        draft.common.add_name(COMMON, "retry");
+                    }
+                    "host" => statements::<()>(child, draft, &mut (), Keywords::EMPTY, true, context),
+                    _ => kind.block(child, context),
+                }
+            }
+        } else {
+            let common = COMMON.iter().chain(if connects { CONNECTION } else { Keywords::EMPTY }.iter());
+            let names = common.map(|keyword| keyword.entry.name);
+            unknown(child, names.chain(keywords.iter().map(|keyword| keyword.entry.name)), context);
+        }
+    }
+}
+
+/// A check goes from an address of the family that it goes to, as far as that is said before.
+fn fit_local_address(checker: &mut Checker, line: Node<'_>, context: &mut Context<'_>) {
+    let Some(connection) = &mut checker.connection else { return };
+    let Some(target) = connection.address.or(context.server.real_address) else { return };
+    if connection.bind_address.is_some_and(|local| local.is_ipv4() != target.is_ipv4()) {
+        connection.bind_address = None;
+        let message = format!("bindto is not of the family of {target}, which is checked; it is ignored");
+        context.push(Diagnostic::new(Code::FamilyMismatch, line.span(), message));
+    }
+}
+
+/// Blocks inside of a kind of checker.
+trait CheckBlocks {
+    /// Reads one; most kinds have none.
+    fn block(&mut self, _: Node<'_>, _: &mut Context<'_>) {}
+}
+
+impl CheckBlocks for () {}
+impl CheckBlocks for MiscCheck {}
+impl CheckBlocks for SmtpCheckDraft {}
+impl CheckBlocks for UdpCheck {}
+impl CheckBlocks for DnsCheck {}
+
+impl CheckBlocks for HttpCheck {
+    fn block(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+        let mut url = HttpUrl::default();
+        fill(&mut url, URL, node, context);
+        if url.path.is_empty() {
+            let message = "url without a path; it is dropped";
+            context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
+            return;
+        }
+        self.urls.push(url);
+    }
+}

@@ -1,0 +1,261 @@
+//! `virtual_server`, `real_server`, `virtual_server_group` and `SSL`.
+
+use super::read::*;
+use crate::model::{RealServer, Ssl, VirtualServer};
+use crate::table::argument::LONGEST_DELAY;
+use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
+use Argument::*;
+use Store::*;
+
+/// Keywords of `virtual_server`.
+pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
+    "ip_family" Choice(&["inet", "inet6"]) => with!(read_family, show_family), First, Restart, LoadBalancer;
+        "family of the address, else of the real servers, else IPv4",
+        "Address family of mark-based services.";
+    "retry" Argument::unsigned(1, 4294967295) => at!(checks.retry), Last, InPlace, LoadBalancer;
+        "per checker type",
+        "Default retry count of checkers below.";
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => at!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
+        "per checker type",
+        "Default delay_before_retry of checkers below.";
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => at!(checks.warmup), Last, StartOnly, LoadBalancer;
+        "delay_loop",
+        "Default maximum random start delay.";
+    "connect_timeout" Argument::TIMER => at!(checks.connect_timeout), Last, InPlace, LoadBalancer;
+        "5",
+        "Default connection timeout.";
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(checks.delay_loop), Last, InPlace, LoadBalancer;
+        "60",
+        "Default interval between checks.";
+    "inhibit_on_failure" Flag => at!(inhibit_on_failure), Last, InPlace, LoadBalancer;
+        "off",
+        "Set weight 0 instead of removing failed real servers.";
+    "lb_algo" Word("rr, wrr, lc, wlc, lblc, sh, mh, dh, fo, ovf, lblcr, sed, nq or twos") => with!(read_scheduler, show_scheduler), Last, InPlace, LoadBalancer;
+        "wlc (with an error)",
+        "IPVS scheduler.";
+    "lvs_sched" Word("as lb_algo") => with!(read_scheduler, show_nothing), Last, InPlace, LoadBalancer;
+        "wlc",
+        "Same as lb_algo.";
+    "hashed" Flag => with!(read_hashed, show_hashed), Last, InPlace, LoadBalancer;
+        "off",
+        "Accepted legacy flag with no kernel effect (may log an error depending on scheduler)";
+    "ops" Flag => at!(one_packet), Last, InPlace, LoadBalancer;
+        "off",
+        "One-packet scheduling; cleared unless UDP or mark based.";
+    "flag-1" Flag => with!(|server, line| read_flag(server, line, 0), |server| show_flag(server, 0)), Last, InPlace, LoadBalancer;
+        "off",
+        "Scheduler flag 1.";
+    "flag-2" Flag => with!(|server, line| read_flag(server, line, 1), |server| show_flag(server, 1)), Last, InPlace, LoadBalancer;
+        "off",
+        "Scheduler flag 2.";
+    "flag-3" Flag => with!(|server, line| read_flag(server, line, 2), |server| show_flag(server, 2)), Last, InPlace, LoadBalancer;
+        "off",
+        "Scheduler flag 3.";
+    "sh-port" Flag => with!(|server, line| read_hash_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
+        "off",
+        "Hash the source port too.";
+    "sh-fallback" Flag => with!(|server, line| read_hash_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
+        "off",
+        "Fall back when the chosen server is unavailable.";
+    "mh-port" Flag => with!(|server, line| read_hash_flag(server, line, 1), show_nothing), Last, InPlace, LoadBalancer;
+        "off",
+        "Hash the source port too.";
+    "mh-fallback" Flag => with!(|server, line| read_hash_flag(server, line, 0), show_nothing), Last, InPlace, LoadBalancer;
+        "off",
+        "Fall back when the chosen server is unavailable.";
+    "lb_kind" Grammar("NAT, DR or TUN [type ipip|gue [port N]|gre] [nocsum|csum|remcsum]") => with!(read_forwarding, show_forwarding_of_virtual), Last, InPlace, LoadBalancer;
+        "NAT (with an error)",
+        "Default forwarding method.";
+    "lb_kind type" Choice(&["ipip", "gue", "gre"]) => Elsewhere, Last, InPlace, LoadBalancer;
+        "ipip",
+        "Tunnel encapsulation.";
+    "lb_kind port" Argument::unsigned(1, 65535) => Elsewhere, Last, InPlace, LoadBalancer;
+        "none",
+        "Destination port of gue.";
+    "lb_kind nocsum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+        "default",
+        "No tunnel checksum.";
+    "lb_kind csum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+        "off",
+        "Tunnel checksum.";
+    "lb_kind remcsum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+        "off",
+        "Remote checksum offload.";
+    "lvs_method" Grammar("as lb_kind") => with!(read_forwarding, show_nothing), Last, InPlace, LoadBalancer;
+        "NAT",
+        "Same as lb_kind.";
+    "persistence_engine" Word("NAME") => at!(persistence_engine), Last, InPlace, LoadBalancer;
+        "none",
+        "Persistence engine, e.g. sip.";
+    "persistence_timeout" Grammar("[UNSIGNED seconds 1..2678400]") => with!(read_persistence, show_persistence), Last, InPlace, LoadBalancer;
+        "off; no argument means 360",
+        "Persistent service.";
+    "persistence_granularity" Grammar("IPv4 netmask or IPv6 prefix 1..128") => with!(read_granularity, show_granularity), Last, InPlace, LoadBalancer;
+        "none (one host)",
+        "Client grouping; turns persistence on with 360 s if unset.";
+    "protocol" Word("TCP, UDP or SCTP") => with!(read_protocol, show_protocol), Last, Restart, LoadBalancer;
+        "UDP (with an error) for addresses; ignored with a warning for marks",
+        "Transport protocol.";
+    "ha_suspend" Flag => at!(ha_suspend), Last, InPlace, LoadBalancer;
+        "off",
+        "Run checkers only while the virtual address is present locally; not with marks.";
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
+        "smtp_alert_checker, then smtp_alert, then off",
+        "Mail quorum changes.";
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+        "none",
+        "Default HTTP Host header.";
+    "snmp_name" Word("NAME") => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
+        "none",
+        "Name shown through SNMP.";
+    "alpha" Flag => at!(alpha), Last, StartOnly, LoadBalancer;
+        "off",
+        "Servers start down until every checker has succeeded once.";
+    "omega" Flag => at!(omega), Last, NextUse, LoadBalancer;
+        "off",
+        "Run down notifications when the daemon stops.";
+    "quorum_up" Script => at!(quorum_up), First, NextUse, LoadBalancer;
+        "none",
+        "Run when quorum is gained.";
+    "quorum_down" Script => at!(quorum_down), First, NextUse, LoadBalancer;
+        "none",
+        "Run when quorum is lost.";
+    "quorum" Grammar("UNSIGNED >= 1 (invalid: 1)") => with!(read_quorum, show_quorum), Last, InPlace, LoadBalancer;
+        "1",
+        "Total live weight needed; lowered to the total configured weight.";
+    "hysteresis" Argument::COUNT => at!(hysteresis), Last, InPlace, LoadBalancer;
+        "0",
+        "Margin around quorum; must stay below it.";
+    "weight" Argument::unsigned(1, 2147483647) => with!(read_virtual_weight, show_virtual_weight), Last, InPlace, LoadBalancer;
+        "1",
+        "Default weight of real servers.";
+    "sorry_server" Grammar("ADDRESS [PORT]") => with!(read_sorry_server, show_sorry_server), Last, Difference, LoadBalancer;
+        "none; port of the virtual server",
+        "Server used while quorum is lost.";
+    "sorry_server_inhibit" Flag => with!(read_sorry_inhibit, show_sorry_inhibit), Last, InPlace, LoadBalancer;
+        "off",
+        "Keep the sorry server configured at weight 0 when not in use.";
+    "sorry_server_lvs_method" Grammar("as lb_kind (after sorry_server)") => with!(read_sorry_forwarding, show_sorry_forwarding), Last, InPlace, LoadBalancer;
+        "lb_kind",
+        "Forwarding method of the sorry server.";
+    "real_server" Block("ADDRESS [PORT]") => Elsewhere, Adds, Difference, LoadBalancer;
+        "none (at least one needed); port of the virtual server",
+        "One destination.";
+};
+
+/// Keywords of `real_server`.
+pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
+    "weight" Argument::unsigned(0, 2147483647) => with!(read_real_weight, show_real_weight), Last, InPlace, LoadBalancer;
+        "weight of the virtual server",
+        "Initial weight.";
+    "lvs_method" Grammar("as lb_kind") => with!(read_real_forwarding, show_real_forwarding), Last, InPlace, LoadBalancer;
+        "lb_kind",
+        "Forwarding method.";
+    "uthreshold" Argument::COUNT => at!(upper_threshold), Last, InPlace, LoadBalancer;
+        "0",
+        "Upper connection threshold.";
+    "lthreshold" Argument::COUNT => at!(lower_threshold), Last, InPlace, LoadBalancer;
+        "0",
+        "Lower connection threshold.";
+    "inhibit_on_failure" Switch => at!(inhibit_on_failure), Last, InPlace, LoadBalancer;
+        "virtual server setting",
+        "Weight 0 instead of removal.";
+    "notify_up" Script => at!(notify_up), First, NextUse, LoadBalancer;
+        "none",
+        "Run when the server comes up.";
+    "notify_down" Script => at!(notify_down), First, NextUse, LoadBalancer;
+        "none",
+        "Run when the server goes down.";
+    "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;
+        "virtual server setting",
+        "Default alpha of its checkers.";
+    "retry" Argument::unsigned(1, 4294967295) => lazily!(checks.retry), Last, InPlace, LoadBalancer;
+        "virtual server setting",
+        "Default retry of its checkers.";
+    "delay_before_retry" Argument::decimal(0, LONGEST_DELAY) => lazily!(checks.delay_before_retry), Last, InPlace, LoadBalancer;
+        "virtual server setting",
+        "Default delay_before_retry.";
+    "warmup" Argument::decimal(0, LONGEST_DELAY) => lazily!(checks.warmup), Last, StartOnly, LoadBalancer;
+        "virtual server setting",
+        "Default warm-up.";
+    "connect_timeout" Argument::TIMER => lazily!(checks.connect_timeout), Last, InPlace, LoadBalancer;
+        "virtual server setting",
+        "Default connection timeout.";
+    "delay_loop" Argument::decimal(1, LONGEST_DELAY) => lazily!(checks.delay_loop), Last, InPlace, LoadBalancer;
+        "virtual server setting",
+        "Default check interval.";
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
+        "smtp_alert_checker, then smtp_alert, then on",
+        "Mail state changes.";
+    "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
+        "virtual server setting",
+        "Default HTTP Host header.";
+    "snmp_name" Word("NAME") => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
+        "none",
+        "Name shown through SNMP.";
+    "MISC_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Run a program.";
+    "SMTP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "HELO/QUIT dialogue with a mail server.";
+    "TCP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Connect to a TCP port.";
+    "PING_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "ICMP or ICMPv6 echo.";
+    "UDP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Send a UDP datagram.";
+    "HTTP_GET" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Fetch pages over HTTP.";
+    "SSL_GET" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Fetch pages over HTTPS.";
+    "DNS_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "One DNS query over UDP.";
+    "FILE_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Follow a track_file.";
+    "BFD_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+        "none",
+        "Follow a BFD session.";
+};
+
+/// Keywords of `SSL`.
+pub static SSL: &Keywords<Ssl> = keywords! {
+    "password" Word("PASSWORD") => at!(password), Replaces, Restart, LoadBalancer | Told;
+        "none",
+        "Passphrase of the key file.";
+    "ca" Word("PATH") => at!(ca), Replaces, Restart, LoadBalancer | Told;
+        "none",
+        "CA bundle loaded as trusted (peer verification is not turned on)";
+    "certificate" Word("PATH") => at!(certificate), Replaces, Restart, LoadBalancer | Told;
+        "none",
+        "Client certificate chain, PEM.";
+    "key" Word("PATH") => at!(key), Replaces, Restart, LoadBalancer | Told;
+        "none",
+        "Client private key, PEM.";
+};
+
+/// Entries of a `virtual_server_group`.
+pub static SERVER_GROUP: &Keywords<()> = keywords! {
+    "ADDRESS [PORT]" Grammar("IPv4 or IPv6 address, port 0..65535 (0 same as none)") => Elsewhere, Adds, Difference, LoadBalancer;
+        "no port (persistent services only)",
+        "Single address entry.";
+    "ADDRESS-LAST [PORT]" Grammar("range in the last octet (decimal, max 255) or last 16 bits (hex)") => Elsewhere, Adds, Difference, LoadBalancer;
+        "none",
+        "Address range; end must be greater than start.";
+    "ADDRESS-ADDRESS [PORT]" Grammar("full end address of the same family") => Elsewhere, Adds, Difference, LoadBalancer;
+        "none",
+        "Address range with explicit end.";
+    "ADDRESS/LEN [PORT]" Grammar("prefix 1..32 or 1..128, host bits must be zero") => Elsewhere, Adds, Difference, LoadBalancer;
+        "none",
+        "Whole prefix.";
+    "fwmark" Grammar("UNSIGNED 32 bit [inet|inet6]") => Elsewhere, Adds, Difference, LoadBalancer;
+        "family of the virtual server",
+        "Firewall mark entry.";
+};
