@@ -1,3 +1,5 @@
-//! What the supervisor and its workers say to each other.
+//! What the supervisor and its workers say to each other: the life of a worker, which is the same for
+//! all, and the orders and news of each role.
 
+pub mod lifecycle;
 pub mod vrrp;

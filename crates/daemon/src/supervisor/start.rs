@@ -1,26 +1,37 @@
 //! The way to a running supervisor.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
+use steadfast_config::model::Global;
 use steadfast_config::source::Files;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::process::{self, limits, user};
 use steadfast_kernel::wait::poll::{Interest, Poller};
+use steadfast_vrrp::Moment;
 
-use super::control::Control;
+use super::control::{Control, Desk};
 use super::findings::Report;
 use super::journal::Journal;
 use super::journal::log::Log;
+use super::reload::effective::Effective;
 use super::reload::{self, Reloads};
+use super::scripts::Scripts;
 use super::scripts::hooks::Hook;
 use super::scripts::programs::Programs;
-use super::workers::known::Known;
-use super::*;
+use super::workers::Workers;
+use super::workers::service::Service;
+use super::workers::vrrp::Routers;
+use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
+use crate::digest::vrrp::digest;
 use crate::host::ThisMachine;
+use crate::link::vrrp::work::Work;
+use crate::options::Options;
 use crate::places::{self, Places};
+use crate::record::{Happening, Severity};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;
@@ -125,43 +136,25 @@ fn assemble(
     for problem in problems {
         journal.line(Severity::Warning, &problem);
     }
-    let mut known = Known::default();
-    known.configure(&work);
     let now = moment();
+    let service = Service::open(now);
+    let workers = Workers::new(&places, service.beat());
     let mut supervisor = Supervisor {
+        options,
+        started_at: now,
         poller,
         signals,
-        control,
-        notifier: Service::open(now),
-        journal,
-        loaded: effective,
-        work,
-        programs,
-        known,
-        leaving: BTreeMap::new(),
-        dropped: Vec::new(),
-        checks: Checks::default(),
-        order: Order::default(),
-        runner: Runner::default(),
-        worker: None,
-        worker_gave_up: None,
-        respawn: Respawn::default(),
-        start_worker_at: None,
-        restarts: 0,
-        generation: 1,
-        refused_reload: None,
-        asked: Asked::default(),
-        started_at: now,
-        reloads: Reloads::default(),
-        starting: None,
-        stopping: None,
+        service,
         pid_files,
-        addresses_out: false,
-        told_turned_away: crate::report::Control::default(),
-        sequence_of_dumps: 0,
+        journal,
+        desk: Desk::new(control),
+        loaded: effective,
+        reloads: Reloads::new(),
+        scripts: Scripts::new(programs),
+        workers,
+        routers: Routers::new(work),
+        stopping: None,
         settle_at: Some(now + SETTLE_AFTER),
-        worker_terms: Terms { keep_addresses: options.keep_addresses, pid_file: places.vrrp_pid_file },
-        options,
     };
     supervisor.begin(now);
     Ok(supervisor)
@@ -180,8 +173,8 @@ impl Supervisor {
         }
         self.configure_schedule();
         limits::trim_allocator();
-        self.starting = self.run_hook(now, Hook::Startup);
-        if self.starting.is_none() {
+        self.scripts.starting = self.run_hook(now, Hook::Startup);
+        if self.scripts.starting.is_none() {
             self.start_work();
         }
     }
@@ -190,16 +183,16 @@ impl Supervisor {
     pub(super) fn start_work(&mut self) {
         let now = moment();
         if self.wants_worker() {
-            self.start_worker(now);
+            self.workers.vrrp.start(now);
         } else {
             let why = match self.loaded.wants_vrrp {
                 true => "VRRP is left out (-C)",
                 false => "the configuration has no vrrp_instance",
             };
             self.journal.line(Severity::Warning, &format!("nothing to run: {why}"));
-            self.notifier.ready(&self.summary());
+            self.service.ready(&self.summary());
         }
-        self.checks.configure(now, &self.programs);
+        self.scripts.checks.configure(now, &self.scripts.programs);
         limits::trim_allocator();
         self.reload_over();
     }

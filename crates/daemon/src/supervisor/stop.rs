@@ -3,15 +3,29 @@
 use std::time::Duration;
 
 use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
-use steadfast_kernel::process::Exit;
 use steadfast_vrrp::Moment;
 
 use super::scripts::hooks::{Hook, Shutdown};
 use super::scripts::runner::Purpose;
-use super::{CHANNEL, DRAIN_MARGIN, STOP_SCRIPTS, Stopping, Supervisor, moment};
-use crate::link::vrrp::ToWorker;
+use super::workers::vrrp::Routers;
+use super::{Supervisor, moment};
 use crate::places;
 use crate::record::{Happening, Severity};
+
+/// How long stop scripts may take; keepalived gives them as long.
+const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// How long a worker may take for its hand-overs beyond the configured `child_wait_time`.
+const DRAIN_MARGIN: Duration = Duration::from_secs(1);
+
+/// A stop under way.
+pub(super) struct Stopping {
+    /// Workers are killed when this is reached.
+    workers_until: Moment,
+    /// Scripts are killed when this is reached; set once the workers are gone.
+    scripts_until: Option<Moment>,
+    /// The script after everything else.
+    pub(super) shutdown: Shutdown,
+}
 
 impl Supervisor {
     /// Begins an orderly stop; a second call changes nothing.
@@ -22,31 +36,29 @@ impl Supervisor {
         let now = moment();
         let limit = self.longest_hand_over() + self.loaded.global.child_wait.duration() + DRAIN_MARGIN;
         self.stopping =
-            Some(Stopping { worker_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
-        self.start_worker_at = None;
-        self.starting = None;
-        self.notifier.stopping();
+            Some(Stopping { workers_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
+        self.scripts.starting = None;
+        self.service.stopping();
         // Before the news: a new master is waited for from the moment of priority 0.
-        if let Some(worker) = &mut self.worker {
-            worker.tell(&ToWorker::Stop, &self.poller, CHANNEL);
-        }
-        self.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(_) | Purpose::Hook(_)));
+        self.stop_workers();
+        self.scripts.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(_) | Purpose::Hook(_)));
         self.tell(None, Happening::Stopping);
     }
 
     /// A hand-over takes at most one interval of the slowest instance (RFC 9568 section 6.1: a skew
     /// time is shorter than an interval).
     fn longest_hand_over(&self) -> Duration {
-        let intervals = self.work.machine.instances.iter().map(|instance| instance.interval.duration());
+        let intervals =
+            self.routers.work.machine.instances.iter().map(|instance| instance.interval.duration());
         intervals.max().unwrap_or_default()
     }
 
     /// Everything is handed over, every stop script had its time, and so had the shutdown script.
     pub(super) fn is_finished(&mut self, now: Moment) -> bool {
         let Some(stopping) = &mut self.stopping else { return false };
-        if let Some(worker) = &self.worker {
-            if now >= stopping.worker_until {
-                worker.kill();
+        if !self.workers.are_gone() {
+            if now >= stopping.workers_until {
+                self.workers.kill();
             }
             return false;
         }
@@ -59,8 +71,8 @@ impl Supervisor {
             Shutdown::Ahead => {}
         }
         let until = *stopping.scripts_until.get_or_insert(now + STOP_SCRIPTS);
-        let idle = self.order.is_idle()
-            && !self.runner.any(|purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_)));
+        let idle = self.scripts.order.is_idle()
+            && !self.scripts.runner.any(|purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_)));
         if !idle && now < until {
             return false;
         }
@@ -76,22 +88,17 @@ impl Supervisor {
         let stopping = self.stopping.as_ref()?;
         match stopping.shutdown {
             Shutdown::Until(until) => Some(until),
-            _ if self.worker.is_some() => Some(stopping.worker_until),
+            _ if !self.workers.are_gone() => Some(stopping.workers_until),
             _ => stopping.scripts_until,
         }
     }
 
     /// The last things.
     pub(super) fn farewell(&mut self) {
-        self.forget_reload();
-        self.runner.kill_all();
-        if let Some(worker) = &mut self.worker {
-            worker.kill();
-            let _ = worker.child.wait();
-        }
-        if let Some(control) = &self.control {
-            control.remove();
-        }
+        self.reload_over();
+        self.scripts.runner.kill_all();
+        self.workers.end();
+        self.desk.close();
         for file in std::mem::take(&mut self.pid_files) {
             let path = file.path().to_owned();
             drop(file);
@@ -100,7 +107,7 @@ impl Supervisor {
     }
 
     fn remove_leftovers(&mut self) {
-        if self.options.keep_addresses || !std::mem::take(&mut self.addresses_out) {
+        if self.options.keep_addresses || !std::mem::take(&mut self.routers.addresses_out) {
             return;
         }
         if self.remove_addresses().is_err() {
@@ -113,12 +120,12 @@ impl Supervisor {
     fn remove_addresses(&mut self) -> Result<(), steadfast_kernel::Error> {
         let mut requests = Requests::open()?;
         let links = requests.links()?;
-        let work = &self.work;
+        let Routers { work, leaving, dropped, .. } = &self.routers;
         let index_of =
             |id| links.iter().find(|link| *link.name == *work.interface_name(id)).map(|link| link.index);
         let mut batch = Batch::default();
         let configured = work.installs.iter().flat_map(|install| &install.addresses);
-        let former = self.leaving.values().flatten().chain(&self.dropped);
+        let former = leaving.values().flatten().chain(dropped);
         for found in configured.chain(former) {
             if let Some(interface) = index_of(found.interface) {
                 let key = AddressKey { interface, address: found.address, prefix: found.prefix };
@@ -127,13 +134,5 @@ impl Supervisor {
         }
         requests.send(&mut batch)?;
         Ok(())
-    }
-
-    /// Whether an exit status says that another start is useless (1 fatal, 2 configuration, 4 permission).
-    pub(super) fn gives_up(exit: Exit) -> Option<u8> {
-        match exit {
-            Exit::Status(status @ (1 | 2 | 4)) => u8::try_from(status).ok(),
-            Exit::Status(_) | Exit::Signal(_) => None,
-        }
     }
 }

@@ -29,8 +29,8 @@ use steadfast_vrrp::{Machine, Moment};
 use self::effects::{Effects, Kernel, Lanes};
 use self::lane::lane;
 use self::timing::{Coalescing, Timing};
-use crate::link::vrrp::FromWorker;
-use crate::link::vrrp::Notice;
+use crate::link::lifecycle::{FromWorker, Trouble};
+use crate::link::vrrp::News;
 use crate::link::vrrp::work::Work;
 
 /// Stack of the effects thread: its deepest call is netlink.
@@ -82,8 +82,8 @@ pub(crate) struct Terms {
 
 /// The reason travels before the status, so that the log has it.
 fn give_up(channel: &mut Channel, error: &Error) -> i32 {
-    let notice = FromWorker::Notice(Notice::CannotWork { reason: error.to_string() });
-    if let Ok(bytes) = postcard::to_stdvec(&notice) {
+    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { reason: error.to_string() });
+    if let Ok(bytes) = postcard::to_stdvec(&trouble) {
         let _ = channel.send(&bytes);
     }
     if error.is_permission() { STATUS_NO_PERMISSION } else { STATUS_FATAL }

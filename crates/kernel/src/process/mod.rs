@@ -18,13 +18,22 @@ use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
 pub use child::{Child, Exit};
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
 
+/// Which of the two processes after a fork this is.
+#[derive(Debug)]
+pub enum Forked {
+    /// The one that was there before.
+    Parent(Child),
+    /// The new one. It has a copy of everything its parent has, and ends with [`exit_now`].
+    Child,
+}
+
 /// Forks a child that goes on in this program: it is called `name` in process lists, gets SIGTERM when the calling
-/// thread ends, has every signal unblocked with its default meaning (but SIGPIPE ignored), runs `work` and exits with its result.
+/// thread ends, and has every signal unblocked with its default meaning (but SIGPIPE ignored).
 ///
 /// # Errors
 /// EAGAIN at a limit of processes; EDEADLK when the process has more than one thread: the others' locks would stay
 /// locked for ever in the child.
-pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
+pub fn fork(name: &str) -> Result<Forked> {
     let attempted = || format!("fork {name}");
     if thread_count() != 1 {
         return Err(Error::new(attempted(), Errno::DEADLK));
@@ -42,9 +51,20 @@ pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
             crate::process::signal::restore_defaults();
             // As the runtime of every Rust program has it: a vanished reader is an error, not an end.
             let _ = crate::process::signal::ignore(crate::process::signal::Signal::PIPE);
-            exit_now(work())
+            Ok(Forked::Child)
         }
-        pid => Child::of(pid, attempted()),
+        pid => Child::of(pid, attempted()).map(Forked::Parent),
+    }
+}
+
+/// Forks a child that runs `work` and exits with its result.
+///
+/// # Errors
+/// Those of [`fork`].
+pub fn fork_child(name: &str, work: impl FnOnce() -> i32) -> Result<Child> {
+    match fork(name)? {
+        Forked::Child => exit_now(work()),
+        Forked::Parent(child) => Ok(child),
     }
 }
 

@@ -1,8 +1,7 @@
-//! Messages between the supervisor and a vrrp worker.
+//! What the supervisor and a vrrp worker say to each other.
 
 pub mod work;
 
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -11,10 +10,21 @@ use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, Plan, ScriptId};
 
 use self::work::Work;
+use super::lifecycle::{Reloaded, Role};
 
-/// From the supervisor.
+/// The worker of VRRP.
+#[derive(Debug)]
+pub enum Vrrp {}
+
+impl Role for Vrrp {
+    type Order = Order;
+    type News = News;
+    const TITLE: &'static str = "vrrp worker";
+}
+
+/// What it is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum ToWorker {
+pub enum Order {
     /// Go on with this instead.
     Reload(Box<Work>),
     /// A script ended.
@@ -31,31 +41,25 @@ pub enum ToWorker {
     },
     /// Set every counter to zero.
     ClearCounters,
-    /// Answered by the timing thread with [`FromWorker::Pong`].
-    Ping,
-    /// Hand every address over and end.
-    Stop,
 }
 
-/// From the worker.
+/// What it has to tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum FromWorker {
-    /// Everything that exists is open and running.
-    Started,
+pub enum News {
     /// The machine has something to tell.
     Happened(Vec<Event>),
     /// What a successor needs to go on with these instances.
     Resume(Vec<Resume>),
     /// Something outside the machine.
     Notice(Notice),
-    /// Part of the answer to [`ToWorker::Status`].
+    /// Part of the answer to [`Order::Status`].
     Instances {
         /// As asked.
         request: u32,
         /// Ordered by instance.
         instances: Vec<InstanceStatus>,
     },
-    /// End of the answer to [`ToWorker::Status`].
+    /// End of the answer to [`Order::Status`].
     Worker {
         /// As asked.
         request: u32,
@@ -64,12 +68,6 @@ pub enum FromWorker {
     },
     /// An instance that a reload removed has handed over; its number is free.
     Removed(InstanceId),
-    /// A reload is in force.
-    Reloaded(ReloadSummary),
-    /// The timing thread lives.
-    Pong,
-    /// Everything is handed over; the worker ends.
-    Drained,
 }
 
 /// Something that happened outside the machine.
@@ -125,23 +123,6 @@ pub enum Notice {
         /// It came; otherwise it went.
         added: bool,
     },
-    /// Netlink itself failed.
-    Netlink {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// The machine does not allow the wanted scheduling or locked memory; the worker does without.
-    Scheduling {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// The worker cannot do its work and ends.
-    CannotWork {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// The kernel dropped netlink messages; everything was read again.
-    Overrun,
     /// An advert for a virtual router that is not configured (`log_unknown_vrids`).
     UnknownVrid {
         /// Where.
@@ -155,16 +136,6 @@ pub enum Notice {
     DatagramsLost {
         /// How many so far.
         count: u64,
-    },
-    /// The supervisor did not read, and the channel's bound was reached.
-    MessagesLost {
-        /// How many so far.
-        count: u64,
-    },
-    /// The timing thread woke late.
-    Late {
-        /// How late.
-        microseconds: u64,
     },
 }
 
@@ -197,37 +168,7 @@ pub struct WorkerStatus {
     pub addresses_restored: u64,
 }
 
-/// What a reload did in the worker.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReloadSummary {
-    /// Instances that are new.
-    pub instances_added: usize,
-    /// Instances that hand over and are forgotten.
-    pub instances_removed: usize,
-    /// Instances changed in place.
-    pub instances_changed: usize,
-}
-
-impl ReloadSummary {
-    /// Of a plan.
-    pub fn of(plan: &Plan) -> Self {
-        Self {
-            instances_added: plan.added().count(),
-            instances_removed: plan.removed().len(),
-            instances_changed: plan.changed().count(),
-        }
-    }
-}
-
-impl fmt::Display for ReloadSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { instances_added, instances_removed, instances_changed } = self;
-        if instances_added + instances_removed + instances_changed == 0 {
-            return write!(f, "no virtual router changed");
-        }
-        write!(
-            f,
-            "virtual routers: {instances_added} added, {instances_removed} removed, {instances_changed} changed"
-        )
-    }
+/// What a plan does.
+pub fn reloaded(plan: &Plan) -> Reloaded {
+    Reloaded { added: plan.added().count(), removed: plan.removed().len(), changed: plan.changed().count() }
 }

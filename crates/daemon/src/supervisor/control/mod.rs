@@ -3,6 +3,7 @@
 //! Root and the configured group may connect; the file's owner and mode see to that. A client that
 //! does not read is dropped once [`OUTBOUND_MAX`] bytes wait for it, one that talks nonsense at once.
 
+mod desk;
 pub(crate) mod dump;
 pub(crate) mod status;
 
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use steadfast_kernel::process::user;
 use steadfast_kernel::wait::poll::{Interest, Poller};
 
+pub(crate) use self::desk::Desk;
 use crate::record::Record;
 use crate::report::{self, Answer, Request};
 

@@ -9,12 +9,12 @@ use steadfast_vrrp::status::{InstanceStatus, TrackerKind};
 use steadfast_vrrp::{InstanceId, Moment, State};
 use steadfast_wire::vrrp::Family;
 
+use super::ClientId;
 use super::dump::Dump;
-use super::{ClientId, Control};
-use crate::link::vrrp::{ToWorker, WorkerStatus};
+use crate::link::vrrp::{Order, WorkerStatus};
 use crate::phrase;
 use crate::report::{self, Answer, Status};
-use crate::supervisor::{CHANNEL, CLIENTS, Supervisor, journal, moment};
+use crate::supervisor::{CLIENTS, Supervisor, journal, moment};
 
 /// How long the worker may take to answer before what is known without it is told.
 pub(crate) const ANSWER_WITHIN: Duration = Duration::from_millis(500);
@@ -81,25 +81,29 @@ impl Asked {
 }
 
 impl Supervisor {
-    /// Asks the worker how things are; [`Self::answer_asked`] goes on when it answers.
-    pub(crate) fn ask_worker(&mut self, purpose: Purpose) {
+    /// Asks the workers how things are; [`Self::answer_asked`] goes on when they answer.
+    pub(crate) fn ask_workers(&mut self, purpose: Purpose) {
         // Who asks again meanwhile gets the one answer.
-        if !self.asked.purposes.contains(&purpose) {
-            self.asked.purposes.push(purpose);
+        if !self.desk.asked.purposes.contains(&purpose) {
+            self.desk.asked.purposes.push(purpose);
         }
-        if self.asked.until.is_some() {
+        if self.desk.asked.until.is_some() {
             return;
         }
         let now = moment();
-        self.asked.number = self.asked.number.wrapping_add(1);
-        self.asked.until = Some(now + ANSWER_WITHIN);
-        let request = self.asked.number;
-        let told = self
-            .worker
-            .as_mut()
-            .is_some_and(|worker| worker.tell(&ToWorker::Status { request }, &self.poller, CHANNEL));
-        if !told {
-            let answered = self.asked.abandon();
+        self.desk.asked.number = self.desk.asked.number.wrapping_add(1);
+        self.desk.asked.until = Some(now + ANSWER_WITHIN);
+        let request = self.desk.asked.number;
+        if !self.workers.vrrp.order(Order::Status { request }, &self.poller) {
+            let answered = self.desk.asked.abandon();
+            self.answer_asked(answered);
+        }
+    }
+
+    /// A worker that takes too long is not waited for.
+    pub(crate) fn answer_late(&mut self, now: Moment) {
+        if self.desk.asked.wakeup().is_some_and(|at| at <= now) {
+            let answered = self.desk.asked.abandon();
             self.answer_asked(answered);
         }
     }
@@ -112,7 +116,7 @@ impl Supervisor {
         for purpose in purposes {
             match purpose {
                 Purpose::Client(client) => {
-                    if let Some(control) = &mut self.control {
+                    if let Some(control) = &mut self.desk.control {
                         control.answer(
                             client,
                             &Answer::Status(Box::new(status.clone())),
@@ -125,9 +129,7 @@ impl Supervisor {
                 Purpose::Dump(file) => self.dump(file, &status, &answered.instances),
                 Purpose::StatisticsAndClear => {
                     self.dump(Dump::Statistics, &status, &answered.instances);
-                    if let Some(worker) = &mut self.worker {
-                        worker.tell(&ToWorker::ClearCounters, &self.poller, CHANNEL);
-                    }
+                    self.workers.vrrp.order(Order::ClearCounters, &self.poller);
                 }
             }
         }
@@ -138,7 +140,7 @@ impl Supervisor {
         let mut by_id: BTreeMap<InstanceId, &InstanceStatus> =
             answered.instances.iter().map(|status| (status.instance, status)).collect();
         let mut instances: Vec<report::Instance> = Vec::new();
-        for config in &self.work.machine.instances {
+        for config in &self.routers.work.machine.instances {
             instances.push(match by_id.remove(&config.id) {
                 Some(status) => self.instance(now, status),
                 None => self.instance_without_worker(now, config),
@@ -153,29 +155,29 @@ impl Supervisor {
             since: journal::ago(now.since(self.started_at)),
             configuration: absolute(&self.options.configuration),
             configuration_errors: self.loaded.errors.count(),
-            generation: self.generation,
-            refused_reload: self.refused_reload.clone(),
-            worker: self.worker.as_ref().map(|worker| report::Worker {
-                pid: worker.child.pid(),
-                restarts: self.restarts,
+            generation: self.reloads.generation,
+            refused_reload: self.reloads.refused.clone(),
+            worker: self.workers.vrrp.pid().map(|pid| report::Worker {
+                pid,
+                restarts: self.workers.vrrp.restarts(),
                 responsive: answered.worker.is_some(),
                 figures: answered.worker.clone(),
             }),
             instances,
             groups: self.groups(),
-            scripts: self.checks.report(),
+            scripts: self.scripts.checks.report(),
             not_active: self.loaded.not_active.clone(),
-            control: self.control.as_ref().map(Control::turned_away).unwrap_or_default(),
+            control: self.desk.turned_away(),
         }
     }
 
     fn groups(&self) -> Vec<report::Group> {
-        let groups = self.work.machine.groups.iter();
+        let groups = self.routers.work.machine.groups.iter();
         groups
             .map(|group| report::Group {
                 name: Arc::clone(&group.name),
-                state: self.known.group_state(group.id),
-                members: group.members.iter().map(|id| self.known.instance(*id)).collect(),
+                state: self.routers.known.group_state(group.id),
+                members: group.members.iter().map(|id| self.routers.known.instance(*id)).collect(),
             })
             .collect()
     }
@@ -187,7 +189,7 @@ impl Supervisor {
             vrid: status.vrid.get(),
             family: family(status.family),
             version: status.version.number(),
-            interface: self.known.interface(status.interface).unwrap_or_default(),
+            interface: self.routers.known.interface(status.interface).unwrap_or_default(),
             addresses: self.addresses(status.instance),
             state: status.state,
             since: Some(journal::ago(now.since(status.since))),
@@ -227,7 +229,7 @@ impl Supervisor {
         now: Moment,
         config: &steadfast_vrrp::InstanceConfig,
     ) -> report::Instance {
-        let known = self.known.state(config.id);
+        let known = self.routers.known.state(config.id);
         let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
         let interval = milliseconds(config.interval.duration());
         report::Instance {
@@ -235,7 +237,7 @@ impl Supervisor {
             vrid: config.vrid.get(),
             family: family(config.family),
             version: config.version.number(),
-            interface: self.known.interface(config.interface).unwrap_or_default(),
+            interface: self.routers.known.interface(config.interface).unwrap_or_default(),
             addresses: self.addresses(config.id),
             state: known.map_or(State::Init, |(state, _)| state),
             since: known.map(|(_, at)| journal::ago(now.since(at))),
@@ -257,15 +259,15 @@ impl Supervisor {
     }
 
     fn why_without_worker(&self) -> &'static str {
-        match &self.worker {
+        match self.workers.vrrp.is_filled() {
             _ if !self.options.run_vrrp => "VRRP is left out (-C)",
-            Some(_) => "the worker does not answer; this is the last state it told",
-            None => "no vrrp worker runs; this is the last state it told",
+            true => "the worker does not answer; this is the last state it told",
+            false => "no vrrp worker runs; this is the last state it told",
         }
     }
 
     fn addresses(&self, instance: InstanceId) -> Vec<String> {
-        let install = self.work.install(instance);
+        let install = self.routers.work.install(instance);
         let addresses = install.map(|install| install.addresses.as_slice()).unwrap_or_default();
         addresses.iter().map(|a| format!("{}/{}", a.address, a.prefix)).collect()
     }

@@ -75,11 +75,6 @@ impl Journal {
         self.log.write_off_console(&now(), severity, message);
     }
 
-    /// Forgets everything kept.
-    pub(crate) fn forget(&mut self) {
-        self.kept = VecDeque::new();
-    }
-
     /// Oldest first.
     pub(crate) fn kept(&self) -> impl Iterator<Item = Record> + '_ {
         self.kept.iter().map(Kept::record)

@@ -3,6 +3,7 @@
 //! One reload runs at a time, from reading the file until the worker has confirmed it. What is asked
 //! for meanwhile, however often, is one more reload afterwards.
 
+pub(crate) mod effective;
 mod fixed;
 mod planning;
 mod saved;
@@ -20,25 +21,50 @@ use steadfast_config::model::Global;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
 
+use self::effective::Effective;
 use self::schedule::Schedule;
 use super::findings::Report;
 use super::journal::Journal;
 use super::scripts::programs::Programs;
-use super::{CHANNEL, Effective, RELOAD_TIME, Supervisor, moment, start};
+use super::{RELOAD_TIME, Supervisor, moment, start};
 use crate::digest::vrrp::digest;
+use crate::link::lifecycle::Reloaded;
 use crate::link::vrrp::work::Install;
-use crate::link::vrrp::{ReloadSummary, ToWorker};
+use crate::link::vrrp::{self, Order};
 use crate::record::{Happening, Severity};
 
-/// Reloads to come and the one under way.
-#[derive(Debug, Default)]
+/// What is in force since when, reloads to come and the one under way.
+#[derive(Debug)]
 pub(crate) struct Reloads {
+    /// How often a configuration was put in force.
+    pub(crate) generation: u32,
+    /// Why the last one was refused, if none succeeded since.
+    pub(crate) refused: Option<String>,
     under_way: Option<Confirmation>,
     /// The file that exists while one is under way.
     marker: Option<PathBuf>,
     /// Another one was asked for meanwhile.
     again: bool,
     pub(crate) schedule: Schedule,
+}
+
+impl Reloads {
+    /// After the start.
+    pub(crate) fn new() -> Self {
+        Self {
+            generation: 1,
+            refused: None,
+            under_way: None,
+            marker: None,
+            again: false,
+            schedule: Schedule::default(),
+        }
+    }
+
+    /// None is under way.
+    fn is_free(&self) -> bool {
+        self.under_way.is_none()
+    }
 }
 
 /// What ends a reload.
@@ -56,11 +82,11 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
-        if self.reloads.under_way.is_some() || self.starting.is_some() {
+        if !self.reloads.is_free() || self.scripts.starting.is_some() {
             self.reloads.again = true;
             return;
         }
-        self.notifier.reloading();
+        self.service.reloading();
         self.put_marker();
         let loaded = match start::read(&self.options, &self.options.configuration) {
             Ok((loaded, report)) => self.accept(loaded, &report),
@@ -72,23 +98,15 @@ impl Supervisor {
         }
     }
 
-    /// The worker did what it was told; a queued reload follows.
+    /// The worker did what it was told.
     pub(crate) fn reload_confirmed(&mut self, what: Confirmation) {
         if self.reloads.under_way == Some(what) {
             self.reload_over();
         }
     }
 
-    /// Nothing is under way any longer; what was asked for meanwhile begins.
+    /// None is under way any longer. What was asked for meanwhile begins with the next turn.
     pub(crate) fn reload_over(&mut self) {
-        self.forget_reload();
-        if std::mem::take(&mut self.reloads.again) {
-            self.reload();
-        }
-    }
-
-    /// Takes the marker away.
-    pub(crate) fn forget_reload(&mut self) {
         self.reloads.under_way = None;
         if let Some(path) = self.reloads.marker.take() {
             let _ = std::fs::remove_file(path);
@@ -113,8 +131,14 @@ impl Supervisor {
         }
     }
 
-    /// Reloads when the time has come.
+    /// Reloads when the time has come, or when somebody asked while another reload was under way.
     pub(crate) fn reload_if_due(&mut self, now: Moment) {
+        if self.reloads.is_free()
+            && self.scripts.starting.is_none()
+            && std::mem::take(&mut self.reloads.again)
+        {
+            self.reload();
+        }
         let (due, line) = self.reloads.schedule.take_due(now);
         if due {
             self.journal
@@ -156,26 +180,26 @@ impl Supervisor {
 
     /// Always `None`: nothing is put in force.
     fn refuse(&mut self, reason: &str) -> Option<Loaded> {
-        self.refused_reload = Some(reason.to_owned());
+        self.reloads.refused = Some(reason.to_owned());
         self.tell(None, Happening::Reload { applied: false, detail: reason.to_owned() });
-        self.notifier.ready(&self.summary());
+        self.service.ready(&self.summary());
         None
     }
 
     /// What is to be waited for comes back.
     fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
-        self.generation += 1;
-        save(&mut self.journal, &loaded, self.generation);
+        self.reloads.generation += 1;
+        save(&mut self.journal, &loaded, self.reloads.generation);
         let (effective, model) = Effective::of(loaded, &self.options);
-        let work = digest(&model, &self.work, &self.leaving, self.options.log_addresses);
+        let work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
-        for install in &self.work.installs {
+        for install in &self.routers.work.installs {
             if kept.contains(&install.instance) {
                 let stay: BTreeSet<_> = work.install(install.instance).into_iter().flat_map(keys).collect();
                 let gone = install.addresses.iter().zip(keys(install)).filter(|(_, key)| !stay.contains(key));
-                self.dropped.extend(gone.map(|(address, _)| address.clone()));
+                self.routers.dropped.extend(gone.map(|(address, _)| address.clone()));
             } else {
-                self.leaving.insert(install.instance, install.addresses.clone());
+                self.routers.leaving.insert(install.instance, install.addresses.clone());
             }
         }
 
@@ -183,8 +207,8 @@ impl Supervisor {
         let mut programs = Programs::resolve(&model, &work, &mut problems);
         drop(model);
         // Removed instances still have something to tell.
-        for (id, notifies) in std::mem::take(&mut self.programs.instances) {
-            if self.leaving.contains_key(&id) {
+        for (id, notifies) in std::mem::take(&mut self.scripts.programs.instances) {
+            if self.routers.leaving.contains_key(&id) {
                 programs.instances.insert(id, notifies);
             }
         }
@@ -192,37 +216,33 @@ impl Supervisor {
             self.journal.line(Severity::Warning, &problem);
         }
         let now = moment();
-        self.known.configure(&work);
-        self.checks.configure(now, &programs);
-        self.programs = programs;
-        let before = std::mem::replace(&mut self.work, work).machine;
+        self.routers.known.configure(&work);
+        self.scripts.checks.configure(now, &programs);
+        self.scripts.programs = programs;
+        let before = std::mem::replace(&mut self.routers.work, work).machine;
         self.loaded = effective;
-        self.refused_reload = None;
+        self.reloads.refused = None;
         self.configure_schedule();
         let awaited = self.hand_over_work(now);
-        let detail = steadfast_vrrp::Plan::between(&before, &self.work.machine);
-        let detail = ReloadSummary::of(&detail).to_string();
+        let detail =
+            summary(vrrp::reloaded(&steadfast_vrrp::Plan::between(&before, &self.routers.work.machine)));
         self.tell(None, Happening::Reload { applied: true, detail });
         steadfast_kernel::process::limits::trim_allocator();
         awaited
     }
 
     fn hand_over_work(&mut self, now: Moment) -> Option<Confirmation> {
-        let starts = self.start_worker_at.is_none() && self.wants_worker();
-        match &mut self.worker {
-            Some(worker) => {
-                let message = ToWorker::Reload(Box::new(self.work.clone()));
-                worker.tell(&message, &self.poller, CHANNEL).then_some(Confirmation::Reloaded)
-            }
-            None if starts => {
-                self.start_worker(now);
-                self.worker.is_some().then_some(Confirmation::Started)
-            }
-            None => {
-                self.notifier.ready(&self.summary());
-                None
-            }
+        let slot = &mut self.workers.vrrp;
+        if slot.is_filled() {
+            let order = Order::Reload(Box::new(self.routers.work.clone()));
+            return slot.order(order, &self.poller).then_some(Confirmation::Reloaded);
         }
+        if self.wants_worker() && !self.workers.vrrp.is_taken() {
+            self.workers.vrrp.start(now);
+            return Some(Confirmation::Started);
+        }
+        self.service.ready(&self.summary());
+        None
     }
 
     fn put_marker(&mut self) {
@@ -270,4 +290,12 @@ fn create_marker(path: &Path) -> std::io::Result<()> {
 /// What makes two addresses the same to the kernel.
 fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
     install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
+}
+
+fn summary(reloaded: Reloaded) -> String {
+    let Reloaded { added, removed, changed } = reloaded;
+    if added + removed + changed == 0 {
+        return "no virtual router changed".to_owned();
+    }
+    format!("virtual routers: {added} added, {removed} removed, {changed} changed")
 }

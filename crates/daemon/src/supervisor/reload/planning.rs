@@ -11,14 +11,14 @@ use crate::supervisor::{CLIENTS, SETTLE_AFTER, Supervisor, moment, start};
 impl Supervisor {
     /// Tells a client what a reload would do if `file` were the configuration.
     pub(crate) fn send_plan(&mut self, client: ClientId, file: &Path) {
-        let trusted = self.control.as_ref().is_some_and(|control| control.is_trusted(client));
+        let trusted = self.desk.control.as_ref().is_some_and(|control| control.is_trusted(client));
         let answer = if trusted {
             self.plan(file).map_or_else(Answer::Error, |report| Answer::Plan(Box::new(report)))
         } else {
             // A file that only root may read would show in the diagnostics.
             Answer::Error("only root, or the daemon's own user, may have it read a file".to_owned())
         };
-        if let Some(control) = &mut self.control {
+        if let Some(control) = &mut self.desk.control {
             control.answer(client, &answer, &self.poller, CLIENTS);
         }
         self.settle_at = Some(moment() + SETTLE_AFTER);

@@ -34,12 +34,13 @@ impl Supervisor {
     /// Starts a script, if there is one; until when it is to be waited for at most.
     pub(crate) fn run_hook(&mut self, now: Moment, hook: Hook) -> Option<Moment> {
         let timed = match hook {
-            Hook::Startup => self.programs.startup.clone(),
-            Hook::Shutdown => self.programs.shutdown.clone(),
+            Hook::Startup => self.scripts.programs.startup.clone(),
+            Hook::Shutdown => self.scripts.programs.shutdown.clone(),
         }?;
         let purpose = Purpose::Hook(hook);
         let limit = Some(timed.limit);
-        let started = self.runner.start(now, &timed.command, purpose.clone(), limit, &self.poller, RUNS);
+        let started =
+            self.scripts.runner.start(now, &timed.command, purpose.clone(), limit, &self.poller, RUNS);
         if let Err(outcome) = started {
             self.tell_hook(hook, Ended::not_started(purpose, timed.command.text, outcome));
             return None;
@@ -61,7 +62,7 @@ impl Supervisor {
 
     /// A start that waits for a script which does not end goes on without it.
     pub(crate) fn give_up_startup(&mut self, now: Moment) {
-        if self.starting.is_some_and(|until| until <= now) {
+        if self.scripts.starting.is_some_and(|until| until <= now) {
             self.journal.line(Severity::Error, "startup_script does not end: the start goes on without it");
             self.hook_over(Hook::Startup);
         }
@@ -70,7 +71,7 @@ impl Supervisor {
     fn hook_over(&mut self, hook: Hook) {
         match hook {
             Hook::Startup => {
-                if self.starting.take().is_some() {
+                if self.scripts.starting.take().is_some() {
                     self.start_work();
                 }
             }

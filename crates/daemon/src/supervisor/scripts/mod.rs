@@ -7,22 +7,48 @@ pub(crate) mod runner;
 
 use steadfast_vrrp::Moment;
 
-use self::runner::{Ended, Purpose};
-use super::notify::scripts::Transition;
-use super::{CHANNEL, RUNS, Supervisor, moment};
-use crate::link::vrrp::ToWorker;
+use self::checks::Checks;
+use self::programs::Programs;
+use self::runner::{Ended, Purpose, Runner};
+use super::notify::scripts::{self as notifying, Transition};
+use super::{RUNS, Supervisor, moment};
+use crate::link::vrrp::Order;
 use crate::record::{Happening, Severity};
+
+/// The programs of the configuration, and their runs.
+#[derive(Debug)]
+pub(crate) struct Scripts {
+    pub(crate) programs: Programs,
+    pub(crate) checks: Checks,
+    /// Notify scripts that wait for their turn.
+    pub(crate) order: notifying::Order,
+    pub(crate) runner: Runner,
+    /// The startup script runs, and is waited for until then.
+    pub(crate) starting: Option<Moment>,
+}
+
+impl Scripts {
+    pub(crate) fn new(programs: Programs) -> Self {
+        Self {
+            programs,
+            checks: Checks::default(),
+            order: notifying::Order::default(),
+            runner: Runner::default(),
+            starting: None,
+        }
+    }
+}
 
 impl Supervisor {
     /// Starts check scripts that are due and notify scripts whose turn it is; ends what overstays.
     pub(crate) fn run_scripts(&mut self, now: Moment) {
-        for ended in self.runner.overdue(now) {
+        for ended in self.scripts.runner.overdue(now) {
             self.script_ended(ended);
         }
-        if self.stopping.is_none() && self.starting.is_none() {
-            while let Some((id, check)) = self.checks.take_due(now) {
+        if self.stopping.is_none() && self.scripts.starting.is_none() {
+            while let Some((id, check)) = self.scripts.checks.take_due(now) {
                 let purpose = Purpose::Check(id);
-                let started = self.runner.start(
+                let started = self.scripts.runner.start(
                     now,
                     &check.command,
                     purpose.clone(),
@@ -35,9 +61,10 @@ impl Supervisor {
                 }
             }
         }
-        for (owner, command) in self.order.startable(now) {
+        for (owner, command) in self.scripts.order.startable(now) {
             let purpose = Purpose::Notify(owner);
-            if let Err(outcome) = self.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS)
+            if let Err(outcome) =
+                self.scripts.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS)
             {
                 self.script_ended(Ended::not_started(purpose, command.text, outcome));
             }
@@ -46,15 +73,19 @@ impl Supervisor {
 
     /// When [`Self::run_scripts`] has work next.
     pub(crate) fn scripts_wakeup(&self) -> Option<Moment> {
-        let checks =
-            if self.stopping.is_none() && self.starting.is_none() { self.checks.next_wakeup() } else { None };
-        [checks, self.order.next_wakeup(), self.runner.next_wakeup()].into_iter().flatten().min()
+        let checks = if self.stopping.is_none() && self.scripts.starting.is_none() {
+            self.scripts.checks.next_wakeup()
+        } else {
+            None
+        };
+        let Scripts { order, runner, starting, .. } = &self.scripts;
+        [checks, order.next_wakeup(), runner.next_wakeup(), *starting].into_iter().flatten().min()
     }
 
     /// Queues the notify scripts of a transition.
     pub(crate) fn notify(&mut self, transition: Transition) {
         let owner = transition.owner.clone();
-        if !self.order.add(transition) {
+        if !self.scripts.order.add(transition) {
             let message =
                 format!("({}) too many notify scripts wait: the oldest was forgotten", owner.name());
             self.journal.line(Severity::Warning, &message);
@@ -62,18 +93,20 @@ impl Supervisor {
         self.run_scripts(moment());
     }
 
+    /// A script ended, or printed something.
+    pub(crate) fn hear_script(&mut self, offset: u64) {
+        if let Some(ended) = self.scripts.runner.ready(moment(), offset, &self.poller) {
+            self.script_ended(ended);
+        }
+    }
+
     /// Passes on what came of a script.
     pub(crate) fn script_ended(&mut self, ended: Ended) {
         match &ended.purpose {
             Purpose::Check(id) => {
-                let Some(verdict) = self.checks.ended(*id, &ended) else { return };
-                if let Some(worker) = &mut self.worker {
-                    worker.tell(
-                        &ToWorker::ScriptResult { script: *id, success: ended.success },
-                        &self.poller,
-                        CHANNEL,
-                    );
-                }
+                let Some(verdict) = self.scripts.checks.ended(*id, &ended) else { return };
+                let result = Order::ScriptResult { script: *id, success: ended.success };
+                self.workers.vrrp.order(result, &self.poller);
                 if verdict.changed {
                     let script = verdict.name;
                     let (outcome, output) = (ended.outcome, ended.output);
@@ -82,7 +115,7 @@ impl Supervisor {
             }
             Purpose::Hook(hook) => self.hook_ended(*hook, ended),
             Purpose::Notify(owner) => {
-                self.order.ended(owner);
+                self.scripts.order.ended(owner);
                 if !ended.success {
                     let mut outcome = ended.outcome;
                     if !ended.output.is_empty() {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
 
+use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::Work;
 use crate::record::{Happening, Severity};
@@ -44,8 +45,8 @@ impl Known {
     }
 
     /// What a successor of the worker needs.
-    pub(crate) fn resume(&self) -> Vec<Resume> {
-        self.resume.values().map(|state| Resume::clone(state)).collect()
+    pub(crate) fn into_resume(self) -> Vec<Resume> {
+        self.resume.into_values().map(|state| *state).collect()
     }
 
     /// Keeps what a successor needs.
@@ -162,18 +163,6 @@ impl Known {
                 let verb = if added { "added" } else { "removed" };
                 (Severity::Info, kernel(Some(interface), Some(address), format!("address {address} {verb}")))
             }
-            Notice::Netlink { reason } | Notice::CannotWork { reason } => {
-                (Severity::Error, kernel(None, None, reason))
-            }
-            Notice::Scheduling { reason } => (Severity::Warning, kernel(None, None, reason)),
-            Notice::Overrun => (
-                Severity::Warning,
-                kernel(
-                    None,
-                    None,
-                    "the kernel dropped netlink messages; everything was read again".to_owned(),
-                ),
-            ),
             Notice::UnknownVrid { interface, source, vrid } => (
                 Severity::Info,
                 kernel(
@@ -188,16 +177,27 @@ impl Known {
                     detail: format!("adverts came faster than they were read: the kernel dropped {count}"),
                 },
             ),
-            Notice::MessagesLost { count } => (
-                Severity::Warning,
-                Happening::Bound {
-                    detail: format!(
-                        "the supervisor did not read: the worker dropped {count} messages for it"
-                    ),
-                },
-            ),
-            Notice::Late { microseconds } => (Severity::Warning, Happening::Late { microseconds }),
         }
+    }
+}
+
+/// Says in names what happened to a worker itself.
+pub(crate) fn trouble(trouble: Trouble) -> (Severity, Happening) {
+    let kernel = |detail: String| Happening::Kernel { interface: None, address: None, detail };
+    match trouble {
+        Trouble::CannotWork { reason } | Trouble::Netlink { reason } => (Severity::Error, kernel(reason)),
+        Trouble::Scheduling { reason } => (Severity::Warning, kernel(reason)),
+        Trouble::Overrun => (
+            Severity::Warning,
+            kernel("the kernel dropped netlink messages; everything was read again".to_owned()),
+        ),
+        Trouble::MessagesLost { count } => (
+            Severity::Warning,
+            Happening::Bound {
+                detail: format!("the supervisor did not read: the worker dropped {count} messages for it"),
+            },
+        ),
+        Trouble::Late { microseconds } => (Severity::Warning, Happening::Late { microseconds }),
     }
 }
 

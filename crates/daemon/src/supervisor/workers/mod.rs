@@ -1,5 +1,258 @@
-//! The workers as the supervisor sees them.
+//! The workers as the supervisor sees them: a slot for each role, and what it does for whoever fills it.
 
+mod beats;
 pub(crate) mod known;
-pub(crate) mod process;
+mod respawn;
 pub(crate) mod service;
+pub(crate) mod slot;
+pub(crate) mod vrrp;
+
+use std::time::Duration;
+
+use steadfast_config::model::Global;
+use steadfast_kernel::channel::Channel;
+use steadfast_kernel::process::{Child, Forked, exit_now, fork};
+use steadfast_kernel::{Error, process::limits};
+use steadfast_vrrp::Moment;
+
+use self::slot::{Slot, Tokens};
+use super::reload::Confirmation;
+use super::{SETTLE_AFTER, Supervisor, moment};
+use crate::link::lifecycle::{FromWorker, Role, ToWorker, Worker};
+use crate::link::vrrp::Vrrp;
+use crate::places::Places;
+use crate::record::{Happening, Severity};
+
+/// Tokens of workers among the poller's.
+pub(crate) const VRRP: Tokens = Tokens { channel: 2, child: 3 };
+
+/// A slot for each role.
+#[derive(Debug)]
+pub(crate) struct Workers {
+    pub(crate) vrrp: Slot<Vrrp>,
+}
+
+/// A role as the supervisor deals with it.
+pub(crate) trait Post: Role + Sized {
+    /// Where its worker is.
+    fn slot(workers: &mut Workers) -> &mut Slot<Self>;
+    /// Takes what a worker of this role has to tell.
+    fn hear(supervisor: &mut Supervisor, news: Self::News);
+    /// A worker was forked: it took with it what was kept for it.
+    fn forked(supervisor: &mut Supervisor);
+    /// A worker runs.
+    fn started(supervisor: &mut Supervisor);
+    /// A worker did what a reload asked for.
+    fn reloaded(supervisor: &mut Supervisor);
+    /// A worker handed everything over.
+    fn drained(supervisor: &mut Supervisor);
+    /// A worker ended: what it was asked is not answered.
+    fn ended(supervisor: &mut Supervisor);
+}
+
+impl Workers {
+    pub(crate) fn new(places: &Places, beat: Duration) -> Self {
+        Self { vrrp: Slot::new(VRRP, places.vrrp_pid_file.clone(), beat) }
+    }
+
+    /// A worker that is to be started now.
+    fn due(&self, now: Moment) -> Option<Worker> {
+        self.vrrp.start_at().is_some_and(|at| at <= now).then_some(Worker::Vrrp)
+    }
+
+    /// When something is due.
+    pub(crate) fn wakeup(&self) -> Option<Moment> {
+        self.vrrp.wakeup()
+    }
+
+    /// Every worker answers.
+    pub(crate) fn are_steady(&self) -> bool {
+        self.vrrp.is_steady()
+    }
+
+    /// No worker runs.
+    pub(crate) fn are_gone(&self) -> bool {
+        !self.vrrp.is_filled()
+    }
+
+    /// Whether a process is one of them.
+    pub(crate) fn own(&self, pid: u32) -> bool {
+        self.vrrp.pid() == Some(pid)
+    }
+
+    /// No further worker shall start.
+    pub(crate) fn close(&mut self) {
+        self.vrrp.close();
+    }
+
+    /// Ends all of them for good.
+    pub(crate) fn kill(&self) {
+        self.vrrp.kill();
+    }
+
+    /// Ends all of them for good, and waits for their ends.
+    pub(crate) fn end(&mut self) {
+        self.vrrp.end();
+    }
+
+    /// The exit status of the worker that said that another start is useless.
+    pub(crate) fn gave_up(&self) -> Option<u8> {
+        self.vrrp.gave_up()
+    }
+}
+
+impl Supervisor {
+    // Starting.
+
+    /// Starts every worker that is due. In a worker this never returns.
+    pub(super) fn start_workers(mut self) -> Self {
+        let mut now = moment();
+        while let Some(worker) = self.workers.due(now) {
+            self = self.start_worker(now, worker);
+            now = moment();
+        }
+        self
+    }
+
+    fn start_worker(self, now: Moment, worker: Worker) -> Self {
+        let name = process_name(&self.loaded.global, worker).to_owned();
+        let forked = Channel::pair().and_then(|(ours, theirs)| Ok((fork(&name)?, ours, theirs)));
+        match forked {
+            Ok((Forked::Child, ours, theirs)) => {
+                drop(ours);
+                exit_now(self.become_worker(worker, theirs))
+            }
+            Ok((Forked::Parent(child), ours, _)) => match worker {
+                Worker::Vrrp => self.filled::<Vrrp>(now, child, ours),
+            },
+            Err(error) => match worker {
+                Worker::Vrrp => self.not_filled::<Vrrp>(now, &error),
+            },
+        }
+    }
+
+    /// In the child: everything that its work does not need goes, descriptors and memory, or the pages would
+    /// be kept twice, clients would never see their connections end, and scripts would keep their readers.
+    fn become_worker(self, worker: Worker, channel: Channel) -> i32 {
+        match worker {
+            Worker::Vrrp => {
+                let errand = self.into_vrrp_errand();
+                limits::trim_allocator();
+                errand.run(channel)
+            }
+        }
+    }
+
+    fn filled<R: Post>(mut self, now: Moment, child: Child, channel: Channel) -> Self {
+        let pid = child.pid();
+        let slot = R::slot(&mut self.workers);
+        slot.fill(now, child, channel, &self.poller);
+        let died = slot.take_died(now);
+        R::forked(&mut self);
+        died.into_iter().for_each(|died| self.tell(None, died));
+        self.tell(None, Happening::WorkerStarted { pid });
+        self
+    }
+
+    fn not_filled<R: Post>(mut self, now: Moment, error: &Error) -> Self {
+        let slot = R::slot(&mut self.workers);
+        slot.not_filled(now);
+        let died = slot.take_died(now);
+        died.into_iter().for_each(|died| self.tell(None, died));
+        self.journal.line(Severity::Error, &format!("the {} cannot be started: {error}", R::TITLE));
+        self
+    }
+
+    // Living.
+
+    /// A worker has something to tell.
+    pub(super) fn hear_worker<R: Post>(&mut self) {
+        for message in R::slot(&mut self.workers).heard(&self.poller) {
+            self.take_message::<R>(message);
+        }
+    }
+
+    fn take_message<R: Post>(&mut self, message: FromWorker<R::News>) {
+        if !matches!(message, FromWorker::Pong) {
+            self.settle_at = Some(moment() + SETTLE_AFTER);
+        }
+        match message {
+            FromWorker::Started => {
+                R::started(self);
+                self.service.ready(&self.summary());
+                self.reload_confirmed(Confirmation::Started);
+            }
+            FromWorker::Pong => R::slot(&mut self.workers).answered(),
+            FromWorker::Reloaded(_) => {
+                R::reloaded(self);
+                self.service.ready(&self.summary());
+                self.reload_confirmed(Confirmation::Reloaded);
+            }
+            FromWorker::Trouble(trouble) => {
+                let (severity, happening) = known::trouble(trouble);
+                self.tell(Some(severity), happening);
+            }
+            FromWorker::Drained => R::drained(self),
+            FromWorker::News(news) => R::hear(self, news),
+        }
+    }
+
+    /// Asks every worker whether it lives, when it is time to.
+    pub(super) fn beat(&mut self, now: Moment) {
+        self.beat_one::<Vrrp>(now);
+        self.service.live(now, self.workers.are_steady());
+    }
+
+    fn beat_one<R: Post>(&mut self, now: Moment) {
+        if R::slot(&mut self.workers).beat(now, &self.poller) {
+            let message =
+                format!("the {} does not answer: it is killed, and its successor goes on", R::TITLE);
+            self.journal.line(Severity::Error, &message);
+        }
+    }
+
+    // Ending.
+
+    /// Tells every worker to hand over and end.
+    pub(super) fn stop_workers(&mut self) {
+        self.workers.close();
+        self.workers.vrrp.tell(&ToWorker::Stop, &self.poller);
+    }
+
+    /// A worker ended.
+    pub(super) fn worker_ended<R: Post>(&mut self) {
+        self.hear_worker::<R>();
+        let now = moment();
+        let Some(ended) = R::slot(&mut self.workers).take_ended(now, &self.poller) else { return };
+        R::ended(self);
+        if self.stopping.is_some() {
+            return;
+        }
+        if let Some(status) = ended.gives_up() {
+            R::slot(&mut self.workers).give_up(status);
+            return self.stop();
+        }
+        let successor = !self.options.dont_respawn;
+        let died = Happening::WorkerDied { pid: ended.pid, outcome: ended.outcome(), successor };
+        let slot = R::slot(&mut self.workers);
+        slot.succeed(now, &ended, died);
+        if !successor {
+            slot.close();
+        }
+        if let Some(died) = slot.take_died(now) {
+            self.tell(None, died);
+        }
+        if !successor {
+            self.stop();
+        }
+        // Its successor begins with the configuration it did not confirm.
+        self.reload_over();
+    }
+}
+
+/// Name of a worker in process lists: as configured, or keepalived's.
+fn process_name(global: &Global, worker: Worker) -> &str {
+    match worker {
+        Worker::Vrrp => global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp"),
+    }
+}

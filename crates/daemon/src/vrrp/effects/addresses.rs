@@ -9,6 +9,7 @@ use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 
 use super::{Effects, index_of};
+use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::vrrp::effects::holdings::Wish;
 
@@ -83,7 +84,7 @@ impl Effects {
                     self.refused(failure.operation.key(), &failure.error);
                 }
             }
-            Err(error) => self.notice(Notice::Netlink { reason: error.to_string() }),
+            Err(error) => self.trouble(Trouble::Netlink { reason: error.to_string() }),
         }
         // What was refused once and succeeded since is told when it is refused again.
         self.refused.retain(|key| self.reconciler.is_wanted(*key) && !self.reconciler.is_served(*key));

@@ -31,8 +31,9 @@ use self::pacing::Pacer;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, ToTiming};
+use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::work::{Settings, Work};
-use crate::link::vrrp::{FromWorker, Notice};
+use crate::link::vrrp::{News, Notice};
 
 const INBOX: u64 = 0;
 const CHANNEL: u64 = 1;
@@ -68,7 +69,7 @@ pub(super) struct Effects {
     channel_wants_room: bool,
     poller: Poller,
     signals: Signals,
-    news: Vec<Event>,
+    happened: Vec<Event>,
     states: Vec<Resume>,
     status_request: Option<u32>,
     /// Addresses that somebody else removed and that are to be put back.
@@ -144,7 +145,7 @@ impl Effects {
             channel_wants_room: false,
             poller: kernel.poller,
             signals,
-            news: Vec::new(),
+            happened: Vec::new(),
             states: Vec::new(),
             status_request: None,
             taken_away: BTreeSet::new(),
@@ -223,7 +224,7 @@ impl Effects {
     /// How the process runs, as configured; `before` is how it runs so far.
     fn schedule(&mut self, before: &Settings) {
         for error in scheduling::change(before, &self.work.settings) {
-            self.notice(Notice::Scheduling { reason: error.to_string() });
+            self.trouble(Trouble::Scheduling { reason: error.to_string() });
         }
     }
 
@@ -280,7 +281,7 @@ impl Effects {
             }
             FromTiming::Late(late) => {
                 let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
-                self.notice(Notice::Late { microseconds });
+                self.trouble(Trouble::Late { microseconds });
             }
             FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
                 self.notice(Notice::UnknownVrid { interface, source, vrid });
@@ -321,8 +322,8 @@ impl Effects {
             }
             Action::CancelAnnounce { instance } => self.pacer.cancel(instance),
             Action::AnnounceSource { instance } => self.announce_source(instance),
-            Action::Removed { instance } => self.tell(&FromWorker::Removed(instance)),
-            Action::Event(event) => self.news.push(event),
+            Action::Removed { instance } => self.news(News::Removed(instance)),
+            Action::Event(event) => self.happened.push(event),
         }
     }
 }

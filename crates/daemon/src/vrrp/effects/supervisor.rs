@@ -6,8 +6,9 @@ use steadfast_kernel::wait::poll::{Events, Interest};
 use steadfast_vrrp::{InstanceId, Plan};
 
 use super::{CHANNEL, Effects, index_of};
+use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::vrrp::work::Work;
-use crate::link::vrrp::{FromWorker, Notice, ReloadSummary, ToWorker, WorkerStatus};
+use crate::link::vrrp::{self, News, Notice, Order, WorkerStatus};
 use crate::vrrp::timing::{Coalescing, ToTiming};
 
 impl Effects {
@@ -29,19 +30,25 @@ impl Effects {
         }
     }
 
-    pub(super) fn obey(&mut self, message: ToWorker) {
+    fn obey(&mut self, message: ToWorker<Order>) {
         match message {
-            ToWorker::Reload(work) => self.reload(*work),
-            ToWorker::ScriptResult { script, success } => {
+            ToWorker::Ping => self.lanes.to_timing.push(ToTiming::Ping),
+            ToWorker::Stop => self.stop(),
+            ToWorker::Order(order) => self.carry_out(order),
+        }
+    }
+
+    fn carry_out(&mut self, order: Order) {
+        match order {
+            Order::Reload(work) => self.reload(*work),
+            Order::ScriptResult { script, success } => {
                 self.lanes.to_timing.push(ToTiming::ScriptResult(script, success));
             }
-            ToWorker::Status { request } => {
+            Order::Status { request } => {
                 self.status_request = Some(request);
                 self.lanes.to_timing.push(ToTiming::Status(InstanceId(0)));
             }
-            ToWorker::Ping => self.lanes.to_timing.push(ToTiming::Ping),
-            ToWorker::ClearCounters => self.lanes.to_timing.push(ToTiming::ClearCounters),
-            ToWorker::Stop => self.stop(),
+            Order::ClearCounters => self.lanes.to_timing.push(ToTiming::ClearCounters),
         }
     }
 
@@ -62,7 +69,7 @@ impl Effects {
     pub(super) fn reload(&mut self, work: Work) {
         let plan = Plan::between(&self.work.machine, &work.machine);
         let coalescing = Coalescing::of(&work.machine);
-        let summary = ReloadSummary::of(&plan);
+        let reloaded = vrrp::reloaded(&plan);
         let before = std::mem::replace(&mut self.work, work);
         self.schedule(&before.settings);
         self.interfaces.configure(&self.work);
@@ -81,7 +88,7 @@ impl Effects {
         self.wish(wishes);
         self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
         self.tell_sources();
-        self.tell(&FromWorker::Reloaded(summary));
+        self.tell(&FromWorker::Reloaded(reloaded));
     }
 
     pub(super) fn status(
@@ -92,7 +99,7 @@ impl Effects {
     ) {
         let Some(request) = self.status_request else { return };
         self.report();
-        self.tell(&FromWorker::Instances { request, instances });
+        self.news(News::Instances { request, instances });
         match next {
             Some(next) => self.lanes.to_timing.push(ToTiming::Status(next)),
             None => {
@@ -103,7 +110,7 @@ impl Effects {
                     messages_lost: self.channel.dropped(),
                     ..figures
                 };
-                self.tell(&FromWorker::Worker { request, worker });
+                self.news(News::Worker { request, worker });
             }
         }
     }
@@ -113,11 +120,11 @@ impl Effects {
     pub(super) fn report(&mut self) {
         if !self.states.is_empty() {
             let states = std::mem::take(&mut self.states);
-            self.tell(&FromWorker::Resume(states));
+            self.news(News::Resume(states));
         }
-        if !self.news.is_empty() {
-            let news = std::mem::take(&mut self.news);
-            self.tell(&FromWorker::Happened(news));
+        if !self.happened.is_empty() {
+            let happened = std::mem::take(&mut self.happened);
+            self.news(News::Happened(happened));
         }
         self.tell_messages_lost();
         let wants_room = self.channel.wants_to_write();
@@ -133,17 +140,25 @@ impl Effects {
         let count = self.channel.dropped();
         if count > 0 && !self.told_messages_lost && !self.channel.wants_to_write() {
             self.told_messages_lost = true;
-            self.notice(Notice::MessagesLost { count });
+            self.trouble(Trouble::MessagesLost { count });
         }
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
-        self.tell(&FromWorker::Notice(notice));
+        self.news(News::Notice(notice));
+    }
+
+    pub(super) fn trouble(&mut self, trouble: Trouble) {
+        self.tell(&FromWorker::Trouble(trouble));
+    }
+
+    pub(super) fn news(&mut self, news: News) {
+        self.tell(&FromWorker::News(news));
     }
 
     /// A supervisor that does not read loses news, never addresses: the channel's bound is reached
     /// and the message is dropped.
-    pub(super) fn tell(&mut self, message: &FromWorker) {
+    pub(super) fn tell(&mut self, message: &FromWorker<News>) {
         if let Ok(bytes) = postcard::to_stdvec(message) {
             let _ = self.channel.send(&bytes);
         }

@@ -8,6 +8,7 @@ use steadfast_kernel::reconcile::addresses::Observed;
 use steadfast_kernel::wait::clock;
 
 use super::{Effects, index_of};
+use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::vrrp::timing::ToTiming;
 
@@ -43,7 +44,7 @@ impl Effects {
                     self.interfaces.address_removed(&address);
                 }
                 Change::Overrun => {
-                    self.notice(Notice::Overrun);
+                    self.trouble(Trouble::Overrun);
                     sources_changed = true;
                     let _ = self.read_everything();
                 }

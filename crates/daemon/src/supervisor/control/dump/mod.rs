@@ -150,16 +150,22 @@ impl Supervisor {
             }
         };
         for (path, text) in files {
-            if let Err(error) = replace(&path, &text, self.sequence_of_dumps) {
+            if let Err(error) = replace(&path, &text, self.desk.dumps) {
                 self.journal.line(Severity::Error, &format!("cannot write {}: {error}", path.display()));
             }
-            self.sequence_of_dumps += 1;
+            self.desk.dumps += 1;
         }
     }
 
     fn picture<'a>(&'a self, model: &'a Model, told: &'a [InstanceStatus]) -> Picture<'a> {
-        let ids: BTreeMap<&str, InstanceId> =
-            self.work.machine.instances.iter().map(|instance| (&*instance.name, instance.id)).collect();
+        let ids: BTreeMap<&str, InstanceId> = self
+            .routers
+            .work
+            .machine
+            .instances
+            .iter()
+            .map(|instance| (&*instance.name, instance.id))
+            .collect();
         let told: BTreeMap<InstanceId, &InstanceStatus> =
             told.iter().map(|told| (told.instance, told)).collect();
         let groups: BTreeMap<&str, &VrrpSyncGroup> = model
@@ -170,18 +176,25 @@ impl Supervisor {
         let shown = |config: &'a VrrpInstance| {
             let id = ids.get(&*config.name)?;
             let told = told.get(id).copied();
-            let known = self.known.state(*id).unwrap_or((State::Init, self.started_at));
+            let known = self.routers.known.state(*id).unwrap_or((State::Init, self.started_at));
             let (state, since) = told.map_or(known, |told| (told.state, told.since));
             let group = groups.get(&*config.name).copied();
-            Some(Shown { config, told, state, since, group, notifies: self.programs.instances.get(id) })
+            Some(Shown {
+                config,
+                told,
+                state,
+                since,
+                group,
+                notifies: self.scripts.programs.instances.get(id),
+            })
         };
-        let Programs { checks, groups: programs_of_groups, .. } = &self.programs;
+        let Programs { checks, groups: programs_of_groups, .. } = &self.scripts.programs;
         Picture {
             model,
             instances: model.instances.iter().filter_map(shown).collect(),
             groups: programs_of_groups.values().map(|programs| (&*programs.name, programs)).collect(),
             checks: checks.values().map(|check| (&*check.name, check)).collect(),
-            runs: self.checks.report().into_iter().map(|run| (Arc::clone(&run.name), run)).collect(),
+            runs: self.scripts.checks.report().into_iter().map(|run| (Arc::clone(&run.name), run)).collect(),
             now: (moment(), Timestamp::now()),
         }
     }

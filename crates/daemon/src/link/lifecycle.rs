@@ -1,0 +1,96 @@
+//! What every worker is told and tells, whatever it does: that it runs, lives, and ends.
+
+use std::fmt;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The workers there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Worker {
+    /// Virtual routers.
+    Vrrp,
+}
+
+/// A kind of worker, by what is said between it and the supervisor.
+pub trait Role: fmt::Debug + 'static {
+    /// What it is told to do.
+    type Order: fmt::Debug + Serialize + DeserializeOwned;
+    /// What it has to tell.
+    type News: fmt::Debug + Serialize + DeserializeOwned;
+    /// What people call it.
+    const TITLE: &'static str;
+}
+
+/// From the supervisor.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum ToWorker<Order> {
+    /// Answered with [`FromWorker::Pong`] by the thread that must not hang.
+    Ping,
+    /// Hand everything over and end.
+    Stop,
+    /// What only a worker of this role can do.
+    Order(Order),
+}
+
+/// From a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum FromWorker<News> {
+    /// Everything that exists is open and running.
+    Started,
+    /// It lives.
+    Pong,
+    /// A reload is in force.
+    Reloaded(Reloaded),
+    /// Something about the process or the kernel.
+    Trouble(Trouble),
+    /// Everything is handed over; the worker ends.
+    Drained,
+    /// What only a worker of this role has to tell.
+    News(News),
+}
+
+/// What a worker did at a reload.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// Began.
+    pub added: usize,
+    /// Hand over and are forgotten.
+    pub removed: usize,
+    /// Go on with other settings.
+    pub changed: usize,
+}
+
+/// What can happen to any worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trouble {
+    /// It cannot do its work and ends.
+    CannotWork {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The machine does not allow the wanted scheduling or locked memory; the worker does without.
+    Scheduling {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// Netlink itself failed.
+    Netlink {
+        /// What failed and what to do.
+        reason: String,
+    },
+    /// The kernel dropped netlink messages; everything was read again.
+    Overrun,
+    /// The supervisor did not read, and the channel's bound was reached.
+    MessagesLost {
+        /// How many so far.
+        count: u64,
+    },
+    /// It woke late.
+    Late {
+        /// How late.
+        microseconds: u64,
+    },
+}

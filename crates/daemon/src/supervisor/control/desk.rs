@@ -1,0 +1,94 @@
+//! Whoever asks through the control socket, and what is still owed to them.
+
+use std::path::Path;
+
+use steadfast_kernel::wait::poll::Poller;
+
+use super::status::{Asked, Purpose};
+use super::{CLIENTS_MAX, Control};
+use crate::record::{Happening, Record};
+use crate::report::{self, Answer, Request};
+use crate::supervisor::{CLIENTS, Supervisor};
+
+/// The control socket, if there is one, and the questions that are open.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) control: Option<Control>,
+    pub(crate) asked: Asked,
+    told_turned_away: report::Control,
+    /// Dumps written so far, so that each has a name of its own while it is written.
+    pub(crate) dumps: u64,
+}
+
+impl Desk {
+    pub(crate) fn new(control: Option<Control>) -> Self {
+        Self { control, asked: Asked::default(), told_turned_away: report::Control::default(), dumps: 0 }
+    }
+
+    /// Takes everyone who knocks.
+    pub(crate) fn accept(&mut self, poller: &Poller) {
+        if let Some(control) = &mut self.control {
+            control.accept(poller, CLIENTS);
+        }
+    }
+
+    /// Tells an event to everyone who follows.
+    pub(crate) fn publish(&mut self, record: &Record, poller: &Poller) {
+        if let Some(control) = &mut self.control {
+            control.publish(record, poller, CLIENTS);
+        }
+    }
+
+    /// Takes the socket away.
+    pub(crate) fn close(&self) {
+        if let Some(control) = &self.control {
+            control.remove();
+        }
+    }
+
+    /// What the socket turned away so far.
+    pub(crate) fn turned_away(&self) -> report::Control {
+        self.control.as_ref().map(Control::turned_away).unwrap_or_default()
+    }
+}
+
+impl Supervisor {
+    /// A client has something to ask, or reads on.
+    pub(crate) fn hear_client(&mut self, client: u64) {
+        let Some(control) = &mut self.desk.control else { return };
+        for request in control.ready(client, &self.poller, CLIENTS) {
+            match request {
+                Request::Plan { path } => self.send_plan(client, Path::new(&path)),
+                Request::Status => self.ask_workers(Purpose::Client(client)),
+                Request::Events { follow } => self.send_events(client, follow),
+            }
+        }
+    }
+
+    fn send_events(&mut self, client: u64, follow: bool) {
+        let Some(control) = &mut self.desk.control else { return };
+        for record in self.journal.kept() {
+            control.answer(client, &Answer::Event(Box::new(record)), &self.poller, CLIENTS);
+        }
+        if follow {
+            control.follow(client);
+        } else {
+            control.answer(client, &Answer::End, &self.poller, CLIENTS);
+            control.finish(client, &self.poller, CLIENTS);
+        }
+    }
+
+    /// Each bound of the control socket is told when it is reached for the first time.
+    pub(crate) fn tell_turned_away(&mut self) {
+        let after = self.desk.turned_away();
+        let before = std::mem::replace(&mut self.desk.told_turned_away, after);
+        if before.clients_refused == 0 && after.clients_refused > 0 {
+            let detail = format!("control socket: a client was refused, {CLIENTS_MAX} are connected");
+            self.tell(None, Happening::Bound { detail });
+        }
+        if before.clients_too_slow == 0 && after.clients_too_slow > 0 {
+            let detail = "control socket: a client that does not read was hung up on".to_owned();
+            self.tell(None, Happening::Bound { detail });
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! The place of a worker: the process that fills it, its life so far, and who comes after it.
+
+use std::marker::PhantomData;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use steadfast_kernel::channel::{Channel, Incoming};
+use steadfast_kernel::process::pidfile;
+use steadfast_kernel::process::signal::Signal;
+use steadfast_kernel::process::{Child, Exit};
+use steadfast_kernel::wait::poll::{Interest, Poller};
+use steadfast_vrrp::Moment;
+
+use super::beats::{Beat, Beats};
+use super::respawn::Respawn;
+use crate::link::lifecycle::{FromWorker, Role, ToWorker};
+use crate::record::Happening;
+
+/// Wait before another attempt when there was not even a process.
+const NO_PROCESS_WAIT: Duration = Duration::from_secs(1);
+
+/// The poller's tokens of a slot.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Tokens {
+    /// The worker has something to tell.
+    pub(crate) channel: u64,
+    /// The worker ended.
+    pub(crate) child: u64,
+}
+
+/// The place of one role.
+#[derive(Debug)]
+pub(crate) struct Slot<R: Role> {
+    process: Option<Process<R>>,
+    tokens: Tokens,
+    pid_file: PathBuf,
+    beat: Duration,
+    respawn: Respawn,
+    start_at: Option<Moment>,
+    restarts: u32,
+    /// Told once its successor runs: every millisecond without one is one in which nobody does its work.
+    died: Option<Happening>,
+    gave_up: Option<u8>,
+}
+
+/// A running worker.
+#[derive(Debug)]
+struct Process<R> {
+    child: Child,
+    channel: Channel,
+    started_at: Moment,
+    beats: Beats,
+    role: PhantomData<R>,
+}
+
+/// A worker that ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// Its process.
+    pub(crate) pid: u32,
+    /// How.
+    pub(crate) exit: Exit,
+    /// How long it had run.
+    pub(crate) ran: Duration,
+}
+
+impl<R: Role> Slot<R> {
+    pub(crate) fn new(tokens: Tokens, pid_file: PathBuf, beat: Duration) -> Self {
+        Self {
+            process: None,
+            tokens,
+            pid_file,
+            beat,
+            respawn: Respawn::default(),
+            start_at: None,
+            restarts: 0,
+            died: None,
+            gave_up: None,
+        }
+    }
+
+    // Who is there.
+
+    /// Process id of the worker, if one runs.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        self.process.as_ref().map(|process| process.child.pid())
+    }
+
+    /// A worker runs.
+    pub(crate) fn is_filled(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// A worker runs, or another one is to be started.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.is_filled() || self.start_at.is_some()
+    }
+
+    /// How often a worker died and another took over.
+    pub(crate) fn restarts(&self) -> u32 {
+        self.restarts
+    }
+
+    /// The exit status of a worker that said that another start is useless.
+    pub(crate) fn gave_up(&self) -> Option<u8> {
+        self.gave_up
+    }
+
+    /// Where the worker writes its process id.
+    pub(crate) fn pid_file(&self) -> &PathBuf {
+        &self.pid_file
+    }
+
+    // Starting.
+
+    /// A worker shall run as soon as possible.
+    pub(crate) fn start(&mut self, now: Moment) {
+        if !self.is_taken() {
+            self.start_at = Some(now);
+        }
+    }
+
+    /// No further worker shall start.
+    pub(crate) fn close(&mut self) {
+        self.start_at = None;
+    }
+
+    /// When a worker is to be started.
+    pub(crate) fn start_at(&self) -> Option<Moment> {
+        self.start_at
+    }
+
+    /// A worker was forked.
+    pub(crate) fn fill(&mut self, now: Moment, child: Child, channel: Channel, poller: &Poller) {
+        let _ = poller.add(&channel, self.tokens.channel, Interest::Readable);
+        let _ = poller.add(&child, self.tokens.child, Interest::Readable);
+        let beats = Beats::new(now, self.beat);
+        self.process = Some(Process { child, channel, started_at: now, beats, role: PhantomData });
+        self.start_at = None;
+    }
+
+    /// There could not be a process.
+    pub(crate) fn not_filled(&mut self, now: Moment) {
+        self.start_at = Some(now + self.respawn.after(Duration::ZERO).max(NO_PROCESS_WAIT));
+    }
+
+    // Talking.
+
+    /// Gives an order; `false` when it cannot reach the worker.
+    pub(crate) fn order(&mut self, order: R::Order, poller: &Poller) -> bool {
+        self.tell(&ToWorker::Order(order), poller)
+    }
+
+    /// Sends a message; `false` when it cannot reach the worker. What the kernel does not take at once goes
+    /// with the next [`Self::heard`].
+    pub(crate) fn tell(&mut self, message: &ToWorker<R::Order>, poller: &Poller) -> bool {
+        let Some(process) = &mut self.process else { return false };
+        let sent = postcard::to_stdvec(message).is_ok_and(|bytes| process.channel.send(&bytes).is_ok());
+        if process.channel.wants_to_write() {
+            let _ = poller.modify(&process.channel, self.tokens.channel, Interest::Both);
+        }
+        sent
+    }
+
+    /// Everything that has arrived; also sends what waited for room.
+    pub(crate) fn heard(&mut self, poller: &Poller) -> Vec<FromWorker<R::News>> {
+        let Some(process) = &mut self.process else { return Vec::new() };
+        let channel = &mut process.channel;
+        let _ = channel.flush();
+        let mut messages = Vec::new();
+        loop {
+            match channel.receive() {
+                Ok(Incoming::Message(bytes)) => messages.extend(postcard::from_bytes(&bytes)),
+                Ok(Incoming::Nothing) => break,
+                // Its end is told by the process itself.
+                Ok(Incoming::Closed) | Err(_) => {
+                    let _ = poller.remove(&*channel);
+                    return messages;
+                }
+            }
+        }
+        let interest = if channel.wants_to_write() { Interest::Both } else { Interest::Readable };
+        let _ = poller.modify(&*channel, self.tokens.channel, interest);
+        messages
+    }
+
+    // Living.
+
+    /// When [`Self::beat`] has something to do.
+    pub(crate) fn wakeup(&self) -> Option<Moment> {
+        let beat = self.process.as_ref().map(|process| process.beats.wakeup());
+        [self.start_at, beat].into_iter().flatten().min()
+    }
+
+    /// Asks the worker whether it lives, when it is time to. One that hangs is killed, and `true` comes back.
+    pub(crate) fn beat(&mut self, now: Moment, poller: &Poller) -> bool {
+        let Some(process) = &mut self.process else { return false };
+        match process.beats.beat(now) {
+            Beat::Rest => false,
+            Beat::Ask => {
+                self.tell(&ToWorker::Ping, poller);
+                false
+            }
+            Beat::Hung => {
+                self.kill();
+                true
+            }
+        }
+    }
+
+    /// The worker answered.
+    pub(crate) fn answered(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.beats.answered();
+        }
+    }
+
+    /// The worker answers, if there is one.
+    pub(crate) fn is_steady(&self) -> bool {
+        self.process.as_ref().is_none_or(|process| process.beats.is_steady())
+    }
+
+    /// Ends the worker for good.
+    pub(crate) fn kill(&self) {
+        if let Some(process) = &self.process {
+            let _ = process.child.signal(Signal::KILL);
+        }
+    }
+
+    /// Ends the worker for good, and waits for its end.
+    pub(crate) fn end(&mut self) {
+        self.kill();
+        if let Some(process) = &mut self.process {
+            let _ = process.child.wait();
+        }
+    }
+
+    // Ending.
+
+    /// The worker, if it has ended; the slot is empty then.
+    pub(crate) fn take_ended(&mut self, now: Moment, poller: &Poller) -> Option<Ended> {
+        let process = self.process.as_mut()?;
+        let exit = match process.child.try_wait() {
+            Ok(None) => return None,
+            Ok(Some(exit)) => exit,
+            Err(_) => Exit::Status(1),
+        };
+        let process = self.process.take()?;
+        let _ = poller.remove(&process.channel);
+        let _ = poller.remove(&process.child);
+        let pid = process.child.pid();
+        // One that was killed leaves its pid file.
+        if pidfile::read(&self.pid_file) == Some(pid) {
+            let _ = std::fs::remove_file(&self.pid_file);
+        }
+        Some(Ended { pid, exit, ran: now.since(process.started_at) })
+    }
+
+    /// Another start is useless.
+    pub(crate) fn give_up(&mut self, status: u8) {
+        self.gave_up = Some(status);
+        self.start_at = None;
+    }
+
+    /// A successor shall start, sooner or later; what is to be told of the death waits until then.
+    pub(crate) fn succeed(&mut self, now: Moment, ended: &Ended, died: Happening) {
+        self.restarts += 1;
+        self.start_at = Some(now + self.respawn.after(ended.ran));
+        self.died = Some(died);
+    }
+
+    /// What is to be told of a death: as soon as the successor runs, or at once when it is waited for.
+    pub(crate) fn take_died(&mut self, now: Moment) -> Option<Happening> {
+        self.died.take_if(|_| self.start_at.is_none_or(|at| at > now))
+    }
+}
+
+impl Ended {
+    /// The exit status that says that another start is useless (1 fatal, 2 configuration, 4 permission).
+    pub(crate) fn gives_up(&self) -> Option<u8> {
+        match self.exit {
+            Exit::Status(status @ (1 | 2 | 4)) => u8::try_from(status).ok(),
+            Exit::Status(_) | Exit::Signal(_) => None,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn outcome(&self) -> String {
+        match self.exit {
+            Exit::Status(status) => format!("exited with status {status}"),
+            Exit::Signal(signal) => format!("was ended by signal {}", signal.number()),
+        }
+    }
+}

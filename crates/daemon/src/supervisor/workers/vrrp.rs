@@ -1,0 +1,128 @@
+//! What the supervisor keeps for the vrrp worker, and what it does with its news.
+
+use std::collections::BTreeMap;
+
+use steadfast_kernel::channel::Channel;
+use steadfast_vrrp::status::Resume;
+use steadfast_vrrp::{Event, InstanceId};
+
+use super::known::Known;
+use super::slot::Slot;
+use super::{Post, Workers};
+use crate::link::vrrp::work::{VirtualAddress, Work};
+use crate::link::vrrp::{News, Vrrp};
+use crate::supervisor::Supervisor;
+use crate::supervisor::notify::scripts as notifying;
+use crate::vrrp::Terms;
+
+/// The virtual routers: what runs, and what was told of it.
+#[derive(Debug)]
+pub(crate) struct Routers {
+    pub(crate) work: Work,
+    pub(crate) known: Known,
+    /// Instances that a reload removed and that still hand over, with what they hold.
+    pub(crate) leaving: BTreeMap<InstanceId, Vec<VirtualAddress>>,
+    /// What a reload took from instances that stay, until the worker says that it knows.
+    pub(crate) dropped: Vec<VirtualAddress>,
+    /// A worker began, and has not said that it gave everything up.
+    pub(crate) addresses_out: bool,
+}
+
+/// What a vrrp worker is sent with.
+pub(crate) struct Errand {
+    work: Work,
+    resume: Vec<Resume>,
+    terms: Terms,
+}
+
+impl Routers {
+    pub(crate) fn new(work: Work) -> Self {
+        let mut known = Known::default();
+        known.configure(&work);
+        Self { work, known, leaving: BTreeMap::new(), dropped: Vec::new(), addresses_out: false }
+    }
+}
+
+impl Errand {
+    /// The worker's whole life; its exit status comes back.
+    pub(crate) fn run(self, channel: Channel) -> i32 {
+        crate::vrrp::run(self.work, self.resume, channel, &self.terms)
+    }
+}
+
+impl Supervisor {
+    /// Leaves everything behind that the worker does not need.
+    pub(super) fn into_vrrp_errand(self) -> Errand {
+        let Routers { mut work, known, leaving, mut dropped, .. } = self.routers;
+        work.abandoned = leaving.into_values().flatten().collect();
+        work.abandoned.append(&mut dropped);
+        let pid_file = self.workers.vrrp.pid_file().clone();
+        let terms = Terms { keep_addresses: self.options.keep_addresses, pid_file };
+        Errand { work, resume: known.into_resume(), terms }
+    }
+
+    /// An event of the machine: told, and passed on to who is to be notified.
+    fn happened(&mut self, event: &Event) {
+        let transition = notifying::transition(&self.scripts.programs, event);
+        let happening = self.routers.known.told(event);
+        self.tell(None, happening);
+        if let Some(transition) = transition {
+            self.notify(transition);
+        }
+    }
+}
+
+impl Post for Vrrp {
+    fn slot(workers: &mut Workers) -> &mut Slot<Self> {
+        &mut workers.vrrp
+    }
+
+    fn hear(supervisor: &mut Supervisor, news: News) {
+        let routers = &mut supervisor.routers;
+        match news {
+            News::Happened(events) => events.iter().for_each(|event| supervisor.happened(event)),
+            News::Removed(instance) => {
+                routers.leaving.remove(&instance);
+                routers.known.forget(instance);
+                let programs = &mut supervisor.scripts.programs.instances;
+                programs.retain(|id, _| *id != instance || routers.work.install(*id).is_some());
+            }
+            News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
+            News::Notice(notice) => {
+                let (severity, happening) = routers.known.noticed(notice);
+                supervisor.tell(Some(severity), happening);
+            }
+            News::Instances { request, instances } => supervisor.desk.asked.instances(request, instances),
+            News::Worker { request, worker } => {
+                let done = supervisor.desk.asked.finished(request, worker);
+                supervisor.answer_asked(done);
+            }
+        }
+    }
+
+    fn forked(supervisor: &mut Supervisor) {
+        let routers = &mut supervisor.routers;
+        // The worker takes their addresses away; nobody tells anything of them again.
+        for instance in std::mem::take(&mut routers.leaving).into_keys() {
+            routers.known.forget(instance);
+        }
+        routers.dropped.clear();
+    }
+
+    fn started(supervisor: &mut Supervisor) {
+        supervisor.routers.addresses_out = true;
+    }
+
+    fn reloaded(supervisor: &mut Supervisor) {
+        supervisor.routers.dropped.clear();
+    }
+
+    fn drained(supervisor: &mut Supervisor) {
+        supervisor.routers.addresses_out = false;
+    }
+
+    fn ended(supervisor: &mut Supervisor) {
+        let unanswered = supervisor.desk.asked.abandon();
+        supervisor.answer_asked(unanswered);
+    }
+}
