@@ -1,7 +1,7 @@
 //! `steadfast events`: the event stream, one line each.
 
-use steadfast_daemon::client::Client;
-use steadfast_daemon::record::{Record, Severity};
+use steadfast_control::client::Client;
+use steadfast_control::event::{Record, Severity};
 
 use crate::command_line::EventsArguments;
 use crate::exit;
@@ -37,7 +37,7 @@ fn line(record: &Record, palette: Palette) -> String {
 
 #[cfg(test)]
 mod tests {
-    use steadfast_daemon::record::Happening;
+    use steadfast_control::event::Happening;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use steadfast_daemon::client::ClientError;
+use steadfast_control::client::ClientError;
 
 use crate::exit;
 use crate::terminal::{Stream, complain};
@@ -97,7 +97,7 @@ impl Failure {
         let Self::Client(error) = self else { return None };
         Some(match error {
             ClientError::Missing { .. } | ClientError::NobodyListens { .. } => {
-                let others = steadfast_daemon::places::further_control_sockets();
+                let others = steadfast_control::places::further_control_sockets();
                 "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
                  A daemon with another pid file, an instance name or a network namespace has its socket elsewhere: name\n\
                  it with -p PIDFILE, -s NAMESPACE or --control-socket PATH."

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use steadfast_config::{KnownErrors, Loaded, Mode, Plan, render};
-use steadfast_daemon::client::Client;
+use steadfast_control::client::Client;
 
 use crate::command_line::{PlanArguments, Reading};
 use crate::exit;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use steadfast_config::{Mode, model, print, render};
-use steadfast_daemon::client::Client;
+use steadfast_control::client::Client;
 
 use crate::command_line::{ShowArguments, ShowConfigArguments, Shown};
 use crate::exit;

@@ -4,10 +4,10 @@ use std::io::{IsTerminal as _, Write as _};
 use std::path::Path;
 
 use steadfast_config::{Diagnostic, Loaded, Severity as Gravity, render};
+use steadfast_control::event::Severity;
 use steadfast_kernel::file;
 
 use super::journal::{self, Journal};
-use crate::record::Severity;
 
 /// All diagnostics of one reading.
 #[derive(Debug)]

@@ -15,6 +15,7 @@ mod workers;
 
 use std::time::Duration;
 
+use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{Signal, Signals};
 use steadfast_kernel::wait::clock;
@@ -34,7 +35,6 @@ use self::workers::service::Service;
 use self::workers::vrrp::Routers;
 use crate::link::vrrp::Vrrp;
 use crate::options::Options;
-use crate::record::{Happening, Severity};
 
 pub use self::start::run;
 

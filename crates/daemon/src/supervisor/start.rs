@@ -6,6 +6,7 @@ use std::path::Path;
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::model::Global;
 use steadfast_config::source::Files;
+use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
@@ -31,7 +32,6 @@ use crate::host::ThisMachine;
 use crate::link::vrrp::work::Work;
 use crate::options::Options;
 use crate::places::{self, Places};
-use crate::record::{Happening, Severity};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;

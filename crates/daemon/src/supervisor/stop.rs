@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
 use steadfast_vrrp::Moment;
 
@@ -10,7 +11,6 @@ use super::scripts::runner::Purpose;
 use super::workers::vrrp::Routers;
 use super::{Supervisor, moment};
 use crate::places;
-use crate::record::{Happening, Severity};
 
 /// How long stop scripts may take; keepalived gives them as long.
 const STOP_SCRIPTS: Duration = Duration::from_secs(1);

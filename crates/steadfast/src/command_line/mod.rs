@@ -15,7 +15,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
-use steadfast_daemon::places;
+use steadfast_control::places;
 use steadfast_lab::demo::Scenario;
 
 pub(crate) use completion::completion;

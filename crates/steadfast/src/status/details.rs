@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use steadfast_daemon::phrase;
-use steadfast_daemon::report::{Instance, Tracker};
+use steadfast_control::status::{Instance, Tracker};
+use steadfast_control::wording;
 use steadfast_vrrp::State;
 
 use super::View;
@@ -52,7 +52,7 @@ fn causes(facts: &mut Facts, instance: &Instance) {
         facts.push("why", Cell::plain(if instance.why.is_empty() { "-" } else { &instance.why }));
     }
     for (position, cause) in instance.causes.iter().enumerate() {
-        let link = phrase::chain(std::slice::from_ref(cause));
+        let link = wording::chain(std::slice::from_ref(cause));
         let (label, arrow) = if position == 0 { ("why", "") } else { ("", "→ ") };
         facts.push(label, Cell::plain(format!("{arrow}{link}")));
     }

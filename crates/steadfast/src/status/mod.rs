@@ -6,8 +6,8 @@ mod overview;
 #[cfg(test)]
 mod tests;
 
-use steadfast_daemon::client::Client;
-use steadfast_daemon::report::Status;
+use steadfast_control::client::Client;
+use steadfast_control::status::Status;
 
 use crate::command_line::StatusArguments;
 use crate::exit;

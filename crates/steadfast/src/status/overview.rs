@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use steadfast_daemon::phrase;
-use steadfast_daemon::report::{Instance, Script, Status, Worker};
+use steadfast_control::status::{Instance, Script, Status, Worker};
+use steadfast_control::wording;
 use steadfast_vrrp::State;
 
 use super::View;
@@ -142,7 +142,7 @@ pub(super) fn state(state: State) -> Cell {
         State::Init | State::Stop => Paint::Warn,
         State::Fault => Paint::Bad,
     };
-    Cell::painted(paint, phrase::state(state))
+    Cell::painted(paint, wording::state(state))
 }
 
 fn priority(instance: &Instance) -> Cell {

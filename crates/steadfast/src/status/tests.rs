@@ -2,9 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use steadfast_daemon::link::vrrp::WorkerStatus;
-use steadfast_daemon::phrase;
-use steadfast_daemon::report::{Control, Counter, Group, Instance, Script, Tracker, Worker};
+use steadfast_control::status::{Control, Counter, Group, Instance, Script, Tracker, Worker, WorkerStatus};
+use steadfast_control::wording;
 use steadfast_vrrp::{Cause, State};
 
 use super::*;
@@ -25,7 +24,7 @@ fn master() -> Instance {
         state: State::Master,
         since: Some("2026-01-02T03:04:05Z".to_owned()),
         milliseconds_in_state: Some(273_600_000),
-        why: phrase::chain(&causes),
+        why: wording::chain(&causes),
         causes,
         master: Some(address(1)),
         master_priority: Some(150),
@@ -53,7 +52,7 @@ fn backup() -> Instance {
         interface: "eth1".into(),
         state: State::Backup,
         milliseconds_in_state: Some(12_345),
-        why: phrase::chain(&causes),
+        why: wording::chain(&causes),
         causes,
         master: Some(address(2)),
         master_priority: Some(100),
@@ -78,7 +77,7 @@ fn fault() -> Instance {
         state: State::Fault,
         since: None,
         milliseconds_in_state: None,
-        why: phrase::chain(&causes),
+        why: wording::chain(&causes),
         causes,
         master: None,
         master_priority: None,

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::{Host, Segment};
 use steadfast_vrrp::State;

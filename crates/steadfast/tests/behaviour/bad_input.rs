@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Host, Signal, wait};
 use steadfast_vrrp::State;

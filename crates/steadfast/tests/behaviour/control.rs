@@ -6,8 +6,8 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
 use std::time::Duration;
 
-use steadfast_daemon::record::{Happening, Record};
-use steadfast_daemon::report::Status;
+use steadfast_control::event::{Happening, Record};
+use steadfast_control::status::Status;
 use steadfast_lab::{Daemon, Signal, wait};
 use steadfast_vrrp::State;
 

@@ -70,7 +70,7 @@ fn the_configurations_of_users_run_unchanged() {
     }
     let (_, last) = places.last().unwrap();
     let status = last.run(&[program, "status", "--json"]).unwrap();
-    let status: steadfast_daemon::report::Status = serde_json::from_str(&status.output).unwrap();
+    let status: steadfast_control::status::Status = serde_json::from_str(&status.output).unwrap();
     assert!(!status.not_active.is_empty(), "the virtual server is not named as not active");
     for ((file, _), (_, host)) in cases.iter().zip(&places) {
         // As a service manager starts it, beside the one that runs.

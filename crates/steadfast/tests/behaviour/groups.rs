@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_lab::{Segment, Signal};
 use steadfast_vrrp::State;
 

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_lab::Segment;
 use steadfast_lab::segment::{address_v4, address_v6};
 use steadfast_vrrp::State;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_vrrp::State;
 
 use crate::stage::{

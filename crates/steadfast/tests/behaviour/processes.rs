@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use steadfast_daemon::record::Happening;
+use steadfast_control::event::Happening;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Signal, wait};

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use steadfast_daemon::record::Happening;
-use steadfast_daemon::report::Script;
+use steadfast_control::event::Happening;
+use steadfast_control::status::Script;
 use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steadfast_daemon::client::Client;
-use steadfast_daemon::record::{Happening, Record};
-use steadfast_daemon::report::{Instance, Status};
+use steadfast_control::client::Client;
+use steadfast_control::event::{Happening, Record};
+use steadfast_control::status::{Instance, Status};
 use steadfast_kernel::netlink::{Change, Monitor};
 use steadfast_lab::capture::Capture;
 use steadfast_lab::{Daemon, Host, Program, Segment, Signal, permission, wait};

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_control::status::WorkerStatus;
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, Plan, ScriptId};
 
@@ -137,35 +138,6 @@ pub enum Notice {
         /// How many so far.
         count: u64,
     },
-}
-
-/// How a worker does.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WorkerStatus {
-    /// Timing thread wake-ups for a timer.
-    pub wakeups: u64,
-    /// Worst lateness of a timer since the start, in microseconds.
-    pub lateness_max_microseconds: u64,
-    /// Sum of lateness, for the mean, in microseconds.
-    pub lateness_sum_microseconds: u64,
-    /// Wake-ups later than a millisecond.
-    pub late_over_millisecond: u64,
-    /// Wake-ups later than ten milliseconds.
-    pub late_over_ten_milliseconds: u64,
-    /// Datagrams that no instance wanted: unknown virtual router, or not VRRP at all.
-    pub datagrams_unclaimed: u64,
-    /// Datagrams the kernel cut because they were longer than any advert.
-    pub datagrams_truncated: u64,
-    /// Adverts the kernel dropped because they were not read in time and the socket was full.
-    pub datagrams_lost: u64,
-    /// Messages for the supervisor that were dropped because it did not read.
-    pub messages_lost: u64,
-    /// Adverts the kernel refused to send.
-    pub send_failures: u64,
-    /// Addresses that the kernel refuses at this moment; the log has its reasons.
-    pub addresses_refused: u64,
-    /// Addresses put back after somebody else removed them.
-    pub addresses_restored: u64,
 }
 
 /// What a plan does.

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
+use steadfast_control::event::{Happening, Record};
+use steadfast_control::request::{Answer, Request};
+use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
 
 use super::status::{Asked, Purpose};
 use super::{CLIENTS_MAX, Control};
-use crate::record::{Happening, Record};
-use crate::report::{self, Answer, Request};
 use crate::supervisor::{CLIENTS, Supervisor};
 
 /// The control socket, if there is one, and the questions that are open.

@@ -13,12 +13,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
+use steadfast_control::event::Record;
+use steadfast_control::request::{Answer, Request};
+use steadfast_control::status as report;
 use steadfast_kernel::process::user;
 use steadfast_kernel::wait::poll::{Interest, Poller};
 
 pub(crate) use self::desk::Desk;
-use crate::record::Record;
-use crate::report::{self, Answer, Request};
 
 /// Clients at the same time, at most; a further one is hung up on.
 pub(crate) const CLIENTS_MAX: usize = 64;

@@ -5,15 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::request::Answer;
+use steadfast_control::status::{self as report, Status, WorkerStatus};
+use steadfast_control::wording;
 use steadfast_vrrp::status::{InstanceStatus, TrackerKind};
 use steadfast_vrrp::{InstanceId, Moment, State};
 use steadfast_wire::vrrp::Family;
 
 use super::ClientId;
 use super::dump::Dump;
-use crate::link::vrrp::{Order, WorkerStatus};
-use crate::phrase;
-use crate::report::{self, Answer, Status};
+use crate::link::vrrp::Order;
 use crate::supervisor::{CLIENTS, Supervisor, journal, moment};
 
 /// How long the worker may take to answer before what is known without it is told.
@@ -194,7 +195,7 @@ impl Supervisor {
             state: status.state,
             since: Some(journal::ago(now.since(status.since))),
             milliseconds_in_state: Some(milliseconds(now.since(status.since))),
-            why: phrase::chain(&status.causes),
+            why: wording::chain(&status.causes),
             causes: status.causes.clone(),
             master: status.master.map(|master| master.address),
             master_priority: status.master.map(|master| master.priority.get()),

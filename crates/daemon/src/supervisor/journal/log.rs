@@ -7,10 +7,10 @@ use std::fs::File;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 
+use steadfast_control::event::Severity;
 use steadfast_kernel::file::append;
 
 use crate::options::Options;
-use crate::record::Severity;
 
 const SYSLOG_SOCKET: &str = "/dev/log";
 

@@ -5,9 +5,9 @@ pub(crate) mod log;
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use steadfast_control::event::{Happening, Record, Severity};
 
 use self::log::Log;
-use crate::record::{Happening, Record, Severity};
 
 /// Events kept for `steadfast events`.
 pub(crate) const KEPT_MAX: usize = 1_000;

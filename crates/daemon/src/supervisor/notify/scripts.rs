@@ -8,9 +8,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::wording;
 use steadfast_vrrp::{Cause, Event, Moment, State};
 
-use crate::phrase;
 use crate::supervisor::scripts::programs::{Command, Notifies, Programs};
 
 /// How long a transition waits for the scripts of the one before it.
@@ -84,7 +84,7 @@ fn state(owner: Owner, notifies: &Notifies, to: State, priority: u8) -> Option<T
         State::Fault => &notifies.fault,
         State::Stop => &notifies.stop,
     };
-    made(owner, notifies, specific.as_ref(), phrase::state(to), priority)
+    made(owner, notifies, specific.as_ref(), wording::state(to), priority)
 }
 
 /// A removed instance is told as DELETED if the configuration asks for it, otherwise the generic

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 
 use steadfast_config::Loaded;
 use steadfast_config::model::Global;
+use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
 
@@ -31,7 +32,6 @@ use crate::digest::vrrp::digest;
 use crate::link::lifecycle::Reloaded;
 use crate::link::vrrp::work::Install;
 use crate::link::vrrp::{self, Order};
-use crate::record::{Happening, Severity};
 
 /// What is in force since when, reloads to come and the one under way.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use steadfast_config::Plan;
+use steadfast_control::request::{Answer, PlanReport};
 
-use crate::report::{Answer, PlanReport};
 use crate::supervisor::control::ClientId;
 use crate::supervisor::{CLIENTS, SETTLE_AFTER, Supervisor, moment, start};
 

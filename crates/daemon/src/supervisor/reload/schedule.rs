@@ -7,13 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use steadfast_config::model::ReloadSettings;
+use steadfast_control::event::Severity;
 use steadfast_kernel::file;
 use steadfast_kernel::file::watch::{Change, Watch};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
 use super::time::ReloadTime;
-use crate::record::Severity;
 
 /// Bytes of the file that are read.
 const BYTES_MAX: u32 = 128;

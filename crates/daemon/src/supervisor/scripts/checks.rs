@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::status as report;
 use steadfast_vrrp::{Moment, ScriptId};
 
 use super::programs::{Check, Programs};
 use super::runner::Ended;
-use crate::report;
 
 /// All check scripts.
 #[derive(Debug, Default)]

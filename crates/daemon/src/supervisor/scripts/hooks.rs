@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use steadfast_control::event::{Happening, Severity};
 use steadfast_vrrp::Moment;
 
 use super::runner::{Ended, Purpose};
-use crate::record::{Happening, Severity};
 use crate::supervisor::{RUNS, Supervisor};
 
 /// How long a script that exceeded its time is waited for: SIGTERM, SIGKILL after 2 s, again after

@@ -5,6 +5,7 @@ pub(crate) mod hooks;
 pub(crate) mod programs;
 pub(crate) mod runner;
 
+use steadfast_control::event::{Happening, Severity};
 use steadfast_vrrp::Moment;
 
 use self::checks::Checks;
@@ -13,7 +14,6 @@ use self::runner::{Ended, Purpose, Runner};
 use super::notify::scripts::{self as notifying, Transition};
 use super::{RUNS, Supervisor, moment};
 use crate::link::vrrp::Order;
-use crate::record::{Happening, Severity};
 
 /// The programs of the configuration, and their runs.
 #[derive(Debug)]

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use steadfast_control::event::{Happening, Severity};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
 
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::Work;
-use crate::record::{Happening, Severity};
 
 /// Names and last states.
 #[derive(Debug, Default)]

@@ -10,6 +10,7 @@ pub(crate) mod vrrp;
 use std::time::Duration;
 
 use steadfast_config::model::Global;
+use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork};
 use steadfast_kernel::{Error, process::limits};
@@ -21,7 +22,6 @@ use super::{SETTLE_AFTER, Supervisor, moment};
 use crate::link::lifecycle::{FromWorker, Role, ToWorker, Worker};
 use crate::link::vrrp::Vrrp;
 use crate::places::Places;
-use crate::record::{Happening, Severity};
 
 /// Tokens of workers among the poller's.
 pub(crate) const VRRP: Tokens = Tokens { channel: 2, child: 3 };

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use steadfast_control::event::Happening;
 use steadfast_kernel::channel::{Channel, Incoming};
 use steadfast_kernel::process::pidfile;
 use steadfast_kernel::process::signal::Signal;
@@ -14,7 +15,6 @@ use steadfast_vrrp::Moment;
 use super::beats::{Beat, Beats};
 use super::respawn::Respawn;
 use crate::link::lifecycle::{FromWorker, Role, ToWorker};
-use crate::record::Happening;
 
 /// Wait before another attempt when there was not even a process.
 const NO_PROCESS_WAIT: Duration = Duration::from_secs(1);

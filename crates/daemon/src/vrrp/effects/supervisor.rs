@@ -1,5 +1,6 @@
 //! What the supervisor wants, and what it is told.
 
+use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::channel::Incoming;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest};
@@ -8,7 +9,7 @@ use steadfast_vrrp::{InstanceId, Plan};
 use super::{CHANNEL, Effects, index_of};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::vrrp::work::Work;
-use crate::link::vrrp::{self, News, Notice, Order, WorkerStatus};
+use crate::link::vrrp::{self, News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, ToTiming};
 
 impl Effects {

@@ -9,6 +9,7 @@ mod transmit;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
+use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::datagram::{ReceiveSocket, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
@@ -18,7 +19,6 @@ use steadfast_vrrp::{Action, Input, InstanceId, InterfaceId, Machine, Moment, Pl
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
-use crate::link::vrrp::WorkerStatus;
 
 /// Snapshots made in one go: between two slices adverts go out.
 const STATUS_SLICE: u32 = 32;

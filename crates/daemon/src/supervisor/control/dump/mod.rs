@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use steadfast_config::model::{Global, Model, VrrpInstance, VrrpSyncGroup};
+use steadfast_control::event::Severity;
+use steadfast_control::status::{Script, Status};
 use steadfast_vrrp::status::{InstanceStatus, TrackerKind, TrackerShare};
 use steadfast_vrrp::{InstanceId, Moment, State};
 
-use crate::record::Severity;
-use crate::report::{Script, Status};
 use crate::supervisor::scripts::programs::{Check, Notifies, Programs};
 use crate::supervisor::{Supervisor, moment};
 

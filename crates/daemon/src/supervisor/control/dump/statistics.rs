@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::report::{Instance, Status};
+use steadfast_control::status::{Instance, Status};
 
 /// All instances.
 pub(super) fn text(status: &Status) -> String {

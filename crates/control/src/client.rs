@@ -1,11 +1,11 @@
 //! The asking side of the control socket: one line of JSON a request, one line of JSON an answer.
 //!
 //! ```no_run
-//! use steadfast_daemon::client::Client;
+//! use steadfast_control::client::Client;
 //!
 //! let mut client = Client::connect("/run/steadfast.sock".as_ref())?;
 //! println!("{} instances", client.status()?.instances.len());
-//! # Ok::<(), steadfast_daemon::client::ClientError>(())
+//! # Ok::<(), steadfast_control::client::ClientError>(())
 //! ```
 
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -13,8 +13,9 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::record::Record;
-use crate::report::{Answer, PlanReport, Request, Status};
+use crate::event::Record;
+use crate::request::{Answer, PlanReport, Request};
+use crate::status::Status;
 
 /// Longest request line, its newline included, that a daemon has to read.
 pub const REQUEST_BYTES_MAX: usize = 4096;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::record::{Happening, Severity};
+use crate::event::{Happening, Severity};
 
 /// A daemon that hears one request and then says exactly these bytes.
 struct Server {
@@ -61,7 +61,7 @@ fn status() -> Status {
         groups: Vec::new(),
         scripts: Vec::new(),
         not_active: Vec::new(),
-        control: crate::report::Control::default(),
+        control: crate::status::Control::default(),
     }
 }
 

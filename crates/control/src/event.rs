@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{Cause, State};
 
-use crate::phrase;
+use crate::wording;
 
 /// One event as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -193,29 +193,29 @@ impl Happening {
             }
             Self::InstanceState { instance, to, causes, priority, .. } => {
                 let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };
-                let why = phrase::chain(causes);
+                let why = wording::chain(causes);
                 let message = match to {
                     State::Stop => format!("({instance}) Stopping (priority {priority}): {why}"),
                     _ => format!(
                         "({instance}) Entering {} STATE (priority {priority}): {why}",
-                        phrase::state(*to)
+                        wording::state(*to)
                     ),
                 };
                 (severity, message)
             }
             Self::GroupState { group, to, causes } => {
                 let severity = if *to == State::Fault { Severity::Warning } else { Severity::Notice };
-                let why = phrase::chain(causes);
+                let why = wording::chain(causes);
                 (
                     severity,
-                    format!("VRRP_Group({group}) Syncing instances to {} state: {why}", phrase::state(*to)),
+                    format!("VRRP_Group({group}) Syncing instances to {} state: {why}", wording::state(*to)),
                 )
             }
             Self::PriorityChanged { instance, from, to, causes } => (
                 Severity::Info,
                 format!(
                     "({instance}) Changing effective priority from {from} to {to}: {}",
-                    phrase::chain(causes)
+                    wording::chain(causes)
                 ),
             ),
             Self::MasterChanged { instance, master, priority } => {

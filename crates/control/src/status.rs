@@ -5,58 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steadfast_config::Plan;
 use steadfast_vrrp::{Cause, State};
-
-use crate::link::vrrp::WorkerStatus;
-use crate::record::Record;
-
-/// A request on the control socket: one line of JSON.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "request")]
-pub enum Request {
-    /// Answered by one [`Answer::Status`].
-    Status,
-    /// Answered by the kept events, one [`Answer::Event`] each, then [`Answer::End`] or, when
-    /// following, by every further event until the client hangs up.
-    Events {
-        /// Stay and send what happens from now on.
-        follow: bool,
-    },
-    /// Answered by one [`Answer::Plan`]: what a reload would do if this file were the configuration.
-    /// The daemon reads the file with its own rights, so only who has those may ask.
-    Plan {
-        /// Absolute path of the file.
-        path: String,
-    },
-}
-
-/// An answer on the control socket: one line of JSON.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case", tag = "answer", content = "content")]
-pub enum Answer {
-    /// How things are.
-    Status(Box<Status>),
-    /// What a reload would do.
-    Plan(Box<PlanReport>),
-    /// Something that happened.
-    Event(Box<Record>),
-    /// Nothing more follows.
-    End,
-    /// The request could not be answered: why, and what to do.
-    Error(String),
-}
-
-/// What a reload with another file would do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlanReport {
-    /// Why the reload would be refused; then nothing at all would change.
-    pub refused: Option<String>,
-    /// What is to be said about the file, a line each.
-    pub diagnostics: Vec<String>,
-    /// What would change.
-    pub plan: Plan,
-}
 
 /// The daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -109,6 +58,35 @@ pub struct Worker {
     pub responsive: bool,
     /// Its own figures.
     pub figures: Option<WorkerStatus>,
+}
+
+/// How a worker does.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    /// Timing thread wake-ups for a timer.
+    pub wakeups: u64,
+    /// Worst lateness of a timer since the start, in microseconds.
+    pub lateness_max_microseconds: u64,
+    /// Sum of lateness, for the mean, in microseconds.
+    pub lateness_sum_microseconds: u64,
+    /// Wake-ups later than a millisecond.
+    pub late_over_millisecond: u64,
+    /// Wake-ups later than ten milliseconds.
+    pub late_over_ten_milliseconds: u64,
+    /// Datagrams that no instance wanted: unknown virtual router, or not VRRP at all.
+    pub datagrams_unclaimed: u64,
+    /// Datagrams the kernel cut because they were longer than any advert.
+    pub datagrams_truncated: u64,
+    /// Adverts the kernel dropped because they were not read in time and the socket was full.
+    pub datagrams_lost: u64,
+    /// Messages for the supervisor that were dropped because it did not read.
+    pub messages_lost: u64,
+    /// Adverts the kernel refused to send.
+    pub send_failures: u64,
+    /// Addresses that the kernel refuses at this moment; the log has its reasons.
+    pub addresses_refused: u64,
+    /// Addresses put back after somebody else removed them.
+    pub addresses_restored: u64,
 }
 
 /// One instance.

@@ -1,0 +1,54 @@
+//! What is asked and answered on the control socket: one line of JSON each.
+
+use serde::{Deserialize, Serialize};
+use steadfast_config::Plan;
+
+use crate::event::Record;
+use crate::status::Status;
+
+/// A request on the control socket: one line of JSON.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "request")]
+pub enum Request {
+    /// Answered by one [`Answer::Status`].
+    Status,
+    /// Answered by the kept events, one [`Answer::Event`] each, then [`Answer::End`] or, when
+    /// following, by every further event until the client hangs up.
+    Events {
+        /// Stay and send what happens from now on.
+        follow: bool,
+    },
+    /// Answered by one [`Answer::Plan`]: what a reload would do if this file were the configuration.
+    /// The daemon reads the file with its own rights, so only who has those may ask.
+    Plan {
+        /// Absolute path of the file.
+        path: String,
+    },
+}
+
+/// An answer on the control socket: one line of JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "answer", content = "content")]
+pub enum Answer {
+    /// How things are.
+    Status(Box<Status>),
+    /// What a reload would do.
+    Plan(Box<PlanReport>),
+    /// Something that happened.
+    Event(Box<Record>),
+    /// Nothing more follows.
+    End,
+    /// The request could not be answered: why, and what to do.
+    Error(String),
+}
+
+/// What a reload with another file would do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanReport {
+    /// Why the reload would be refused; then nothing at all would change.
+    pub refused: Option<String>,
+    /// What is to be said about the file, a line each.
+    pub diagnostics: Vec<String>,
+    /// What would change.
+    pub plan: Plan,
+}
