@@ -122,9 +122,10 @@ struct Count {
 }
 
 impl Sink for Count {
-    fn transmit(&mut self, advert: Transmit<'_>) {
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool {
         black_box(advert.message);
         self.adverts += 1;
+        true
     }
 
     fn act(&mut self, action: Action) {

@@ -48,6 +48,10 @@ fn link(text: &mut String, cause: &Cause) {
         Cause::Interface { name, up: false } => write!(text, "interface {name} is down or missing"),
         Cause::Source { present: true } => write!(text, "source address came back"),
         Cause::Source { present: false } => write!(text, "no usable source address"),
+        Cause::Socket { obstacle: Some(reason) } => write!(text, "no socket for adverts ({reason})"),
+        Cause::Socket { obstacle: None } => write!(text, "sockets for adverts opened"),
+        Cause::Sending { obstacle: Some(reason) } => write!(text, "adverts cannot be sent ({reason})"),
+        Cause::Sending { obstacle: None } => write!(text, "adverts can be sent again"),
         Cause::Script { name, good: true, times } => {
             write!(text, "script {name} succeeded {}", count(*times))
         }

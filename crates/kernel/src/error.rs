@@ -36,6 +36,8 @@ pub enum Capability {
     SetUid,
     /// Namespaces and mounts.
     SysAdmin,
+    /// Limits beyond the hard ones.
+    SysResource,
 }
 
 impl Capability {
@@ -48,6 +50,7 @@ impl Capability {
             Self::IpcLock => "CAP_IPC_LOCK",
             Self::SetUid => "CAP_SETUID and CAP_SETGID",
             Self::SysAdmin => "CAP_SYS_ADMIN",
+            Self::SysResource => "CAP_SYS_RESOURCE",
         }
     }
 }

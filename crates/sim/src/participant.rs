@@ -75,7 +75,7 @@ pub struct Outbox {
 }
 
 impl Sink for Outbox {
-    fn transmit(&mut self, advert: Transmit<'_>) {
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool {
         let destinations = match advert.destination {
             Destination::Group(group) => vec![group],
             Destination::Peers(peers) => peers.iter().map(|peer| peer.address).collect(),
@@ -88,6 +88,7 @@ impl Sink for Outbox {
             hop_limit: advert.hop_limit,
             message: advert.message.to_vec(),
         }));
+        true
     }
 
     fn act(&mut self, action: Action) {

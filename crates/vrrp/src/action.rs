@@ -32,6 +32,23 @@ pub enum Input<'a> {
         /// Whether it is there.
         present: bool,
     },
+    /// Sockets of these instances are open, or cannot be had: an instance that cannot hear or speak is in FAULT. Without
+    /// a word an instance has its sockets; what is said before an instance exists counts from its beginning.
+    Channel {
+        /// Whose.
+        instances: &'a [InstanceId],
+        /// Why there are none.
+        obstacle: Option<&'a str>,
+    },
+    /// The kernel refused adverts that were sent since the last input: told before the next `advance`.
+    Refused {
+        /// Whose.
+        instance: InstanceId,
+        /// How many of them.
+        datagrams: u32,
+        /// The kernel's reason.
+        reason: &'a str,
+    },
     /// A script ended.
     ScriptResult {
         /// Which.
@@ -127,8 +144,8 @@ pub enum Action {
 
 /// Takes what the machine asks for, in order. Both calls must be quick: they run between adverts.
 pub trait Sink {
-    /// Queue an advert.
-    fn transmit(&mut self, advert: Transmit<'_>);
+    /// Queue an advert. Whether there was a socket for it comes back; what is not queued was not sent.
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool;
     /// Queue an action.
     fn act(&mut self, action: Action);
     /// What a successor would need to know of this instance has changed: time to ask for

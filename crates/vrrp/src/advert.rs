@@ -47,27 +47,36 @@ impl Advert {
         }
         match &config.transport {
             Transport::Multicast { group } => {
-                sink.transmit(self.transmit(config, source, Destination::Group(*group), HOP_LIMIT));
-                1
+                let advert = self.transmit(config, source, Destination::Group(*group), HOP_LIMIT);
+                sink.transmit(advert).into()
             }
             Transport::Unicast { peers, ttl, .. } => {
                 let hop_limit = ttl.unwrap_or(HOP_LIMIT);
                 if self.checksums.is_empty() {
-                    sink.transmit(self.transmit(config, source, Destination::Peers(peers), hop_limit));
-                } else {
-                    for (index, peer) in peers.iter().enumerate() {
-                        if let (Some(field), Some(sum)) =
-                            (self.message.get_mut(CHECKSUM), self.checksums.get(index))
-                        {
-                            field.copy_from_slice(sum);
-                        }
-                        let destination = Destination::Peers(std::slice::from_ref(peer));
-                        sink.transmit(self.transmit(config, source, destination, hop_limit));
-                    }
+                    let advert = self.transmit(config, source, Destination::Peers(peers), hop_limit);
+                    let queued = sink.transmit(advert);
+                    return if queued { u64::try_from(peers.len()).unwrap_or(u64::MAX) } else { 0 };
                 }
-                u64::try_from(peers.len()).unwrap_or(u64::MAX)
+                let mut sent = 0;
+                for (peer, sum) in peers.iter().zip(&self.checksums) {
+                    if let Some(field) = self.message.get_mut(CHECKSUM) {
+                        field.copy_from_slice(sum);
+                    }
+                    let destination = Destination::Peers(std::slice::from_ref(peer));
+                    sent += u64::from(sink.transmit(self.transmit(config, source, destination, hop_limit)));
+                }
+                sent
             }
         }
+    }
+
+    /// Sends datagrams without a message where adverts would go; whether there is a socket for them comes back.
+    pub(crate) fn send_empty(&self, config: &InstanceConfig, source: IpAddr, sink: &mut impl Sink) -> bool {
+        let destination = match &config.transport {
+            Transport::Multicast { group } => Destination::Group(*group),
+            Transport::Unicast { peers, .. } => Destination::Peers(peers),
+        };
+        sink.transmit(Transmit { message: &[], ..self.transmit(config, source, destination, 0) })
     }
 
     fn transmit<'a>(

@@ -170,6 +170,18 @@ impl InstanceConfig {
     }
 }
 
+impl InstanceConfig {
+    /// Skew_Time for a router of `priority`: in version 2 a part of a second (RFC 3768 section 6.1), in version 3 a part
+    /// of the master's interval (RFC 9568 section 6.1).
+    pub fn skew(&self, priority: Priority, master_interval: Duration) -> Duration {
+        let whole = match self.interval.version() {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => master_interval,
+        };
+        whole * (256 - u32::from(priority.get())) / 256
+    }
+}
+
 /// Where adverts go.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Transport {

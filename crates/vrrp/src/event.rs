@@ -79,6 +79,16 @@ pub enum Cause {
         /// Whether there is one now.
         present: bool,
     },
+    /// It has no socket for its adverts, or has one again.
+    Socket {
+        /// Why it has none.
+        obstacle: Option<Arc<str>>,
+    },
+    /// The kernel refuses its adverts, or takes them again.
+    Sending {
+        /// Why.
+        obstacle: Option<Arc<str>>,
+    },
     /// A script changed its result.
     Script {
         /// Its name.

@@ -4,10 +4,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_wire::vrrp::{Priority, Version};
+use steadfast_wire::vrrp::Priority;
 
 use crate::action::{Action, Sink};
 use crate::advert::Advert;
+use crate::channel::Speech;
 use crate::config::{InstanceConfig, InstanceId};
 use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
@@ -54,6 +55,7 @@ pub(crate) struct Instance {
     pub(crate) announced_over_lower: Option<Moment>,
     pub(crate) lower_told_at: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
+    pub(crate) speech: Speech,
     /// Removed by a reload: forget it once it has handed over.
     pub(crate) departing: bool,
 }
@@ -136,6 +138,7 @@ impl Instance {
             announced_over_lower: None,
             lower_told_at: None,
             recovery: None,
+            speech: Speech::default(),
             departing: false,
             config,
         }
@@ -154,14 +157,9 @@ impl Instance {
         self.config.interval.duration()
     }
 
-    /// Skew_Time for a router of `priority`: in version 2 a part of a second (RFC 3768 section 6.1),
-    /// in version 3 a part of the master's interval (RFC 9568 section 6.1).
+    /// Skew_Time for a router of `priority` behind the present master.
     pub(crate) fn skew(&self, priority: Priority) -> Duration {
-        let whole = match self.config.interval.version() {
-            Version::V2 => Duration::from_secs(1),
-            Version::V3 => self.master_interval,
-        };
-        whole * (256 - u32::from(priority.get())) / 256
+        self.config.skew(priority, self.master_interval)
     }
 
     /// Master_Down_Interval (RFC 3768 section 6.1) or Active_Down_Interval (RFC 9568 section 6.1),
@@ -208,6 +206,7 @@ impl Instance {
 
     fn send(&mut self, priority: Priority, trackers: &Trackers, sink: &mut impl Sink) -> u64 {
         let Some(source) = trackers.source(&self.config) else { return 0 };
+        self.speech.begin();
         let sent = self.advert.send(&self.config, source, priority, sink);
         self.counters.adverts_sent += sent;
         sent

@@ -17,6 +17,7 @@
 pub mod action;
 mod advert;
 mod announce;
+mod channel;
 pub mod config;
 pub mod counters;
 pub mod event;
@@ -36,6 +37,7 @@ mod track;
 mod transition;
 
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
+pub use channel::SPEECH_TRIAL;
 pub use config::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
     ScriptId,

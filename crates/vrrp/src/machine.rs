@@ -125,6 +125,10 @@ impl Machine {
                 instance.own.source_present = present;
                 self.reassess_all(now, &[(id, Cause::Source { present })], sink);
             }
+            Input::Channel { instances, obstacle } => self.channel(now, instances, obstacle, sink),
+            Input::Refused { instance, datagrams, reason } => {
+                self.refused(now, instance, datagrams, reason, sink);
+            }
             Input::ScriptResult { script, success } => {
                 let before = self.trackers.script_count(script);
                 let cause = self.trackers.count_script(script, success);

@@ -73,6 +73,7 @@ impl Machine {
         if let Some(instance) = self.instances.remove(id) {
             let config = &instance.config;
             self.lookup.remove(&(config.interface, config.family, config.vrid, id));
+            self.trackers.forget_refusal(id);
             sink.act(Action::Removed { instance: id });
         }
     }

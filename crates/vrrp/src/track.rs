@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use steadfast_wire::vrrp::{Family, Priority};
 
+use crate::channel::Obstacles;
 use crate::config::{
     InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig, ScriptId, Weight,
 };
@@ -18,6 +19,8 @@ use crate::tally::{self, Tally};
 pub(crate) struct Trackers {
     interfaces: BTreeMap<InterfaceId, Interface>,
     scripts: BTreeMap<ScriptId, Script>,
+    /// Of instances that cannot hear or cannot speak.
+    pub(crate) obstacles: BTreeMap<InstanceId, Obstacles>,
 }
 
 #[derive(Debug, Default)]
@@ -197,6 +200,7 @@ impl Trackers {
     /// Weighs everything that `config`'s instance watches.
     pub(crate) fn assess(&self, config: &InstanceConfig, own: OwnState) -> Standing {
         let mut fault = config.broken.is_some()
+            || self.is_obstructed(config.id)
             || self.own_interface_down(config)
             || self.source(config).is_none()
             || (config.track_source && !own.source_present);
@@ -239,6 +243,7 @@ impl Trackers {
         if self.source(config).is_none() || (config.track_source && !own.source_present) {
             causes.push(Cause::Source { present: false });
         }
+        causes.extend(self.obstacle_causes(config.id));
         for track in &config.track_interfaces {
             let up = self.is_up(track.interface);
             if track.weight.faults(Some(up)) {

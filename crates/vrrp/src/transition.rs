@@ -167,7 +167,7 @@ impl Machine {
                 instance.timers.protocol = Moment::NEVER;
                 self.settle(now, id, &Cause::Start, sink);
             }
-            State::Fault => instance.timers.protocol = Moment::NEVER,
+            State::Fault => self.try_to_speak(now, id, sink),
         }
     }
 
@@ -360,6 +360,7 @@ impl Instance {
         self.preempt_at = None;
         self.wants_master = false;
         self.timers = Timers::IDLE;
+        self.await_speech(now, trackers);
         self.enter(now, State::Fault, causes, sink);
     }
 

@@ -11,6 +11,9 @@ use steadfast_kernel::wait::wake::Waker;
 /// Batches in flight, at most.
 const LANE_BATCHES: usize = 64;
 
+/// News that wait at the sender, at most. Whoever does not take any for so long loses them, and nothing else.
+const WAITING_NEWS_MAX: usize = 4_096;
+
 /// Batches with more room than this are given back to the allocator instead of being used again.
 const KEPT_ITEMS_MAX: usize = 256;
 
@@ -20,6 +23,7 @@ pub(super) struct Sender<T> {
     lane: SyncSender<Vec<T>>,
     emptied: Receiver<Vec<T>>,
     waiting: Vec<T>,
+    dropped: u64,
     waker: Arc<Waker>,
 }
 
@@ -35,8 +39,13 @@ pub(super) struct Inbox<T> {
 pub(super) fn lane<T>(waker: Arc<Waker>) -> (Sender<T>, Inbox<T>) {
     let (lane_in, lane_out) = sync_channel(LANE_BATCHES);
     let (emptied_in, emptied_out) = sync_channel(LANE_BATCHES);
-    let sender =
-        Sender { lane: lane_in, emptied: emptied_out, waiting: Vec::new(), waker: Arc::clone(&waker) };
+    let sender = Sender {
+        lane: lane_in,
+        emptied: emptied_out,
+        waiting: Vec::new(),
+        dropped: 0,
+        waker: Arc::clone(&waker),
+    };
     (sender, Inbox { lane: lane_out, emptied: emptied_in, waker })
 }
 
@@ -44,6 +53,20 @@ impl<T> Sender<T> {
     /// Adds to the batch that [`Self::flush`] sends.
     pub(super) fn push(&mut self, item: T) {
         self.waiting.push(item);
+    }
+
+    /// The same for what the receiver can do without: it is dropped and counted when too much waits.
+    pub(super) fn push_news(&mut self, item: T) {
+        if self.waiting.len() < WAITING_NEWS_MAX {
+            self.waiting.push(item);
+        } else {
+            self.dropped += 1;
+        }
+    }
+
+    /// News dropped so far.
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// Sends what waits, if there is room; never blocks.
@@ -54,7 +77,9 @@ impl<T> Sender<T> {
         let next = self.emptied.try_recv().unwrap_or_default();
         match self.lane.try_send(std::mem::replace(&mut self.waiting, next)) {
             Ok(()) => self.waker.wake(),
-            Err(TrySendError::Full(back) | TrySendError::Disconnected(back)) => self.waiting = back,
+            Err(TrySendError::Full(back)) => self.waiting = back,
+            // Nobody is left to tell.
+            Err(TrySendError::Disconnected(_)) => {}
         }
     }
 
@@ -80,5 +105,58 @@ impl<T> Inbox<T> {
     /// Becomes readable when something arrives.
     pub(super) fn waker(&self) -> &Waker {
         &self.waker
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pair() -> (Sender<usize>, Inbox<usize>) {
+        lane(Arc::new(Waker::open().unwrap()))
+    }
+
+    #[test]
+    fn what_does_not_fit_goes_later_and_in_order() {
+        let (mut sender, mut inbox) = pair();
+        for item in 0..LANE_BATCHES + 10 {
+            sender.push(item);
+            sender.flush();
+        }
+        assert!(sender.is_behind());
+        let mut taken = Vec::new();
+        inbox.drain(|item| taken.push(item));
+        sender.flush();
+        inbox.drain(|item| taken.push(item));
+        assert!(!sender.is_behind());
+        assert_eq!(taken, (0..LANE_BATCHES + 10).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn news_are_dropped_at_their_bound_and_nothing_else_is() {
+        let (mut sender, mut inbox) = pair();
+        for item in 0..LANE_BATCHES {
+            sender.push(item);
+            sender.flush();
+        }
+        for item in 0..WAITING_NEWS_MAX + 5 {
+            sender.push_news(item);
+        }
+        sender.push(usize::MAX);
+        assert_eq!((sender.waiting.len(), sender.dropped()), (WAITING_NEWS_MAX + 1, 5));
+        inbox.drain(|_| {});
+        sender.flush();
+        let mut last = 0;
+        inbox.drain(|item| last = item);
+        assert_eq!(last, usize::MAX);
+    }
+
+    #[test]
+    fn without_a_receiver_nothing_waits() {
+        let (mut sender, inbox) = pair();
+        drop(inbox);
+        sender.push(1);
+        sender.flush();
+        assert!(!sender.is_behind());
     }
 }

@@ -123,18 +123,19 @@ impl ReceiveBatch {
         }
     }
 
-    /// Reads what waits at `socket`, without waiting, and forgets the batch before. Returns whether there may be
-    /// more: the batch was full.
+    /// Reads what waits at `socket`, up to `at_most` datagrams, without waiting, and forgets the batch before. Returns
+    /// whether there may be more: the batch was full.
     ///
     /// # Errors
     /// The kernel's, such as ENETDOWN; an empty socket is none.
-    pub fn receive(&mut self, socket: &mut ReceiveSocket) -> Result<bool> {
+    pub fn receive(&mut self, socket: &mut ReceiveSocket, at_most: usize) -> Result<bool> {
         let used = std::mem::take(&mut self.received);
         self.make_ready(used);
         self.ipv4 = socket.endpoint.is_ipv4();
         self.earliest = socket.empty_since;
         let before = clock::monotonic();
-        let count = libc::c_uint::try_from(self.messages.len()).unwrap_or(libc::c_uint::MAX);
+        let room = self.messages.len().min(at_most);
+        let count = libc::c_uint::try_from(room).unwrap_or(libc::c_uint::MAX);
         // SAFETY: each of the `count` messages points at buffers of its own with their true lengths (`link_up`); the
         // kernel keeps none of the pointers.
         let received = unsafe {
@@ -156,7 +157,7 @@ impl ReceiveBatch {
                 }
             },
         }
-        let full = self.received == self.messages.len();
+        let full = self.received == room;
         if !full {
             socket.empty_since = before;
         }

@@ -142,6 +142,11 @@ impl SendBatch {
         before - failures.len()
     }
 
+    /// The same, to keep.
+    pub fn take_failures(&mut self) -> Vec<SendFailure> {
+        std::mem::take(&mut self.failures)
+    }
+
     /// What the last [`flush`](Self::flush) could not send.
     pub fn failures(&self) -> &[SendFailure] {
         &self.failures

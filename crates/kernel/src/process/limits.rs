@@ -17,6 +17,7 @@ pub(crate) struct Original {
     pub(crate) nice: i32,
     pub(crate) core: Rlimit,
     pub(crate) realtime: Rlimit,
+    pub(crate) descriptors: Rlimit,
     pub(crate) processors: Option<CpuSet>,
     pub(crate) protected_from_memory_pressure: bool,
 }
@@ -47,6 +48,7 @@ pub(crate) fn original() -> &'static Original {
         nice: rustix::process::getpriority_process(None).unwrap_or(0),
         core: rustix::process::getrlimit(Resource::Core),
         realtime: rustix::process::getrlimit(Resource::Rttime),
+        descriptors: rustix::process::getrlimit(Resource::Nofile),
         processors: rustix::thread::sched_getaffinity(None).ok(),
         protected_from_memory_pressure: out_of_memory_score().is_some_and(|score| score < 0),
     })
@@ -138,6 +140,34 @@ pub fn set_affinity(thread: Thread, processors: &[usize]) -> Result<()> {
         set.set(processor);
     }
     rustix::thread::sched_setaffinity(thread.number(), &set).attempt("bind to processors")
+}
+
+/// Lets the process have at least so many descriptors open. What the system does not grant is left at the most that
+/// it does; scripts start with what the process had at first.
+///
+/// # Errors
+/// EPERM without CAP_SYS_RESOURCE, or beyond fs.nr_open.
+pub fn allow_descriptors(needed: u64) -> Result<()> {
+    original();
+    let Rlimit { current, maximum } = rustix::process::getrlimit(Resource::Nofile);
+    if current.is_none_or(|current| current >= needed) {
+        return Ok(());
+    }
+    if maximum.is_none_or(|maximum| maximum >= needed) {
+        let enough = Rlimit { current: Some(needed), maximum };
+        return rustix::process::setrlimit(Resource::Nofile, enough).attempt("raise the limit of open files");
+    }
+    let higher = Rlimit { current: Some(needed), maximum: Some(needed) };
+    rustix::process::setrlimit(Resource::Nofile, higher).or_else(|errno| {
+        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+            .attempt("raise the limit of open files to the hard one")?;
+        let allowed = maximum.unwrap_or(u64::MAX);
+        let attempted = format!(
+            "have {needed} files open, which this configuration needs: the limit is {allowed} (LimitNOFILE={needed} in \
+             the systemd unit, or `ulimit -n {needed}`, raises it)"
+        );
+        Err(Error::new(attempted, errno).needing(Capability::SysResource))
+    })
 }
 
 /// Takes the limits of core dumps away; without CAP_SYS_RESOURCE the hard one stays.

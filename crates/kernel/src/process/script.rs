@@ -379,6 +379,7 @@ fn undo_limits() {
     }
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, original.core);
     let _ = rustix::process::setrlimit(rustix::process::Resource::Rttime, original.realtime);
+    let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, original.descriptors);
 }
 
 /// The daemon may be kept from the out-of-memory killer (OOMScoreAdjust= of a unit); a script that eats the memory

@@ -145,6 +145,11 @@ impl Events {
         self.ready.iter().copied()
     }
 
+    /// Whether the last wait found as much as fits, so that there may be more.
+    pub fn is_full(&self) -> bool {
+        self.ready.len() >= EVENTS_MAX
+    }
+
     /// Whether the last wait found nothing.
     pub fn is_empty(&self) -> bool {
         self.ready.is_empty()

@@ -13,8 +13,9 @@ struct Count {
 }
 
 impl Sink for Count {
-    fn transmit(&mut self, _: Transmit<'_>) {
+    fn transmit(&mut self, _: Transmit<'_>) -> bool {
         self.adverts += 1;
+        true
     }
 
     fn act(&mut self, _: Action) {}

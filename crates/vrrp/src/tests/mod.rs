@@ -1,6 +1,7 @@
 //! Tests of the machine as a whole: rules of the RFCs by number, keepalived's behaviour, properties.
 
 mod backup;
+mod channel;
 mod fault;
 mod groups;
 mod handover;

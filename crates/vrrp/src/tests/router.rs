@@ -134,10 +134,15 @@ pub(super) struct Recorder {
     pub(super) adverts: Vec<Sent>,
     pub(super) actions: Vec<Action>,
     remembered: Vec<InstanceId>,
+    /// Adverts find no socket.
+    pub(super) no_socket: bool,
 }
 
 impl Sink for Recorder {
-    fn transmit(&mut self, advert: Transmit<'_>) {
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool {
+        if self.no_socket {
+            return false;
+        }
         let destinations = match advert.destination {
             Destination::Group(group) => vec![group],
             Destination::Peers(peers) => peers.iter().map(|peer| peer.address).collect(),
@@ -150,6 +155,7 @@ impl Sink for Recorder {
             hop_limit: advert.hop_limit,
             message: advert.message.to_vec(),
         });
+        true
     }
 
     fn act(&mut self, action: Action) {

@@ -1,11 +1,14 @@
-//! Which sockets the instances need, and which are open.
+//! Which sockets the instances need, which are open, and which instances have to do without.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
+use steadfast_kernel::error::Errno;
 use steadfast_vrrp::config::Transport;
-use steadfast_vrrp::{InstanceConfig, InterfaceId};
+use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment};
 use steadfast_wire::vrrp::Family;
 
 use super::interfaces::Interfaces;
@@ -13,51 +16,153 @@ use crate::link::vrrp::work::Work;
 use crate::vrrp::timing::ToTiming;
 use crate::vrrp::timing::sockets::{Place, SocketKey};
 
+/// Sockets that could not be opened are tried again after this time.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// Descriptors of a worker besides its sockets for adverts.
+const OTHER_DESCRIPTORS: u64 = 32;
+/// Descriptors of one endpoint: one hears, one speaks.
+const ENDPOINT_DESCRIPTORS: u64 = 2;
+
 /// Open sockets by purpose, with the interface index they are bound to.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
     open: BTreeMap<SocketKey, u32>,
-    /// Purposes whose sockets could not be opened: each is told once.
-    failing: BTreeSet<SocketKey>,
+    /// Purposes whose sockets could not be opened, and why.
+    failing: BTreeMap<SocketKey, Arc<str>>,
+    /// Instances that were told to have no sockets, and why.
+    without: BTreeMap<InstanceId, Arc<str>>,
+    retry_at: Option<Moment>,
+}
+
+/// What comes of bringing the sockets up to date.
+#[derive(Debug, Default)]
+pub(crate) struct Updated {
+    /// For the timing thread, in order.
+    pub(crate) messages: Vec<ToTiming>,
+    /// For the supervisor: what could not be opened, each told once.
+    pub(crate) problems: Vec<(InterfaceId, Arc<str>)>,
 }
 
 impl Endpoints {
-    /// Opens what is missing and closes what nobody needs; the timing thread is to be told the
-    /// messages, the supervisor the problems.
-    pub(crate) fn update(
-        &mut self,
-        work: &Work,
-        interfaces: &Interfaces,
-    ) -> (Vec<ToTiming>, Vec<(InterfaceId, String)>) {
+    /// Opens what is missing and closes what nobody needs.
+    pub(crate) fn update(&mut self, work: &Work, interfaces: &Interfaces, now: Moment) -> Updated {
         let needed = needed(work, interfaces);
-        let (mut messages, mut problems) = (Vec::new(), Vec::new());
+        let mut updated = Updated::default();
         let stale = |key: &SocketKey, index: &u32| needed.get(key) != Some(index);
         let gone: Vec<SocketKey> =
             self.open.iter().filter(|(key, index)| stale(key, index)).map(|(key, _)| *key).collect();
         for key in gone {
             self.open.remove(&key);
-            messages.push(ToTiming::Closed(key));
+            updated.messages.push(ToTiming::Closed(key));
         }
-        self.failing.retain(|key| needed.contains_key(key));
+        self.failing.retain(|key, _| needed.contains_key(key));
+        self.open_missing(needed, now, &mut updated);
+        self.tell_instances(work, interfaces, &mut updated.messages);
+        updated
+    }
+
+    /// When [`Self::update`] has something to try again.
+    pub(crate) fn next_wakeup(&self) -> Option<Moment> {
+        self.retry_at
+    }
+
+    /// The timing thread could not use a pair of sockets.
+    pub(crate) fn failed(&mut self, key: SocketKey, reason: Arc<str>, now: Moment) {
+        if self.open.remove(&key).is_some() {
+            self.failing.insert(key, reason);
+            self.retry_at.get_or_insert(now + RETRY_AFTER);
+        }
+    }
+
+    fn open_missing(&mut self, needed: BTreeMap<SocketKey, u32>, now: Moment, updated: &mut Updated) {
+        let retry = self.retry_at.is_none_or(|at| at <= now);
+        // Where one finds no descriptor left, none will.
+        let mut exhausted: Option<Arc<str>> = None;
         for (key, index) in needed {
-            if self.open.contains_key(&key) {
+            if self.open.contains_key(&key) || (!retry && self.failing.contains_key(&key)) {
                 continue;
             }
-            match pair(key, index) {
-                Ok((receive, send)) => {
-                    self.open.insert(key, index);
-                    self.failing.remove(&key);
-                    messages.push(ToTiming::Opened { key, receive: Box::new(receive), send: Box::new(send) });
-                }
-                Err(error) => {
-                    if self.failing.insert(key) {
-                        problems.push((key.interface, error));
+            let reason = match &exhausted {
+                Some(reason) => Arc::clone(reason),
+                None => match pair(key, index) {
+                    Ok((receive, send)) => {
+                        self.open.insert(key, index);
+                        self.failing.remove(&key);
+                        let (receive, send) = (Box::new(receive), Box::new(send));
+                        updated.messages.push(ToTiming::Opened { key, receive, send });
+                        continue;
                     }
-                }
+                    Err(error) => {
+                        if matches!(error.errno, Errno::MFILE | Errno::NFILE) {
+                            let reason = format!("no descriptor is left for its sockets: {}", error.errno);
+                            Arc::clone(exhausted.insert(reason.into()))
+                        } else {
+                            error.to_string().into()
+                        }
+                    }
+                },
+            };
+            if self.failing.insert(key, Arc::clone(&reason)).is_none() {
+                updated.problems.push((key.interface, reason));
             }
         }
-        (messages, problems)
+        if self.failing.is_empty() {
+            self.retry_at = None;
+        } else if retry {
+            self.retry_at = Some(now + RETRY_AFTER);
+        }
     }
+
+    /// An instance without sockets must not take part in the election. What changed since it was last told goes to the
+    /// timing thread, one message for each reason.
+    fn tell_instances(&mut self, work: &Work, interfaces: &Interfaces, messages: &mut Vec<ToTiming>) {
+        let mut without = BTreeMap::new();
+        for instance in work.machine.instances.iter().filter(|instance| instance.broken.is_none()) {
+            if let Some(reason) = self.obstacle(instance, interfaces) {
+                without.insert(instance.id, reason);
+            }
+        }
+        let cleared = self.without.keys().filter(|id| !without.contains_key(id)).copied().collect::<Vec<_>>();
+        let mut by_reason: BTreeMap<Option<&Arc<str>>, Vec<InstanceId>> = BTreeMap::new();
+        for (id, reason) in &without {
+            if self.without.get(id) != Some(reason) {
+                by_reason.entry(Some(reason)).or_default().push(*id);
+            }
+        }
+        if !cleared.is_empty() {
+            by_reason.insert(None, cleared);
+        }
+        for (reason, instances) in by_reason {
+            messages.push(ToTiming::Channel { instances, obstacle: reason.map(Arc::clone) });
+        }
+        self.without = without;
+    }
+
+    fn obstacle(&self, instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Arc<str>> {
+        if interfaces.last(instance.interface).index.is_none() {
+            return Some("its interface does not exist".into());
+        }
+        // Without a source address it is in FAULT for that.
+        let key = SocketKey { interface: instance.interface, place: place(instance, interfaces)? };
+        self.failing.get(&key).cloned()
+    }
+}
+
+/// Descriptors that a worker needs for this, whatever its interfaces are like.
+pub(crate) fn descriptors_needed(work: &Work) -> u64 {
+    let purposes: BTreeSet<(InterfaceId, Family, Option<IpAddr>)> = work
+        .machine
+        .instances
+        .iter()
+        .map(|instance| {
+            let address = match instance.transport {
+                Transport::Multicast { group } => Some(group),
+                Transport::Unicast { .. } => instance.source,
+            };
+            (instance.interface, instance.family, address)
+        })
+        .collect();
+    u64::try_from(purposes.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS + OTHER_DESCRIPTORS
 }
 
 fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
@@ -85,12 +190,10 @@ fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
     }
 }
 
-fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), String> {
+fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), steadfast_kernel::Error> {
     let endpoint = match key.place {
         Place::Group(group) => Endpoint::Group { interface: index, group },
         Place::Source(source) => Endpoint::Unicast { interface: None, source },
     };
-    let open =
-        || Ok::<_, steadfast_kernel::Error>((ReceiveSocket::open(endpoint)?, SendSocket::open(endpoint)?));
-    open().map_err(|error| error.to_string())
+    Ok((ReceiveSocket::open(endpoint)?, SendSocket::open(endpoint)?))
 }

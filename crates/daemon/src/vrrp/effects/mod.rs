@@ -30,6 +30,7 @@ use self::interfaces::Interfaces;
 use self::pacing::Pacer;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
+use super::timing::transmit::refusal;
 use super::timing::{FromTiming, ToTiming};
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::work::{Settings, Work};
@@ -43,6 +44,8 @@ const SIGNALS: u64 = 3;
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// What came from the timing thread in one go when it counts as a burst.
 const BURST_MESSAGES: usize = 64;
+/// What came from the timing thread and was not acted on, after which no more is taken in.
+const UNHEARD_MAX: usize = 4_096;
 /// Address changes after which the rest of a burst waits until these are written and announced: the
 /// clients of the first instance do not wait for the addresses of the last.
 const SLICE_CHANGES: usize = 256;
@@ -77,6 +80,8 @@ pub(super) struct Effects {
     /// Addresses that the kernel refused and that were told.
     refused: BTreeSet<AddressKey>,
     restored: u64,
+    /// News of the timing thread that were dropped because this thread did not take them.
+    news_lost: u64,
     told_datagrams_lost: bool,
     told_messages_lost: bool,
     /// When to give back memory that a burst of events needed.
@@ -151,6 +156,7 @@ impl Effects {
             taken_away: BTreeSet::new(),
             refused: BTreeSet::new(),
             restored: 0,
+            news_lost: 0,
             told_datagrams_lost: false,
             told_messages_lost: false,
             settle_at: Some(now() + SETTLE_AFTER),
@@ -173,6 +179,7 @@ impl Effects {
         self.poller.add(&self.channel, CHANNEL, Interest::Readable)?;
         self.poller.add(&self.monitor, MONITOR, Interest::Readable)?;
         self.poller.add(&self.signals, SIGNALS, Interest::Readable)?;
+        self.allow_descriptors();
         self.interfaces.configure(&self.work);
         let found = self.read_everything()?;
         self.tell_interfaces();
@@ -210,6 +217,7 @@ impl Effects {
                 }
             }
             self.act_on_slice();
+            self.retry_endpoints();
             self.reconcile();
             self.announce();
             self.report();
@@ -236,6 +244,7 @@ impl Effects {
         [
             self.pacer.next_wakeup(),
             self.reconciler.next_wakeup().map(Moment::from_nanos),
+            self.endpoints.next_wakeup(),
             retry,
             self.settle_at,
         ]
@@ -255,6 +264,10 @@ impl Effects {
     // The timing thread.
 
     fn hear_timing(&mut self) {
+        // What is not taken stays in the lane, and then with the sender.
+        if self.unheard.len() >= UNHEARD_MAX {
+            return;
+        }
         let unheard = &mut self.unheard;
         self.lanes.from_timing.drain(|message| unheard.push_back(message));
         if self.unheard.len() >= BURST_MESSAGES {
@@ -276,8 +289,15 @@ impl Effects {
             FromTiming::Act(action) => self.act(action),
             FromTiming::Resume(state) => self.states.push(*state),
             FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
-            FromTiming::SendFailed(interface, error) => {
-                self.notice(Notice::Send { interface, reason: error.to_string() });
+            FromTiming::Unusable(key, error) => {
+                let reason = error.to_string();
+                self.endpoints.failed(key, reason.as_str().into(), now());
+                self.notice(Notice::Socket { interface: key.interface, reason });
+                self.open_endpoints();
+            }
+            FromTiming::SendFailed(interface, errno) => {
+                let reason = format!("adverts cannot be sent: {}", refusal(errno));
+                self.notice(Notice::Send { interface, reason });
             }
             FromTiming::Late(late) => {
                 let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
@@ -287,7 +307,8 @@ impl Effects {
                 self.notice(Notice::UnknownVrid { interface, source, vrid });
             }
             FromTiming::UnknownVrid(..) => {}
-            FromTiming::Pong { datagrams_lost } => {
+            FromTiming::Pong { datagrams_lost, news_lost } => {
+                self.news_lost = news_lost;
                 if datagrams_lost > 0 && !std::mem::replace(&mut self.told_datagrams_lost, true) {
                     self.notice(Notice::DatagramsLost { count: datagrams_lost });
                 }

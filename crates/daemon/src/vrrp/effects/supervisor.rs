@@ -73,6 +73,7 @@ impl Effects {
         let reloaded = vrrp::reloaded(&plan);
         let before = std::mem::replace(&mut self.work, work);
         self.schedule(&before.settings);
+        self.allow_descriptors();
         self.interfaces.configure(&self.work);
         let _ = self.read_everything();
         self.tell_interfaces();
@@ -108,7 +109,7 @@ impl Effects {
                 let worker = WorkerStatus {
                     addresses_restored: self.restored,
                     addresses_refused: u64::try_from(self.refused.len()).unwrap_or(u64::MAX),
-                    messages_lost: self.channel.dropped(),
+                    messages_lost: self.channel.dropped() + self.news_lost,
                     ..figures
                 };
                 self.news(News::Worker { request, worker });
@@ -138,7 +139,7 @@ impl Effects {
 
     /// As soon as there is room again.
     pub(super) fn tell_messages_lost(&mut self) {
-        let count = self.channel.dropped();
+        let count = self.channel.dropped() + self.news_lost;
         if count > 0 && !self.told_messages_lost && !self.channel.wants_to_write() {
             self.told_messages_lost = true;
             self.trouble(Trouble::MessagesLost { count });

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Address, AddressKey, Change};
+use steadfast_kernel::process::limits;
 use steadfast_kernel::reconcile::addresses::Observed;
 use steadfast_kernel::wait::clock;
 
-use super::{Effects, index_of};
+use super::endpoints::descriptors_needed;
+use super::{Effects, index_of, now};
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::vrrp::timing::ToTiming;
@@ -103,12 +105,27 @@ impl Effects {
     }
 
     pub(super) fn open_endpoints(&mut self) {
-        let (opened, problems) = self.endpoints.update(&self.work, &self.interfaces);
-        for message in opened {
+        let updated = self.endpoints.update(&self.work, &self.interfaces, now());
+        for message in updated.messages {
             self.lanes.to_timing.push(message);
         }
-        for (interface, reason) in problems {
-            self.notice(Notice::Socket { interface, reason });
+        for (interface, reason) in updated.problems {
+            self.notice(Notice::Socket { interface, reason: reason.to_string() });
+        }
+    }
+
+    /// Tries again to open what could not be opened.
+    pub(super) fn retry_endpoints(&mut self) {
+        if self.endpoints.next_wakeup().is_some_and(|at| at <= now()) {
+            self.open_endpoints();
+        }
+    }
+
+    /// As many descriptors as the configuration needs. What is refused is told; the sockets that cannot be opened for it
+    /// put their instances into FAULT.
+    pub(super) fn allow_descriptors(&mut self) {
+        if let Err(error) = limits::allow_descriptors(descriptors_needed(&self.work)) {
+            self.trouble(Trouble::Scheduling { reason: error.to_string() });
         }
     }
 

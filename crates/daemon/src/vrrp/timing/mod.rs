@@ -4,20 +4,21 @@
 //! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
 
 pub(super) mod sockets;
-mod transmit;
+pub(super) mod transmit;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_control::status::WorkerStatus;
-use steadfast_kernel::datagram::{ReceiveSocket, SendSocket};
+use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Action, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
+use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
 
 use self::sockets::{SocketKey, Sockets};
-use self::transmit::Out;
+use self::transmit::{Out, refusal};
 use super::lane::{Inbox, Sender};
 
 /// Snapshots made in one go: between two slices adverts go out.
@@ -26,6 +27,10 @@ const STATUS_SLICE: u32 = 32;
 const LATE_EVENT: Duration = Duration::from_millis(100);
 /// Lateness after which arrival times are not trusted.
 const HELD_UP: Duration = Duration::from_millis(5);
+/// Datagrams read in one turn, shared by the sockets that have any: then timers have their turn, however many wait.
+const TURN_DATAGRAMS: usize = 1_024;
+/// A full lane is tried again after this time.
+const LANE_RETRY: Duration = Duration::from_millis(1);
 /// The inbox among the poller's tokens; sockets are numbered from 0.
 const INBOX: u64 = u64::MAX;
 
@@ -56,6 +61,13 @@ pub(crate) enum ToTiming {
     },
     /// Nobody uses these sockets any more, or their interface is gone.
     Closed(SocketKey),
+    /// These instances have their sockets, or why they have none.
+    Channel {
+        /// Whose.
+        instances: Vec<InstanceId>,
+        /// Why not.
+        obstacle: Option<Arc<str>>,
+    },
     /// A configured source address came or went.
     Source(InstanceId, bool),
     /// A script ended.
@@ -90,8 +102,10 @@ pub(crate) enum FromTiming {
         /// The thread's own figures.
         figures: Box<WorkerStatus>,
     },
+    /// Sockets that were handed over cannot be waited for.
+    Unusable(SocketKey, steadfast_kernel::Error),
     /// A socket refused to send; told once until it works again.
-    SendFailed(InterfaceId, steadfast_kernel::Error),
+    SendFailed(InterfaceId, steadfast_kernel::Errno),
     /// An advert for a virtual router that is not configured; told once for each.
     UnknownVrid(InterfaceId, IpAddr, u8),
     /// A timer was very late.
@@ -100,9 +114,24 @@ pub(crate) enum FromTiming {
     Pong {
         /// Datagrams that the kernel dropped so far because a socket was full.
         datagrams_lost: u64,
+        /// News that the effects thread did not take so far.
+        news_lost: u64,
     },
     /// Every hand-over is done.
     Drained,
+}
+
+impl FromTiming {
+    /// What nothing depends on: who does not take it loses it.
+    pub(crate) fn is_news(&self) -> bool {
+        match self {
+            Self::Act(Action::Event(event)) => {
+                !matches!(event, Event::InstanceState { .. } | Event::GroupState { .. })
+            }
+            Self::SendFailed(..) | Self::UnknownVrid(..) | Self::Late(_) => true,
+            _ => false,
+        }
+    }
 }
 
 /// How long datagrams may be left to gather while they come thick and fast.
@@ -123,8 +152,7 @@ impl Coalescing {
     pub(crate) fn of(config: &steadfast_vrrp::Config) -> Self {
         let windows = config.instances.iter().map(|instance| {
             let interval = instance.interval.duration();
-            let skew = interval * u32::from(u8::MAX.saturating_sub(instance.priority.get()).max(1)) / 256;
-            (interval / 8).min(skew / 4)
+            (interval / 8).min(instance.skew(instance.priority, interval) / 4)
         });
         Self(windows.min().unwrap_or_default().min(COALESCING_MAX))
     }
@@ -147,6 +175,8 @@ struct Engine {
     coalescing: Coalescing,
     /// Datagrams came within the last window.
     busy: bool,
+    /// The turn's share was used up: more datagrams wait already.
+    more: bool,
     begun: bool,
     stopping: bool,
     /// The machine's time never goes back.
@@ -177,6 +207,7 @@ impl Timing {
             out: Out::new(lane),
             coalescing,
             busy: false,
+            more: false,
             begun: false,
             stopping: false,
             latest: now(),
@@ -191,18 +222,41 @@ impl Timing {
         loop {
             let due = self.engine.next_wakeup();
             self.wait(&mut events, due);
-            let engine = &mut self.engine;
+            self.take_in(&mut events, due);
+            self.engine.run_timers(due);
+            self.engine.send();
+            if self.engine.is_drained() {
+                return self.leave(&mut events);
+            }
+        }
+    }
+
+    /// Takes the inbox and the datagrams that wait at all sockets, a page of events at a time, up to the share of a turn.
+    fn take_in(&mut self, events: &mut Events, due: Option<Moment>) {
+        let engine = &mut self.engine;
+        let mut reading = Reading::begin(due);
+        loop {
             if events.iter().any(|ready| ready.token == INBOX) {
                 self.inbox.drain(|message| engine.take(message));
             }
-            engine.receive(&events, due);
-            engine.run_timers(due);
-            engine.send();
-            if engine.is_drained() {
-                engine.out.tell(FromTiming::Drained);
-                engine.out.flush_lane();
-                return;
+            engine.receive(events, &mut reading);
+            if !events.is_full() || reading.left == 0 {
+                break;
             }
+            let _ = engine.everything.wait(events, Some(0));
+        }
+        engine.more = reading.more;
+        engine.busy = reading.left < TURN_DATAGRAMS && !engine.coalescing.0.is_zero();
+    }
+
+    /// The last word must arrive: without it the other thread would wait for ever.
+    fn leave(mut self, events: &mut Events) {
+        self.engine.out.tell(FromTiming::Drained);
+        self.engine.out.flush_lane();
+        while self.engine.out.is_behind() {
+            let _ = self.only_inbox.wait(events, Some((now() + LANE_RETRY).as_nanos()));
+            self.inbox.drain(drop);
+            self.engine.out.flush_lane();
         }
     }
 
@@ -211,9 +265,11 @@ impl Timing {
     fn wait(&mut self, events: &mut Events, due: Option<Moment>) {
         let engine = &self.engine;
         // A full lane is tried again soon even if nothing else happens.
-        let retry = engine.out.is_behind().then(|| now() + Duration::from_millis(1));
+        let retry = engine.out.is_behind().then(|| now() + LANE_RETRY);
         let deadline = [due, retry].into_iter().flatten().min();
-        if engine.busy {
+        if engine.more {
+            let _ = engine.everything.wait(events, Some(0));
+        } else if engine.busy {
             let window = now() + engine.coalescing.0;
             let until = deadline.map_or(window, |deadline| deadline.min(window));
             let _ = self.only_inbox.wait(events, Some(until.as_nanos()));
@@ -246,6 +302,10 @@ impl Engine {
                 let input = Input::Interface { interface, up, source_v4, source_v6, mtu };
                 self.machine.handle(at, input, &mut self.out);
             }
+            ToTiming::Channel { instances, obstacle } => {
+                let input = Input::Channel { instances: &instances, obstacle: obstacle.as_deref() };
+                self.machine.handle(at, input, &mut self.out);
+            }
             ToTiming::Source(instance, present) => {
                 self.machine.handle(at, Input::SourcePresent { instance, present }, &mut self.out);
             }
@@ -255,8 +315,11 @@ impl Engine {
             ToTiming::Opened { key, receive, send } => {
                 let interface = send.endpoint().interface();
                 match self.sockets.open(key, *receive, *send, &self.everything) {
-                    Some(index) => self.out.route(key, index, interface),
-                    None => self.out.unroute(key),
+                    Ok(index) => self.out.route(key, index, interface),
+                    Err(error) => {
+                        self.out.unroute(key);
+                        self.out.tell(FromTiming::Unusable(key, error));
+                    }
                 }
             }
             ToTiming::Closed(key) => {
@@ -274,7 +337,10 @@ impl Engine {
                 self.machine.clear_counters();
                 self.figures = WorkerStatus::default();
             }
-            ToTiming::Ping => self.out.tell(FromTiming::Pong { datagrams_lost: self.sockets.lost() }),
+            ToTiming::Ping => self.out.tell(FromTiming::Pong {
+                datagrams_lost: self.sockets.lost(),
+                news_lost: self.out.news_lost(),
+            }),
             ToTiming::Stop => {
                 self.stopping = true;
                 self.machine.handle(at, Input::Stop, &mut self.out);
@@ -284,15 +350,14 @@ impl Engine {
 
     /// Datagrams count from their arrival, unless this thread was held up: what was heard last may
     /// then be old because the rest did not fit the socket, and is no proof of silence since.
-    fn receive(&mut self, events: &Events, due: Option<Moment>) {
-        let mut any = false;
-        let read_at = now();
-        let held_up = due.is_some_and(|due| read_at.since(due) > HELD_UP);
-        for ready in events.iter().filter(|ready| ready.token != INBOX) {
+    fn receive(&mut self, events: &Events, reading: &mut Reading) {
+        let ready = || events.iter().filter(|ready| ready.token != INBOX);
+        let share = (reading.left / ready().count().max(1)).max(1);
+        for ready in ready() {
             let (machine, out, latest, begun) =
                 (&mut self.machine, &mut self.out, &mut self.latest, self.begun);
-            any |= self.sockets.receive(ready.token, |arrival, datagram| {
-                *latest = (*latest).max(if held_up { read_at } else { arrival });
+            let read = self.sockets.receive(ready.token, share, |arrival, datagram| {
+                *latest = (*latest).max(if reading.held_up { reading.at } else { arrival });
                 if !begun {
                     return;
                 }
@@ -302,8 +367,9 @@ impl Engine {
                     out.unknown_vrid(&datagram);
                 }
             });
+            reading.more |= read >= share;
+            reading.left = reading.left.saturating_sub(read);
         }
-        self.busy = any && !self.coalescing.0.is_zero();
     }
 
     fn run_timers(&mut self, due: Option<Moment>) {
@@ -331,9 +397,32 @@ impl Engine {
 
     /// Adverts first: the other thread may take its time with the rest.
     fn send(&mut self) {
-        self.out.send(&self.sockets);
+        loop {
+            let at = self.at(now());
+            let refused = self.out.send(&self.sockets, at);
+            if refused.is_empty() {
+                break;
+            }
+            // An instance that gives up for it sends once more, and then no more.
+            self.hear_refusals(at, &refused);
+        }
         self.remember();
         self.out.flush_lane();
+    }
+
+    fn hear_refusals(&mut self, at: Moment, refused: &[SendFailure]) {
+        for of_one_reason in refused.chunk_by(|one, other| one.errno == other.errno) {
+            let Some(reason) = of_one_reason.first().map(|failure| refusal(failure.errno)) else {
+                continue;
+            };
+            for of_one in of_one_reason.chunk_by(|one, other| one.tag == other.tag) {
+                let tag = of_one.first().and_then(|failure| u32::try_from(failure.tag).ok());
+                let Some(instance) = tag.map(InstanceId) else { continue };
+                let datagrams = u32::try_from(of_one.len()).unwrap_or(u32::MAX);
+                let input = Input::Refused { instance, datagrams, reason: &reason };
+                self.machine.handle(at, input, &mut self.out);
+            }
+        }
     }
 
     fn remember(&mut self) {
@@ -359,6 +448,24 @@ impl Engine {
         figures.send_failures = self.out.failures();
         let next = ids.next().copied();
         self.out.tell(FromTiming::Status { instances, next, figures: Box::new(figures) });
+    }
+}
+
+/// The taking in of one turn.
+struct Reading {
+    at: Moment,
+    held_up: bool,
+    /// Datagrams of the turn's share.
+    left: usize,
+    /// A socket had more than its part of the share.
+    more: bool,
+}
+
+impl Reading {
+    fn begin(due: Option<Moment>) -> Self {
+        let at = now();
+        let held_up = due.is_some_and(|due| at.since(due) > HELD_UP);
+        Self { at, held_up, left: TURN_DATAGRAMS, more: false }
     }
 }
 

@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use steadfast_kernel::datagram::{BadDatagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex};
 use steadfast_kernel::wait::poll::{Interest, Poller};
+use steadfast_kernel::{Errno, Error};
 use steadfast_vrrp::{Datagram, InterfaceId, Moment};
 
 /// Datagrams read with one system call.
@@ -35,6 +36,7 @@ pub(crate) enum Place {
 /// Open sockets; a slot's number is its poller token.
 pub(crate) struct Sockets {
     slots: Vec<Option<Slot>>,
+    free: Vec<usize>,
     by_key: BTreeMap<SocketKey, usize>,
     batch: ReceiveBatch,
     unusable: u64,
@@ -51,31 +53,44 @@ struct Slot {
 impl Default for Sockets {
     fn default() -> Self {
         let batch = ReceiveBatch::new(BATCH_DATAGRAMS, DATAGRAM_BYTES);
-        Self { slots: Vec::new(), by_key: BTreeMap::new(), batch, unusable: 0, lost_before: 0 }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            by_key: BTreeMap::new(),
+            batch,
+            unusable: 0,
+            lost_before: 0,
+        }
     }
 }
 
 impl Sockets {
     /// Takes over a pair, in place of an earlier one for the same purpose. Its place in the table
     /// comes back.
+    ///
+    /// # Errors
+    /// When the poller cannot watch it.
     pub(crate) fn open(
         &mut self,
         key: SocketKey,
         receive: ReceiveSocket,
         send: SendSocket,
         poller: &Poller,
-    ) -> Option<SocketIndex> {
+    ) -> Result<SocketIndex, Error> {
         self.close(key, poller);
-        let at = self.slots.iter().position(Option::is_none).unwrap_or(self.slots.len());
-        let token = u64::try_from(at).ok()?;
-        poller.add(&receive, token, Interest::Readable).ok()?;
+        let at = self.free.last().copied().unwrap_or(self.slots.len());
+        let index = u32::try_from(at).map_err(|_| Error::new("count sockets", Errno::MFILE))?;
+        poller.add(&receive, index.into(), Interest::Readable)?;
         let slot = Some(Slot { key, receive, send });
         match self.slots.get_mut(at) {
-            Some(free) => *free = slot,
+            Some(free) => {
+                *free = slot;
+                self.free.pop();
+            }
             None => self.slots.push(slot),
         }
         self.by_key.insert(key, at);
-        u32::try_from(at).ok().map(SocketIndex)
+        Ok(SocketIndex(index))
     }
 
     /// Closes a pair.
@@ -84,17 +99,25 @@ impl Sockets {
         if let Some(slot) = self.slots.get_mut(at).and_then(Option::take) {
             self.lost_before += u64::from(slot.receive.lost());
             let _ = poller.remove(&slot.receive);
+            self.free.push(at);
         }
     }
 
-    /// Reads everything that waits at a socket. Whether there was anything comes back.
-    pub(crate) fn receive(&mut self, token: u64, mut take: impl FnMut(Moment, Datagram<'_>)) -> bool {
+    /// Reads what waits at a socket, up to a bound. How many datagrams that were comes back: as many as the bound
+    /// mean that there may be more.
+    pub(crate) fn receive(
+        &mut self,
+        token: u64,
+        at_most: usize,
+        mut take: impl FnMut(Moment, Datagram<'_>),
+    ) -> usize {
         let at = usize::try_from(token).unwrap_or(usize::MAX);
-        let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return false };
-        let mut any = false;
-        while let Ok(more) = self.batch.receive(&mut slot.receive) {
+        let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return 0 };
+        let mut read = 0;
+        while read < at_most {
+            let Ok(more) = self.batch.receive(&mut slot.receive, at_most - read) else { break };
             for datagram in self.batch.iter() {
-                any = true;
+                read += 1;
                 match datagram {
                     Ok(datagram) => take(
                         Moment::from_nanos(datagram.arrival),
@@ -113,7 +136,7 @@ impl Sockets {
                 break;
             }
         }
-        any
+        read
     }
 
     /// The sending socket in a slot.

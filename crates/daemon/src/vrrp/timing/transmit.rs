@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::time::Duration;
 
-use steadfast_kernel::datagram::{SendBatch, SocketIndex};
-use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Sink, Transmit};
+use steadfast_kernel::Errno;
+use steadfast_kernel::datagram::{SendBatch, SendFailure, SocketIndex};
+use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
 use super::FromTiming;
 use super::sockets::{Place, SocketKey, Sockets};
@@ -16,13 +18,15 @@ pub(crate) struct Out {
     batch: SendBatch,
     routes: BTreeMap<SocketKey, (SocketIndex, Option<u32>)>,
     changed: Vec<InstanceId>,
-    /// Interfaces whose last adverts were refused: each is told once.
-    refusing: BTreeSet<InterfaceId>,
+    /// Interfaces whose adverts were refused, and when that last happened: each is told once.
+    refusing: BTreeMap<InterfaceId, Moment>,
     failures: u64,
     /// Virtual routers that are not configured here and were told.
     unknown: BTreeSet<(InterfaceId, u8)>,
 }
 
+/// Refusals at an interface are told again after none for so long.
+const REFUSALS_OVER: Duration = Duration::from_secs(60);
 /// Virtual routers that are not configured here and are told, at most.
 const UNKNOWN_TOLD_MAX: usize = 256;
 
@@ -33,7 +37,7 @@ impl Out {
             batch: SendBatch::default(),
             routes: BTreeMap::new(),
             changed: Vec::new(),
-            refusing: BTreeSet::new(),
+            refusing: BTreeMap::new(),
             failures: 0,
             unknown: BTreeSet::new(),
         }
@@ -54,38 +58,40 @@ impl Out {
     pub(crate) fn unknown_vrid(&mut self, datagram: &Datagram<'_>) {
         let Some(&vrid) = datagram.message.get(1) else { return };
         if self.unknown.len() < UNKNOWN_TOLD_MAX && self.unknown.insert((datagram.interface, vrid)) {
-            self.lane.push(FromTiming::UnknownVrid(datagram.interface, datagram.source, vrid));
+            self.lane.push_news(FromTiming::UnknownVrid(datagram.interface, datagram.source, vrid));
         }
     }
 
     /// Something for the effects thread.
     pub(crate) fn tell(&mut self, message: FromTiming) {
-        self.lane.push(message);
+        if message.is_news() {
+            self.lane.push_news(message);
+        } else {
+            self.lane.push(message);
+        }
     }
 
-    /// Sends all adverts of this turn.
-    pub(crate) fn send(&mut self, sockets: &Sockets) {
+    /// News that were dropped because the effects thread did not take them.
+    pub(crate) fn news_lost(&self) -> u64 {
+        self.lane.dropped()
+    }
+
+    /// Sends all adverts that have gathered. What the kernel refused comes back, the datagrams of one instance together.
+    pub(crate) fn send(&mut self, sockets: &Sockets, now: Moment) -> Vec<SendFailure> {
         if self.batch.is_empty() {
-            return;
+            return Vec::new();
         }
         self.batch.flush(|index| sockets.sending(index));
-        if self.batch.failures().is_empty() {
-            self.refusing.clear();
-            return;
-        }
-        self.failures += u64::try_from(self.batch.failures().len()).unwrap_or(u64::MAX);
-        let mut refused = Vec::new();
-        for failure in self.batch.failures() {
-            if let Some(interface) = sockets.interface(failure.socket)
-                && self.refusing.insert(interface)
-            {
-                refused.push((interface, failure.errno));
+        let failures = self.batch.take_failures();
+        self.failures += u64::try_from(failures.len()).unwrap_or(u64::MAX);
+        for failure in &failures {
+            let Some(interface) = sockets.interface(failure.socket) else { continue };
+            let last = self.refusing.insert(interface, now);
+            if last.is_none_or(|last| now.since(last) > REFUSALS_OVER) {
+                self.lane.push_news(FromTiming::SendFailed(interface, failure.errno));
             }
         }
-        for (interface, errno) in refused {
-            let error = steadfast_kernel::Error::new("send an advert", errno);
-            self.lane.push(FromTiming::SendFailed(interface, error));
-        }
+        failures
     }
 
     /// Instances whose state changed in this turn.
@@ -108,33 +114,38 @@ impl Out {
         self.failures
     }
 
-    fn queue(&mut self, key: SocketKey, advert: &Transmit<'_>, destination: IpAddr) {
-        if let Some(&(socket, interface)) = self.routes.get(&key) {
-            let tag = u64::from(advert.instance.0);
-            self.batch.push(
-                socket,
-                interface,
-                (advert.source, destination),
-                advert.hop_limit,
-                advert.message,
-                tag,
-            );
-        }
+    fn queue(&mut self, key: SocketKey, advert: &Transmit<'_>, destination: IpAddr) -> bool {
+        let Some(&(socket, interface)) = self.routes.get(&key) else { return false };
+        self.batch.push(
+            socket,
+            interface,
+            (advert.source, destination),
+            advert.hop_limit,
+            advert.message,
+            advert.instance.0.into(),
+        )
+    }
+}
+
+/// Why adverts did not leave, with what it usually means.
+pub(crate) fn refusal(errno: Errno) -> String {
+    match errno {
+        Errno::PERM => format!("{errno}: a packet filter of this machine drops IP protocol 112"),
+        _ => errno.to_string(),
     }
 }
 
 impl Sink for Out {
-    fn transmit(&mut self, advert: Transmit<'_>) {
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool {
         let interface = advert.interface;
         match advert.destination {
             Destination::Group(group) => {
-                self.queue(SocketKey { interface, place: Place::Group(group) }, &advert, group);
+                self.queue(SocketKey { interface, place: Place::Group(group) }, &advert, group)
             }
             Destination::Peers(peers) => {
                 let key = SocketKey { interface, place: Place::Source(advert.source) };
-                for peer in peers {
-                    self.queue(key, &advert, peer.address);
-                }
+                // One socket serves them all.
+                peers.iter().fold(false, |_, peer| self.queue(key, &advert, peer.address))
             }
         }
     }
@@ -150,7 +161,7 @@ impl Sink for Out {
         {
             self.remember(*instance);
         }
-        self.lane.push(FromTiming::Act(action));
+        self.tell(FromTiming::Act(action));
     }
 
     fn remember(&mut self, instance: InstanceId) {
