@@ -7,6 +7,7 @@ mod plan;
 mod stall;
 mod step;
 mod tally;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,9 @@ Commands:
                  tests (with the simulator and the fuzz corpora), the release binary, end-to-end
                  tests and the demonstration with it, and a look for what they left behind
   test --quick   The same without the release binary and what needs it
+  vm [--limit SECONDS] -- COMMAND
+                 The command as root on a kernel of its own that has IPVS (User-Mode Linux), with
+                 this machine's files; what it writes vanishes, its output and status are passed on
   help           This text
 
 Each step's whole output is in target/xtask/. The last line is `N passed, N failed`, with
@@ -37,6 +41,12 @@ fn main() -> ExitCode {
         }
         ["test"] => plan::Extent::Everything,
         ["test", "--quick"] => plan::Extent::Quick,
+        ["vm", command @ ..] => {
+            return vm::run(command).unwrap_or_else(|error| {
+                eprintln!("error: {error:#}");
+                ExitCode::FAILURE
+            });
+        }
         _ => {
             eprintln!("error: `cargo xtask {}` is not a command\n\n{HELP}", arguments.join(" "));
             return ExitCode::from(2);

@@ -12,6 +12,7 @@ use crate::step::{Step, log_path};
 const LIMIT: Duration = Duration::from_secs(300);
 
 /// A program and the Debian package that brings it.
+#[derive(Debug, Clone, Copy)]
 struct Need {
     program: &'static str,
     package: &'static str,
@@ -27,11 +28,31 @@ const NEEDS: &[Need] = &[
     },
     Need { program: "ip", package: "iproute2", what_for: "end-to-end tests that look from outside" },
     Need { program: "tcpdump", package: "tcpdump", what_for: "end-to-end tests that look from outside" },
+    Need { program: "ipvsadm", package: "ipvsadm", what_for: "the other view of the table of IPVS" },
+    Need { program: "nginx", package: "nginx-light", what_for: "the real servers of the end-to-end tests" },
+];
+
+/// What the guest of [`crate::vm`] needs.
+const NEEDS_OF_THE_GUEST: &[Need] = &[
+    Need { program: crate::vm::PROGRAM, package: "user-mode-linux", what_for: "a kernel with IPVS" },
+    Need { program: "modprobe", package: "kmod", what_for: "the modules of that kernel" },
+    Need { program: "ip", package: "iproute2", what_for: "the network of that kernel" },
 ];
 
 /// Installs what is missing where that is possible. Returns what is still missing, one line each.
 pub(crate) fn provide(marker: &Marker, logs: &Path) -> Result<Vec<String>> {
-    let missing: Vec<_> = NEEDS.iter().filter(|need| !present(need.program)).collect();
+    let mut needs = NEEDS.to_vec();
+    needs.extend_from_slice(NEEDS_OF_THE_GUEST);
+    provide_all(&needs, marker, logs)
+}
+
+/// The same of what the guest needs.
+pub(crate) fn provide_for_guest(marker: &Marker, logs: &Path) -> Result<Vec<String>> {
+    provide_all(NEEDS_OF_THE_GUEST, marker, logs)
+}
+
+fn provide_all(needs: &[Need], marker: &Marker, logs: &Path) -> Result<Vec<String>> {
+    let missing: Vec<_> = needs.iter().filter(|need| !present(need.program)).collect();
     if missing.is_empty() {
         return Ok(Vec::new());
     }

@@ -1,7 +1,10 @@
 //! What `cargo xtask test` does, in order.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -13,6 +16,7 @@ use crate::packages;
 use crate::stall::StallWatch;
 use crate::step::{Outcome, Step, log_path, say};
 use crate::tally::{Failure, Tally};
+use crate::vm;
 
 /// Names the folder with configurations and tables of others that some tests compare with.
 const COLLECTION: &str = "STEADFAST_SHARED";
@@ -28,6 +32,9 @@ const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
 /// release binary.
 const END_TO_END: [&str; 2] = ["steadfast", "steadfast-lab"];
 
+/// How long all tests in the guest may take together.
+const GUEST_SECONDS: &str = "600";
+
 /// How much to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
@@ -37,6 +44,16 @@ pub(crate) enum Extent {
     Quick,
 }
 
+/// Where the workspace is.
+fn workspace() -> Result<&'static Path> {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")
+}
+
+/// Where building puts what it makes.
+pub(crate) fn target_folder() -> Result<PathBuf> {
+    Ok(env::var_os("CARGO_TARGET_DIR").map_or(workspace()?.join("target"), PathBuf::from))
+}
+
 /// Runs the steps and shows the sum; whether all is well.
 pub(crate) fn test(extent: Extent) -> Result<bool> {
     let mut plan = Plan::new()?;
@@ -44,6 +61,7 @@ pub(crate) fn test(extent: Extent) -> Result<bool> {
     plan.lints()?;
     plan.licences()?;
     plan.unit_tests()?;
+    plan.tests_in_a_guest()?;
     if extent == Extent::Everything {
         plan.end_to_end()?;
     }
@@ -64,8 +82,7 @@ struct Plan {
 
 impl Plan {
     fn new() -> Result<Self> {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")?;
-        let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root.join("target"), PathBuf::from);
+        let (root, target) = (workspace()?, target_folder()?);
         let mut plan = Self {
             root: root.to_owned(),
             logs: target.join("xtask"),
@@ -126,15 +143,17 @@ impl Plan {
     }
 
     fn unit_tests(&mut self) -> Result<()> {
-        let mut selection = vec!["--workspace", "--locked", "--lib", "--bins"];
-        let mut unit = self.runner(&selection);
+        let mut unit = self.runner(&["--workspace", "--locked", "--lib", "--bins"]);
         unit.env(SIMULATOR_SEEDS, SEEDS);
         self.tests("unit tests", unit, Duration::from_secs(900))?;
-        selection = vec!["--workspace", "--locked", "--test", "*"];
+        let names = self.integration_tests(|package| !END_TO_END.contains(&package));
+        let mut selection = vec!["--workspace", "--locked"];
         for package in END_TO_END {
             selection.extend(["--exclude", package]);
         }
-        if self.has_integration_tests() {
+        selection.extend(names.iter().flat_map(|name| ["--test", name.as_str()]));
+        // cargo refuses to run integration tests where there are none.
+        if !names.is_empty() {
             let mut integration = self.runner(&selection);
             integration.env(SIMULATOR_SEEDS, SEEDS);
             self.tests("integration tests", integration, Duration::from_secs(900))?;
@@ -143,18 +162,52 @@ impl Plan {
         self.tests("documentation tests", examples, Duration::from_secs(300))
     }
 
-    /// cargo refuses to run integration tests where there are none.
-    fn has_integration_tests(&self) -> bool {
-        let entries = std::fs::read_dir(self.root.join("crates")).into_iter().flatten().flatten();
-        entries.filter(|room| !["steadfast", "lab"].iter().any(|name| room.file_name() == *name)).any(
-            |room| {
-                let tests = std::fs::read_dir(room.path().join("tests")).into_iter().flatten().flatten();
-                tests.into_iter().any(|file| {
-                    file.path().extension().is_some_and(|kind| kind == "rs")
-                        || file.path().join("main.rs").is_file()
-                })
-            },
-        )
+    /// The names of the integration tests of some packages, but for those that need a guest.
+    fn integration_tests(&self, wanted: impl Fn(&str) -> bool) -> BTreeSet<String> {
+        let rooms = fs::read_dir(self.root.join("crates")).into_iter().flatten().flatten();
+        let rooms = rooms.filter(|room| {
+            let name = room.file_name();
+            let name = name.to_string_lossy();
+            wanted(
+                if name == "steadfast" { "steadfast".to_owned() } else { format!("steadfast-{name}") }
+                    .as_str(),
+            )
+        });
+        let files =
+            rooms.flat_map(|room| fs::read_dir(room.path().join("tests")).into_iter().flatten().flatten());
+        let tests = files.filter(|file| {
+            file.path().extension().is_some_and(|kind| kind == "rs") || file.path().join("main.rs").is_file()
+        });
+        let names = tests.filter_map(|file| Some(file.path().file_stem()?.to_str()?.to_owned()));
+        names.filter(|name| name != vm::TESTS).collect()
+    }
+
+    /// Integration tests called `vm` need a kernel that the machine may not have: one boot for all of them.
+    fn tests_in_a_guest(&mut self) -> Result<()> {
+        let name = "tests in a guest";
+        let mut build = self.cargo(&["test", "--no-run", "--workspace", "--locked", "--test", vm::TESTS]);
+        let output = build.output().context("building the tests in a guest")?;
+        let programs = vm::test_programs(&String::from_utf8_lossy(&output.stderr));
+        if !output.status.success() || programs.is_empty() {
+            let told = String::from_utf8_lossy(&output.stderr).into_owned();
+            fs::write(log_path(&self.logs, name)?, told)?;
+            self.tally.failed += 1;
+            self.failures.push(name.to_owned());
+            return Ok(());
+        }
+        let mut script = String::from("status=0");
+        for program in programs {
+            let program = self.root.join(program);
+            write!(
+                script,
+                "; {} --test-threads=1 --show-output --color=never || status=1",
+                program.display()
+            )?;
+        }
+        script.push_str("; exit $status");
+        let mut tests = Command::new(env::current_exe()?);
+        tests.current_dir(&self.root).args(["vm", "--limit", GUEST_SECONDS, "--", "sh", "-c", &script]);
+        self.tests(name, tests, Duration::from_secs(900))
     }
 
     fn end_to_end(&mut self) -> Result<()> {
@@ -170,8 +223,10 @@ impl Plan {
     /// The tests that run real daemons. One that failed while the machine itself was late has shown nothing about
     /// the daemons: it is run once more, and that is told at the end.
     fn tests_of_timing(&mut self, binary: &Path) -> Result<()> {
+        let names = self.integration_tests(|package| END_TO_END.contains(&package));
         let run = |plan: &Self, name, more: &[&str], limit| {
-            let mut selection = vec!["--locked", "--test", "*"];
+            let mut selection = vec!["--locked"];
+            selection.extend(names.iter().flat_map(|name| ["--test", name.as_str()]));
             for package in END_TO_END {
                 selection.extend(["--package", package]);
             }
