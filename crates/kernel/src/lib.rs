@@ -7,6 +7,7 @@ pub mod channel;
 pub mod datagram;
 pub mod error;
 pub mod file;
+pub mod ipvs;
 pub mod namespace;
 pub mod netlink;
 pub mod process;

@@ -2,3 +2,4 @@
 //! kind of thing.
 
 pub mod addresses;
+pub mod ipvs;

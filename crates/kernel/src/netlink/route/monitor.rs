@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use super::address::Address;
 use super::link::Link;
 use crate::error::{Errno, Error, Result};
-use crate::netlink::transport::{Frames, Socket};
+use crate::netlink::transport::{Frames, Protocol, Socket};
 
 /// Wanted receive buffer: room for the announcements of some thousand addresses at once.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -54,7 +54,7 @@ impl Monitor {
     /// # Errors
     /// The kernel's, should it have no netlink or no descriptor left.
     pub fn open() -> Result<Self> {
-        Ok(Self { socket: Socket::open(GROUPS, true, RECEIVE_BUFFER_BYTES)? })
+        Ok(Self { socket: Socket::open(Protocol::Route, GROUPS, true, RECEIVE_BUFFER_BYTES)? })
     }
 
     /// Appends what was announced to `changes`, without waiting. Returns whether there may be more.

@@ -10,7 +10,7 @@ use netlink_packet_core::{
 use netlink_packet_route::RouteNetlinkMessage;
 use rustix::net::sockopt::Timeout;
 
-use super::Socket;
+use super::{Protocol, Socket};
 use crate::error::{Attempt, Capability, Errno, Error, Result};
 
 /// Bytes of requests handed to the kernel in one call.
@@ -99,7 +99,15 @@ impl Requests {
     /// # Errors
     /// The kernel's, should it have no netlink or no descriptor left.
     pub fn open() -> Result<Self> {
-        let socket = Socket::open(0, false, RECEIVE_BUFFER_BYTES)?;
+        Self::open_for(Protocol::Route)
+    }
+
+    /// The same, for requests of that kind.
+    ///
+    /// # Errors
+    /// As [`Requests::open`].
+    pub fn open_for(protocol: Protocol) -> Result<Self> {
+        let socket = Socket::open(protocol, 0, false, RECEIVE_BUFFER_BYTES)?;
         rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))
             .attempt("bound the wait for netlink answers")?;
         let batch_messages_max = (socket.receive_buffer_bytes() / ANSWER_COST_BYTES).clamp(1, 1024);
@@ -149,6 +157,27 @@ impl Requests {
                 take(state, message);
             }
         })
+    }
+
+    /// Sends one request that is already encoded, but for its header, and gives the payload of each answer to `take`.
+    /// With `NLM_F_DUMP` among `flags` it asks for a list, which is told once, even if it changed meanwhile; with
+    /// `NLM_F_ACK` for a single answer.
+    ///
+    /// # Errors
+    /// The kernel's refusal.
+    pub fn query(
+        &mut self,
+        message_type: u16,
+        flags: u16,
+        payload: &[u8],
+        attempted: &str,
+        mut take: impl FnMut(&[u8]),
+    ) -> Result<()> {
+        let mut request = Vec::new();
+        encode_payload(message_type, NLM_F_REQUEST | flags, payload, &mut request);
+        self.dump_once(&mut request, |frame| take(frame.payload()))
+            .attempt_with(Capability::NetAdmin, attempted.to_owned())?;
+        Ok(())
     }
 
     /// The same of a list, undecoded.
@@ -201,9 +230,7 @@ impl Requests {
                 match frame.message_type() {
                     NLMSG_DONE => return Ok(whole),
                     NLMSG_ERROR => {
-                        if let Some(errno) = refusal(&frame).0 {
-                            return Err(errno);
-                        }
+                        return refusal(&frame).0.map_or(Ok(whole), Err);
                     }
                     _ => take(&frame),
                 }
@@ -298,6 +325,12 @@ impl Batch {
         encode(message, NLM_F_REQUEST | flags, 0, &mut self.bytes);
     }
 
+    /// Appends a request that is already encoded, but for its header; `NLM_F_REQUEST` is added to `flags`.
+    pub fn push_payload(&mut self, message_type: u16, flags: u16, payload: &[u8]) {
+        self.starts.push(self.bytes.len());
+        encode_payload(message_type, NLM_F_REQUEST | flags, payload, &mut self.bytes);
+    }
+
     /// Messages queued.
     pub fn len(&self) -> usize {
         self.starts.len()
@@ -386,6 +419,21 @@ fn encode(message: RouteNetlinkMessage, flags: u16, sequence: u32, bytes: &mut V
     bytes.resize(start + align(message.buffer_len()), 0);
     if let Some(room) = bytes.get_mut(start..) {
         message.serialize(room);
+    }
+}
+
+/// A message whose sequence number is set when it is sent.
+fn encode_payload(message_type: u16, flags: u16, payload: &[u8], bytes: &mut Vec<u8>) {
+    let start = bytes.len();
+    bytes.resize(start + HEADER_BYTES, 0);
+    bytes.extend_from_slice(payload);
+    let length = bytes.len() - start;
+    bytes.resize(start + align(length), 0);
+    if let Some(room) = bytes.get_mut(start..) {
+        let mut header = NetlinkBuffer::new(room);
+        header.set_length(u32::try_from(length).unwrap_or(u32::MAX));
+        header.set_message_type(message_type);
+        header.set_flags(flags);
     }
 }
 

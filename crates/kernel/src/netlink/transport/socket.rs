@@ -12,7 +12,16 @@ use crate::sockopt;
 /// virtual functions can exceed a page.
 const DATAGRAM_MAX: usize = 64 * 1024;
 
-/// A bound NETLINK_ROUTE socket.
+/// What is spoken over a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// NETLINK_ROUTE: links, addresses, routes.
+    Route,
+    /// NETLINK_GENERIC: families with numbers of their own, such as IPVS.
+    Generic,
+}
+
+/// A bound netlink socket.
 #[derive(Debug)]
 pub(in crate::netlink) struct Socket {
     fd: OwnedFd,
@@ -23,24 +32,23 @@ pub(in crate::netlink) struct Socket {
 impl Socket {
     /// Opens one in the network namespace of the calling thread, member of the RTMGRP_* `groups`.
     pub(in crate::netlink) fn open(
+        protocol: Protocol,
         groups: u32,
         nonblocking: bool,
         receive_buffer_bytes: usize,
     ) -> Result<Self> {
+        // NETLINK_ROUTE is protocol 0, which the call spells so.
+        let number = match protocol {
+            Protocol::Route => None,
+            Protocol::Generic => Some(rustix::net::netlink::GENERIC),
+        };
         let mut flags = SocketFlags::CLOEXEC;
         flags.set(SocketFlags::NONBLOCK, nonblocking);
-        let fd = rustix::net::socket_with(
-            AddressFamily::NETLINK,
-            SocketType::RAW,
-            flags,
-            // NETLINK_ROUTE is protocol 0, which this call spells so.
-            None,
-        )
-        .attempt("open a NETLINK_ROUTE socket")?;
-        rustix::net::bind(&fd, &SocketAddrNetlink::new(0, groups)).attempt("bind a NETLINK_ROUTE socket")?;
-        let name = rustix::net::getsockname(&fd).attempt("read the port of a NETLINK_ROUTE socket")?;
-        let port =
-            SocketAddrNetlink::try_from(name).attempt("read the port of a NETLINK_ROUTE socket")?.pid();
+        let fd = rustix::net::socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, number)
+            .attempt("open a netlink socket")?;
+        rustix::net::bind(&fd, &SocketAddrNetlink::new(0, groups)).attempt("bind a netlink socket")?;
+        let name = rustix::net::getsockname(&fd).attempt("read the port of a netlink socket")?;
+        let port = SocketAddrNetlink::try_from(name).attempt("read the port of a netlink socket")?.pid();
         // Both only make answers better; kernels before 4.12 lack the first.
         let _ = sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
         let _ = sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);

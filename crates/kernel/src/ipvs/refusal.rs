@@ -1,0 +1,79 @@
+//! Why the kernel refuses a change. Its numbers mean different things for different commands.
+
+use std::fmt;
+
+use super::Command;
+use crate::error::Errno;
+
+/// What became of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// Refused.
+    Refused(Refusal),
+    /// The answer was lost; only reading the table can tell.
+    Unknown,
+}
+
+/// Why a command was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// What was to be added is there.
+    AlreadyThere,
+    /// There is no such service.
+    ServiceMissing,
+    /// The service has no such server.
+    ServerMissing,
+    /// The kernel has no such scheduler or persistence engine, nor a module of that name.
+    SchedulerMissing,
+    /// A weight or threshold is out of range.
+    OutOfRange,
+    /// The kernel finds it contradictory: see the reasons in ipvsadm(8).
+    Invalid,
+    /// The kernel balances no packets of that family.
+    FamilyMissing,
+    /// The module is being unloaded.
+    Unloading,
+    /// Permission.
+    NotPermitted(Errno),
+    /// Anything else.
+    Other(Errno),
+}
+
+impl Refusal {
+    pub(super) fn of(command: &Command, errno: Errno) -> Self {
+        match (command, errno) {
+            (_, Errno::EXIST) => Self::AlreadyThere,
+            (_, Errno::SRCH) => Self::ServiceMissing,
+            (Command::AddService(..) | Command::SetService(..), Errno::NOENT) => Self::SchedulerMissing,
+            (Command::DeleteService(_), Errno::NOENT) => Self::ServiceMissing,
+            (_, Errno::NOENT) => Self::ServerMissing,
+            (_, Errno::RANGE) => Self::OutOfRange,
+            (_, Errno::INVAL) => Self::Invalid,
+            (_, Errno::AFNOSUPPORT) => Self::FamilyMissing,
+            (_, Errno::NOPROTOOPT) => Self::Unloading,
+            (_, Errno::PERM | Errno::ACCESS) => Self::NotPermitted(errno),
+            _ => Self::Other(errno),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AlreadyThere => "it is there already",
+            Self::ServiceMissing => "there is no such service",
+            Self::ServerMissing => "the service has no such server",
+            Self::SchedulerMissing => {
+                "the kernel has no such scheduler or persistence engine, and no module that brings it"
+            }
+            Self::OutOfRange => "a weight or threshold is out of range",
+            Self::Invalid => "the kernel finds it contradictory",
+            Self::FamilyMissing => "the kernel balances no packets of that family",
+            Self::Unloading => "the module is being unloaded",
+            Self::NotPermitted(errno) => return write!(f, "{errno}; this needs CAP_NET_ADMIN: run as root"),
+            Self::Other(errno) => return errno.fmt(f),
+        })
+    }
+}

@@ -1,0 +1,80 @@
+//! The commands that turn what is present into what is desired.
+
+use super::{COMMANDS_MAX, Item, Reconciler};
+use crate::ipvs::{Command, ServiceKey};
+
+impl Reconciler {
+    /// At most [`COMMANDS_MAX`] commands in an order that leaves no service without a server on the way: services, then
+    /// servers that come or change, then what goes. What needs no command is dirty no more.
+    pub(super) fn difference(&mut self) -> Vec<Command> {
+        let mut coming = Vec::new();
+        let mut servers = Vec::new();
+        let mut going = Vec::new();
+        let mut settled = Vec::new();
+        let mut added: Option<ServiceKey> = None;
+        for item in &self.dirty {
+            if coming.len() + servers.len() + going.len() >= COMMANDS_MAX {
+                break;
+            }
+            // A service that is being added gets all its servers anyway.
+            if item.server.is_some() && added == Some(item.service) {
+                settled.push(*item);
+                continue;
+            }
+            let command = match item.server {
+                None => self.service_command(item.service),
+                Some(_) => self.server_command(*item),
+            };
+            match command {
+                None => settled.push(*item),
+                Some(command @ (Command::DeleteService(_) | Command::DeleteServer(..))) => {
+                    going.push(command)
+                }
+                Some(command @ Command::SetService(..)) => coming.push(command),
+                Some(command @ Command::AddService(..)) => {
+                    added = Some(item.service);
+                    coming.push(command);
+                    servers.extend(self.every_server(item.service));
+                }
+                Some(command) => servers.push(command),
+            }
+        }
+        for item in settled {
+            self.dirty.remove(&item);
+        }
+        coming.append(&mut servers);
+        coming.append(&mut going);
+        coming
+    }
+
+    fn service_command(&self, key: ServiceKey) -> Option<Command> {
+        match (self.desired.get(&key), self.present.get(&key)) {
+            (Some(wanted), None) => Some(Command::AddService(key, wanted.service.clone())),
+            (Some(wanted), Some(present)) if present.service != wanted.service => {
+                Some(Command::SetService(key, wanted.service.clone()))
+            }
+            (None, Some(_)) => Some(Command::DeleteService(key)),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+
+    fn every_server(&self, key: ServiceKey) -> impl Iterator<Item = Command> + '_ {
+        let servers = self.desired.get(&key).into_iter().flat_map(|wanted| &wanted.servers);
+        servers.map(move |(server_key, server)| Command::AddServer(key, *server_key, *server))
+    }
+
+    /// None while the service is missing: its servers come with it.
+    fn server_command(&self, item: Item) -> Option<Command> {
+        let (key, server_key) = (item.service, item.server?);
+        let wanted = self.desired.get(&key)?.servers.get(&server_key);
+        let found = self.present.get(&key)?.servers.get(&server_key);
+        match (wanted, found) {
+            (Some(wanted), None) => Some(Command::AddServer(key, server_key, *wanted)),
+            (Some(wanted), Some(found)) if !found.satisfies(*wanted) => {
+                Some(Command::SetServer(key, server_key, *wanted))
+            }
+            (None, Some(_)) => Some(Command::DeleteServer(key, server_key)),
+            (Some(_), Some(_)) | (None, None) => None,
+        }
+    }
+}
