@@ -4,9 +4,11 @@ mod child;
 pub mod limits;
 pub mod memory;
 pub mod notify;
+mod other;
 pub mod pidfile;
 mod script;
 pub mod signal;
+pub mod sockets;
 pub mod user;
 
 use std::ffi::CString;
@@ -16,6 +18,7 @@ use rustix::process::{WaitId, WaitIdOptions};
 use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
 
 pub use child::{Child, Exit};
+pub use other::Process;
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
 
 /// Which of the two processes after a fork this is.

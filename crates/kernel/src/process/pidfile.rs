@@ -1,4 +1,7 @@
 //! Pid files: one daemon at a time.
+//!
+//! A file is taken by locking it. keepalived before 2.4 locks nothing, so that the number in the file counts too when a
+//! living daemon has it. At the end a file goes that still holds what was written here, or nothing; another's stays.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -6,6 +9,9 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Mode, OFlags};
 
 use crate::error::{Attempt, Errno, Error, Result, check};
+
+/// Permissions of a pid file.
+const MODE: u32 = 0o644;
 
 /// Attempts to lock a file that other daemons keep removing.
 const ATTEMPTS_MAX: u32 = 16;
@@ -16,15 +22,15 @@ const ATTEMPTS_MAX: u32 = 16;
 pub struct PidFile {
     fd: OwnedFd,
     path: PathBuf,
-    /// The process whose number is in it, which alone removes it.
-    owner: Option<u32>,
+    /// The process that locked it, or wrote its number into it; it alone removes it, and no child of its.
+    owner: u32,
 }
 
 /// Why there is no pid file for us.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PidFileError {
-    /// Another process holds the lock.
-    #[error("already running: {} is locked by {}", .path.display(), .pid.map_or("another process".to_owned(), |pid| format!("process {pid}")))]
+    /// Another process has it.
+    #[error("already running: {} belongs to {}", .path.display(), .pid.map_or("another process".to_owned(), |pid| format!("process {pid}")))]
     AlreadyRunning {
         /// The file.
         path: PathBuf,
@@ -37,16 +43,22 @@ pub enum PidFileError {
 }
 
 impl PidFile {
-    /// Opens (symbolic links are refused) or creates the file and locks it, without writing to it.
+    /// Opens (symbolic links are refused) or creates the file and locks it, without writing to it. Where nobody holds
+    /// the lock, `is_daemon` says of the number in the file whether it is that of a living daemon.
     ///
     /// # Errors
     /// [`PidFileError::AlreadyRunning`] if another process has it, and what opening it answers.
-    pub fn lock(path: &Path) -> Result<Self, PidFileError> {
+    pub fn lock(path: &Path, is_daemon: impl Fn(u32) -> bool) -> Result<Self, PidFileError> {
+        let own = std::process::id();
         for _ in 0..ATTEMPTS_MAX {
             let fd = open(path)?;
             match lock(&fd) {
                 Ok(()) if still_there(&fd, path) => {
-                    return Ok(Self { fd, path: path.to_owned(), owner: None });
+                    let found = read_pid(&fd).filter(|pid| *pid != own && is_daemon(*pid));
+                    if found.is_some() {
+                        return Err(PidFileError::AlreadyRunning { path: path.to_owned(), pid: found });
+                    }
+                    return Ok(Self { fd, path: path.to_owned(), owner: own });
                 }
                 // The last owner removed it between our opening and locking it.
                 Ok(()) => {}
@@ -68,7 +80,9 @@ impl PidFile {
         let attempted = || format!("write {}", self.path.display());
         rustix::fs::ftruncate(&self.fd, 0).attempt(attempted())?;
         rustix::io::pwrite(&self.fd, format!("{pid}\n").as_bytes(), 0).attempt(attempted())?;
-        self.owner = Some(pid);
+        self.owner = pid;
+        // Whoever manages the daemon reads it, whatever the umask is. What cannot be had is done without.
+        let _ = rustix::fs::fchmod(&self.fd, Mode::from_raw_mode(MODE));
         Ok(())
     }
 
@@ -80,7 +94,12 @@ impl PidFile {
 
 impl Drop for PidFile {
     fn drop(&mut self) {
-        if self.owner == Some(std::process::id()) {
+        let own = self.owner == std::process::id();
+        let ours = || {
+            still_there(&self.fd, &self.path)
+                && (is_empty(&self.fd) || read_pid(&self.fd) == Some(self.owner))
+        };
+        if own && ours() {
             // Nothing is to be done about a refusal: the lock ends anyway.
             let _ = std::fs::remove_file(&self.path);
         }
@@ -100,7 +119,7 @@ pub fn is_locked(path: &Path) -> bool {
 
 fn open(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CREATE | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    rustix::fs::open(path, flags, Mode::from_raw_mode(0o644))
+    rustix::fs::open(path, flags, Mode::from_raw_mode(MODE))
         .attempt(format!("open pid file {}", path.display()))
 }
 
@@ -122,6 +141,10 @@ fn still_there(fd: &OwnedFd, path: &Path) -> bool {
     (opened.st_dev, opened.st_ino) == (named.st_dev, named.st_ino)
 }
 
+fn is_empty(fd: &OwnedFd) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|found| found.st_size == 0)
+}
+
 fn read_pid(fd: &OwnedFd) -> Option<u32> {
     let mut text = [0_u8; 16];
     let length = rustix::io::pread(fd, &mut text, 0).ok()?;
@@ -136,16 +159,20 @@ mod tests {
         std::env::temp_dir().join(format!("steadfast-{name}-{}.pid", std::process::id()))
     }
 
+    fn nobody(_: u32) -> bool {
+        false
+    }
+
     #[test]
     fn the_second_daemon_learns_of_the_first() {
         let path = scratch("second_daemon");
-        let mut first = PidFile::lock(&path).unwrap();
+        let mut first = PidFile::lock(&path, nobody).unwrap();
         first.write().unwrap();
         assert!(is_locked(&path));
         let pid = Some(std::process::id());
         assert_eq!(read(&path), pid);
         assert_eq!(
-            PidFile::lock(&path).unwrap_err(),
+            PidFile::lock(&path, nobody).unwrap_err(),
             PidFileError::AlreadyRunning { path: path.clone(), pid }
         );
         drop(first);
@@ -157,16 +184,51 @@ mod tests {
     fn a_stale_file_is_taken_over() {
         let path = scratch("stale_file");
         std::fs::write(&path, "99999999\n").unwrap();
-        let mut file = PidFile::lock(&path).unwrap();
+        let mut file = PidFile::lock(&path, nobody).unwrap();
         file.write().unwrap();
         assert_eq!(read(&path), Some(std::process::id()));
+    }
+
+    #[test]
+    fn a_living_daemon_that_locks_nothing_keeps_its_file() {
+        let path = scratch("no_lock");
+        std::fs::write(&path, "1\n").unwrap();
+        let refused = PidFile::lock(&path, |pid| pid == 1).unwrap_err();
+        assert_eq!(refused, PidFileError::AlreadyRunning { path: path.clone(), pid: Some(1) });
+        assert_eq!(read(&path), Some(1));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_that_was_never_written_or_that_another_took_over_is_treated_as_whose_it_is() {
+        let path = scratch("whose");
+        drop(PidFile::lock(&path, nobody).unwrap());
+        assert!(!path.exists(), "an empty file is left");
+        // By a daemon that asks nobody.
+        let mut file = PidFile::lock(&path, nobody).unwrap();
+        file.write().unwrap();
+        std::fs::write(&path, "1\n").unwrap();
+        drop(file);
+        assert_eq!(read(&path), Some(1));
+        std::fs::remove_file(&path).unwrap();
+    }
+
+    #[test]
+    fn everybody_may_read_it_whatever_the_umask_is() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = scratch("mode");
+        std::fs::write(&path, "").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let mut file = PidFile::lock(&path, nobody).unwrap();
+        file.write().unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o644);
     }
 
     #[test]
     fn a_symbolic_link_is_refused() {
         let path = scratch("symbolic_link");
         std::os::unix::fs::symlink("/dev/null", &path).unwrap();
-        let PidFileError::Unusable(error) = PidFile::lock(&path).unwrap_err() else { panic!() };
+        let PidFileError::Unusable(error) = PidFile::lock(&path, nobody).unwrap_err() else { panic!() };
         assert_eq!(error.errno, Errno::LOOP);
         std::fs::remove_file(&path).unwrap();
     }

@@ -1,0 +1,111 @@
+//! What /proc tells of processes that this one did not start.
+
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::{Path, PathBuf};
+
+/// What the kernel puts behind the path of a program whose file was replaced, as by an upgrade.
+const REPLACED: &[u8] = b" (deleted)";
+
+/// A living process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Its number.
+    pub pid: u32,
+    /// Who started it, or took it over.
+    pub parent: u32,
+    /// Its name in process lists.
+    pub name: String,
+    /// The file it runs, where it may be asked for: a process of another user hides it.
+    pub program: Option<PathBuf>,
+}
+
+impl Process {
+    /// The process of this number; `None` when there is none, or when it has ended and nobody has waited for it.
+    pub fn look_up(pid: u32) -> Option<Self> {
+        let stat = fs::read(file(pid, "stat")).ok()?;
+        // proc_pid_stat(5): the name stands in parentheses and may hold anything, parentheses too.
+        let opening = stat.iter().position(|byte| *byte == b'(')?;
+        let closing = stat.iter().rposition(|byte| *byte == b')')?;
+        let name = String::from_utf8_lossy(stat.get(opening + 1..closing)?).into_owned();
+        let behind = String::from_utf8_lossy(stat.get(closing + 1..)?).into_owned();
+        let mut fields = behind.split_whitespace();
+        if matches!(fields.next()?, "Z" | "X") {
+            return None;
+        }
+        let parent = fields.next()?.parse().ok()?;
+        Some(Self { pid, parent, name, program: program(pid) })
+    }
+
+    /// The last part of the path of its program.
+    pub fn program_name(&self) -> Option<&str> {
+        self.program.as_deref().and_then(Path::file_name).and_then(std::ffi::OsStr::to_str)
+    }
+
+    /// The words it was started with, its own name first; none when it may not be asked.
+    pub fn command_line(&self) -> Vec<OsString> {
+        let line = fs::read(file(self.pid, "cmdline")).unwrap_or_default();
+        let words = line.strip_suffix(&[0]).unwrap_or(&line).split(|byte| *byte == 0);
+        words.filter(|_| !line.is_empty()).map(|word| OsString::from_vec(word.to_vec())).collect()
+    }
+
+    /// A path as the process sees it, seen from here: relative ones begin in its folder.
+    pub fn path(&self, path: &Path) -> PathBuf {
+        match path.strip_prefix("/") {
+            Ok(below) => file(self.pid, "root").join(below),
+            Err(_) => file(self.pid, "cwd").join(path),
+        }
+    }
+
+    /// Whether it sees the same files as this process.
+    pub fn shares_files(&self) -> bool {
+        let files = |place: &Path| fs::read_link(place.join("ns/mnt")).ok();
+        let theirs = files(Path::new("/proc").join(self.pid.to_string()).as_path());
+        theirs.is_some() && theirs == files(Path::new("/proc/self"))
+    }
+}
+
+fn file(pid: u32, name: &str) -> PathBuf {
+    Path::new("/proc").join(pid.to_string()).join(name)
+}
+
+fn program(pid: u32) -> Option<PathBuf> {
+    let path = fs::read_link(file(pid, "exe")).ok()?;
+    let bytes = path.as_os_str().as_bytes();
+    let known = bytes.strip_suffix(REPLACED).unwrap_or(bytes);
+    Some(PathBuf::from(OsString::from_vec(known.to_vec())))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    #[test]
+    fn a_process_is_described_until_it_has_ended() {
+        let mut child =
+            Command::new("sleep").args(["1000", "two words"]).stderr(Stdio::null()).spawn().unwrap();
+        let process = Process::look_up(std::process::id()).unwrap();
+        assert_eq!(process.program.as_deref(), std::env::current_exe().ok().as_deref());
+        assert_eq!(Process::look_up(child.id()).map(|child| child.parent), Some(std::process::id()));
+        child.kill().unwrap();
+        // Nobody has waited for it, so its number is still taken.
+        let waited = std::time::Instant::now();
+        while Process::look_up(child.id()).is_some() {
+            assert!(waited.elapsed().as_secs() < 10, "a killed process counts as alive");
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+    }
+
+    #[test]
+    fn paths_of_another_process_are_found_from_here() {
+        let own = Process::look_up(std::process::id()).unwrap();
+        assert!(own.shares_files());
+        assert_eq!(own.path(Path::new("/etc/k.conf")), file(own.pid, "root/etc/k.conf"));
+        assert_eq!(own.path(Path::new("k.conf")), file(own.pid, "cwd/k.conf"));
+        assert_eq!(own.command_line().first(), std::env::args_os().next().as_ref());
+    }
+}
