@@ -1,6 +1,7 @@
 //! The processes: supervisor, vrrp worker, notify, reload, control socket.
 #![forbid(unsafe_code)]
 
+mod beside;
 pub mod digest;
 pub mod host;
 pub mod link;

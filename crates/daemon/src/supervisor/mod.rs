@@ -77,7 +77,9 @@ impl Supervisor {
             self.timers(now);
             if self.is_finished(now) {
                 self.farewell();
-                return self.workers.gave_up().unwrap_or(0);
+                let status = self.workers.gave_up().unwrap_or(0);
+                self.service.ended(status);
+                return status;
             }
             let deadline = self.next_wakeup().map(Moment::as_nanos);
             if self.poller.wait(&mut events, deadline).is_err() {

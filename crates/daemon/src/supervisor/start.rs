@@ -10,7 +10,7 @@ use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
-use steadfast_kernel::process::{self, limits, user};
+use steadfast_kernel::process::{self, Foreground, limits, user};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
@@ -27,6 +27,7 @@ use super::workers::Workers;
 use super::workers::service::Service;
 use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
+use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
 use crate::host::ThisMachine;
 use crate::link::vrrp::work::Work;
@@ -38,7 +39,8 @@ const STATUS_FATAL: u8 = 1;
 /// keepalived's umask: nothing for group and others.
 const UMASK: u32 = 0o177;
 
-/// Runs a daemon; the exit status comes back. In the background mode the parent exits at once.
+/// Runs a daemon; the exit status comes back. In the background mode the process that was started waits until the
+/// daemon is ready, and ends with status 0, or with the daemon's and its error.
 pub fn run(options: Options) -> u8 {
     match prepare(options) {
         Ok(supervisor) => supervisor.run(),
@@ -88,12 +90,46 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         options.leave_folder();
     }
     let places = Places::of(&options, &loaded.model.global);
-    let pid_files = lock_pid_files(&options, &loaded, &places)?;
+    let pid_files =
+        lock_pid_files(&options, &loaded, &places).map_err(|reason| refuse(&mut journal, &reason))?;
+    look_around(&options, &loaded, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
+    let mut foreground = None;
     if !options.foreground {
-        process::daemonise().map_err(|error| complain(error.to_string()))?;
+        foreground = Some(process::daemonise().map_err(|error| complain(error.to_string()))?);
         journal.log().set_pid(std::process::id());
     }
-    assemble(options, loaded, journal, pid_files, places).map_err(|error| complain(error.to_string()))
+    assemble(options, loaded, journal, pid_files, places, &mut foreground).map_err(|error| {
+        if let Some(foreground) = foreground {
+            foreground.report(STATUS_FATAL, &format!("steadfast: {error}\n"));
+        }
+        complain(error.to_string())
+    })
+}
+
+/// Looks for other daemons in this network namespace; in words, why this one may not run beside them.
+fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Result<(), String> {
+    if !options.run_vrrp || !loaded.model.wants_vrrp() {
+        return Ok(());
+    }
+    let wanted = Runs::of(&loaded.model);
+    for other in beside::others(&[std::process::id()]) {
+        if let Some(clash) = other.clash(&wanted) {
+            return Err(clash);
+        }
+        if let Some(why) = other.unknown() {
+            let message = format!(
+                "{other} speaks VRRP in this network namespace too; which virtual routers it runs is not known: {why}"
+            );
+            journal.line(Severity::Warning, &message);
+        }
+    }
+    Ok(())
+}
+
+/// Said where a person looks and where the log goes.
+fn refuse(journal: &mut Journal, reason: &str) -> u8 {
+    journal.line_off_console(Severity::Error, &format!("not started: {reason}"));
+    complain(reason)
 }
 
 fn assemble(
@@ -102,6 +138,7 @@ fn assemble(
     mut journal: Journal,
     mut pid_files: Vec<PidFile>,
     places: Places,
+    foreground: &mut Option<Foreground>,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
     for file in &mut pid_files {
         file.write()?;
@@ -137,7 +174,7 @@ fn assemble(
         journal.line(Severity::Warning, &problem);
     }
     let now = moment();
-    let service = Service::open(now);
+    let service = Service::open(now, foreground.take());
     let workers = Workers::new(&places, service.beat());
     let mut supervisor = Supervisor {
         options,
@@ -240,18 +277,15 @@ fn listen(options: &Options, places: &Places, journal: &mut Journal) -> Option<C
     }
 }
 
-/// The supervisor's pid file first. A lock that another process holds means that a daemon runs.
-fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result<Vec<PidFile>, u8> {
+/// The supervisor's pid file first. A daemon that has one runs; in words, which.
+fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result<Vec<PidFile>, String> {
     let lock = |path: &Path| {
         if let Err(error) = places::make_folder(path) {
             let _ = complain(format!("cannot make the folder of {}: {error}", path.display()));
         }
-        PidFile::lock(path).map_err(|error| {
-            let _ = complain(match error {
-                found @ PidFileError::AlreadyRunning { .. } => format!("a daemon is {found}"),
-                PidFileError::Unusable(error) => error.to_string(),
-            });
-            STATUS_FATAL
+        PidFile::lock(path, beside::is_keepalived).map_err(|error| match error {
+            found @ PidFileError::AlreadyRunning { .. } => format!("a daemon is {found}"),
+            PidFileError::Unusable(error) => error.to_string(),
         })
     };
     let locked = lock(&places.pid_file)?;

@@ -1,9 +1,10 @@
 //! The end: hand-overs first, then stop scripts, then everything else.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use steadfast_control::event::{Happening, Severity};
-use steadfast_kernel::netlink::{AddressKey, Batch, Requests};
+use steadfast_kernel::netlink::{Address, AddressKey, Batch, Requests};
 use steadfast_vrrp::Moment;
 
 use super::scripts::hooks::{Hook, Shutdown};
@@ -116,19 +117,28 @@ impl Supervisor {
     }
 
     /// A worker that hung or was killed could not remove its addresses, and a host without a daemon
-    /// must not go on answering for them.
+    /// must not go on answering for them. What this program did not add stays; where the kernel does not tell, what
+    /// the worker said it held counts as added.
     fn remove_addresses(&mut self) -> Result<(), steadfast_kernel::Error> {
         let mut requests = Requests::open()?;
         let links = requests.links()?;
-        let Routers { work, leaving, dropped, .. } = &self.routers;
-        let index_of =
-            |id| links.iter().find(|link| *link.name == *work.interface_name(id)).map(|link| link.index);
+        let there = requests.addresses()?;
+        let told = Address::origins_are_told(&there);
+        let Routers { work, known, leaving, dropped, .. } = &self.routers;
+        let index_of: BTreeMap<&str, u32> = links.iter().map(|link| (&*link.name, link.index)).collect();
+        let there: BTreeMap<AddressKey, &Address> =
+            there.iter().map(|address| (address.key, address)).collect();
         let mut batch = Batch::default();
-        let configured = work.installs.iter().flat_map(|install| &install.addresses);
-        let former = leaving.values().flatten().chain(dropped);
-        for found in configured.chain(former) {
-            if let Some(interface) = index_of(found.interface) {
-                let key = AddressKey { interface, address: found.address, prefix: found.prefix };
+        let configured = work.installs.iter().flat_map(|install| {
+            let was_held = known.held_addresses(install.instance);
+            install.addresses.iter().map(move |address| (address, was_held))
+        });
+        let former = leaving.values().flatten().chain(dropped).map(|address| (address, true));
+        for (address, was_held) in configured.chain(former) {
+            let Some(&interface) = index_of.get(work.interface_name(address.interface)) else { continue };
+            let key = AddressKey { interface, address: address.address, prefix: address.prefix };
+            let ours = |found: &&Address| found.is_ours() || (!told && was_held);
+            if let Some(found) = there.get(&key).copied().filter(ours) {
                 batch.delete_address(key, found.peer);
             }
         }

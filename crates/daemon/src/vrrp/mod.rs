@@ -29,6 +29,7 @@ use steadfast_vrrp::{Machine, Moment};
 use self::effects::{Effects, Kernel, Lanes};
 use self::lane::lane;
 use self::timing::{Coalescing, Timing};
+use crate::beside;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::News;
 use crate::link::vrrp::work::Work;
@@ -48,7 +49,7 @@ const STATUS_FATAL: i32 = 1;
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
     // Held until the end. A worker without its pid file works as well.
-    let mut pid_file = PidFile::lock(&terms.pid_file).ok();
+    let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }

@@ -120,20 +120,21 @@ fn a_daemon_has_a_session_of_its_own_and_no_terminal() {
         become_subreaper().unwrap();
         let (mut heard, mut tell) = std::io::pipe().unwrap();
         let mut foreground = fork_child("daemon", move || {
-            if daemonise().is_err() {
-                return 1;
-            }
+            let Ok(foreground) = daemonise() else { return 1 };
             let session = rustix::process::getsid(None).map_or(0, |pid| pid.as_raw_nonzero().get());
             let own = rustix::process::getpid().as_raw_nonzero().get();
             let input = std::fs::read_link("/proc/self/fd/0").unwrap_or_default();
             let directory = std::env::current_dir().unwrap_or_default();
             let _ = writeln!(tell, "{} {} {}", session != own, input.display(), directory.display());
+            foreground.report(7, "");
             0
         })
         .unwrap();
-        assert_eq!(foreground.wait().unwrap(), Exit::Status(0));
+        assert_eq!(foreground.wait().unwrap(), Exit::Status(7), "the foreground ends as the daemon says");
         let mut text = String::new();
         heard.read_to_string(&mut text).unwrap();
         assert_eq!(text, "true /dev/null /\n");
+        let mut silent = fork_child("daemon", || i32::from(daemonise().is_err())).unwrap();
+        assert_eq!(silent.wait().unwrap(), Exit::Status(1), "a daemon that says nothing was never ready");
     });
 }

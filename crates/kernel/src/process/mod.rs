@@ -1,5 +1,6 @@
 //! Processes: children without exec, scripts, waiting through pidfds, going into the background.
 
+mod background;
 mod child;
 pub mod limits;
 pub mod memory;
@@ -15,8 +16,9 @@ use std::ffi::CString;
 
 use rustix::process::{WaitId, WaitIdOptions};
 
-use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
+use crate::error::{Attempt, Errno, Error, Result, check};
 
+pub use background::{Foreground, daemonise};
 pub use child::{Child, Exit};
 pub use other::Process;
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
@@ -107,24 +109,6 @@ pub fn reap(pid: u32) {
     }
 }
 
-/// Goes into the background: the caller continues as a child of process 1 (or of a subreaper) in a session of its
-/// own without terminal, its standard descriptors on /dev/null and its directory the root. The original process
-/// exits with status 0.
-///
-/// # Errors
-/// EDEADLK when the process has more than one thread; what fork or /dev/null answer.
-pub fn daemonise() -> Result<()> {
-    if thread_count() != 1 {
-        return Err(Error::new("go into the background", Errno::DEADLK));
-    }
-    leave_parent()?;
-    rustix::process::setsid().attempt("start a session")?;
-    // A session leader could get a controlling terminal by opening one; its child cannot.
-    leave_parent()?;
-    rustix::process::chdir(c"/").attempt("change to the root directory")?;
-    null_standard_descriptors()
-}
-
 /// Puts standard input, output and error on /dev/null.
 ///
 /// # Errors
@@ -136,15 +120,6 @@ pub fn null_standard_descriptors() -> Result<()> {
     rustix::stdio::dup2_stdin(&null).attempt("redirect standard input")?;
     rustix::stdio::dup2_stdout(&null).attempt("redirect standard output")?;
     rustix::stdio::dup2_stderr(&null).attempt("redirect standard error")
-}
-
-fn leave_parent() -> Result<()> {
-    // SAFETY: the process has a single thread.
-    match unsafe { libc::fork() } {
-        0 => Ok(()),
-        -1 => Err(Error::new("go into the background", last_errno())),
-        _ => exit_now(0),
-    }
 }
 
 fn thread_count() -> usize {

@@ -6,6 +6,8 @@ mod addresses;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod beside;
+#[cfg(test)]
 mod channels;
 #[cfg(test)]
 mod control;

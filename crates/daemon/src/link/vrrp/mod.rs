@@ -104,9 +104,34 @@ pub enum Notice {
         reason: String,
     },
     /// Addresses of an earlier run were found and removed.
-    Leftovers {
-        /// How many.
-        count: u32,
+    LeftoversRemoved {
+        /// The first of them.
+        addresses: Vec<(InterfaceId, IpAddr)>,
+        /// How many there were.
+        count: usize,
+    },
+    /// Virtual addresses that are there and were not put there by this program; they are left.
+    AddressesNotOurs {
+        /// The first of them.
+        addresses: Vec<(InterfaceId, IpAddr)>,
+        /// How many there are.
+        count: usize,
+    },
+    /// Virtual addresses that another daemon may hold; they are left.
+    AddressesOfAnother {
+        /// The first of them.
+        addresses: Vec<(InterfaceId, IpAddr)>,
+        /// How many there are.
+        count: usize,
+        /// The daemon.
+        holder: String,
+    },
+    /// An interface has no address of its own but this one, which is a virtual address too.
+    SourceIsVirtual {
+        /// Where.
+        interface: InterfaceId,
+        /// Which.
+        address: IpAddr,
     },
     /// Adverts could not be sent.
     Send {

@@ -17,7 +17,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use steadfast_config::Loaded;
-use steadfast_config::model::Global;
+use steadfast_config::model::{Global, Model};
 use steadfast_control::event::{Happening, Severity};
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
@@ -28,6 +28,7 @@ use super::findings::Report;
 use super::journal::Journal;
 use super::scripts::programs::Programs;
 use super::{RELOAD_TIME, Supervisor, moment, start};
+use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
 use crate::link::lifecycle::Reloaded;
 use crate::link::vrrp::work::Install;
@@ -176,6 +177,14 @@ impl Supervisor {
         }
         let told = self.options.namespace.is_some();
         fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
+            .or_else(|| self.runs_elsewhere(&loaded.model))
+    }
+
+    /// A virtual router that another daemon in this network namespace runs.
+    fn runs_elsewhere(&self, model: &Model) -> Option<String> {
+        let own: Vec<u32> = std::iter::once(std::process::id()).chain(self.workers.vrrp.pid()).collect();
+        let wanted = Runs::of(model);
+        beside::others(&own).iter().find_map(|other| other.clash(&wanted))
     }
 
     /// Always `None`: nothing is put in force.

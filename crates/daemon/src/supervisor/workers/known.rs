@@ -1,6 +1,7 @@
 //! What the supervisor knows of the worker's instances and groups, from the events it was told.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use steadfast_control::event::{Happening, Severity};
@@ -52,6 +53,12 @@ impl Known {
     /// Keeps what a successor needs.
     pub(crate) fn keep(&mut self, resume: Resume) {
         self.resume.insert(resume.instance, Box::new(resume));
+    }
+
+    /// Whether an instance said that it held its addresses, and nothing else since.
+    pub(crate) fn held_addresses(&self, instance: InstanceId) -> bool {
+        let state = self.resume.get(&instance).map(|resume| resume.state);
+        matches!(state, Some(State::Master | State::Stop))
     }
 
     /// Last known state of an instance.
@@ -152,10 +159,34 @@ impl Known {
                 Severity::Error,
                 kernel(self.interface(interface), Some(address), format!("{address}: {reason}")),
             ),
-            Notice::Leftovers { count } => (
-                Severity::Warning,
-                kernel(None, None, format!("removed {} that an earlier run left behind", counted(count))),
-            ),
+            Notice::LeftoversRemoved { addresses, count } => {
+                let which = self.listed(&addresses, count);
+                let address = only(&addresses, count);
+                let detail = format!("removed {which}, which an earlier run left behind");
+                (Severity::Warning, kernel(None, address, detail))
+            }
+            Notice::AddressesNotOurs { addresses, count } => {
+                let which = self.listed(&addresses, count);
+                let address = only(&addresses, count);
+                let detail = format!(
+                    "{which}: virtual, but there already, and not put there by this program; left there. Only the owner of \
+                     an address (priority 255) and the master may have it: remove it where it should not be"
+                );
+                (Severity::Warning, kernel(None, address, detail))
+            }
+            Notice::AddressesOfAnother { addresses, count, holder } => {
+                let which = self.listed(&addresses, count);
+                let address = only(&addresses, count);
+                let detail = format!("{which}: there already, and left there because {holder} may hold it");
+                (Severity::Warning, kernel(None, address, detail))
+            }
+            Notice::SourceIsVirtual { interface, address } => {
+                let detail = format!(
+                    "{address} is its only address and a virtual one too: adverts come from it. It stays there when \
+                     mastership goes; give the interface another address"
+                );
+                (Severity::Warning, kernel(self.interface(interface), Some(address), detail))
+            }
             Notice::Send { interface, reason } => {
                 (Severity::Error, kernel(self.interface(interface), None, reason))
             }
@@ -201,6 +232,25 @@ pub(crate) fn trouble(trouble: Trouble) -> (Severity, Happening) {
     }
 }
 
-fn counted(addresses: u32) -> String {
-    if addresses == 1 { "an address".to_owned() } else { format!("{addresses} addresses") }
+impl Known {
+    /// Addresses with their interfaces, in words.
+    fn listed(&self, addresses: &[(InterfaceId, IpAddr)], count: usize) -> String {
+        let named = addresses.iter().map(|(interface, address)| match self.interfaces.get(interface) {
+            Some(interface) => format!("{address} on {interface}"),
+            None => address.to_string(),
+        });
+        let named = named.collect::<Vec<_>>().join(", ");
+        match count.saturating_sub(addresses.len()) {
+            0 => named,
+            more => format!("{named} and {more} more"),
+        }
+    }
+}
+
+/// Where only one address is meant, that one.
+fn only(addresses: &[(InterfaceId, IpAddr)], count: usize) -> Option<IpAddr> {
+    match addresses {
+        [(_, address)] if count == 1 => Some(*address),
+        _ => None,
+    }
 }

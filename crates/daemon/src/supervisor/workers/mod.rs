@@ -19,7 +19,7 @@ use steadfast_vrrp::Moment;
 use self::slot::{Slot, Tokens};
 use super::reload::Confirmation;
 use super::{SETTLE_AFTER, Supervisor, moment};
-use crate::link::lifecycle::{FromWorker, Role, ToWorker, Worker};
+use crate::link::lifecycle::{FromWorker, Role, ToWorker, Trouble, Worker};
 use crate::link::vrrp::Vrrp;
 use crate::places::Places;
 
@@ -189,6 +189,9 @@ impl Supervisor {
                 self.reload_confirmed(Confirmation::Reloaded);
             }
             FromWorker::Trouble(trouble) => {
+                if let Trouble::CannotWork { reason } = &trouble {
+                    self.service.failing(reason);
+                }
                 let (severity, happening) = known::trouble(trouble);
                 self.tell(Some(severity), happening);
             }

@@ -1,9 +1,9 @@
 //! The addresses of instances: wished, written, watched.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use steadfast_kernel::Error;
-use steadfast_kernel::netlink::{Address, AddressKey};
+use steadfast_kernel::netlink::AddressKey;
 use steadfast_kernel::wait::clock;
 use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
@@ -14,23 +14,6 @@ use crate::link::vrrp::Notice;
 use crate::vrrp::effects::holdings::Wish;
 
 impl Effects {
-    /// What an earlier run left of the configured addresses goes, unless a resumed master holds it.
-    /// Other addresses with our protocol number stay: another daemon may own them.
-    pub(super) fn clean_leftovers(&mut self, found: &[Address]) {
-        let mut not_held = self.holdings.not_held(&self.work, index_of(&self.interfaces));
-        let abandoned = std::mem::take(&mut self.work.abandoned);
-        not_held.extend(self.holdings.specs_of(&abandoned, index_of(&self.interfaces)));
-        let not_held: BTreeSet<AddressKey> = not_held.into_iter().map(|spec| spec.key).collect();
-        let leftovers: Vec<&Address> =
-            found.iter().filter(|address| not_held.contains(&address.key)).collect();
-        for address in &leftovers {
-            self.reconciler.discard(address);
-        }
-        if !leftovers.is_empty() {
-            self.notice(Notice::Leftovers { count: u32::try_from(leftovers.len()).unwrap_or(u32::MAX) });
-        }
-    }
-
     /// An instance holds its addresses. Those that a reload added to a list that was held before are
     /// announced at once; for a new master the machine asks for announcements itself.
     pub(super) fn hold(&mut self, instance: InstanceId) {
@@ -68,6 +51,7 @@ impl Effects {
         for wish in wishes {
             match wish {
                 Wish::Have(spec) => self.reconciler.want(spec),
+                Wish::Lack(key) if self.stays(key) => self.reconciler.relinquish(key),
                 Wish::Lack(key) => self.reconciler.unwant(key),
             }
         }

@@ -2,13 +2,13 @@
 //!
 //! An address that two instances hold stays until both have given it up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use steadfast_kernel::netlink::{AddressKey, AddressSpec};
 use steadfast_vrrp::{InstanceId, InterfaceId};
 
-use crate::link::vrrp::work::{VirtualAddress, Work};
+use crate::link::vrrp::work::{Install, VirtualAddress, Work};
 
 /// A change of what the kernel shall have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,13 +80,19 @@ impl Holdings {
         self.held.iter().filter(|(_, held)| find(held, key).is_some()).map(|(id, _)| *id).collect()
     }
 
-    /// Addresses that the configuration gives to instances that do not hold them.
+    /// Addresses that the configuration gives to instances that do not hold them; to all of them, or to these.
     pub(crate) fn not_held(
         &self,
         work: &Work,
+        only: Option<&BTreeSet<InstanceId>>,
         index_of: impl Fn(InterfaceId) -> Option<u32>,
     ) -> Vec<AddressSpec> {
-        work.installs.iter().flat_map(|install| self.specs_of(&install.addresses, &index_of)).collect()
+        let meant = |install: &&Install| only.is_none_or(|only| only.contains(&install.instance));
+        work.installs
+            .iter()
+            .filter(meant)
+            .flat_map(|install| self.specs_of(&install.addresses, &index_of))
+            .collect()
     }
 
     /// Of these addresses, those that nobody holds.
@@ -162,7 +168,6 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
     use super::*;
-    use crate::link::vrrp::work::Install;
 
     fn address(last: u8) -> VirtualAddress {
         VirtualAddress {

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use steadfast_kernel::netlink::{Address, Link};
+use steadfast_kernel::netlink::{Address, AddressKey, Link};
 use steadfast_vrrp::InterfaceId;
 
 use crate::link::vrrp::work::Work;
@@ -19,9 +19,9 @@ pub(crate) struct InterfaceState {
     pub(crate) index: Option<u32>,
     /// It exists, is up and running.
     pub(crate) up: bool,
-    /// First IPv4 address that is not a virtual one.
+    /// First IPv4 address that is not a virtual one; else the first virtual one that is the host's own.
     pub(crate) source_v4: Option<Ipv4Addr>,
-    /// First usable link-local address that is not a virtual one.
+    /// First usable link-local address, likewise.
     pub(crate) source_v6: Option<Ipv6Addr>,
     /// Largest datagram, bytes.
     pub(crate) mtu: u32,
@@ -47,11 +47,11 @@ impl Interfaces {
     }
 
     /// Starts from complete lists.
-    pub(crate) fn refill(&mut self, links: Vec<Link>, addresses: &[Address]) {
+    pub(crate) fn refill(&mut self, links: Vec<Link>, addresses: Vec<Address>) {
         self.links = links.into_iter().map(|link| (link.index, link)).collect();
         self.addresses.clear();
         for address in addresses {
-            self.address_added(address.clone());
+            self.address_added(address);
         }
     }
 
@@ -66,10 +66,10 @@ impl Interfaces {
         self.addresses.remove(&index);
     }
 
-    /// An address appeared or changed. Virtual ones are of no interest here: there may be thousands,
-    /// and none may serve as a source.
+    /// An address that is the host's own appeared or changed. What this program added is of no interest here: there may
+    /// be thousands, and none may serve as a source.
     pub(crate) fn address_added(&mut self, address: Address) {
-        if address.is_ours() || self.virtual_addresses.contains(&address.key.address) {
+        if address.is_ours() {
             return;
         }
         let held = self.addresses.entry(address.key.interface).or_default();
@@ -114,6 +114,27 @@ impl Interfaces {
             .any(|address| address.key.address == wanted && !address.is_tentative())
     }
 
+    /// Whether the configuration has this address as a virtual one.
+    pub(crate) fn is_virtual(&self, address: IpAddr) -> bool {
+        self.virtual_addresses.contains(&address)
+    }
+
+    /// Whether the host had this address before an instance did, and would lose its only one with it.
+    pub(crate) fn is_needed(&self, key: AddressKey) -> bool {
+        let held = self.addresses.get(&key.interface).map(Vec::as_slice).unwrap_or_default();
+        let state = self.configured(key.interface).map(|id| self.last(id)).unwrap_or_default();
+        let is_source = match key.address {
+            IpAddr::V4(address) => state.source_v4 == Some(address),
+            IpAddr::V6(address) => state.source_v6 == Some(address),
+        };
+        is_source && held.iter().any(|own| own.key == key)
+    }
+
+    /// Whether the host had this address before an instance did.
+    pub(crate) fn is_own(&self, key: AddressKey) -> bool {
+        self.addresses.get(&key.interface).is_some_and(|held| held.iter().any(|own| own.key == key))
+    }
+
     /// What has changed since the last call, configured interfaces only.
     pub(crate) fn changes(&mut self) -> Vec<(InterfaceId, InterfaceState, InterfaceState)> {
         let index_of: BTreeMap<&str, u32> =
@@ -136,17 +157,19 @@ impl Interfaces {
             return InterfaceState::default();
         };
         let held = self.addresses.get(&link.index).map(Vec::as_slice).unwrap_or_default();
-        let usable = || {
+        let usable = |wanted_virtual: bool| {
             held.iter()
                 .filter(|a| !a.is_tentative() && !a.is_duplicate())
                 .map(|a| a.key.address)
-                .filter(|address| !self.virtual_addresses.contains(address))
+                .filter(move |address| self.is_virtual(*address) == wanted_virtual)
         };
-        let source_v4 = usable().find_map(|address| match address {
+        // RFC 9568 section 6.4.1: the owner of an address has it before, and speaks from it.
+        let candidates = || usable(false).chain(usable(true));
+        let source_v4 = candidates().find_map(|address| match address {
             IpAddr::V4(address) => Some(address),
             IpAddr::V6(_) => None,
         });
-        let source_v6 = usable().find_map(|address| match address {
+        let source_v6 = candidates().find_map(|address| match address {
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         });

@@ -6,6 +6,7 @@ mod announcing;
 mod endpoints;
 mod holdings;
 mod interfaces;
+mod leftovers;
 mod pacing;
 mod supervisor;
 mod surroundings;
@@ -57,6 +58,8 @@ pub(super) struct Effects {
     pacer: Pacer,
     pub(super) announcer: Announcer,
     keep_addresses: bool,
+    /// The parent's number.
+    supervisor: u32,
     requests: Requests,
     monitor: Monitor,
     reconciler: Reconciler,
@@ -137,6 +140,7 @@ impl Effects {
             pacer: Pacer::default(),
             announcer: kernel.announcer,
             keep_addresses,
+            supervisor: std::os::unix::process::parent_id(),
             requests: kernel.requests,
             monitor: kernel.monitor,
             reconciler: Reconciler::default(),
@@ -191,7 +195,7 @@ impl Effects {
         }
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
-        self.clean_leftovers(&found);
+        self.clean_leftovers(&found, None);
         self.reconcile();
         self.lanes.to_timing.push(ToTiming::Begin);
         self.lanes.to_timing.flush();

@@ -1,5 +1,7 @@
 //! What the supervisor wants, and what it is told.
 
+use std::collections::BTreeSet;
+
 use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::channel::Incoming;
 use steadfast_kernel::wait::clock;
@@ -8,7 +10,7 @@ use steadfast_vrrp::{InstanceId, Plan};
 
 use super::{CHANNEL, Effects, index_of};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
-use crate::link::vrrp::work::Work;
+use crate::link::vrrp::work::{Install, Work};
 use crate::link::vrrp::{self, News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, ToTiming};
 
@@ -75,7 +77,7 @@ impl Effects {
         self.schedule(&before.settings);
         self.allow_descriptors();
         self.interfaces.configure(&self.work);
-        let _ = self.read_everything();
+        let found = self.read_everything().unwrap_or_default();
         self.tell_interfaces();
         self.open_endpoints();
         // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
@@ -88,6 +90,13 @@ impl Effects {
         }
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
+        // As at a start: a new instance, or one with other addresses, begins without those that are there.
+        let changed = |install: &&Install| before.install(install.instance) != Some(*install);
+        let changed: BTreeSet<InstanceId> =
+            self.work.installs.iter().filter(changed).map(|install| install.instance).collect();
+        if !changed.is_empty() {
+            self.clean_leftovers(&found, Some(&changed));
+        }
         self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
         self.tell_sources();
         self.tell(&FromWorker::Reloaded(reloaded));

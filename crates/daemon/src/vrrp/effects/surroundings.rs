@@ -1,14 +1,17 @@
 //! Links and addresses as the kernel tells of them, and who has to know.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Address, AddressKey, Change};
 use steadfast_kernel::process::limits;
 use steadfast_kernel::reconcile::addresses::Observed;
 use steadfast_kernel::wait::clock;
+use steadfast_vrrp::InterfaceId;
 
 use super::endpoints::descriptors_needed;
+use super::interfaces::InterfaceState;
 use super::{Effects, index_of, now};
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
@@ -38,7 +41,10 @@ impl Effects {
                 Change::AddressAdded { address, .. } => {
                     self.tell_address(address.key, true);
                     sources_changed |= !address.is_ours();
-                    self.interfaces.address_added(address);
+                    // Where the kernel tells no origin, what is wanted counts as put there by this program.
+                    if !self.reconciler.is_wanted(address.key) {
+                        self.interfaces.address_added(address);
+                    }
                 }
                 Change::AddressRemoved { address, .. } => {
                     self.tell_address(address.key, false);
@@ -69,7 +75,11 @@ impl Effects {
         let links = self.requests.links()?;
         let addresses = self.requests.addresses()?;
         self.reconciler.load(&addresses);
-        self.interfaces.refill(links, &addresses);
+        let own = |address: &&Address| {
+            !self.reconciler.is_wanted(address.key) || self.interfaces.is_own(address.key)
+        };
+        let own: Vec<Address> = addresses.iter().filter(own).cloned().collect();
+        self.interfaces.refill(links, own);
         Ok(addresses)
     }
 
@@ -86,6 +96,7 @@ impl Effects {
             if after.index.is_none() {
                 self.notice(Notice::InterfaceMissing { interface });
             }
+            self.tell_virtual_source(interface, before, after);
             self.lanes.to_timing.push(ToTiming::Interface {
                 interface,
                 up: after.up,
@@ -101,6 +112,17 @@ impl Effects {
             }
             let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
             self.wish(wishes);
+        }
+    }
+
+    /// Told when it comes to be so.
+    fn tell_virtual_source(&mut self, interface: InterfaceId, before: InterfaceState, after: InterfaceState) {
+        let v4 = after.source_v4.filter(|address| before.source_v4 != Some(*address)).map(IpAddr::V4);
+        let v6 = after.source_v6.filter(|address| before.source_v6 != Some(*address)).map(IpAddr::V6);
+        for address in [v4, v6].into_iter().flatten() {
+            if self.interfaces.is_virtual(address) {
+                self.notice(Notice::SourceIsVirtual { interface, address });
+            }
         }
     }
 

@@ -76,6 +76,11 @@ impl Address {
         self.protocol == Some(PROTOCOL)
     }
 
+    /// Whether this kernel tells who added an address: one that does says so of its own (127.0.0.1 at the least).
+    pub fn origins_are_told(addresses: &[Self]) -> bool {
+        addresses.iter().any(|address| address.protocol.is_some())
+    }
+
     /// From the payload of RTM_NEWADDR or RTM_DELADDR; attributes that the codec cannot read are passed over.
     pub(super) fn decode(payload: &[u8]) -> Option<Self> {
         let header = AddressHeader::parse(payload).ok()?;

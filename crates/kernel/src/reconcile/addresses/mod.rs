@@ -125,6 +125,13 @@ impl Reconciler {
         }
     }
 
+    /// The address is of no more interest, and stays as it is.
+    pub fn relinquish(&mut self, key: AddressKey) {
+        self.desired.remove(&key);
+        self.present.remove(&key);
+        self.dirty.remove(&key);
+    }
+
     /// Whether the address is wanted.
     pub fn is_wanted(&self, key: AddressKey) -> bool {
         self.desired.contains_key(&key)

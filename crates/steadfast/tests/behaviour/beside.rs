@@ -1,0 +1,242 @@
+//! Daemons beside each other in one network, and addresses that are not ours to take.
+
+use std::net::IpAddr;
+use std::process::Command;
+
+use steadfast_control::event::Happening;
+use steadfast_lab::{Daemon, Host, Program, Signal};
+use steadfast_vrrp::State;
+
+use crate::stage::{LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, own_etc, simple, soon, text_of};
+
+/// What an ordinary keepalived answers to.
+fn keepalived_configuration(vrid: u8, address: &str) -> String {
+    format!(
+        "global_defs {{\nvrrp_version 3\n}}\nvrrp_instance K {{\nstate MASTER\ninterface eth0\n\
+         virtual_router_id {vrid}\npriority 100\nadvert_int 0.1\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
+    )
+}
+
+/// A further steadfast on a host, with files of its own.
+fn second(stage: &Stage, host: &std::sync::Arc<Host>, configuration: &str) -> Daemon {
+    host.write("/run/second/conf", configuration).unwrap();
+    let mut command = Command::new(stage.program.path());
+    command.args(["-n", "-l", "-D", "-f/run/second/conf", "-p/run/second/k.pid", "-r/run/second/v.pid"]);
+    Daemon::spawn(host, "second", command).unwrap()
+}
+
+fn is_told(router: &Router, words: &[&str]) -> bool {
+    router.happened(|happening| match happening {
+        Happening::Kernel { detail, .. } => words.iter().all(|word| detail.contains(word)),
+        _ => false,
+    })
+}
+
+#[test]
+fn a_router_of_a_living_keepalived_is_refused_and_nothing_of_it_is_touched() {
+    let test = "a_router_of_a_living_keepalived_is_refused_and_nothing_of_it_is_touched";
+    let (Some(stage), Some(keepalived)) = (Stage::set(test), Program::keepalived(test)) else { return };
+    let host = stage.host("r1");
+    let living = Daemon::start(&host, &keepalived, &keepalived_configuration(51, "10.0.9.9/32")).unwrap();
+    soon("keepalived is master", || host.has(VIRTUAL));
+
+    let mut refused = second(&stage, &host, &simple(200));
+    assert_eq!(refused.wait(LIMIT).unwrap().code(), Some(1), "{}", refused.log());
+    let log = refused.log();
+    assert!(log.contains("(keepalived) runs virtual router 51 on eth0 (IPv4) already, as K"), "{log}");
+    let pid = text_of(&host, &format!("{}/k.pid", living.folder()));
+    assert!(log.contains(&format!("process {}", pid.trim())), "{log}");
+    assert!(host.has(VIRTUAL) && !pid.is_empty());
+    for file in ["/run/second/k.pid", "/run/second/v.pid"] {
+        assert!(!host.outside(file).exists(), "{file} is left");
+    }
+
+    // Another router runs beside it, and takes nothing from it: not even an address that both have by mistake.
+    let beside = Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.9.9/32"], ..Virtual::default() };
+    let waits = Virtual { priority: 1, interval: "10", ..beside };
+    let router = stage.start(&host, &configuration(&[&waits]));
+    router.reaches("V2", State::Backup);
+    soon("it is told", || is_told(&router, &["10.0.9.9 on eth0", "(keepalived) may hold it"]));
+    assert!(host.has(VIRTUAL));
+}
+
+#[test]
+fn a_pid_file_of_a_living_keepalived_is_its_own_although_it_is_not_locked() {
+    let test = "a_pid_file_of_a_living_keepalived_is_its_own_although_it_is_not_locked";
+    let (Some(stage), Some(keepalived)) = (Stage::set(test), Program::keepalived(test)) else { return };
+    let host = stage.host("r1");
+    let living = Daemon::start(&host, &keepalived, &keepalived_configuration(51, "10.0.9.9/32")).unwrap();
+    soon("keepalived is master", || host.has(VIRTUAL));
+    let pid_file = format!("{}/k.pid", living.folder());
+    let pid = text_of(&host, &pid_file);
+    host.write("/run/second/conf", &simple(100).replace(" 51", " 99")).unwrap();
+    let started = host
+        .run(&[
+            stage.program.path().to_str().unwrap(),
+            "-nl",
+            "-f/run/second/conf",
+            &format!("-p{pid_file}"),
+            "-r/run/second/v.pid",
+        ])
+        .unwrap();
+    assert_eq!(started.status.code(), Some(1), "{}", started.output);
+    let told = format!("{pid_file} belongs to process {}", pid.trim());
+    assert!(started.output.contains(&told), "{}", started.output);
+    assert_eq!(text_of(&host, &pid_file), pid);
+}
+
+#[test]
+fn two_daemons_share_a_network_unless_they_would_run_the_same_router() {
+    let Some(stage) = Stage::set("two_daemons_share_a_network_unless_they_would_run_the_same_router") else {
+        return;
+    };
+    let host = stage.host("r1");
+    let first = stage.start(&host, &simple(100));
+    first.reaches("V1", State::Master);
+    soon("the address comes", || host.has(VIRTUAL));
+
+    let mut refused = second(&stage, &host, &simple(200));
+    assert_eq!(refused.wait(LIMIT).unwrap().code(), Some(1), "{}", refused.log());
+    let log = refused.log();
+    assert!(log.contains("runs virtual router 51 on eth0 (IPv4) already, as V1"), "{log}");
+    assert!(!host.outside("/run/second/k.pid").exists());
+    assert!(host.has(VIRTUAL));
+    assert_eq!(first.state("V1"), Some(State::Master));
+
+    let other = |vrid| Virtual { name: "V2", vrid, addresses: vec!["10.0.9.10/32"], ..Virtual::default() };
+    let mut beside = second(&stage, &host, &configuration(&[&other(52)]));
+    soon("its address comes", || host.has("10.0.9.10".parse().unwrap()));
+    assert!(host.has(VIRTUAL));
+    // Nor does a reload make a second master.
+    beside.configure(&configuration(&[&other(51)])).unwrap();
+    beside.signal(Signal::HUP);
+    soon("the reload is refused", || {
+        let log = beside.log();
+        log.contains("reload refused") && log.contains("runs virtual router 51 on eth0 (IPv4) already")
+    });
+    assert_eq!(beside.stop(LIMIT).unwrap().code(), Some(0));
+    assert!(host.has(VIRTUAL) && !host.has("10.0.9.10".parse().unwrap()));
+}
+
+#[test]
+fn an_address_that_is_not_ours_is_left_and_named() {
+    let Some(stage) = Stage::set("an_address_that_is_not_ours_is_left_and_named") else { return };
+    let master = stage.router("r1", &simple(200));
+    master.reaches("V1", State::Master);
+    let host = stage.host("r2");
+    host.assign("eth0", VIRTUAL, 32).unwrap();
+    let router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Backup);
+    assert!(
+        is_told(&router, &["10.0.9.9 on eth0", "not put there by this program"]),
+        "{:#?}",
+        router.events()
+    );
+    assert!(host.has(VIRTUAL));
+}
+
+#[test]
+fn the_only_address_of_an_interface_stays_although_it_is_virtual() {
+    let Some(stage) = Stage::set("the_only_address_of_an_interface_stays_although_it_is_virtual") else {
+        return;
+    };
+    let host = stage.host("r1");
+    let own: IpAddr = "10.0.0.1".parse().unwrap();
+    assert!(host.has(own));
+    let virtual_router = Virtual { addresses: vec!["10.0.0.1/24"], ..Virtual::default() };
+    let mut router = stage.start(&host, &configuration(&[&virtual_router]));
+    router.reaches("V1", State::Master);
+    assert!(
+        is_told(&router, &["10.0.0.1 is its only address and a virtual one too"]),
+        "{:#?}",
+        router.events()
+    );
+    assert!(!router.happened(
+        |happening| matches!(happening, Happening::Kernel { detail, .. } if detail.contains("removed"))
+    ));
+    assert!(host.has(own));
+    // It gives way to another without losing what it had before.
+    let other = stage.router("r2", &configuration(&[&Virtual { priority: 200, ..virtual_router }]));
+    other.reaches("V1", State::Master);
+    router.reaches("V1", State::Backup);
+    assert!(host.has(own));
+    assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
+    assert!(host.has(own));
+}
+
+#[test]
+fn the_owner_of_an_address_keeps_it() {
+    let Some(stage) = Stage::set("the_owner_of_an_address_keeps_it") else { return };
+    let host = stage.host("r1");
+    host.assign("eth0", VIRTUAL, 32).unwrap();
+    let mut router = stage.start(&host, &simple(255));
+    router.reaches("V1", State::Master);
+    assert!(!is_told(&router, &["not put there by this program"]), "{:#?}", router.events());
+    assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
+    assert!(host.has(VIRTUAL), "the owner lost its own address");
+}
+
+#[test]
+fn what_an_earlier_run_left_goes_at_a_start_and_at_a_reload() {
+    let Some(stage) = Stage::set("what_an_earlier_run_left_goes_at_a_start_and_at_a_reload") else { return };
+    let host = stage.host("r1");
+    let both = |priority| {
+        let second =
+            Virtual { name: "V2", vrid: 52, priority, addresses: vec!["10.0.9.10/32"], ..Virtual::default() };
+        configuration(&[&Virtual::with_priority(priority), &second])
+    };
+    let further: IpAddr = "10.0.9.10".parse().unwrap();
+    let crashed = stage.start(&host, &both(100));
+    crashed.reaches("V1", State::Master);
+    soon("the addresses come", || host.has(VIRTUAL) && host.has(further));
+    crashed.signal_all(Signal::KILL).unwrap();
+    drop(crashed);
+    assert!(host.has(VIRTUAL) && host.has(further));
+    let master = stage.router("r2", &both(200));
+    master.reaches("V1", State::Master);
+    master.reaches("V2", State::Master);
+
+    let router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Backup);
+    soon("the leftover goes", || !host.has(VIRTUAL));
+    assert!(is_told(&router, &["removed 10.0.9.9 on eth0"]), "{:#?}", router.events());
+    assert!(host.has(further), "an address of nobody here was removed");
+    router.reload(&both(100));
+    router.reaches("V2", State::Backup);
+    soon("the other leftover goes", || !host.has(further));
+    assert!(is_told(&router, &["removed 10.0.9.10 on eth0"]), "{:#?}", router.events());
+}
+
+#[test]
+fn a_background_start_returns_when_the_daemon_is_ready_with_its_status_and_error() {
+    let test = "a_background_start_returns_when_the_daemon_is_ready_with_its_status_and_error";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    own_etc(&host);
+    host.write("/run/k.conf", &simple(100)).unwrap();
+    let program = stage.program.path().to_str().unwrap();
+    let without = host.run(&["setpriv", "--bounding-set=-net_raw", program, "-f/run/k.conf"]).unwrap();
+    assert_eq!(without.status.code(), Some(4), "{}", without.output);
+    assert!(without.output.contains("CAP_NET_RAW"), "{}", without.output);
+    assert!(host.processes().unwrap().is_empty() && !host.outside("/run/keepalived.pid").exists());
+
+    let started = host.run(&[program, "-f/run/k.conf"]).unwrap();
+    assert_eq!((started.status.code(), started.output.as_str()), (Some(0), ""));
+    // Ready means that nothing has to be waited for.
+    let status = host.run(&[program, "status", "--json"]).unwrap();
+    assert_eq!(status.status.code(), Some(0), "{}", status.output);
+    assert!(host.outside("/run/vrrp.pid").exists());
+    for file in ["/run/keepalived.pid", "/run/vrrp.pid"] {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(host.outside(file)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o644, "{file}");
+    }
+    // A further one is refused, and leaves everything as it is.
+    let before = text_of(&host, "/run/keepalived.pid");
+    let again = host.run(&[program, "-f/run/k.conf"]).unwrap();
+    assert_eq!(again.status.code(), Some(1), "{}", again.output);
+    assert_eq!(text_of(&host, "/run/keepalived.pid"), before);
+    let stopped = host.run(&["sh", "-c", "kill $(cat /run/keepalived.pid)"]).unwrap();
+    assert!(stopped.status.success());
+    soon("it ends", || host.processes().unwrap().is_empty());
+}
