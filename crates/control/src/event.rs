@@ -102,6 +102,28 @@ pub enum Happening {
         /// Its priority.
         priority: u8,
     },
+    /// Another router claims the addresses beside this master.
+    TwoMasters {
+        /// Its name.
+        instance: Arc<str>,
+        /// The other.
+        other: IpAddr,
+        /// Its priority, if its adverts can be read.
+        priority: Option<u8>,
+        /// Why its adverts are dropped, if they are.
+        dropped: Option<String>,
+    },
+    /// The other of two masters is silent, or this one has given way.
+    OneMaster {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who was the other.
+        other: IpAddr,
+        /// Adverts of the other meanwhile.
+        adverts: u64,
+        /// How long there were two.
+        milliseconds: u64,
+    },
     /// A datagram was dropped.
     Dropped {
         /// Its name.
@@ -224,6 +246,24 @@ impl Happening {
             Self::LowerPriorityHeard { instance, master, priority } => {
                 (Severity::Info, format!("({instance}) heard lower priority {priority} from {master}"))
             }
+            Self::TwoMasters { instance, other, priority, dropped } => {
+                let priority =
+                    priority.map(|priority| format!(" with priority {priority}")).unwrap_or_default();
+                let why = match dropped {
+                    Some(reason) => format!("its adverts are dropped: {reason}"),
+                    None => "it does not hear us, or does not give way".to_owned(),
+                };
+                (
+                    Severity::Error,
+                    format!("({instance}) two masters: {other}{priority} claims the addresses too; {why}"),
+                )
+            }
+            Self::OneMaster { instance, other, adverts, milliseconds } => (
+                Severity::Notice,
+                format!(
+                    "({instance}) one master again: {other} claimed the addresses too for {milliseconds} ms with {adverts} adverts"
+                ),
+            ),
             Self::Dropped { instance, source, reason } => {
                 (Severity::Warning, format!("({instance}) dropped an advert from {source}: {reason}"))
             }

@@ -23,16 +23,25 @@ pub fn chain(causes: &[Cause]) -> String {
         if position > 0 {
             text.push_str(" → ");
         }
-        link(&mut text, cause);
+        let before = position.checked_sub(1).and_then(|before| causes.get(before));
+        link(&mut text, before, cause);
     }
     text
 }
 
-fn link(text: &mut String, cause: &Cause) {
+fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
     // Writing to a String cannot fail.
     let _ = match cause {
         Cause::Start => write!(text, "started"),
         Cause::Resume => write!(text, "went on where the previous worker ended"),
+        // Silence is what there was beside the adverts that were dropped.
+        Cause::MasterSilent { waited_ms, .. } if matches!(before, Some(Cause::Dropped { .. })) => {
+            write!(text, "took no advert for {waited_ms} ms")
+        }
+        Cause::Dropped { peer, reason, adverts, span_ms } => {
+            let noun = if *adverts == 1 { "advert" } else { "adverts" };
+            write!(text, "dropped {adverts} {noun} of {peer} in {span_ms} ms ({reason})")
+        }
         Cause::MasterSilent { master: Some(master), waited_ms } => {
             write!(text, "heard nothing from {master} for {waited_ms} ms")
         }
@@ -72,9 +81,22 @@ fn count(times: u32) -> String {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
-    use steadfast_wire::vrrp::Priority;
+    use steadfast_wire::vrrp::{Priority, Reject};
 
     use super::*;
+
+    #[test]
+    fn dropped_adverts_are_no_silence() {
+        let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+        let causes = [
+            Cause::Dropped { peer, reason: Reject::IntervalZero, adverts: 3, span_ms: 2000 },
+            Cause::MasterSilent { master: None, waited_ms: 3609 },
+        ];
+        assert_eq!(
+            chain(&causes),
+            "dropped 3 adverts of 10.0.0.2 in 2000 ms (advert interval: expected more than 0, found 0) → took no advert for 3609 ms"
+        );
+    }
 
     #[test]
     fn a_chain_reads_from_left_to_right() {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Counters of one instance, from its start (they survive a reload and a resume).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counters {
-    /// Adverts accepted by every check.
+    /// Adverts that are whole and authentic, whether or not their address list and sender are right.
     pub adverts_received: u64,
     /// Adverts sent; one for each peer in unicast.
     pub adverts_sent: u64,
@@ -29,7 +29,8 @@ pub struct Counters {
     pub interval_errors: u64,
     /// Checksum wrong.
     pub checksum_errors: u64,
-    /// Address list differs (the advert is accepted), or multicast where unicast is configured and the reverse.
+    /// Address list differs (the advert is dropped if it lacks one of ours), or multicast where unicast
+    /// is configured and the reverse.
     pub address_list_errors: u64,
     /// Authentication type that no version defines.
     pub auth_type_invalid: u64,

@@ -3,9 +3,11 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steadfast_wire::vrrp::Priority;
+use steadfast_wire::vrrp::{Priority, Reject};
+use thiserror::Error;
 
 use crate::config::{GroupId, InstanceId};
 use steadfast_time::Moment;
@@ -40,6 +42,17 @@ pub enum Cause {
         master: Option<IpAddr>,
         /// Milliseconds waited.
         waited_ms: u64,
+    },
+    /// What another router said meanwhile was dropped.
+    Dropped {
+        /// Whose adverts.
+        peer: IpAddr,
+        /// Why the last one was.
+        reason: Reject,
+        /// How many since the last one that was taken.
+        adverts: u64,
+        /// Milliseconds since the first of them.
+        span_ms: u64,
     },
     /// The master said that it gives up (priority 0).
     MasterReleased {
@@ -177,7 +190,8 @@ pub enum Event {
         /// Its priority.
         priority: Priority,
     },
-    /// A master heard an advert of lower priority.
+    /// A master heard an advert of lower priority: told for every one as long as they keep to their
+    /// interval, so that each can be notified.
     LowerPriorityHeard {
         /// Which.
         instance: InstanceId,
@@ -187,6 +201,34 @@ pub enum Event {
         master: IpAddr,
         /// Its priority.
         priority: Priority,
+        /// How many adverts it has sent since this router is master; above one there is nothing new.
+        times: u64,
+    },
+    /// Another router goes on claiming the addresses beside this master: two masters.
+    TwoMasters {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// The other.
+        other: IpAddr,
+        /// Its priority, if its adverts can be read.
+        priority: Option<Priority>,
+        /// Why its adverts are dropped, if they are.
+        dropped: Option<Reject>,
+    },
+    /// The other of two masters is silent, or this one has given way.
+    OneMaster {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// Who was the other.
+        other: IpAddr,
+        /// Its adverts since then.
+        adverts: u64,
+        /// When the first of them came.
+        since: Moment,
     },
     /// A datagram was dropped; reported once per reason until the instance changes state, counted always.
     Dropped {
@@ -196,8 +238,8 @@ pub enum Event {
         at: Moment,
         /// From whom.
         source: IpAddr,
-        /// Expected and found, in a sentence.
-        reason: String,
+        /// Expected and found.
+        reason: Reject,
     },
     /// An accepted advert shows that the routers are not configured alike (address lists, intervals,
     /// two owners, one source address); reported like `Dropped`.
@@ -208,7 +250,44 @@ pub enum Event {
         at: Moment,
         /// From whom.
         source: IpAddr,
-        /// Expected and found, in a sentence.
-        reason: String,
+        /// In what.
+        difference: Difference,
     },
+}
+
+impl Event {
+    /// Nothing that an earlier event has not told: to be notified and counted, not to be logged again.
+    pub const fn is_repetition(&self) -> bool {
+        matches!(self, Self::LowerPriorityHeard { times: 2.., .. })
+    }
+}
+
+/// In what routers of one virtual router are not configured alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Difference {
+    /// It serves our addresses and others.
+    #[error(
+        "address list: expected our {expected} addresses, found {found} that are not the same: set the same virtual_ipaddress on all routers"
+    )]
+    AddressList {
+        /// How many are ours.
+        expected: usize,
+        /// How many were received.
+        found: usize,
+    },
+    /// Version 3 lets intervals differ.
+    #[error("advert interval: expected {expected:?}, found {found:?}; a backup follows its master")]
+    Interval {
+        /// Ours.
+        expected: Duration,
+        /// As received.
+        found: Duration,
+    },
+    /// Two routers of priority 255.
+    #[error("priority 255 from another router: only one may own the addresses")]
+    TwoOwners,
+    /// Two routers with one address.
+    #[error("an advert of equal priority from our own address: two routers use it as source")]
+    OwnAddress,
 }

@@ -13,6 +13,7 @@ use crate::config::{InstanceConfig, InstanceId};
 use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
 use crate::grid::next_on_grid;
+use crate::peers::Peers;
 use crate::status::{Heard, Master};
 use crate::track::{OwnState, Standing, Trackers};
 use steadfast_time::Moment;
@@ -33,6 +34,7 @@ pub(crate) struct Instance {
     /// Active_Adver_Interval of RFC 9568 section 6.1; our own in version 2.
     pub(crate) master_interval: Duration,
     pub(crate) last_heard: Option<Heard>,
+    pub(crate) peers: Peers,
     pub(crate) standing: Standing,
     pub(crate) own: OwnState,
     /// The own master down timer has run out; the sync group decides.
@@ -122,6 +124,7 @@ impl Instance {
             master: None,
             master_interval: config.interval.duration(),
             last_heard: None,
+            peers: Peers::default(),
             standing: Standing { fault: false, pending: false, priority: config.priority },
             own: OwnState { source_present: true, lowered: false },
             wants_master: false,
@@ -214,6 +217,7 @@ impl Instance {
 
     /// Enters `to` and tells. Timers are the caller's business.
     pub(crate) fn enter(&mut self, now: Moment, to: State, causes: Vec<Cause>, sink: &mut impl Sink) {
+        self.drop_claims(now, sink);
         let from = std::mem::replace(&mut self.state, to);
         self.since = now;
         self.causes.clone_from(&causes);

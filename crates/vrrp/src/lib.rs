@@ -25,6 +25,7 @@ mod grid;
 mod group;
 mod instance;
 mod machine;
+pub mod peers;
 mod plan;
 mod receive;
 mod reload;
@@ -45,6 +46,7 @@ pub use config::{
 pub use counters::{Counters, MachineCounters};
 pub use event::{Cause, Event, State};
 pub use machine::Machine;
+pub use peers::{Peer, Problem};
 pub use plan::Plan;
 pub use status::{InstanceStatus, Resume};
 pub use steadfast_time::Moment;

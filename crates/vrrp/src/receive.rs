@@ -11,9 +11,10 @@ use crate::action::{Action, Datagram, Sink};
 use crate::advert::authentication;
 use crate::config::{InstanceConfig, InstanceId, Transport};
 use crate::counters::Counters;
-use crate::event::{Cause, Event, State};
+use crate::event::{Cause, Difference, Event, State};
 use crate::instance::{Instance, Rivalry, Wait};
 use crate::machine::Machine;
+use crate::peers::{Claims, Said};
 use crate::status::{Heard, Master};
 use crate::transition::HANDOVER_GRACE;
 use steadfast_time::Moment;
@@ -145,9 +146,7 @@ impl Machine {
         match order.then(claim.source.cmp(&own_address)) {
             Ordering::Equal => {
                 instance.counters.own_address_heard += 1;
-                instance.disagree(now, Disagreement::OwnAddress, claim.source, sink, || {
-                    "an advert of equal priority from our own address: two routers use it as source".into()
-                });
+                instance.disagree(now, Difference::OwnAddress, claim.source, sink);
             }
             Ordering::Less => self.hear_lower(now, id, claim.master(), sink),
             Ordering::Greater => {
@@ -178,11 +177,13 @@ impl Machine {
         instance.lower_told_at = Some(now);
         let group = instance.config.group;
         let Master { address, priority } = master;
+        let times = instance.peers.claims_of(address);
         sink.act(Action::Event(Event::LowerPriorityHeard {
             instance: id,
             at: now,
             master: address,
             priority,
+            times,
         }));
         self.announce_over_lower(now, id, sink);
         let Some(group) = self.group_of(group).cloned() else { return };
@@ -223,75 +224,139 @@ impl Instance {
         }
     }
 
-    /// All checks, in keepalived's order; counts and reports what fails.
+    /// All checks, in keepalived's order; counts and reports what fails, and remembers the sender
+    /// either way.
     fn accept(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) -> Option<Claim> {
+        let (source, ours) = (datagram.source, &self.config.addresses);
+        match self.believe(datagram) {
+            Ok(advert) => {
+                let said = Said::of(&advert, ours);
+                self.counters.adverts_received += 1;
+                if advert.priority == Priority::RELEASE {
+                    self.counters.priority_zero_received += 1;
+                }
+                self.compare(now, source, &said, sink);
+                self.peers.accepted(now, source, said);
+                self.watch_rival(now, source, sink);
+                self.last_heard = Some(Heard { at: now, source, priority: said.priority });
+                Some(Claim { source, priority: said.priority, interval: said.interval })
+            }
+            Err(reject) => {
+                // keepalived counts what it takes for adverts of the virtual router before these checks.
+                if matches!(
+                    reject,
+                    Reject::AddressList { .. } | Reject::UnknownPeer { .. } | Reject::PeerHopLimit { .. }
+                ) {
+                    self.counters.adverts_received += 1;
+                }
+                let said = Received::parse(self.config.family, datagram.message).ok();
+                let said = said.map(|advert| Said::of(&advert, ours));
+                self.peers.refused(now, source, said, reject);
+                self.refuse(now, source, reject, sink);
+                self.watch_rival(now, source, sink);
+                None
+            }
+        }
+    }
+
+    /// Checks without consequences.
+    fn believe<'a>(&self, datagram: &Datagram<'a>) -> Result<Received<'a>, Reject> {
         let frame = Frame {
             source: datagram.source,
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,
             message: datagram.message,
         };
-        let advert = match expectation(&self.config).check(&frame).and_then(|advert| {
-            check_destination(&self.config, datagram)?;
-            Ok(advert)
-        }) {
-            Ok(advert) => advert,
-            Err(reject) => return self.refuse(now, datagram.source, reject, sink),
-        };
+        let advert = expectation(&self.config).check(&frame)?;
+        check_destination(&self.config, datagram)?;
         if self.config.owner_ignore_adverts && self.standing.priority == Priority::OWNER {
-            return None;
+            return Err(Reject::OwnerIgnores);
         }
-        self.counters.adverts_received += 1;
-        self.compare_addresses(now, datagram.source, &advert, sink);
-        if let Err(reject) = check_peer(&self.config, datagram) {
-            return self.refuse(now, datagram.source, reject, sink);
-        }
-        if advert.priority == Priority::RELEASE {
-            self.counters.priority_zero_received += 1;
-        }
-        self.last_heard = Some(Heard { at: now, source: datagram.source, priority: advert.priority });
-        Some(Claim { source: datagram.source, priority: advert.priority, interval: advert.interval() })
+        self.check_addresses(datagram.source, &advert)?;
+        check_peer(&self.config, datagram)?;
+        Ok(advert)
     }
 
-    fn refuse(&mut self, now: Moment, source: IpAddr, reject: Reject, sink: &mut impl Sink) -> Option<Claim> {
-        let (counter, bit) = reject_counter(&mut self.counters, &reject);
+    fn refuse(&mut self, now: Moment, source: IpAddr, reason: Reject, sink: &mut impl Sink) {
+        let (counter, bit) = reject_counter(&mut self.counters, &reason);
         if let Some(counter) = counter {
             *counter += 1;
         }
         if self.first_report(bit) {
-            let reason = reject.to_string();
             sink.act(Action::Event(Event::Dropped { instance: self.id(), at: now, source, reason }));
         }
-        None
     }
 
-    /// A differing list is told and counted, and the advert accepted all the same: the routers still
-    /// have to agree on one master.
-    fn compare_addresses(
-        &mut self,
-        now: Moment,
-        source: IpAddr,
-        advert: &Received<'_>,
-        sink: &mut impl Sink,
-    ) {
+    /// A router that does not serve all our addresses is no master of ours: RFC 3768 section 7.1
+    /// drops its adverts, and so does keepalived up to 2.3; were they taken, what it lacks would be
+    /// served by nobody. Those that serve more than ours are taken, unlike there: the routers have to
+    /// agree on one master for what they share.
+    fn check_addresses(&self, source: IpAddr, advert: &Received<'_>) -> Result<(), Reject> {
         let known_sender = self.master.is_some_and(|master| master.address == source);
-        let skip = self.config.skip_check_addresses && self.state == State::Backup && known_sender;
-        let ours = &self.config.addresses;
-        let agrees = if skip { advert.addresses.len() == ours.len() } else { advert.addresses.matches(ours) };
-        if !agrees {
-            self.counters.address_list_errors += 1;
-            let (found, expected) = (advert.addresses.len(), self.config.addresses.len());
-            self.disagree(now, Disagreement::AddressList, source, sink, || {
-                format!("address list: expected our {expected} addresses, found {found} that are not the same: set the same virtual_ipaddress on all routers")
-            });
+        if self.config.skip_check_addresses && self.state == State::Backup && known_sender {
+            return Ok(());
         }
-        if advert.interval() != self.config.interval {
-            let (found, expected) = (advert.interval().duration(), self.interval());
-            self.disagree(now, Disagreement::Interval, source, sink, || {
-                format!(
-                    "advert interval: expected {expected:?}, found {found:?}; a backup follows its master"
-                )
-            });
+        let ours = &self.config.addresses;
+        match advert.addresses.missing(ours) {
+            0 => Ok(()),
+            missing => {
+                Err(Reject::AddressList { expected: ours.len(), found: advert.addresses.len(), missing })
+            }
+        }
+    }
+
+    /// Tells in what the sender of an accepted advert is configured differently.
+    fn compare(&mut self, now: Moment, source: IpAddr, said: &Said, sink: &mut impl Sink) {
+        if !said.addresses_match {
+            self.counters.address_list_errors += 1;
+            let (expected, found) = (self.config.addresses.len(), said.addresses);
+            self.disagree(now, Difference::AddressList { expected, found }, source, sink);
+        }
+        if said.interval != self.config.interval {
+            let (expected, found) = (self.interval(), said.interval.duration());
+            self.disagree(now, Difference::Interval { expected, found }, source, sink);
+        }
+    }
+
+    /// Another router speaks while this one is master: told once it goes on although it must have
+    /// heard us.
+    fn watch_rival(&mut self, now: Moment, source: IpAddr, sink: &mut impl Sink) {
+        if self.state != State::Master {
+            return;
+        }
+        let (instance, since, interval) = (self.id(), self.since, self.interval());
+        let Some(peer) = self.peers.get_mut(source) else { return };
+        peer.claim(now);
+        if peer.tell_rival(now, since, interval) {
+            let (priority, dropped) = (peer.priority(), peer.dropped());
+            sink.act(Action::Event(Event::TwoMasters {
+                instance,
+                at: now,
+                other: source,
+                priority,
+                dropped,
+            }));
+        }
+    }
+
+    /// Tells of second masters that have been silent for long.
+    pub(crate) fn miss_rivals(&mut self, now: Moment, sink: &mut impl Sink) {
+        let (instance, interval) = (self.id(), self.interval());
+        for peer in self.peers.iter_mut() {
+            if let Some(claims) = peer.take_ended_claims(now, interval) {
+                one_master(instance, now, peer.address, claims, sink);
+            }
+        }
+    }
+
+    /// Leaving MASTER, or entering it: who claims the addresses beside us is counted anew.
+    pub(crate) fn drop_claims(&mut self, now: Moment, sink: &mut impl Sink) {
+        let instance = self.id();
+        for peer in self.peers.iter_mut() {
+            let claims = std::mem::take(&mut peer.claims);
+            if claims.told {
+                one_master(instance, now, peer.address, claims, sink);
+            }
         }
     }
 
@@ -351,24 +416,15 @@ impl Instance {
             _ => Rivalry { last_heard: now, yield_at: now + self.interval() * 2 + larger * 6 / 5 },
         };
         self.rivalry = Some(rivalry);
-        self.disagree(now, Disagreement::TwoOwners, claim.source, sink, || {
-            "priority 255 from another router: only one may own the addresses".into()
-        });
+        self.disagree(now, Difference::TwoOwners, claim.source, sink);
         now >= rivalry.yield_at
     }
 
     /// Reports that the routers are not configured alike, once per kind until the state changes.
-    fn disagree(
-        &mut self,
-        now: Moment,
-        kind: Disagreement,
-        source: IpAddr,
-        sink: &mut impl Sink,
-        reason: impl FnOnce() -> String,
-    ) {
-        if self.first_report(kind as u32) {
-            let reason = reason();
-            sink.act(Action::Event(Event::Disagreement { instance: self.id(), at: now, source, reason }));
+    fn disagree(&mut self, now: Moment, difference: Difference, source: IpAddr, sink: &mut impl Sink) {
+        if self.first_report(difference_bit(difference)) {
+            let instance = self.id();
+            sink.act(Action::Event(Event::Disagreement { instance, at: now, source, difference }));
         }
     }
 
@@ -380,15 +436,19 @@ impl Instance {
     }
 }
 
-/// Accepted adverts that show a difference between the routers. The numbers are bits of
-/// `Instance::reported`, above those of [`reject_counter`].
-#[derive(Debug, Clone, Copy)]
-#[repr(u32)]
-enum Disagreement {
-    AddressList = 20,
-    Interval = 21,
-    TwoOwners = 22,
-    OwnAddress = 23,
+fn one_master(instance: InstanceId, at: Moment, other: IpAddr, claims: Claims, sink: &mut impl Sink) {
+    let Claims { count: adverts, since, .. } = claims;
+    sink.act(Action::Event(Event::OneMaster { instance, at, other, adverts, since }));
+}
+
+/// Bit of `Instance::reported`, above those of [`reject_counter`].
+const fn difference_bit(difference: Difference) -> u32 {
+    match difference {
+        Difference::AddressList { .. } => 20,
+        Difference::Interval { .. } => 21,
+        Difference::TwoOwners => 22,
+        Difference::OwnAddress => 23,
+    }
 }
 
 fn expectation(config: &InstanceConfig) -> Expect {
@@ -440,6 +500,8 @@ fn reject_counter<'a>(counters: &'a mut Counters, reject: &Reject) -> (Option<&'
         Reject::MulticastOnUnicast { .. } => (Some(&mut counters.address_list_errors), 11),
         Reject::UnicastOnMulticast { .. } => (Some(&mut counters.address_list_errors), 12),
         Reject::UnknownPeer { .. } => (Some(&mut counters.unknown_peers), 13),
-        _ => (None, 14),
+        Reject::AddressList { .. } => (Some(&mut counters.address_list_errors), 14),
+        Reject::OwnerIgnores => (None, 15),
+        _ => (None, 16),
     }
 }

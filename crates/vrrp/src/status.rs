@@ -12,6 +12,7 @@ use crate::counters::{Counters, MachineCounters};
 use crate::event::{Cause, State};
 use crate::instance::Instance;
 use crate::machine::Machine;
+use crate::peers::Peer;
 use steadfast_time::Moment;
 
 /// A router that claims, or claimed, the addresses.
@@ -96,6 +97,8 @@ pub struct InstanceStatus {
     pub faults: Vec<Cause>,
     /// Last advert that passed every check.
     pub last_advert: Option<Heard>,
+    /// Who was heard for this virtual router, taken or not, in the order in which they were met.
+    pub peers: Vec<Peer>,
     /// Own interval.
     pub interval: AdvertInterval,
     /// Interval of the master in use (learned in version 3).
@@ -175,6 +178,7 @@ impl Machine {
             trackers: self.trackers.shares(config),
             faults: self.faults_of(instance),
             last_advert: instance.last_heard,
+            peers: instance.peers.iter().cloned().collect(),
             interval: config.interval,
             master_interval: instance.master_interval,
             master_down_interval: instance.down_time(),

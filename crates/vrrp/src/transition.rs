@@ -22,6 +22,9 @@ pub const HANDOVER_GRACE: Duration = Duration::from_millis(20);
 /// out the whole master down interval.
 const FAULT_RELEASES: usize = 2;
 
+/// Routers whose dropped adverts explain why this one took over; `status` has all of them.
+const DROPPED_PEERS_NAMED: usize = 3;
+
 impl Machine {
     /// Weighs the trackers of an instance again after `trigger`.
     pub(crate) fn reassess(&mut self, now: Moment, id: InstanceId, trigger: &Cause, sink: &mut impl Sink) {
@@ -159,6 +162,7 @@ impl Machine {
             State::Master => {
                 instance.send_advert(&self.trackers, sink);
                 instance.reschedule_advert(now);
+                instance.miss_rivals(now, sink);
             }
             State::Backup => self.master_down(now, id, sink),
             State::Stop => self.finish_handover(id, sink),
@@ -185,7 +189,10 @@ impl Machine {
         }
         let team = self.team(id);
         let Some(instance) = self.instances.get(id) else { return };
-        let causes = instance.chain(now, &self.trackers, cause);
+        let mut causes = instance.chain(now, &self.trackers, cause.clone());
+        if matches!(cause, Cause::MasterSilent { .. }) {
+            instance.explain_silence(now, &mut causes);
+        }
         for &member in &team {
             let because = self.followed(member, id, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
@@ -373,6 +380,19 @@ impl Instance {
         sink.act(Action::Addresses { instance: self.id(), wanted: false });
         self.counters.released_master += 1;
         self.timers.protocol = Moment::NEVER;
+    }
+
+    /// Silence of a master whose adverts were dropped is none: says whose, and why.
+    fn explain_silence(&self, now: Moment, causes: &mut Vec<Cause>) {
+        let dropped = self.peers.dropped_within(now, self.down_time()).take(DROPPED_PEERS_NAMED);
+        let named = dropped.map(|(peer, drops)| Cause::Dropped {
+            peer: peer.address,
+            reason: drops.reason,
+            adverts: drops.count,
+            span_ms: u64::try_from(now.since(drops.first).as_millis()).unwrap_or(u64::MAX),
+        });
+        let before_silence = causes.len().saturating_sub(1);
+        causes.splice(before_silence..before_silence, named);
     }
 
     fn down_cause(&self, now: Moment) -> Cause {

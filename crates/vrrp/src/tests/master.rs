@@ -137,9 +137,23 @@ fn a_flood_of_lower_adverts_is_answered_but_told_and_announced_within_bounds() {
     }
     assert_eq!(router.sent().len(), 100);
     let actions = router.actions();
-    let told = actions.iter().filter(|action| matches!(action, Action::Event(_))).count();
+    let events = || {
+        actions.iter().filter_map(|action| if let Action::Event(event) = action { Some(event) } else { None })
+    };
+    let notified = events().filter(|event| matches!(event, Event::LowerPriorityHeard { .. })).count();
     let announced = actions.iter().filter(|action| matches!(action, Action::Announce { .. })).count();
-    assert_eq!((told, announced), (4, 4));
+    assert_eq!((notified, announced), (4, 4));
+    let told: Vec<_> = events().filter(|event| !event.is_repetition()).collect();
+    assert!(
+        matches!(
+            told[..],
+            [
+                Event::LowerPriorityHeard { times: 1, .. },
+                Event::TwoMasters { other: LOWER, dropped: None, .. }
+            ]
+        ),
+        "{told:?}"
+    );
 }
 
 #[test]

@@ -7,6 +7,7 @@ mod groups;
 mod handover;
 mod load;
 mod master;
+mod peers;
 mod properties;
 mod receiving;
 mod reloading;

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use steadfast_wire::vrrp::AdvertInterval;
+use steadfast_wire::vrrp::{AdvertInterval, Reject};
 
 use super::router::*;
 use crate::config::{Transport, UnicastPeer};
@@ -102,12 +102,34 @@ fn rfc9568_7_1_unknown_vrid_is_dropped_and_counted() {
 }
 
 #[test]
-fn rfc9568_7_1_other_address_list_is_told_and_accepted() {
+fn rfc3768_7_1_a_sender_that_lacks_one_of_our_addresses_is_dropped() {
+    let ours = InstanceConfig { addresses: vec![LOWER, HIGHER], ..instance(0) };
+    let mut router = Router::one(ours.clone());
+    router.forget_output();
+    let narrow = InstanceConfig { addresses: vec![HIGHER], ..instance(0) };
+    router.hear_from(&narrow, LOWER, 200);
+    router.hear_from(&narrow, LOWER, 200);
+    let counters = router.counters();
+    assert_eq!((counters.adverts_received, counters.address_list_errors), (2, 2));
+    let reason = Reject::AddressList { expected: 2, found: 1, missing: 1 };
+    assert!(
+        matches!(router.events()[..], [Event::Dropped { source: LOWER, reason: told, .. }] if told == reason)
+    );
+    // What it does not serve would be served by nobody.
+    router.wait(ms(4_000));
+    assert_eq!(router.state(), State::Master);
+    router.hear_from(&narrow, LOWER, 200);
+    assert_eq!(router.state(), State::Master);
+}
+
+#[test]
+fn a_sender_with_our_addresses_and_more_is_told_and_taken() {
     let mut router = Router::one(instance(0));
     router.forget_output();
-    let other = InstanceConfig { addresses: vec![HIGHER], ..instance(0) };
-    router.hear_from(&other, LOWER, 200);
-    router.hear_from(&other, LOWER, 200);
+    let mut wide = instance(0);
+    wide.addresses.push(HIGHER);
+    router.hear_from(&wide, LOWER, 200);
+    router.hear_from(&wide, LOWER, 200);
     let counters = router.counters();
     assert_eq!((counters.adverts_received, counters.address_list_errors), (2, 2));
     assert_eq!(router.machine.status(FIRST).unwrap().master.unwrap().address, LOWER);
@@ -115,7 +137,7 @@ fn rfc9568_7_1_other_address_list_is_told_and_accepted() {
         router.events().into_iter().filter(|event| matches!(event, Event::Disagreement { .. })).count();
     // Once as such, and once again because a new master was heard in between.
     assert!(told <= 2, "{told}");
-    router.hear_from(&other, LOWER, 200);
+    router.hear_from(&wide, LOWER, 200);
     assert_eq!(router.events(), []);
 }
 
@@ -132,9 +154,11 @@ fn the_order_of_addresses_counts_for_nothing() {
 fn skip_check_adv_addr_compares_only_for_a_new_sender_and_always_as_master() {
     let ours = InstanceConfig { skip_check_addresses: true, ..instance(0) };
     let other = InstanceConfig { addresses: vec![HIGHER], ..instance(0) };
-    let mut router = Router::one(ours);
+    let mut router = Router::one(ours.clone());
     router.hear_from(&other, LOWER, 200);
     assert_eq!(router.counters().address_list_errors, 1);
+    assert_eq!(router.machine.status(FIRST).unwrap().master, None);
+    router.hear_from(&ours, LOWER, 200);
     router.hear_from(&other, LOWER, 200);
     assert_eq!(router.counters().address_list_errors, 1);
     router.wait(ms(4_000));

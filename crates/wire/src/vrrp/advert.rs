@@ -138,15 +138,19 @@ impl<'a> AddressList<'a> {
         self.octets.chunks_exact(family.address_length()).map(move |octets| address(family, octets))
     }
 
+    /// How many of `wanted` are not there.
+    pub fn missing(self, wanted: &[IpAddr]) -> usize {
+        // Nearly every sender has the list in the same order; only others pay for a search.
+        if self.iter().eq(wanted.iter().copied()) {
+            return 0;
+        }
+        wanted.iter().filter(|address| !self.iter().any(|found| found == **address)).count()
+    }
+
     /// As many as `expected`, and each of those is there; the order counts for nothing
     /// (RFC 9568 section 7.1).
     pub fn matches(self, expected: &[IpAddr]) -> bool {
-        if self.len() != expected.len() {
-            return false;
-        }
-        // Nearly every sender has the list in the same order; only others pay for a search.
-        self.iter().eq(expected.iter().copied())
-            || expected.iter().all(|wanted| self.iter().any(|found| found == *wanted))
+        self.len() == expected.len() && self.missing(expected) == 0
     }
 }
 

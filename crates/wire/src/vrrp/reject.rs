@@ -2,12 +2,14 @@
 
 use std::net::IpAddr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::fields::{AdvertInterval, Version, Vrid};
 
 /// Why an advertisement was dropped, in a sentence for the operator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Reject {
     /// Too short, or more behind it than padding can explain.
@@ -122,6 +124,21 @@ pub enum Reject {
         /// As received.
         found: IpAddr,
     },
+    /// The sender is master of other addresses than ours.
+    #[error(
+        "address list: expected our {expected} virtual addresses, found {found}, and {missing} of ours not among them: two virtual routers use one virtual_router_id, or virtual_ipaddress differs"
+    )]
+    AddressList {
+        /// How many are ours.
+        expected: usize,
+        /// How many were received.
+        found: usize,
+        /// How many of ours are not among them.
+        missing: usize,
+    },
+    /// The owner of the addresses takes no advert (`owner_ignore_adverts`).
+    #[error("nothing is taken: we own the addresses and owner_ignore_adverts is set")]
+    OwnerIgnores,
     /// Source and destination of different families.
     #[error(
         "address family: expected that of the virtual router, found a packet from {source_address} to {destination}"
@@ -148,8 +165,12 @@ impl Reject {
             Self::IntervalZero => Some(Counter::Interval),
             Self::Type { .. } => Some(Counter::InvalidType),
             Self::Checksum { .. } => Some(Counter::Checksum),
-            Self::MulticastOnUnicast { .. } | Self::UnicastOnMulticast { .. } => Some(Counter::AddressList),
-            Self::Interval { .. } | Self::UnknownPeer { .. } | Self::Family { .. } => None,
+            Self::MulticastOnUnicast { .. } | Self::UnicastOnMulticast { .. } | Self::AddressList { .. } => {
+                Some(Counter::AddressList)
+            }
+            Self::Interval { .. } | Self::UnknownPeer { .. } | Self::OwnerIgnores | Self::Family { .. } => {
+                None
+            }
         }
     }
 }

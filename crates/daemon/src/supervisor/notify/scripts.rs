@@ -71,6 +71,8 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         }
         Event::PriorityChanged { .. }
         | Event::MasterChanged { .. }
+        | Event::TwoMasters { .. }
+        | Event::OneMaster { .. }
         | Event::Dropped { .. }
         | Event::Disagreement { .. } => None,
     }

@@ -115,15 +115,27 @@ impl Known {
                 master: *master,
                 priority: priority.get(),
             },
-            Event::Disagreement { instance, source, reason, .. } => Happening::Disagreement {
+            Event::TwoMasters { instance, other, priority, dropped, .. } => Happening::TwoMasters {
+                instance: self.instance(*instance),
+                other: *other,
+                priority: priority.map(|priority| priority.get()),
+                dropped: dropped.map(|reason| reason.to_string()),
+            },
+            Event::OneMaster { instance, at, other, adverts, since } => Happening::OneMaster {
+                instance: self.instance(*instance),
+                other: *other,
+                adverts: *adverts,
+                milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
+            },
+            Event::Disagreement { instance, source, difference, .. } => Happening::Disagreement {
                 instance: self.instance(*instance),
                 source: *source,
-                reason: reason.clone(),
+                reason: difference.to_string(),
             },
             Event::Dropped { instance, source, reason, .. } => Happening::Dropped {
                 instance: self.instance(*instance),
                 source: *source,
-                reason: reason.clone(),
+                reason: reason.to_string(),
             },
         }
     }

@@ -65,7 +65,9 @@ impl Supervisor {
     fn happened(&mut self, event: &Event) {
         let transition = notifying::transition(&self.scripts.programs, event);
         let happening = self.routers.known.told(event);
-        self.tell(None, happening);
+        if !event.is_repetition() {
+            self.tell(None, happening);
+        }
         if let Some(transition) = transition {
             self.notify(transition);
         }
