@@ -1,6 +1,7 @@
 //! Developer commands of the steadfast workspace.
 #![forbid(unsafe_code)]
 
+mod documents;
 mod leftovers;
 mod packages;
 mod plan;
@@ -10,6 +11,8 @@ mod tally;
 mod vm;
 
 use std::process::ExitCode;
+
+use documents::Generated;
 
 const HELP: &str = "\
 Developer commands of steadfast
@@ -24,6 +27,10 @@ Commands:
   vm [--limit SECONDS] -- COMMAND
                  The command as root on a kernel of its own that has IPVS (User-Mode Linux), with
                  this machine's files; what it writes vanishes, its output and status are passed on
+  docs           Only the documents: every number, name, command, configuration and link in them
+                 against the code
+  docs --write   First writes anew what is made from the code: the configuration reference and
+                 tables
   help           This text
 
 Each step's whole output is in target/xtask/. The last line is `N passed, N failed`, with
@@ -34,25 +41,27 @@ failed.
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let extent = match arguments.as_slice() {
+    let done = match arguments.as_slice() {
         [] | ["help" | "--help" | "-h", ..] | [_, "--help" | "-h"] => {
             print!("{HELP}");
             return ExitCode::SUCCESS;
         }
-        ["test"] => plan::Extent::Everything,
-        ["test", "--quick"] => plan::Extent::Quick,
         ["vm", command @ ..] => {
             return vm::run(command).unwrap_or_else(|error| {
                 eprintln!("error: {error:#}");
                 ExitCode::FAILURE
             });
         }
+        ["test"] => plan::test(plan::Extent::Everything),
+        ["test", "--quick"] => plan::test(plan::Extent::Quick),
+        ["docs"] => plan::documents(Generated::Compare),
+        ["docs", "--write"] => plan::documents(Generated::Write),
         _ => {
             eprintln!("error: `cargo xtask {}` is not a command\n\n{HELP}", arguments.join(" "));
             return ExitCode::from(2);
         }
     };
-    match plan::test(extent) {
+    match done {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

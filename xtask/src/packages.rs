@@ -39,6 +39,11 @@ const NEEDS_OF_THE_GUEST: &[Need] = &[
     Need { program: "ip", package: "iproute2", what_for: "the network of that kernel" },
 ];
 
+/// Each package, and what it is for.
+pub(crate) fn names() -> impl Iterator<Item = (&'static str, &'static str)> {
+    NEEDS.iter().map(|need| (need.package, need.what_for))
+}
+
 /// Installs what is missing where that is possible. Returns what is still missing, one line each.
 pub(crate) fn provide(marker: &Marker, logs: &Path) -> Result<Vec<String>> {
     let mut needs = NEEDS.to_vec();

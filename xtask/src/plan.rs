@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::documents::{self, Generated};
 use crate::leftovers::Marker;
 use crate::packages;
 use crate::stall::StallWatch;
@@ -67,6 +68,32 @@ pub(crate) fn test(extent: Extent) -> Result<bool> {
     }
     plan.leftovers()?;
     Ok(plan.conclude(extent))
+}
+
+/// Compares the documents with the code, and shows what differs; whether nothing does.
+pub(crate) fn documents(generated: Generated) -> Result<bool> {
+    let mut plan = Plan::new()?;
+    let started = Instant::now();
+    let findings = documents::check(&plan.root, generated)?;
+    for finding in &findings {
+        println!("{finding}");
+    }
+    plan.tally.failed += findings.len();
+    plan.tally.passed += usize::from(findings.is_empty());
+    say("pages", started, if findings.is_empty() { "ok" } else { "FAILED" });
+    // What only the program knows: commands, options, keywords, configurations, features.
+    for (name, package, target, filter) in [
+        ("program", "steadfast", ["--bin", "steadfast"], "document"),
+        ("language", "steadfast-config", ["--test", "keywords"], "readmes"),
+    ] {
+        let mut tests = plan.cargo(&["test", "--locked", "--package", package]);
+        tests.args(target).arg(filter);
+        if generated == Generated::Write {
+            tests.env("RECORD", "1");
+        }
+        plan.tests(name, tests, Duration::from_secs(600))?;
+    }
+    Ok(plan.conclude(Extent::Everything))
 }
 
 struct Plan {
