@@ -64,11 +64,13 @@ pub(crate) fn write(root: &Path, name: &str) -> Result<()> {
 fn made(text: &str, root: &Path) -> Result<String> {
     let mut page = String::new();
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once(BEGIN) {
+    // At the beginning of a line; elsewhere it is only spoken of.
+    let begin = format!("\n{BEGIN}");
+    while let Some((before, behind)) = rest.split_once(begin.as_str()) {
         let (name, behind) = behind.split_once(" -->").context("a mark is not closed")?;
         let (_, behind) = behind.split_once(END).with_context(|| format!("'{name}' has no end"))?;
         page.push_str(before);
-        page.push_str(&format!("{BEGIN}{name} -->\n{}{END}", part(name, root)?));
+        page.push_str(&format!("{begin}{name} -->\n{}{END}", part(name, root)?));
         rest = behind;
     }
     page.push_str(rest);

@@ -19,6 +19,12 @@ pub(crate) fn check(page: &Page, source: &Source) -> Vec<Finding> {
         let mut rest = line.text.as_str();
         while let Some((text, behind)) = rest.split_once("<!--") {
             before.push_str(text);
+            if before.matches('`').count() % 2 == 1 {
+                // Within a code span it is shown.
+                before.push_str("<!--");
+                rest = behind;
+                continue;
+            }
             let (mark, behind) = behind.split_once("-->").unwrap_or((behind, ""));
             if let Err(what) = agrees(&before, mark.trim(), source) {
                 findings.push(Finding { page: page.name.clone(), line: line.number, what });
@@ -27,6 +33,12 @@ pub(crate) fn check(page: &Page, source: &Source) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// What stands in the marks of a page.
+pub(crate) fn all(page: &Page) -> Vec<String> {
+    let marks = page.prose().flat_map(|line| line.text.split("<!--").skip(1));
+    marks.filter_map(|rest| Some(rest.split_once("-->")?.0.trim().to_owned())).collect()
 }
 
 fn agrees(before: &str, mark: &str, source: &Source) -> Result<(), String> {
@@ -42,7 +54,12 @@ fn agrees(before: &str, mark: &str, source: &Source) -> Result<(), String> {
     if ends_with(before, &forms) {
         return Ok(());
     }
-    let shown = forms.iter().max_by_key(|form| form.contains(' ')).map(String::as_str).unwrap_or_default();
+    let shown = forms
+        .iter()
+        .find(|form| form.contains(' '))
+        .or(forms.first())
+        .map(String::as_str)
+        .unwrap_or_default();
     let told: Vec<&str> = before.split_whitespace().rev().take(3).collect();
     let told: Vec<&str> = told.into_iter().rev().collect();
     Err(format!("{mark} is {shown}, and the page says '{}'", told.join(" ")))

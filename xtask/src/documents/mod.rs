@@ -62,6 +62,7 @@ pub(crate) fn check(root: &Path, generated: Generated) -> Result<Vec<Finding>> {
     }
     let pages = pages(root)?;
     let mut findings = Vec::new();
+    let told: Vec<String> = pages.iter().flat_map(marks::all).collect();
     for page in &pages {
         findings.extend(links::check(page, &pages, root));
         findings.extend(generated::check(page, root)?);
@@ -70,7 +71,7 @@ pub(crate) fn check(root: &Path, generated: Generated) -> Result<Vec<Finding>> {
             findings.extend(quantity::without_mark(page));
         }
         if page.name == ARCHITECTURE {
-            findings.extend(bounds::check(page, &source));
+            findings.extend(bounds::check(page, &source, &told));
             findings.extend(rooms::check(page, root)?);
         }
     }

@@ -44,7 +44,7 @@ pub(crate) fn renderings(value: &Value) -> Vec<String> {
             for (unit, size) in SIZES {
                 // The largest size of a file is one less than what its name says.
                 for exact in [*number, number + 1, number + 2] {
-                    if exact % size == 0 && (exact == *number || *number > 1 << 30) {
+                    if exact % size == 0 && exact >= size && (exact == *number || *number > 1 << 30) {
                         forms.extend(counts(exact / size).into_iter().map(|count| format!("{count} {unit}")));
                     }
                 }
@@ -111,9 +111,9 @@ fn grouped(number: i128) -> String {
 
 /// Whether a text ends with one of these forms, as a word of its own.
 pub(crate) fn ends_with(text: &str, forms: &[String]) -> bool {
-    let text = text.trim_end().trim_end_matches(['`', '*']);
+    let text = text.trim_end().trim_end_matches(['`', '*']).to_lowercase();
     forms.iter().any(|form| {
-        let before = text.strip_suffix(form.as_str());
+        let before = text.strip_suffix(form.to_lowercase().as_str());
         before.is_some_and(|before| {
             !before.ends_with(|sign: char| sign.is_alphanumeric() || ".,/".contains(sign))
                 || before.ends_with(", ")

@@ -18,6 +18,10 @@ pub(crate) struct Source {
     literals: Vec<String>,
     /// From the workspace's manifest.
     rust_version: String,
+    /// Settings of the systemd unit.
+    unit: BTreeMap<String, String>,
+    /// Defaults of keywords, as docs/reference.md has them from the keyword table.
+    defaults: BTreeMap<String, String>,
 }
 
 /// One constant, and where it stands.
@@ -37,6 +41,11 @@ impl Source {
         let manifest = fs::read_to_string(root.join("Cargo.toml")).context("Cargo.toml")?;
         let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = "));
         source.rust_version = version.unwrap_or_default().trim_matches('"').to_owned();
+        let unit = fs::read_to_string(root.join("packaging/steadfast.service")).context("the unit")?;
+        let settings = unit.lines().filter_map(|line| line.split_once('='));
+        source.unit = settings.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let reference = fs::read_to_string(root.join("docs/reference.md")).context("the reference")?;
+        source.defaults = reference.lines().filter_map(default_of).collect();
         let mut folders = vec![root.join("crates"), root.join("xtask")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(&folder)? {
@@ -88,6 +97,11 @@ impl Source {
     fn value_at(&self, expression: &str, place: &[String], depth: usize) -> Result<Value, String> {
         if expression == "rust-version" {
             return Ok(Value::Text(self.rust_version.clone()));
+        }
+        let told = expression.strip_prefix("unit ").and_then(|name| self.unit.get(name));
+        let told = told.or_else(|| self.defaults.get(expression.strip_prefix("default of ")?));
+        if let Some(told) = told {
+            return Ok(Value::Text(told.clone()));
         }
         if depth > DEPTH_MAX {
             return Err("constants lead to each other".to_owned());
@@ -143,11 +157,20 @@ impl Source {
             constant
                 .place
                 .first()
-                .is_some_and(|room| !["lab", "sim", "steadfast", "xtask"].contains(&room.as_str()))
+                .is_some_and(|room| !["lab", "sim", "steadfast", "wire", "xtask"].contains(&room.as_str()))
         };
         let named = self.constants.iter().filter(move |(name, _)| bounding(name));
         named.filter(move |(_, places)| places.iter().any(lasting)).map(|(name, _)| name.as_str())
     }
+}
+
+/// A keyword and its default, from a line of the reference.
+fn default_of(line: &str) -> Option<(String, String)> {
+    let (word, rest) = line.strip_prefix("- **`")?.split_once('`')?;
+    let (_, default) = rest.split_once(" Default: ")?;
+    let (default, _) = default.split_once('.')?;
+    let default = default.split(" when ").next().unwrap_or(default);
+    Some((word.to_owned(), default.to_owned()))
 }
 
 /// What stands between `=` and the end of a declaration whose type comes first.

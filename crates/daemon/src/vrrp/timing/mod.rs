@@ -146,13 +146,20 @@ pub(crate) struct Coalescing(Duration);
 /// However slow the adverts are, nothing waits longer to be read.
 const COALESCING_MAX: Duration = Duration::from_millis(50);
 
+/// Windows in the shortest interval.
+const COALESCING_INTERVAL_PARTS: u32 = 8;
+
+/// Windows in the shortest skew time.
+const COALESCING_SKEW_PARTS: u32 = 4;
+
 impl Coalescing {
     /// A part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1): the skew
     /// time that starts with an advert of priority 0 must still be running when the advert is read.
     pub(crate) fn of(config: &steadfast_vrrp::Config) -> Self {
         let windows = config.instances.iter().map(|instance| {
             let interval = instance.interval.duration();
-            (interval / 8).min(instance.skew(instance.priority, interval) / 4)
+            let skew = instance.skew(instance.priority, interval);
+            (interval / COALESCING_INTERVAL_PARTS).min(skew / COALESCING_SKEW_PARTS)
         });
         Self(windows.min().unwrap_or_default().min(COALESCING_MAX))
     }
