@@ -84,15 +84,16 @@ impl Error {
     /// Names the missing capability if the answer is a lack of permission.
     #[must_use]
     pub fn needing(mut self, capability: Capability) -> Self {
-        if matches!(self.errno, Errno::PERM | Errno::ACCESS) {
+        if self.is_permission() {
             self.capability = Some(capability);
         }
         self
     }
 
-    /// Whether the answer is a lack of permission.
+    /// Whether the answer is a lack of permission. Where the kernel gives a reason in its own words, it is another:
+    /// EACCES for an IPv6 address where IPv6 is switched off.
     pub fn is_permission(&self) -> bool {
-        matches!(self.errno, Errno::PERM | Errno::ACCESS)
+        matches!(self.errno, Errno::PERM | Errno::ACCESS) && self.kernel_message.is_none()
     }
 }
 
@@ -144,6 +145,16 @@ mod tests {
         let text = error.to_string();
         assert!(text.starts_with("cannot add 192.0.2.1/32 to eth0: "), "{text}");
         assert!(text.contains("CAP_NET_ADMIN"), "{text}");
+    }
+
+    #[test]
+    fn a_reason_in_the_words_of_the_kernel_is_no_lack_of_a_capability() {
+        let error = Error {
+            kernel_message: Some("ipv6: IPv6 is disabled on this device".to_owned()),
+            ..Error::new("add 2001:db8::1/128 to eth0", Errno::ACCESS)
+        };
+        let error = error.needing(Capability::NetAdmin);
+        assert!(!error.is_permission() && !error.to_string().contains("CAP_NET_ADMIN"), "{error}");
     }
 
     #[test]
