@@ -215,3 +215,18 @@ fn an_address_that_the_kernel_refuses_is_told_and_counted_until_it_is_gone() {
     router.reload(&with("10.7.0.9/24"));
     soon("it is there", || router.owns("10.7.0.9".parse().unwrap()) && refused() == Some(0));
 }
+
+#[test]
+fn a_static_address_is_the_source_where_there_is_no_other() {
+    let Some(stage) = Stage::set("a_static_address_is_the_source_where_there_is_no_other") else { return };
+    let host = stage.host("r1");
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let configuration = configuration(&[
+        &"static_ipaddress {\n10.5.0.5/24 dev eth1\n}\n",
+        &Virtual { interface: "eth1", addresses: vec!["10.5.0.9/32"], ..Virtual::default() },
+    ]);
+    let router = stage.start(&host, &configuration);
+    router.reaches("V1", State::Master);
+    assert_eq!(router.instance("V1").unwrap().master, Some("10.5.0.5".parse().unwrap()));
+}

@@ -34,6 +34,12 @@ pub(crate) struct Interfaces {
     addresses: BTreeMap<u32, Vec<Address>>,
     named: BTreeMap<Arc<str>, InterfaceId>,
     virtual_addresses: BTreeSet<IpAddr>,
+    /// Addresses of ours that belong to the machine whatever the state of any instance.
+    static_addresses: BTreeSet<IpAddr>,
+    /// On how many interfaces an address can be used.
+    usable: BTreeMap<IpAddr, u32>,
+    /// Something changed that could matter to a configured interface.
+    stale: bool,
     told: BTreeMap<InterfaceId, InterfaceState>,
 }
 
@@ -43,13 +49,18 @@ impl Interfaces {
         self.named = work.machine.interfaces.iter().map(|i| (Arc::clone(&i.name), i.id)).collect();
         self.virtual_addresses =
             work.installs.iter().flat_map(|install| install.addresses.iter().map(|a| a.address)).collect();
-        self.told.retain(|id, _| work.machine.interfaces.iter().any(|i| i.id == *id));
+        self.static_addresses = work.static_addresses.iter().map(|address| address.address).collect();
+        let interfaces = &work.machine.interfaces;
+        self.told.retain(|id, _| interfaces.binary_search_by_key(id, |interface| interface.id).is_ok());
+        self.stale = true;
     }
 
     /// Starts from complete lists.
     pub(crate) fn refill(&mut self, links: Vec<Link>, addresses: Vec<Address>) {
+        self.stale = true;
         self.links = links.into_iter().map(|link| (link.index, link)).collect();
         self.addresses.clear();
+        self.usable.clear();
         for address in addresses {
             self.address_added(address);
         }
@@ -57,32 +68,58 @@ impl Interfaces {
 
     /// An interface appeared or changed.
     pub(crate) fn link(&mut self, link: Link) {
+        self.stale = true;
         self.links.insert(link.index, link);
     }
 
     /// An interface is gone.
     pub(crate) fn link_gone(&mut self, index: u32) {
+        self.stale = true;
         self.links.remove(&index);
-        self.addresses.remove(&index);
+        for address in self.addresses.remove(&index).unwrap_or_default() {
+            self.count(&address, false);
+        }
     }
 
     /// An address that is the host's own appeared or changed. What this program added is of no interest here: there may
     /// be thousands, and none may serve as a source.
     pub(crate) fn address_added(&mut self, address: Address) {
-        if address.is_ours() {
+        if address.is_ours() && !self.is_static(address.key.address) {
             return;
         }
+        self.stale = true;
+        self.count(&address, true);
         let held = self.addresses.entry(address.key.interface).or_default();
-        match held.iter_mut().find(|known| known.key == address.key) {
-            Some(known) => *known = address,
-            None => held.push(address),
+        let before = match held.iter_mut().find(|known| known.key == address.key) {
+            Some(known) => Some(std::mem::replace(known, address)),
+            None => {
+                held.push(address);
+                None
+            }
+        };
+        if let Some(before) = before {
+            self.count(&before, false);
+        }
+    }
+
+    fn count(&mut self, address: &Address, came: bool) {
+        if address.is_tentative() {
+            return;
+        }
+        let count = self.usable.entry(address.key.address).or_default();
+        *count = if came { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.usable.remove(&address.key.address);
         }
     }
 
     /// An address is gone.
     pub(crate) fn address_removed(&mut self, address: &Address) {
-        if let Some(held) = self.addresses.get_mut(&address.key.interface) {
-            held.retain(|known| known.key != address.key);
+        let Some(held) = self.addresses.get_mut(&address.key.interface) else { return };
+        if let Some(place) = held.iter().position(|known| known.key == address.key) {
+            let gone = held.remove(place);
+            self.stale = true;
+            self.count(&gone, false);
         }
     }
 
@@ -108,10 +145,12 @@ impl Interfaces {
 
     /// Whether an address exists on any interface.
     pub(crate) fn has_address(&self, wanted: IpAddr) -> bool {
-        self.addresses
-            .values()
-            .flatten()
-            .any(|address| address.key.address == wanted && !address.is_tentative())
+        self.usable.contains_key(&wanted)
+    }
+
+    /// Whether the configuration has this address as one that does not follow any instance: it may be a source.
+    pub(crate) fn is_static(&self, address: IpAddr) -> bool {
+        self.static_addresses.contains(&address)
     }
 
     /// Whether the configuration has this address as a virtual one.
@@ -137,6 +176,9 @@ impl Interfaces {
 
     /// What has changed since the last call, configured interfaces only.
     pub(crate) fn changes(&mut self) -> Vec<(InterfaceId, InterfaceState, InterfaceState)> {
+        if !std::mem::take(&mut self.stale) {
+            return Vec::new();
+        }
         let index_of: BTreeMap<&str, u32> =
             self.links.values().map(|link| (link.name.as_str(), link.index)).collect();
         let mut changes = Vec::new();

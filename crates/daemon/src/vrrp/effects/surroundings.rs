@@ -40,15 +40,16 @@ impl Effects {
                 Change::LinkGone(link) => self.interfaces.link_gone(link.index),
                 Change::AddressAdded { address, .. } => {
                     self.tell_address(address.key, true);
-                    sources_changed |= !address.is_ours();
+                    sources_changed = true;
                     // Where the kernel tells no origin, what is wanted counts as put there by this program.
-                    if !self.reconciler.is_wanted(address.key) {
+                    let key = address.key;
+                    if !self.reconciler.is_wanted(key) || self.interfaces.is_static(key.address) {
                         self.interfaces.address_added(address);
                     }
                 }
                 Change::AddressRemoved { address, .. } => {
                     self.tell_address(address.key, false);
-                    sources_changed |= !address.is_ours();
+                    sources_changed = true;
                     self.interfaces.address_removed(&address);
                 }
                 Change::Overrun => {
