@@ -8,6 +8,8 @@ use std::sync::Arc;
 pub(super) struct Numbers {
     by_name: BTreeMap<Arc<str>, u32>,
     taken: BTreeSet<u32>,
+    /// Numbers that were asked for.
+    used: BTreeSet<u32>,
     lowest_maybe_free: u32,
 }
 
@@ -19,6 +21,7 @@ impl Numbers {
 
     pub(super) fn of(&mut self, name: &str) -> u32 {
         if let Some(number) = self.by_name.get(name) {
+            self.used.insert(*number);
             return *number;
         }
         while self.taken.contains(&self.lowest_maybe_free) {
@@ -26,7 +29,16 @@ impl Numbers {
         }
         let number = self.lowest_maybe_free;
         self.keep(name.into(), number);
+        self.used.insert(number);
         number
+    }
+
+    /// Gives back the numbers of names that nobody asked for: they would grow from reload to reload.
+    pub(super) fn drop_unused(&mut self, still_used: &BTreeSet<u32>) {
+        let Self { by_name, taken, used, lowest_maybe_free } = self;
+        by_name.retain(|_, number| used.contains(number) || still_used.contains(number));
+        *taken = by_name.values().copied().collect();
+        *lowest_maybe_free = 0;
     }
 
     pub(super) fn in_order<T>(&self, make: impl Fn(u32, Arc<str>) -> T) -> Vec<T> {

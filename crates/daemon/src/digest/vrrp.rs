@@ -52,6 +52,17 @@ pub fn digest(
     let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
     let static_addresses =
         model.static_addresses.iter().filter_map(|a| address(a, default_interface, &mut names)).collect();
+    // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
+    if leaving.is_empty() {
+        let before = previous.machine.instances.iter().map(|instance| instance.interface.0);
+        let before = before.chain(
+            previous
+                .installs
+                .iter()
+                .flat_map(|install| install.addresses.iter().map(|address| address.interface.0)),
+        );
+        names.interfaces.drop_unused(&before.collect());
+    }
     machine.interfaces = names.interfaces.in_order(|id, name| InterfaceConfig { id: InterfaceId(id), name });
     Work {
         machine,
@@ -421,5 +432,20 @@ mod tests {
         let renamed = digest(&model(&text.replace("e A", "e C")), &before, &BTreeMap::new(), false);
         assert_eq!(numbers(&renamed)["B"], numbers(&before)["B"]);
         assert_eq!(numbers(&renamed)["C"], numbers(&before)["A"]);
+    }
+
+    #[test]
+    fn numbers_of_interfaces_do_not_grow_from_reload_to_reload() {
+        let mut work = Work::default();
+        for round in 0..20 {
+            let text = format!(
+                "vrrp_instance A {{\n interface lan{round}\n virtual_router_id 60\n virtual_ipaddress {{\n 192.0.2.1\n \
+                 }}\n}}\n"
+            );
+            work = digest(&model(&text), &work, &BTreeMap::new(), false);
+            let own = &work.machine.instances[0];
+            assert_eq!(work.interface_name(own.interface), format!("lan{round}"));
+        }
+        assert!(work.machine.interfaces.len() <= 2, "{:?}", work.machine.interfaces);
     }
 }
