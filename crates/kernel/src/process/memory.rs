@@ -9,9 +9,10 @@ use crate::process::limits;
 /// page cache and are mapped again where they are used, a few microseconds each; those that only the
 /// start needed are not counted for this process any more.
 ///
-/// Has no effect on a process that has locked its memory.
+/// Has no effect on a process that has locked its memory. Not for a process with a thread that must not wait: a page
+/// that nobody has mapped is the first that a machine short of memory drops, and comes back from the disk.
 pub fn settle() {
-    limits::trim_allocator();
+    give_heap_back();
     let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
     for range in clean_file_mappings(&maps) {
         // SAFETY: the range is a whole mapping of a file without any anonymous page: nothing was ever written to it, so
@@ -20,6 +21,11 @@ pub fn settle() {
             libc::madvise(std::ptr::without_provenance_mut(range.start), range.len(), libc::MADV_DONTNEED);
         }
     }
+}
+
+/// Gives back freed heap.
+pub fn give_heap_back() {
+    limits::trim_allocator();
 }
 
 /// Ranges of private, read-only file mappings in which no page was ever changed (relocated data was).

@@ -83,6 +83,8 @@ pub(super) struct Effects {
     /// Addresses that the kernel refused and that were told.
     refused: BTreeSet<AddressKey>,
     restored: u64,
+    /// Interfaces on which announcements were refused, and when that last happened.
+    announcements_refused: BTreeMap<InterfaceId, Moment>,
     /// News of the timing thread that were dropped because this thread did not take them.
     news_lost: u64,
     told_datagrams_lost: bool,
@@ -160,6 +162,7 @@ impl Effects {
             taken_away: BTreeSet::new(),
             refused: BTreeSet::new(),
             restored: 0,
+            announcements_refused: BTreeMap::new(),
             news_lost: 0,
             told_datagrams_lost: false,
             told_messages_lost: false,
@@ -261,7 +264,8 @@ impl Effects {
         if self.settle_at.is_some_and(|at| at <= now()) {
             self.settle_at = None;
             self.unheard.shrink_to_fit();
-            steadfast_kernel::process::memory::settle();
+            // The heap only: program pages are the timing thread's, too.
+            steadfast_kernel::process::memory::give_heap_back();
         }
     }
 

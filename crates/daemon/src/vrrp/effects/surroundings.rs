@@ -77,7 +77,9 @@ impl Effects {
         let addresses = self.requests.addresses()?;
         self.reconciler.load(&addresses);
         let own = |address: &&Address| {
-            !self.reconciler.is_wanted(address.key) || self.interfaces.is_own(address.key)
+            !self.reconciler.is_wanted(address.key)
+                || self.interfaces.is_own(address.key)
+                || self.interfaces.is_static(address.key.address)
         };
         let own: Vec<Address> = addresses.iter().filter(own).cloned().collect();
         self.interfaces.refill(links, own);
