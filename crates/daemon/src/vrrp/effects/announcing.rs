@@ -12,7 +12,9 @@ use steadfast_wire::ndp::Announcement;
 use steadfast_wire::vrrp::Family;
 
 use super::Effects;
+use crate::link::vrrp::Notice;
 use crate::vrrp::effects::pacing::Due;
+use crate::vrrp::timing::transmit::REFUSALS_OVER;
 
 /// The kind of hardware that Ethernet frames suit (ARPHRD_ETHER).
 const HARDWARE_ETHERNET: u16 = 1;
@@ -34,18 +36,37 @@ impl Effects {
                 self.push_frame(interface, address);
             }
         }
-        self.announcer.flush();
+        self.flush_frames(now);
     }
 
     /// Announces one address at once.
     pub(super) fn announce_address(&mut self, interface: InterfaceId, address: IpAddr) {
         self.push_frame(interface, address);
+        self.flush_frames(Moment::from_nanos(clock::monotonic()));
+    }
+
+    /// Sends the frames. Clients that hear no announcement go on asking the old master, so a refusal is told, once for each
+    /// interface until there was none for a while; the rounds that follow are the next attempts.
+    fn flush_frames(&mut self, now: Moment) {
         self.announcer.flush();
+        let mut refused = Vec::new();
+        for failure in self.announcer.failures() {
+            let Ok(interface) = u32::try_from(failure.tag).map(InterfaceId) else { continue };
+            let last = self.announcements_refused.insert(interface, now);
+            if last.is_none_or(|last| now.since(last) > REFUSALS_OVER) {
+                refused.push((interface, failure.errno));
+            }
+        }
+        for (interface, errno) in refused {
+            let reason = format!("gratuitous ARP and neighbour advertisements cannot be sent: {errno}");
+            self.notice(Notice::Send { interface, reason });
+        }
     }
 
     pub(super) fn announce_source(&mut self, instance: InstanceId) {
         let instances = &self.work.machine.instances;
-        let Some(config) = instances.iter().find(|config| config.id == instance) else { return };
+        let at = instances.binary_search_by_key(&instance, |config| config.id).ok();
+        let Some(config) = at.and_then(|at| instances.get(at)) else { return };
         let state = self.interfaces.last(config.interface);
         let own = match config.family {
             Family::V4 => state.source_v4.map(IpAddr::V4),

@@ -24,7 +24,8 @@ pub(crate) enum Wish {
 pub(crate) struct Holdings {
     /// Ordered by key: a map of its own for each of thousands of instances costs a kilobyte each.
     held: BTreeMap<InstanceId, Box<[Arc<AddressSpec>]>>,
-    users: BTreeMap<AddressKey, u32>,
+    /// By address, so that those of one are found without a look at all instances.
+    users: BTreeSet<(AddressKey, InstanceId)>,
 }
 
 /// Key of the addresses that exist whatever the state of any instance.
@@ -77,7 +78,7 @@ impl Holdings {
 
     /// Instances that hold this address.
     pub(crate) fn holders_of(&self, key: AddressKey) -> Vec<InstanceId> {
-        self.held.iter().filter(|(_, held)| find(held, key).is_some()).map(|(id, _)| *id).collect()
+        self.users_of(key).map(|(_, instance)| *instance).collect()
     }
 
     /// Addresses that the configuration gives to instances that do not hold them; to all of them, or to these.
@@ -102,7 +103,11 @@ impl Holdings {
         index_of: impl Fn(InterfaceId) -> Option<u32>,
     ) -> Vec<AddressSpec> {
         let specs = addresses.iter().filter_map(|address| Some(spec(address, index_of(address.interface)?)));
-        specs.filter(|spec| !self.users.contains_key(&spec.key)).collect()
+        specs.filter(|spec| self.users_of(spec.key).next().is_none()).collect()
+    }
+
+    fn users_of(&self, key: AddressKey) -> impl Iterator<Item = &(AddressKey, InstanceId)> {
+        self.users.range((key, InstanceId(0))..=(key, STATIC))
     }
 
     fn set(
@@ -127,15 +132,11 @@ impl Holdings {
         after.sort_by_key(|spec| spec.key);
         after.dedup_by_key(|spec| spec.key);
         for spec in after.iter().filter(|spec| find(&before, spec.key).is_none()) {
-            *self.users.entry(spec.key).or_default() += 1;
+            self.users.insert((spec.key, instance));
         }
         for spec in before.iter().filter(|spec| find(&after, spec.key).is_none()) {
-            if let Some(users) = self.users.get_mut(&spec.key) {
-                *users -= 1;
-                if *users == 0 {
-                    self.users.remove(&spec.key);
-                    wishes.push(Wish::Lack(spec.key));
-                }
+            if self.users.remove(&(spec.key, instance)) && self.users_of(spec.key).next().is_none() {
+                wishes.push(Wish::Lack(spec.key));
             }
         }
         self.held.insert(instance, after.into_boxed_slice());

@@ -17,6 +17,8 @@ pub(super) const SLICE_MESSAGES: usize = 256;
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
     queues: BTreeMap<(InterfaceId, Family), Queue>,
+    /// How many requests of an instance wait where, so that neither a further one nor its end takes a look at all others.
+    places: BTreeMap<(InstanceId, InterfaceId, Family), u32>,
 }
 
 #[derive(Debug, Default)]
@@ -61,22 +63,31 @@ impl Pacer {
             return;
         }
         let queue = self.queues.entry((interface, family)).or_default();
-        match queue
-            .waiting
-            .iter_mut()
-            .find(|waiting| waiting.instance == instance && waiting.addresses == addresses)
-        {
+        let place = self.places.entry((instance, interface, family)).or_default();
+        let is_first = *place == 0;
+        let same = |waiting: &&mut Rounds| waiting.instance == instance && waiting.addresses == addresses;
+        match queue.waiting.iter_mut().filter(|_| !is_first).find(same) {
             Some(waiting) => waiting.rounds_left = waiting.rounds_left.max(rounds),
-            None => queue.waiting.push_back(Rounds { instance, addresses, next: 0, rounds_left: rounds }),
+            None => {
+                *place += 1;
+                queue.waiting.push_back(Rounds { instance, addresses, next: 0, rounds_left: rounds });
+            }
         }
     }
 
     /// Forget what waits for an instance.
     pub(super) fn cancel(&mut self, instance: InstanceId) {
-        self.queues.retain(|_, queue| {
+        let (first, last) =
+            ((instance, InterfaceId(0), Family::V4), (instance, InterfaceId(u32::MAX), Family::V6));
+        let places: Vec<_> = self.places.range(first..=last).map(|(place, _)| *place).collect();
+        for place @ (_, interface, family) in places {
+            self.places.remove(&place);
+            let Some(queue) = self.queues.get_mut(&(interface, family)) else { continue };
             queue.waiting.retain(|waiting| waiting.instance != instance);
-            !queue.waiting.is_empty()
-        });
+            if queue.waiting.is_empty() {
+                self.queues.remove(&(interface, family));
+            }
+        }
     }
 
     /// When the next message may leave; `None` when nothing waits.
@@ -92,10 +103,15 @@ impl Pacer {
         mut send: impl FnMut(Due),
     ) {
         let mut left = SLICE_MESSAGES;
+        let places = &mut self.places;
         self.queues.retain(|(interface, family), queue| {
             let spacing = spacing(*family);
             while left > 0 && queue.not_before <= now {
-                let Some(due) = queue.take(*interface) else { return false };
+                let Some((due, ended)) = queue.take(*interface) else { return false };
+                if let Some(instance) = ended {
+                    forget(places, (instance, *interface, *family));
+                }
+                let Some(due) = due else { continue };
                 send(due);
                 left -= 1;
                 if !spacing.is_zero() {
@@ -107,21 +123,36 @@ impl Pacer {
     }
 }
 
+fn forget(
+    places: &mut BTreeMap<(InstanceId, InterfaceId, Family), u32>,
+    place: (InstanceId, InterfaceId, Family),
+) {
+    if let Some(count) = places.get_mut(&place) {
+        *count -= 1;
+        if *count == 0 {
+            places.remove(&place);
+        }
+    }
+}
+
 impl Queue {
-    fn take(&mut self, interface: InterfaceId) -> Option<Due> {
+    /// The next message, and the instance whose request ends with it.
+    fn take(&mut self, interface: InterfaceId) -> Option<(Option<Due>, Option<InstanceId>)> {
         let front = self.waiting.front_mut()?;
         let position = front.addresses.get(front.next).copied();
         let due = position.map(|position| Due { instance: front.instance, interface, position });
         front.next += 1;
+        let mut ended = None;
         if front.next >= front.addresses.len() {
             front.next = 0;
             front.rounds_left = front.rounds_left.saturating_sub(1);
             // A repetition is worth less than what another instance has not announced once.
-            if let Some(rounds) = self.waiting.pop_front().filter(|rounds| rounds.rounds_left > 0) {
-                self.waiting.push_back(rounds);
+            match self.waiting.pop_front() {
+                Some(rounds) if rounds.rounds_left > 0 => self.waiting.push_back(rounds),
+                rounds => ended = rounds.map(|rounds| rounds.instance),
             }
         }
-        due
+        Some((due, ended))
     }
 }
 
@@ -191,5 +222,17 @@ mod tests {
         pacer.request(B, ETH0, Family::V4, vec![0], 1);
         pacer.cancel(A);
         assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO), [(2, 0)]);
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_what_has_left() {
+        let mut pacer = Pacer::default();
+        for instance in 0..4 {
+            pacer.request(InstanceId(instance), ETH0, Family::V4, vec![0, 1], 2);
+            pacer.request(InstanceId(instance), ETH0, Family::V6, vec![2], 1);
+        }
+        pacer.cancel(A);
+        assert_eq!(drain(&mut pacer, Moment::ZERO, Duration::ZERO).len(), 15);
+        assert!(pacer.places.is_empty() && pacer.queues.is_empty());
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Out {
 }
 
 /// Refusals at an interface are told again after none for so long.
-const REFUSALS_OVER: Duration = Duration::from_secs(60);
+pub(crate) const REFUSALS_OVER: Duration = Duration::from_secs(60);
 /// Virtual routers that are not configured here and are told, at most.
 const UNKNOWN_TOLD_MAX: usize = 256;
 
