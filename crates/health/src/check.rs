@@ -1,0 +1,157 @@
+//! One check: how often it has to fail or succeed before it is believed, and when it is asked next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use steadfast_time::Moment;
+
+use crate::action::{Contribution, Verdict};
+use crate::config::{CheckConfig, ServerId};
+
+#[derive(Debug)]
+pub(crate) struct Check {
+    pub(crate) config: CheckConfig,
+    /// Those whose state it decides.
+    pub(crate) users: Vec<ServerId>,
+    /// How many of them belong to a service whose checks do not rest.
+    pub(crate) active_users: u32,
+    pub(crate) up: bool,
+    /// Whether a whole round of its pages has been judged.
+    pub(crate) has_run: bool,
+    /// Failures in a row that did not count.
+    pub(crate) failures: u32,
+    /// Rounds in a row that went well.
+    pub(crate) successes: u32,
+    /// The page that is asked next.
+    pub(crate) step: u16,
+    /// The page that made it go down and has not answered since.
+    pub(crate) failed_step: Option<u16>,
+    pub(crate) contribution: Contribution,
+    /// What was wrong last.
+    pub(crate) last_failure: Option<Arc<str>>,
+    pub(crate) started: Moment,
+    pub(crate) next: Moment,
+    pub(crate) running: bool,
+    /// Its time came while nobody wanted to know.
+    pub(crate) parked: bool,
+}
+
+/// What a verdict came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    /// It went up or down.
+    pub(crate) changed: bool,
+    /// Its contribution changed.
+    pub(crate) reweighed: bool,
+    /// A failure that changed nothing: which in a row.
+    pub(crate) failure: Option<u32>,
+}
+
+impl Check {
+    pub(crate) fn new(config: CheckConfig, first: Moment) -> Self {
+        Self {
+            up: !config.alpha,
+            config,
+            users: Vec::new(),
+            active_users: 0,
+            has_run: false,
+            failures: 0,
+            successes: 0,
+            step: 0,
+            failed_step: None,
+            contribution: Contribution::None,
+            last_failure: None,
+            started: first,
+            next: first,
+            running: false,
+            parked: false,
+        }
+    }
+
+    /// Takes a verdict that came at `now`.
+    pub(crate) fn judge(&mut self, now: Moment, verdict: Verdict) -> Judgement {
+        let asked = std::mem::take(&mut self.running);
+        let before = (self.up, self.contribution);
+        let (wait, failure) = match verdict {
+            Verdict::Good { contribution } => {
+                self.contribution = contribution;
+                (self.succeeded(), None)
+            }
+            Verdict::Bad { reason } => {
+                self.contribution = Contribution::None;
+                self.last_failure = Some(reason);
+                self.failed()
+            }
+            Verdict::Trouble { .. } => (self.config.rhythm.delay_loop, None),
+        };
+        if asked {
+            let from = if self.config.rhythm.from_start { self.started } else { now };
+            self.next = (from + wait).max(now);
+        }
+        Judgement { changed: self.up != before.0, reweighed: self.contribution != before.1, failure }
+    }
+
+    /// How long to wait.
+    fn succeeded(&mut self) -> Duration {
+        let rhythm = self.config.rhythm;
+        self.failures = 0;
+        let pages = rhythm.steps.max(1);
+        if self.failed_step.take().is_some() && pages > 1 {
+            // The page that failed answers; whether all do is asked from the first on.
+            self.step = 0;
+            return rhythm.delay_loop;
+        }
+        let last = self.step + 1 >= pages;
+        self.step = if last { 0 } else { self.step + 1 };
+        if !last {
+            let hurried = rhythm.fast_recovery && !(self.up && self.has_run);
+            return if hurried { Duration::ZERO } else { rhythm.delay_loop };
+        }
+        self.has_run = true;
+        self.successes = self.successes.saturating_add(1);
+        if self.successes >= rhythm.rise {
+            self.up = true;
+        }
+        rhythm.delay_loop
+    }
+
+    /// How long to wait, and which failure this was if it changed nothing.
+    fn failed(&mut self) -> (Duration, Option<u32>) {
+        let rhythm = self.config.rhythm;
+        let first = !self.has_run;
+        self.successes = 0;
+        self.failures = self.failures.saturating_add(1);
+        let believed = if rhythm.unasked || (first && rhythm.first_failure_counts) {
+            true
+        } else if self.up || rhythm.retries_while_down {
+            self.failures > rhythm.retries
+        } else {
+            true
+        };
+        if !believed {
+            return (rhythm.delay_before_retry, Some(self.failures));
+        }
+        let attempt = std::mem::take(&mut self.failures);
+        self.has_run = true;
+        // A page that fails is asked alone until it answers, not more often than the others were.
+        let wait = if rhythm.steps > 1 {
+            self.failed_step = Some(self.step);
+            rhythm.delay_loop.max(rhythm.delay_before_retry)
+        } else {
+            rhythm.delay_loop
+        };
+        let changed = std::mem::take(&mut self.up);
+        (wait, (!changed).then_some(attempt))
+    }
+
+    /// When it is asked after it has rested: where it would have been asked had it not.
+    pub(crate) fn resume_rhythm(&mut self, now: Moment) {
+        let round = self.config.rhythm.delay_loop.as_nanos().max(1);
+        let late = now.since(self.next).as_nanos();
+        if late > 0 {
+            let rounds = late.div_ceil(round);
+            let ahead = rounds.saturating_mul(round) - late;
+            self.next = now + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX));
+        }
+    }
+}

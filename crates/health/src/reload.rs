@@ -1,0 +1,283 @@
+//! Coming, going and staying: at the start, at a reload, and where a predecessor died. What stays keeps its state and its
+//! rhythm.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use steadfast_time::Moment;
+
+use crate::action::{Sink, Target};
+use crate::check::Check;
+use crate::config::{CheckConfig, CheckId, Config, ServerConfig, ServerId, ServiceConfig, ServiceId};
+use crate::event::{Cause, Event, Happening};
+use crate::machine::{FIRST_DELAY, Machine};
+use crate::server::Server;
+use crate::service::Service;
+use crate::status::Resume;
+
+impl Machine {
+    /// Goes on with another configuration. Of what is the same in both nothing is asked for.
+    pub fn reload(&mut self, now: Moment, config: Config, sink: &mut impl Sink) {
+        if self.stopping {
+            return;
+        }
+        let mut leaving = std::mem::take(&mut self.service_keys);
+        for new in config.services {
+            if self.service_keys.contains_key(&new.key) {
+                continue;
+            }
+            match leaving.remove(&new.key) {
+                Some(id) => self.change(now, id, new, sink),
+                None => {
+                    let Some(id) = self.enrol(now, new) else { continue };
+                    self.settle(now, id, &Cause::Reload, sink);
+                }
+            }
+        }
+        // What comes is there before anything goes.
+        for id in leaving.into_values() {
+            let notify = self.services.get(id).is_some_and(|service| service.config.omega);
+            self.tell_end(now, id, &Cause::Reload, notify, sink);
+            let servers = self.services.get(id).map(|service| service.servers.clone()).unwrap_or_default();
+            for server in servers {
+                self.dismiss(server, sink);
+            }
+            self.services.remove(id);
+        }
+    }
+
+    /// A service that was not there before. None if there is one of that key.
+    pub(crate) fn enrol(&mut self, now: Moment, mut config: ServiceConfig) -> Option<ServiceId> {
+        if self.service_keys.contains_key(&config.key) {
+            return None;
+        }
+        let servers = std::mem::take(&mut config.servers);
+        let key = config.key.clone();
+        let id = self.services.insert(Service::new(config));
+        self.service_keys.insert(key, id);
+        let mut known = BTreeMap::new();
+        for server in servers {
+            if let std::collections::btree_map::Entry::Vacant(vacant) = known.entry(server.address) {
+                vacant.insert(());
+                self.add_server(now, id, server);
+            }
+        }
+        Some(id)
+    }
+
+    /// A server that was not there before.
+    fn add_server(&mut self, now: Moment, service: ServiceId, config: ServerConfig) -> ServerId {
+        let checks = config.checks.clone();
+        let id = self.servers.insert(Server::new(service, config, Box::default()));
+        let checks: Box<[CheckId]> =
+            checks.iter().map(|check| self.acquire(now, check, id, service, true)).collect();
+        if let Some(server) = self.servers.get_mut(id) {
+            server.checks = checks;
+        }
+        if let Some(service) = self.services.get_mut(service) {
+            service.servers.push(id);
+        }
+        self.recount(id);
+        self.begin(now, id);
+        id
+    }
+
+    /// Nobody is told of what a server is at its beginning.
+    fn begin(&mut self, now: Moment, id: ServerId) {
+        if let Some(server) = self.servers.get_mut(id) {
+            server.was_alive = server.alive();
+        }
+        self.weigh(now, id);
+    }
+
+    /// Counts the checks of a server that are down.
+    fn recount(&mut self, id: ServerId) {
+        let Some(server) = self.servers.get(id) else { return };
+        let down =
+            server.checks.iter().filter(|check| self.checks.get(**check).is_some_and(|check| !check.up));
+        let failing = u32::try_from(down.count()).unwrap_or(u32::MAX);
+        if let Some(server) = self.servers.get_mut(id) {
+            server.failing = failing;
+        }
+    }
+
+    /// The check of that key, with one more user.
+    fn acquire(
+        &mut self,
+        now: Moment,
+        config: &CheckConfig,
+        server: ServerId,
+        service: ServiceId,
+        alpha_counts: bool,
+    ) -> CheckId {
+        let awake = self.services.get(service).is_some_and(|service| !service.suspended);
+        let id = match self.check_keys.get(&config.key) {
+            Some(id) => *id,
+            None => {
+                let first = now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup);
+                let mut check = Check::new(config.clone(), first);
+                // Under a server that serves already, a check that nobody has asked must not take it away.
+                check.up |= !alpha_counts;
+                let id = self.checks.insert(check);
+                self.check_keys.insert(config.key.clone(), id);
+                self.schedule(id);
+                id
+            }
+        };
+        if let Some(check) = self.checks.get_mut(id) {
+            check.users.push(server);
+            check.active_users += u32::from(awake);
+            if awake && std::mem::take(&mut check.parked) {
+                check.resume_rhythm(now);
+                self.schedule(id);
+            }
+        }
+        id
+    }
+
+    /// One user less; with the last one it goes.
+    fn release(&mut self, id: CheckId, server: ServerId, awake: bool, sink: &mut impl Sink) {
+        let Some(check) = self.checks.get_mut(id) else { return };
+        if let Some(place) = check.users.iter().position(|user| *user == server) {
+            check.users.swap_remove(place);
+            check.active_users = check.active_users.saturating_sub(u32::from(awake));
+        }
+        if check.users.is_empty()
+            && let Some(check) = self.checks.remove(id)
+        {
+            self.check_keys.remove(&check.config.key);
+            sink.forget(id);
+        }
+    }
+
+    fn dismiss(&mut self, id: ServerId, sink: &mut impl Sink) {
+        let Some(server) = self.servers.remove(id) else { return };
+        let awake = self.services.get(server.service).is_some_and(|service| !service.suspended);
+        for check in server.checks {
+            self.release(check, id, awake, sink);
+        }
+    }
+
+    /// A service that stays, perhaps with other settings and servers.
+    fn change(&mut self, now: Moment, id: ServiceId, mut new: ServiceConfig, sink: &mut impl Sink) {
+        self.service_keys.insert(new.key.clone(), id);
+        let servers = std::mem::take(&mut new.servers);
+        let Some(service) = self.services.get_mut(id) else { return };
+        let watched = service.config.ha_suspend;
+        let watch = new.ha_suspend;
+        service.config = new;
+        let old = std::mem::take(&mut service.servers);
+        let mut leaving: BTreeMap<SocketAddr, ServerId> =
+            old.iter().filter_map(|key| Some((self.servers.get(*key)?.config.address, *key))).collect();
+        let mut order = Vec::with_capacity(servers.len());
+        let mut seen = BTreeMap::new();
+        for server in servers {
+            if seen.insert(server.address, ()).is_some() {
+                continue;
+            }
+            match leaving.remove(&server.address) {
+                Some(key) => {
+                    self.change_server(now, key, server, sink);
+                    order.push(key);
+                }
+                None => order.push(self.add_server(now, id, server)),
+            }
+        }
+        if let Some(service) = self.services.get_mut(id) {
+            service.servers = order.clone();
+            for key in leaving.values() {
+                let live = self.servers.get(*key).map_or(0, |server| server.live);
+                service.live = service.live.saturating_sub(u64::from(live));
+            }
+        }
+        if watch != watched {
+            self.suspend(now, id, watch);
+        }
+        self.refresh(now, id, &order, sink);
+        self.settle(now, id, &Cause::Reload, sink);
+        for key in leaving.into_values() {
+            self.remove_server(now, id, key, sink);
+        }
+    }
+
+    fn change_server(&mut self, now: Moment, id: ServerId, new: ServerConfig, sink: &mut impl Sink) {
+        let Some(server) = self.servers.get_mut(id) else { return };
+        let service = server.service;
+        let same_checks =
+            std::sync::Arc::ptr_eq(&server.config.checks, &new.checks) || server.config.checks == new.checks;
+        let checks = new.checks.clone();
+        let alpha_counts = server.failing > 0;
+        let same = server.config.weight == new.weight && same_checks;
+        server.config = new;
+        if same {
+            return;
+        }
+        if !same_checks {
+            let fresh: Box<[CheckId]> =
+                checks.iter().map(|check| self.acquire(now, check, id, service, alpha_counts)).collect();
+            let awake = self.services.get(service).is_some_and(|service| !service.suspended);
+            let old = match self.servers.get_mut(id) {
+                Some(server) => std::mem::replace(&mut server.checks, fresh),
+                None => return,
+            };
+            for check in old {
+                self.release(check, id, awake, sink);
+            }
+            self.recount(id);
+        }
+        if let Some(change) = self.weigh(now, id) {
+            self.tell(now, &change, &Cause::Reload, sink);
+        }
+    }
+
+    fn remove_server(&mut self, now: Moment, service: ServiceId, id: ServerId, sink: &mut impl Sink) {
+        let (Some(server), Some(service)) = (self.servers.get(id), self.key(service)) else { return };
+        let address = server.config.address;
+        if server.wanted.is_some() {
+            sink.want(&service, Target::Server(address), None);
+        }
+        if server.alive() {
+            let happening =
+                Happening::Server { server: address, service, up: false, cause: Cause::Reload, notify: true };
+            sink.event(Event { at: now, happening });
+        }
+        self.dismiss(id, sink);
+    }
+
+    /// What a predecessor knew.
+    pub(crate) fn take_over(&mut self, resume: Resume) {
+        for known in resume.checks {
+            let id = self.check_keys.get(&known.key).copied();
+            let Some(check) = id.and_then(|id| self.checks.get_mut(id)) else { continue };
+            check.up = known.up;
+            check.has_run = known.has_run;
+            check.failures = known.failures;
+            check.successes = known.successes;
+            let pages = check.config.rhythm.steps.max(1);
+            check.step = known.step.min(pages - 1);
+            check.failed_step = known.failed_step.filter(|step| *step < pages);
+            check.contribution = known.contribution;
+            check.last_failure = known.last_failure;
+        }
+        for known in resume.services {
+            let Some(id) = self.service_id(&known.key) else { continue };
+            let Some(service) = self.services.get_mut(id) else { continue };
+            service.quorum = known.quorum;
+            service.resumed = true;
+            if service.config.ha_suspend && !known.suspended {
+                self.suspend(Moment::ZERO, id, false);
+            }
+            let by_address: BTreeMap<_, _> =
+                known.servers.into_iter().map(|server| (server.address, server.by)).collect();
+            let servers = self.services.get(id).map(|service| service.servers.clone()).unwrap_or_default();
+            for key in servers {
+                let Some(server) = self.servers.get_mut(key) else { continue };
+                server.by = by_address.get(&server.config.address).copied().unwrap_or_default();
+            }
+        }
+        for id in self.servers.keys() {
+            self.recount(id);
+            self.begin(Moment::ZERO, id);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! One server of a service: alive or not, and with which weight.
+
+use std::time::Duration;
+
+use steadfast_time::Moment;
+
+use crate::action::{Contribution, Override};
+use crate::config::{CheckId, ServerConfig, ServiceId};
+
+/// In how many steps the weight grows during a slow start.
+pub const SLOW_START_STEPS: u32 = 10;
+
+/// The largest weight of the kernel.
+const WEIGHT_MAX: i64 = i32::MAX as i64;
+
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) service: ServiceId,
+    pub(crate) config: ServerConfig,
+    pub(crate) checks: Box<[CheckId]>,
+    /// How many of its checks are down.
+    pub(crate) failing: u32,
+    pub(crate) by: Override,
+    /// What was last told of [`alive`](Self::alive).
+    pub(crate) was_alive: bool,
+    /// Configured weight and what checks made of it.
+    pub(crate) weight: u32,
+    /// What it adds to the live weight of its service.
+    pub(crate) live: u32,
+    /// With which weight it was asked for, if it was.
+    pub(crate) wanted: Option<u32>,
+    /// It has come back and its weight grows.
+    pub(crate) slow: Option<Moment>,
+}
+
+impl Server {
+    pub(crate) fn new(service: ServiceId, config: ServerConfig, checks: Box<[CheckId]>) -> Self {
+        let weight = clamped(i64::from(config.weight));
+        Self {
+            service,
+            config,
+            checks,
+            failing: 0,
+            by: Override::None,
+            was_alive: true,
+            weight,
+            live: 0,
+            wanted: None,
+            slow: None,
+        }
+    }
+
+    pub(crate) fn alive(&self) -> bool {
+        self.failing == 0 && self.by != Override::Disable
+    }
+
+    /// The weight that its configuration and its checks give it, or its operator.
+    pub(crate) fn weigh(&self, contributions: impl Iterator<Item = Contribution>) -> u32 {
+        match self.by {
+            Override::Drain | Override::Disable => return 0,
+            Override::Weight(weight) => return clamped(i64::from(weight)),
+            Override::None => {}
+        }
+        let configured = i64::from(self.config.weight);
+        let sum = contributions.fold(configured, |sum, contribution| match contribution {
+            Contribution::None => sum,
+            Contribution::Added(number) => sum.saturating_add(number),
+            Contribution::Absolute(weight) => sum.saturating_add(i64::from(weight) - configured),
+        });
+        clamped(sum)
+    }
+
+    /// With which weight its service shall have it at `now`; `displaced` while the sorry server serves.
+    pub(crate) fn entry(&self, now: Moment, displaced: bool) -> Option<u32> {
+        match self.by {
+            Override::Disable => None,
+            _ if self.alive() && !displaced => Some(self.slowed(now)),
+            _ => self.config.inhibit.then_some(0),
+        }
+    }
+
+    /// Its weight, or less while it starts slowly.
+    fn slowed(&self, now: Moment) -> u32 {
+        let Some(since) = self.slow else { return self.weight };
+        let step = self.slow_step(now, since);
+        let grown = u64::from(self.weight) * u64::from(step + 1) / u64::from(SLOW_START_STEPS + 1);
+        u32::try_from(grown).unwrap_or(self.weight).max(self.weight.min(1))
+    }
+
+    fn slow_step(&self, now: Moment, since: Moment) -> u32 {
+        let part = self.slow_part().as_nanos().max(1);
+        u32::try_from(now.since(since).as_nanos() / part).unwrap_or(u32::MAX).min(SLOW_START_STEPS)
+    }
+
+    fn slow_part(&self) -> Duration {
+        self.config.slow_start / SLOW_START_STEPS
+    }
+
+    /// When its weight grows next, if it grows; it ends by this call when it has grown up.
+    pub(crate) fn next_growth(&mut self, now: Moment) -> Option<Moment> {
+        let since = self.slow?;
+        let step = self.slow_step(now, since);
+        if step >= SLOW_START_STEPS || !self.alive() {
+            self.slow = None;
+            return None;
+        }
+        Some(since + self.slow_part() * (step + 1))
+    }
+}
+
+fn clamped(weight: i64) -> u32 {
+    u32::try_from(weight.clamp(0, WEIGHT_MAX)).unwrap_or(0)
+}

@@ -1,0 +1,233 @@
+//! What can be told of services, servers and checks, and what a successor needs to go on.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_time::Moment;
+
+use crate::action::{Contribution, Override};
+use crate::check::Check;
+use crate::config::{CheckId, CheckKey, ServerId, ServiceId, SorryConfig};
+use crate::machine::Machine;
+
+/// What a successor needs to go on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resume {
+    /// The services.
+    pub services: Vec<ServiceResume>,
+    /// The checks.
+    pub checks: Vec<CheckResume>,
+}
+
+/// A service as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceResume {
+    /// Which.
+    pub key: Arc<str>,
+    /// Whether it had its quorum.
+    pub quorum: bool,
+    /// Whether its checks rested.
+    pub suspended: bool,
+    /// Servers in the hands of an operator.
+    pub servers: Vec<ServerResume>,
+}
+
+/// A server in the hands of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerResume {
+    /// Which.
+    pub address: SocketAddr,
+    /// How it is used.
+    pub by: Override,
+}
+
+/// A check as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckResume {
+    /// Which.
+    pub key: CheckKey,
+    /// Whether it was up.
+    pub up: bool,
+    /// Whether a whole round of its pages had been judged.
+    pub has_run: bool,
+    /// Failures in a row that did not count.
+    pub failures: u32,
+    /// Rounds in a row that went well.
+    pub successes: u32,
+    /// The page to be asked next.
+    pub step: u16,
+    /// The page that made it go down.
+    pub failed_step: Option<u16>,
+    /// What it said of the weight.
+    pub contribution: Contribution,
+    /// What was wrong last.
+    pub last_failure: Option<Arc<str>>,
+}
+
+/// A service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceStatus {
+    /// Its number.
+    pub id: ServiceId,
+    /// What it is called.
+    pub key: Arc<str>,
+    /// Whether it has its quorum.
+    pub quorum: bool,
+    /// Live weight.
+    pub live_weight: u64,
+    /// Whether its checks rest.
+    pub suspended: bool,
+    /// The sorry server.
+    pub sorry: Option<SorryConfig>,
+    /// Its servers, in the order of the configuration.
+    pub servers: Vec<ServerId>,
+}
+
+/// A server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    /// Its number.
+    pub id: ServerId,
+    /// Of which service.
+    pub service: ServiceId,
+    /// Address and port.
+    pub address: SocketAddr,
+    /// None of its checks is down, and nobody has taken it out.
+    pub alive: bool,
+    /// What its configuration, its checks and its operator make of its weight.
+    pub weight: u32,
+    /// The weight that its service shall give it, if it shall have it.
+    pub entry: Option<u32>,
+    /// How an operator uses it.
+    pub by: Override,
+    /// Its checks.
+    pub checks: Vec<CheckId>,
+}
+
+/// A check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckStatus {
+    /// Its number.
+    pub id: CheckId,
+    /// Who is asked, and how.
+    pub key: CheckKey,
+    /// Whether it is up.
+    pub up: bool,
+    /// Whether it has been asked.
+    pub has_run: bool,
+    /// Failures in a row that do not count yet.
+    pub failures: u32,
+    /// What was wrong last.
+    pub last_failure: Option<Arc<str>>,
+    /// When it is asked next, if it is not being asked.
+    pub next: Option<Moment>,
+    /// How many servers hang on it.
+    pub users: usize,
+}
+
+impl Machine {
+    /// A service by its number.
+    pub fn service(&self, id: ServiceId) -> Option<ServiceStatus> {
+        let service = self.services.get(id)?;
+        Some(ServiceStatus {
+            id,
+            key: service.config.key.clone(),
+            quorum: service.quorum,
+            live_weight: service.live,
+            suspended: service.suspended,
+            sorry: service.config.sorry,
+            servers: service.servers.clone(),
+        })
+    }
+
+    /// A server by its number.
+    pub fn server(&self, id: ServerId) -> Option<ServerStatus> {
+        let server = self.servers.get(id)?;
+        Some(ServerStatus {
+            id,
+            service: server.service,
+            address: server.config.address,
+            alive: server.alive(),
+            weight: server.weight,
+            entry: server.wanted,
+            by: server.by,
+            checks: server.checks.to_vec(),
+        })
+    }
+
+    /// A check by its number.
+    pub fn check(&self, id: CheckId) -> Option<CheckStatus> {
+        let check = self.checks.get(id)?;
+        let idle = !check.running && !check.parked && !check.config.rhythm.unasked;
+        Some(CheckStatus {
+            id,
+            key: check.config.key.clone(),
+            up: check.up,
+            has_run: check.has_run,
+            failures: check.failures,
+            last_failure: check.last_failure.clone(),
+            next: idle.then_some(check.next),
+            users: check.users.len(),
+        })
+    }
+
+    /// Every service, by number.
+    pub fn service_ids(&self) -> Vec<ServiceId> {
+        self.services.keys()
+    }
+
+    /// Every check, by number.
+    pub fn check_ids(&self) -> Vec<CheckId> {
+        self.checks.keys()
+    }
+
+    /// Who is asked by a check.
+    pub fn check_key(&self, id: CheckId) -> Option<&CheckKey> {
+        self.checks.get(id).map(|check| &check.config.key)
+    }
+
+    /// Where a server listens.
+    pub fn server_address(&self, id: ServerId) -> Option<SocketAddr> {
+        self.servers.get(id).map(|server| server.config.address)
+    }
+
+    /// The server of a service with that address.
+    pub fn find_server(&self, service: ServiceId, address: SocketAddr) -> Option<ServerId> {
+        let servers = &self.services.get(service)?.servers;
+        servers.iter().copied().find(|id| self.server_address(*id) == Some(address))
+    }
+
+    /// What a successor needs to go on.
+    pub fn resume(&self) -> Resume {
+        let services = self.services.iter().map(|(_, service)| ServiceResume {
+            key: service.config.key.clone(),
+            quorum: service.quorum,
+            suspended: service.suspended,
+            servers: service.servers.iter().filter_map(|id| self.server_resume(*id)).collect(),
+        });
+        let checks = self.checks.iter().map(|(_, check)| CheckResume::of(check));
+        Resume { services: services.collect(), checks: checks.collect() }
+    }
+
+    fn server_resume(&self, id: ServerId) -> Option<ServerResume> {
+        let server = self.servers.get(id).filter(|server| server.by != Override::None)?;
+        Some(ServerResume { address: server.config.address, by: server.by })
+    }
+}
+
+impl CheckResume {
+    fn of(check: &Check) -> Self {
+        Self {
+            key: check.config.key.clone(),
+            up: check.up,
+            has_run: check.has_run,
+            failures: check.failures,
+            successes: check.successes,
+            step: check.step,
+            failed_step: check.failed_step,
+            contribution: check.contribution,
+            last_failure: check.last_failure.clone(),
+        }
+    }
+}

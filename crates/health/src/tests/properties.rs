@@ -1,0 +1,197 @@
+//! What holds after any history.
+
+use proptest::prelude::*;
+
+use super::*;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Pass(u16),
+    Answer { which: prop::sample::Index, good: bool, contribution: i8 },
+    Override { last: u8, by: Override },
+    Present(bool),
+    Reload { mask: u8, quorum: u32, hysteresis: u32, sorry: Option<bool>, weight: u32, inhibit: bool },
+    Replace,
+}
+
+fn any_override() -> impl Strategy<Value = Override> {
+    prop_oneof![
+        Just(Override::None),
+        Just(Override::Drain),
+        Just(Override::Disable),
+        (0..9_u32).prop_map(Override::Weight),
+    ]
+}
+
+fn any_step() -> impl Strategy<Value = Step> {
+    let reload = (any::<u8>(), 1..6_u32, 0..3_u32, any::<Option<bool>>(), 0..4_u32, any::<bool>()).prop_map(
+        |(mask, quorum, hysteresis, sorry, weight, inhibit)| Step::Reload {
+            mask,
+            quorum,
+            hysteresis: hysteresis.min(quorum - 1),
+            sorry,
+            weight,
+            inhibit,
+        },
+    );
+    prop_oneof![
+        3 => (1..15_000_u16).prop_map(Step::Pass),
+        6 => (any::<prop::sample::Index>(), any::<bool>(), any::<i8>())
+            .prop_map(|(which, good, contribution)| Step::Answer { which, good, contribution }),
+        1 => (1..=8_u8, any_override()).prop_map(|(last, by)| Step::Override { last, by }),
+        1 => any::<bool>().prop_map(Step::Present),
+        1 => reload,
+        1 => Just(Step::Replace),
+    ]
+}
+
+/// Servers of `mask`, each asked by its own check and some by one they share.
+fn services(
+    mask: u8,
+    quorum: u32,
+    hysteresis: u32,
+    with: Option<bool>,
+    weight: u32,
+    inhibit: bool,
+) -> Vec<ServiceConfig> {
+    let servers = (0..8_u8).filter(|bit| mask >> bit & 1 == 1).map(|bit| {
+        let last = bit + 1;
+        let mut checks = vec![check(last, Rhythm { steps: 1 + u16::from(bit % 3), ..rhythm() })];
+        if bit % 2 == 0 {
+            let shared = CheckKey { target: address(100), settings: "shared".into() };
+            checks.push(CheckConfig { key: shared, alpha: true, ..check(100, rhythm()) });
+        }
+        let slow_start = seconds(u64::from(bit % 2) * 5);
+        ServerConfig { weight: weight + u32::from(bit % 3), inhibit, slow_start, ..server(last, checks) }
+    });
+    let servers: Vec<_> = servers.collect();
+    let first = ServiceConfig { quorum, hysteresis, sorry: with.and_then(sorry), servers, ..service(0) };
+    let second = ServiceConfig { key: "second".into(), ha_suspend: true, sorry: None, ..first.clone() };
+    if mask & 1 == 1 { vec![first, second] } else { vec![first] }
+}
+
+/// The table that the states of servers and services call for.
+fn called_for(bench: &mut Bench) -> BTreeMap<(Arc<str>, Target), u32> {
+    let mut table = BTreeMap::new();
+    let now = bench.now;
+    for id in bench.machine.service_ids() {
+        let status = bench.machine.service(id).unwrap();
+        let displaced = status.sorry.is_some() && !status.quorum;
+        if let Some(sorry) = status.sorry {
+            if displaced {
+                table.insert((status.key.clone(), Target::Sorry), 1);
+            } else if sorry.inhibit {
+                table.insert((status.key.clone(), Target::Sorry), 0);
+            }
+        }
+        let mut live = 0;
+        for key in &status.servers {
+            let key = *key;
+            let server = bench.machine.servers.get(key).unwrap();
+            let failing = server.checks.iter().filter(|check| !bench.machine.checks.get(**check).unwrap().up);
+            assert_eq!(server.failing as usize, failing.count());
+            live += if server.alive() { u64::from(server.weight) } else { 0 };
+            if let Some(weight) = server.entry(now, displaced) {
+                table.insert((status.key.clone(), Target::Server(server.config.address)), weight);
+            }
+        }
+        assert_eq!(live, status.live_weight);
+        let service = bench.machine.services.get(id).unwrap();
+        assert_eq!(service.has_quorum(), status.quorum, "the quorum is judged");
+    }
+    for (id, check) in bench.machine.checks.iter() {
+        assert!(!check.users.is_empty());
+        let active = check.users.iter().filter(|user| {
+            let service = bench.machine.servers.get(**user).unwrap().service;
+            !bench.machine.services.get(service).unwrap().suspended
+        });
+        assert_eq!(check.active_users as usize, active.count(), "{id:?}");
+    }
+    table
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_table_is_what_the_states_call_for(steps in proptest::collection::vec(any_step(), 1..60)) {
+        let mut current = services(0x3f, 2, 1, Some(false), 1, false);
+        let mut bench = Bench::with(config(current.clone()), Resume::default());
+        for step in steps {
+            match step {
+                Step::Pass(milliseconds) => {
+                    let end = bench.now + Duration::from_millis(u64::from(milliseconds));
+                    while let Some(at) = bench.machine.next_wakeup().filter(|at| *at <= end) {
+                        prop_assert!(at >= bench.now, "time goes back");
+                        bench.now = at;
+                        bench.advance();
+                    }
+                    bench.now = end;
+                    bench.advance();
+                }
+                Step::Answer { which, good, contribution } => {
+                    let running: Vec<_> = bench.record.running.keys().copied().collect();
+                    if !running.is_empty() {
+                        let check = running[which.index(running.len())];
+                        bench.record.running.remove(&check);
+                        let contribution = Contribution::Added(i64::from(contribution / 40));
+                        let verdict = if good { Verdict::Good { contribution } } else { bad() };
+                        bench.handle(Input::Verdict { check, verdict });
+                    }
+                }
+                Step::Override { last, by } => {
+                    if let Some(server) = bench.machine.find_server(SERVICE, address(last)) {
+                        bench.handle(Input::Override { server, by });
+                    }
+                }
+                Step::Present(present) => {
+                    if let Some(service) = bench.machine.service_id("second") {
+                        bench.handle(Input::Present { service, present });
+                    }
+                }
+                Step::Reload { mask, quorum, hysteresis, sorry, weight, inhibit } => {
+                    current = services(mask, quorum, hysteresis, sorry, weight, inhibit);
+                    bench.reload(current.clone());
+                }
+                Step::Replace => {
+                    let resume = bench.machine.resume();
+                    bench.machine = Machine::new(bench.now, config(current.clone()), resume);
+                    bench.record.running.clear();
+                    bench.record.table.clear();
+                    bench.record.events.clear();
+                    bench.advance();
+                    let said: Vec<_> = bench.record.events.iter().filter(|event| {
+                        !matches!(event, Happening::Quorum { starting: false, .. })
+                    }).collect();
+                    prop_assert!(said.is_empty(), "{:?}", said);
+                }
+            }
+            let table = called_for(&mut bench);
+            prop_assert_eq!(&bench.record.table, &table);
+        }
+    }
+
+    /// While one server is alive with some weight, its service is never empty on the way.
+    #[test]
+    fn no_moment_is_without_a_server(failures in proptest::collection::vec((1..=4_u8, any::<bool>()), 1..30)) {
+        let mut bench = Bench::of(ServiceConfig { quorum: 3, sorry: sorry(false), ..service(4) });
+        bench.wants();
+        let mut serving: BTreeSet<u8> = (1..=4).collect();
+        let mut down = BTreeSet::new();
+        for (last, fails) in failures {
+            if fails { down.insert(last); } else { down.remove(&last); }
+            if down.len() == 4 {
+                down.remove(&last);
+            }
+            let verdicts: Vec<_> = down.iter().map(|last| (*last, bad())).collect();
+            bench.run(seconds(30) + MARGIN, &verdicts);
+            for (octet, weight) in bench.wants() {
+                match weight {
+                    Some(_) => serving.insert(octet),
+                    None => serving.remove(&octet),
+                };
+                prop_assert!(!serving.is_empty());
+            }
+        }
+    }
+}
