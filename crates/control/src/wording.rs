@@ -33,7 +33,6 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
     // Writing to a String cannot fail.
     let _ = match cause {
         Cause::Start => write!(text, "started"),
-        Cause::Resume => write!(text, "went on where the previous worker ended"),
         // Silence is what there was beside the adverts that were dropped.
         Cause::MasterSilent { waited_ms, .. } if matches!(before, Some(Cause::Dropped { .. })) => {
             write!(text, "took no advert for {waited_ms} ms")

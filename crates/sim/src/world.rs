@@ -141,7 +141,7 @@ where
             Due::Successor { router, life } => {
                 let Some(host) = self.hosts.get_mut(router.index()) else { return };
                 if host.powered && host.daemon.is_none() && host.life == life {
-                    let resume = std::mem::take(&mut host.resume).into_values().collect();
+                    let resume = host.resume.values().cloned().collect();
                     self.start_daemon(router, resume);
                 }
             }

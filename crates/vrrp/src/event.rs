@@ -34,8 +34,6 @@ pub enum State {
 pub enum Cause {
     /// The daemon started, or the instance was added by a reload.
     Start,
-    /// A worker took over where its predecessor died.
-    Resume,
     /// Nothing heard for the master down interval.
     MasterSilent {
         /// Last master heard, if there was one.
@@ -140,7 +138,7 @@ pub enum Cause {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// An instance changed state. `from` equals `to` only when a worker resumed it: nothing to notify.
+    /// An instance changed state.
     InstanceState {
         /// Which.
         instance: InstanceId,

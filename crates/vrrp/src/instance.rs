@@ -295,7 +295,7 @@ impl Instance {
 /// trackers (a start, a reload) first.
 fn link(causes: &mut Vec<Cause>, trigger: Cause) {
     causes.retain(|cause| *cause != trigger);
-    if matches!(trigger, Cause::Start | Cause::Resume | Cause::Reload) {
+    if matches!(trigger, Cause::Start | Cause::Reload) {
         causes.insert(0, trigger);
     } else {
         causes.push(trigger);

@@ -151,6 +151,8 @@ pub struct ScriptResume {
     /// Whether the last run succeeded.
     pub last: bool,
     /// Equal results in a row.
+    pub row: u32,
+    /// How many in a row made it good or bad.
     pub times: u32,
 }
 

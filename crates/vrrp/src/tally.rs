@@ -10,6 +10,8 @@ pub(crate) struct Tally {
     pub(crate) good: Option<bool>,
     pub(crate) last: bool,
     /// Equal results in a row.
+    pub(crate) row: u32,
+    /// How many in a row made it good or bad: what an explanation tells, however many followed since.
     pub(crate) times: u32,
 }
 
@@ -23,14 +25,15 @@ impl Tally {
     /// to count as failed.
     pub(crate) fn new(config: &ScriptConfig) -> Self {
         if config.init_fail {
-            Self { count: 0, good: Some(false), last: false, times: 0 }
+            Self { count: 0, good: Some(false), last: false, row: 0, times: 0 }
         } else {
-            Self { count: config.rise.max(1) - 1, good: None, last: false, times: 0 }
+            Self { count: config.rise.max(1) - 1, good: None, last: false, row: 0, times: 0 }
         }
     }
 
     pub(crate) fn count(&mut self, config: &ScriptConfig, success: bool) {
-        self.times = if self.last == success { self.times.saturating_add(1) } else { 1 };
+        let before = self.good;
+        self.row = if self.last == success { self.row.saturating_add(1) } else { 1 };
         self.last = success;
         let rise = config.rise.max(1);
         if success {
@@ -45,6 +48,9 @@ impl Tally {
         } else {
             self.count = 0;
             self.good = Some(false);
+        }
+        if self.good != before {
+            self.times = self.row;
         }
     }
 
@@ -105,6 +111,13 @@ mod tests {
         assert_eq!(run(&config, &[true, false, false]).good, Some(true));
         assert_eq!(run(&config, &[true, false, false, true, false, false]).good, Some(true));
         let failed = run(&config, &[true, false, false, false]);
+        assert_eq!((failed.good, failed.times), (Some(false), 3));
+    }
+
+    #[test]
+    fn an_explanation_tells_what_made_it_bad_and_not_what_followed() {
+        let config = script(2, 3, false);
+        let failed = run(&config, &[true, false, false, false, false, false, true, false]);
         assert_eq!((failed.good, failed.times), (Some(false), 3));
     }
 

@@ -126,8 +126,9 @@ impl Trackers {
     /// Takes over what a predecessor had counted.
     pub(crate) fn resume_script(&mut self, resume: &ScriptResume) {
         if let Some(script) = self.scripts.get_mut(&resume.script) {
-            let count = resume.count.min(tally::top(&script.config));
-            script.tally = Tally { count, good: resume.good, last: resume.last, times: resume.times };
+            let ScriptResume { count, good, last, row, times, .. } = *resume;
+            let count = count.min(tally::top(&script.config));
+            script.tally = Tally { count, good, last, row, times };
         }
     }
 
@@ -143,6 +144,7 @@ impl Trackers {
                 count: tally.count,
                 good: tally.good,
                 last: tally.last,
+                row: tally.row,
                 times: tally.times,
             })
             .collect()

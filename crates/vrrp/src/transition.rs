@@ -314,12 +314,9 @@ impl Instance {
     }
 
     /// A worker goes on where its predecessor died. A master is master still: its addresses are where
-    /// they were and everybody knows, so nothing is announced but the periodic refresh.
+    /// they were and everybody knows, so nothing is announced but the periodic refresh. Nor is anything
+    /// told: state, since when and why are what they were.
     pub(crate) fn resume(&mut self, now: Moment, start: Moment, trackers: &Trackers, sink: &mut impl Sink) {
-        let since = self.since;
-        let mut causes = std::mem::take(&mut self.causes);
-        causes.retain(|cause| *cause != Cause::Resume);
-        causes.push(Cause::Resume);
         match self.state {
             State::Master => {
                 self.take_mastership(now, trackers, sink);
@@ -328,8 +325,6 @@ impl Instance {
             State::Backup => self.restart_down_timer(start),
             _ => {}
         }
-        self.enter(now, self.state, causes, sink);
-        self.since = since;
     }
 
     /// Into BACKUP from INIT or FAULT, timers running from `start`.

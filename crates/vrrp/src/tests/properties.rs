@@ -123,6 +123,16 @@ struct Reader {
 }
 
 impl Reader {
+    /// A successor says nothing of what goes on; what was giving up starts afresh.
+    fn meet_successor(&mut self, router: &Router) {
+        let goes_on = |id: usize| {
+            let configured = router.config.instances.iter().any(|config| config.id.index() == id);
+            configured && self.state[id] != Some(State::Stop)
+        };
+        let state = [0, 1, 2, 3].map(|id| self.state[id].filter(|_| goes_on(id)));
+        *self = Self { state, ..Self::default() };
+    }
+
     fn read(&mut self, router: &mut Router) -> Result<(), TestCaseError> {
         for action in router.actions() {
             match action {
@@ -232,7 +242,7 @@ fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestC
             let now = router.now;
             *router = Router::prepare(router.config.clone(), kept);
             router.now = now;
-            *reader = Reader::default();
+            reader.meet_successor(router);
         }
         Step::Stop => router.input(Input::Stop),
     }

@@ -1,7 +1,7 @@
 //! A worker goes on where its predecessor died.
 
 use super::router::*;
-use crate::{Action, Cause, Config, Event, InstanceConfig, InstanceId, Resume, State};
+use crate::{Action, Cause, Config, InstanceConfig, InstanceId, Resume, State};
 
 /// What the supervisor kept of `router`, and a successor that was given it.
 fn successor(router: &Router, config: Config) -> Router {
@@ -17,26 +17,17 @@ fn successor(router: &Router, config: Config) -> Router {
 fn a_master_goes_on_at_once() {
     let mut router = Router::one(instance(0));
     router.wait(ms(4_000));
-    let since = router.machine.status(FIRST).unwrap().since;
+    let before = router.machine.status(FIRST).unwrap();
     let counters = router.counters();
     let mut next = successor(&router, router.config.clone());
     assert_eq!(next.state(), State::Master);
-    assert_eq!(next.machine.status(FIRST).unwrap().since, since);
+    let after = next.machine.status(FIRST).unwrap();
+    assert_eq!((after.since, after.causes), (before.since, before.causes));
     assert_eq!(next.counters().became_master, counters.became_master);
     assert_eq!(next.sent(), [100]);
     assert!(next.deadline() <= ms(1_000));
     let actions = next.actions();
-    assert_eq!(actions[0], Action::Addresses { instance: FIRST, wanted: true });
-    assert!(
-        !actions.iter().any(|action| matches!(action, Action::Announce { .. })),
-        "everybody knows already"
-    );
-    let [Action::Event(Event::InstanceState { from: State::Master, to: State::Master, causes, .. })] =
-        &actions[1..]
-    else {
-        panic!("{actions:?}")
-    };
-    assert_eq!(causes.last(), Some(&Cause::Resume));
+    assert_eq!(actions, [Action::Addresses { instance: FIRST, wanted: true }], "everybody knows already");
 }
 
 #[test]
@@ -81,6 +72,20 @@ fn a_fault_that_has_gone_ends() {
     router.interface(LAN, false);
     let next = successor(&router, router.config.clone());
     assert_eq!(next.state(), State::Backup);
+}
+
+#[test]
+fn a_fault_that_lasts_keeps_its_time_and_its_reason() {
+    let mut router = Router::one(tracking_script(0, 0, false));
+    router.script(&[true, false, false, false, false]);
+    let before = router.machine.status(FIRST).unwrap();
+    let failed = Cause::Script { name: "chk".into(), good: false, times: 3 };
+    assert_eq!((before.state, before.faults.as_slice()), (State::Fault, [failed.clone()].as_slice()));
+    let mut next = successor(&router, router.config.clone());
+    next.script(&[false]);
+    let after = next.machine.status(FIRST).unwrap();
+    assert_eq!((after.state, after.since, after.causes), (State::Fault, before.since, before.causes));
+    assert_eq!(after.faults, [failed]);
 }
 
 #[test]

@@ -48,8 +48,6 @@ impl Owner {
 /// The scripts that an event calls for; `None` when it calls for none.
 pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transition> {
     match event {
-        // A resumed instance is where it was: nobody needs to be told.
-        Event::InstanceState { from, to, .. } if from == to => None,
         Event::InstanceState { instance, from, to, priority, causes, .. } => {
             let notifies = programs.instances.get(instance)?;
             let removed = causes.contains(&Cause::Reload) && *to == State::Stop;
