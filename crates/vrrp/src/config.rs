@@ -120,6 +120,22 @@ pub struct InstanceConfig {
 }
 
 impl InstanceConfig {
+    /// Skew_Time for a router of `priority` whose master sends every `master_interval`: in version 2 a part of a
+    /// second (RFC 3768 section 6.1), in version 3 a part of the master's interval (RFC 9568 section 6.1).
+    pub fn skew(&self, priority: Priority, master_interval: Duration) -> Duration {
+        let whole = match self.interval.version() {
+            Version::V2 => Duration::from_secs(1),
+            Version::V3 => master_interval,
+        };
+        whole * (256 - u32::from(priority.get())) / 256
+    }
+
+    /// Master_Down_Interval (RFC 3768 section 6.1) or Active_Down_Interval (RFC 9568 section 6.1), with the number of
+    /// missed adverts as configured instead of 3.
+    pub fn down_time(&self, priority: Priority, master_interval: Duration) -> Duration {
+        master_interval * self.down_timer_adverts + self.skew(priority, master_interval)
+    }
+
     /// A virtual router that does what the protocol says and nothing besides: multicast, priority 100 (RFC 9568 section
     /// 5.2.4), preemption, no addresses, nothing tracked, and five announcements on becoming master. What differs is
     /// written over it.
@@ -167,18 +183,6 @@ impl InstanceConfig {
             group: None,
             broken: None,
         }
-    }
-}
-
-impl InstanceConfig {
-    /// Skew_Time for a router of `priority`: in version 2 a part of a second (RFC 3768 section 6.1), in version 3 a part
-    /// of the master's interval (RFC 9568 section 6.1).
-    pub fn skew(&self, priority: Priority, master_interval: Duration) -> Duration {
-        let whole = match self.interval.version() {
-            Version::V2 => Duration::from_secs(1),
-            Version::V3 => master_interval,
-        };
-        whole * (256 - u32::from(priority.get())) / 256
     }
 }
 

@@ -165,10 +165,9 @@ impl Instance {
         self.config.skew(priority, self.master_interval)
     }
 
-    /// Master_Down_Interval (RFC 3768 section 6.1) or Active_Down_Interval (RFC 9568 section 6.1),
-    /// with the number of missed adverts as configured instead of 3.
+    /// How long the master may be silent.
     pub(crate) fn down_time(&self) -> Duration {
-        self.master_interval * self.config.down_timer_adverts + self.skew(self.standing.priority)
+        self.config.down_time(self.standing.priority, self.master_interval)
     }
 
     pub(crate) fn next_deadline(&self) -> Moment {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
 
-use crate::config::{GroupId, InstanceId, InterfaceId, ScriptId};
+use crate::config::{GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptId};
 use crate::counters::{Counters, MachineCounters};
 use crate::event::{Cause, State};
 use crate::instance::Instance;
@@ -127,6 +127,8 @@ pub struct Resume {
     pub since: Moment,
     /// Why it was entered.
     pub causes: Vec<Cause>,
+    /// Priority after all trackers.
+    pub priority: Priority,
     /// Who was master.
     pub master: Option<Master>,
     /// Interval learned from the master.
@@ -137,6 +139,41 @@ pub struct Resume {
     pub scripts: Vec<ScriptResume>,
     /// Counters as they stood.
     pub counters: Counters,
+}
+
+impl InstanceStatus {
+    /// What is known of an instance while nobody runs it, or while its worker does not answer: what was kept for
+    /// the successor.
+    pub fn last_known(now: Moment, config: &InstanceConfig, last: Option<&Resume>) -> Self {
+        let priority = last.map_or(config.priority, |last| last.priority);
+        let master_interval = last.map_or_else(|| config.interval.duration(), |last| last.master_interval);
+        Self {
+            instance: config.id,
+            name: Arc::clone(&config.name),
+            vrid: config.vrid,
+            family: config.family,
+            version: config.interval.version(),
+            interface: config.interface,
+            source: config.source,
+            group: config.group,
+            state: last.map_or(State::Init, |last| last.state),
+            since: last.map_or(now, |last| last.since),
+            causes: last.map(|last| last.causes.clone()).unwrap_or_default(),
+            master: last.and_then(|last| last.master),
+            base_priority: config.priority,
+            effective_priority: priority,
+            trackers: Vec::new(),
+            faults: Vec::new(),
+            last_advert: None,
+            peers: Vec::new(),
+            interval: config.interval,
+            master_interval,
+            master_down_interval: config.down_time(priority, master_interval),
+            deadline: None,
+            preempt_at: None,
+            counters: last.map(|last| last.counters).unwrap_or_default(),
+        }
+    }
 }
 
 /// Result of a script as counted so far.
@@ -211,6 +248,7 @@ impl Machine {
             state: instance.state,
             since: instance.since,
             causes: instance.causes.clone(),
+            priority: instance.standing.priority,
             master: instance.master,
             master_interval: instance.master_interval,
             lowered: instance.own.lowered,

@@ -4,13 +4,14 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use steadfast_control::event::Happening;
+use steadfast_control::status::Instance;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, LIMIT, SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, longest_gap,
+    AddressChanges, LIMIT, Router, SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, longest_gap,
     master_down, send, senders, simple, soon, with_globals, write_script,
 };
 
@@ -219,6 +220,86 @@ fn a_successor_knows_what_scripts_said() {
     assert_eq!((after.state, after.effective_priority), (State::Master, 90));
     assert!(after.trackers.iter().all(|tracker| tracker.good.is_some()), "{:?}", after.trackers);
     assert_eq!(changes.since_last(), []);
+}
+
+/// What must not change when a worker dies: state, reason, priority, master and interval.
+fn standing(router: &Router) -> Vec<(String, State, String, u8, Option<IpAddr>, u64)> {
+    let shown = |instance: Instance| {
+        let Instance { name, state, why, effective_priority, master, master_down_milliseconds, .. } =
+            instance;
+        (name.to_string(), state, why, effective_priority, master, master_down_milliseconds)
+    };
+    router.status().unwrap().instances.into_iter().map(shown).collect()
+}
+
+#[test]
+fn state_time_and_reason_survive_a_worker_exactly() {
+    let Some(stage) = Stage::set("state_time_and_reason_survive_a_worker_exactly") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/bad", "exit 1");
+    let check = |name: &str, rest: &str| {
+        format!("vrrp_script {name} {{\nscript /run/bad\ninterval 0.1\nfall 3\n{rest}\n}}\n")
+    };
+    let instance = |name, vrid, priority, address| Virtual {
+        name,
+        vrid,
+        priority,
+        addresses: vec![address],
+        ..Virtual::default()
+    };
+    let master = instance("M", 51, 200, "10.0.9.1/32").more("track_script {\nlight\n}");
+    let fault = instance("F", 52, 200, "10.0.9.2/32").more("track_script {\nheavy\n}");
+    let backup = |priority| instance("B", 53, priority, "10.0.9.3/32");
+    let checks = check("light", "weight -20") + &check("heavy", "");
+    let router = stage.start(&host, &configuration(&[&checks, &master, &fault, &backup(100)]));
+    let peer = stage.router("r2", &configuration(&[&backup(200)]));
+    peer.reaches("B", State::Master);
+    for (name, state) in [("M", State::Master), ("F", State::Fault), ("B", State::Backup)] {
+        router.reaches(name, state);
+    }
+    soon("the light script counts", || {
+        router.instance("M").is_some_and(|instance| instance.effective_priority == 180)
+    });
+    soon("the backup knows its master", || router.instance("B").is_some_and(|b| b.master.is_some()));
+    let (before, age) = (standing(&router), Instant::now());
+    let since = router.instance("M").unwrap().milliseconds_in_state.unwrap();
+    let goes_on = |when: &str| {
+        assert_eq!(standing(&router), before, "{when}");
+        let shown = router.instance("M").unwrap().milliseconds_in_state.unwrap();
+        let passed = u64::try_from(age.elapsed().as_millis()).unwrap();
+        let least = (since + passed).saturating_sub(100);
+        assert!(shown >= least, "{when}: {shown} ms in this state, at least {least} ms were expected");
+    };
+    let replaced = |restarts: u32| {
+        soon("a successor is counted", || {
+            let worker = router.status().and_then(|status| status.worker);
+            worker.is_some_and(|worker| worker.restarts == restarts && worker.responsive)
+        });
+    };
+    send(router.worker(), Signal::KILL);
+    replaced(1);
+    goes_on("after a death");
+
+    // Twice, since a successor must not know less than its predecessor.
+    let hung = router.worker();
+    send(hung, Signal::STOP);
+    soon("the worker does not answer", || {
+        router.status().and_then(|status| status.worker).is_some_and(|worker| !worker.responsive)
+    });
+    goes_on("while the worker hangs");
+    send(hung, Signal::KILL);
+    replaced(2);
+    goes_on("after another death");
+
+    let events = router.events();
+    let died = events.iter().position(|record| matches!(record.happening, Happening::WorkerDied { .. }));
+    let told: Vec<_> = events[died.unwrap()..]
+        .iter()
+        .filter(|record| {
+            !matches!(record.happening, Happening::WorkerDied { .. } | Happening::WorkerStarted { .. })
+        })
+        .collect();
+    assert!(told.is_empty(), "{told:#?}");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use steadfast_control::request::Answer;
 use steadfast_control::status::{self as report, Status, WorkerStatus};
 use steadfast_control::wording;
 use steadfast_vrrp::status::{InstanceStatus, TrackerKind};
-use steadfast_vrrp::{InstanceId, Moment, State};
+use steadfast_vrrp::{InstanceId, Moment};
 use steadfast_wire::vrrp::Family;
 
 use super::ClientId;
@@ -230,40 +230,21 @@ impl Supervisor {
         now: Moment,
         config: &steadfast_vrrp::InstanceConfig,
     ) -> report::Instance {
-        let known = self.routers.known.state(config.id);
-        let milliseconds = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        let interval = milliseconds(config.interval.duration());
-        report::Instance {
-            name: Arc::clone(&config.name),
-            vrid: config.vrid.get(),
-            family: family(config.family),
-            version: config.version.number(),
-            interface: self.routers.known.interface(config.interface).unwrap_or_default(),
-            addresses: self.addresses(config.id),
-            state: known.map_or(State::Init, |(state, _)| state),
-            since: known.map(|(_, at)| journal::ago(now.since(at))),
-            milliseconds_in_state: known.map(|(_, at)| milliseconds(now.since(at))),
-            causes: Vec::new(),
-            why: self.why_without_worker().to_owned(),
-            master: None,
-            master_priority: None,
-            base_priority: config.priority.get(),
-            effective_priority: config.priority.get(),
-            trackers: Vec::new(),
-            advert_interval_milliseconds: interval,
-            master_interval_milliseconds: interval,
-            master_down_milliseconds: 0,
-            last_advert_milliseconds_ago: None,
-            last_advert_from: None,
-            counters: Vec::new(),
+        let last = self.routers.known.last(config.id);
+        let mut shown = self.instance(now, &InstanceStatus::last_known(now, config, last));
+        if last.is_none() {
+            shown.since = None;
+            shown.milliseconds_in_state = None;
+            shown.why = self.why_without_worker().to_owned();
         }
+        shown
     }
 
     fn why_without_worker(&self) -> &'static str {
         match self.workers.vrrp.is_filled() {
             _ if !self.options.run_vrrp => "VRRP is left out (-C)",
-            true => "the worker does not answer; this is the last state it told",
-            false => "no vrrp worker runs; this is the last state it told",
+            true => "the worker has told nothing of it",
+            false => "no vrrp worker runs",
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use steadfast_control::event::{Happening, Severity};
 use steadfast_vrrp::status::Resume;
-use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
+use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, State};
 
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
@@ -18,8 +18,7 @@ pub(crate) struct Known {
     instances: BTreeMap<InstanceId, Arc<str>>,
     groups: BTreeMap<GroupId, (Arc<str>, State)>,
     interfaces: BTreeMap<InterfaceId, Arc<str>>,
-    states: BTreeMap<InstanceId, (State, Moment)>,
-    /// Boxed: nodes of a map are half empty.
+    /// What a successor of the worker needs, and what is told while none answers. Boxed: nodes of a map are half empty.
     resume: BTreeMap<InstanceId, Box<Resume>>,
 }
 
@@ -41,7 +40,6 @@ impl Known {
     /// An instance that a reload removed has nothing more to tell.
     pub(crate) fn forget(&mut self, instance: InstanceId) {
         self.instances.remove(&instance);
-        self.states.remove(&instance);
         self.resume.remove(&instance);
     }
 
@@ -61,9 +59,9 @@ impl Known {
         matches!(state, Some(State::Master | State::Stop))
     }
 
-    /// Last known state of an instance.
-    pub(crate) fn state(&self, instance: InstanceId) -> Option<(State, Moment)> {
-        self.states.get(&instance).copied()
+    /// What was last known of an instance.
+    pub(crate) fn last(&self, instance: InstanceId) -> Option<&Resume> {
+        self.resume.get(&instance).map(AsRef::as_ref)
     }
 
     /// Last known state of a group.
@@ -84,16 +82,13 @@ impl Known {
     /// Takes note of an event and says it in names.
     pub(crate) fn told(&mut self, event: &Event) -> Happening {
         match event {
-            Event::InstanceState { instance, at, from, to, priority, causes } => {
-                self.states.insert(*instance, (*to, *at));
-                Happening::InstanceState {
-                    instance: self.instance(*instance),
-                    from: *from,
-                    to: *to,
-                    priority: priority.get(),
-                    causes: causes.clone(),
-                }
-            }
+            Event::InstanceState { instance, from, to, priority, causes, .. } => Happening::InstanceState {
+                instance: self.instance(*instance),
+                from: *from,
+                to: *to,
+                priority: priority.get(),
+                causes: causes.clone(),
+            },
             Event::GroupState { group, to, causes, .. } => {
                 let known = self.groups.entry(*group).or_insert_with(|| ("?".into(), *to));
                 known.1 = *to;

@@ -176,7 +176,8 @@ impl Supervisor {
         let shown = |config: &'a VrrpInstance| {
             let id = ids.get(&*config.name)?;
             let told = told.get(id).copied();
-            let known = self.routers.known.state(*id).unwrap_or((State::Init, self.started_at));
+            let last = self.routers.known.last(*id);
+            let known = last.map_or((State::Init, self.started_at), |last| (last.state, last.since));
             let (state, since) = told.map_or(known, |told| (told.state, told.since));
             let group = groups.get(&*config.name).copied();
             Some(Shown {
