@@ -1,5 +1,6 @@
 //! The daemon's processes die, hang and meet what others do to their addresses.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -220,6 +221,40 @@ fn a_successor_knows_what_scripts_said() {
     assert_eq!((after.state, after.effective_priority), (State::Master, 90));
     assert!(after.trackers.iter().all(|tracker| tracker.good.is_some()), "{:?}", after.trackers);
     assert_eq!(changes.since_last(), []);
+}
+
+/// What a process has open besides its standard descriptors: sockets, pipes and files by what tells them apart.
+fn open_files(pid: u32) -> BTreeSet<String> {
+    let descriptors = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+    let further = descriptors.filter(|entry| {
+        entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()).is_some_and(|number| number > 2)
+    });
+    let links = further.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+    links
+        .map(|link| link.display().to_string())
+        .filter(|link| !link.starts_with("anon_inode") && link != "/dev/null")
+        .collect()
+}
+
+#[test]
+fn a_successor_has_nothing_open_that_is_the_supervisors() {
+    let Some(stage) = Stage::set("a_successor_has_nothing_open_that_is_the_supervisors") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/hang", "sleep 60");
+    let check = "vrrp_script hang {\nscript /run/hang\ninterval 60\ntimeout 60\nweight 1\n}\n";
+    let tracking = Virtual::with_priority(200).more("track_script {\nhang\n}\nnotify /run/hang");
+    let router = stage.start(&host, &configuration(&[&check, &tracking]));
+    router.reaches("V1", State::Master);
+    let supervisor = router.pid();
+    let pipes = |pid: u32| open_files(pid).iter().filter(|link| link.starts_with("pipe:")).count();
+    soon("both scripts run", || pipes(supervisor) >= 4);
+    send(router.worker(), Signal::KILL);
+    soon("a successor is counted", || {
+        let worker = router.status().and_then(|status| status.worker);
+        worker.is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    let shared: Vec<_> = open_files(supervisor).intersection(&open_files(router.worker())).cloned().collect();
+    assert!(shared.is_empty(), "{shared:?}");
 }
 
 /// What must not change when a worker dies: state, reason, priority, master and interval.

@@ -226,8 +226,7 @@ impl Supervisor {
         }
         let now = moment();
         self.routers.known.configure(&work);
-        self.scripts.checks.configure(now, &programs);
-        self.scripts.programs = programs;
+        self.scripts.configure(now, programs);
         let before = std::mem::replace(&mut self.routers.work, work).machine;
         self.loaded = effective;
         self.reloads.refused = None;

@@ -37,6 +37,15 @@ impl Scripts {
             starting: None,
         }
     }
+
+    /// Takes over the programs of a configuration. Checks whose command is gone are ended: nobody asks for
+    /// what they find.
+    pub(crate) fn configure(&mut self, now: Moment, programs: Programs) {
+        self.checks.configure(now, &programs);
+        self.programs = programs;
+        let checks = &self.checks;
+        self.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(id) if !checks.has(*id)));
+    }
 }
 
 impl Supervisor {
@@ -105,7 +114,7 @@ impl Supervisor {
         match &ended.purpose {
             Purpose::Check(id) => {
                 let Some(verdict) = self.scripts.checks.ended(*id, &ended) else { return };
-                let result = Order::ScriptResult { script: *id, success: ended.success };
+                let result = Order::ScriptResult { script: id.script, success: ended.success };
                 self.workers.vrrp.order(result, &self.poller);
                 if verdict.changed {
                     let script = verdict.name;

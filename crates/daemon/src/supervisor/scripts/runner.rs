@@ -11,8 +11,9 @@ use std::time::Duration;
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec, Stage};
 use steadfast_kernel::wait::poll::{Interest, Poller};
-use steadfast_vrrp::{Moment, ScriptId};
+use steadfast_vrrp::Moment;
 
+use super::checks::CheckId;
 use super::hooks::Hook;
 use super::programs::Command;
 use crate::supervisor::notify::scripts::Owner;
@@ -32,7 +33,7 @@ pub(crate) const RUNNING_MAX: usize = 1_024;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// A check script.
-    Check(ScriptId),
+    Check(CheckId),
     /// A notify script of this owner.
     Notify(Owner),
     /// The script before the start or after the end.
