@@ -13,8 +13,8 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::event::Record;
-use crate::request::{Answer, PlanReport, Request};
+use crate::event::{Filter, Record};
+use crate::request::{Answer, PlanReport, ReloadReport, Request};
 use crate::status::Status;
 
 /// Longest request line, its newline included, that a daemon has to read.
@@ -25,6 +25,8 @@ pub const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// How long a client waits for an answer that the daemon owes it. The supervisor itself waits a
 /// bounded time for its worker, which has to fit in here.
 pub const ANSWER_WAIT_MAX: Duration = Duration::from_secs(10);
+/// How long a client waits for a reload: scripts of a start, another reload and a large configuration may come first.
+pub const RELOAD_WAIT_MAX: Duration = Duration::from_secs(120);
 
 /// Why a question stayed without an answer.
 #[derive(Debug, thiserror::Error)]
@@ -146,13 +148,30 @@ impl Client {
         }
     }
 
+    /// Reads the configuration again, and waits until it is in force or refused.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting; [`ClientError::Declined`] for who has not the
+    /// daemon's rights.
+    pub fn reload(&mut self) -> Result<ReloadReport, ClientError> {
+        self.wait_for_answers(Some(RELOAD_WAIT_MAX))?;
+        self.ask(&Request::Reload)?;
+        let answer = self.answer();
+        self.wait_for_answers(Some(ANSWER_WAIT_MAX))?;
+        match answer? {
+            Answer::Reloaded(report) => Ok(*report),
+            Answer::Error(reason) => Err(ClientError::Declined(reason)),
+            _ => Err(ClientError::Unexpected { expected: "the end of a reload" }),
+        }
+    }
+
     /// The events that the daemon keeps and, with `follow`, those that are still to come: then the
     /// iterator ends only when the daemon does.
     ///
     /// # Errors
     /// Any [`ClientError`] but those of connecting.
-    pub fn events(mut self, follow: bool) -> Result<Events, ClientError> {
-        self.ask(&Request::Events { follow })?;
+    pub fn events(mut self, follow: bool, filter: Filter) -> Result<Events, ClientError> {
+        self.ask(&Request::Events { follow, filter })?;
         if follow {
             // Nothing may happen for days.
             self.wait_for_answers(None)?;

@@ -1,12 +1,13 @@
 //! The one event stream: what `steadfast events` prints, the log carries and the control socket sends.
 
 use std::net::IpAddr;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{Cause, State};
 
-use crate::wording;
+use crate::wording::{self, duration};
 
 /// One event as the outside sees it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +39,64 @@ pub enum Severity {
     Info,
     /// Only with `-D`.
     Debug,
+}
+
+impl Severity {
+    /// From the gravest to the least.
+    pub const ALL: [Self; 5] = [Self::Error, Self::Warning, Self::Notice, Self::Info, Self::Debug];
+
+    /// As in JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Notice => "notice",
+            Self::Info => "info",
+            Self::Debug => "debug",
+        }
+    }
+}
+
+impl FromStr for Severity {
+    type Err = UnknownSeverity;
+
+    fn from_str(name: &str) -> Result<Self, UnknownSeverity> {
+        Self::ALL.into_iter().find(|severity| severity.name() == name).ok_or(UnknownSeverity)
+    }
+}
+
+/// No severity has this name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected error, warning, notice, info or debug")]
+pub struct UnknownSeverity;
+
+/// Which events somebody wants.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Filter {
+    /// Those that concern one of these instances, groups, scripts or interfaces; all if none is named.
+    pub names: Vec<String>,
+    /// Those that matter at least so much.
+    pub severity: Option<Severity>,
+    /// Those that happened since then, as [`Record::time`] is written.
+    pub since: Option<String>,
+    /// Of those that happened before the question, only the last so many.
+    pub last: Option<usize>,
+}
+
+impl Filter {
+    /// It lets everything pass.
+    pub fn is_open(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether this event is wanted, [`Filter::last`] apart.
+    pub fn admits(&self, record: &Record) -> bool {
+        let concerns = |name: &str| record.happening.names().any(|found| found == name);
+        (self.names.is_empty() || self.names.iter().any(|name| concerns(name)))
+            && self.severity.is_none_or(|least| record.severity <= least)
+            && self.since.as_ref().is_none_or(|since| record.time >= *since)
+    }
 }
 
 /// What happened.
@@ -207,6 +266,32 @@ pub enum Happening {
 }
 
 impl Happening {
+    /// The instances, groups, scripts and interfaces that it concerns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let name = match self {
+            Self::InstanceState { instance, .. }
+            | Self::PriorityChanged { instance, .. }
+            | Self::MasterChanged { instance, .. }
+            | Self::LowerPriorityHeard { instance, .. }
+            | Self::TwoMasters { instance, .. }
+            | Self::OneMaster { instance, .. }
+            | Self::Dropped { instance, .. }
+            | Self::Disagreement { instance, .. } => Some(instance),
+            Self::GroupState { group, .. } => Some(group),
+            Self::Script { script, .. } => Some(script),
+            Self::Notify { owner, .. } => Some(owner),
+            Self::Kernel { interface, .. } => interface.as_ref(),
+            Self::Started { .. }
+            | Self::WorkerStarted { .. }
+            | Self::WorkerDied { .. }
+            | Self::Bound { .. }
+            | Self::Reload { .. }
+            | Self::Late { .. }
+            | Self::Stopping => None,
+        };
+        name.into_iter().map(AsRef::as_ref)
+    }
+
     /// The event in a sentence, and how much it matters.
     pub fn describe(&self) -> (Severity, String) {
         match self {
@@ -261,7 +346,8 @@ impl Happening {
             Self::OneMaster { instance, other, adverts, milliseconds } => (
                 Severity::Notice,
                 format!(
-                    "({instance}) one master again: {other} claimed the addresses too for {milliseconds} ms with {adverts} adverts"
+                    "({instance}) one master again: {other} claimed the addresses too for {} with {adverts} adverts",
+                    duration::milliseconds(*milliseconds)
                 ),
             ),
             Self::Dropped { instance, source, reason } => {
@@ -302,7 +388,8 @@ impl Happening {
             Self::Late { microseconds } => (
                 Severity::Warning,
                 format!(
-                    "timers fired {microseconds} microseconds late: the machine is overloaded or was suspended"
+                    "timers fired {} late: the machine is overloaded or was suspended",
+                    duration::microseconds(*microseconds)
                 ),
             ),
             Self::Stopping => (Severity::Notice, "stopping".to_owned()),

@@ -3,8 +3,10 @@
 #![forbid(unsafe_code)]
 
 pub mod client;
+pub mod daemons;
 pub mod event;
 pub mod places;
 pub mod request;
 pub mod status;
+pub mod verdict;
 pub mod wording;

@@ -3,6 +3,8 @@
 //! As keepalived has them: below /run, in /run/keepalived with `use_pid_dir` or an instance name, and in
 //! /run/keepalived/NAMESPACE when it runs in a network namespace, so that several daemons do not meet.
 
+use std::io::ErrorKind;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 /// Default pid file of the supervisor.
@@ -28,9 +30,21 @@ pub fn control_socket(told: Option<&Path>, pid_file: Option<&Path>) -> PathBuf {
     }
 }
 
-/// The control sockets of daemons with an instance name or in a network namespace, in order of their names.
-pub fn further_control_sockets() -> Vec<PathBuf> {
-    sockets_below(Path::new(FOLDER))
+/// The control sockets at the usual places that somebody listens at, the default first, others in order of their names.
+/// What a dead daemon left behind is no socket of a daemon.
+pub fn living_control_sockets() -> Vec<PathBuf> {
+    let mut sockets = vec![PathBuf::from(CONTROL_SOCKET)];
+    sockets.extend(sockets_below(Path::new(FOLDER)));
+    sockets.retain(|socket| is_listening(socket));
+    sockets
+}
+
+/// Whether a daemon listens there, also one that this user may not ask.
+pub fn is_listening(socket: &Path) -> bool {
+    match UnixStream::connect(socket) {
+        Ok(_) => true,
+        Err(error) => error.kind() == ErrorKind::PermissionDenied && socket.exists(),
+    }
 }
 
 fn sockets_below(folder: &Path) -> Vec<PathBuf> {

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use steadfast_config::Plan;
 
-use crate::event::Record;
+use crate::event::{Filter, Record};
 use crate::status::Status;
 
 /// A request on the control socket: one line of JSON.
@@ -17,6 +17,9 @@ pub enum Request {
     Events {
         /// Stay and send what happens from now on.
         follow: bool,
+        /// Which of them.
+        #[serde(default, skip_serializing_if = "Filter::is_open")]
+        filter: Filter,
     },
     /// Answered by one [`Answer::Plan`]: what a reload would do if this file were the configuration.
     /// The daemon reads the file with its own rights, so only who has those may ask.
@@ -24,6 +27,9 @@ pub enum Request {
         /// Absolute path of the file.
         path: String,
     },
+    /// Answered by one [`Answer::Reloaded`] once the configuration is in force or refused. The daemon does it with its
+    /// own rights, so only who has those may ask.
+    Reload,
 }
 
 /// An answer on the control socket: one line of JSON.
@@ -34,6 +40,8 @@ pub enum Answer {
     Status(Box<Status>),
     /// What a reload would do.
     Plan(Box<PlanReport>),
+    /// What came of a reload.
+    Reloaded(Box<ReloadReport>),
     /// Something that happened.
     Event(Box<Record>),
     /// Nothing more follows.
@@ -51,4 +59,15 @@ pub struct PlanReport {
     pub diagnostics: Vec<String>,
     /// What would change.
     pub plan: Plan,
+}
+
+/// What came of a reload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadReport {
+    /// It is in force; otherwise it was refused and nothing at all changed.
+    pub applied: bool,
+    /// What changed, or why it was refused.
+    pub detail: String,
+    /// What is to be said about the file, a line each.
+    pub diagnostics: Vec<String>,
 }

@@ -1,6 +1,7 @@
 //! What `steadfast status` shows, as values; their JSON is what `--json` prints and what the control
 //! socket carries.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -89,6 +90,13 @@ pub struct WorkerStatus {
     pub addresses_restored: u64,
 }
 
+impl WorkerStatus {
+    /// How many addresses the kernel refuses, if any.
+    pub fn refused(&self) -> Option<u64> {
+        (self.addresses_refused > 0).then_some(self.addresses_refused)
+    }
+}
+
 /// One instance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Instance {
@@ -134,8 +142,93 @@ pub struct Instance {
     pub last_advert_milliseconds_ago: Option<u64>,
     /// Last advert heard: from whom.
     pub last_advert_from: Option<IpAddr>,
-    /// Named counters, in a fixed order.
-    pub counters: Vec<Counter>,
+    /// By name, since the start, or since they were cleared.
+    pub counters: BTreeMap<String, u64>,
+    /// The routers heard for it, in the order in which they were met.
+    #[serde(default)]
+    pub peers: Vec<Peer>,
+    /// What is to be mended between the routers.
+    #[serde(default)]
+    pub problems: Vec<Problem>,
+}
+
+/// A router that was heard for an instance, whether or not its adverts were taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Source address of its adverts.
+    pub address: IpAddr,
+    /// What its last advert that could be read said.
+    pub said: Option<Said>,
+    /// Adverts that were taken.
+    pub accepted: u64,
+    /// When its last advert came, taken or not: how long ago, in milliseconds.
+    pub heard_milliseconds_ago: u64,
+    /// When the last one came that was taken.
+    pub accepted_milliseconds_ago: Option<u64>,
+    /// Why its adverts are dropped; `None` if the last one was taken.
+    pub dropped: Option<String>,
+    /// Everything that was dropped, an entry for each reason.
+    pub drops: Vec<Drops>,
+}
+
+/// What an advert says of its sender.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Said {
+    /// Protocol version.
+    pub version: u8,
+    /// Priority; 0 when it gives up.
+    pub priority: u8,
+    /// Time between two adverts, in milliseconds.
+    pub interval_milliseconds: u64,
+    /// How it proves itself: `none`, `password`.
+    pub authentication: String,
+    /// Number of virtual addresses.
+    pub addresses: usize,
+    /// They are ours.
+    pub addresses_match: bool,
+}
+
+/// Adverts of one router that were dropped for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drops {
+    /// Expected and found, in a sentence.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+    /// When the last came: how long ago, in milliseconds.
+    pub milliseconds_ago: u64,
+}
+
+/// Something between the routers that an operator has to mend.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "problem")]
+pub enum Problem {
+    /// Another router claims the addresses too.
+    TwoMasters {
+        /// Who.
+        other: IpAddr,
+        /// Its priority, if its adverts can be read.
+        priority: Option<u8>,
+        /// Why its adverts are dropped, if they are.
+        dropped: Option<String>,
+        /// Its adverts meanwhile.
+        adverts: u64,
+        /// For how long.
+        milliseconds: u64,
+    },
+    /// The adverts of another router of this virtual router are dropped.
+    Dropping {
+        /// Whose.
+        peer: IpAddr,
+        /// Its priority, if its adverts can be read.
+        priority: Option<u8>,
+        /// Why the last one was.
+        reason: String,
+        /// How many since the last one that was taken.
+        adverts: u64,
+        /// For how long.
+        milliseconds: u64,
+    },
 }
 
 /// A tracked object's share of a priority.
@@ -151,15 +244,6 @@ pub struct Tracker {
     pub share: i16,
     /// It keeps the instance in FAULT.
     pub fault: bool,
-}
-
-/// A counter.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Counter {
-    /// In the words of keepalived's JSON.
-    pub name: String,
-    /// Since the start, or since it was cleared.
-    pub value: u64,
 }
 
 /// A sync group.

@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use steadfast_control::client::ClientError;
+use steadfast_control::daemons::{self, Daemon};
 
 use crate::exit;
 use crate::terminal::{Stream, complain};
@@ -14,6 +15,9 @@ pub(crate) enum Failure {
     /// The daemon could not be asked.
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// No daemon was found on this machine.
+    #[error("no daemon runs on this machine, as far as this user can see")]
+    NoDaemon,
     /// Standard output could not be written.
     #[error("cannot write to standard output: {0}")]
     Output(#[from] io::Error),
@@ -58,7 +62,7 @@ pub(crate) enum Failure {
         near: Option<&'static str>,
     },
     /// An instance was asked for that does not exist.
-    #[error("there is no instance '{name}'; {}", existing(.names))]
+    #[error("there is no instance or address '{name}'; {}", existing(.names))]
     NoInstance {
         /// What was asked for.
         name: String,
@@ -88,6 +92,7 @@ impl Failure {
     fn status(&self) -> u8 {
         match self {
             Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
+            Self::NoDaemon => exit::NO_DAEMON,
             Self::ReadByDaemon(_) => exit::USAGE,
             _ => exit::FAILURE,
         }
@@ -97,12 +102,12 @@ impl Failure {
         let Self::Client(error) = self else { return None };
         Some(match error {
             ClientError::Missing { .. } | ClientError::NobodyListens { .. } => {
-                let others = steadfast_control::places::further_control_sockets();
-                "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
+                let mut advice = "Is the daemon running? See `systemctl status steadfast` or `pgrep -a steadfast`.\n\
                  A daemon with another pid file, an instance name or a network namespace has its socket elsewhere: name\n\
                  it with -p PIDFILE, -s NAMESPACE or --control-socket PATH."
-                    .to_owned()
-                    + &others.iter().map(|path| format!("\nThere is {}.", path.display())).collect::<String>()
+                    .to_owned();
+                advice.extend(living(&daemons::running()));
+                advice
             }
             ClientError::NotAllowed { .. } => {
                 "Run this as root, or start the daemon with --control-group GROUP and be a member of it."
@@ -114,6 +119,16 @@ impl Failure {
             _ => return None,
         })
     }
+}
+
+/// What to type for the daemons that do run.
+fn living(found: &[Daemon]) -> Option<String> {
+    if found.is_empty() {
+        return None;
+    }
+    let commands: String =
+        found.iter().map(|daemon| format!("\n  steadfast status{}", daemon.options())).collect();
+    Some(format!("\nRunning are:{commands}\nAll of them: steadfast status --all"))
 }
 
 fn is_absence(error: &ClientError) -> bool {

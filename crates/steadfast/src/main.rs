@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+mod clock;
 mod command_line;
 mod config_test;
 mod daemon_face;
@@ -12,9 +13,11 @@ mod fmt;
 mod lab;
 mod language;
 mod manual;
+mod peers;
 mod plan;
 mod reader;
 mod reference;
+mod reload;
 mod show;
 mod signum;
 mod status;
@@ -69,6 +72,8 @@ fn client(arguments: &[OsString]) -> u8 {
     let result = match subcommand {
         Subcommand::Status(arguments) => status::run(&arguments),
         Subcommand::Events(arguments) => events::run(&arguments),
+        Subcommand::Peers(arguments) => peers::run(&arguments),
+        Subcommand::Reload(arguments) => reload::run(&arguments),
         Subcommand::Check(arguments) => check::run(&arguments),
         Subcommand::Plan(arguments) => plan::run(&arguments),
         Subcommand::Show(arguments) => show::run(&arguments),

@@ -34,33 +34,56 @@ impl Cell {
 
 /// A table: its last column takes what is left of the width, and folds.
 #[derive(Debug)]
-pub(crate) struct Table<const COLUMNS: usize> {
-    headings: [&'static str; COLUMNS],
-    rows: Vec<[Cell; COLUMNS]>,
+pub(crate) struct Table {
+    headings: Vec<&'static str>,
+    rows: Vec<Vec<Cell>>,
+    expendable: &'static [&'static str],
 }
 
-impl<const COLUMNS: usize> Table<COLUMNS> {
-    pub(crate) fn new(headings: [&'static str; COLUMNS]) -> Self {
-        Self { headings, rows: Vec::new() }
+impl Table {
+    pub(crate) fn new(headings: impl Into<Vec<&'static str>>) -> Self {
+        Self { headings: headings.into(), rows: Vec::new(), expendable: &[] }
     }
 
-    pub(crate) fn push(&mut self, row: [Cell; COLUMNS]) {
-        self.rows.push(row);
+    /// Columns that are left out, the first one first, where the terminal is too narrow for all but the last.
+    pub(crate) fn expendable(self, columns: &'static [&'static str]) -> Self {
+        Self { expendable: columns, ..self }
+    }
+
+    pub(crate) fn push(&mut self, row: impl Into<Vec<Cell>>) {
+        self.rows.push(row.into());
+    }
+
+    /// Leaves out what is expendable until the columns before the last fit.
+    fn fit(&mut self, width: usize) {
+        let mut expendable = self.expendable.iter();
+        while self.widths().iter().rev().skip(1).map(|width| width + GAP).sum::<usize>() > width + GAP {
+            let Some(name) = expendable.next() else { return };
+            let Some(column) = self.headings.iter().position(|heading| heading == name) else { continue };
+            self.headings.remove(column);
+            for row in self.rows.iter_mut().filter(|row| column < row.len()) {
+                row.remove(column);
+            }
+        }
+    }
+
+    fn widths(&self) -> Vec<usize> {
+        let width = |column: usize| {
+            let cells = self.rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.text.width());
+            let heading = self.headings.get(column).map(|heading| heading.width());
+            heading.into_iter().chain(cells).max().unwrap_or_default()
+        };
+        (0..self.headings.len()).map(width).collect()
     }
 
     /// Appends the table to `text`.
-    pub(crate) fn write(&self, text: &mut String, palette: Palette, width: Option<usize>) {
-        let headings = self.headings.map(|heading| Cell::painted(Paint::Strong, heading));
-        let widths: Vec<usize> = (0..COLUMNS)
-            .map(|column| {
-                std::iter::once(&headings)
-                    .chain(&self.rows)
-                    .filter_map(|row| row.get(column))
-                    .map(|cell| cell.text.width())
-                    .max()
-                    .unwrap_or_default()
-            })
-            .collect();
+    pub(crate) fn write(mut self, text: &mut String, palette: Palette, width: Option<usize>) {
+        if let Some(width) = width {
+            self.fit(width);
+        }
+        let headings: Vec<Cell> =
+            self.headings.iter().map(|heading| Cell::painted(Paint::Strong, heading)).collect();
+        let widths = self.widths();
         let last_starts = widths.iter().rev().skip(1).map(|width| width + GAP).sum::<usize>();
         let last = match width {
             None => Last::Beside { room: usize::MAX },
@@ -195,6 +218,24 @@ mod tests {
             text,
             "NAME\n    WHY\na-long-instance-name\n    heard nothing from 10.0.0.2 for 3609\n    ms\n"
         );
+    }
+
+    #[test]
+    fn expendable_columns_go_first() {
+        let table = || {
+            let mut table = Table::new(["NAME", "ONE", "TWO", "WHY"]).expendable(&["TWO", "ONE"]);
+            table.push(["name", "1", "2", "why"].map(Cell::plain));
+            table
+        };
+        for (width, gone) in
+            [(Some(14), ""), (Some(13), "TWO"), (Some(9), "TWO"), (Some(8), "ONE"), (None, "")]
+        {
+            let mut text = String::new();
+            table().write(&mut text, Palette::Plain, width);
+            assert_eq!(text.contains("TWO"), gone.is_empty(), "{text}");
+            assert_eq!(text.contains("ONE"), gone != "ONE", "{text}");
+            assert!(text.contains("NAME") && text.contains("why"), "{text}");
+        }
     }
 
     #[test]

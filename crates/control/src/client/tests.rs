@@ -97,7 +97,8 @@ fn kept_events_end_with_the_daemons_word() {
         events.iter().map(|record| line(&Answer::Event(Box::new(record.clone())))).collect();
     said += &line(&Answer::End);
     let server = Server::saying(said);
-    let got: Vec<Record> = server.client().events(false).unwrap().map(Result::unwrap).collect();
+    let got: Vec<Record> =
+        server.client().events(false, Filter::default()).unwrap().map(Result::unwrap).collect();
     assert_eq!(got, events);
     assert_eq!(server.heard(), "{\"request\":\"events\",\"follow\":false}\n");
 }
@@ -105,7 +106,8 @@ fn kept_events_end_with_the_daemons_word() {
 #[test]
 fn a_follower_goes_on_until_the_daemon_ends() {
     let server = Server::saying(line(&Answer::Event(Box::new(record(7)))));
-    let got: Vec<Record> = server.client().events(true).unwrap().map(Result::unwrap).collect();
+    let got: Vec<Record> =
+        server.client().events(true, Filter::default()).unwrap().map(Result::unwrap).collect();
     assert_eq!(got, [record(7)]);
     assert_eq!(server.heard(), "{\"request\":\"events\",\"follow\":true}\n");
 }
@@ -116,7 +118,7 @@ fn events_that_break_off_are_an_error_once() {
     said.push_str("{\"answer\":\"ev");
     for follow in [false, true] {
         let server = Server::saying(said.clone());
-        let mut events = server.client().events(follow).unwrap();
+        let mut events = server.client().events(follow, Filter::default()).unwrap();
         assert_eq!(events.next().unwrap().unwrap(), record(7));
         assert!(matches!(events.next(), Some(Err(ClientError::HungUp))));
         assert!(events.next().is_none());

@@ -46,8 +46,8 @@ impl Report {
     }
 
     /// For whoever asked: a line each.
-    pub(super) fn into_lines(self) -> Vec<String> {
-        self.lines.into_iter().map(|(_, line)| line).collect()
+    pub(super) fn lines(&self) -> Vec<String> {
+        self.lines.iter().map(|(_, line)| line.clone()).collect()
     }
 
     /// Appends everything to the log that `reload_check_config` names.

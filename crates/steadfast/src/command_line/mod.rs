@@ -1,5 +1,6 @@
 //! The command line: keepalived's options, and the subcommands.
 
+mod asking;
 mod completion;
 mod configuration;
 pub(crate) mod daemon;
@@ -9,15 +10,14 @@ mod tests;
 pub(crate) mod unsupported;
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser};
 use clap_complete::Shell;
-use steadfast_control::places;
 use steadfast_lab::demo::Scenario;
 
+pub(crate) use asking::*;
 pub(crate) use completion::completion;
 pub(crate) use configuration::*;
 pub(crate) use daemon::DaemonArguments;
@@ -49,6 +49,8 @@ const EXAMPLES: &str = "Examples:
   steadfast -t -f new.conf         check a configuration: every problem at once
   steadfast status                 who is master, since when, and why
   steadfast events --follow        what happens, as it happens
+  steadfast peers                  who was heard for each virtual router, and why adverts were dropped
+  steadfast reload                 put a changed configuration in force, or say why not
   steadfast lab                    failovers on this machine, without touching it
 
 Without a subcommand, or started under the name keepalived, this is the daemon, with keepalived's options.
@@ -81,6 +83,10 @@ pub(crate) enum Subcommand {
     Status(StatusArguments),
     /// Show what happened, and with --follow what happens
     Events(EventsArguments),
+    /// Show which routers were heard for each virtual router, and why adverts were dropped
+    Peers(PeersArguments),
+    /// Have the daemon read its configuration again, and wait until it is in force or refused
+    Reload(ReloadArguments),
     /// Read configurations and say everything that is to be said about them
     Check(CheckArguments),
     /// Show what a reload with another configuration would do, keyword by keyword
@@ -101,77 +107,6 @@ pub(crate) enum Subcommand {
     Schema,
     /// Print a manual page
     Man(ManArguments),
-}
-
-/// How to find the daemon.
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-pub(crate) struct Where {
-    /// Control socket of the daemon [default: /run/steadfast.sock]
-    #[arg(long, value_name = "PATH")]
-    control_socket: Option<PathBuf>,
-    /// Pid file that the daemon was started with; its socket lies beside it
-    #[arg(short = 'p', long = "pid", value_name = "FILE")]
-    pid_file: Option<PathBuf>,
-    /// Network namespace that the daemon runs in
-    #[arg(short = 's', long, value_name = "NAME")]
-    namespace: Option<String>,
-}
-
-impl Where {
-    /// Path of the control socket. Whoever names nothing means the only daemon there is.
-    pub(crate) fn socket(&self) -> PathBuf {
-        let told = self.control_socket.is_some() || self.pid_file.is_some() || self.namespace.is_some();
-        if !told
-            && !Path::new(places::CONTROL_SOCKET).exists()
-            && let [only] = places::further_control_sockets().as_slice()
-        {
-            return only.clone();
-        }
-        let by_namespace = || self.namespace.as_deref().map(places::pid_file_in_namespace);
-        let pid_file = self.pid_file.clone().or_else(by_namespace);
-        places::control_socket(self.control_socket.as_deref(), pid_file.as_deref())
-    }
-}
-
-/// `steadfast status`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Examples:
-  steadfast status                 every instance in one line, and its last cause
-  steadfast status VI_1            everything about one instance
-  steadfast status --json | jq '.instances[] | select(.state != \"MASTER\") | .name'
-
-Exit status: 0 shown, 1 no such instance or another failure, 2 wrong usage, 3 no daemon could be asked.")]
-pub(crate) struct StatusArguments {
-    /// Show these instances, with every detail
-    #[arg(value_name = "INSTANCE")]
-    pub(crate) instances: Vec<String>,
-    /// Print the status as JSON
-    #[arg(long)]
-    pub(crate) json: bool,
-    /// Show every detail of every instance
-    #[arg(short = 'v', long)]
-    pub(crate) verbose: bool,
-    #[command(flatten)]
-    pub(crate) daemon: Where,
-}
-
-/// `steadfast events`
-#[derive(Debug, Clone, PartialEq, Eq, Args)]
-#[command(after_help = "Examples:
-  steadfast events                 what the daemon remembers
-  steadfast events --follow        and what happens from here on, until interrupted
-  steadfast events --json | jq 'select(.event == \"instance_state\")'
-
-Exit status: 0 shown, 1 a failure, 2 wrong usage, 3 no daemon could be asked.")]
-pub(crate) struct EventsArguments {
-    /// Go on with what happens from here on
-    #[arg(long)]
-    pub(crate) follow: bool,
-    /// Print one JSON object a line
-    #[arg(long)]
-    pub(crate) json: bool,
-    #[command(flatten)]
-    pub(crate) daemon: Where,
 }
 
 /// `steadfast lab`

@@ -1,5 +1,7 @@
 //! The faces of the command line.
 
+use std::path::PathBuf;
+
 use super::*;
 
 fn words(line: &str) -> Vec<OsString> {

@@ -7,18 +7,25 @@ use steadfast_control::wording;
 use steadfast_vrrp::State;
 
 use super::View;
-use super::duration;
 use super::overview;
 use crate::table::{Cell, Facts};
 use crate::terminal::{Paint, harmless};
+use steadfast_control::wording::duration;
 
-pub(super) fn instance(text: &mut String, instance: &Instance, view: View) {
+pub(super) fn instance(text: &mut String, instance: &Instance, view: &View) {
     // Writing to a String cannot fail.
     let _ = writeln!(text, "{}", view.palette.paint(Paint::Strong, &harmless(&instance.name)));
     let mut facts = Facts::new(2);
+    for (position, problem) in instance.problems.iter().enumerate() {
+        let label = if position == 0 { "PROBLEM" } else { "" };
+        facts.push(label, Cell::painted(Paint::Bad, wording::problem(problem)));
+    }
     facts.push("state", overview::state(instance.state));
     if let (Some(since), Some(lasted)) = (&instance.since, instance.milliseconds_in_state) {
-        facts.push("since", Cell::plain(format!("{since}, {}", duration::milliseconds(lasted))));
+        facts.push(
+            "since",
+            Cell::plain(format!("{}, {}", view.zone.show_seconds(since), duration::milliseconds(lasted))),
+        );
     }
     causes(&mut facts, instance);
     facts.push(
@@ -38,10 +45,10 @@ pub(super) fn instance(text: &mut String, instance: &Instance, view: View) {
     for (position, address) in instance.addresses.iter().enumerate() {
         facts.push(if position == 0 { "addresses" } else { "" }, Cell::plain(address));
     }
-    let told = instance.counters.iter().filter(|counter| counter.value > 0);
-    for (position, counter) in told.enumerate() {
+    let told = instance.counters.iter().filter(|(_, value)| **value > 0);
+    for (position, (name, value)) in told.enumerate() {
         let label = if position == 0 { "counters" } else { "" };
-        facts.push(label, Cell::plain(format!("{} {}", counter.name, counter.value)));
+        facts.push(label, Cell::plain(format!("{name} {value}")));
     }
     facts.write(text, view.palette, view.width);
 }
@@ -51,8 +58,7 @@ fn causes(facts: &mut Facts, instance: &Instance) {
     if instance.causes.is_empty() {
         facts.push("why", Cell::plain(if instance.why.is_empty() { "-" } else { &instance.why }));
     }
-    for (position, cause) in instance.causes.iter().enumerate() {
-        let link = wording::chain(std::slice::from_ref(cause));
+    for (position, link) in wording::links(&instance.causes).into_iter().enumerate() {
         let (label, arrow) = if position == 0 { ("why", "") } else { ("", "→ ") };
         facts.push(label, Cell::plain(format!("{arrow}{link}")));
     }

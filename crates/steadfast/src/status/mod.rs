@@ -1,49 +1,94 @@
-//! `steadfast status`: the daemon at one moment, for people or as JSON.
+//! `steadfast status`: the daemon at one moment, for people, for monitoring or as JSON.
 
+mod check;
 mod details;
-mod duration;
+mod every;
 mod overview;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
+
+use std::io::IsTerminal as _;
+use std::net::IpAddr;
+use std::time::Duration;
 
 use steadfast_control::client::Client;
-use steadfast_control::status::Status;
+use steadfast_control::status::{Instance, Status};
 
+use crate::clock::Zone;
 use crate::command_line::StatusArguments;
 use crate::exit;
 use crate::failure::Failure;
-use crate::terminal::{self, Palette, Stream};
+use crate::terminal::{self, Paint, Palette, Stream};
 
 /// Prints the status, and gives the exit status.
 pub(crate) fn run(arguments: &StatusArguments) -> Result<u8, Failure> {
+    if arguments.check {
+        return check::run(arguments);
+    }
+    let Some(pause) = arguments.watch else {
+        let text = told(arguments)?;
+        terminal::print(&text)?;
+        return Ok(exit::SUCCESS);
+    };
+    watch(arguments, pause)
+}
+
+/// What is asked for, as text.
+fn told(arguments: &StatusArguments) -> Result<String, Failure> {
+    if arguments.all {
+        return every::told(arguments);
+    }
     let status = Client::connect(&arguments.daemon.socket())?.status()?;
-    let named = !arguments.instances.is_empty();
     let status = only(status, &arguments.instances)?;
-    let text = if arguments.json {
+    Ok(if arguments.json {
         serde_json::to_string_pretty(&status)? + "\n"
     } else {
-        let view = View {
-            palette: Stream::Output.palette(),
-            width: terminal::width(),
-            detail: match (named, arguments.verbose) {
-                (true, _) => Detail::InstancesOnly,
-                (false, true) => Detail::Everything,
-                (false, false) => Detail::Overview,
-            },
+        render(&status, &View::of(arguments))
+    })
+}
+
+/// Draws it anew until interrupted. A daemon that does not answer may come back.
+fn watch(arguments: &StatusArguments, pause: Duration) -> Result<u8, Failure> {
+    /// To the first column of the first line, and everything below away (ECMA-48).
+    const CLEAR: &str = "\x1b[H\x1b[2J";
+    let before = if std::io::stdout().is_terminal() { CLEAR } else { "" };
+    loop {
+        let text = match told(arguments) {
+            Ok(text) => text,
+            Err(Failure::Client(error)) => {
+                Stream::Output.palette().paint(Paint::Bad, &error.to_string()) + "\n"
+            }
+            Err(failure) => return Err(failure),
         };
-        render(&status, view)
-    };
-    terminal::print(&text)?;
-    Ok(exit::SUCCESS)
+        terminal::print_more(format!("{before}{text}"))?;
+        std::thread::sleep(pause);
+    }
 }
 
 /// How to show a status.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct View {
     palette: Palette,
     /// Columns to fit in; `None` folds nothing.
     width: Option<usize>,
     detail: Detail,
+    /// For the times.
+    zone: Zone,
+}
+
+impl View {
+    fn of(arguments: &StatusArguments) -> Self {
+        Self {
+            palette: Stream::Output.palette(),
+            width: terminal::width(),
+            detail: match (!arguments.instances.is_empty(), arguments.verbose) {
+                (true, _) => Detail::InstancesOnly,
+                (false, true) => Detail::Everything,
+                (false, false) => Detail::Overview,
+            },
+            zone: Zone::of(arguments.times.utc),
+        }
+    }
 }
 
 /// How much to show.
@@ -58,7 +103,7 @@ enum Detail {
 }
 
 /// The status as text. Nothing is cut, whatever the width: what does not fit is folded.
-fn render(status: &Status, view: View) -> String {
+fn render(status: &Status, view: &View) -> String {
     let mut text = String::new();
     if view.detail != Detail::InstancesOnly {
         overview::header(&mut text, status, view);
@@ -80,18 +125,27 @@ fn render(status: &Status, view: View) -> String {
     text
 }
 
-/// The status with these instances only, in the order of the configuration; with all if none is named.
-fn only(mut status: Status, names: &[String]) -> Result<Status, Failure> {
-    for name in names {
-        if !status.instances.iter().any(|instance| *instance.name == **name) {
+/// The status with these instances only, by name or address, in the order of the configuration; with all if none is
+/// named.
+pub(crate) fn only(mut status: Status, asked: &[String]) -> Result<Status, Failure> {
+    for name in asked {
+        if !status.instances.iter().any(|instance| is_meant(instance, name)) {
             return Err(Failure::NoInstance {
                 name: name.clone(),
                 names: status.instances.iter().map(|instance| instance.name.to_string()).collect(),
             });
         }
     }
-    if !names.is_empty() {
-        status.instances.retain(|instance| names.iter().any(|name| *instance.name == **name));
+    if !asked.is_empty() {
+        status.instances.retain(|instance| asked.iter().any(|name| is_meant(instance, name)));
     }
     Ok(status)
+}
+
+/// By its name, or by one of its addresses, with or without the prefix.
+fn is_meant(instance: &Instance, asked: &str) -> bool {
+    let address = |text: &str| text.split('/').next().unwrap_or(text).parse::<IpAddr>().ok();
+    *instance.name == *asked
+        || address(asked)
+            .is_some_and(|asked| instance.addresses.iter().any(|candidate| address(candidate) == Some(asked)))
 }

@@ -3,22 +3,33 @@
 use std::fmt::Write as _;
 
 use steadfast_control::status::{Instance, Script, Status, Worker};
+use steadfast_control::verdict::{self, Gravity};
 use steadfast_control::wording;
 use steadfast_vrrp::State;
 
 use super::View;
-use super::duration;
 use crate::table::{Cell, Facts, Table};
 use crate::terminal::{Paint, harmless};
+use steadfast_control::wording::duration;
 
+/// Columns from which on a whole chain of causes is shown beside the rest.
+const WIDE: usize = 100;
+/// More would hide the instances.
+const PROBLEMS_SHOWN_MAX: usize = 5;
 /// Lateness from which on a reader should look: a tenth of the shortest advert interval.
 const LATENESS_TO_MIND_MICROSECONDS: u64 = 1000;
 
-pub(super) fn header(text: &mut String, status: &Status, view: View) {
+pub(super) fn header(text: &mut String, status: &Status, view: &View) {
     let mut facts = Facts::new(0);
+    problems(&mut facts, status);
     facts.push(
         "steadfast",
-        Cell::plain(format!("{}, pid {}, since {}", status.version, status.pid, status.since)),
+        Cell::plain(format!(
+            "{}, pid {}, since {}",
+            status.version,
+            status.pid,
+            view.zone.show_seconds(&status.since)
+        )),
     );
     let generation = match status.generation {
         0 | 1 => String::new(),
@@ -53,6 +64,23 @@ pub(super) fn header(text: &mut String, status: &Status, view: View) {
         facts.push(if position == 0 { "not active" } else { "" }, Cell::painted(Paint::Warn, block));
     }
     facts.write(text, view.palette, view.width);
+}
+
+/// What no state of an instance shows comes first: each of two masters looks well by itself.
+fn problems(facts: &mut Facts, status: &Status) {
+    let found = verdict::findings(status);
+    let mut found = found.into_iter().filter(|finding| finding.between_routers);
+    for finding in found.by_ref().take(PROBLEMS_SHOWN_MAX) {
+        let (label, paint) = match finding.gravity {
+            Gravity::Critical => ("PROBLEM", Paint::Bad),
+            Gravity::Warning => ("WARNING", Paint::Warn),
+        };
+        facts.push(label, Cell::painted(paint, finding.text));
+    }
+    let more = found.count();
+    if more > 0 {
+        facts.push("", Cell::painted(Paint::Bad, format!("and {more} more: `steadfast peers` has them all")));
+    }
 }
 
 fn worker(facts: &mut Facts, worker: Option<&Worker>) {
@@ -113,25 +141,60 @@ fn times(count: u64) -> String {
     }
 }
 
-pub(super) fn instances(text: &mut String, status: &Status, view: View) {
+pub(super) fn instances(text: &mut String, status: &Status, view: &View) {
     text.push('\n');
     if status.instances.is_empty() {
         text.push_str("No vrrp_instance is configured.\n");
         return;
     }
-    let mut table = Table::new(["INSTANCE", "STATE", "FOR", "PRIORITY", "MASTER", "LAST ADVERT", "WHY"]);
+    let mut table = Table::new([
+        "INSTANCE",
+        "VRID",
+        "INTERFACE",
+        "ADDRESS",
+        "STATE",
+        "FOR",
+        "PRIORITY",
+        "MASTER",
+        "LAST ADVERT",
+        "WHY",
+    ])
+    .expendable(&["LAST ADVERT", "MASTER"]);
+    let narrow = view.width.is_some_and(|width| width < WIDE);
     for instance in &status.instances {
         table.push([
             Cell::plain(&instance.name),
+            Cell::plain(instance.vrid.to_string()),
+            Cell::plain(&instance.interface),
+            Cell::plain(address(instance)),
             state(instance.state),
             Cell::plain(instance.milliseconds_in_state.map_or_else(dash, duration::milliseconds)),
             priority(instance),
             Cell::plain(master(instance)),
             Cell::plain(last_advert(instance)),
-            Cell::plain(&instance.why),
+            Cell::plain(if narrow { last_cause(instance) } else { instance.why.clone() }),
         ]);
     }
     table.write(text, view.palette, view.width);
+}
+
+/// The first address, and how many more there are.
+fn address(instance: &Instance) -> String {
+    let first = instance.addresses.first().map(|address| address.split('/').next().unwrap_or(address));
+    match (first, instance.addresses.len()) {
+        (None, _) => dash(),
+        (Some(first), 1) => first.to_owned(),
+        (Some(first), count) => format!("{first} +{}", count - 1),
+    }
+}
+
+/// The newest link of the chain; `steadfast status NAME` has them all.
+fn last_cause(instance: &Instance) -> String {
+    match wording::links(&instance.causes).as_slice() {
+        [] => instance.why.clone(),
+        [only] => only.clone(),
+        [.., last] => format!("… → {last}"),
+    }
 }
 
 /// The state in its colour.
@@ -163,8 +226,12 @@ fn master(instance: &Instance) -> String {
 }
 
 fn last_advert(instance: &Instance) -> String {
+    // Nothing arrives any longer when a backup would have given its master up.
+    let silent =
+        |ago: &u64| *ago > instance.master_down_milliseconds.max(instance.advert_interval_milliseconds);
     instance
         .last_advert_milliseconds_ago
+        .filter(|ago| !silent(ago))
         .map_or_else(dash, |ago| format!("{} ago", duration::milliseconds(ago)))
 }
 
@@ -172,7 +239,7 @@ fn dash() -> String {
     "-".to_owned()
 }
 
-pub(super) fn groups(text: &mut String, status: &Status, view: View) {
+pub(super) fn groups(text: &mut String, status: &Status, view: &View) {
     if status.groups.is_empty() {
         return;
     }
@@ -188,7 +255,7 @@ pub(super) fn groups(text: &mut String, status: &Status, view: View) {
     table.write(text, view.palette, view.width);
 }
 
-pub(super) fn scripts(text: &mut String, status: &Status, view: View) {
+pub(super) fn scripts(text: &mut String, status: &Status, view: &View) {
     if status.scripts.is_empty() {
         return;
     }

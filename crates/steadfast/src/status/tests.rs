@@ -1,8 +1,9 @@
 //! Snapshots of what people see. `INSTA_UPDATE=always cargo test -p steadfast` takes them anew.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use steadfast_control::status::{Control, Counter, Group, Instance, Script, Tracker, Worker, WorkerStatus};
+use steadfast_control::status::{Control, Group, Instance, Problem, Script, Tracker, Worker, WorkerStatus};
 use steadfast_control::wording;
 use steadfast_vrrp::{Cause, State};
 
@@ -12,7 +13,7 @@ fn address(last: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(10, 0, 0, last))
 }
 
-fn master() -> Instance {
+pub(crate) fn master() -> Instance {
     let causes = vec![Cause::MasterSilent { master: Some(address(2)), waited_ms: 3609 }];
     Instance {
         name: "VI_1".into(),
@@ -36,7 +37,9 @@ fn master() -> Instance {
         master_down_milliseconds: 3414,
         last_advert_milliseconds_ago: None,
         last_advert_from: None,
-        counters: vec![counter("advert_sent", 273_600), counter("advert_rcvd", 0)],
+        counters: counters([("advert_sent", 273_600), ("advert_rcvd", 0)]),
+        peers: Vec::new(),
+        problems: Vec::new(),
     }
 }
 
@@ -64,7 +67,7 @@ fn backup() -> Instance {
         master_interval_milliseconds: 250,
         last_advert_milliseconds_ago: Some(187),
         last_advert_from: Some(address(2)),
-        counters: vec![counter("advert_rcvd", 99), counter("chk_err", 2)],
+        counters: counters([("advert_rcvd", 99), ("chk_err", 2)]),
         ..master()
     }
 }
@@ -89,8 +92,8 @@ fn tracker(kind: &str, name: &str, good: Option<bool>, share: i16) -> Tracker {
     Tracker { kind: kind.to_owned(), name: name.into(), good, share, fault: false }
 }
 
-fn counter(name: &str, value: u64) -> Counter {
-    Counter { name: name.to_owned(), value }
+fn counters(values: [(&str, u64); 2]) -> BTreeMap<String, u64> {
+    values.map(|(name, value)| (name.to_owned(), value)).into()
 }
 
 fn script(name: &str, success: Option<bool>) -> Script {
@@ -107,7 +110,7 @@ fn script(name: &str, success: Option<bool>) -> Script {
     }
 }
 
-fn status() -> Status {
+pub(super) fn status() -> Status {
     let failing = Script {
         outcome: Some("timed out after 2 s".to_owned()),
         output: "connect: refused\n\u{1b}[31mgiving up\n".to_owned(),
@@ -146,7 +149,7 @@ fn status() -> Status {
     }
 }
 
-fn quiet() -> Status {
+pub(super) fn quiet() -> Status {
     Status {
         configuration_errors: 0,
         generation: 1,
@@ -167,7 +170,7 @@ fn quiet() -> Status {
 }
 
 fn shown(status: &Status, width: Option<usize>, detail: Detail) -> String {
-    render(status, View { palette: Palette::Plain, width, detail })
+    render(status, &View { palette: Palette::Plain, width, detail, zone: Zone::of(true) })
 }
 
 #[test]
@@ -216,8 +219,9 @@ fn one_instance() {
 
 #[test]
 fn colours_change_no_column() {
-    let view = View { palette: Palette::Colours, width: Some(120), detail: Detail::Overview };
-    let mut stripped = render(&status(), view);
+    let view =
+        View { palette: Palette::Colours, width: Some(120), detail: Detail::Overview, zone: Zone::of(true) };
+    let mut stripped = render(&status(), &view);
     for code in ["1;32", "36", "33", "1;31", "1", "2", "0"] {
         stripped = stripped.replace(&format!("\u{1b}[{code}m"), "");
     }
@@ -225,15 +229,60 @@ fn colours_change_no_column() {
 }
 
 #[test]
-fn no_width_cuts_a_cause() {
+fn no_width_cuts_the_newest_cause() {
     for width in 1..200 {
         let text = shown(&status(), Some(width), Detail::Overview);
         let words: Vec<&str> = text.split_whitespace().collect();
         for instance in &status().instances {
-            let why: Vec<&str> = instance.why.split_whitespace().collect();
+            let newest = instance.why.rsplit(" → ").next().unwrap();
+            let shown = if width < 100 { newest } else { &instance.why };
+            let why: Vec<&str> = shown.split_whitespace().collect();
             assert!(why.iter().all(|word| words.contains(word)), "{width} columns lose {why:?}");
         }
     }
+}
+
+#[test]
+fn two_masters_are_at_the_top() {
+    let mut status = quiet();
+    status.instances[0].problems = vec![
+        Problem::TwoMasters {
+            other: address(2),
+            priority: Some(100),
+            dropped: Some("authentication: expected our password, found another".to_owned()),
+            adverts: 312,
+            milliseconds: 312_000,
+        },
+        Problem::Dropping {
+            peer: address(3),
+            priority: None,
+            reason: "TTL: expected 255, found 64".to_owned(),
+            adverts: 1,
+            milliseconds: 0,
+        },
+    ];
+    insta::assert_snapshot!(shown(&status, Some(100), Detail::Overview));
+    let view =
+        View { palette: Palette::Colours, width: None, detail: Detail::Overview, zone: Zone::of(true) };
+    assert!(render(&status, &view).contains("\u{1b}[1;31mVI_1: two masters"));
+}
+
+#[test]
+fn an_advert_that_a_master_is_given_up_for_is_none() {
+    let deaf = Instance { last_advert_milliseconds_ago: Some(5900), ..master() };
+    let text = shown(&Status { instances: vec![deaf], ..quiet() }, None, Detail::Overview);
+    assert!(!text.contains("5.9 s ago"), "{text}");
+    let hears = Instance { last_advert_milliseconds_ago: Some(900), ..master() };
+    let text = shown(&Status { instances: vec![hears], ..quiet() }, None, Detail::Overview);
+    assert!(text.contains("900 ms ago"), "{text}");
+}
+
+#[test]
+fn instances_are_found_by_address_too() {
+    for asked in ["10.0.0.101", "10.0.0.100/24", "VI_1"] {
+        assert_eq!(only(quiet(), &[asked.to_owned()]).unwrap().instances.len(), 1, "{asked}");
+    }
+    assert!(only(quiet(), &["10.0.0.102".to_owned()]).is_err());
 }
 
 #[test]

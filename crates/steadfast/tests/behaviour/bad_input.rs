@@ -60,8 +60,7 @@ fn advert(vrid: u8, form: Form, address: IpAddr, source: Ipv4Addr) -> Vec<u8> {
 }
 
 fn counters(router: &Router, name: &str) -> BTreeMap<String, u64> {
-    let counters = router.instance(name).unwrap().counters;
-    counters.into_iter().map(|counter| (counter.name, counter.value)).collect()
+    router.instance(name).unwrap().counters
 }
 
 fn unclaimed(router: &Router) -> u64 {

@@ -132,12 +132,8 @@ fn hostile_ipv6_packets_are_dropped_and_counted() {
     }
     // Nothing of it is the business of the IPv4 router with the same number.
     let four = router.instance("V1").unwrap();
-    let errors: u64 = four
-        .counters
-        .iter()
-        .filter(|counter| counter.name.ends_with("errors"))
-        .map(|counter| counter.value)
-        .sum();
+    let errors: u64 =
+        four.counters.iter().filter(|(name, _)| name.ends_with("errors")).map(|(_, value)| value).sum();
     assert_eq!(errors, 0, "{:?}", four.counters);
     assert_eq!(router.counter("V6", "released_master"), Some(0));
     send(255, &good);

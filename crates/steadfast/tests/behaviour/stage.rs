@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use steadfast_control::client::Client;
-use steadfast_control::event::{Happening, Record};
+use steadfast_control::event::{Filter, Happening, Record};
 use steadfast_control::status::{Instance, Status};
 use steadfast_kernel::netlink::{Change, Monitor};
 use steadfast_lab::capture::Capture;
@@ -101,13 +101,12 @@ impl Router {
     }
 
     pub(crate) fn counter(&self, instance: &str, name: &str) -> Option<u64> {
-        let counters = self.instance(instance)?.counters;
-        counters.into_iter().find(|counter| counter.name == name).map(|counter| counter.value)
+        self.instance(instance)?.counters.get(name).copied()
     }
 
     /// Everything that the daemon keeps of what happened.
     pub(crate) fn events(&self) -> Vec<Record> {
-        let events = self.client().and_then(|client| client.events(false).ok());
+        let events = self.client().and_then(|client| client.events(false, Filter::default()).ok());
         events.map(|events| events.filter_map(Result::ok).collect()).unwrap_or_default()
     }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use steadfast_control::event::{Happening, Record};
+use steadfast_control::event::{Filter, Happening, Record};
 use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
@@ -61,18 +61,21 @@ impl Supervisor {
             match request {
                 Request::Plan { path } => self.send_plan(client, Path::new(&path)),
                 Request::Status => self.ask_workers(Purpose::Client(client)),
-                Request::Events { follow } => self.send_events(client, follow),
+                Request::Events { follow, filter } => self.send_events(client, follow, filter),
+                Request::Reload => self.reload_for(client),
             }
         }
     }
 
-    fn send_events(&mut self, client: u64, follow: bool) {
+    fn send_events(&mut self, client: u64, follow: bool, filter: Filter) {
         let Some(control) = &mut self.desk.control else { return };
-        for record in self.journal.kept() {
+        let mut wanted: Vec<Record> = self.journal.kept().filter(|record| filter.admits(record)).collect();
+        let skipped = filter.last.map_or(0, |last| wanted.len().saturating_sub(last));
+        for record in wanted.drain(skipped..) {
             control.answer(client, &Answer::Event(Box::new(record)), &self.poller, CLIENTS);
         }
         if follow {
-            control.follow(client);
+            control.follow(client, filter);
         } else {
             control.answer(client, &Answer::End, &self.poller, CLIENTS);
             control.finish(client, &self.poller, CLIENTS);

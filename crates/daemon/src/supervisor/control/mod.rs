@@ -5,6 +5,7 @@
 
 mod desk;
 pub(crate) mod dump;
+mod peers;
 pub(crate) mod status;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
-use steadfast_control::event::Record;
+use steadfast_control::event::{Filter, Record};
 use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::process::user;
@@ -47,7 +48,8 @@ struct Client {
     inbound: Vec<u8>,
     outbound: Vec<u8>,
     sent: usize,
-    following: bool,
+    /// The events that it goes on being told.
+    following: Option<Filter>,
     closing: bool,
     waits_for_room: bool,
 }
@@ -114,7 +116,7 @@ impl Control {
                 inbound: Vec::new(),
                 outbound: Vec::new(),
                 sent: 0,
-                following: false,
+                following: None,
                 closing: false,
                 waits_for_room: false,
             };
@@ -162,17 +164,17 @@ impl Control {
         uid.is_some_and(|uid| uid == 0 || uid == user::own_ids().0)
     }
 
-    /// Sends every further event to this client.
-    pub(crate) fn follow(&mut self, id: ClientId) {
+    /// Sends every further event that it wants to this client.
+    pub(crate) fn follow(&mut self, id: ClientId, filter: Filter) {
         if let Some(client) = self.clients.get_mut(&id) {
-            client.following = true;
+            client.following = Some(filter);
         }
     }
 
     /// Tells an event to everyone who follows.
     pub(crate) fn publish(&mut self, record: &Record, poller: &Poller, token_base: u64) {
         let followers: Vec<ClientId> =
-            self.clients.iter().filter(|(_, client)| client.following).map(|(id, _)| *id).collect();
+            self.clients.iter().filter(|(_, client)| client.wants(record)).map(|(id, _)| *id).collect();
         for id in followers {
             self.answer(id, &Answer::Event(Box::new(record.clone())), poller, token_base);
         }
@@ -214,6 +216,10 @@ impl Control {
 }
 
 impl Client {
+    fn wants(&self, record: &Record) -> bool {
+        self.following.as_ref().is_some_and(|filter| filter.admits(record))
+    }
+
     /// Complete requests; `Err(None)` when the client is gone, `Err(Some)` when it talks nonsense. What one read
     /// does not bring comes with the next call, so that nobody is kept waiting by one who goes on asking.
     fn receive(&mut self) -> Result<Vec<Request>, Option<String>> {

@@ -14,6 +14,7 @@ use steadfast_wire::vrrp::Family;
 
 use super::ClientId;
 use super::dump::Dump;
+use super::peers;
 use crate::link::vrrp::Order;
 use crate::supervisor::{CLIENTS, Supervisor, journal, moment};
 
@@ -221,6 +222,8 @@ impl Supervisor {
             last_advert_milliseconds_ago: status.last_advert.map(|heard| milliseconds(now.since(heard.at))),
             last_advert_from: status.last_advert.map(|heard| heard.source),
             counters: counters(&status.counters),
+            peers: peers::peers(status, now),
+            problems: peers::problems(status, now),
         }
     }
 
@@ -267,9 +270,10 @@ fn family(family: Family) -> String {
     }
 }
 
-/// Counters by the names of their fields, in the order of the structure.
-fn counters(counters: &steadfast_vrrp::Counters) -> Vec<report::Counter> {
-    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(counters) else { return Vec::new() };
-    let named = fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?)));
-    named.map(|(name, value)| report::Counter { name, value }).collect()
+/// Counters by the names of their fields.
+fn counters(counters: &steadfast_vrrp::Counters) -> BTreeMap<String, u64> {
+    let Ok(serde_json::Value::Object(fields)) = serde_json::to_value(counters) else {
+        return BTreeMap::new();
+    };
+    fields.into_iter().filter_map(|(name, value)| Some((name, value.as_u64()?))).collect()
 }

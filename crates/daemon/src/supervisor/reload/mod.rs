@@ -19,15 +19,17 @@ use std::path::{Path, PathBuf};
 use steadfast_config::Loaded;
 use steadfast_config::model::{Global, Model};
 use steadfast_control::event::{Happening, Severity};
+use steadfast_control::request::{Answer, ReloadReport};
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InterfaceId, Moment};
 
 use self::effective::Effective;
 use self::schedule::Schedule;
+use super::control::ClientId;
 use super::findings::Report;
 use super::journal::Journal;
 use super::scripts::programs::Programs;
-use super::{RELOAD_TIME, Supervisor, moment, start};
+use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
 use crate::link::lifecycle::Reloaded;
@@ -46,6 +48,13 @@ pub(crate) struct Reloads {
     marker: Option<PathBuf>,
     /// Another one was asked for meanwhile.
     again: bool,
+    /// Who waits for the end of the one under way, and who for that of the next.
+    waiting: Vec<ClientId>,
+    waiting_for_next: Vec<ClientId>,
+    /// What is to be told to them.
+    outcome: Option<ReloadReport>,
+    /// What is to be said about the file that was read last.
+    said: Vec<String>,
     pub(crate) schedule: Schedule,
 }
 
@@ -58,8 +67,18 @@ impl Reloads {
             under_way: None,
             marker: None,
             again: false,
+            waiting: Vec::new(),
+            waiting_for_next: Vec::new(),
+            outcome: None,
+            said: Vec::new(),
             schedule: Schedule::default(),
         }
+    }
+
+    /// What those who wait are to be told when it is over.
+    fn ended(&mut self, applied: bool, detail: &str) {
+        let diagnostics = std::mem::take(&mut self.said);
+        self.outcome = Some(ReloadReport { applied, detail: detail.to_owned(), diagnostics });
     }
 
     /// None is under way.
@@ -87,6 +106,9 @@ impl Supervisor {
             self.reloads.again = true;
             return;
         }
+        let waiting = std::mem::take(&mut self.reloads.waiting_for_next);
+        self.reloads.waiting.extend(waiting);
+        self.reloads.said.clear();
         self.service.reloading();
         self.put_marker();
         let loaded = match start::read(&self.options, &self.options.configuration) {
@@ -96,6 +118,36 @@ impl Supervisor {
         self.reloads.under_way = loaded.and_then(|loaded| self.put_in_force(loaded));
         if self.reloads.under_way.is_none() {
             self.reload_over();
+        }
+    }
+
+    /// Reloads, and tells a client what came of it.
+    pub(crate) fn reload_for(&mut self, client: ClientId) {
+        let Some(control) = &mut self.desk.control else { return };
+        if !control.is_trusted(client) {
+            let answer = Answer::Error("only root, or the daemon's own user, may reload".to_owned());
+            control.answer(client, &answer, &self.poller, CLIENTS);
+            return;
+        }
+        if self.stopping.is_some() {
+            let answer = Answer::Error("the daemon is stopping".to_owned());
+            control.answer(client, &answer, &self.poller, CLIENTS);
+            return;
+        }
+        if !self.reloads.waiting_for_next.contains(&client) {
+            self.reloads.waiting_for_next.push(client);
+        }
+        self.reload();
+    }
+
+    /// Tells those who wait what came of the reload that ended.
+    fn answer_reload(&mut self) {
+        let Some(report) = self.reloads.outcome.take() else { return };
+        let waiting = std::mem::take(&mut self.reloads.waiting);
+        let Some(control) = &mut self.desk.control else { return };
+        let answer = Answer::Reloaded(Box::new(report));
+        for client in waiting {
+            control.answer(client, &answer, &self.poller, CLIENTS);
         }
     }
 
@@ -112,6 +164,7 @@ impl Supervisor {
         if let Some(path) = self.reloads.marker.take() {
             let _ = std::fs::remove_file(path);
         }
+        self.answer_reload();
     }
 
     // Reloads by the clock.
@@ -159,6 +212,7 @@ impl Supervisor {
     fn accept(&mut self, loaded: Loaded, report: &Report) -> Option<Loaded> {
         let reason = self.reason_to_refuse(&self.options.configuration, &loaded);
         report.tell(&mut self.journal);
+        self.reloads.said = report.lines();
         let Some(reason) = reason else { return Some(loaded) };
         if let Some(log) = self.loaded.global.reload.check_config.as_deref().map(Path::new)
             && log != Path::new("/dev/null")
@@ -190,6 +244,7 @@ impl Supervisor {
     /// Always `None`: nothing is put in force.
     fn refuse(&mut self, reason: &str) -> Option<Loaded> {
         self.reloads.refused = Some(reason.to_owned());
+        self.reloads.ended(false, reason);
         self.tell(None, Happening::Reload { applied: false, detail: reason.to_owned() });
         self.service.ready(&self.summary());
         None
@@ -234,6 +289,7 @@ impl Supervisor {
         let awaited = self.hand_over_work(now);
         let detail =
             summary(vrrp::reloaded(&steadfast_vrrp::Plan::between(&before, &self.routers.work.machine)));
+        self.reloads.ended(true, &detail);
         self.tell(None, Happening::Reload { applied: true, detail });
         steadfast_kernel::process::limits::trim_allocator();
         awaited

@@ -33,6 +33,6 @@ impl Supervisor {
             loaded.model.global.net_namespace = in_force.global.net_namespace.clone();
         }
         let plan = Plan::between(&in_force, &loaded.model);
-        Ok(PlanReport { refused, diagnostics: report.into_lines(), plan })
+        Ok(PlanReport { refused, diagnostics: report.lines(), plan })
     }
 }

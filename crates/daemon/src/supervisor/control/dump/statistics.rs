@@ -37,5 +37,5 @@ pub(super) fn text(status: &Status) -> String {
 }
 
 fn counter(instance: &Instance, name: &str) -> u64 {
-    instance.counters.iter().find(|counter| counter.name == name).map_or(0, |counter| counter.value)
+    instance.counters.get(name).copied().unwrap_or_default()
 }

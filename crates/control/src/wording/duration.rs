@@ -1,7 +1,7 @@
 //! Lengths of time as people say them.
 
 /// Two units at most: `340 ms`, `4.2 s`, `12 s`, `3 min 4 s`, `5 h 12 min`, `3 d 4 h`.
-pub(super) fn milliseconds(milliseconds: u64) -> String {
+pub fn milliseconds(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     let (days, hours, minutes) = (seconds / 86_400, seconds / 3600, seconds / 60);
     match (days, hours, minutes, seconds) {
@@ -15,7 +15,7 @@ pub(super) fn milliseconds(milliseconds: u64) -> String {
 }
 
 /// An interval, exactly: `1 s`, `0.25 s` and `3.609375 s` lose nothing a milliseconds figure has.
-pub(super) fn exact_milliseconds(milliseconds: u64) -> String {
+pub fn exact_milliseconds(milliseconds: u64) -> String {
     let (seconds, rest) = (milliseconds / 1000, milliseconds % 1000);
     match (seconds, rest) {
         (1.., 0) => format!("{seconds} s"),
@@ -25,7 +25,7 @@ pub(super) fn exact_milliseconds(milliseconds: u64) -> String {
 }
 
 /// How late something was.
-pub(super) fn microseconds(microseconds: u64) -> String {
+pub fn microseconds(microseconds: u64) -> String {
     if microseconds < 1000 {
         format!("{microseconds} µs")
     } else if microseconds < 1_000_000 {

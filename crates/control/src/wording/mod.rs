@@ -1,9 +1,14 @@
 //! Events in the words of an operator. The log line, `steadfast events` and the cause column of
 //! `steadfast status` all come from here.
 
+pub mod duration;
+
 use std::fmt::Write as _;
 
 use steadfast_vrrp::{Cause, State};
+
+use self::duration::exact_milliseconds;
+use crate::status::Problem;
 
 /// keepalived's name of a state, as scripts and logs carry it.
 pub fn state(state: State) -> &'static str {
@@ -18,15 +23,18 @@ pub fn state(state: State) -> &'static str {
 
 /// The chain from the oldest cause to the newest, joined by arrows.
 pub fn chain(causes: &[Cause]) -> String {
-    let mut text = String::new();
-    for (position, cause) in causes.iter().enumerate() {
-        if position > 0 {
-            text.push_str(" → ");
-        }
-        let before = position.checked_sub(1).and_then(|before| causes.get(before));
-        link(&mut text, before, cause);
-    }
-    text
+    links(causes).join(" → ")
+}
+
+/// The links of the chain, each as it reads behind the one before it.
+pub fn links(causes: &[Cause]) -> Vec<String> {
+    let mut before = None;
+    let link = |cause| {
+        let mut text = String::new();
+        link(&mut text, before.replace(cause), cause);
+        text
+    };
+    causes.iter().map(link).collect()
 }
 
 fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
@@ -35,17 +43,17 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Start => write!(text, "started"),
         // Silence is what there was beside the adverts that were dropped.
         Cause::MasterSilent { waited_ms, .. } if matches!(before, Some(Cause::Dropped { .. })) => {
-            write!(text, "took no advert for {waited_ms} ms")
+            write!(text, "took no advert for {}", exact_milliseconds(*waited_ms))
         }
         Cause::Dropped { peer, reason, adverts, span_ms } => {
             let noun = if *adverts == 1 { "advert" } else { "adverts" };
-            write!(text, "dropped {adverts} {noun} of {peer} in {span_ms} ms ({reason})")
+            write!(text, "dropped {adverts} {noun} of {peer} in {} ({reason})", exact_milliseconds(*span_ms))
         }
         Cause::MasterSilent { master: Some(master), waited_ms } => {
-            write!(text, "heard nothing from {master} for {waited_ms} ms")
+            write!(text, "heard nothing from {master} for {}", exact_milliseconds(*waited_ms))
         }
         Cause::MasterSilent { master: None, waited_ms } => {
-            write!(text, "heard no master for {waited_ms} ms")
+            write!(text, "heard no master for {}", exact_milliseconds(*waited_ms))
         }
         Cause::MasterReleased { master } => write!(text, "{master} released"),
         Cause::Preempt { master, priority } => write!(text, "preempted {master} (priority {priority})"),
@@ -72,6 +80,36 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
     };
 }
 
+/// What is to be mended between the routers.
+pub fn problem(problem: &Problem) -> String {
+    let with = |priority: &Option<u8>| {
+        priority.map_or_else(String::new, |priority| format!(" (priority {priority})"))
+    };
+    let within = |adverts: u64, milliseconds: u64| {
+        let noun = if adverts == 1 { "advert" } else { "adverts" };
+        format!("{adverts} {noun} in {}", duration::milliseconds(milliseconds))
+    };
+    match problem {
+        Problem::TwoMasters { other, priority, dropped: Some(reason), adverts, milliseconds } => format!(
+            "two masters: {other}{} claims the addresses too; dropped {}: {reason}",
+            with(priority),
+            within(*adverts, *milliseconds)
+        ),
+        Problem::TwoMasters { other, priority, dropped: None, adverts, milliseconds } => format!(
+            "two masters: {other}{} claims the addresses too; heard {}: it does not hear us, or does not give way",
+            with(priority),
+            within(*adverts, *milliseconds)
+        ),
+        Problem::Dropping { peer, priority, reason, adverts, milliseconds } => {
+            format!(
+                "{peer}{} is not believed; dropped {}: {reason}",
+                with(priority),
+                within(*adverts, *milliseconds)
+            )
+        }
+    }
+}
+
 fn count(times: u32) -> String {
     if times == 1 { "once".to_owned() } else { format!("{times} times") }
 }
@@ -93,7 +131,7 @@ mod tests {
         ];
         assert_eq!(
             chain(&causes),
-            "dropped 3 adverts of 10.0.0.2 in 2000 ms (advert interval: expected more than 0, found 0) → took no advert for 3609 ms"
+            "dropped 3 adverts of 10.0.0.2 in 2 s (advert interval: expected more than 0, found 0) → took no advert for 3.609 s"
         );
     }
 

@@ -1,0 +1,78 @@
+//! Every daemon of the machine, one after the other.
+
+use std::fmt::Write as _;
+
+use steadfast_control::client::{Client, ClientError};
+use steadfast_control::daemons::{self, Daemon};
+use steadfast_control::status::Status;
+
+use super::{View, only, render};
+use crate::command_line::StatusArguments;
+use crate::failure::Failure;
+use crate::terminal::{Paint, harmless};
+
+pub(super) fn told(arguments: &StatusArguments) -> Result<String, Failure> {
+    let found = daemons::running();
+    if found.is_empty() {
+        return Err(Failure::NoDaemon);
+    }
+    if arguments.json {
+        return json(&found);
+    }
+    let view = View::of(arguments);
+    let mut text = String::new();
+    let mut shown = false;
+    let mut unknown = None;
+    for daemon in &found {
+        let answer = ask(daemon).map_err(Failure::from).and_then(|status| only(status, &arguments.instances));
+        let body = match answer {
+            Ok(status) => render(&status, &view),
+            // Another daemon may have it.
+            Err(failure @ Failure::NoInstance { .. }) => {
+                unknown = Some(failure);
+                continue;
+            }
+            Err(failure) => view.palette.paint(Paint::Bad, &failure.to_string()) + "\n",
+        };
+        shown = true;
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        heading(&mut text, daemon, &view);
+        text.push_str(&body);
+    }
+    match unknown {
+        Some(failure) if !shown => Err(failure),
+        _ => Ok(text),
+    }
+}
+
+fn ask(daemon: &Daemon) -> Result<Status, ClientError> {
+    Client::connect(&daemon.reachable)?.status()
+}
+
+/// Which daemon, and how to ask it alone.
+fn heading(text: &mut String, daemon: &Daemon, view: &View) {
+    let space = daemon.namespace.as_ref().map_or_else(String::new, |name| format!(" in namespace {name}"));
+    let line =
+        harmless(&format!("== {}{space}: steadfast status{}", daemon.socket.display(), daemon.options()));
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "{}", view.palette.paint(Paint::Strong, &line));
+}
+
+fn json(found: &[Daemon]) -> Result<String, Failure> {
+    let mut told = Vec::new();
+    for daemon in found {
+        let (status, error) = match ask(daemon) {
+            Ok(status) => (Some(status), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        told.push(serde_json::json!({
+            "control_socket": daemon.reachable,
+            "namespace": daemon.namespace,
+            "status": status,
+            "error": error,
+        }));
+    }
+    Ok(serde_json::to_string_pretty(&told)? + "\n")
+}
