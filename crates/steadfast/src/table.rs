@@ -210,7 +210,7 @@ mod tests {
         let mut table = Table::new(["NAME", "WHY"]);
         table.push([
             Cell::plain("a-long-instance-name"),
-            Cell::plain("heard nothing from 10.0.0.2 for 3609 ms"),
+            Cell::plain("heard nothing from 10.0.0.2 for 3.609 s"),
         ]);
         let mut text = String::new();
         table.write(&mut text, Palette::Plain, Some(40));
