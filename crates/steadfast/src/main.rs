@@ -6,6 +6,8 @@ mod clock;
 mod command_line;
 mod config_test;
 mod daemon_face;
+#[cfg(test)]
+mod documents;
 mod events;
 mod exit;
 mod failure;

@@ -4,23 +4,16 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::Arc;
 
-use steadfast_lab::{Host, Segment, Signal, left_out, wait};
+use steadfast_lab::{Host, Segment, Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{
     LIMIT, Stage, VIRTUAL, configuration, own_etc, send, set_mode, simple, soon, text_of, write_script,
 };
 
-/// Configurations of users.
-fn examples(test: &str) -> Option<PathBuf> {
-    let shared = std::env::var_os("STEADFAST_SHARED").map(PathBuf::from);
-    let shared = shared.unwrap_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared"));
-    let examples = shared.join("examples");
-    if !examples.is_dir() {
-        left_out(test, &format!("{} is not there; STEADFAST_SHARED may name its parent", examples.display()));
-        return None;
-    }
-    Some(examples)
+/// Configurations as tutorials have them, which people run today.
+fn examples() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/behaviour/as_tutorials_have_it")
 }
 
 /// Ends a daemon that went into the background.
@@ -35,12 +28,12 @@ fn end(host: &Host, pid_file: &str) {
 #[test]
 fn the_configurations_of_users_run_unchanged() {
     let test = "the_configurations_of_users_run_unchanged";
-    let (Some(stage), Some(examples)) = (Stage::set(test), examples(test)) else { return };
+    let (Some(stage), examples) = (Stage::set(test), examples()) else { return };
     let cases = [
-        ("backup-vip-pass-auth.conf", "192.168.0.207"),
-        ("lvs-nginx-backup.conf", "192.168.1.200"),
-        ("lvs-nginx-master.conf", "192.168.1.200"),
-        ("vip-notify-and-virtual-server.conf", "192.168.1.200"),
+        ("backup.conf", "192.168.0.207"),
+        ("checked-backup.conf", "192.168.1.200"),
+        ("checked-master.conf", "192.168.1.200"),
+        ("notified-balancer.conf", "192.168.1.200"),
     ];
     // Each alone on its segment, all at the same time.
     let place = |number: usize, file: &str| -> (Segment, Arc<Host>) {
@@ -51,7 +44,7 @@ fn the_configurations_of_users_run_unchanged() {
         own_etc(&host);
         let outside = host.outside("/etc/keepalived");
         std::fs::create_dir_all(&outside).unwrap();
-        for script in ["check_service.sh", "notify.sh"] {
+        for script in ["check.sh", "notify.sh"] {
             std::fs::copy(examples.join(script), outside.join(script)).unwrap();
             set_mode(&host, &format!("/etc/keepalived/{script}"), 0o755);
         }

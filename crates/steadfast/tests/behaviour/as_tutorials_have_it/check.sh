@@ -1,0 +1,3 @@
+#!/bin/sh
+# 服务在运行吗
+pgrep -x nginx > /dev/null
