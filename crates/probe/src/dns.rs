@@ -1,0 +1,144 @@
+//! DNS (RFC 1035): one question, and whether it is answered without an error.
+//!
+//! Of the answer only the header is read; names, which can point at themselves, are nobody's business here.
+
+use crate::{Failure, Found};
+
+/// Longest name in a question (RFC 1035 section 2.3.4).
+pub const NAME_BYTES_MAX: usize = 255;
+
+/// Room for an answer; longer ones are cut, which does not matter.
+pub const ANSWER_BYTES_MAX: usize = 768;
+
+/// Longest part of a name.
+const LABEL_BYTES_MAX: usize = 63;
+
+/// Recursion desired.
+const FLAGS: u16 = 0x0100;
+
+/// IN.
+const CLASS: u16 = 1;
+
+/// A question (`DNS_CHECK`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    id: u16,
+    bytes: Vec<u8>,
+}
+
+/// Why there is no question of that kind.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QuestionError {
+    /// A name with an empty or too long part, or too long as a whole.
+    #[error("'{0}' is no name of the DNS")]
+    Name(String),
+    /// A type without a number.
+    #[error("'{0}' is no type of the DNS that steadfast knows")]
+    Type(String),
+}
+
+impl Question {
+    /// Asks for records of a type (as `SOA`) of `name`; `id` is to be random.
+    ///
+    /// # Errors
+    /// What is wrong with name or type.
+    pub fn new(id: u16, record_type: &str, name: &str) -> Result<Self, QuestionError> {
+        let number = type_number(record_type).ok_or_else(|| QuestionError::Type(record_type.to_owned()))?;
+        let mut bytes = Vec::with_capacity(64);
+        for field in [id, FLAGS, 1, 0, 0, 0] {
+            bytes.extend_from_slice(&field.to_be_bytes());
+        }
+        write_name(name, &mut bytes).ok_or_else(|| QuestionError::Name(name.to_owned()))?;
+        bytes.extend_from_slice(&number.to_be_bytes());
+        bytes.extend_from_slice(&CLASS.to_be_bytes());
+        Ok(Self { id, bytes })
+    }
+
+    /// The datagram to send.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// What a datagram means; nothing if it is no answer to this question.
+    pub fn judge(&self, datagram: &[u8]) -> Option<Result<Found, Failure>> {
+        let [id_0, id_1, flags, code, ..] = *datagram.first_chunk::<12>()?;
+        if u16::from_be_bytes([id_0, id_1]) != self.id || flags & 0x80 == 0 {
+            return None;
+        }
+        match code & 0x0f {
+            0 => Some(Ok(Found::default())),
+            code => Some(Err(Failure::ResponseCode(code))),
+        }
+    }
+}
+
+fn write_name(name: &str, bytes: &mut Vec<u8>) -> Option<()> {
+    let name = name.strip_suffix('.').unwrap_or(name);
+    if name.len() + 2 > NAME_BYTES_MAX {
+        return None;
+    }
+    for label in name.split('.').filter(|_| !name.is_empty()) {
+        if label.is_empty() || label.len() > LABEL_BYTES_MAX {
+            return None;
+        }
+        bytes.push(u8::try_from(label.len()).ok()?);
+        bytes.extend_from_slice(label.as_bytes());
+    }
+    bytes.push(0);
+    Some(())
+}
+
+/// RFC 1035 section 3.2.2 and later ones.
+fn type_number(name: &str) -> Option<u16> {
+    Some(match name {
+        "A" => 1,
+        "NS" => 2,
+        "CNAME" => 5,
+        "SOA" => 6,
+        "PTR" => 12,
+        "MX" => 15,
+        "TXT" => 16,
+        "AAAA" => 28,
+        "SRV" => 33,
+        "RRSIG" => 46,
+        "DNSKEY" => 48,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_are_worded_as_the_rfc_says() {
+        let root = Question::new(0x1234, "SOA", ".").unwrap();
+        assert_eq!(root.bytes(), [0x12, 0x34, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 6, 0, 1]);
+        let name = Question::new(1, "AAAA", "www.example.org").unwrap();
+        assert_eq!(name.bytes().get(12..), Some(&b"\x03www\x07example\x03org\0\0\x1c\0\x01"[..]));
+        assert_eq!(Question::new(1, "AAAA", "www.example.org.").unwrap(), name);
+    }
+
+    #[test]
+    fn names_and_types_that_cannot_be_are_refused() {
+        for name in ["a..b", ".a", &"x".repeat(64), &"abc.".repeat(70)] {
+            assert_eq!(Question::new(1, "A", name), Err(QuestionError::Name(name.to_owned())));
+        }
+        assert_eq!(Question::new(1, "BOGUS", "."), Err(QuestionError::Type("BOGUS".to_owned())));
+    }
+
+    #[test]
+    fn only_answers_to_the_question_count() {
+        let question = Question::new(0x1234, "SOA", ".").unwrap();
+        let answer = |id: u16, flags: u8, code: u8| {
+            let [high, low] = id.to_be_bytes();
+            [high, low, flags, code, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 0x0c]
+        };
+        assert_eq!(question.judge(&answer(0x1234, 0x81, 0x80)), Some(Ok(Found::default())));
+        assert_eq!(question.judge(&answer(0x1234, 0x81, 0x83)), Some(Err(Failure::ResponseCode(3))));
+        assert_eq!(question.judge(&answer(0x4321, 0x81, 0x80)), None);
+        assert_eq!(question.judge(&answer(0x1234, 0x01, 0x00)), None);
+        assert_eq!(question.judge(question.bytes()), None);
+        assert_eq!(question.judge(&[0x12, 0x34, 0x80]), None);
+    }
+}
