@@ -25,10 +25,11 @@ pub enum Input<'a> {
         /// Largest datagram.
         mtu: u32,
     },
-    /// A configured source address appeared or vanished.
+    /// A configured source address appeared on this host or vanished; sent for those that are there
+    /// before the first `advance`, and before a reload brings them in.
     SourcePresent {
-        /// Whose.
-        instance: InstanceId,
+        /// Which.
+        address: IpAddr,
         /// Whether it is there.
         present: bool,
     },

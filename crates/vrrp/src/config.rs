@@ -77,7 +77,8 @@ pub struct InstanceConfig {
     pub transport: Transport,
     /// Configured source address; otherwise the interface's own (link-local for IPv6).
     pub source: Option<IpAddr>,
-    /// FAULT while the configured source address is missing (`track_src_ip`).
+    /// FAULT while the configured source address is missing (`track_src_ip`); unicast instances are in
+    /// any case.
     pub track_source: bool,
     /// Wanted state at start; MASTER shortens the first wait only.
     pub initial_master: bool,
@@ -183,6 +184,16 @@ impl InstanceConfig {
             group: None,
             broken: None,
         }
+    }
+}
+
+impl InstanceConfig {
+    /// A configured source address that has to be on this host. Unicast peers know this router by it,
+    /// and what they send it would arrive elsewhere; with multicast a foreign one may hide where the
+    /// router is.
+    pub(crate) fn needed_source(&self) -> Option<IpAddr> {
+        let unicast = matches!(self.transport, Transport::Unicast { .. });
+        self.source.filter(|_| unicast || self.track_source)
     }
 }
 

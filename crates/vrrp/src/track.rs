@@ -19,6 +19,7 @@ use crate::tally::{self, Tally};
 pub(crate) struct Trackers {
     interfaces: BTreeMap<InterfaceId, Interface>,
     scripts: BTreeMap<ScriptId, Script>,
+    sources: BTreeMap<IpAddr, Source>,
     /// Of instances that cannot hear or cannot speak.
     pub(crate) obstacles: BTreeMap<InstanceId, Obstacles>,
 }
@@ -29,6 +30,13 @@ struct Interface {
     up: bool,
     source_v4: Option<Ipv4Addr>,
     source_v6: Option<Ipv6Addr>,
+    users: BTreeSet<InstanceId>,
+}
+
+/// A configured source address.
+#[derive(Debug, Default)]
+struct Source {
+    present: bool,
     users: BTreeSet<InstanceId>,
 }
 
@@ -53,8 +61,6 @@ pub(crate) struct Standing {
 /// What an instance knows of itself that matters to its standing.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnState {
-    /// The configured source address exists.
-    pub(crate) source_present: bool,
     /// An owner that gave way to another owner.
     pub(crate) lowered: bool,
 }
@@ -79,6 +85,18 @@ impl Trackers {
         interface.source_v4 = source_v4;
         interface.source_v6 = source_v6;
         !same
+    }
+
+    /// Whether a configured source address is on this host; returns who needs it, if that changed.
+    pub(crate) fn set_source(&mut self, address: IpAddr, present: bool) -> Vec<InstanceId> {
+        let source = self.sources.entry(address).or_default();
+        let changed = std::mem::replace(&mut source.present, present) != present;
+        if changed { source.users.iter().copied().collect() } else { Vec::new() }
+    }
+
+    /// Drops what nobody uses any more.
+    pub(crate) fn forget_unused_sources(&mut self) {
+        self.sources.retain(|_, source| !source.users.is_empty());
     }
 
     /// Whether the interface is up and running.
@@ -161,6 +179,9 @@ impl Trackers {
                 script.users.insert(config.id);
             }
         }
+        if let Some(source) = config.needed_source() {
+            self.sources.entry(source).or_default().users.insert(config.id);
+        }
     }
 
     pub(crate) fn unsubscribe(&mut self, config: &InstanceConfig) {
@@ -174,6 +195,9 @@ impl Trackers {
             if let Some(script) = self.scripts.get_mut(&track.script) {
                 script.users.remove(&config.id);
             }
+        }
+        if let Some(source) = config.needed_source().and_then(|address| self.sources.get_mut(&address)) {
+            source.users.remove(&config.id);
         }
     }
 
@@ -199,13 +223,18 @@ impl Trackers {
         })
     }
 
+    /// It has no address to speak from.
+    pub(crate) fn source_missing(&self, config: &InstanceConfig) -> bool {
+        let absent = |address| self.sources.get(&address).is_none_or(|source| !source.present);
+        self.source(config).is_none() || config.needed_source().is_some_and(absent)
+    }
+
     /// Weighs everything that `config`'s instance watches.
     pub(crate) fn assess(&self, config: &InstanceConfig, own: OwnState) -> Standing {
         let mut fault = config.broken.is_some()
             || self.is_obstructed(config.id)
             || self.own_interface_down(config)
-            || self.source(config).is_none()
-            || (config.track_source && !own.source_present);
+            || self.source_missing(config);
         let mut pending = false;
         let mut sum = i32::from(config.priority.get());
         for (weight, good) in self.tracked(config) {
@@ -217,8 +246,8 @@ impl Trackers {
     }
 
     /// What keeps the instance in FAULT, or below or above its base priority, in configured order.
-    pub(crate) fn explain(&self, config: &InstanceConfig, own: OwnState) -> Vec<Cause> {
-        let mut causes = self.faults(config, own);
+    pub(crate) fn explain(&self, config: &InstanceConfig) -> Vec<Cause> {
+        let mut causes = self.faults(config);
         let is_owner = config.priority == Priority::OWNER;
         let weighted = config.track_interfaces.iter().filter(|track| track.weight.value != 0 && !is_owner);
         for track in weighted.filter(|track| !self.is_up(track.interface)) {
@@ -234,7 +263,7 @@ impl Trackers {
     }
 
     /// What keeps the instance in FAULT, its sync group aside.
-    pub(crate) fn faults(&self, config: &InstanceConfig, own: OwnState) -> Vec<Cause> {
+    pub(crate) fn faults(&self, config: &InstanceConfig) -> Vec<Cause> {
         let mut causes = Vec::new();
         if let Some(reason) = &config.broken {
             causes.push(Cause::Broken { reason: Arc::clone(reason) });
@@ -242,8 +271,8 @@ impl Trackers {
         if self.own_interface_down(config) {
             causes.push(Cause::Interface { name: self.interface_name(config.interface), up: false });
         }
-        if self.source(config).is_none() || (config.track_source && !own.source_present) {
-            causes.push(Cause::Source { present: false });
+        if self.source_missing(config) {
+            causes.push(Cause::Source { address: config.source, present: false });
         }
         causes.extend(self.obstacle_causes(config.id));
         for track in &config.track_interfaces {

@@ -50,3 +50,34 @@ fn unicast_peers_fail_over_and_strangers_are_not_heard() {
     first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
 }
+
+#[test]
+fn one_file_serves_two_hosts_each_with_its_own_sources() {
+    let Some(stage) = Stage::set("one_file_serves_two_hosts_each_with_its_own_sources") else { return };
+    let [one, two, late] = [1, 2, 77].map(address_v4);
+    let instance = |name, vrid, own, peer, address| Virtual {
+        name,
+        vrid,
+        addresses: vec![address],
+        more: format!("unicast_src_ip {own}\nunicast_peer {{\n{peer}\n}}"),
+        ..Virtual::default()
+    };
+    let shared = configuration(&[
+        &instance("V1", 51, one, two, "10.0.9.1/32"),
+        &instance("V2", 52, two, one, "10.0.9.2/32"),
+        &instance("V3", 53, late, one, "10.0.9.3/32"),
+    ]);
+    let first = stage.router("r1", &shared);
+    let second = stage.router("r2", &shared);
+    for (router, own, foreign, address) in [(&first, "V1", "V2", two), (&second, "V2", "V1", one)] {
+        router.reaches(own, State::Master);
+        assert_eq!(router.state(foreign), Some(State::Fault));
+        let why = router.instance(foreign).unwrap().why;
+        assert!(why.contains(&format!("source address {address} is not on this host")), "{why}");
+    }
+    let nowhere = first.instance("V3").unwrap();
+    assert_eq!(nowhere.state, State::Fault);
+    first.host().assign("eth0", late.into(), 16).unwrap();
+    first.reaches("V3", State::Master);
+    assert_eq!(second.state("V3"), Some(State::Fault));
+}

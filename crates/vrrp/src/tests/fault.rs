@@ -86,7 +86,7 @@ fn no_source_address_is_a_fault_for_its_family_only() {
     let mut router = Router::start(config(vec![instance(0), ipv6(1)]));
     source(&mut router, None, Some("fe80::7"));
     assert_eq!((router.state_of(FIRST), router.state_of(SECOND)), (State::Fault, State::Backup));
-    assert_eq!(router.transitions().last().unwrap().1, [Cause::Source { present: false }]);
+    assert_eq!(router.transitions().last().unwrap().1, [Cause::Source { address: None, present: false }]);
     source(&mut router, Some("10.0.0.77"), None);
     assert_eq!((router.state_of(FIRST), router.state_of(SECOND)), (State::Backup, State::Fault));
 }
@@ -107,16 +107,43 @@ fn a_changed_source_address_is_used_from_the_next_advert_on() {
 }
 
 #[test]
-fn a_missing_configured_source_is_a_fault_only_when_tracked() {
+fn a_unicast_source_that_the_host_has_not_is_a_fault_until_it_comes() {
     for track_source in [false, true] {
-        let mut router = Router::one(InstanceConfig { source: Some(OWN), track_source, ..instance(0) });
+        let mut router =
+            Router::one(InstanceConfig { source: Some(HIGHER), track_source, ..unicast(0, &[LOWER]) });
+        let absent = Cause::Source { address: Some(HIGHER), present: false };
+        assert_eq!(router.transitions(), [(State::Fault, vec![Cause::Start, absent])]);
         source(&mut router, None, None);
-        assert_eq!(router.state(), State::Backup, "the interface's own address is not needed");
-        router.input(Input::SourcePresent { instance: FIRST, present: false });
+        assert_eq!(router.state(), State::Fault, "the interface's own address does not help");
+        router.input(Input::SourcePresent { address: HIGHER, present: true });
+        assert_eq!(router.state(), State::Backup);
+        router.wait(ms(4_000));
+        assert_eq!(router.state(), State::Master);
+        router.input(Input::SourcePresent { address: HIGHER, present: false });
+        assert_eq!(router.state(), State::Fault);
+    }
+}
+
+#[test]
+fn a_foreign_multicast_source_is_a_fault_only_when_tracked() {
+    for track_source in [false, true] {
+        let mut router = Router::one(InstanceConfig { source: Some(HIGHER), track_source, ..instance(0) });
         assert_eq!(router.state(), if track_source { State::Fault } else { State::Backup });
-        router.input(Input::SourcePresent { instance: FIRST, present: true });
+        router.input(Input::SourcePresent { address: HIGHER, present: true });
         assert_eq!(router.state(), State::Backup);
     }
+}
+
+#[test]
+fn an_instance_that_a_reload_brings_finds_the_source_that_was_told_before() {
+    let mut router = Router::one(instance(0));
+    router.forget_output();
+    router.input(Input::SourcePresent { address: HIGHER, present: true });
+    let added = InstanceConfig { source: Some(HIGHER), ..unicast(1, &[LOWER]) };
+    router.reload(config(vec![instance(0), added]));
+    assert_eq!(router.state_of(SECOND), State::Backup);
+    let told = router.events();
+    assert!(matches!(told[..], [Event::InstanceState { to: State::Backup, .. }]), "{told:?}");
 }
 
 #[test]

@@ -20,7 +20,7 @@ enum Step {
     Noise { message: Vec<u8>, multicast: bool, hop_limit: Option<u8> },
     Damaged { instance: u32, priority: u8, at: usize, bit: u8 },
     Interface { interface: u32, up: bool, source: bool },
-    SourcePresent { instance: u32, present: bool },
+    SourcePresent { present: bool },
     Script { success: bool },
     Reload(Vec<InstanceConfig>, bool),
     Resume,
@@ -38,7 +38,7 @@ fn step() -> impl Strategy<Value = Step> {
             .prop_map(|(instance, priority, at, bit)| Step::Damaged { instance, priority, at, bit }),
         3 => (0_u32..2, any::<bool>(), any::<bool>())
             .prop_map(|(interface, up, source)| Step::Interface { interface, up, source }),
-        1 => (0_u32..4, any::<bool>()).prop_map(|(instance, present)| Step::SourcePresent { instance, present }),
+        1 => any::<bool>().prop_map(|present| Step::SourcePresent { present }),
         3 => any::<bool>().prop_map(|success| Step::Script { success }),
         1 => (vec(any_instance(), 0..4), any::<bool>()).prop_map(|(instances, group)| Step::Reload(instances, group)),
         1 => Just(Step::Resume),
@@ -54,7 +54,10 @@ fn any_instance() -> impl Strategy<Value = InstanceConfig> {
             let base = match kind {
                 0 => version_2(0),
                 1 => ipv6(0),
-                2 => unicast(0, &[LOWER, HIGHER]),
+                2 => InstanceConfig {
+                    source: (missed % 2 == 0).then_some(OWN),
+                    ..unicast(0, &[LOWER, HIGHER])
+                },
                 3 => InstanceConfig { password: Some(*b"password"), ..version_2(0) },
                 _ => InstanceConfig { interval: centiseconds(interval), ..instance(0) },
             };
@@ -231,8 +234,8 @@ fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestC
                 mtu: 1500,
             });
         }
-        Step::SourcePresent { instance, present } => {
-            router.input(Input::SourcePresent { instance: InstanceId(instance), present });
+        Step::SourcePresent { present } => {
+            router.input(Input::SourcePresent { address: OWN, present });
         }
         Step::Script { success } => router.script(&[success]),
         Step::Reload(instances, group) => router.reload(whole(instances, group)),

@@ -12,6 +12,7 @@ mod supervisor;
 mod surroundings;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use steadfast_kernel::Error;
@@ -23,7 +24,7 @@ use steadfast_kernel::reconcile::addresses::Reconciler;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
-use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
+use steadfast_vrrp::{Action, Event, InterfaceId, Moment, State};
 
 use self::endpoints::Endpoints;
 use self::holdings::Holdings;
@@ -65,7 +66,7 @@ pub(super) struct Effects {
     reconciler: Reconciler,
     holdings: Holdings,
     endpoints: Endpoints,
-    sources_present: BTreeMap<InstanceId, bool>,
+    sources_present: BTreeMap<IpAddr, bool>,
     lanes: Lanes,
     /// What came from the timing thread and was not acted on yet.
     unheard: VecDeque<FromTiming>,

@@ -97,8 +97,9 @@ impl Effects {
         if !changed.is_empty() {
             self.clean_leftovers(&found, Some(&changed));
         }
-        self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
+        // First: an instance that comes with the plan has its source address from the beginning.
         self.tell_sources();
+        self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
         self.tell(&FromWorker::Reloaded(reloaded));
     }
 

@@ -155,15 +155,12 @@ impl Effects {
     }
 
     pub(super) fn tell_sources(&mut self) {
-        let mut told = BTreeMap::new();
-        for instance in &self.work.machine.instances {
-            if let Some(source) = instance.source {
-                told.insert(instance.id, self.interfaces.has_address(source));
-            }
-        }
-        for (instance, present) in &told {
-            if self.sources_present.get(instance) != Some(present) {
-                self.lanes.to_timing.push(ToTiming::Source(*instance, *present));
+        let sources = self.work.machine.instances.iter().filter_map(|instance| instance.source);
+        let told: BTreeMap<IpAddr, bool> =
+            sources.map(|source| (source, self.interfaces.has_address(source))).collect();
+        for (source, present) in &told {
+            if self.sources_present.get(source) != Some(present) {
+                self.lanes.to_timing.push(ToTiming::Source(*source, *present));
             }
         }
         self.sources_present = told;

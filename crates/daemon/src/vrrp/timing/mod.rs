@@ -69,7 +69,7 @@ pub(crate) enum ToTiming {
         obstacle: Option<Arc<str>>,
     },
     /// A configured source address came or went.
-    Source(InstanceId, bool),
+    Source(IpAddr, bool),
     /// A script ended.
     ScriptResult(ScriptId, bool),
     /// A reload, worked out.
@@ -313,8 +313,8 @@ impl Engine {
                 let input = Input::Channel { instances: &instances, obstacle: obstacle.as_deref() };
                 self.machine.handle(at, input, &mut self.out);
             }
-            ToTiming::Source(instance, present) => {
-                self.machine.handle(at, Input::SourcePresent { instance, present }, &mut self.out);
+            ToTiming::Source(address, present) => {
+                self.machine.handle(at, Input::SourcePresent { address, present }, &mut self.out);
             }
             ToTiming::ScriptResult(script, success) => {
                 self.machine.handle(at, Input::ScriptResult { script, success }, &mut self.out);
