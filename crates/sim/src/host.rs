@@ -8,7 +8,7 @@ use steadfast_time::Moment;
 use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Resume, ScriptId};
 
 use crate::participant::Participant;
-use crate::scenario::RouterId;
+use crate::scenario::{RouterId, RouterPlan};
 
 /// A packet that has arrived, or is about to.
 #[derive(Debug, Clone)]
@@ -44,6 +44,8 @@ pub(crate) struct Host {
     pub(crate) stopping: bool,
     /// A start was asked for while a stop was not yet complete.
     pub(crate) start_again: bool,
+    /// Settings that a reload put in force.
+    pub(crate) plan: Option<Arc<RouterPlan>>,
     pub(crate) links_down: BTreeSet<InterfaceId>,
     pub(crate) scripts_bad: BTreeSet<ScriptId>,
     /// What the kernel has.
@@ -70,6 +72,7 @@ impl Host {
         let start_again = self.start_again;
         *self = Self {
             life: self.life + 1,
+            plan: self.plan.take(),
             links_down: std::mem::take(&mut self.links_down),
             scripts_bad: std::mem::take(&mut self.scripts_bad),
             start_again,

@@ -3,12 +3,16 @@
 use std::net::IpAddr;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Destination, Input, InstanceId, InterfaceId, Machine, Resume, Sink, Transmit};
+use steadfast_vrrp::{
+    Action, Destination, Input, InstanceId, InterfaceId, Machine, Plan, Resume, Sink, Transmit,
+};
 
 /// The part of a machine that the simulator drives.
 pub trait Participant {
     /// Something happened.
     fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut Outbox);
+    /// A reload.
+    fn apply(&mut self, now: Moment, plan: Plan, out: &mut Outbox);
     /// Timers may be due.
     fn advance(&mut self, now: Moment, out: &mut Outbox);
     /// When timers are due next.
@@ -22,6 +26,10 @@ pub trait Participant {
 impl Participant for Machine {
     fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut Outbox) {
         Self::handle(self, now, input, out);
+    }
+
+    fn apply(&mut self, now: Moment, plan: Plan, out: &mut Outbox) {
+        Self::apply(self, now, plan, out);
     }
 
     fn advance(&mut self, now: Moment, out: &mut Outbox) {

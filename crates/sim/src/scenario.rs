@@ -75,7 +75,7 @@ pub struct Network {
 }
 
 /// What a router is configured with.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouterPlan {
     /// Ordered by id; the same ids in every router.
     pub instances: Vec<InstanceConfig>,
@@ -100,6 +100,14 @@ pub enum Fault {
     Pause(RouterId),
     /// It goes on.
     Resume(RouterId),
+    /// The daemon takes other settings over, here and at every later start. The checkers go by the
+    /// plan that the router began with: such a scenario has a test of its own.
+    Reload {
+        /// Whose.
+        router: RouterId,
+        /// The whole of them.
+        plan: Arc<RouterPlan>,
+    },
     /// The worker is killed and a successor started a moment later.
     KillWorker(RouterId),
     /// A link goes down or comes up.
@@ -248,6 +256,7 @@ impl Fault {
             | Self::Resume(router)
             | Self::KillWorker(router)
             | Self::Link { router, .. }
+            | Self::Reload { router, .. }
             | Self::Script { router, .. } => Some(*router),
             Self::Partition { .. } | Self::Loss { .. } => None,
         }
@@ -311,6 +320,7 @@ impl fmt::Display for Fault {
             Self::Pause(router) => write!(f, "{router} pause"),
             Self::Resume(router) => write!(f, "{router} resume"),
             Self::KillWorker(router) => write!(f, "{router} kill worker"),
+            Self::Reload { router, .. } => write!(f, "{router} reload"),
             Self::Link { router, segment, up } => {
                 write!(f, "{router} eth{} {}", segment.0, if *up { "up" } else { "down" })
             }

@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Resume, ScriptId};
+use steadfast_vrrp::{
+    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Resume, ScriptId,
+};
 use steadfast_wire::vrrp::{Advert, Family};
 
 use crate::history::{Happening, History};
 use crate::host::{Host, INBOX_MAX, Packet};
 use crate::participant::{Outbox, Output, Participant, SentAdvert};
 use crate::random::Random;
-use crate::scenario::{Fault, RouterId, Scenario, Step};
+use crate::scenario::{Fault, RouterId, RouterPlan, Scenario, Step};
 
 /// Far more than any scenario needs; reached only by machines that never sleep, or answer each other
 /// without end.
@@ -157,6 +159,7 @@ where
             Fault::Pause(router) => self.pause(router),
             Fault::Resume(router) => self.resume(router),
             Fault::KillWorker(router) => self.kill_worker(router),
+            Fault::Reload { router, plan } => self.reload(router, plan),
             Fault::Link { router, segment, up } => self.set_link(router, segment, up),
             Fault::Partition { segment, blocked } => {
                 self.blocked.insert(segment, blocked.clone());
@@ -190,7 +193,7 @@ where
     }
 
     fn start_daemon(&mut self, router: RouterId, resume: Vec<Resume>) {
-        let Some(plan) = self.scenario.routers.get(router.index()) else { return };
+        let Some(plan) = self.plan(router) else { return };
         let now = self.now + plan.clock;
         let daemon = (self.build)(router, now, plan.config(self.scenario.segments), resume);
         let Some(host) = self.hosts.get_mut(router.index()) else { return };
@@ -298,6 +301,28 @@ where
         let life = host.life;
         self.record(Happening::Fault(Fault::KillWorker(router)));
         self.push(self.now + WORKER_RESTART, Due::Successor { router, life });
+    }
+
+    fn reload(&mut self, router: RouterId, plan: Arc<RouterPlan>) {
+        let Some(before) = self.plan(router) else { return };
+        let Some(host) = self.hosts.get_mut(router.index()) else { return };
+        if !host.is_live() || host.stopping {
+            return;
+        }
+        host.plan = Some(Arc::clone(&plan));
+        let segments = self.scenario.segments;
+        let difference = Plan::between(&before.config(segments), &plan.config(segments));
+        self.record(Happening::Fault(Fault::Reload { router, plan }));
+        self.drive(router, |daemon, now, out| {
+            daemon.apply(now, difference, out);
+            daemon.advance(now, out);
+        });
+    }
+
+    /// The settings in force.
+    fn plan(&self, router: RouterId) -> Option<Arc<RouterPlan>> {
+        let first = || self.scenario.routers.get(router.index()).cloned().map(Arc::new);
+        self.hosts.get(router.index())?.plan.clone().or_else(first)
     }
 
     fn set_link(&mut self, router: RouterId, segment: InterfaceId, up: bool) {

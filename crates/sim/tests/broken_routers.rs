@@ -9,7 +9,7 @@ use std::time::Duration;
 use steadfast_sim::check::{self, Rule};
 use steadfast_sim::{Fault, Outbox, Output, Participant, RouterId, Scenario, run_with};
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Resume};
+use steadfast_vrrp::{Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Plan, Resume};
 use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Priority};
 
 const R1: RouterId = RouterId(0);
@@ -35,6 +35,11 @@ trait Bends {
     /// Added once a machine is through with something.
     fn adds(&mut self, _input: Option<&Input<'_>>, _out: &mut Outbox) {}
 
+    /// The time as the machine is told it.
+    fn reads(&mut self, now: Moment) -> Moment {
+        now
+    }
+
     fn wakes_at(&self, wanted: Option<Moment>) -> Option<Moment> {
         wanted
     }
@@ -50,14 +55,22 @@ impl<Bend: Bends> Bent<Bend> {
 impl<Bend: Bends> Participant for Bent<Bend> {
     fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut Outbox) {
         let mut own = Outbox::default();
+        let now = self.bend.reads(now);
         if self.bend.hears(&input) {
             self.machine.handle(now, input.clone(), &mut own);
         }
         self.pass_on(Some(&input), own, out);
     }
 
+    fn apply(&mut self, now: Moment, plan: Plan, out: &mut Outbox) {
+        let mut own = Outbox::default();
+        self.machine.apply(now, plan, &mut own);
+        self.pass_on(None, own, out);
+    }
+
     fn advance(&mut self, now: Moment, out: &mut Outbox) {
         let mut own = Outbox::default();
+        let now = self.bend.reads(now);
         self.machine.advance(now, &mut own);
         self.pass_on(None, own, out);
     }
@@ -117,6 +130,35 @@ impl Bends for Sound {}
 fn sound_router_breaks_nothing() {
     let scenario = pair().with(seconds(2.0), Fault::Stop(R1)).with(seconds(4.0), Fault::PowerOn(R1));
     assert_eq!(broken_with::<Sound>(&scenario, R2), [].into());
+}
+
+/// Its clock stands still while the node sleeps, as `CLOCK_MONOTONIC` does.
+#[derive(Default)]
+struct ClockThatSleeps {
+    last: Moment,
+    slept: Duration,
+}
+
+impl Bends for ClockThatSleeps {
+    fn reads(&mut self, now: Moment) -> Moment {
+        let gap = now.since(self.last);
+        if self.last != Moment::ZERO && gap > seconds(1.0) {
+            self.slept += gap;
+        }
+        self.last = now;
+        now - self.slept
+    }
+
+    fn wakes_at(&self, wanted: Option<Moment>) -> Option<Moment> {
+        wanted.map(|at| at + self.slept)
+    }
+}
+
+#[test]
+fn a_clock_that_sleeps_with_the_node_gives_two_owners() {
+    let scenario = pair().with(seconds(2.0), Fault::Pause(R1)).with(seconds(5.0), Fault::Resume(R1));
+    assert_eq!(broken_with::<ClockThatSleeps>(&scenario, R1), [Rule::ListensFirst].into());
+    assert_eq!(broken_with::<Sound>(&scenario, R1), [].into());
 }
 
 #[derive(Default)]

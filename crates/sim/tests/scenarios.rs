@@ -79,7 +79,7 @@ fn power_loss_is_taken_over_within_the_master_down_interval() {
 }
 
 #[test]
-fn hung_master_is_replaced_and_wins_again_when_it_goes_on() {
+fn hung_master_is_replaced_and_listens_before_it_wins_again() {
     let scenario = Scenario::single(centiseconds(10), &[200, 100])
         .with(at(2.0), Fault::Pause(R1))
         .with(at(4.0), Fault::Resume(R1));
@@ -87,7 +87,10 @@ fn hung_master_is_replaced_and_wins_again_when_it_goes_on() {
     let taken = owned_by(&history, R2, moment(2.0)).since(moment(2.0));
     assert!(taken <= master_down(at(0.1)) + JITTER, "{taken:?}");
     assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R2], "the kernel of the hung one goes on answering");
-    assert_eq!(history.owners(VI_1, moment(4.01)), [R1]);
+    assert_eq!(history.owners(VI_1, moment(4.01)), [R2], "it gives up what another has, and listens");
+    let regained = owned_by(&history, R1, moment(4.01)).since(moment(4.0));
+    assert!(regained <= master_down(at(0.1)) + JITTER, "{regained:?}");
+    assert_eq!(history.owners(VI_1, moment(5.0)), [R1]);
 }
 
 #[test]

@@ -52,6 +52,11 @@ pub enum Cause {
         /// Milliseconds since the first of them.
         span_ms: u64,
     },
+    /// This router was held up, or the whole node was, for longer than backups wait.
+    HeldUp {
+        /// Milliseconds since its last advert.
+        silent_ms: u64,
+    },
     /// The master said that it gives up (priority 0).
     MasterReleased {
         /// Who.
@@ -85,8 +90,10 @@ pub enum Cause {
         /// Whether it works now.
         up: bool,
     },
-    /// No usable source address on the interface, or it came back.
+    /// No usable source address, or it came back.
     Source {
+        /// The configured one; `None` where the interface's own serves.
+        address: Option<IpAddr>,
         /// Whether there is one now.
         present: bool,
     },

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::action::{Action, Sink};
 use crate::config::{GroupConfig, GroupId, InstanceId};
 use crate::event::{Cause, Event, State};
+use crate::instance::Instance;
 use crate::machine::Machine;
 use steadfast_time::Moment;
 
@@ -16,11 +17,13 @@ pub(crate) struct Group {
     /// Place of a member that kept the others from MASTER when last asked. Asked first, it spares
     /// looking at all members each time the timer of one of them ends.
     holdout: usize,
+    /// A reload changed it or a member while some were MASTER: it may be torn.
+    forming: bool,
 }
 
 impl Group {
     pub(crate) const fn new(config: Arc<GroupConfig>) -> Self {
-        Self { config, state: State::Init, holdout: 0 }
+        Self { config, state: State::Init, holdout: 0, forming: false }
     }
 }
 
@@ -125,7 +128,33 @@ impl Machine {
         }
     }
 
-    /// MASTER only if every member is.
+    /// A reload has touched the group or a member.
+    pub(crate) fn reform_group(&mut self, now: Moment, id: GroupId, sink: &mut impl Sink) {
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.forming = true;
+            self.mend_group(now, id, &Cause::Reload, sink);
+        }
+    }
+
+    /// A group is torn when one member is MASTER and another has lost its election: only a reload that
+    /// makes or widens it can bring that about. It ends where a start would end, with nobody MASTER.
+    /// A newcomer that still listens has lost nothing yet, and the others stay what they are meanwhile.
+    pub(crate) fn mend_group(&mut self, now: Moment, id: GroupId, trigger: &Cause, sink: &mut impl Sink) {
+        let Some(group) = self.groups.get(&id).filter(|group| group.forming) else { return };
+        let members = || group.config.members.iter().filter_map(|member| self.instances.get(*member));
+        let masters = members().any(|member| member.state == State::Master);
+        let loser = members().find(|member| member.has_lost()).map(Instance::id);
+        let still_forming =
+            masters && loser.is_none() && members().any(|member| member.state != State::Master);
+        if let Some(loser) = loser.filter(|_| masters) {
+            self.give_up_group(now, loser, trigger, sink);
+        }
+        if let Some(group) = self.groups.get_mut(&id) {
+            group.forming = still_forming;
+        }
+    }
+
+    /// MASTER if every member is, but for newcomers that still listen; see [`Self::mend_group`].
     fn group_state(&self, id: GroupId) -> State {
         let Some(group) = self.groups.get(&id) else { return State::Init };
         let states = || {
@@ -136,7 +165,7 @@ impl Machine {
                 .filter_map(|member| self.instances.get(*member))
                 .map(|member| member.state)
         };
-        let order = [State::Fault, State::Init, State::Backup, State::Master];
+        let order = [State::Fault, State::Master, State::Init, State::Backup];
         order.into_iter().find(|state| states().any(|member| member == *state)).unwrap_or(State::Stop)
     }
 }

@@ -126,7 +126,7 @@ impl Instance {
             last_heard: None,
             peers: Peers::default(),
             standing: Standing { fault: false, pending: false, priority: config.priority },
-            own: OwnState { source_present: true, lowered: false },
+            own: OwnState { lowered: false },
             wants_master: false,
             preempt_at: None,
             wait: Wait::Silence(now),
@@ -195,6 +195,23 @@ impl Instance {
         self.timers.protocol = now + self.down_time();
     }
 
+    /// A backup that follows another master, and does not wait to preempt it or to take over from it.
+    pub(crate) fn has_lost(&self) -> bool {
+        self.state == State::Backup
+            && self.master.is_some()
+            && !self.wants_master
+            && matches!(self.wait, Wait::Silence(_))
+    }
+
+    /// A master that has been silent for so long that a backup may have taken over: its process was
+    /// held up, or the whole node. `due` is when its advert was to be sent.
+    pub(crate) fn is_superseded(&self, now: Moment, due: Moment) -> bool {
+        self.state == State::Master && due != Moment::NEVER && {
+            let last_advert = due - self.interval();
+            now.since(last_advert) > self.down_time()
+        }
+    }
+
     /// Sends an advert of the effective priority.
     pub(crate) fn send_advert(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
         self.send(self.standing.priority, trackers, sink);
@@ -250,7 +267,7 @@ impl Instance {
         } else {
             self.recovery = None;
         }
-        let mut causes = trackers.explain(&self.config, self.own);
+        let mut causes = trackers.explain(&self.config);
         link(&mut causes, trigger.clone());
         let instance = self.id();
         sink.act(Action::Event(Event::PriorityChanged { instance, at: now, from, to, causes }));
@@ -274,7 +291,7 @@ impl Instance {
 
     /// Everything that explains a change that `trigger` brings about, oldest first.
     pub(crate) fn chain(&self, now: Moment, trackers: &Trackers, trigger: Cause) -> Vec<Cause> {
-        let mut causes = trackers.explain(&self.config, self.own);
+        let mut causes = trackers.explain(&self.config);
         let election = self.config.preempt_delay.saturating_add(self.down_time() * ELECTION_DOWN_INTERVALS);
         match &self.recovery {
             Some(recovery) if now.since(recovery.at) <= election => {

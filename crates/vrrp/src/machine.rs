@@ -120,10 +120,11 @@ impl Machine {
                     self.interface_changed(now, interface, was_up != up, sink);
                 }
             }
-            Input::SourcePresent { instance: id, present } => {
-                let Some(instance) = self.instances.get_mut(id) else { return };
-                instance.own.source_present = present;
-                self.reassess_all(now, &[(id, Cause::Source { present })], sink);
+            Input::SourcePresent { address, present } => {
+                let cause = Cause::Source { address: Some(address), present };
+                let users = self.trackers.set_source(address, present);
+                let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
+                self.reassess_all(now, &triggers, sink);
             }
             Input::Channel { instances, obstacle } => self.channel(now, instances, obstacle, sink),
             Input::Refused { instance, datagrams, reason } => {
@@ -219,6 +220,9 @@ impl Machine {
     }
 
     fn fire(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        if self.step_back(now, id, sink) {
+            return;
+        }
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.state == State::Master {
             instance.announce_due(now, sink);
@@ -241,8 +245,9 @@ impl Machine {
         };
         let trigger = |id| {
             let instance = self.instances.get(id)?;
-            let present = self.trackers.source(&instance.config).is_some();
-            Some((id, if up_changed { state.clone() } else { Cause::Source { present } }))
+            let present = !self.trackers.source_missing(&instance.config);
+            let address = instance.config.source;
+            Some((id, if up_changed { state.clone() } else { Cause::Source { address, present } }))
         };
         let users = self.trackers.interface_users(interface);
         let triggers: Vec<_> = users.into_iter().filter_map(trigger).collect();

@@ -54,6 +54,8 @@ impl Machine {
             self.counters.unknown_vrid += 1;
             return;
         };
+        // Else a held-up master would answer who has taken over.
+        self.step_back(now, id, sink);
         let Some(instance) = self.instances.get_mut(id) else { return };
         if matches!(instance.state, State::Init | State::Fault) {
             return;
@@ -119,6 +121,10 @@ impl Machine {
             instance.wants_master = false;
             instance.restart_down_timer(now);
             instance.remember_master(now, sink);
+            if let Some(group) = instance.config.group {
+                let cause = Cause::Reload;
+                self.mend_group(now, group, &cause, sink);
+            }
         } else {
             // The timer goes on, and its end preempts the sender.
             instance.wait = Wait::Preempting(claim.master());
@@ -292,8 +298,7 @@ impl Instance {
     /// served by nobody. Those that serve more than ours are taken, unlike there: the routers have to
     /// agree on one master for what they share.
     fn check_addresses(&self, source: IpAddr, advert: &Received<'_>) -> Result<(), Reject> {
-        let known_sender = self.master.is_some_and(|master| master.address == source);
-        if self.config.skip_check_addresses && self.state == State::Backup && known_sender {
+        if !self.compares_addresses(source) {
             return Ok(());
         }
         let ours = &self.config.addresses;
@@ -305,9 +310,15 @@ impl Instance {
         }
     }
 
+    /// `skip_check_adv_addr` spares a backup the comparison for the master that it knows.
+    fn compares_addresses(&self, source: IpAddr) -> bool {
+        let known_sender = self.master.is_some_and(|master| master.address == source);
+        !(self.config.skip_check_addresses && self.state == State::Backup && known_sender)
+    }
+
     /// Tells in what the sender of an accepted advert is configured differently.
     fn compare(&mut self, now: Moment, source: IpAddr, said: &Said, sink: &mut impl Sink) {
-        if !said.addresses_match {
+        if !said.addresses_match && self.compares_addresses(source) {
             self.counters.address_list_errors += 1;
             let (expected, found) = (self.config.addresses.len(), said.addresses);
             self.disagree(now, Difference::AddressList { expected, found }, source, sink);

@@ -1,10 +1,11 @@
 //! Carrying out a plan: only what differs is touched.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::action::{Action, Sink};
 use crate::advert::sound;
-use crate::config::{InstanceConfig, InstanceId, Transport};
+use crate::config::{GroupId, InstanceConfig, InstanceId, Transport};
 use crate::event::{Cause, State};
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -27,13 +28,16 @@ impl Machine {
         for id in &plan.removed {
             self.dismiss(now, *id, sink);
         }
-        let mut touched: Vec<InstanceId> = Vec::new();
+        let mut touched: BTreeSet<InstanceId> = BTreeSet::new();
+        let mut reformed: BTreeSet<GroupId> = BTreeSet::new();
         for config in plan.changed {
-            touched.push(config.id);
+            touched.insert(config.id);
+            reformed.extend(config.group);
             self.revise(now, config, sink);
         }
         for config in plan.added {
-            touched.push(config.id);
+            touched.insert(config.id);
+            reformed.extend(config.group);
             self.evict(config.id, sink);
             self.enrol(now, config);
         }
@@ -43,16 +47,18 @@ impl Machine {
         for group in &plan.groups_set {
             self.set_group(group);
             touched.extend(group.members.first());
+            reformed.insert(group.id);
         }
         for script in &plan.scripts_removed {
             self.trackers.remove_script(*script);
         }
+        self.trackers.forget_unused_sources();
         if self.started {
-            for id in touched {
-                self.reassess(now, id, &Cause::Reload, sink);
-            }
-            for group in plan.groups_set {
-                self.tell_group_state(now, group.id, vec![Cause::Reload], sink);
+            let triggers: Vec<_> = touched.into_iter().map(|id| (id, Cause::Reload)).collect();
+            self.reassess_all(now, &triggers, sink);
+            for group in reformed {
+                self.reform_group(now, group, sink);
+                self.tell_group_state(now, group, vec![Cause::Reload], sink);
             }
         }
     }

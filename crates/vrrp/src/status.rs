@@ -284,7 +284,7 @@ impl Machine {
     }
 
     fn faults_of(&self, instance: &Instance) -> Vec<Cause> {
-        let mut faults = self.trackers.faults(&instance.config, instance.own);
+        let mut faults = self.trackers.faults(&instance.config);
         if let Some(group) = self.group_of(instance.config.group) {
             let others = group.members.iter().filter(|member| **member != instance.id());
             let faulty =

@@ -231,6 +231,55 @@ impl Machine {
         self.tell_group(now, id, causes, sink);
     }
 
+    /// A member of a sync group has lost its election while others are MASTER: they hand over with
+    /// priority 0, for nobody has taken their addresses yet.
+    pub(crate) fn give_up_group(
+        &mut self,
+        now: Moment,
+        loser: InstanceId,
+        trigger: &Cause,
+        sink: &mut impl Sink,
+    ) {
+        let Some(instance) = self.instances.get(loser) else { return };
+        let mut causes = vec![trigger.clone()];
+        if let Some(Master { address, priority }) = instance.master {
+            causes.push(Cause::HigherPriority { master: address, priority });
+        }
+        for member in self.team(loser) {
+            let because = self.followed(member, loser, &causes);
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if instance.state == State::Master {
+                instance.leave_master(1, &self.trackers, sink);
+                instance.stand_by(now, None, because, sink);
+                self.arm(member);
+            }
+        }
+        self.tell_group(now, loser, causes, sink);
+    }
+
+    /// A master that was held up for longer than backups wait gives its addresses up before it says
+    /// or answers anything, and listens first (RFC 9568 section 6.4.2). True if it did.
+    pub(crate) fn step_back(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) -> bool {
+        let Some(instance) = self.instances.get(id) else { return false };
+        let due = instance.timers.protocol;
+        if !instance.is_superseded(now, due) {
+            return false;
+        }
+        let silent_ms = u64::try_from(now.since(due - instance.interval()).as_millis()).unwrap_or(u64::MAX);
+        let causes = instance.chain(now, &self.trackers, Cause::HeldUp { silent_ms });
+        for member in self.team(id) {
+            let because = self.followed(member, id, &causes);
+            let Some(instance) = self.instances.get_mut(member) else { continue };
+            if instance.state == State::Master {
+                instance.leave_master(0, &self.trackers, sink);
+                instance.stand_by(now, None, because, sink);
+                self.arm(member);
+            }
+        }
+        self.tell_group(now, id, causes, sink);
+        true
+    }
+
     /// An owner lowers itself below another owner that does not give way.
     pub(crate) fn give_way_to_owner(
         &mut self,
@@ -292,7 +341,7 @@ impl Instance {
     /// First the advert, then the addresses and their announcement (RFC 9568 section 6.4.2).
     fn become_master(&mut self, now: Moment, causes: Vec<Cause>, trackers: &Trackers, sink: &mut impl Sink) {
         if self.own.lowered {
-            self.own = OwnState { lowered: false, ..self.own };
+            self.own = OwnState { lowered: false };
             self.standing = trackers.assess(&self.config, self.own);
         }
         self.take_mastership(now, trackers, sink);

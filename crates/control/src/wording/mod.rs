@@ -55,6 +55,9 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::MasterSilent { master: None, waited_ms } => {
             write!(text, "heard no master for {}", exact_milliseconds(*waited_ms))
         }
+        Cause::HeldUp { silent_ms } => {
+            write!(text, "was held up: no advert sent for {silent_ms} ms, another may have taken over")
+        }
         Cause::MasterReleased { master } => write!(text, "{master} released"),
         Cause::Preempt { master, priority } => write!(text, "preempted {master} (priority {priority})"),
         Cause::HigherPriority { master, priority } => write!(text, "heard {priority} from {master}"),
@@ -62,8 +65,14 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Owner => write!(text, "owner of the addresses"),
         Cause::Interface { name, up: true } => write!(text, "interface {name} came up"),
         Cause::Interface { name, up: false } => write!(text, "interface {name} is down or missing"),
-        Cause::Source { present: true } => write!(text, "source address came back"),
-        Cause::Source { present: false } => write!(text, "no usable source address"),
+        Cause::Source { address: Some(address), present: true } => {
+            write!(text, "source address {address} came back")
+        }
+        Cause::Source { address: Some(address), present: false } => {
+            write!(text, "source address {address} is not on this host")
+        }
+        Cause::Source { address: None, present: true } => write!(text, "source address came back"),
+        Cause::Source { address: None, present: false } => write!(text, "no usable source address"),
         Cause::Socket { obstacle: Some(reason) } => write!(text, "no socket for adverts ({reason})"),
         Cause::Socket { obstacle: None } => write!(text, "sockets for adverts opened"),
         Cause::Sending { obstacle: Some(reason) } => write!(text, "adverts cannot be sent ({reason})"),

@@ -8,6 +8,7 @@
 mod adverts;
 mod bounds;
 mod cover;
+mod listens;
 mod preference;
 mod release;
 mod single;
@@ -49,6 +50,8 @@ pub enum Rule {
     AdvertOnTime,
     /// What a stopping router releases it does not claim again, and it comes to an end.
     Released,
+    /// A router that was held up for longer than backups wait gives its addresses up before it speaks.
+    ListensFirst,
     /// Once settled, the highest priority that may preempt is the owner.
     HighestPriority,
     /// Nothing changes hands once settled, and `nopreempt` leaves the incumbent alone.
@@ -84,11 +87,12 @@ trait Watch {
 pub fn all(scenario: &Scenario, history: &History) -> Vec<Violation> {
     let bounds = Bounds::of(scenario);
     let mut view = View::new(scenario, &bounds);
-    let mut watches: [Box<dyn Watch>; 6] = [
+    let mut watches: [Box<dyn Watch>; 7] = [
         Box::new(single::SingleOwner),
         Box::new(cover::Covered::default()),
         Box::new(adverts::AdvertsOnTime::default()),
         Box::new(release::Released::default()),
+        Box::new(listens::Listens::default()),
         Box::new(preference::Preference::default()),
         Box::new(together::Together::default()),
     ];

@@ -1,7 +1,9 @@
 //! Sync groups: keepalived's rules, the RFCs have none.
 
+use std::sync::Arc;
+
 use super::router::*;
-use crate::{Cause, Input, InstanceConfig, State};
+use crate::{Cause, Config, Event, GroupConfig, GroupId, Input, InstanceConfig, InstanceId, State};
 
 fn pair() -> Router {
     Router::start(grouped(vec![instance(0), instance(1)]))
@@ -140,4 +142,71 @@ fn a_reload_that_adds_a_faulty_member_takes_the_group_down() {
     assert_eq!(both(&router), (State::Fault, State::Fault));
     router.reload(grouped(vec![instance(0), instance(1)]));
     assert_eq!(both(&router), (State::Backup, State::Backup));
+}
+
+fn members(configs: Vec<InstanceConfig>, grouped_ids: &[u32]) -> Config {
+    let in_group = |config: &InstanceConfig| grouped_ids.contains(&config.id.0);
+    let instances = configs
+        .into_iter()
+        .map(|config| InstanceConfig { group: in_group(&config).then_some(GroupId(0)), ..config });
+    let members = grouped_ids.iter().copied().map(InstanceId).collect();
+    let group = Arc::new(GroupConfig { id: GroupId(0), name: Arc::from("vg"), members });
+    Config { groups: vec![group], ..config(instances.collect()) }
+}
+
+#[test]
+fn a_reload_that_makes_a_group_of_a_master_and_a_backup_leaves_no_master() {
+    let mut router = Router::start(config(vec![instance(0), instance(1)]));
+    for _ in 0..5 {
+        router.hear_for(SECOND, HIGHER, 200);
+        router.wait(ms(900));
+    }
+    assert_eq!(both(&router), (State::Master, State::Backup));
+    router.hear_for(SECOND, HIGHER, 200);
+    router.forget_output();
+    router.reload(members(vec![instance(0), instance(1)], &[0, 1]));
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+    assert_eq!(router.sent(), [0], "nobody has the addresses yet: the other router shall not wait");
+    assert_eq!(router.addresses_wanted(), Some(false));
+}
+
+#[test]
+fn a_member_that_joins_elects_first_and_the_group_is_told_nothing_meanwhile() {
+    let three = || vec![instance(0), instance(1), instance(2)];
+    let mut router = Router::start(members(three()[..2].to_vec(), &[0, 1]));
+    router.wait(ms(4_000));
+    router.forget_output();
+    router.reload(members(three(), &[0, 1, 2]));
+    assert_eq!(both(&router), (State::Master, State::Master));
+    assert_eq!(router.state_of(InstanceId(2)), State::Backup);
+    router.wait(ms(4_000));
+    assert_eq!(router.state_of(InstanceId(2)), State::Master);
+    let told = router.events();
+    let groups = told.iter().filter(|event| matches!(event, Event::GroupState { .. })).count();
+    let others =
+        told.iter().filter(|event| matches!(event, Event::InstanceState { instance, .. } if instance.0 < 2));
+    assert_eq!((groups, others.count()), (0, 0), "{told:?}");
+}
+
+#[test]
+fn a_member_that_joins_and_loses_takes_the_group_with_it() {
+    let three = || vec![instance(0), instance(1), instance(2)];
+    let mut router = Router::start(members(three()[..2].to_vec(), &[0, 1]));
+    router.wait(ms(4_000));
+    router.forget_output();
+    router.reload(members(three(), &[0, 1, 2]));
+    router.hear_for(InstanceId(2), HIGHER, 200);
+    assert_eq!(both(&router), (State::Backup, State::Backup));
+    assert_eq!(router.group_states(), [State::Backup]);
+}
+
+#[test]
+fn a_member_that_joins_in_fault_takes_the_group_with_it() {
+    let mut router = Router::start(members(vec![instance(0), instance(1)], &[0, 1]));
+    router.wait(ms(4_000));
+    router.forget_output();
+    let broken = InstanceConfig { broken: Some(Arc::from("no peers")), ..instance(2) };
+    router.reload(members(vec![instance(0), instance(1), broken], &[0, 1, 2]));
+    assert_eq!(both(&router), (State::Fault, State::Fault));
+    assert_eq!(router.group_states(), [State::Fault]);
 }

@@ -29,12 +29,39 @@ fn rfc9568_6_4_3_adverts_are_one_interval_apart() {
 }
 
 #[test]
-fn adverts_missed_in_a_long_pause_are_not_made_up_for() {
+fn adverts_missed_in_a_pause_are_not_made_up_for() {
     let mut router = master(instance(0));
-    router.now = router.now + ms(60_000);
+    router.now = router.now + ms(3_200);
     router.advance();
     assert_eq!(router.sent(), [100]);
     assert!(router.deadline() <= ms(1000));
+}
+
+#[test]
+fn rfc9568_6_4_2_who_was_held_up_for_longer_than_backups_wait_listens_first() {
+    let mut router = master(instance(0));
+    router.now = router.now + ms(60_000);
+    router.advance();
+    assert_eq!(router.sent(), [0_u8; 0]);
+    assert_eq!((router.state(), router.deadline()), (State::Backup, ms(3_609) + ms(1) * 3 / 8));
+    let actions = router.actions();
+    let given_up =
+        actions.iter().position(|action| *action == Action::Addresses { instance: FIRST, wanted: false });
+    let told = actions.iter().position(|action| matches!(action, Action::Event(Event::InstanceState { .. })));
+    assert!(given_up.is_some() && given_up < told, "{actions:?}");
+    router.wait(ms(3_700));
+    assert_eq!((router.state(), router.sent()), (State::Master, vec![100]));
+}
+
+#[test]
+fn who_was_held_up_does_not_answer_who_took_over() {
+    let mut router = master(instance(0));
+    router.now = router.now + ms(60_000);
+    // The socket is read before the timers are looked at.
+    router.hear(LOWER, 50);
+    assert_eq!((router.state(), router.sent()), (State::Backup, Vec::new()));
+    let [(State::Backup, causes)] = &router.transitions()[..] else { panic!() };
+    assert!(matches!(causes[..], [Cause::HeldUp { silent_ms: 60_000..=61_000 }]), "{causes:?}");
 }
 
 #[test]
