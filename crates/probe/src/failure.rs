@@ -61,6 +61,8 @@ pub enum Failure {
 pub enum Awaited {
     /// The connection.
     Connection,
+    /// The end of the handshake of TLS.
+    Handshake,
     /// The end of the header of HTTP.
     Header,
     /// The end of the page.
@@ -79,6 +81,7 @@ impl fmt::Display for Awaited {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connection => "the connection",
+            Self::Handshake => "the end of the handshake",
             Self::Header => "the header",
             Self::Body => "the end of the page",
             Self::Greeting => "the greeting",

@@ -11,6 +11,7 @@ pub mod dns;
 pub mod http;
 pub mod ping;
 pub mod smtp;
+pub mod tls;
 pub mod udp;
 
 mod dialogue;
