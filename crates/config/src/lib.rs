@@ -1,7 +1,7 @@
 //! keepalived.conf: tokens, tree with spans, keyword table, typed model, diagnostics and plan.
 //!
 //! The modules stand on one another from left to right:
-//! `limits`, `diagnostic`, `text`, `value`, `model`, `table`, `language`, `write`, `plan`, `load`.
+//! `limits`, `diagnostic`, `text`, `value`, `model`, `machine`, `table`, `language`, `write`, `plan`, `load`, `compare`.
 #![forbid(unsafe_code)]
 
 mod compare;
@@ -10,7 +10,9 @@ mod known_errors;
 pub mod language;
 pub mod limits;
 pub mod load;
+pub mod machine;
 pub mod model;
+mod options;
 pub mod plan;
 pub mod table;
 pub mod text;

@@ -4,9 +4,7 @@ use steadfast_wire::vrrp::Vrid;
 
 use super::addresses;
 use super::bfd::BFD_INSTANCE;
-use super::drafts::{
-    AuthenticationDraft, Definition, Draft, Drafts, GroupDraft, InstanceDraft, Places, Scratch,
-};
+use super::drafts::{Draft, Drafts, GroupDraft, InstanceDraft, Places};
 use super::global::keywords::GLOBAL;
 use super::instance::keywords::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
 use super::root::ROOT;
@@ -17,11 +15,12 @@ use super::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::diagnostic::span::Span;
-use crate::load::NameFolders;
+use crate::machine::NameFolders;
 use crate::model::{
     AuthHmac, BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Site, TrackFile, TrackGroup,
     TrackProcess, VrrpInstance, VrrpScript, VrrpSyncGroup,
 };
+use crate::table::remembered::{AuthenticationDraft, Definition, Scratch};
 use crate::table::{Context, Keywords, Line, Outcome, Seen, apply, unread};
 use crate::text::reader::{Enclosing, Grammar};
 use crate::text::tree::Node;

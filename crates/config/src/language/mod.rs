@@ -24,6 +24,8 @@ pub(crate) use advice::advise;
 pub(crate) use completion::complete;
 pub(crate) use drafts::Drafts;
 
+use std::collections::BTreeSet;
+
 use crate::table::{Entry, Keywords, Row};
 
 /// Blocks around one another in which further blocks may begin.
@@ -132,6 +134,19 @@ fn check_rows() -> impl Iterator<Item = Row> {
         .chain(connecting("virtual_server/real_server/SSL_GET"))
         .chain(of_block("virtual_server/real_server/SSL_GET", checkers::keywords::HTTP))
         .chain(of_block("virtual_server/real_server/SSL_GET/url", checkers::keywords::URL))
+}
+
+/// The only blocks that know a word, when there are few.
+pub(crate) fn home(word: &str) -> Option<String> {
+    let blocks = rows()
+        .filter(|row| row.entry.name == word && (row.block == "(root)" || !row.block.starts_with('(')))
+        .filter(|row| !row.block.contains("-line"))
+        .map(|row| match row.block {
+            "(root)" => "outside of every block".to_owned(),
+            block => format!("into {block}"),
+        });
+    let blocks: BTreeSet<String> = blocks.collect();
+    (1..=3).contains(&blocks.len()).then(|| blocks.into_iter().collect::<Vec<_>>().join(", or "))
 }
 
 #[cfg(test)]

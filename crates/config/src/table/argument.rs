@@ -3,8 +3,7 @@
 use std::net::IpAddr;
 
 use super::Value;
-use crate::value;
-use crate::value::Mistake;
+use crate::value::{self, Mistake, Unit};
 
 /// Grammar of what follows a keyword.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,17 +65,6 @@ pub enum Argument {
     Lines(&'static str),
     /// A grammar of its own, in words.
     Grammar(&'static str),
-}
-
-/// Unit of a decimal number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    /// Seconds, six decimal places.
-    Seconds,
-    /// Whole seconds only.
-    WholeSeconds,
-    /// Milliseconds, three decimal places.
-    Milliseconds,
 }
 
 /// Largest time a 32 bit number of microseconds holds, which is keepalived's bound.

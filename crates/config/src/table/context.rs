@@ -5,17 +5,19 @@ use std::collections::BTreeMap;
 use steadfast_wire::vrrp::Family;
 
 use super::Feature;
+use super::remembered::{Known, Scratch, ServerScratch};
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::diagnostic::{Diagnostic, Diagnostics};
-use crate::language::drafts::{Known, Scratch};
-use crate::language::servers::read::ServerScratch;
-use crate::load::{LoadOptions, Machine};
+use crate::machine::Machine;
+use crate::options::LoadOptions;
 
 /// What reading a statement needs besides the statement.
 pub(crate) struct Context<'a> {
     pub(crate) options: &'a LoadOptions,
     pub(crate) machine: &'a dyn Machine,
+    /// Where a word belongs, in words.
+    pub(crate) home: fn(&str) -> Option<String>,
     pub(crate) diagnostics: &'a mut Diagnostics,
     /// Where each feature that is not active was asked for first.
     pub(crate) features: BTreeMap<Feature, Span>,
@@ -51,10 +53,12 @@ impl<'a> Context<'a> {
         machine: &'a dyn Machine,
         diagnostics: &'a mut Diagnostics,
         known: &'a mut Known,
+        home: fn(&str) -> Option<String>,
     ) -> Self {
         Self {
             options,
             machine,
+            home,
             diagnostics,
             features: BTreeMap::new(),
             last_feature: None,

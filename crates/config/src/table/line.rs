@@ -5,8 +5,8 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::diagnostic::span::Span;
 use crate::limits::MAX_DIAGNOSTICS;
-use crate::load::Mode;
 use crate::model::{Account, Script, Site};
+use crate::options::Mode;
 use crate::text::tree::{Node, Word};
 use crate::value::{Mistake, Problem, Text};
 

@@ -13,9 +13,11 @@ mod line;
 mod list;
 pub(crate) mod named_numbers;
 pub(crate) mod notation;
+pub(crate) mod remembered;
 mod statement;
 
-pub use argument::{Argument, Unit};
+pub use crate::value::Unit;
+pub use argument::Argument;
 pub(crate) use context::Context;
 pub use features::Feature;
 pub use field::{Field, Value};

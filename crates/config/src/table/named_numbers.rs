@@ -3,7 +3,7 @@
 use super::Line;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
-use crate::load::{NameTable, NamedNumber};
+use crate::machine::{NameTable, NamedNumber};
 use crate::value::Text;
 
 /// What a table of names is for, and what it holds where no file says otherwise.

@@ -1,7 +1,6 @@
 //! One statement, by the keyword table of its block.
 
 use super::{Context, Line};
-use std::collections::BTreeSet;
 
 use super::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value, WhenMissing};
 use crate::diagnostic::Diagnostic;
@@ -288,24 +287,11 @@ pub(crate) fn unknown<'k>(
         diagnostic = diagnostic.label(body.open, "its block is not read");
     }
     let shown = context.diagnostics.would_show(&diagnostic);
-    match shown.then(|| home(&name)).flatten() {
+    match shown.then(|| (context.home)(&name)).flatten() {
         Some(home) => context.push(diagnostic.hint(format!("it belongs {home}"))),
         None => context.push_suggesting(diagnostic, &name, candidates),
     }
     unread(node, context);
-}
-
-/// The only blocks that know a word, when there are few.
-fn home(word: &str) -> Option<String> {
-    let blocks = crate::language::rows()
-        .filter(|row| row.entry.name == word && (row.block == "(root)" || !row.block.starts_with('(')))
-        .filter(|row| !row.block.contains("-line"))
-        .map(|row| match row.block {
-            "(root)" => "outside of every block".to_owned(),
-            block => format!("into {block}"),
-        });
-    let blocks: BTreeSet<String> = blocks.collect();
-    (1..=3).contains(&blocks.len()).then(|| blocks.into_iter().collect::<Vec<_>>().join(", or "))
 }
 
 /// The lines of a block that is passed over, each by a note.

@@ -6,7 +6,7 @@ mod read;
 use std::sync::Arc;
 
 pub use interval::Interval;
-pub use read::{Mistake, Problem};
+pub use read::{Mistake, Problem, Unit};
 pub(crate) use read::{
     address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
     time, unsigned,

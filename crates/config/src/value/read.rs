@@ -3,7 +3,17 @@
 use std::net::IpAddr;
 
 use super::Interval;
-use crate::table::Unit;
+
+/// Unit of a decimal number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Seconds, six decimal places.
+    Seconds,
+    /// Whole seconds only.
+    WholeSeconds,
+    /// Milliseconds, three decimal places.
+    Milliseconds,
+}
 
 /// What is wrong with a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use crate::language::addresses::read::show_line as address_line;
 use crate::language::bfd::BFD_INSTANCE;
 use crate::language::checkers::keywords::{COMMON, CONNECTION, DNS, FILE, HTTP, MISC, UDP, URL};
-use crate::language::drafts::AuthenticationDraft;
 use crate::language::global::keywords::GLOBAL;
 use crate::language::instance::keywords::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
 use crate::language::root::ROOT;
@@ -20,6 +19,7 @@ use crate::model::{
     ServiceTarget, VirtualServer, VrrpInstance,
 };
 use crate::table::notation::{self, quote};
+use crate::table::remembered::AuthenticationDraft;
 use crate::table::{Argument, Keyword, Keywords, Store, Support, Unit};
 
 /// The configuration that means this model, every value written out.

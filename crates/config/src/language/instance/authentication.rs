@@ -1,10 +1,10 @@
 //! Readers of the keywords of `authentication` and `auth_hmac`.
 
 use crate::diagnostic::code::Code;
-use crate::language::drafts::AuthenticationDraft;
-use crate::load::KeyFileState;
+use crate::machine::KeyFileState;
 use crate::model::{AuthHmac, AuthType, HmacKey, HmacMode, Password};
 use crate::table::notation::quote;
+use crate::table::remembered::AuthenticationDraft;
 use crate::table::{Argument, Statement, Value};
 
 pub(crate) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {

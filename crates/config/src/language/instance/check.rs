@@ -10,10 +10,11 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::diagnostic::span::Span;
 use crate::language::addresses;
-use crate::language::drafts::{AuthenticationDraft, InstanceDraft};
+use crate::language::drafts::InstanceDraft;
 use crate::language::{Drafts, inheritance};
 use crate::model::{AuthType, Authentication, Global, VrrpInstance};
 use crate::table::Context;
+use crate::table::remembered::AuthenticationDraft;
 use crate::value::{Interval, Name};
 
 /// Completes all instances; `true` when keepalived would refuse to run.

@@ -3,8 +3,8 @@
 use super::authentication::*;
 use super::read::*;
 use super::virtual_interfaces::*;
-use crate::language::drafts::AuthenticationDraft;
 use crate::model::{AuthHmac, VrrpInstance};
+use crate::table::remembered::AuthenticationDraft;
 use crate::table::{Argument, Keywords, Store, at, keywords, with};
 use Argument::*;
 use Store::*;

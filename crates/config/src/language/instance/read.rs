@@ -5,8 +5,8 @@ use steadfast_wire::vrrp::{Family, Priority, Version};
 use crate::diagnostic::code::{Class, Code};
 use crate::language::global::read::{at_least_one, extra_announce, words_of_extra_announce};
 use crate::language::tracking;
-use crate::load::Mode;
 use crate::model::{UnicastPeer, VrrpInstance};
+use crate::options::Mode;
 use crate::table::notation::{quote, quote_script};
 use crate::table::{Argument, Line, Seen, Statement, Value, apply_options};
 

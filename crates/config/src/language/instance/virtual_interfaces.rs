@@ -3,7 +3,7 @@
 use steadfast_wire::vrrp::Family;
 
 use crate::diagnostic::code::Code;
-use crate::load::InterfaceKind;
+use crate::machine::InterfaceKind;
 use crate::model::{Ipvlan, IpvlanMode, Vmac, VrrpInstance};
 use crate::table::notation::quote;
 use crate::table::{Argument, Line, Statement, Value};

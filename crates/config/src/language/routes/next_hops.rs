@@ -9,7 +9,7 @@ use super::keywords::ENCAP_IP6;
 use super::read::{claim_family, gateway, read_checked};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
-use crate::load::NameTable;
+use crate::machine::NameTable;
 use crate::model::{Encapsulation, NextHop, Route};
 use crate::table::notation::quote;
 use crate::table::{Argument, Keywords, Statement, Value, named_numbers};

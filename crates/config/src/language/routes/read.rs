@@ -8,7 +8,7 @@ use super::keywords::ROUTE;
 use super::next_hops::{read_realms, show_encapsulation, show_next_hop};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
-use crate::load::InterfaceKind;
+use crate::machine::InterfaceKind;
 use crate::model::{NextHop, Route};
 use crate::table::notation::quote;
 use crate::table::{Argument, Line, Seen, Statement, Unit, Value, apply_options_or, named_numbers};

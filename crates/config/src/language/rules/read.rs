@@ -10,7 +10,7 @@ use crate::diagnostic::code::Code;
 use crate::language::routes::next_hops::read_realms;
 use crate::language::routes::read::{claim_family, option_words, read_checked};
 use crate::language::tracking::read::{keep_track_group, read_track_group_of_line};
-use crate::load::NameTable;
+use crate::machine::NameTable;
 use crate::model::Rule;
 use crate::table::notation::quote;
 use crate::table::{Argument, Seen, Statement, Value, apply_options_or, named_numbers};

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use super::read::{ServerScratch, address_and_port, range_end};
+use super::read::{address_and_port, range_end};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
@@ -15,6 +15,7 @@ use crate::model::{
     CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, HttpCheck, HttpUrl, MiscCheck, RealServer, Script,
     ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
 };
+use crate::table::remembered::ServerScratch;
 use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, apply, unknown, unread};
 use crate::text::tree::Node;
 use crate::value::{Interval, Name, Text};

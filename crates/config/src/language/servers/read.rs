@@ -6,7 +6,6 @@ use steadfast_wire::vrrp::Family;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
-use crate::diagnostic::span::Span;
 use crate::model::{
     Forwarding, ForwardingMethod, RealServer, ServerAddress, SorryServer, Transport, TunnelChecksum,
     TunnelKind, VirtualServer,
@@ -362,19 +361,6 @@ pub(crate) fn read_sorry_forwarding(server: &mut VirtualServer, line: Statement<
 
 pub(crate) fn show_sorry_forwarding(server: &VirtualServer) -> Vec<String> {
     server.sorry_server.iter().map(|sorry| words_of(sorry.forwarding)).collect()
-}
-
-/// What a virtual server remembers while it is read.
-#[derive(Debug, Default)]
-pub(crate) struct ServerScratch {
-    pub(crate) scheduler_given: bool,
-    pub(crate) forwarding_given: bool,
-    pub(crate) sorry_forwarding_given: bool,
-    pub(crate) sorry_span: Option<Span>,
-    /// persistence_granularity is written as a netmask.
-    pub(crate) granularity_is_mask: bool,
-    /// Address of the real server under reading.
-    pub(crate) real_address: Option<IpAddr>,
 }
 
 /// `[ADDRESS]:PROTOCOL:PORT`, as keepalived's messages and notifications name a service.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::language::Drafts;
-use crate::load::{Machine, ScriptState};
+use crate::machine::{Machine, ScriptState};
 use crate::model::{Account, CheckKind, Notify, RealServer, Script, Tracked};
 use crate::table::Context;
 use crate::value::Name;

@@ -6,22 +6,12 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::diagnostic::suggest::MAX_CANDIDATES;
-use crate::language::drafts::{Definition, Known, Undefined};
 use crate::language::instance::read::block;
 use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
 use crate::table::notation::quote;
+use crate::table::remembered::{Definition, Kind, Known, Undefined};
 use crate::table::{Argument, Context, Line, Statement, Value};
 use crate::value::Name;
-
-/// What a track line names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Interface,
-    Script,
-    File,
-    Process,
-    Bfd,
-}
 
 impl Kind {
     fn title(self) -> &'static str {
