@@ -28,7 +28,7 @@ pub(crate) struct Unreadable {
 /// Splits what stands behind the keyword: the command word, which is split again, then user and group.
 pub(crate) fn split(node: Node<'_>) -> Result<Command, Unreadable> {
     let raw = node.raw();
-    let mut words = raw.script_words().map_err(|problem| unquotable(raw, problem))?.into_iter();
+    let mut words = raw.quoted_words().map_err(|problem| unquotable(raw, problem))?.into_iter();
     let missing = |message| Unreadable { code: Code::InvalidCommand, span: raw.span(), message };
     let command = words.next().ok_or_else(|| missing("there is no command"))?;
     let parts = command_words(&command.text)
@@ -59,7 +59,7 @@ pub(crate) fn split(node: Node<'_>) -> Result<Command, Unreadable> {
 /// The one word of a pattern, escapes resolved.
 pub(crate) fn pattern(node: Node<'_>) -> Result<Text, Unreadable> {
     let raw = node.raw();
-    let mut words = raw.regex_words().map_err(|problem| unquotable(raw, problem))?.into_iter();
+    let mut words = raw.quoted_words().map_err(|problem| unquotable(raw, problem))?.into_iter();
     match (words.next(), words.next()) {
         (Some(word), None) => String::from_utf8(word.text).map(Text::from).map_err(|_| Unreadable {
             code: Code::NotUnicode,

@@ -51,7 +51,8 @@ pub(crate) fn quote_account(account: &Account) -> String {
     format!("{user} {}", quote(&group))
 }
 
-/// One word of a command: single quotes keep blanks, and what would end them is escaped.
+/// One word of a command: single quotes keep blanks, and what would end them is escaped. The line is read before the
+/// command is, so each escape has its backslash twice.
 fn quote_command_word(word: &str) -> String {
     let special = |c: char| c.is_whitespace() || "'\"\\".contains(c) || c.is_control();
     if !word.is_empty() && !word.contains(special) {
@@ -60,10 +61,10 @@ fn quote_command_word(word: &str) -> String {
     let mut quoted = String::from("'");
     for c in word.chars() {
         match c {
-            '\'' => quoted.push_str("'\\x27'"),
-            '"' => quoted.push_str("'\\x22'"),
-            '\\' => quoted.push_str("'\\x5c'"),
-            '\n' => quoted.push_str("'\\n'"),
+            '\'' => quoted.push_str("'\\\\x27'"),
+            '"' => quoted.push_str("'\\\\x22'"),
+            '\\' => quoted.push_str("'\\\\x5c'"),
+            '\n' => quoted.push_str("'\\\\n'"),
             _ => quoted.push(c),
         }
     }

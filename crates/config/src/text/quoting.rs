@@ -1,8 +1,10 @@
-//! The two other readings of quotes: command lines of scripts, and regular expressions.
+//! The other reading of quotes: command lines of scripts, and regular expressions.
 //!
-//! A script-like keyword reads its line anew: words may mix bare text, `'…'` and `"…"`, without escapes.
-//! The first word is the command line, which [`command_words`] splits once more, with escapes; the words
-//! after it are user and group. A regular expression is one word, read with escapes.
+//! Such a keyword reads its line anew: words may mix bare text, `'…'` and `"…"`, and a backslash makes a character
+//! of what follows it, in quotes of either kind and outside. So `\"` ends no quote. A regular expression is one such
+//! word. Of a script the first word is the command line, whose words [`command_words`] tells apart by the same
+//! rules; the words after it are user and group. What is to reach the command itself with a backslash therefore has
+//! two of them.
 use super::token::is_blank;
 use super::tree::Raw;
 use crate::diagnostic::span::Span;
@@ -37,24 +39,13 @@ impl QuoteProblem {
 }
 
 impl Raw<'_> {
-    /// The words of a script-like keyword: the command line, then user and group.
-    ///
-    /// # Errors
-    /// A quote that is never closed; its byte counts in [`Raw::bytes`].
-    pub fn script_words(self) -> Result<Vec<QuotedWord>, QuoteProblem> {
-        self.words_with(Escapes::None)
-    }
-
-    /// The words of a keyword that takes a regular expression; there should be exactly one.
+    /// The words of a keyword that takes a command (the command line, then user and group) or a regular expression
+    /// (exactly one).
     ///
     /// # Errors
     /// A quote that is never closed, or an escape that cannot be; the byte counts in [`Raw::bytes`].
-    pub fn regex_words(self) -> Result<Vec<QuotedWord>, QuoteProblem> {
-        self.words_with(Escapes::Read)
-    }
-
-    fn words_with(self, escapes: Escapes) -> Result<Vec<QuotedWord>, QuoteProblem> {
-        let words = split(self.bytes(), escapes)?;
+    pub fn quoted_words(self) -> Result<Vec<QuotedWord>, QuoteProblem> {
+        let words = split(self.bytes())?;
         let placed = |word: Split| QuotedWord {
             text: word.text,
             span: self.span_of(word.start, word.end - word.start),
@@ -68,13 +59,7 @@ impl Raw<'_> {
 /// # Errors
 /// A quote that is never closed, or an escape that cannot be.
 pub fn command_words(command: &[u8]) -> Result<Vec<Vec<u8>>, QuoteProblem> {
-    Ok(split(command, Escapes::Read)?.into_iter().map(|word| word.text).collect())
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Escapes {
-    None,
-    Read,
+    Ok(split(command)?.into_iter().map(|word| word.text).collect())
 }
 
 struct Split {
@@ -83,7 +68,7 @@ struct Split {
     end: usize,
 }
 
-fn split(text: &[u8], escapes: Escapes) -> Result<Vec<Split>, QuoteProblem> {
+fn split(text: &[u8]) -> Result<Vec<Split>, QuoteProblem> {
     let mut words = Vec::new();
     let mut word: Option<Split> = None;
     let mut quote: Option<(u8, usize)> = None;
@@ -104,7 +89,7 @@ fn split(text: &[u8], escapes: Escapes) -> Result<Vec<Split>, QuoteProblem> {
                 quote = Some((byte, at));
                 at += 1;
             }
-            (b'\\', _) if escapes == Escapes::Read && at + 1 < text.len() => {
+            (b'\\', _) if at + 1 < text.len() => {
                 let (value, length) = escape(text.get(at + 1..).unwrap_or_default());
                 if value == 0 {
                     return Err(QuoteProblem::Nul(at));
@@ -183,15 +168,15 @@ mod tests {
     }
 
     #[test]
-    fn outer_words_keep_backslashes_and_know_their_place() {
+    fn words_of_a_line_know_their_place() {
         use crate::text::reader::{NoGrammar, Options, Reader};
-        let source = crate::text::source::Memory::new().file("k.conf", r#"notify "/a 'b \x41'"c user"#);
+        let source = crate::text::source::Memory::new().file("k.conf", r#"notify "/a \"b \x41\""c user"#);
         let path = std::path::Path::new("k.conf");
         let mut reader = Reader::new(&source, path, Options::default(), &NoGrammar);
         let block = reader.next_block(&mut crate::Diagnostics::new()).unwrap();
-        let words = block.root().unwrap().raw().script_words().unwrap();
-        assert_eq!(words[0].text, br"/a 'b \x41'c");
-        assert_eq!(reader.sources().bytes(words[0].span), br#""/a 'b \x41'"c"#);
+        let words = block.root().unwrap().raw().quoted_words().unwrap();
+        assert_eq!(words[0].text, br#"/a "b A"c"#);
+        assert_eq!(reader.sources().bytes(words[0].span), br#""/a \"b \x41\""c"#);
         assert_eq!(reader.sources().bytes(words[1].span), b"user");
     }
 }

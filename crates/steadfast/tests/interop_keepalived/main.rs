@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod agreement;
 #[cfg(test)]
+mod commands;
+#[cfg(test)]
 mod dumps;
 #[cfg(test)]
 mod failover;
