@@ -386,3 +386,51 @@ fn a_version_below_the_addresses_does_not_overrule_them() {
     assert_eq!(version_of(&format!("{address}\nversion 2")), Version::V3);
     assert_eq!(version_of(&format!("version 2\n{address}")), Version::V2);
 }
+
+/// What hurts between two routers, by the codes that the later one is told.
+#[test]
+fn routers_that_do_not_fit_are_told_of() {
+    let router = |number: u8, lines: &str, address: &str| {
+        format!(
+            "vrrp_instance A {{\ninterface eth0\nvirtual_router_id {number}\n{lines}\nvirtual_ipaddress {{\n{address}\n}}\n}}\n"
+        )
+    };
+    let password = "authentication {\nauth_type PASS\nauth_pass abc\n}";
+    let unicast =
+        |own: u8, peer: u8| format!("unicast_src_ip 192.0.2.{own}\nunicast_peer {{\n192.0.2.{peer}\n}}");
+    let first = |lines: &str| router(7, &format!("priority 100\n{lines}"), "192.0.2.1");
+    let second = |lines: &str| router(7, &format!("priority 101\n{lines}"), "192.0.2.1");
+    let cases = [
+        (first(""), second(""), &[][..]),
+        (first("advert_int 2"), second(""), &[Code::IntervalsDiffer]),
+        (first("version 3"), second(""), &[Code::VersionsDiffer]),
+        (first(password), second(""), &[Code::AuthenticationDiffers]),
+        (first(password), second(&password.replace("abc", "abd")), &[Code::AuthenticationDiffers]),
+        (first(password), second(password), &[]),
+        (first(""), router(7, "priority 101", "192.0.2.1\n192.0.2.2"), &[Code::AddressesDiffer]),
+        (router(7, "priority 100", "192.0.2.1\n192.0.2.2"), second(""), &[Code::AddressesDiffer]),
+        (first(""), router(7, "priority 101", "192.0.2.99"), &[Code::AddressesDiffer]),
+        (first(""), router(7, "priority 101", "198.51.100.1"), &[]),
+        (first(""), router(8, "priority 101", "192.0.2.1"), &[Code::AddressOfTwoRouters]),
+        (first(&unicast(11, 12)), second(&unicast(12, 11)), &[]),
+        (first(&unicast(11, 12)), second(&unicast(12, 13)), &[Code::PeersDiffer]),
+        (first(&unicast(11, 13)), second(&unicast(12, 11)), &[Code::PeersDiffer]),
+        (first(""), second(&unicast(12, 11)), &[Code::PeersDiffer]),
+    ];
+    let between = [
+        Code::EqualPriorities,
+        Code::IntervalsDiffer,
+        Code::VersionsDiffer,
+        Code::AuthenticationDiffers,
+        Code::AddressesDiffer,
+        Code::AddressOfTwoRouters,
+        Code::PeersDiffer,
+    ];
+    for (one, other, expected) in cases {
+        let (mut earlier, mut later) = (read(&one), read(&other));
+        steadfast_config::compare(&mut [&mut earlier, &mut later]);
+        let found: Vec<Code> = codes(&later).into_iter().filter(|code| between.contains(code)).collect();
+        assert_eq!(found, expected, "{one}\n{other}");
+        assert!(!codes(&earlier).iter().any(|code| between.contains(code)), "{one}\n{other}");
+    }
+}

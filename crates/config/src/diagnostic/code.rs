@@ -335,6 +335,18 @@ codes! {
         "A check that runs into its timeout is still running when the next one is due, so checks are left out.";
     408 AddressInTwoInstances Warning Silent "address in two instances"
         "Two instances would configure the same address; when their masters differ, two machines answer for it. The same link-local address on another interface is not meant.";
+    409 IntervalsDiffer Warning Silent "two routers have different advert intervals"
+        "A backup of version 2 drops the adverts of a master with another interval, and both become master (RFC 3768 section 7.1). One of version 3 takes the master's interval, so that the time to a takeover depends on who is master. steadfast check compares the files that it is given.";
+    410 VersionsDiffer Warning Silent "two routers speak different versions"
+        "A router drops the adverts of another version, so both become master. steadfast check compares the files that it is given.";
+    411 AuthenticationDiffers Warning Silent "two routers authenticate differently"
+        "Adverts without the authentication that is expected are dropped, so both become master. steadfast check compares the files that it is given.";
+    412 AddressesDiffer Warning Silent "two routers have different addresses for one virtual router"
+        "A backup may drop adverts with another list of addresses, and an address that only one of them has is gone while the other is master. steadfast check compares the files that it is given; instances without a common address count as one virtual router when number, interface and network agree.";
+    413 AddressOfTwoRouters Warning Silent "an address has different virtual router identifiers"
+        "Routers with different identifiers do not hear each other, so both become master and answer for the address. steadfast check compares the files that it is given.";
+    414 PeersDiffer Warning Silent "unicast peers do not name each other"
+        "A router whose address the other does not name is not sent to, or is not heard, so both become master. steadfast check compares the files that it is given.";
 
     501 ScriptMissing Warning General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";
