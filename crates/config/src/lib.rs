@@ -22,7 +22,7 @@ pub mod write;
 pub use compare::compare;
 pub use diagnostic::code::{Class, Code, Severity};
 pub use diagnostic::span::{SourceMap, Span};
-pub use diagnostic::{Diagnostic, Diagnostics, code, json, render, span, suggest};
+pub use diagnostic::{Diagnostic, Diagnostics, code, json, mend, render, span, suggest};
 pub use known_errors::KnownErrors;
 pub use load::{AnyMachine, LoadOptions, Loaded, Machine, Mode, load};
 pub use model::Model;

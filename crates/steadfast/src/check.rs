@@ -1,31 +1,102 @@
 //! `steadfast check`: configurations read as for a daemon, with everything that is to be said about them.
 
+use std::fs;
 use std::path::Path;
 
 use serde_json::{Value, json};
-use steadfast_config::{Code, Loaded, Mode, Model, Severity, compare, json as machine_readable, render};
+use steadfast_config::{
+    Code, Diagnostic, Loaded, Mode, Model, Severity, compare, json as machine_readable, mend, render,
+};
 
-use crate::command_line::{CheckArguments, Format};
+use crate::command_line::{CheckArguments, Denied, Format};
 use crate::exit;
 use crate::failure::Failure;
+use crate::fmt::replace;
 use crate::reader::Reader;
 use crate::terminal::{self, Palette, Stream};
 
 /// Prints what is to be said of each file; the exit status tells whether there is an error.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let reader = Reader::new(&arguments.reading, Mode::Test, &arguments.allow)?;
+    if arguments.fix {
+        for file in &arguments.files {
+            fix(file, &reader.read(file))?;
+        }
+    }
     let mut checked: Vec<(&Path, Loaded)> =
         arguments.files.iter().map(|file| (file.as_path(), reader.read(file))).collect();
     // Files of one command are taken for the routers of one segment.
     compare(&mut checked.iter_mut().map(|(_, loaded)| loaded).collect::<Vec<_>>());
     let text = match arguments.format {
-        Format::Text => checked.iter().map(|(file, loaded)| text(file, loaded)).collect(),
+        Format::Text => {
+            checked.iter().map(|(file, loaded)| text(file, loaded)).collect::<String>() + &more(&checked)
+        }
         Format::Json => serde_json::to_string_pretty(&documents(&checked))? + "\n",
         Format::Sarif => serde_json::to_string_pretty(&sarif(&checked))? + "\n",
     };
     terminal::print(&text)?;
-    let errors = checked.iter().any(|(_, loaded)| loaded.diagnostics.has_errors());
-    Ok(if errors { exit::FAILURE } else { exit::SUCCESS })
+    let fails = checked.iter().any(|(_, loaded)| fails(loaded, &arguments.deny));
+    Ok(if fails { exit::FAILURE } else { exit::SUCCESS })
+}
+
+fn fails(loaded: &Loaded, denied: &[Denied]) -> bool {
+    let is_denied = |diagnostic: &Diagnostic| {
+        denied.iter().any(|denied| match denied {
+            Denied::Warnings => diagnostic.severity == Severity::Warning,
+            Denied::Code(code) => diagnostic.code == *code,
+        })
+    };
+    loaded.diagnostics.has_errors() || loaded.diagnostics.iter().any(is_denied)
+}
+
+/// How to read more of the worst problem, and which others there are.
+fn more(checked: &[(&Path, Loaded)]) -> String {
+    let mut codes: Vec<Code> = Vec::new();
+    let mut found: Vec<&Diagnostic> =
+        checked.iter().flat_map(|(_, loaded)| loaded.diagnostics.iter()).collect();
+    found.sort_by_key(|diagnostic| std::cmp::Reverse(diagnostic.severity));
+    for diagnostic in found {
+        if !codes.contains(&diagnostic.code) {
+            codes.push(diagnostic.code);
+        }
+    }
+    let Some((worst, others)) = codes.split_first() else { return String::new() };
+    let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+    let others = if others.is_empty() { String::new() } else { format!(" (or {})", others.join(", ")) };
+    format!("more: steadfast explain {worst}{others}\n")
+}
+
+/// Makes the changes that mean one thing only, and tells of each.
+fn fix(file: &Path, loaded: &Loaded) -> Result<(), Failure> {
+    let place = |diagnostic: &Diagnostic| {
+        let span = diagnostic.fix.as_ref().map(|fix| fix.span).unwrap_or_default();
+        let position = loaded.sources.position(span);
+        format!("{}:{}:{}", loaded.sources.path(span).display(), position.line, position.column)
+    };
+    let title = |diagnostic: &Diagnostic| {
+        let title = diagnostic.fix.as_ref().map(|fix| fix.title.clone()).unwrap_or_default();
+        format!("{title} [{}]", diagnostic.code)
+    };
+    let mending = mend::mend(&loaded.diagnostics, &loaded.sources);
+    let mut told = String::new();
+    for mended in &mending.files {
+        let failed = |source| Failure::File { path: mended.path.clone(), source };
+        let is_stream = file == Path::new("-") || fs::read(&mended.path).map_err(failed)? != mended.before;
+        if is_stream {
+            told +=
+                &format!("{}: not changed: it is no file that stays as it was read\n", mended.path.display());
+            continue;
+        }
+        replace(&mended.path, &mended.after).map_err(failed)?;
+        for diagnostic in &mended.done {
+            told += &format!("{}: fixed: {}\n", place(diagnostic), title(diagnostic));
+        }
+    }
+    for (diagnostic, reason) in &mending.left {
+        told += &format!("{}: not fixed, {reason}: {}\n", place(diagnostic), title(diagnostic));
+    }
+    terminal::print(&told)?;
+    Ok(())
 }
 
 fn text(file: &Path, loaded: &Loaded) -> String {

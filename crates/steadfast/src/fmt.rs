@@ -55,7 +55,7 @@ fn standard_input() -> Result<Vec<u8>, Failure> {
 
 /// Puts `text` in the place of a file in one step, so that a daemon that reloads meanwhile reads the one or the
 /// other. Owner and mode stay: configurations hold passwords.
-fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+pub(crate) fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     // What a link names is rewritten, not the link.
     let file = fs::canonicalize(file)?;
     let before = fs::metadata(&file)?;

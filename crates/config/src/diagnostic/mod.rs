@@ -3,6 +3,7 @@
 pub mod code;
 pub mod json;
 mod line_index;
+pub mod mend;
 pub mod render;
 pub mod span;
 pub mod suggest;

@@ -99,9 +99,11 @@ pub(crate) struct ShowConfigArguments {
   steadfast check /etc/keepalived/keepalived.conf
   steadfast check --any-machine --format sarif nodes/*.conf > check.sarif
   steadfast check --allow SF0136 keepalived.conf
+  steadfast check --deny warnings node1.conf node2.conf
+  steadfast check --fix keepalived.conf
   ./generate | steadfast check --any-machine -
 
-Exit status: 0 no error, 1 an error, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
+Exit status: 0 no error and nothing denied, 1 an error or what is denied, 2 wrong usage. For keepalived's statuses use `steadfast -t`.")]
 pub(crate) struct CheckArguments {
     /// The files; several are compared as the routers of one segment; - is standard input
     #[arg(required = true, value_name = "FILE")]
@@ -112,8 +114,33 @@ pub(crate) struct CheckArguments {
     /// Pass over warnings and notes of this code; may be repeated
     #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = Codes { silenced: true }, hide_possible_values = true)]
     pub(crate) allow: Vec<Code>,
+    /// Fail on this code, or with `warnings` on every warning; may be repeated
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = denied)]
+    pub(crate) deny: Vec<Denied>,
+    /// Make the changes that mend what is found, and say which
+    #[arg(long)]
+    pub(crate) fix: bool,
     #[command(flatten)]
     pub(crate) reading: Reading,
+}
+
+/// What `steadfast check --deny` fails on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Denied {
+    /// Every warning.
+    Warnings,
+    /// What has this code.
+    Code(Code),
+}
+
+fn denied(text: &str) -> Result<Denied, String> {
+    match text {
+        "warnings" => Ok(Denied::Warnings),
+        _ => text
+            .parse()
+            .map(Denied::Code)
+            .map_err(|error: steadfast_config::code::NotACode| error.to_string()),
+    }
 }
 
 /// Reads a code and offers all of them for completion; with `silenced` those that are not errors everywhere.
