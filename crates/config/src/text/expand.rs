@@ -3,7 +3,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::definition::{Definition, Definitions, Random, Reference, Value, next_reference};
+use super::definition::{
+    Definition, Definitions, Random, Reference, Value, name_at, next_reference, reference_at,
+};
 use super::line::{LogicalLine, Replacement};
 use super::source::Source;
 use crate::diagnostic::code::{Class, Code, Severity};
@@ -52,7 +54,32 @@ impl Expander<'_> {
     pub(crate) fn expand(&mut self, line: &LogicalLine) -> Expanded {
         let mut expanded = Expanded::default();
         self.expand_into(&mut expanded, line, None, None);
+        self.report_glued(line);
         expanded
+    }
+
+    /// `$NAME` is a reference only where a blank, a comma, `)` or the end of the line follows it: `$NET.5` is text.
+    fn report_glued(&mut self, line: &LogicalLine) {
+        let mut quoted = false;
+        for (at, byte) in line.text.iter().enumerate() {
+            quoted ^= *byte == b'"';
+            let rest = line.text.get(at + 1..).unwrap_or_default();
+            let Some(name) = name_at(rest).filter(|_| *byte == b'$' && !quoted) else { continue };
+            if self.definitions.get(name).is_none() || reference_at(&line.text, at, None).is_some() {
+                continue;
+            }
+            let next = rest.get(name.len()).map(|byte| char::from(*byte)).unwrap_or_default();
+            let place = line.span(at, name.len() + 1);
+            let replacement = format!("${{{name}}}");
+            let message = format!("'${name}' is not replaced, as '{next}' follows it");
+            let diagnostic = Diagnostic::new(Code::UndefinedVariable, place, message)
+                .hint(format!("write '{replacement}'"));
+            let title = format!("replace by '{replacement}'");
+            self.diagnostics.push(match place.origin.is_none() {
+                true => diagnostic.fix(place, replacement, title),
+                false => diagnostic,
+            });
+        }
     }
 
     /// Appends `value`, put in at `place` (`None`: the line itself), with `follow` coming after it.
