@@ -70,8 +70,7 @@ fn walk(node: Node<'_>, reader: &Reader<'_>) {
         }
         let _ = sources.origin_chain(span.origin).count();
     }
-    let _ = node.raw().script_words();
-    let _ = node.raw().regex_words();
+    let _ = node.raw().quoted_words();
     for child in node.children().into_iter().flatten() {
         walk(child, reader);
     }

@@ -16,11 +16,39 @@ fn shared() -> Option<PathBuf> {
     std::env::var_os("STEADFAST_SHARED").map(PathBuf::from)
 }
 
+/// Keywords, in whichever block, that the survey of keepalived cannot have.
+const BEYOND_KEEPALIVED: &[&str] = &[
+    "preempt incumbent_wins_ties",
+    "nopreempt yields_to_health",
+    "fence_lease",
+    "split_brain_check",
+    "split_brain_check link",
+    "split_brain_check arbiter",
+    "split_brain_check tcp",
+    "split_brain_check yield",
+    "fast_detection",
+    "notify_master_prepare",
+    "notify_master_prepare_timeout",
+    "notify_master_prepare_failure",
+    "check_timeout",
+    "slow_start",
+    "only_while_master",
+    "install_after_first_check",
+    "GRPC_CHECK",
+    "method",
+    "header",
+    "body",
+];
+
 #[test]
 fn every_keyword_of_the_survey_is_in_the_table() {
     let Some(shared) = shared() else { return };
     let survey = std::fs::read_to_string(shared.join("reference/keywords.tsv")).unwrap();
-    let rows = rows();
+    let mut rows = rows();
+    rows.retain(|row| {
+        !BEYOND_KEEPALIVED.iter().any(|ours| row.ends_with(&format!("\t{ours}")) && !row.starts_with("("))
+    });
+    rows.retain(|row| !row.starts_with("virtual_server/real_server/GRPC_CHECK\t"));
     let surveyed: BTreeSet<String> = survey
         .lines()
         .skip(1)
@@ -85,9 +113,9 @@ fn what_is_not_active_is_counted() {
     println!("{} keywords wait for {} features", accepted, named.len());
 }
 
-/// How both READMEs name a feature in their tables of what is not there yet.
-fn in_readme(feature: Feature) -> (&'static str, &'static str) {
-    match feature {
+/// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
+fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
+    Some(match feature {
         Feature::LoadBalancer => {
             ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
         }
@@ -122,7 +150,8 @@ fn in_readme(feature: Feature) -> (&'static str, &'static str) {
         Feature::PromoteSecondaries => ("`promote_secondaries`", "`promote_secondaries`"),
         Feature::LateTimers => ("`timer_expired_backup`", "`timer_expired_backup`"),
         Feature::RandomSeed => ("`random_seed`", "`random_seed`"),
-    }
+        Feature::Extensions => return None,
+    })
 }
 
 /// The first cells of the rows that end with `mark`, split where several features share a row.
@@ -138,7 +167,7 @@ fn rows_of_readme(name: &str, mark: &str, between: &str) -> BTreeSet<String> {
 fn the_readmes_name_what_is_not_active() {
     let (english, chinese): (BTreeSet<String>, BTreeSet<String>) = Feature::ALL
         .iter()
-        .map(|feature| in_readme(*feature))
+        .filter_map(|feature| in_readme(*feature))
         .map(|(en, zh)| (en.to_owned(), zh.to_owned()))
         .unzip();
     assert_eq!(rows_of_readme("README.md", "not yet", "; "), english);

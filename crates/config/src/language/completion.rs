@@ -10,6 +10,7 @@ pub(crate) fn complete(drafts: Drafts, context: &mut Context<'_>) -> (Model, boo
     let mut drafts = drafts;
     let mut unusable = false;
     inheritance::complete_global(&mut drafts.global, &drafts.global_seen);
+    drafts.check_masters(context);
     trackers::check::complete(&mut drafts, context);
     tracking::check::inherit(&mut drafts);
     unusable |= interfaces::complete(&mut drafts, context);

@@ -118,6 +118,8 @@ fn check_rows() -> impl Iterator<Item = Row> {
         .chain(connecting("virtual_server/real_server/SMTP_CHECK"))
         .chain(of_block("virtual_server/real_server/SMTP_CHECK", checkers::keywords::SMTP))
         .chain(connecting("virtual_server/real_server/SMTP_CHECK/host"))
+        .chain(connecting("virtual_server/real_server/GRPC_CHECK"))
+        .chain(of_block("virtual_server/real_server/GRPC_CHECK", checkers::keywords::GRPC))
         .chain(connecting("virtual_server/real_server/TCP_CHECK"))
         .chain(connecting("virtual_server/real_server/PING_CHECK"))
         .chain(connecting("virtual_server/real_server/UDP_CHECK"))

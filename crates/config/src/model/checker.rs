@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Script;
+use super::{GrpcCheck, HttpRequest, Script};
 use crate::value::{Interval, Name, Text};
 
 /// A check with what all kinds have in common, inheritance applied.
@@ -25,6 +25,8 @@ pub struct Checker {
     pub warmup: Interval,
     /// Extra attempts before it has failed.
     pub retry: u32,
+    /// Longest time of a whole check, beside the timeouts of its steps.
+    pub check_timeout: Option<Interval>,
     /// Start failed.
     pub alpha: bool,
     /// Log each failure.
@@ -42,6 +44,7 @@ impl Checker {
             delay_before_retry: Interval::from_secs(1),
             warmup: Interval::from_secs(60),
             retry: 1,
+            check_timeout: None,
             alpha: false,
             log_all_failures: false,
         }
@@ -79,6 +82,8 @@ pub enum CheckKind {
     Smtp(Text),
     /// `DNS_CHECK`: one query.
     Dns(Box<DnsCheck>),
+    /// `GRPC_CHECK`: ask the health service.
+    Grpc(Box<GrpcCheck>),
     /// `UDP_CHECK`: send a datagram.
     Udp(Box<UdpCheck>),
     /// `MISC_CHECK`: run a program.
@@ -158,6 +163,8 @@ pub struct HttpUrl {
     pub status_codes: Vec<(u16, u16)>,
     /// Host header.
     pub virtualhost: Option<Text>,
+    /// Method, headers and body of the request, where they are not those of GET.
+    pub request: Option<Box<HttpRequest>>,
     /// Pattern the body must match.
     pub regex: Option<Text>,
     /// It must not match.

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Version;
 
-use super::{Account, Script};
+use super::{Account, FastDetection, Script};
 use crate::value::{Interval, Name, Text};
 
 /// `global_defs` and the global keywords outside of it.
@@ -105,6 +105,8 @@ pub struct Global {
     pub notify_priority_changes: bool,
     /// Hold all instances back after the start.
     pub startup_delay: Interval,
+    /// Default of the instances: BFD sessions to whoever is heard as master.
+    pub fast_detection: Option<FastDetection>,
     /// The same, measured from boot.
     pub delay_after_boot: Interval,
     /// Log adverts of virtual routers that are not configured.
@@ -232,6 +234,7 @@ impl Default for Global {
             owner_ignore_adverts: false,
             notify_priority_changes: false,
             startup_delay: Interval::ZERO,
+            fast_detection: None,
             delay_after_boot: Interval::ZERO,
             log_unknown_vrids: false,
             vmac_prefix: "vrrp".into(),

@@ -7,7 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 
-use super::{Announce, ExtraAnnounce, Password, Route, Rule, Script, Site, Tracks, VirtualAddress};
+use super::{
+    Announce, ExtraAnnounce, InstanceExtensions, Password, Route, Rule, Script, Site, Tracks, VirtualAddress,
+};
 use crate::value::{Interval, Name, Text};
 
 /// `vrrp_instance`.
@@ -103,6 +105,8 @@ pub struct VrrpInstance {
     pub dont_track_interface: bool,
     /// What it follows.
     pub tracks: Tracks,
+    /// What it asks for beyond keepalived.
+    pub extensions: Option<Box<InstanceExtensions>>,
     /// Programs told of transitions.
     pub notify: Notify,
     /// Report removal at reload as DELETED.
@@ -177,6 +181,7 @@ impl VrrpInstance {
             extra_announce: None,
             dont_track_interface: false,
             tracks: Tracks::default(),
+            extensions: None,
             notify: Notify::default(),
             notify_deleted: false,
             smtp_alert: false,

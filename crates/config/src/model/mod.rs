@@ -7,6 +7,7 @@
 mod address;
 mod bfd;
 mod checker;
+mod extensions;
 mod global;
 mod instance;
 mod password;
@@ -25,6 +26,10 @@ pub use bfd::{BfdInstance, BfdReports};
 pub use checker::{
     CheckKind, Checker, Connection, DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, Ssl,
     UdpCheck,
+};
+pub use extensions::{
+    FastDetection, GrpcCheck, HttpRequest, InstanceExtensions, PrepareFailure, ServiceExtensions,
+    SplitBrainCheck,
 };
 pub use global::{
     Affinity, Announce, BufferPolicy, ExtraAnnounce, Fifo, Firewall, Global, IpTables, LvsFlushOnStop,

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Family;
 
-use super::{Checker, Script, Site};
+use super::{Checker, Script, ServiceExtensions, Site};
 use crate::value::{Interval, Name, Text};
 
 /// Address and port; port 0 is none.
@@ -108,6 +108,10 @@ pub struct CheckDefaults {
     pub connect_timeout: Option<Interval>,
     /// Time between checks.
     pub delay_loop: Option<Interval>,
+    /// Longest time of a whole check.
+    pub check_timeout: Option<Interval>,
+    /// Time in which a server that comes up reaches its weight.
+    pub slow_start: Option<Interval>,
 }
 
 /// `virtual_server`.
@@ -165,6 +169,8 @@ pub struct VirtualServer {
     pub weight: i32,
     /// Defaults of checkers; each checker holds what is in effect.
     pub checks: CheckDefaults,
+    /// What it asks for beyond keepalived.
+    pub extensions: Option<Box<ServiceExtensions>>,
     /// Server used while quorum is lost.
     pub sorry_server: Option<SorryServer>,
     /// The real servers, in file order.
@@ -253,6 +259,7 @@ impl VirtualServer {
             hysteresis: 0,
             weight: 1,
             checks: CheckDefaults::default(),
+            extensions: None,
             sorry_server: None,
             real_servers: Vec::new(),
         }
@@ -260,6 +267,11 @@ impl VirtualServer {
 }
 
 impl RealServer {
+    /// The time in which it reaches its weight when it comes up, in that service.
+    pub fn slow_start(&self, service: &VirtualServer) -> Option<Interval> {
+        self.checks.as_ref().and_then(|checks| checks.slow_start).or(service.checks.slow_start)
+    }
+
     /// A server with everything at its default.
     pub fn new(address: ServerAddress) -> Self {
         Self {

@@ -53,6 +53,8 @@ pub enum Feature {
     LateTimers,
     /// A fixed series of `_RANDOM`.
     RandomSeed,
+    /// What the language has beyond keepalived's.
+    Extensions,
 }
 
 impl Feature {
@@ -83,6 +85,7 @@ impl Feature {
         Self::PromoteSecondaries,
         Self::LateTimers,
         Self::RandomSeed,
+        Self::Extensions,
     ];
 
     /// Its name in a sentence.
@@ -115,6 +118,7 @@ impl Feature {
             Self::PromoteSecondaries => "setting promote_secondaries",
             Self::LateTimers => "giving up after a late timer (timer_expired_backup)",
             Self::RandomSeed => "random_seed",
+            Self::Extensions => "settings that keepalived does not have",
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::language::addresses::read::show_line as address_line;
 use crate::language::bfd::BFD_INSTANCE;
-use crate::language::checkers::keywords::{COMMON, CONNECTION, DNS, FILE, HTTP, MISC, UDP, URL};
+use crate::language::checkers::keywords::{COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, UDP, URL};
 use crate::language::global::keywords::GLOBAL;
 use crate::language::instance::keywords::{AUTH_HMAC, AUTHENTICATION, INSTANCE};
 use crate::language::root::ROOT;
@@ -234,6 +234,10 @@ impl Printer {
             CheckKind::Udp(udp) => self.block("UDP_CHECK", "", |p| {
                 connecting(p);
                 p.keywords(UDP, udp, None);
+            }),
+            CheckKind::Grpc(grpc) => self.block("GRPC_CHECK", "", |p| {
+                connecting(p);
+                p.keywords(GRPC, grpc, None);
             }),
             CheckKind::Dns(dns) => self.block("DNS_CHECK", "", |p| {
                 connecting(p);

@@ -2,7 +2,7 @@
 
 use super::read::*;
 use crate::language::servers::blocks::{BfdCheckDraft, SmtpCheckDraft};
-use crate::model::{Checker, DnsCheck, FileCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
+use crate::model::{Checker, DnsCheck, FileCheck, GrpcCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
 use crate::table::argument::LONGEST_DELAY;
 use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
 use Argument::*;
@@ -47,6 +47,9 @@ pub static COMMON: &Keywords<Checker> = keywords! {
     "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(delay_loop), Last, InPlace, LoadBalancer;
         "real server setting",
         "Time between checks.";
+    "check_timeout" Argument::TIMER => at!(check_timeout), Last, InPlace, Extensions;
+        "real server setting",
+        "Longest time of a whole check, beside the timeouts of its steps.";
     "alpha" Switch => at!(alpha), Last, StartOnly, LoadBalancer;
         "real server setting",
         "Start in failed state.";
@@ -95,6 +98,16 @@ pub static UDP: &Keywords<UdpCheck> = keywords! {
     "max_reply_length" Argument::unsigned(0, 65535) => at!(max_reply_length), Last, InPlace, LoadBalancer;
         "255",
         "Longest acceptable reply (only tested with reply data)";
+};
+
+/// Keywords of `GRPC_CHECK` alone.
+pub static GRPC: &Keywords<GrpcCheck> = keywords! {
+    "service" Word("NAME") => at!(service), Last, InPlace, Extensions;
+        "the server as a whole",
+        "Service that the health service is asked about.";
+    "tls" Switch => at!(tls), Last, Restart, Extensions;
+        "off; no argument means on",
+        "Speak TLS.";
 };
 
 /// Keywords of `DNS_CHECK` alone.
@@ -175,6 +188,15 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "checker, real server, then virtual server setting",
         "Host header of this url.";
+    "method" Word("GET, HEAD, POST, PUT or another token") => with!(read_method, show_method), Last, InPlace, Extensions;
+        "GET",
+        "Request method.";
+    "header" Grammar("NAME VALUE") => with!(read_header, show_headers), Adds, InPlace, Extensions;
+        "none",
+        "A further header field.";
+    "body" Word("TEXT") => with!(read_body, show_body), Last, InPlace, Extensions;
+        "none",
+        "Body of the request, with its Content-Length.";
     "regex" Grammar("PATTERN (quoted and escaped, exactly one word)") => with!(read_regex, show_regex), Replaces, Restart, LoadBalancer;
         "none",
         "PCRE2 pattern the body must match.";

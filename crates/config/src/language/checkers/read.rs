@@ -292,3 +292,61 @@ pub(crate) fn read_regex_stack(url: &mut HttpUrl, line: Statement<'_, '_, '_, '_
 pub(crate) fn show_regex_stack(url: &HttpUrl) -> Vec<String> {
     url.regex_stack.iter().map(|(start, most)| format!("{start} {most}")).collect()
 }
+
+/// A token (RFC 9110 section 5.6.2), as methods and names of fields are.
+fn is_token(word: &str) -> bool {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !word.is_empty() && word.bytes().all(is_allowed)
+}
+
+pub(crate) fn read_method(url: &mut HttpUrl, line: Statement<'_, '_, '_, '_>) {
+    let Some(word) = line.word(0) else { return };
+    if !is_token(word) {
+        return line.report(Code::InvalidName, 0, format!("'{word}' is no request method"));
+    }
+    url.request.get_or_insert_default().method = Some(word.into());
+}
+
+pub(crate) fn show_method(url: &HttpUrl) -> Vec<String> {
+    let method = url.request.as_ref().and_then(|request| request.method.as_deref());
+    method.map(quote).into_iter().collect()
+}
+
+pub(crate) fn read_header(url: &mut HttpUrl, line: Statement<'_, '_, '_, '_>) {
+    let (Some(name), Some(value)) = (line.word(0), line.word(1)) else {
+        return line.missing("NAME VALUE");
+    };
+    let name = name.trim_end_matches(':');
+    if !is_token(name) {
+        return line.report(Code::InvalidName, 0, format!("'{name}' is no name of a header field"));
+    }
+    if ["host", "content-length", "connection", "transfer-encoding"]
+        .contains(&name.to_ascii_lowercase().as_str())
+    {
+        return line.report(
+            Code::InvalidName,
+            0,
+            format!("the check writes the header field '{name}' itself"),
+        );
+    }
+    if value.chars().any(char::is_control) {
+        return line.report(Code::InvalidName, 1, "a header field holds no control characters");
+    }
+    line.no_more(2);
+    url.request.get_or_insert_default().headers.push((name.into(), value.into()));
+}
+
+pub(crate) fn show_headers(url: &HttpUrl) -> Vec<String> {
+    let headers = url.request.iter().flat_map(|request| &request.headers);
+    headers.map(|(name, value)| format!("{} {}", quote(name), quote(value))).collect()
+}
+
+pub(crate) fn read_body(url: &mut HttpUrl, line: Statement<'_, '_, '_, '_>) {
+    if let Some(word) = line.word(0) {
+        url.request.get_or_insert_default().body = Some(word.into());
+    }
+}
+
+pub(crate) fn show_body(url: &HttpUrl) -> Vec<String> {
+    url.request.as_ref().and_then(|request| request.body.as_deref()).map(quote).into_iter().collect()
+}

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use crate::diagnostic::code::{Class, Code};
+use crate::language::instance::extensions::{fast_detection, words_of_detection};
 use crate::model::{ExtraAnnounce, Fifo, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon};
 use crate::table::notation::{quote, quote_account, quote_script, quote_words};
 use crate::table::{Argument, Line, Statement, Unit, Value, account};
@@ -420,4 +421,14 @@ pub(crate) fn read_include_check(_: &mut Global, line: Statement<'_, '_, '_, '_>
             line.report(Code::UnknownOption, place, format!("include_check does not know '{word}'"));
         }
     }
+}
+
+pub(crate) fn read_fast_detection(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    if let Some(detection) = fast_detection(line) {
+        global.fast_detection = Some(detection);
+    }
+}
+
+pub(crate) fn show_fast_detection(global: &Global) -> Vec<String> {
+    global.fast_detection.map(words_of_detection).into_iter().collect()
 }

@@ -1,11 +1,12 @@
 //! `vrrp_instance`.
 
 use super::authentication::*;
+use super::extensions::*;
 use super::read::*;
 use super::virtual_interfaces::*;
 use crate::model::{AuthHmac, VrrpInstance};
 use crate::table::remembered::AuthenticationDraft;
-use crate::table::{Argument, Keywords, Store, at, keywords, with};
+use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
 use Argument::*;
 use Store::*;
 
@@ -152,12 +153,48 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "strict_mode" Switch => at!(strict), Last, InPlace;
         "vrrp_strict; no argument means on",
         "Protocol compliance for this instance.";
-    "preempt" Flag => with!(read_preempt, show_nothing), Last, InPlace;
+    "preempt" Grammar("[incumbent_wins_ties]") => with!(read_preempt, show_preempt), Last, InPlace;
         "on",
         "Backward compatible way to cancel nopreempt.";
-    "nopreempt" Flag => at!(nopreempt), Last, InPlace;
+    "preempt incumbent_wins_ties" Flag => Elsewhere, Last, InPlace, Extensions;
+        "off: the higher address",
+        "Of equal priorities the present master stays, whatever its address; both routers need it.";
+    "nopreempt" Grammar("[yields_to_health]") => with!(read_nopreempt, show_nopreempt), Last, InPlace;
         "off",
         "Do not take over from a lower-priority master; cleared for initial state MASTER or priority 255.";
+    "nopreempt yields_to_health" Flag => Elsewhere, Last, InPlace, Extensions;
+        "off",
+        "A healthy backup takes over from a master whose trackers have lowered its priority, in spite of nopreempt.";
+    "fence_lease" Argument::seconds(1, 3600) => lazily!(extensions.fence_lease), Last, InPlace, Extensions;
+        "none: addresses stay",
+        "The kernel removes the addresses of a master whose daemon has not renewed them for this long.";
+    "split_brain_check" Grammar("[link] [arbiter ADDRESS] [tcp ADDRESS PORT] [yield]") => with!(read_split_brain_check, show_split_brain_check), Last, InPlace, Extensions;
+        "off; no word means link",
+        "Ask, before and after becoming master, whether another still serves: the link for the addresses, an arbiter, a port; tell, and with yield give way.";
+    "split_brain_check link" Flag => Elsewhere, Last, InPlace, Extensions;
+        "on where no other word is given",
+        "Ask the link for the virtual addresses.";
+    "split_brain_check arbiter" Address => Elsewhere, Last, InPlace, Extensions;
+        "none",
+        "An address that a router must reach to be master.";
+    "split_brain_check tcp" Grammar("ADDRESS PORT") => Elsewhere, Last, InPlace, Extensions;
+        "none",
+        "A port that only a master serves.";
+    "split_brain_check yield" Flag => Elsewhere, Last, InPlace, Extensions;
+        "off: it is told only",
+        "Give way where another serves.";
+    "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
+        "setting of global_defs, else off; no argument means 15 ms and 3",
+        "Open a BFD session to whoever is heard as master; its end ends the wait for adverts.";
+    "notify_master_prepare" Script => with!(read_master_prepare, show_master_prepare), First, NextUse, Extensions;
+        "none",
+        "Run between winning and announcing; the instance waits for its end.";
+    "notify_master_prepare_timeout" Argument::seconds(1, 300) => lazily!(extensions.master_prepare_timeout), Last, NextUse, Extensions;
+        "10",
+        "Longest wait for notify_master_prepare.";
+    "notify_master_prepare_failure" Choice(&["announce", "fault"]) => with!(read_prepare_failure, show_prepare_failure), Last, NextUse, Extensions;
+        "announce",
+        "What follows when notify_master_prepare fails or takes too long: become master nevertheless, or go to FAULT.";
     "preempt_delay" Argument::decimal(0, 1000000000) => at!(preempt_delay), Last, InPlace;
         "0",
         "Wait before preempting; cleared with nopreempt, strict mode or initial MASTER.";

@@ -359,10 +359,6 @@ pub(crate) fn show_skip_check(instance: &VrrpInstance) -> Vec<String> {
     flag(instance.skip_check_addresses)
 }
 
-pub(crate) fn read_preempt(instance: &mut VrrpInstance, _: Statement<'_, '_, '_, '_>) {
-    instance.nopreempt = false;
-}
-
 pub(crate) fn read_notify_deleted(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
     instance.notify_deleted = true;
     if line.word(0).is_some() {

@@ -10,10 +10,12 @@ use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::language::Drafts;
 use crate::language::blocks::{duplicate, fill, name_of};
-use crate::language::checkers::keywords::{BFD, COMMON, CONNECTION, DNS, FILE, HTTP, MISC, SMTP, UDP, URL};
+use crate::language::checkers::keywords::{
+    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, SMTP, UDP, URL,
+};
 use crate::model::{
-    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, HttpCheck, HttpUrl, MiscCheck, RealServer, Script,
-    ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, GrpcCheck, HttpCheck, HttpUrl, MiscCheck,
+    RealServer, Script, ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
 };
 use crate::table::remembered::ServerScratch;
 use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, apply, unknown, unread};
@@ -276,6 +278,11 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
             }
             draft.checker.kind = CheckKind::Udp(Box::new(udp));
         }
+        "GRPC_CHECK" => {
+            let mut grpc = GrpcCheck::default();
+            statements(node, &mut draft, &mut grpc, GRPC, true, context);
+            draft.checker.kind = CheckKind::Grpc(Box::new(grpc));
+        }
         "DNS_CHECK" => {
             let mut dns = DnsCheck::default();
             statements(node, &mut draft, &mut dns, DNS, true, context);
@@ -439,6 +446,7 @@ impl CheckBlocks for MiscCheck {}
 impl CheckBlocks for SmtpCheckDraft {}
 impl CheckBlocks for UdpCheck {}
 impl CheckBlocks for DnsCheck {}
+impl CheckBlocks for GrpcCheck {}
 
 impl CheckBlocks for HttpCheck {
     fn block(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -450,5 +458,22 @@ impl CheckBlocks for HttpCheck {
             return;
         }
         self.urls.push(url);
+    }
+}
+
+impl Drafts {
+    /// A service that follows an instance that does not exist would never be installed.
+    pub(crate) fn check_masters(&mut self, context: &mut Context<'_>) {
+        for server in &mut self.virtual_servers {
+            let Some(extensions) = server.extensions.as_deref_mut() else { continue };
+            let Some(name) = &extensions.only_while_master else { continue };
+            if !context.known.instances.contains_key(name) {
+                let message = format!("only_while_master: there is no vrrp_instance '{name}'");
+                let names = context.known.instances.keys().map(Name::clone).collect::<Vec<_>>();
+                let diagnostic = Diagnostic::new(Code::TrackedUnknown, server.site.0, message);
+                context.push_suggesting(diagnostic, name, names.iter().map(|name| &**name));
+                extensions.only_while_master = None;
+            }
+        }
     }
 }

@@ -132,6 +132,8 @@ fn inherit_into_checkers(draft: &mut ServerDraft, global: &Global) {
             warmup: own.warmup.or(above.warmup),
             connect_timeout: own.connect_timeout.or(above.connect_timeout),
             delay_loop: own.delay_loop.or(above.delay_loop),
+            check_timeout: own.check_timeout.or(above.check_timeout),
+            slow_start: own.slow_start.or(above.slow_start),
         };
         for draft in checkers.by_ref().take(*count) {
             inherit_into_checker(draft, &positions, &defaults, server.alpha, global);
@@ -161,6 +163,7 @@ fn inherit_into_checker(
         CheckKind::Http(_) => (1, Interval::from_secs(3)),
         _ => (1, Interval::from_secs(1)),
     };
+    checker.check_timeout = checker.check_timeout.or(defaults.check_timeout);
     if unwritten(common, at.retry) {
         checker.retry = defaults.retry.unwrap_or(retry);
     }

@@ -102,6 +102,18 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then off",
         "Mail quorum changes.";
+    "check_timeout" Argument::TIMER => at!(checks.check_timeout), Last, InPlace, Extensions;
+        "none",
+        "Default of checkers below: longest time of a whole check, beside the timeouts of its steps.";
+    "slow_start" Argument::seconds(1, 86400) => at!(checks.slow_start), Last, NextUse, Extensions;
+        "none",
+        "Time in which a real server that comes up reaches its weight.";
+    "only_while_master" Word("NAME of a vrrp_instance") => lazily!(extensions.only_while_master), Last, InPlace, Extensions;
+        "none",
+        "Install the service only while that instance is master.";
+    "install_after_first_check" Switch => with!(read_install_after, show_install_after), Last, InPlace, Extensions;
+        "off; no argument means on",
+        "Install a real server when each of its checks has succeeded once; unlike alpha, nobody is told before that.";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Default HTTP Host header.";
@@ -187,6 +199,12 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
         "smtp_alert_checker, then smtp_alert, then on",
         "Mail state changes.";
+    "check_timeout" Argument::TIMER => lazily!(checks.check_timeout), Last, InPlace, Extensions;
+        "virtual server setting",
+        "Default of checkers below: longest time of a whole check, beside the timeouts of its steps.";
+    "slow_start" Argument::seconds(1, 86400) => lazily!(checks.slow_start), Last, NextUse, Extensions;
+        "virtual server setting",
+        "Time in which a real server that comes up reaches its weight.";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
         "virtual server setting",
         "Default HTTP Host header.";
@@ -199,6 +217,9 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "SMTP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "HELO/QUIT dialogue with a mail server.";
+    "GRPC_CHECK" Block("") => Elsewhere, Adds, Restart, Extensions;
+        "none",
+        "Ask the health service of gRPC.";
     "TCP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Connect to a TCP port.";

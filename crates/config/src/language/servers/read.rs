@@ -387,3 +387,18 @@ pub(crate) fn range_end(first: IpAddr, last: &str) -> Option<IpAddr> {
     };
     (end > first).then_some(end)
 }
+
+pub(crate) fn read_install_after(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
+    let on = match line.word(0) {
+        None => Some(Value::Switch(true)),
+        Some(_) => line.value(Argument::Switch, 0),
+    };
+    if let Some(Value::Switch(on)) = on {
+        server.extensions.get_or_insert_default().install_after_first_check = on;
+    }
+}
+
+pub(crate) fn show_install_after(server: &VirtualServer) -> Vec<String> {
+    let on = server.extensions.as_ref().is_some_and(|extensions| extensions.install_after_first_check);
+    if on { vec![String::new()] } else { Vec::new() }
+}
