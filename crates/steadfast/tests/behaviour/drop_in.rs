@@ -8,7 +8,8 @@ use steadfast_lab::{Host, Segment, Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    LIMIT, Stage, VIRTUAL, configuration, own_etc, send, set_mode, simple, soon, text_of, write_script,
+    LIMIT, Stage, VIRTUAL, Virtual, configuration, own_etc, send, set_mode, simple, soon, text_of,
+    write_script,
 };
 
 /// Configurations as tutorials have them, which people run today.
@@ -236,7 +237,10 @@ fn daemons_of_several_namespaces_and_instances_do_not_meet() {
     own_etc(&host);
     let program = stage.program.path().to_str().unwrap();
     host.write("/run/k.conf", &simple(100)).unwrap();
-    host.write("/run/one.conf", &format!("instance one\n{}", simple(100))).unwrap();
+    // Beside the last daemon in one namespace, so another virtual router.
+    let other =
+        configuration(&[&Virtual { vrid: 52, addresses: vec!["10.0.9.10/32"], ..Virtual::default() }]);
+    host.write("/run/one.conf", &format!("instance one\n{other}")).unwrap();
     let prepare = "for n in blue red; do ip netns add $n && ip link add v$n type veth peer name eth0 netns $n || exit; done";
     let prepared = host.run(&["sh", "-c", prepare]).unwrap();
     assert!(prepared.status.success(), "{}", prepared.output);
