@@ -31,6 +31,7 @@ Commands:
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
                  tables
+  picture        The picture of status and events in the README, from a failover in namespaces
   help           This text
 
 Each step's whole output is in target/xtask/. The last line is `N passed, N failed`, with
@@ -54,6 +55,7 @@ fn main() -> ExitCode {
         }
         ["test"] => plan::test(plan::Extent::Everything),
         ["test", "--quick"] => plan::test(plan::Extent::Quick),
+        ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
         ["docs", "--write"] => plan::documents(Generated::Write),
         _ => {

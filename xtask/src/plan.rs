@@ -93,6 +93,17 @@ pub(crate) fn documents(generated: Generated) -> Result<bool> {
     Ok(plan.conclude(Extent::Everything))
 }
 
+/// Makes the picture of the README from a real failover.
+pub(crate) fn picture() -> Result<bool> {
+    let mut plan = Plan::new()?;
+    let build = plan.cargo(&["build", "--locked", "--package", "steadfast"]);
+    plan.check("program", build, Duration::from_secs(900))?;
+    let mut run = plan.cargo(&["run", "--locked", "--package", "steadfast-lab", "--example", "picture"]);
+    run.env("STEADFAST_BIN", plan.target.join("debug/steadfast"));
+    plan.check("picture", run, Duration::from_secs(600))?;
+    Ok(plan.conclude(Extent::Everything))
+}
+
 struct Plan {
     root: PathBuf,
     target: PathBuf,

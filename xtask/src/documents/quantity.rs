@@ -154,8 +154,10 @@ fn quantities(text: &str) -> Vec<(&str, &str)> {
     while let Some(begin) = text.get(from..).and_then(|rest| rest.find(|sign: char| sign.is_ascii_digit())) {
         let begin = from + begin;
         let rest = text.get(begin..).unwrap_or_default();
-        let length =
+        let end =
             rest.find(|sign: char| !sign.is_ascii_digit() && !".,".contains(sign)).unwrap_or(rest.len());
+        // A comma or full stop behind it is no part of it.
+        let length = rest.get(..end).unwrap_or_default().trim_end_matches(['.', ',']).len();
         from = begin + length;
         let behind = rest.get(length..).unwrap_or_default();
         let unit_text = behind.strip_prefix(' ').unwrap_or(behind);
@@ -203,7 +205,7 @@ mod tests {
         assert_eq!(without_mark(&page("It waits 20 ms.")).len(), 1);
         assert_eq!(without_mark(&page("It waits 20 ms<!-- GRACE -->, and `30 s`, section 7.3 s.")).len(), 1);
         assert_eq!(without_mark(&page("text\n\n    sleep 20 s\n")), []);
-        assert_eq!(without_mark(&page("RFC 9568 section 6.1 says 3 things")), []);
+        assert_eq!(without_mark(&page("RFC 9568 section 6.1 says 3 things, below 100,B")), []);
         assert_eq!(without_mark(&page("<!-- generated: x -->\n5 s\n<!-- end of generated -->\n")), []);
     }
 }
