@@ -7,8 +7,8 @@ use super::source::Source;
 
 const SECTION: &str = "Bounds";
 
-/// What is called like a bound and is none: values of the language, of files and of the kernel.
-const NO_BOUNDS: [&str; 4] = ["LINE_END_MAX", "NAME_BYTES_MAX", "TIMER_MAX", "WEIGHT_MAX"];
+/// What is called like a bound and is none: values of the language, of files, of protocols and of the kernel.
+const NO_BOUNDS: [&str; 5] = ["LABEL_BYTES_MAX", "LINE_END_MAX", "NAME_BYTES_MAX", "TIMER_MAX", "WEIGHT_MAX"];
 
 /// Compares the table with the code, both ways; bounds that are told `elsewhere` need no row.
 pub(crate) fn check(page: &Page, source: &Source, elsewhere: &[String]) -> Vec<Finding> {

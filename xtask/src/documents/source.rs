@@ -130,7 +130,7 @@ impl Source {
             }
         }
         match values.as_slice() {
-            [value] => Ok(as_time(name, value)),
+            [value] => Ok(with_unit(name, value)),
             [] => Err(format!("there is no constant {}", path.join("::"))),
             _ => {
                 let places: Vec<_> = found.iter().map(|constant| constant.place.join("::")).collect();
@@ -192,8 +192,8 @@ fn is_constant(name: &str) -> bool {
         && name.chars().all(|sign| sign.is_ascii_uppercase() || sign.is_ascii_digit() || sign == '_')
 }
 
-/// A number whose name tells the unit of time is a time.
-fn as_time(name: &str, value: &Value) -> Value {
+/// A number whose name tells its unit: a time is one, and a size is in octets.
+fn with_unit(name: &str, value: &Value) -> Value {
     let units = [
         ("_NANOSECONDS", 1),
         ("_MICROSECONDS", 1_000),
@@ -202,6 +202,7 @@ fn as_time(name: &str, value: &Value) -> Value {
     ];
     let unit = units.into_iter().find(|(unit, _)| name.ends_with(unit));
     match (value, unit) {
+        (Value::Number(number), None) if name.ends_with("_KIB") => Value::Number(number << 10),
         (Value::Number(number), Some((_, nanoseconds))) => Value::Time(number * nanoseconds),
         _ => value.clone(),
     }
