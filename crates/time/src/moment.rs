@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 /// Nanoseconds on a clock that never goes back. Its origin is the caller's: the daemon uses
-/// `CLOCK_MONOTONIC`, the simulator counts from zero.
+/// `CLOCK_BOOTTIME`, the simulator counts from zero.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Moment(u64);

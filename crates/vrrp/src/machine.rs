@@ -270,9 +270,8 @@ impl Machine {
         if resumed {
             self.assume_groups_told();
         }
-        for id in ids {
-            self.settle(now, id, &Cause::Start, sink);
-        }
+        let triggers: Vec<_> = ids.into_iter().map(|id| (id, Cause::Start)).collect();
+        self.settle_all(now, &triggers, sink);
     }
 
     fn stop(&mut self, now: Moment, sink: &mut impl Sink) {

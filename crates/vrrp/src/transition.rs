@@ -46,6 +46,11 @@ impl Machine {
         for (id, trigger) in triggers {
             self.weigh(now, *id, trigger, sink);
         }
+        self.settle_all(now, triggers, sink);
+    }
+
+    /// Each instance once, and each sync group once.
+    pub(crate) fn settle_all(&mut self, now: Moment, triggers: &[(InstanceId, Cause)], sink: &mut impl Sink) {
         let mut settled = BTreeSet::new();
         for (id, trigger) in triggers {
             let group = self.instances.get(*id).and_then(|instance| instance.config.group);

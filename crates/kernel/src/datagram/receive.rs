@@ -48,7 +48,7 @@ pub struct Datagram<'a> {
     pub hop_limit: Option<u8>,
     /// The payload, its IP header taken off.
     pub message: &'a [u8],
-    /// When the kernel took it from the interface, nanoseconds of CLOCK_MONOTONIC.
+    /// When the kernel took it from the interface, nanoseconds of CLOCK_BOOTTIME.
     pub arrival: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Time as this crate counts it: nanoseconds of CLOCK_MONOTONIC.
+//! Time as this crate counts it: nanoseconds of CLOCK_BOOTTIME, which never goes back and goes on while the
+//! machine sleeps. With a clock that sleeps too, a master would wake as if it had never been away.
 
 use std::time::Duration;
 
@@ -12,8 +13,13 @@ const SAMPLE_SPREAD_NANOSECONDS: u64 = 10_000;
 /// Repeated readings on a machine that keeps interrupting them.
 const SAMPLES_MAX: u32 = 3;
 
-/// Nanoseconds of CLOCK_MONOTONIC.
+/// Nanoseconds of CLOCK_BOOTTIME.
 pub fn monotonic() -> u64 {
+    read(ClockId::Boottime)
+}
+
+/// Nanoseconds of CLOCK_MONOTONIC, which stands still while the machine sleeps: for those who ask for it by name.
+pub fn awake() -> u64 {
     read(ClockId::Monotonic)
 }
 
@@ -30,7 +36,7 @@ pub fn nanoseconds(duration: Duration) -> u64 {
 /// Both clocks at one moment, for turning the kernel's packet timestamps into monotonic time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClockPair {
-    /// Nanoseconds of CLOCK_MONOTONIC.
+    /// Nanoseconds of CLOCK_BOOTTIME.
     pub monotonic: u64,
     /// Nanoseconds of CLOCK_REALTIME.
     pub realtime: u64,
@@ -50,7 +56,7 @@ impl ClockPair {
         pair
     }
 
-    /// When on CLOCK_MONOTONIC the packet came that is stamped `realtime`: not before `earliest`, at which its
+    /// When on CLOCK_BOOTTIME the packet came that is stamped `realtime`: not before `earliest`, at which its
     /// socket was known to be empty, and not after this pair was read. The bounds hold even if the wall clock was
     /// set between the packet's arrival and its reading.
     pub fn monotonic_of(&self, realtime: u64, earliest: u64) -> u64 {

@@ -85,7 +85,7 @@ impl Poller {
         epoll::delete(&self.fd, fd).attempt("stop watching a descriptor")
     }
 
-    /// Waits until something is ready or `deadline` (nanoseconds of CLOCK_MONOTONIC; `None`: for ever) is
+    /// Waits until something is ready or `deadline` (nanoseconds of CLOCK_BOOTTIME; `None`: for ever) is
     /// reached. Reports nothing when the deadline came first or a signal interrupted.
     ///
     /// # Errors

@@ -157,3 +157,15 @@ fn a_message_is_built_again_only_when_its_contents_change() {
     router.wait(ms(20_000));
     assert_eq!(builds(&router), 2);
 }
+
+#[test]
+fn a_large_sync_group_starts_in_time_proportional_to_its_size() {
+    let octets = |members: u32| {
+        let config = grouped((0..members).map(instance).collect());
+        let mut router = Router::prepare(config, Vec::new());
+        let now = router.now;
+        allocation_counter::measure(|| router.machine.advance(now, &mut Count::default())).bytes_total
+    };
+    let (few, many) = (octets(500), octets(4_000));
+    assert!(many < few * 12, "{few} for 500 members, {many} for 4,000");
+}

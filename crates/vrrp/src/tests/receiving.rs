@@ -20,7 +20,7 @@ fn refused(instance: InstanceConfig, hop_limit: u8, message: &[u8]) -> Counters 
         (before.deadline, before.master, before.last_advert),
         (after.deadline, after.master, after.last_advert)
     );
-    assert_eq!(after.counters.adverts_received, 0);
+    assert_eq!(after.counters.adverts_received, after.counters.address_list_errors);
     assert!(matches!(router.events()[..], [Event::Dropped { .. }]));
     after.counters
 }
@@ -120,6 +120,13 @@ fn rfc3768_7_1_a_sender_that_lacks_one_of_our_addresses_is_dropped() {
     assert_eq!(router.state(), State::Master);
     router.hear_from(&narrow, LOWER, 200);
     assert_eq!(router.state(), State::Master);
+}
+
+#[test]
+fn rfc9568_erratum_8299_an_advert_without_addresses_is_dropped() {
+    let empty = InstanceConfig { addresses: Vec::new(), ..instance(0) };
+    let counters = refused(instance(0), 255, &message(&empty, LOWER, GROUP_V4, 200));
+    assert_eq!(counters.address_list_errors, 1);
 }
 
 #[test]

@@ -70,7 +70,7 @@ pub enum Observed {
     Removed {
         /// Which.
         key: AddressKey,
-        /// Nanoseconds of CLOCK_MONOTONIC; later than now when the rate is bounded.
+        /// Nanoseconds of CLOCK_BOOTTIME; later than now when the rate is bounded.
         put_back_at: u64,
     },
     /// Announcements were lost: dump and [`Reconciler::load`].
@@ -189,7 +189,7 @@ impl Reconciler {
         }
     }
 
-    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
+    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_BOOTTIME, 0 for at once.
     pub fn next_wakeup(&self) -> Option<u64> {
         if self.dirty.is_empty() { self.later.first().map(|(time, _)| *time) } else { Some(0) }
     }

@@ -199,7 +199,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
+    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_BOOTTIME, 0 for at once.
     pub fn next_wakeup(&self) -> Option<u64> {
         if self.dirty.is_empty() && self.stale.is_empty() {
             self.later.first().map(|(time, _)| *time)
