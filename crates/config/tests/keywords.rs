@@ -120,8 +120,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
             ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
         }
         Feature::Bfd => ("BFD (`bfd_instance`, `track_bfd`)", "BFD(`bfd_instance`、`track_bfd`)"),
-        Feature::Routes => ("virtual and static routes", "虚拟路由和静态路由"),
-        Feature::Rules => ("virtual and static rules", "虚拟策略规则和静态策略规则"),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
             ("virtual MAC addresses (`use_vmac`), ipvlan, `vrf`", "虚拟 MAC 地址(`use_vmac`)、ipvlan、`vrf`")

@@ -37,10 +37,10 @@ pub static ROOT: &Keywords<Global> = keywords! {
     "static_ipaddress" Lines("ADDRESS-LINE") => Elsewhere, Adds, Difference;
         "none",
         "Addresses kept configured regardless of VRRP state.";
-    "static_routes" Lines("ROUTE-LINE") => Elsewhere, Adds, Difference, Routes;
+    "static_routes" Lines("ROUTE-LINE") => Elsewhere, Adds, Difference;
         "none",
         "Routes kept configured regardless of VRRP state.";
-    "static_rules" Lines("RULE-LINE") => Elsewhere, Adds, Difference, Rules;
+    "static_rules" Lines("RULE-LINE") => Elsewhere, Adds, Difference;
         "none",
         "Policy rules kept configured regardless of VRRP state.";
     "linkbeat_interfaces" Lines("INTERFACE [MII or ETHTOOL or IOCTL]") => Elsewhere, Adds, Restart, Linkbeat;

@@ -7,10 +7,6 @@ pub enum Feature {
     LoadBalancer,
     /// bfd_instance and what follows sessions.
     Bfd,
-    /// Static and virtual routes.
-    Routes,
-    /// Static and virtual policy rules.
-    Rules,
     /// Groups of instances that static addresses follow.
     TrackGroups,
     /// VMAC, ipvlan and VRF interfaces.
@@ -62,8 +58,6 @@ impl Feature {
     pub const ALL: &'static [Self] = &[
         Self::LoadBalancer,
         Self::Bfd,
-        Self::Routes,
-        Self::Rules,
         Self::TrackGroups,
         Self::VirtualInterfaces,
         Self::Firewall,
@@ -93,8 +87,6 @@ impl Feature {
         match self {
             Self::LoadBalancer => "load balancing (virtual_server and its checkers)",
             Self::Bfd => "BFD",
-            Self::Routes => "static and virtual routes",
-            Self::Rules => "static and virtual rules",
             Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",

@@ -3,3 +3,4 @@
 
 mod numbers;
 pub mod vrrp;
+mod ways;

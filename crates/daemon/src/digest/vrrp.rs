@@ -20,6 +20,7 @@ use steadfast_vrrp::{
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 
 use super::numbers::Numbers;
+use super::ways;
 use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
@@ -47,11 +48,13 @@ pub fn digest(
         let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
         let addresses =
             addresses.filter_map(|a| address(a, instance.interface.as_deref(), &mut names)).collect();
-        installs.push(Install { instance: id, addresses });
+        let routes = ways::routes(&instance.routes, |name| names.interface(name));
+        installs.push(Install { instance: id, addresses, routes, rules: ways::rules(&instance.rules) });
     }
     let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
     let static_addresses =
         model.static_addresses.iter().filter_map(|a| address(a, default_interface, &mut names)).collect();
+    let static_routes = ways::routes(&model.static_routes, |name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
     if leaving.is_empty() {
         let before = previous.machine.instances.iter().map(|instance| instance.interface.0);
@@ -68,6 +71,8 @@ pub fn digest(
         machine,
         installs,
         static_addresses,
+        static_routes,
+        static_rules: ways::rules(&model.static_rules),
         abandoned: Vec::new(),
         pacing: pacing(model),
         settings: settings(model, log_addresses),
@@ -345,7 +350,14 @@ fn track_interfaces(
         .filter(|t| t.interface != own)
         .collect();
     let addresses = instance.addresses.iter().chain(&instance.excluded_addresses).filter(|a| !a.no_track);
-    for name in addresses.filter_map(|address| address.interface.as_deref()) {
+    // keepalived follows the interfaces of routes and rules too, unless they say no_track.
+    let routes = instance.routes.iter().filter(|route| !route.no_track);
+    let rules = instance.rules.iter().filter(|rule| !rule.no_track);
+    let named = addresses
+        .filter_map(|address| address.interface.as_deref())
+        .chain(routes.filter_map(|route| route.interface.as_deref()))
+        .chain(rules.filter_map(|rule| rule.input_interface.as_deref()));
+    for name in named {
         let interface = names.interface(name);
         if interface != own && !tracked.iter().any(|t| t.interface == interface) {
             tracked.push(TrackInterface { interface, weight: Weight { value: 0, reverse: false } });

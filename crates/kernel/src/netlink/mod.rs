@@ -4,7 +4,11 @@ pub(crate) mod generic;
 mod route;
 mod transport;
 
-pub use route::{Address, AddressFlags, AddressKey, AddressSpec, Change, Link, Monitor, PROTOCOL};
+pub use route::{
+    Action, Address, AddressFlags, AddressKey, AddressSpec, Change, Encapsulation, Hop, Insertion, Link,
+    Metric, Monitor, PROTOCOL, Prefix, RoutePlace, RouteSpec, RulePlace, RuleSpec, Tunnel, Withdrawal,
+    Withdrawals,
+};
 pub use transport::{
     Attribute, AttributeWriter, Attributes, BATCH_BYTES_MAX, Batch, Outcome, Protocol, Requests,
 };

@@ -2,4 +2,5 @@
 //! kind of thing.
 
 pub mod addresses;
+pub mod entries;
 pub mod ipvs;

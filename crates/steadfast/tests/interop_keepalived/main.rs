@@ -13,4 +13,6 @@ mod pair;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod routes;
+#[cfg(test)]
 mod wire;

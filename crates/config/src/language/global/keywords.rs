@@ -456,10 +456,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "json_version" Argument::unsigned(1, 2) => at!(json_version), Last, NextUse;
         "1",
         "Layout of the JSON dump.";
-    "iproute_usr_dir" Word("FOLDER") => at!(iproute_usr_dir), Last, NextUse, Routes | Told;
+    "iproute_usr_dir" Word("FOLDER") => at!(iproute_usr_dir), Last, NextUse | Told;
         "build-time value",
         "Vendor directory of iproute2 name tables.";
-    "iproute_etc_dir" Word("FOLDER") => at!(iproute_etc_dir), Last, NextUse, Routes | Told;
+    "iproute_etc_dir" Word("FOLDER") => at!(iproute_etc_dir), Last, NextUse | Told;
         "build-time value",
         "Administrator directory of iproute2 name tables.";
     "state_dump_file" Word("PATH") => at!(state_dump_file), Last, NextUse | Told;

@@ -135,10 +135,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
         "global v3_checksum_as_v2; no argument means on",
         "Leave the pseudo header out of the VRRPv3 IPv4 checksum and accept bad received checksums.";
-    "virtual_routes" Lines("ROUTE-LINE") => with!(read_routes, show_routes), Adds, Difference, Routes;
+    "virtual_routes" Lines("ROUTE-LINE") => with!(read_routes, show_routes), Adds, Difference;
         "none",
         "Routes present while master.";
-    "virtual_rules" Lines("RULE-LINE") => with!(read_rules, show_rules), Adds, Difference, Rules;
+    "virtual_rules" Lines("RULE-LINE") => with!(read_rules, show_rules), Adds, Difference;
         "none",
         "Policy rules present while master.";
     "accept" Flag => at!(accept), Last, InPlace;

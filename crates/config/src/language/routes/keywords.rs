@@ -9,231 +9,231 @@ use Store::*;
 
 /// Options of a route line; a word that is none is type or destination.
 pub static ROUTE: &Keywords<Route> = keywords! {
-    "[to] [TYPE] DST[/LEN]" Grammar("destination, default, any, all, default6 (deprecated); TYPE unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw, nat, xresolve or number") => Elsewhere, Last, Difference, Routes;
+    "[to] [TYPE] DST[/LEN]" Grammar("destination, default, any, all, default6 (deprecated); TYPE unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw, nat, xresolve or number") => Elsewhere, Last, Difference;
         "mandatory; unicast",
         "Destination; any word that is no option is taken as type or destination.";
-    "inet" Flag => with!(read_inet, show_none), Last, Difference, Routes;
+    "inet" Flag => with!(read_inet, show_none), Last, Difference;
         "deduced",
         "Force IPv4.";
-    "inet6" Flag => with!(read_inet6, show_none), Last, Difference, Routes;
+    "inet6" Flag => with!(read_inet6, show_none), Last, Difference;
         "deduced",
         "Force IPv6.";
-    "src" HostAddress => with!(read_source, show_none), Last, Difference, Routes;
+    "src" HostAddress => with!(read_source, show_none), Last, Difference;
         "none",
         "Preferred source.";
-    "as" Grammar("[to] ADDRESS") => with!(read_as, show_none), Last, Difference, Routes;
+    "as" Grammar("[to] ADDRESS") => with!(read_as, show_none), Last, Difference;
         "ignored",
         "Accepted syntactically but unsupported.";
-    "via" Grammar("[inet|inet6] ADDRESS") => with!(read_via, show_none), Last, Difference, Routes;
+    "via" Grammar("[inet|inet6] ADDRESS") => with!(read_via, show_none), Last, Difference;
         "none",
         "Gateway (may be of the other family)";
-    "gw" Grammar("ADDRESS") => with!(read_via, show_none), Last, Difference, Routes = "via";
+    "gw" Grammar("ADDRESS") => with!(read_via, show_none), Last, Difference = "via";
         "none",
         "Deprecated spelling of via.";
-    "from" Word("PREFIX") => with!(read_from, show_none), Last, Difference, Routes;
+    "from" Word("PREFIX") => with!(read_from, show_none), Last, Difference;
         "none",
         "Source-specific route.";
-    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Routes;
+    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "0",
         "Type of service.";
-    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference, Routes;
+    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "0",
         "Same as tos.";
-    "table" Word("TABLE name or number") => with!(read_option, show_none), Last, Difference, Routes;
+    "table" Word("TABLE name or number") => with!(read_option, show_none), Last, Difference;
         "main",
         "Routing table.";
-    "protocol" Word("PROTOCOL name or number") => with!(read_option, show_none), Last, Difference, Routes;
+    "protocol" Word("PROTOCOL name or number") => with!(read_option, show_none), Last, Difference;
         "keepalived (18)",
         "Route protocol; forced to 18 unless no_track.";
-    "scope" Word("SCOPE name or number") => with!(read_option, show_none), Last, Difference, Routes;
+    "scope" Word("SCOPE name or number") => with!(read_option, show_none), Last, Difference;
         "global",
         "IPv4 scope.";
-    "metric" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "metric" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "unset",
         "Route priority.";
-    "priority" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "priority" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "unset",
         "Same as metric.";
-    "preference" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "preference" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "unset",
         "Same as metric.";
-    "dev" Interface => at!(interface), Last, Difference, Routes;
+    "dev" Interface => at!(interface), Last, Difference;
         "none",
         "Output interface (tracked by the instance unless no_track)";
-    "oif" Interface => at!(interface), Last, Difference, Routes;
+    "oif" Interface => at!(interface), Last, Difference;
         "none",
         "Same as dev.";
-    "onlink" Flag => with!(read_option, show_none), Last, Difference, Routes;
+    "onlink" Flag => with!(read_option, show_none), Last, Difference;
         "off",
         "Gateway is directly reachable.";
-    "encap" Grammar("ip|ip6|mpls|ila followed by its options") => with!(read_encap, show_none), Last, Difference, Routes;
+    "encap" Grammar("ip|ip6|mpls|ila followed by its options") => with!(read_encap, show_none), Last, Difference;
         "none",
         "Light-weight tunnel.";
-    "expires" Argument::COUNT => with!(read_expires, show_none), Last, Difference, Routes;
+    "expires" Argument::COUNT => with!(read_expires, show_none), Last, Difference;
         "none",
         "Route lifetime.";
-    "mtu" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
+    "mtu" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference;
         "none",
         "Path MTU.";
-    "hoplimit" Argument::unsigned(0, 255) => with!(read_option, show_none), Last, Difference, Routes;
+    "hoplimit" Argument::unsigned(0, 255) => with!(read_option, show_none), Last, Difference;
         "none",
         "Hop limit metric.";
-    "advmss" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
+    "advmss" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference;
         "none",
         "Advertised MSS.";
-    "rtt" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/8 ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
+    "rtt" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/8 ms") => with!(read_lockable_time, show_none), Last, Difference;
         "none",
         "Initial RTT.";
-    "rttvar" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/4 ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
+    "rttvar" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in 1/4 ms") => with!(read_lockable_time, show_none), Last, Difference;
         "none",
         "Initial RTT variance.";
-    "rto_min" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in ms") => with!(read_lockable_time, show_none), Last, Difference, Routes;
+    "rto_min" Grammar("[lock] NUMBER[s|ms...] 0.2..120 s (clamped); bare number is in ms") => with!(read_lockable_time, show_none), Last, Difference;
         "none",
         "Minimum retransmission timeout.";
-    "reordering" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
+    "reordering" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference;
         "none",
         "Reordering tolerance.";
-    "window" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "window" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "none",
         "Window clamp.";
-    "cwnd" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
+    "cwnd" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference;
         "none",
         "Congestion window clamp.";
-    "ssthresh" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference, Routes;
+    "ssthresh" Grammar("[lock] UNSIGNED") => with!(read_lockable_number, show_none), Last, Difference;
         "none",
         "Slow-start threshold.";
-    "realms" Word("[SOURCE/]DESTINATION") => with!(read_route_realms, show_none), Last, Difference, Routes;
+    "realms" Word("[SOURCE/]DESTINATION") => with!(read_route_realms, show_none), Last, Difference;
         "none",
         "Realms.";
-    "initcwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "initcwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "none",
         "Initial congestion window.";
-    "initrwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference, Routes;
+    "initrwnd" Argument::COUNT => with!(read_option, show_none), Last, Difference;
         "none",
         "Initial receive window.";
-    "features" Choice(&["ecn"]) => with!(read_option, show_none), Last, Difference, Routes;
+    "features" Choice(&["ecn"]) => with!(read_option, show_none), Last, Difference;
         "none",
         "Feature flags.";
-    "quickack" Argument::unsigned(0, 1) => with!(read_option, show_none), Last, Difference, Routes;
+    "quickack" Argument::unsigned(0, 1) => with!(read_option, show_none), Last, Difference;
         "none",
         "Quick ACK mode.";
-    "congctl" Grammar("[lock] NAME") => with!(read_lockable_name, show_none), Last, Difference, Routes;
+    "congctl" Grammar("[lock] NAME") => with!(read_lockable_name, show_none), Last, Difference;
         "none",
         "Congestion control algorithm.";
-    "pref" Grammar("low, medium, high or NUMBER 0..255") => with!(read_router_preference, show_none), Last, Difference, Routes;
+    "pref" Grammar("low, medium, high or NUMBER 0..255") => with!(read_router_preference, show_none), Last, Difference;
         "none",
         "Router preference.";
-    "ttl-propagate" Choice(&["enabled", "disabled"]) => with!(read_option, show_none), Last, Difference, Routes;
+    "ttl-propagate" Choice(&["enabled", "disabled"]) => with!(read_option, show_none), Last, Difference;
         "none",
         "MPLS TTL propagation.";
-    "fastopen_no_cookie" Argument::unsigned(0, 1) => with!(read_option, show_none), Last, Difference, Routes;
+    "fastopen_no_cookie" Argument::unsigned(0, 1) => with!(read_option, show_none), Last, Difference;
         "none",
         "TCP fast open without cookie.";
-    "add" Flag => with!(read_option, show_none), Last, Difference, Routes;
+    "add" Flag => with!(read_option, show_none), Last, Difference;
         "prepend",
         "Fail if the route exists (netlink create+exclusive)";
-    "prepend" Flag => with!(read_option, show_none), Last, Difference, Routes;
+    "prepend" Flag => with!(read_option, show_none), Last, Difference;
         "default",
         "Kernel default insertion.";
-    "append" Flag => with!(read_option, show_none), Last, Difference, Routes;
+    "append" Flag => with!(read_option, show_none), Last, Difference;
         "prepend",
         "Add after existing routes.";
-    "or" HostAddress => with!(read_or, show_none), First, Difference, Routes = "nexthop";
+    "or" HostAddress => with!(read_or, show_none), First, Difference = "nexthop";
         "none",
         "Deprecated second gateway; turned into two nexthops.";
-    "nexthop" Grammar("nexthop blocks to end of line") => with!(read_next_hops, show_none), Adds, Difference, Routes;
+    "nexthop" Grammar("nexthop blocks to end of line") => with!(read_next_hops, show_none), Adds, Difference;
         "none",
         "Multipath; each nexthop takes via, dev, weight, onlink, encap, realms.";
-    "no_track" Flag => at!(no_track), Last, Difference, Routes;
+    "no_track" Flag => at!(no_track), Last, Difference;
         "off",
         "Do not follow this route or its interface.";
-    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, Routes;
+    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, TrackGroups;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
-    "vrf" Interface => with!(read_vrf, show_none), Last, Difference, Routes;
+    "vrf" Interface => with!(read_vrf, show_none), Last, Difference, VirtualInterfaces;
         "none",
         "Use that VRF's table.";
 };
 
 /// Options of `encap ip`.
 pub static ENCAP_IP: &Keywords<()> = keywords! {
-    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference, Routes;
+    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference;
         "none (id or dst required)",
         "Tunnel key.";
-    "dst" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "dst" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference;
         "none",
         "Tunnel destination.";
-    "src" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "src" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference;
         "none",
         "Tunnel source.";
-    "tos" Grammar("DSFIELD") => Elsewhere, Last, Difference, Routes;
+    "tos" Grammar("DSFIELD") => Elsewhere, Last, Difference;
         "none",
         "Outer TOS.";
-    "ttl" Argument::unsigned(0, 255) => Elsewhere, Last, Difference, Routes;
+    "ttl" Argument::unsigned(0, 255) => Elsewhere, Last, Difference;
         "none",
         "Outer TTL.";
-    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference, Routes;
+    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference;
         "none",
         "Tunnel flags.";
 };
 
 /// Options of `encap ip6`.
 pub static ENCAP_IP6: &Keywords<()> = keywords! {
-    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference, Routes;
+    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference;
         "none (id or dst required)",
         "Tunnel key.";
-    "dst" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "dst" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference;
         "none",
         "Tunnel destination.";
-    "src" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "src" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference;
         "none",
         "Tunnel source.";
-    "tc" Grammar("DSFIELD") => Elsewhere, Last, Difference, Routes;
+    "tc" Grammar("DSFIELD") => Elsewhere, Last, Difference;
         "none",
         "Outer traffic class.";
-    "hoplimit" Argument::unsigned(0, 255) => Elsewhere, Last, Difference, Routes;
+    "hoplimit" Argument::unsigned(0, 255) => Elsewhere, Last, Difference;
         "none",
         "Outer hop limit.";
-    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference, Routes;
+    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference;
         "none",
         "Tunnel flags.";
 };
 
 /// Options of `encap mpls`.
 pub static ENCAP_MPLS: &Keywords<()> = keywords! {
-    "LABEL[/LABEL]" Grammar("one or two labels 0..1048575") => Elsewhere, Last, Difference, Routes;
+    "LABEL[/LABEL]" Grammar("one or two labels 0..1048575") => Elsewhere, Last, Difference;
         "mandatory",
         "MPLS label stack.";
 };
 
 /// Options of `encap ila`.
 pub static ENCAP_ILA: &Keywords<()> = keywords! {
-    "LOCATOR" Grammar("four 16 bit hex groups with colons") => Elsewhere, Last, Difference, Routes;
+    "LOCATOR" Grammar("four 16 bit hex groups with colons") => Elsewhere, Last, Difference;
         "mandatory",
         "ILA locator.";
 };
 
 /// Options of a next hop.
 pub static NEXT_HOP: &Keywords<()> = keywords! {
-    "via" Grammar("[inet|inet6] ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "via" Grammar("[inet|inet6] ADDRESS") => Elsewhere, Last, Difference;
         "none",
         "Gateway of the nexthop.";
-    "dev" Grammar("IFNAME") => Elsewhere, Last, Difference, Routes;
+    "dev" Grammar("IFNAME") => Elsewhere, Last, Difference;
         "none",
         "Interface of the nexthop.";
-    "weight" Argument::unsigned(1, 256) => Elsewhere, Last, Difference, Routes;
+    "weight" Argument::unsigned(1, 256) => Elsewhere, Last, Difference;
         "1",
         "Share of the nexthop.";
-    "onlink" Grammar("flag") => Elsewhere, Last, Difference, Routes;
+    "onlink" Grammar("flag") => Elsewhere, Last, Difference;
         "off",
         "Gateway is directly reachable.";
-    "encap" Grammar("as route-line encap") => Elsewhere, Last, Difference, Routes;
+    "encap" Grammar("as route-line encap") => Elsewhere, Last, Difference;
         "none",
         "Tunnel of the nexthop.";
-    "realms" Grammar("[SRC/]DST (IPv4 only)") => Elsewhere, Last, Difference, Routes;
+    "realms" Grammar("[SRC/]DST (IPv4 only)") => Elsewhere, Last, Difference;
         "none",
         "Realms of the nexthop.";
-    "as" Grammar("[to] ADDRESS") => Elsewhere, Last, Difference, Routes;
+    "as" Grammar("[to] ADDRESS") => Elsewhere, Last, Difference;
         "error",
         "Refused.";
 };

@@ -94,6 +94,16 @@ pub enum Notice {
         /// Which.
         address: IpAddr,
     },
+    /// Somebody else removed a route or a rule that is wanted; it is back.
+    WayRestored {
+        /// Which.
+        what: String,
+    },
+    /// The kernel refused a route or a rule.
+    Way {
+        /// Which, and the kernel's reason.
+        reason: String,
+    },
     /// The kernel refused an address.
     Address {
         /// Where.

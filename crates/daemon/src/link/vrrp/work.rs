@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use steadfast_kernel::netlink::{RouteSpec, RuleSpec};
 use steadfast_vrrp::{Config, InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 
@@ -14,10 +15,14 @@ use steadfast_wire::vrrp::Family;
 pub struct Work {
     /// For the VRRP machine.
     pub machine: Config,
-    /// Addresses of each instance, ordered by instance.
+    /// What each instance brings with it, ordered by instance.
     pub installs: Vec<Install>,
     /// Addresses that exist whatever the state of any instance.
     pub static_addresses: Vec<VirtualAddress>,
+    /// Likewise routes.
+    pub static_routes: Vec<Arc<RouteSpec<InterfaceId>>>,
+    /// Likewise rules.
+    pub static_rules: Vec<Arc<RuleSpec>>,
     /// Addresses of instances that a reload removed and whose hand-over a worker's death cut short:
     /// they are taken away at the start.
     pub abandoned: Vec<VirtualAddress>,
@@ -28,6 +33,13 @@ pub struct Work {
 }
 
 impl Work {
+    /// Whether there are routes or rules at all.
+    pub fn has_ways(&self) -> bool {
+        !self.static_routes.is_empty()
+            || !self.static_rules.is_empty()
+            || self.installs.iter().any(|install| !install.routes.is_empty() || !install.rules.is_empty())
+    }
+
     /// Name of an interface; empty for a number that was never given.
     pub fn interface_name(&self, id: InterfaceId) -> &str {
         let interfaces = &self.machine.interfaces;
@@ -35,7 +47,7 @@ impl Work {
         at.and_then(|at| interfaces.get(at)).map_or("", |interface| &interface.name)
     }
 
-    /// The addresses of an instance.
+    /// What an instance brings with it.
     pub fn install(&self, id: InstanceId) -> Option<&Install> {
         self.installs
             .binary_search_by_key(&id, |install| install.instance)
@@ -44,13 +56,17 @@ impl Work {
     }
 }
 
-/// The addresses that an instance brings with it.
+/// What an instance brings with it to its interfaces.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Install {
     /// Whose.
     pub instance: InstanceId,
     /// Advertised ones first, then excluded ones.
     pub addresses: Vec<VirtualAddress>,
+    /// Routes, in configured order.
+    pub routes: Vec<Arc<RouteSpec<InterfaceId>>>,
+    /// Rules, in configured order.
+    pub rules: Vec<Arc<RuleSpec>>,
 }
 
 /// One address as the kernel shall hold it.

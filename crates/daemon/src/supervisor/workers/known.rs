@@ -162,6 +162,10 @@ impl Known {
                     format!("somebody removed {address}; put back"),
                 ),
             ),
+            Notice::WayRestored { what } => {
+                (Severity::Warning, kernel(None, None, format!("somebody removed the {what}; put back")))
+            }
+            Notice::Way { reason } => (Severity::Error, kernel(None, None, reason)),
             Notice::Address { interface, address, reason } => (
                 Severity::Error,
                 kernel(self.interface(interface), Some(address), format!("{address}: {reason}")),

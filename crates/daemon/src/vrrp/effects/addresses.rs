@@ -20,6 +20,7 @@ impl Effects {
         let held_before = self.holdings.holds(instance);
         let (wishes, gained) = self.holdings.hold(instance, &self.work, index_of(&self.interfaces));
         self.wish(wishes);
+        self.hold_ways(instance);
         if held_before && !gained.is_empty() {
             self.reconcile();
             let repeat = self.announce_repeat(instance);
@@ -59,6 +60,7 @@ impl Effects {
 
     pub(super) fn reconcile(&mut self) {
         self.changes = 0;
+        self.retract_ways();
         match self.reconciler.apply(&mut self.requests, clock::monotonic()) {
             Ok(applied) => {
                 if applied.must_load {
@@ -79,6 +81,7 @@ impl Effects {
             self.restored += 1;
             self.announce_restored(key);
         }
+        self.install_ways();
     }
 
     /// Told once; the reconciler goes on trying.

@@ -192,6 +192,8 @@ mod tests {
         let installs = installs.iter().map(|(instance, addresses)| Install {
             instance: InstanceId(*instance),
             addresses: addresses.iter().map(|last| address(*last)).collect(),
+            routes: Vec::new(),
+            rules: Vec::new(),
         });
         Work { installs: installs.collect(), ..Work::default() }
     }

@@ -10,6 +10,7 @@ mod leftovers;
 mod pacing;
 mod supervisor;
 mod surroundings;
+mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
@@ -30,6 +31,7 @@ use self::endpoints::Endpoints;
 use self::holdings::Holdings;
 use self::interfaces::Interfaces;
 use self::pacing::Pacer;
+use self::ways::Ways;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::transmit::refusal;
@@ -42,6 +44,7 @@ const INBOX: u64 = 0;
 const CHANNEL: u64 = 1;
 const MONITOR: u64 = 2;
 const SIGNALS: u64 = 3;
+const WITHDRAWALS: u64 = 4;
 /// Quiet time after which memory is given back.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// What came from the timing thread in one go when it counts as a burst.
@@ -65,6 +68,7 @@ pub(super) struct Effects {
     monitor: Monitor,
     reconciler: Reconciler,
     holdings: Holdings,
+    ways: Ways,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
     lanes: Lanes,
@@ -148,6 +152,7 @@ impl Effects {
             monitor: kernel.monitor,
             reconciler: Reconciler::default(),
             holdings: Holdings::default(),
+            ways: Ways::default(),
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
             lanes,
@@ -199,7 +204,10 @@ impl Effects {
         }
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
+        self.hold_static_ways();
+        self.watch_ways();
         self.clean_leftovers(&found, None);
+        self.clean_ways();
         self.reconcile();
         self.lanes.to_timing.push(ToTiming::Begin);
         self.lanes.to_timing.flush();
@@ -221,6 +229,7 @@ impl Effects {
                     CHANNEL => self.hear_supervisor(),
                     MONITOR => self.hear_kernel(),
                     SIGNALS => self.hear_signals(),
+                    WITHDRAWALS => self.hear_withdrawals(),
                     _ => {}
                 }
             }
@@ -252,6 +261,7 @@ impl Effects {
         [
             self.pacer.next_wakeup(),
             self.reconciler.next_wakeup().map(Moment::from_nanos),
+            self.ways.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
             self.settle_at,
@@ -330,6 +340,7 @@ impl Effects {
     /// Every instance has handed over; the static addresses go last.
     fn finish(&mut self) {
         if !self.keep_addresses {
+            self.give_up_static_ways();
             let wishes = self.holdings.give_up_static();
             self.wish(wishes);
         }
@@ -342,6 +353,7 @@ impl Effects {
             Action::Addresses { instance, wanted: false } => {
                 self.pacer.cancel(instance);
                 if !(self.stopping && self.keep_addresses) {
+                    self.give_up_ways(instance);
                     let wishes = self.holdings.give_up(instance);
                     self.wish(wishes);
                 }

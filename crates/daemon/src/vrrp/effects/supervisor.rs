@@ -90,6 +90,8 @@ impl Effects {
         }
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
+        self.hold_static_ways();
+        self.watch_ways();
         // As at a start: a new instance, or one with other addresses, begins without those that are there.
         let changed = |install: &&Install| before.install(install.instance) != Some(*install);
         let changed: BTreeSet<InstanceId> =

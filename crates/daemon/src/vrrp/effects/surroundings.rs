@@ -93,9 +93,11 @@ impl Effects {
         if changes.is_empty() {
             return;
         }
-        let mut moved = false;
+        let (mut moved, mut came_up) = (false, false);
         for (interface, before, after) in changes {
             moved |= before.index != after.index;
+            // The kernel drops the routes of an interface that goes down without a word.
+            came_up |= after.up && !before.up;
             if after.index.is_none() {
                 self.notice(Notice::InterfaceMissing { interface });
             }
@@ -109,12 +111,16 @@ impl Effects {
             });
         }
         self.open_endpoints();
+        if came_up {
+            self.ways.refresh();
+        }
         if moved {
             for instance in self.holdings.holders() {
                 self.hold(instance);
             }
             let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
             self.wish(wishes);
+            self.hold_static_ways();
         }
     }
 

@@ -3,6 +3,9 @@
 mod address;
 mod link;
 mod monitor;
+mod routes;
+mod rules;
+mod withdrawals;
 
 #[cfg(test)]
 mod tests;
@@ -11,3 +14,6 @@ pub use address::{Address, AddressKey, AddressSpec, PROTOCOL};
 pub use link::Link;
 pub use monitor::{Change, Monitor};
 pub use netlink_packet_route::address::AddressFlags;
+pub use routes::{Encapsulation, Hop, Insertion, Metric, Prefix, RoutePlace, RouteSpec, Tunnel};
+pub use rules::{Action, RulePlace, RuleSpec};
+pub use withdrawals::{Withdrawal, Withdrawals};
