@@ -4,6 +4,7 @@
 //! answered. It is the one crate that holds `unsafe` code; each block says why it is sound.
 
 pub mod channel;
+pub mod client;
 pub mod datagram;
 pub mod error;
 pub mod file;

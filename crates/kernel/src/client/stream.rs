@@ -1,0 +1,76 @@
+//! A connection of TCP.
+
+use std::io::{Read as _, Write as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{Protocol, SockAddr, Socket, Type};
+
+use super::{Unreached, Way, errno};
+use crate::error::Errno;
+
+/// A connection that stands, or is being made: then it becomes writable.
+#[derive(Debug)]
+pub struct Stream {
+    socket: Socket,
+    way: Way,
+}
+
+impl Stream {
+    /// Begins to connect, in the network namespace of the calling thread. Returns also whether the connection stands
+    /// already.
+    ///
+    /// # Errors
+    /// What can be told at once.
+    pub fn connect(way: &Way) -> Result<(Self, bool), Unreached> {
+        let opened = Socket::new(way.domain(), Type::STREAM, Some(Protocol::TCP))
+            .and_then(|socket| way.prepare(&socket).map(|()| socket));
+        let socket = opened.map_err(|error| way.unreached(errno(&error)))?;
+        match socket.connect(&SockAddr::from(way.to)) {
+            Ok(()) => Ok((Self { socket, way: way.clone() }, true)),
+            Err(error) if errno(&error) == Errno::INPROGRESS => {
+                Ok((Self { socket, way: way.clone() }, false))
+            }
+            Err(error) => Err(way.unreached(errno(&error))),
+        }
+    }
+
+    /// What became of connecting, once the socket is writable.
+    ///
+    /// # Errors
+    /// Why there is no connection.
+    pub fn connected(&self) -> Result<(), Unreached> {
+        match self.socket.take_error() {
+            Ok(None) => Ok(()),
+            Ok(Some(error)) | Err(error) => Err(self.way.unreached(errno(&error))),
+        }
+    }
+
+    /// Takes what came; 0 is the end, EAGAIN that nothing is there.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.socket.read(buffer).map_err(|error| errno(&error))
+    }
+
+    /// Sends as much as there is room for.
+    ///
+    /// # Errors
+    /// The kernel's; EAGAIN when there is no room.
+    pub fn write(&mut self, octets: &[u8]) -> Result<usize, Errno> {
+        self.socket.write(octets).map_err(|error| errno(&error))
+    }
+
+    /// Ends it with a reset: nothing of it stays in the kernel.
+    pub fn reset(self) {
+        // Without it the connection is closed in order, which is no worse than a socket that lingers.
+        let _ = self.socket.set_linger(Some(Duration::ZERO));
+    }
+}
+
+impl AsFd for Stream {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,87 @@
+//! In a network of their own, with its loopback.
+
+use std::net::{TcpListener, UdpSocket};
+
+use super::*;
+use crate::testbed::fresh_namespace::in_fresh_namespace;
+use crate::wait::clock;
+use crate::wait::poll::{Events, Interest, Poller};
+
+/// Waits for a socket, two seconds at most.
+fn wait(fd: impl std::os::fd::AsFd, interest: Interest) {
+    let poller = Poller::open().unwrap();
+    poller.add(fd, 0, interest).unwrap();
+    let mut events = Events::default();
+    poller.wait(&mut events, Some(clock::monotonic() + 2_000_000_000)).unwrap();
+    assert!(!events.is_empty(), "nothing came");
+}
+
+#[test]
+fn a_stream_connects_speaks_and_ends() {
+    in_fresh_namespace("a_stream_connects_speaks_and_ends", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let from = "127.0.0.9:0".parse().unwrap();
+        let way = Way { from: Some(from), ..Way::to(listener.local_addr().unwrap()) };
+        let (mut stream, _) = Stream::connect(&way).unwrap();
+        wait(&stream, Interest::Writable);
+        stream.connected().unwrap();
+        let (mut accepted, peer) = listener.accept().unwrap();
+        assert_eq!(peer.ip(), from.ip());
+        assert_eq!(stream.read(&mut [0; 4]), Err(Errno::AGAIN));
+        std::io::Write::write_all(&mut accepted, b"hello").unwrap();
+        wait(&stream, Interest::Readable);
+        let mut buffer = [0; 9];
+        assert_eq!(stream.read(&mut buffer), Ok(5));
+        assert_eq!(stream.write(b"bye"), Ok(3));
+        stream.reset();
+        let mut heard = Vec::new();
+        // The reset may overtake what was said before it.
+        let end = std::io::Read::read_to_end(&mut accepted, &mut heard);
+        assert_eq!(end.unwrap_err().kind(), std::io::ErrorKind::ConnectionReset);
+    });
+}
+
+#[test]
+fn faults_far_and_near_are_told_apart() {
+    in_fresh_namespace("faults_far_and_near_are_told_apart", || {
+        let refused = match Stream::connect(&Way::to("127.0.0.1:9".parse().unwrap())) {
+            Ok((stream, _)) => {
+                wait(&stream, Interest::Writable);
+                stream.connected().unwrap_err()
+            }
+            Err(unreached) => unreached,
+        };
+        assert_eq!(refused, Unreached::Far(Errno::CONNREFUSED));
+        let nowhere = Stream::connect(&Way::to("192.0.2.1:80".parse().unwrap())).unwrap_err();
+        assert_eq!(nowhere, Unreached::Far(Errno::NETUNREACH));
+        let foreign =
+            Way { from: Some("192.0.2.9:0".parse().unwrap()), ..Way::to("127.0.0.1:9".parse().unwrap()) };
+        let Unreached::Near(error) = Stream::connect(&foreign).unwrap_err() else { panic!() };
+        assert_eq!(error.errno, Errno::ADDRNOTAVAIL);
+        let unknown = Way { interface: Some("none0".to_owned()), ..Way::to("127.0.0.1:9".parse().unwrap()) };
+        assert!(matches!(Stream::connect(&unknown).unwrap_err(), Unreached::Near(_)));
+    });
+}
+
+#[test]
+fn datagrams_are_answered_or_refused() {
+    in_fresh_namespace("datagrams_are_answered_or_refused", || {
+        for address in ["127.0.0.1:0", "[::1]:0"] {
+            let server = UdpSocket::bind(address).unwrap();
+            let way = Way::to(server.local_addr().unwrap());
+            let mut socket = DatagramSocket::open(DatagramKind::Udp, &way).unwrap();
+            let mut buffer = [0; 9];
+            assert_eq!(socket.receive(&mut buffer), Ok(None));
+            socket.send(b"question").unwrap();
+            let (length, asker) = server.recv_from(&mut buffer).unwrap();
+            assert_eq!(length, 8);
+            server.send_to(b"answer", asker).unwrap();
+            wait(&socket, Interest::Readable);
+            assert_eq!(socket.receive(&mut buffer), Ok(Some(6)));
+            drop(server);
+            socket.send(b"again").unwrap();
+            wait(&socket, Interest::Readable);
+            assert_eq!(socket.receive(&mut buffer), Err(Unreached::Far(Errno::CONNREFUSED)));
+        }
+    });
+}
