@@ -49,7 +49,7 @@ impl Machine for Particular {
         match program.len() % 4 {
             0 => ScriptState::Missing,
             1 => ScriptState::NotExecutable,
-            2 => ScriptState::Insecure,
+            2 => ScriptState::Insecure(program.to_owned()),
             _ => ScriptState::Good,
         }
     }

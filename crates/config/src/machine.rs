@@ -37,7 +37,7 @@ impl InterfaceFacts {
 }
 
 /// How a script's file looks to the account that would run it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptState {
     /// It can be run, and nobody else can change it.
     Good,
@@ -45,8 +45,8 @@ pub enum ScriptState {
     Missing,
     /// It exists but may not be executed.
     NotExecutable,
-    /// It would run with root's rights, and others can change it.
-    Insecure,
+    /// It would run with root's rights, and others can change it: by which file or folder, whose it is and its mode.
+    Insecure(String),
 }
 
 /// What iproute2 gives numbers names by.

@@ -44,7 +44,7 @@ impl Machine for Known {
 
     fn script(&self, program: &str, _: Option<&Account>) -> ScriptState {
         match program {
-            "/srv/open.sh" => ScriptState::Insecure,
+            "/srv/open.sh" => ScriptState::Insecure("/srv belongs to user 1000, mode 0755".to_owned()),
             "/srv/missing.sh" => ScriptState::Missing,
             _ => ScriptState::Good,
         }

@@ -152,6 +152,17 @@ pub enum Happening {
         /// Its priority.
         priority: u8,
     },
+    /// A router that gave up for good answers no longer.
+    HandedOver {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who was heard as master since.
+        to: Option<IpAddr>,
+        /// Its priority.
+        priority: Option<u8>,
+        /// Since it gave up.
+        milliseconds: u64,
+    },
     /// A master heard a lower priority.
     LowerPriorityHeard {
         /// Its name.
@@ -263,6 +274,8 @@ pub enum Happening {
     },
     /// The supervisor is stopping.
     Stopping,
+    /// The supervisor has stopped.
+    Stopped,
 }
 
 impl Happening {
@@ -328,6 +341,19 @@ impl Happening {
             Self::MasterChanged { instance, master, priority } => {
                 (Severity::Info, format!("({instance}) master is {master} with priority {priority}"))
             }
+            Self::HandedOver { instance, to: Some(master), priority, milliseconds } => {
+                let priority = priority.map_or(String::new(), |priority| format!(" (priority {priority})"));
+                (
+                    Severity::Notice,
+                    format!("({instance}) handed over to {master}{priority} after {milliseconds} ms"),
+                )
+            }
+            Self::HandedOver { instance, to: None, milliseconds, .. } => (
+                Severity::Warning,
+                format!(
+                    "({instance}) handed over to nobody: no other router was heard for {milliseconds} ms"
+                ),
+            ),
             Self::LowerPriorityHeard { instance, master, priority } => {
                 (Severity::Info, format!("({instance}) heard lower priority {priority} from {master}"))
             }
@@ -393,6 +419,7 @@ impl Happening {
                 ),
             ),
             Self::Stopping => (Severity::Notice, "stopping".to_owned()),
+            Self::Stopped => (Severity::Notice, "stopped".to_owned()),
         }
     }
 }

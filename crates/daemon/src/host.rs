@@ -117,10 +117,10 @@ impl Machine for ThisMachine {
             return ScriptState::NotExecutable;
         }
         let runs_as_root = uid == 0 || gid == 0 || gives_root(&file);
-        if runs_as_root && !only_root_can_change(&path) {
-            return ScriptState::Insecure;
+        match changeable_part(&path).filter(|_| runs_as_root) {
+            Some(part) => ScriptState::Insecure(part),
+            None => ScriptState::Good,
         }
-        ScriptState::Good
     }
 
     fn key_file(&self, path: &str, lengths: RangeInclusive<u64>) -> KeyFileState {
@@ -177,31 +177,41 @@ fn gives_root(file: &std::fs::Metadata) -> bool {
     (mode & 0o4000 != 0 && file.uid() == 0) || (mode & 0o2000 != 0 && file.gid() == 0)
 }
 
-/// Every part of the path, as written and as resolved, belongs to root and cannot be written by
-/// others, nor by a group other than root's; a folder with the sticky bit may be.
-fn only_root_can_change(path: &Path) -> bool {
+/// The first part of a path that others than root can change, in words. Every part, as written and as resolved, has to
+/// belong to root and be writable for nobody else, nor for a group other than root's; a folder with the sticky bit may be.
+fn changeable_part(path: &Path) -> Option<String> {
     let resolved = std::fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    [path, &resolved].into_iter().all(|path| {
+    [path, &resolved].into_iter().find_map(|path| {
         let mut walked = PathBuf::new();
-        path.components().all(|component| {
+        path.components().find_map(|component| {
             walked.push(component);
-            matches!(component, Component::CurDir | Component::ParentDir) || part_is_safe(&walked)
+            let own = !matches!(component, Component::CurDir | Component::ParentDir);
+            own.then(|| what_is_wrong(&walked)).flatten()
         })
     })
 }
 
-fn part_is_safe(part: &Path) -> bool {
+fn what_is_wrong(part: &Path) -> Option<String> {
     // Links are not followed: where one points is walked by itself, in the resolved path.
-    let Ok(found) = std::fs::symlink_metadata(part) else { return false };
-    if found.uid() != 0 {
-        return false;
+    let found = match std::fs::symlink_metadata(part) {
+        Ok(found) => found,
+        Err(error) => return Some(format!("{}: {error}", part.display())),
+    };
+    let mode = found.permissions().mode() & 0o7777;
+    let (uid, gid) = (found.uid(), found.gid());
+    let what = if found.is_dir() { "folder" } else { "file" };
+    if uid != 0 {
+        return Some(format!("the {what} {} belongs to user {uid} (mode {mode:04o})", part.display()));
     }
-    if found.is_symlink() {
-        return true;
-    }
-    let mode = found.permissions().mode();
     let sticky_folder = found.is_dir() && mode & 0o1000 != 0;
-    sticky_folder || (mode & 0o002 == 0 && (mode & 0o020 == 0 || found.gid() == 0))
+    if found.is_symlink() || sticky_folder {
+        return None;
+    }
+    if mode & 0o002 != 0 {
+        return Some(format!("everybody may write to the {what} {} (mode {mode:04o})", part.display()));
+    }
+    let group_may = mode & 0o020 != 0 && gid != 0;
+    group_may.then(|| format!("group {gid} may write to the {what} {} (mode {mode:04o})", part.display()))
 }
 
 #[cfg(test)]

@@ -25,6 +25,8 @@ pub struct Options {
     pub syslog: bool,
     /// `-g`: log to this file too.
     pub log_file: Option<PathBuf>,
+    /// `--local-time`: console and file lines begin with the local time instead of UTC.
+    pub local_time: bool,
     /// `--flush-log-file`
     pub flush_log_file: bool,
     /// `-d`: log the configuration at start.
@@ -77,6 +79,7 @@ impl Default for Options {
             syslog_facility: 3,
             syslog: true,
             log_file: None,
+            local_time: false,
             flush_log_file: false,
             dump_configuration: false,
             pid_file: None,

@@ -129,6 +129,7 @@ fn options(arguments: &DaemonArguments) -> Options {
         syslog_facility: facility.unwrap_or(SYSLOG_DAEMON),
         syslog: !arguments.no_syslog,
         log_file: arguments.log_file.clone(),
+        local_time: arguments.local_time,
         flush_log_file: arguments.flush_log_file,
         dump_configuration: arguments.dump_configuration,
         pid_file: arguments.pid_file.clone(),

@@ -195,6 +195,17 @@ pub enum Event {
         /// Its priority.
         priority: Priority,
     },
+    /// A router that gave up for good answers no longer.
+    HandedOver {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// Who was heard as master since, and its priority.
+        to: Option<(IpAddr, Priority)>,
+        /// Milliseconds since it gave up.
+        after_ms: u64,
+    },
     /// A master heard an advert of lower priority: told for every one as long as they keep to their
     /// interval, so that each can be notified.
     LowerPriorityHeard {

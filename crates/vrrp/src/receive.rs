@@ -414,6 +414,7 @@ impl Instance {
     fn hear_while_handing_over(&mut self, now: Moment, claim: Claim) {
         if self.timers.protocol != Moment::NEVER && claim.priority != Priority::RELEASE {
             self.timers.protocol = self.timers.protocol.min(now + HANDOVER_GRACE);
+            self.master.get_or_insert(claim.master());
         }
     }
 

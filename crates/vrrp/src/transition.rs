@@ -7,7 +7,7 @@ use steadfast_wire::vrrp::Priority;
 
 use crate::action::{Action, Sink};
 use crate::config::InstanceId;
-use crate::event::{Cause, State};
+use crate::event::{Cause, Event, State};
 use crate::instance::{Instance, Timers, Wait};
 use crate::machine::Machine;
 use crate::status::Master;
@@ -170,7 +170,7 @@ impl Machine {
                 instance.miss_rivals(now, sink);
             }
             State::Backup => self.master_down(now, id, sink),
-            State::Stop => self.finish_handover(id, sink),
+            State::Stop => self.finish_handover(now, id, sink),
             State::Init => {
                 // The start-up delay of an owner is over.
                 instance.timers.protocol = Moment::NEVER;
@@ -324,6 +324,7 @@ impl Machine {
             instance.stop_announcing(sink);
             instance.counters.released_master += 1;
             instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
+            instance.master = None;
             self.handing_over += 1;
         }
         instance.enter(now, State::Stop, vec![cause], sink);
@@ -331,10 +332,16 @@ impl Machine {
     }
 
     /// The addresses are another router's, or nobody's.
-    fn finish_handover(&mut self, id: InstanceId, sink: &mut impl Sink) {
+    fn finish_handover(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         instance.timers.protocol = Moment::NEVER;
         sink.act(Action::Addresses { instance: id, wanted: false });
+        sink.act(Action::Event(Event::HandedOver {
+            instance: id,
+            at: now,
+            to: instance.master.map(|master| (master.address, master.priority)),
+            after_ms: u64::try_from(now.since(instance.since).as_millis()).unwrap_or(u64::MAX),
+        }));
         self.handing_over = self.handing_over.saturating_sub(1);
         if instance.departing {
             self.forget(id, sink);

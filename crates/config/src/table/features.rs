@@ -97,7 +97,7 @@ impl Feature {
             Self::TrackProcess => "tracking of processes",
             Self::Linkbeat => "polling of link state",
             Self::Authentication => "HMAC and AH authentication",
-            Self::Fifos => "notification FIFOs",
+            Self::Fifos => "the notification FIFO of the load balancer",
             Self::Namespaces => "a network namespace of its own for IPVS",
             Self::AnnouncePacing => "garp_group and garp_extra_if",
             Self::InterfaceDelays => "interface_up_down_delays",

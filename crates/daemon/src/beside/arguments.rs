@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use crate::options::DEFAULT_CONFIGURATION;
 
 /// Options of one letter that have a value, keepalived's and steadfast's.
-const VALUED: &[u8] = b"fSgupcrbsiA";
+const VALUED: &[u8] = b"fSupcrbsiA";
 /// Those whose value, if there is one, stands in the same word.
-const ATTACHED: &[u8] = b"tM";
+const ATTACHED: &[u8] = b"tgM";
 
 /// What a command line says, as far as it is wanted here.
 #[derive(Debug, PartialEq, Eq)]

@@ -26,6 +26,7 @@ use self::control::Desk;
 use self::control::dump::Dump;
 use self::control::status::Purpose;
 use self::journal::Journal;
+use self::notify::fifo::Fifos;
 use self::reload::Reloads;
 use self::reload::effective::Effective;
 use self::scripts::Scripts;
@@ -44,6 +45,7 @@ const SETTLE_AFTER: Duration = Duration::from_millis(1_500);
 const SIGNALS: u64 = 0;
 const CONTROL: u64 = 1;
 const RELOAD_TIME: u64 = 4;
+const FIFOS: u64 = 16;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
 
@@ -60,6 +62,7 @@ struct Supervisor {
     loaded: Effective,
     reloads: Reloads,
     scripts: Scripts,
+    fifos: Fifos,
     workers: Workers,
     routers: Routers,
     stopping: Option<Stopping>,
@@ -101,6 +104,7 @@ impl Supervisor {
             RELOAD_TIME => self.reload_time_changed(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
+            FIFOS.. if token < CLIENTS => self.flush_fifo(token),
             _ if token >= RUNS => self.hear_script(token - RUNS),
             _ if token >= CLIENTS => self.hear_client(token - CLIENTS),
             _ => {}

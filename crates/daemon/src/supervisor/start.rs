@@ -18,6 +18,7 @@ use super::control::{Control, Desk};
 use super::findings::Report;
 use super::journal::Journal;
 use super::journal::log::Log;
+use super::notify::fifo::Fifos;
 use super::reload::effective::Effective;
 use super::reload::{self, Reloads};
 use super::scripts::Scripts;
@@ -188,6 +189,7 @@ fn assemble(
         loaded: effective,
         reloads: Reloads::new(),
         scripts: Scripts::new(programs),
+        fifos: Fifos::default(),
         workers,
         routers: Routers::new(work),
         stopping: None,
@@ -209,6 +211,7 @@ impl Supervisor {
             self.journal.line(Severity::Warning, &format!("{name}: accepted, not active in this version"));
         }
         self.configure_schedule();
+        self.configure_fifos();
         limits::trim_allocator();
         self.scripts.starting = self.run_hook(now, Hook::Startup);
         if self.scripts.starting.is_none() {

@@ -77,6 +77,11 @@ impl Supervisor {
         if !idle && now < until {
             return false;
         }
+        // Everything is told: readers of FIFOs come to their end.
+        self.close_fifos();
+        if self.scripts.runner.any(|purpose| matches!(purpose, Purpose::Reader(_))) && now < until {
+            return false;
+        }
         let shutdown = self.run_hook(now, Hook::Shutdown).map_or(Shutdown::Over, Shutdown::Until);
         if let Some(stopping) = &mut self.stopping {
             stopping.shutdown = shutdown;
@@ -99,6 +104,7 @@ impl Supervisor {
         self.reload_over();
         self.scripts.runner.kill_all();
         self.workers.end();
+        self.tell(None, Happening::Stopped);
         self.desk.close();
         for file in std::mem::take(&mut self.pid_files) {
             let path = file.path().to_owned();

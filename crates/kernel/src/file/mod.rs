@@ -1,5 +1,6 @@
 //! Opening files that others may have put there.
 
+pub mod fifo;
 pub mod watch;
 
 use std::fs::{File, OpenOptions};

@@ -49,6 +49,9 @@ pub(crate) struct DaemonArguments {
     #[arg(short = 'g', long = "log-file", value_name = "FILE", num_args = 0..=1, require_equals = true,
           default_missing_value = DEFAULT_LOG_FILE)]
     pub(crate) log_file: Option<PathBuf>,
+    /// Begin lines on the console and in the file with the local time instead of UTC
+    #[arg(long)]
+    pub(crate) local_time: bool,
     /// Flush the log file after each message
     #[arg(long)]
     pub(crate) flush_log_file: bool,

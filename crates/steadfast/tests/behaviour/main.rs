@@ -20,11 +20,15 @@ mod endurance;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod fifos;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod interfaces;
 #[cfg(test)]
 mod ipv6;
+#[cfg(test)]
+mod logs;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]

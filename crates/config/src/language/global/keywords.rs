@@ -243,22 +243,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "nftables_counters" Flag => at!(firewall.nftables_counters), Last, StartOnly, Firewall;
         "off",
         "Add counters to generated nftables rules.";
-    "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace, Fifos | Told;
+    "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace | Told;
         "none",
         "FIFO receiving both VRRP and LVS notifications.";
-    "notify_fifo_script" Script => with!(read_notify_fifo_script, show_notify_fifo_script), First, InPlace, Fifos | Told;
+    "notify_fifo_script" Script => with!(read_notify_fifo_script, show_notify_fifo_script), First, InPlace | Told;
         "none",
         "Program started with the FIFO path appended as last argument; started by the checker process when it runs, else by VRRP.";
-    "vrrp_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_vrrp_fifo, show_vrrp_fifo), First, InPlace, Fifos | Told;
+    "vrrp_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_vrrp_fifo, show_vrrp_fifo), First, InPlace | Told;
         "none",
         "FIFO for VRRP notifications only (ignored if same path as notify_fifo)";
-    "vrrp_notify_fifo_script" Script => with!(read_vrrp_fifo_script, show_vrrp_fifo_script), First, InPlace, Fifos | Told;
+    "vrrp_notify_fifo_script" Script => with!(read_vrrp_fifo_script, show_vrrp_fifo_script), First, InPlace | Told;
         "none",
         "Reader program of the VRRP FIFO.";
-    "vrrp_notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace, Fifos;
+    "vrrp_notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;
         "off; no argument means on",
         "Write priority changes to the FIFOs by default.";
-    "fifo_write_vrrp_states_on_reload" Flag => at!(fifo_write_states_on_reload), Last, NextUse, Fifos;
+    "fifo_write_vrrp_states_on_reload" Flag => at!(fifo_write_states_on_reload), Last, NextUse;
         "off",
         "After a reload write the state of unchanged instances and groups to the FIFOs.";
     "lvs_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_lvs_fifo, show_lvs_fifo), First, InPlace, Fifos | Told;

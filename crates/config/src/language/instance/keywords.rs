@@ -225,7 +225,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, Mail;
         "smtp_alert_vrrp, then smtp_alert, then off",
         "Mail transitions.";
-    "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace, Fifos;
+    "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;
         "sync group value, then vrrp_notify_priority_changes",
         "Write priority changes to the FIFOs.";
     "lvs_sync_daemon_interface" Interface => at!(lvs_sync_daemon_interface), First, InPlace, LoadBalancer = "lvs_sync_daemon";

@@ -246,9 +246,9 @@ impl ScriptCheck<'_> {
                 self.warn_of_security_off(script, context);
                 return Fate::NoFile;
             }
-            ScriptState::Insecure => {
+            ScriptState::Insecure(how) => {
                 let message = format!("{owner}: '{program}' runs as root, and others can change it");
-                let diagnostic = Diagnostic::new(Code::ScriptInsecure, span, message);
+                let diagnostic = Diagnostic::new(Code::ScriptInsecure, span, message).note(how);
                 if self.secure {
                     context.push(diagnostic.note("enable_script_security disables the script"));
                     return Fate::NoFile;

@@ -50,7 +50,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "sync_group_tracking_weight" Flag => at!(tracking_weight), Last, InPlace;
         "off",
         "Permit weighted tracking on members of the group.";
-    "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace, Fifos;
+    "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;
         "vrrp_notify_priority_changes",
         "Default of notify_priority_changes for members.";
 };

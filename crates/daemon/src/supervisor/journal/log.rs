@@ -1,12 +1,15 @@
 //! The log: console, syslog and file, as the command line asks for.
 //!
 //! Only the supervisor writes it, from the event stream. Syslog is a local datagram socket that is
-//! never waited for: a line it has no room for is counted and the count is told with the next line.
+//! never waited for. A line that it has no room for, or the disk of a file, is counted, and the count is told with the
+//! next line; no part of a line stays in a file.
 
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use steadfast_control::event::Severity;
 use steadfast_kernel::file::append;
 
@@ -20,8 +23,8 @@ pub(crate) struct Log {
     console: bool,
     syslog: Option<UnixDatagram>,
     facility: u8,
-    file: Option<File>,
-    flush: bool,
+    file: Option<LogFile>,
+    zone: TimeZone,
     least: Severity,
     identity: String,
     pid: u32,
@@ -34,7 +37,7 @@ impl Log {
     pub(crate) fn open(options: &Options, identity: &str) -> Self {
         let syslog = options.syslog.then(connect).flatten();
         let file = options.log_file.as_deref().and_then(|path| match append(path) {
-            Ok(file) => Some(file),
+            Ok(file) => Some(LogFile { file, flush: options.flush_log_file, lost: 0, torn: false }),
             Err(error) => {
                 eprintln!("steadfast: cannot log to {}: {error}", path.display());
                 None
@@ -46,7 +49,7 @@ impl Log {
             syslog,
             facility: options.syslog_facility,
             file,
-            flush: options.flush_log_file,
+            zone: if options.local_time { TimeZone::system() } else { TimeZone::UTC },
             least,
             identity: identity.to_owned(),
             pid: std::process::id(),
@@ -59,15 +62,17 @@ impl Log {
         self.pid = pid;
     }
 
-    /// Writes one line. `time` is RFC 3339.
-    pub(crate) fn write(&mut self, time: &str, severity: Severity, message: &str) {
+    /// Writes one line.
+    pub(crate) fn write(&mut self, at: Timestamp, severity: Severity, message: &str) {
         if severity > self.least {
             return;
         }
         if self.console {
-            let _ = writeln!(std::io::stderr(), "{time}: {message}");
+            let line = format!("{}: {message}\n", self.stamp(at));
+            // One call, so that lines of others do not come in between. Nothing can be said when the console is gone.
+            let _ = std::io::stderr().write_all(line.as_bytes());
         }
-        self.write_off_console(time, severity, message);
+        self.write_off_console(at, severity, message);
     }
 
     /// Whether lines go to standard error.
@@ -76,17 +81,23 @@ impl Log {
     }
 
     /// Writes one line where the console does not get it.
-    pub(crate) fn write_off_console(&mut self, time: &str, severity: Severity, message: &str) {
+    pub(crate) fn write_off_console(&mut self, at: Timestamp, severity: Severity, message: &str) {
         if severity > self.least {
             return;
         }
+        let stamp = self.stamp(at);
         if let Some(file) = &mut self.file {
-            let _ = writeln!(file, "{time}: {message}");
-            if self.flush {
-                let _ = file.flush();
-            }
+            file.write(&stamp, message);
         }
         self.write_syslog(severity, message);
+    }
+
+    /// RFC 3339, microseconds.
+    fn stamp(&self, at: Timestamp) -> String {
+        if self.zone == TimeZone::UTC {
+            return format!("{at:.6}");
+        }
+        at.to_zoned(self.zone.clone()).strftime("%Y-%m-%dT%H:%M:%S%.6f%:z").to_string()
     }
 
     fn write_syslog(&mut self, severity: Severity, message: &str) {
@@ -94,7 +105,7 @@ impl Log {
         let priority = u16::from(self.facility) * 8 + number(severity);
         let mut line = format!("<{priority}>{}[{}]: {message}", self.identity, self.pid);
         if self.lost > 0 {
-            line.push_str(&format!(" ({} lines before this one were lost)", self.lost));
+            line.push_str(&lost_before(self.lost));
         }
         match socket.send(line.as_bytes()) {
             Ok(_) => self.lost = 0,
@@ -104,6 +115,44 @@ impl Log {
                 self.syslog = connect().or(self.syslog.take());
             }
         }
+    }
+}
+
+/// A file of lines, each written whole or not at all.
+#[derive(Debug)]
+struct LogFile {
+    file: File,
+    flush: bool,
+    lost: u64,
+    /// It ends with a part of a line that could not be taken back.
+    torn: bool,
+}
+
+impl LogFile {
+    fn write(&mut self, stamp: &str, message: &str) {
+        let beginning = if self.torn { "\n" } else { "" };
+        let lost = if self.lost > 0 { lost_before(self.lost) } else { String::new() };
+        let line = format!("{beginning}{stamp}: {message}{lost}\n");
+        let before = self.file.metadata().map(|file| file.len());
+        match self.file.write(line.as_bytes()) {
+            Ok(written) if written == line.len() => (self.lost, self.torn) = (0, false),
+            Ok(1..) => {
+                // A full disk takes what fits; half a line would be read as a whole one.
+                self.torn = before.and_then(|length| self.file.set_len(length)).is_err();
+                self.lost += 1;
+            }
+            Ok(0) | Err(_) => self.lost += 1,
+        }
+        if self.flush {
+            let _ = self.file.flush();
+        }
+    }
+}
+
+fn lost_before(count: u64) -> String {
+    match count {
+        1 => " (one line before this one was lost)".to_owned(),
+        count => format!(" ({count} lines before this one were lost)"),
     }
 }
 

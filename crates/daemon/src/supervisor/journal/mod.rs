@@ -57,7 +57,7 @@ impl Journal {
         self.sequence += 1;
         let (sequence, at) = (self.sequence, Timestamp::now());
         let time = written(at);
-        self.log.write(&time, severity, &message);
+        self.log.write(at, severity, &message);
         if self.kept.len() >= KEPT_MAX {
             self.kept.pop_front();
         }
@@ -67,12 +67,12 @@ impl Journal {
 
     /// A line for the log alone.
     pub(crate) fn line(&mut self, severity: Severity, message: &str) {
-        self.log.write(&now(), severity, message);
+        self.log.write(Timestamp::now(), severity, message);
     }
 
     /// Likewise, where the console has the same in full.
     pub(crate) fn line_off_console(&mut self, severity: Severity, message: &str) {
-        self.log.write_off_console(&now(), severity, message);
+        self.log.write_off_console(Timestamp::now(), severity, message);
     }
 
     /// Oldest first.

@@ -1,3 +1,4 @@
 //! Who is told of a change of state, and how.
 
+pub(crate) mod fifo;
 pub(crate) mod scripts;

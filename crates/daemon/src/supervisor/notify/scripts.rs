@@ -18,6 +18,9 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// Transitions that wait for one owner, at most; the oldest is forgotten first.
 pub(crate) const WAITING_MAX: usize = 64;
 
+/// Scripts of one owner that run at the same time, at most: one whose scripts never end keeps nobody else from telling.
+pub(crate) const RUNNING_PER_OWNER_MAX: u32 = 16;
+
 /// Scripts of one transition.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Transition {
@@ -71,6 +74,7 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         | Event::MasterChanged { .. }
         | Event::TwoMasters { .. }
         | Event::OneMaster { .. }
+        | Event::HandedOver { .. }
         | Event::Dropped { .. }
         | Event::Disagreement { .. } => None,
     }
@@ -125,6 +129,16 @@ fn made(
 #[derive(Debug, Default)]
 pub(crate) struct Order {
     owners: BTreeMap<Owner, Lane>,
+    bound: Reached,
+}
+
+/// Whether something had to wait because too many scripts run.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Reached {
+    #[default]
+    Never,
+    Untold,
+    Told,
 }
 
 #[derive(Debug, Default)]
@@ -146,23 +160,36 @@ impl Order {
         !forgets
     }
 
-    /// What may start now.
-    pub(crate) fn startable(&mut self, now: Moment) -> Vec<(Owner, Command)> {
+    /// What may start now, where there is room for so many scripts. What has no room waits.
+    pub(crate) fn startable(&mut self, now: Moment, mut room: usize) -> Vec<(Owner, Command)> {
         let mut starting = Vec::new();
         for (owner, lane) in &mut self.owners {
             let free = lane.running == 0 || lane.impatient_at.is_none_or(|at| at <= now);
-            if !free {
+            let Some(next) = lane.waiting.front().filter(|_| free) else { continue };
+            if next.len() > room || lane.running >= RUNNING_PER_OWNER_MAX {
+                if self.bound == Reached::Never {
+                    self.bound = Reached::Untold;
+                }
+                lane.impatient_at = Some(now + PATIENCE);
                 continue;
             }
-            if let Some(commands) = lane.waiting.pop_front() {
-                lane.impatient_at = Some(now + PATIENCE);
-                for command in commands {
-                    lane.running += 1;
-                    starting.push((owner.clone(), command));
-                }
+            room -= next.len();
+            lane.impatient_at = Some(now + PATIENCE);
+            for command in lane.waiting.pop_front().unwrap_or_default() {
+                lane.running += 1;
+                starting.push((owner.clone(), command));
             }
         }
         starting
+    }
+
+    /// Whether something waits for room, for the first time.
+    pub(crate) fn reached_bound(&mut self) -> bool {
+        let untold = self.bound == Reached::Untold;
+        if untold {
+            self.bound = Reached::Told;
+        }
+        untold
     }
 
     /// A script of this owner ended, or could not be started.

@@ -21,7 +21,7 @@ use steadfast_config::model::{Global, Model};
 use steadfast_control::event::{Happening, Severity};
 use steadfast_control::request::{Answer, ReloadReport};
 use steadfast_kernel::process::pidfile::PidFile;
-use steadfast_vrrp::{InterfaceId, Moment};
+use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 
 use self::effective::Effective;
 use self::schedule::Schedule;
@@ -276,6 +276,9 @@ impl Supervisor {
                 programs.instances.insert(id, notifies);
             }
         }
+        let before = &self.scripts.programs;
+        let leaves = |id: &&InstanceId| self.routers.leaving.contains_key(*id);
+        programs.tells_deleted.extend(before.tells_deleted.iter().filter(leaves));
         for problem in problems {
             self.journal.line(Severity::Warning, &problem);
         }
@@ -286,6 +289,10 @@ impl Supervisor {
         self.loaded = effective;
         self.reloads.refused = None;
         self.configure_schedule();
+        self.configure_fifos();
+        if self.loaded.global.fifo_write_states_on_reload {
+            self.tell_fifos_everything();
+        }
         let awaited = self.hand_over_work(now);
         let detail =
             summary(vrrp::reloaded(&steadfast_vrrp::Plan::between(&before, &self.routers.work.machine)));

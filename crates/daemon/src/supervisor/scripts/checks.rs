@@ -32,9 +32,28 @@ struct Entry {
     edition: u64,
     due: Moment,
     running: bool,
+    /// It exceeded its time and still runs: when that counted as a failure last, and whether a run was due since.
+    overstays: Option<Overstay>,
+    /// It could not be started, and that was told.
+    kept_from_running: bool,
     last: Option<Last>,
     runs: u64,
     skipped: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Overstay {
+    counted_at: Moment,
+    missed: bool,
+}
+
+/// What is to be done with a check that is due.
+#[derive(Debug)]
+pub(crate) enum Due {
+    /// It is to be started.
+    Start(CheckId, Check),
+    /// The run before does not end, for as long as another would have been given: that is another failure.
+    StillHangs(ScriptId),
 }
 
 #[derive(Debug)]
@@ -47,11 +66,16 @@ struct Last {
 
 /// What the end of a run means.
 #[derive(Debug)]
-pub(crate) struct Verdict {
-    /// Name of the script.
-    pub(crate) name: Arc<str>,
-    /// It ended otherwise than the run before it.
-    pub(crate) changed: bool,
+pub(crate) enum Verdict {
+    /// A result.
+    Result {
+        /// Name of the script.
+        name: Arc<str>,
+        /// It ended otherwise than the run before it.
+        changed: bool,
+    },
+    /// This script could not be started, for the first time in a row: that says nothing, and the last result stands.
+    NotRun(Arc<str>),
 }
 
 impl Checks {
@@ -72,6 +96,8 @@ impl Checks {
                     edition: self.editions,
                     due: now,
                     running: false,
+                    overstays: None,
+                    kept_from_running: false,
                     last: None,
                     runs: 0,
                     skipped: 0,
@@ -91,8 +117,9 @@ impl Checks {
         self.due.first().map(|(due, _)| *due)
     }
 
-    /// A script that is to be started now. One that still runs from before is skipped and counted.
-    pub(crate) fn take_due(&mut self, now: Moment) -> Option<(CheckId, Check)> {
+    /// A script whose turn it is. One that still runs from before is skipped and counted; a script that ignores the end
+    /// of its time fails again each time that as long has passed.
+    pub(crate) fn take_due(&mut self, now: Moment) -> Option<Due> {
         while let Some(&(due, id)) = self.due.first().filter(|(due, _)| *due <= now) {
             self.due.pop_first();
             let Some(entry) = self.entries.get_mut(&id) else { continue };
@@ -101,27 +128,47 @@ impl Checks {
             let next = due + interval;
             entry.due = if next > now { next } else { now + interval };
             self.due.insert((entry.due, id));
-            if entry.running {
-                entry.skipped += 1;
-                continue;
+            if !entry.running {
+                entry.running = true;
+                let run = CheckId { script: id, edition: entry.edition };
+                return Some(Due::Start(run, entry.check.clone()));
             }
-            entry.running = true;
-            return Some((CheckId { script: id, edition: entry.edition }, entry.check.clone()));
+            entry.skipped += 1;
+            if let Some(overstay) = &mut entry.overstays {
+                overstay.missed = true;
+                if now.since(overstay.counted_at) >= entry.check.timeout {
+                    overstay.counted_at = now;
+                    return Some(Due::StillHangs(id));
+                }
+            }
         }
         None
     }
 
     /// A run ended, exceeded its time, or could not be started. `None` when there is nothing to tell:
     /// the script or its command is gone from the configuration, or its failure was told at the time limit.
-    pub(crate) fn ended(&mut self, id: CheckId, ended: &Ended) -> Option<Verdict> {
+    pub(crate) fn ended(&mut self, now: Moment, id: CheckId, ended: &Ended) -> Option<Verdict> {
         let entry = self.entries.get_mut(&id.script).filter(|entry| entry.edition == id.edition)?;
         if ended.gone {
             entry.running = false;
+            // The run that it kept from starting comes now.
+            if entry.overstays.take().is_some_and(|overstay| overstay.missed) {
+                self.due.remove(&(entry.due, id.script));
+                entry.due = now;
+                self.due.insert((now, id.script));
+            }
+            if !ended.ran {
+                let told = std::mem::replace(&mut entry.kept_from_running, true);
+                return (!told).then(|| Verdict::NotRun(Arc::clone(&entry.check.name)));
+            }
             entry.runs += 1;
             if ended.overstayed {
                 return None;
             }
+        } else {
+            entry.overstays = Some(Overstay { counted_at: now, missed: false });
         }
+        entry.kept_from_running = false;
         let changed = entry.last.as_ref().is_none_or(|last| last.success != ended.success);
         entry.last = Some(Last {
             success: ended.success,
@@ -129,7 +176,7 @@ impl Checks {
             output: ended.output.clone(),
             duration: ended.duration,
         });
-        Some(Verdict { name: Arc::clone(&entry.check.name), changed })
+        Some(Verdict::Result { name: Arc::clone(&entry.check.name), changed })
     }
 
     /// For `status`, ordered by number.
@@ -173,21 +220,29 @@ mod tests {
     }
 
     fn failed(id: CheckId) -> Ended {
-        Ended::not_started(Purpose::Check(id), "chk".to_owned(), "exited with status 1".to_owned())
+        let not_started = Ended::not_started(Purpose::Check(id), "chk".to_owned(), String::new());
+        Ended { ran: true, outcome: "exited with status 1".to_owned(), ..not_started }
+    }
+
+    fn started(checks: &mut Checks) -> CheckId {
+        match checks.take_due(Moment::ZERO) {
+            Some(Due::Start(id, _)) => id,
+            due => panic!("{due:?}"),
+        }
     }
 
     #[test]
     fn a_run_of_the_former_command_is_no_verdict() {
         let mut checks = Checks::default();
         checks.configure(Moment::ZERO, &programs("/bin/old"));
-        let (old, _) = checks.take_due(Moment::ZERO).unwrap();
+        let old = started(&mut checks);
         checks.configure(Moment::ZERO, &programs("/bin/new"));
-        let (new, _) = checks.take_due(Moment::ZERO).unwrap();
+        let new = started(&mut checks);
         assert!(!checks.has(old) && checks.has(new));
-        assert!(checks.ended(old, &failed(old)).is_none());
+        assert!(checks.ended(Moment::ZERO, old, &failed(old)).is_none());
         assert!(checks.entries[&SCRIPT].running, "the new command runs on");
         assert_eq!(checks.report()[0].success, None);
-        assert!(checks.ended(new, &failed(new)).is_some());
+        assert!(checks.ended(Moment::ZERO, new, &failed(new)).is_some());
         assert_eq!(checks.report()[0].success, Some(false));
     }
 
@@ -195,9 +250,60 @@ mod tests {
     fn a_run_survives_a_reload_that_leaves_its_command_alone() {
         let mut checks = Checks::default();
         checks.configure(Moment::ZERO, &programs("/bin/same"));
-        let (id, _) = checks.take_due(Moment::ZERO).unwrap();
+        let id = started(&mut checks);
         checks.configure(Moment::ZERO, &programs("/bin/same"));
         assert!(checks.has(id) && checks.take_due(Moment::ZERO).is_none());
-        assert!(checks.ended(id, &failed(id)).is_some());
+        assert!(checks.ended(Moment::ZERO, id, &failed(id)).is_some());
+    }
+
+    fn at(seconds: u64) -> Moment {
+        Moment::ZERO + Duration::from_secs(100 + seconds)
+    }
+
+    /// One check every two seconds, which may take as long.
+    fn slow() -> Checks {
+        let mut programs = programs("/bin/slow");
+        let two = Duration::from_secs(2);
+        programs.checks.values_mut().for_each(|check| (check.interval, check.timeout) = (two, two));
+        let mut checks = Checks::default();
+        checks.configure(at(0), &programs);
+        checks
+    }
+
+    fn begun(checks: &mut Checks, seconds: u64) -> CheckId {
+        match checks.take_due(at(seconds)) {
+            Some(Due::Start(id, _)) => id,
+            due => panic!("{due:?}"),
+        }
+    }
+
+    #[test]
+    fn a_script_that_does_not_end_fails_as_often_as_one_that_is_ended_in_time() {
+        let mut checks = slow();
+        let id = begun(&mut checks, 0);
+        // The end of its time is a failure, although it lives; its next turn is at the same moment.
+        let lives = Ended { gone: false, overstayed: true, ..failed(id) };
+        assert!(matches!(checks.ended(at(2), id, &lives), Some(Verdict::Result { .. })));
+        assert!(checks.take_due(at(2)).is_none());
+        assert!(matches!(checks.take_due(at(4)), Some(Due::StillHangs(SCRIPT))));
+        assert!(matches!(checks.take_due(at(6)), Some(Due::StillHangs(SCRIPT))));
+        // Killed at last: what was kept waiting runs at once.
+        assert!(checks.ended(at(7), id, &Ended { overstayed: true, ..failed(id) }).is_none());
+        begun(&mut checks, 7);
+        assert_eq!(checks.report()[0].skipped, 3);
+    }
+
+    #[test]
+    fn a_script_that_cannot_be_started_gives_no_verdict() {
+        let mut checks = slow();
+        let id = begun(&mut checks, 0);
+        checks.ended(at(1), id, &Ended { success: true, ..failed(id) });
+        for (seconds, told) in [(2, true), (4, false)] {
+            let id = begun(&mut checks, seconds);
+            let not_started = Ended::not_started(Purpose::Check(id), String::new(), String::new());
+            let verdict = checks.ended(at(seconds), id, &not_started);
+            assert_eq!(matches!(verdict, Some(Verdict::NotRun(_))), told, "{verdict:?}");
+        }
+        assert_eq!((checks.report()[0].success, checks.report()[0].runs), (Some(true), 1));
     }
 }

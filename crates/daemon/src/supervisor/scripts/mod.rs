@@ -6,12 +6,12 @@ pub(crate) mod programs;
 pub(crate) mod runner;
 
 use steadfast_control::event::{Happening, Severity};
-use steadfast_vrrp::Moment;
+use steadfast_vrrp::{Moment, ScriptId};
 
-use self::checks::Checks;
-use self::programs::Programs;
-use self::runner::{Ended, Purpose, Runner};
-use super::notify::scripts::{self as notifying, Transition};
+use self::checks::{CheckId, Checks, Due, Verdict};
+use self::programs::{Check, Programs};
+use self::runner::{Ended, NOTIFIES_MAX, Purpose, Runner};
+use super::notify::scripts::{self as notifying, Owner, Transition};
 use super::{RUNS, Supervisor, moment};
 use crate::link::vrrp::Order;
 
@@ -49,28 +49,22 @@ impl Scripts {
 }
 
 impl Supervisor {
-    /// Starts check scripts that are due and notify scripts whose turn it is; ends what overstays.
+    /// Starts check scripts that are due and notify scripts whose turn it is; ends what overstays. Each purpose has a bound
+    /// of its own, so that none takes another's place.
     pub(crate) fn run_scripts(&mut self, now: Moment) {
         for ended in self.scripts.runner.overdue(now) {
             self.script_ended(ended);
         }
         if self.stopping.is_none() && self.scripts.starting.is_none() {
-            while let Some((id, check)) = self.scripts.checks.take_due(now) {
-                let purpose = Purpose::Check(id);
-                let started = self.scripts.runner.start(
-                    now,
-                    &check.command,
-                    purpose.clone(),
-                    Some(check.timeout),
-                    &self.poller,
-                    RUNS,
-                );
-                if let Err(outcome) = started {
-                    self.script_ended(Ended::not_started(purpose, check.command.text, outcome));
+            while let Some(due) = self.scripts.checks.take_due(now) {
+                match due {
+                    Due::Start(id, check) => self.start_check(now, id, check),
+                    Due::StillHangs(id) => self.pass_on(id, false),
                 }
             }
         }
-        for (owner, command) in self.scripts.order.startable(now) {
+        let room = self.scripts.runner.room(&Purpose::Notify(Owner::Instance("".into())));
+        for (owner, command) in self.scripts.order.startable(now, room) {
             let purpose = Purpose::Notify(owner);
             if let Err(outcome) =
                 self.scripts.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS)
@@ -78,6 +72,26 @@ impl Supervisor {
                 self.script_ended(Ended::not_started(purpose, command.text, outcome));
             }
         }
+        if self.scripts.order.reached_bound() {
+            let detail = format!(
+                "{NOTIFIES_MAX} notify scripts run: further ones wait until some end, and the last of each instance runs"
+            );
+            self.tell(None, Happening::Bound { detail });
+        }
+    }
+
+    fn start_check(&mut self, now: Moment, id: CheckId, check: Check) {
+        let purpose = Purpose::Check(id);
+        let limit = Some(check.timeout);
+        let started =
+            self.scripts.runner.start(now, &check.command, purpose.clone(), limit, &self.poller, RUNS);
+        if let Err(outcome) = started {
+            self.script_ended(Ended::not_started(purpose, check.command.text, outcome));
+        }
+    }
+
+    fn pass_on(&mut self, script: ScriptId, success: bool) {
+        self.workers.vrrp.order(Order::ScriptResult { script, success }, &self.poller);
     }
 
     /// When [`Self::run_scripts`] has work next.
@@ -112,27 +126,37 @@ impl Supervisor {
     /// Passes on what came of a script.
     pub(crate) fn script_ended(&mut self, ended: Ended) {
         match &ended.purpose {
-            Purpose::Check(id) => {
-                let Some(verdict) = self.scripts.checks.ended(*id, &ended) else { return };
-                let result = Order::ScriptResult { script: id.script, success: ended.success };
-                self.workers.vrrp.order(result, &self.poller);
-                if verdict.changed {
-                    let script = verdict.name;
-                    let (outcome, output) = (ended.outcome, ended.output);
-                    self.tell(None, Happening::Script { script, success: ended.success, outcome, output });
+            Purpose::Check(id) => match self.scripts.checks.ended(moment(), *id, &ended) {
+                None => {}
+                Some(Verdict::Result { name, changed }) => {
+                    self.pass_on(id.script, ended.success);
+                    if changed {
+                        let Ended { success, outcome, output, .. } = ended;
+                        self.tell(None, Happening::Script { script: name, success, outcome, output });
+                    }
                 }
+                Some(Verdict::NotRun(name)) => {
+                    let message = format!(
+                        "Script `{name}` {}: its last result stands until it can be run again",
+                        ended.outcome
+                    );
+                    self.journal.line(Severity::Warning, &message);
+                }
+            },
+            Purpose::Reader(kind) => {
+                let message = format!("{} {}: it is not started again", kind.script_keyword(), ended.outcome);
+                self.journal.line(Severity::Warning, &message);
             }
             Purpose::Hook(hook) => self.hook_ended(*hook, ended),
             Purpose::Notify(owner) => {
                 self.scripts.order.ended(owner);
-                if !ended.success {
-                    let mut outcome = ended.outcome;
-                    if !ended.output.is_empty() {
-                        outcome = format!("{outcome}; it printed: {}", ended.output);
-                    }
-                    let owner = owner.name().clone();
-                    self.tell(None, Happening::Notify { owner, command: ended.command, outcome });
+                let severity = ended.success.then_some(Severity::Debug);
+                let mut outcome = ended.outcome;
+                if !ended.output.is_empty() {
+                    outcome = format!("{outcome}; it printed: {}", ended.output);
                 }
+                let owner = owner.name().clone();
+                self.tell(severity, Happening::Notify { owner, command: ended.command, outcome });
             }
         }
     }

@@ -2,17 +2,18 @@
 //!
 //! Accounts are looked up once, at load: a name service that hangs must not hang a failover.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::{Account, Model, Notify, Script};
+use steadfast_config::model::{Account, Fifo, Model, Notify, Script};
 use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
 use crate::host;
 use crate::link::vrrp::work::Work;
+use crate::supervisor::notify::fifo::{Kind, Setting};
 
 /// A program ready to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +76,11 @@ pub(crate) struct Programs {
     pub(crate) groups: BTreeMap<GroupId, Notifies>,
     pub(crate) startup: Option<Timed>,
     pub(crate) shutdown: Option<Timed>,
+    pub(crate) fifos: BTreeMap<Kind, Setting>,
+    /// Instances whose removal by a reload is told as DELETED instead of FAULT.
+    pub(crate) tells_deleted: BTreeSet<InstanceId>,
+    /// Instances whose changes of priority go to the FIFOs.
+    pub(crate) tells_priority: BTreeSet<InstanceId>,
 }
 
 /// A program that may take so long.
@@ -105,6 +111,8 @@ impl Programs {
             if let Some(&id) = instance_ids.get(&*instance.name) {
                 let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, problems);
                 programs.instances.extend(told.map(|told| (id, told)));
+                programs.tells_deleted.extend(instance.notify_deleted.then_some(id));
+                programs.tells_priority.extend(instance.notify_priority_changes.then_some(id));
             }
         }
         let group_ids: BTreeMap<&str, GroupId> =
@@ -116,6 +124,12 @@ impl Programs {
             }
         }
         let global = &model.global;
+        let general = fifo(global.notify_fifo.as_ref(), problems);
+        let vrrp = fifo(global.vrrp_notify_fifo.as_ref(), problems);
+        // Its lines would come twice.
+        let vrrp = vrrp.filter(|vrrp| general.as_ref().is_none_or(|general| general.path != vrrp.path));
+        programs.fifos.extend(general.map(|setting| (Kind::General, setting)));
+        programs.fifos.extend(vrrp.map(|setting| (Kind::Vrrp, setting)));
         let mut timed = |script: &Option<Script>, seconds: u32| {
             let command = script.as_ref().and_then(|script| resolve(script, problems))?;
             Some(Timed { command, limit: Duration::from_secs(seconds.into()) })
@@ -147,6 +161,23 @@ fn notifies(
         any: ready(&notify.any),
         tell_deleted,
     })
+}
+
+fn fifo(fifo: Option<&Fifo>, problems: &mut Vec<String>) -> Option<Setting> {
+    let fifo = fifo.filter(|fifo| !fifo.path.is_empty())?;
+    let owner = match fifo.account.as_ref().map(identity).transpose() {
+        Ok(owner) => owner,
+        Err(reason) => {
+            problems.push(format!("FIFO {} is not used: {reason}", fifo.path));
+            return None;
+        }
+    };
+    let reader = fifo.script.as_ref().and_then(|script| resolve(script, problems));
+    let reader = reader.map(|mut reader| {
+        reader.arguments.push(fifo.path.to_string());
+        reader
+    });
+    Some(Setting { path: PathBuf::from(&*fifo.path), owner, reader })
 }
 
 fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {

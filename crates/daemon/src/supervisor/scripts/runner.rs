@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use steadfast_kernel::Errno;
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec, Stage};
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -16,6 +17,7 @@ use steadfast_vrrp::Moment;
 use super::checks::CheckId;
 use super::hooks::Hook;
 use super::programs::Command;
+use crate::supervisor::notify::fifo::Kind;
 use crate::supervisor::notify::scripts::Owner;
 
 /// From SIGTERM to SIGKILL, and to the second SIGKILL.
@@ -26,8 +28,10 @@ const KILL_AGAIN: Duration = Duration::from_secs(10);
 pub(crate) const OUTPUT_KEPT: usize = 512;
 /// Bytes of output read before the script loses its reader.
 const OUTPUT_READ_MAX: usize = 64 * 1024;
-/// Scripts that run at the same time, at most.
-pub(crate) const RUNNING_MAX: usize = 1_024;
+/// Check scripts that run at the same time, at most.
+pub(crate) const CHECKS_MAX: usize = 1_024;
+/// Notify scripts likewise; further ones wait.
+pub(crate) const NOTIFIES_MAX: usize = 1_024;
 
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +42,24 @@ pub(crate) enum Purpose {
     Notify(Owner),
     /// The script before the start or after the end.
     Hook(Hook),
+    /// The reader of a FIFO, which runs as long as the daemon.
+    Reader(Kind),
+}
+
+impl Purpose {
+    /// How many runs of its kind there may be at a time. Hooks and readers are as many as the configuration names.
+    const fn bound(&self) -> usize {
+        match self {
+            Self::Check(_) => CHECKS_MAX,
+            Self::Notify(_) => NOTIFIES_MAX,
+            Self::Hook(_) | Self::Reader(_) => usize::MAX,
+        }
+    }
+
+    /// Whether two count against the same bound.
+    fn is_like(&self, other: &Self) -> bool {
+        std::mem::discriminant(self) == std::mem::discriminant(other)
+    }
 }
 
 /// Number of a run; also its place among the poller's tokens.
@@ -51,6 +73,9 @@ pub(crate) struct Ended {
     pub(crate) command: String,
     /// Exit status 0 in time.
     pub(crate) success: bool,
+    /// It came to run, or never could; otherwise this machine had no room for it, and its end says nothing of what it is
+    /// to find out.
+    pub(crate) ran: bool,
     /// How it ended, in words.
     pub(crate) outcome: String,
     /// The beginning of what it printed.
@@ -103,8 +128,9 @@ impl Runner {
         poller: &Poller,
         token_base: u64,
     ) -> Result<RunId, String> {
-        if self.runs.len() >= RUNNING_MAX {
-            return Err(format!("was not started: {RUNNING_MAX} scripts run already"));
+        let bound = purpose.bound();
+        if self.room(&purpose) == 0 {
+            return Err(format!("was not started: {bound} scripts of its kind run already"));
         }
         let spec = ScriptSpec {
             path: command.program.clone(),
@@ -114,7 +140,8 @@ impl Runner {
                 gid: command.account.gid,
                 groups: command.account.groups.clone(),
             },
-            output: Output::Captured,
+            // A reader prints as long as the daemon runs, to nobody.
+            output: if matches!(purpose, Purpose::Reader(_)) { Output::Null } else { Output::Captured },
             environment: Vec::new(),
         };
         let script = Script::spawn(&spec).map_err(|error| format!("was not started: {error}"))?;
@@ -144,6 +171,16 @@ impl Runner {
         };
         self.runs.insert(id, run);
         Ok(id)
+    }
+
+    /// How many runs for this kind of purpose may start now.
+    pub(crate) fn room(&self, purpose: &Purpose) -> usize {
+        let bound = purpose.bound();
+        if self.runs.len() < bound.saturating_sub(self.runs.len()) {
+            // Nothing has to be counted while there are few of any kind.
+            return bound - self.runs.len();
+        }
+        bound.saturating_sub(self.runs.values().filter(|run| run.purpose.is_like(purpose)).count())
     }
 
     /// Something of a run is ready: `offset` is the token less the base given at its start.
@@ -222,7 +259,8 @@ impl Ended {
     /// A run that never began.
     pub(crate) fn not_started(purpose: Purpose, command: String, outcome: String) -> Self {
         let (output, duration) = (String::new(), Duration::ZERO);
-        Self { purpose, command, success: false, outcome, output, duration, gone: true, overstayed: false }
+        let (success, ran) = (false, false);
+        Self { purpose, command, success, ran, outcome, output, duration, gone: true, overstayed: false }
     }
 }
 
@@ -258,6 +296,7 @@ impl Run {
         let success = end == ScriptEnd::Exited(Exit::Status(0)) && self.strikes == 0;
         Ended {
             success,
+            ran: !lacks_room(end),
             outcome: describe(end),
             output: printable(&self.output),
             duration: now.since(self.started),
@@ -274,6 +313,7 @@ impl Run {
             purpose: self.purpose.clone(),
             command: self.command.clone(),
             success: false,
+            ran: true,
             outcome: format!("ran longer than {} ms and was told to end", duration.as_millis()),
             output: printable(&self.output),
             duration,
@@ -281,6 +321,12 @@ impl Run {
             overstayed: true,
         }
     }
+}
+
+/// Whether descriptors, processes or memory ran out before it could run.
+fn lacks_room(end: ScriptEnd) -> bool {
+    let ScriptEnd::NotStarted { errno, .. } = end else { return false };
+    [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOBUFS].contains(&errno)
 }
 
 fn describe(end: ScriptEnd) -> String {

@@ -69,6 +69,16 @@ impl Known {
         self.groups.get(&group).map_or(State::Init, |(_, state)| *state)
     }
 
+    /// Last known state and priority of an instance.
+    pub(crate) fn standing(&self, instance: InstanceId) -> Option<(State, u8)> {
+        self.last(instance).map(|last| (last.state, last.priority.get()))
+    }
+
+    /// Name of a group.
+    pub(crate) fn group(&self, group: GroupId) -> Option<Arc<str>> {
+        self.groups.get(&group).map(|(name, _)| Arc::clone(name))
+    }
+
     /// Name of an instance.
     pub(crate) fn instance(&self, instance: InstanceId) -> Arc<str> {
         self.instances.get(&instance).cloned().unwrap_or_else(|| "?".into())
@@ -104,6 +114,12 @@ impl Known {
                 instance: self.instance(*instance),
                 master: *master,
                 priority: priority.get(),
+            },
+            Event::HandedOver { instance, to, after_ms, .. } => Happening::HandedOver {
+                instance: self.instance(*instance),
+                to: to.map(|(master, _)| master),
+                priority: to.map(|(_, priority)| priority.get()),
+                milliseconds: *after_ms,
             },
             Event::LowerPriorityHeard { instance, master, priority, .. } => Happening::LowerPriorityHeard {
                 instance: self.instance(*instance),

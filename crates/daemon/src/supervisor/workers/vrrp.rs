@@ -65,6 +65,7 @@ impl Supervisor {
     fn happened(&mut self, event: &Event) {
         let transition = notifying::transition(&self.scripts.programs, event);
         let happening = self.routers.known.told(event);
+        self.tell_fifos(event);
         if !event.is_repetition() {
             self.tell(None, happening);
         }
