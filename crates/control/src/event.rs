@@ -285,6 +285,7 @@ impl Happening {
             Self::InstanceState { instance, .. }
             | Self::PriorityChanged { instance, .. }
             | Self::MasterChanged { instance, .. }
+            | Self::HandedOver { instance, .. }
             | Self::LowerPriorityHeard { instance, .. }
             | Self::TwoMasters { instance, .. }
             | Self::OneMaster { instance, .. }
@@ -300,7 +301,8 @@ impl Happening {
             | Self::Bound { .. }
             | Self::Reload { .. }
             | Self::Late { .. }
-            | Self::Stopping => None,
+            | Self::Stopping
+            | Self::Stopped => None,
         };
         name.into_iter().map(AsRef::as_ref)
     }
