@@ -14,7 +14,7 @@ use steadfast_lab::{Daemon, Host, Program, Segment, permission, wait};
 const LIMIT: Duration = Duration::from_secs(30);
 
 /// Columns of the terminal that the picture shows; longer lines go on below.
-const COLUMNS: usize = 104;
+const COLUMNS: usize = 116;
 
 fn main() -> Result<()> {
     permission::obtain()?;
@@ -68,10 +68,8 @@ fn picture(shown: &[(String, String)]) -> String {
         }
         lines.push(("command", command.clone()));
         for line in output.lines() {
-            let signs: Vec<char> = line.chars().collect();
-            for (index, part) in signs.chunks(COLUMNS).enumerate() {
-                let class = if part.contains(&'→') || index > 0 { "" } else { class(line) };
-                lines.push((class, part.iter().collect()));
+            for (index, part) in wrapped(line).into_iter().enumerate() {
+                lines.push((if index == 0 { class(line) } else { "" }, part));
             }
         }
     }
@@ -93,6 +91,24 @@ fn picture(shown: &[(String, String)]) -> String {
     }
     svg.push_str("</svg>\n");
     svg
+}
+
+/// A line as a terminal of this width shows it, broken between words.
+fn wrapped(line: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut rest = line;
+    while rest.chars().count() > COLUMNS {
+        let limit = rest.char_indices().nth(COLUMNS).map_or(rest.len(), |(at, _)| at);
+        let end = rest.get(..limit).and_then(|part| part.rfind(' ')).unwrap_or(limit);
+        let (part, behind) = rest.split_at(end);
+        lines.push(part.to_owned());
+        rest = behind.trim_start();
+    }
+    lines.push(rest.to_owned());
+    if let [_, below @ ..] = lines.as_mut_slice() {
+        below.iter_mut().for_each(|line| line.insert_str(0, "    "));
+    }
+    lines
 }
 
 fn class(line: &str) -> &'static str {

@@ -234,7 +234,7 @@ fn each_configuration_in_the_documents_is_read_without_a_complaint() {
             let whole = if top.contains(word) {
                 block
             } else if instance.contains(word) {
-                let minimal = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 1\nvirtual_ipaddress { 192.0.2.1 }\n";
+                let minimal = "vrrp_instance V {\ninterface eth0\nvirtual_router_id 1\npriority 100\nvirtual_ipaddress { 192.0.2.100 }\n";
                 format!("{minimal}{block}}}\n")
             } else {
                 continue;
