@@ -13,9 +13,6 @@ use crate::command_line::StatusArguments;
 use crate::failure::Failure;
 use crate::terminal::{self, harmless};
 
-/// More would be cut by the monitoring anyway.
-const FINDINGS_SHOWN_MAX: usize = 5;
-
 /// What a monitoring plugin says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
@@ -83,6 +80,8 @@ const fn verdict_of(failure: &Failure) -> Verdict {
 
 /// What is wrong, or how many there are, and the performance data.
 fn judged(statuses: &[Status]) -> (Verdict, String) {
+    /// More would be cut by the monitoring anyway.
+    const SHOWN_MAX: usize = 5;
     let mut found: Vec<_> = statuses.iter().flat_map(verdict::findings).collect();
     found.sort_by_key(|finding| std::cmp::Reverse(finding.gravity));
     let verdict = match found.first().map(|finding| finding.gravity) {
@@ -103,13 +102,12 @@ fn judged(statuses: &[Status]) -> (Verdict, String) {
     let mut text = if found.is_empty() {
         format!("{instances} instances: {masters} MASTER, {backups} BACKUP")
     } else {
-        let shown: Vec<&str> =
-            found.iter().take(FINDINGS_SHOWN_MAX).map(|finding| finding.text.as_str()).collect();
+        let shown: Vec<&str> = found.iter().take(SHOWN_MAX).map(|finding| finding.text.as_str()).collect();
         shown.join("; ")
     };
     // Writing to a String cannot fail.
-    if found.len() > FINDINGS_SHOWN_MAX {
-        let _ = write!(text, "; and {} more", found.len() - FINDINGS_SHOWN_MAX);
+    if found.len() > SHOWN_MAX {
+        let _ = write!(text, "; and {} more", found.len() - SHOWN_MAX);
     }
     // What comes behind a bar is performance data.
     text = text.replace('|', "/");

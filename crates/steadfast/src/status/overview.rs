@@ -14,8 +14,6 @@ use steadfast_control::wording::duration;
 
 /// Columns from which on a whole chain of causes is shown beside the rest.
 const WIDE: usize = 100;
-/// More would hide the instances.
-const PROBLEMS_SHOWN_MAX: usize = 5;
 /// Lateness from which on a reader should look: a tenth of the shortest advert interval.
 const LATENESS_TO_MIND_MICROSECONDS: u64 = 1000;
 
@@ -68,9 +66,11 @@ pub(super) fn header(text: &mut String, status: &Status, view: &View) {
 
 /// What no state of an instance shows comes first: each of two masters looks well by itself.
 fn problems(facts: &mut Facts, status: &Status) {
+    /// More would hide the instances.
+    const SHOWN_MAX: usize = 5;
     let found = verdict::findings(status);
     let mut found = found.into_iter().filter(|finding| finding.between_routers);
-    for finding in found.by_ref().take(PROBLEMS_SHOWN_MAX) {
+    for finding in found.by_ref().take(SHOWN_MAX) {
         let (label, paint) = match finding.gravity {
             Gravity::Critical => ("PROBLEM", Paint::Bad),
             Gravity::Warning => ("WARNING", Paint::Warn),
