@@ -19,7 +19,7 @@ pub struct Status {
     pub since: String,
     /// The configuration file.
     pub configuration: String,
-    /// Errors in what is in force: a start leaves out what has no meaning, a reload would be refused.
+    /// Errors in what is in force: a start leaves out what has no meaning. A reload that adds none is taken.
     pub configuration_errors: u64,
     /// How often a configuration was put in force; 1 after the start.
     pub generation: u32,

@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, ScriptConfig, ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
+    ScriptId,
 };
 
 /// The difference between two configurations, to be handed to [`Machine::apply`](crate::Machine::apply).
 ///
 /// Pure and independent of the machine, so that it can be made on another thread while the machine
 /// goes on with its adverts. What is equal in both configurations does not occur in it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Plan {
     pub(crate) removed: Vec<InstanceId>,
     pub(crate) changed: Vec<Arc<InstanceConfig>>,
@@ -20,6 +23,7 @@ pub struct Plan {
     pub(crate) groups_set: Vec<Arc<GroupConfig>>,
     pub(crate) scripts_removed: Vec<ScriptId>,
     pub(crate) scripts_set: Vec<Arc<ScriptConfig>>,
+    pub(crate) interfaces_removed: Vec<InterfaceId>,
     pub(crate) interfaces_set: Vec<InterfaceConfig>,
 }
 
@@ -40,6 +44,7 @@ impl Plan {
             groups_set: [groups.changed, groups.added].concat(),
             scripts_removed: scripts.removed,
             scripts_set: [scripts.changed, scripts.added].concat(),
+            interfaces_removed: interfaces.removed,
             interfaces_set: [interfaces.changed, interfaces.added].concat(),
         }
     }
@@ -63,6 +68,35 @@ impl Plan {
     pub fn added(&self) -> impl Iterator<Item = InstanceId> + '_ {
         self.added.iter().map(|instance| instance.id)
     }
+}
+
+impl Config {
+    /// Changes what `plan` changes: the configuration that it leads to, but for `startup_delay`.
+    pub fn follow(&mut self, plan: &Plan) {
+        let instances = [plan.changed.as_slice(), &plan.added].concat();
+        follow(&mut self.instances, &plan.removed, &instances, |instance| instance.id);
+        follow(&mut self.groups, &plan.groups_removed, &plan.groups_set, |group| group.id);
+        follow(&mut self.scripts, &plan.scripts_removed, &plan.scripts_set, |script| script.id);
+        follow(&mut self.interfaces, &plan.interfaces_removed, &plan.interfaces_set, |interface| {
+            interface.id
+        });
+    }
+}
+
+/// Takes `removed` away and puts `set` in, in order of their numbers.
+fn follow<Id: Ord + Copy, Item: Clone>(
+    items: &mut Vec<Item>,
+    removed: &[Id],
+    set: &[Item],
+    id: impl Fn(&Item) -> Id,
+) {
+    if removed.is_empty() && set.is_empty() {
+        return;
+    }
+    let mut by_number: BTreeMap<Id, Item> = items.drain(..).map(|item| (id(&item), item)).collect();
+    removed.iter().for_each(|id| drop(by_number.remove(id)));
+    by_number.extend(set.iter().map(|item| (id(item), item.clone())));
+    items.extend(by_number.into_values());
 }
 
 struct Difference<Id, Item> {

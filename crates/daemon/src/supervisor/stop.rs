@@ -101,7 +101,7 @@ impl Supervisor {
 
     /// The last things.
     pub(super) fn farewell(&mut self) {
-        self.reload_over();
+        self.remove_marker();
         self.scripts.runner.kill_all();
         self.workers.end();
         self.tell(None, Happening::Stopped);

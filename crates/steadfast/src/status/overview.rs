@@ -43,7 +43,7 @@ pub(super) fn header(text: &mut String, status: &Status, view: &View) {
             "",
             Cell::painted(
                 Paint::Warn,
-                format!("runs with {errors}, which `steadfast -t` tells; reloads are refused until they are mended"),
+                format!("runs with {errors}, which `steadfast -t` tells; a reload that adds none is taken"),
             ),
         );
     }

@@ -121,6 +121,34 @@ fn an_added_or_removed_address_moves_alone() {
 }
 
 #[test]
+fn a_reload_names_what_it_changed() {
+    let Some(stage) = Stage::set("a_reload_names_what_it_changed") else { return };
+    let host = stage.host("r1");
+    for name in ["/run/one", "/run/two"] {
+        write_script(&host, name, "exit 0");
+    }
+    let check = |script: &str| format!("vrrp_script chk {{\nscript {script}\ninterval 1\nweight 5\n}}\n");
+    let tracking = |more: &str| first().more(&format!("track_script {{\nchk\n}}\n{more}"));
+    let router = stage.start(&host, &configuration(&[&check("/run/one"), &tracking("")]));
+    router.reaches("V1", State::Master);
+    let told = |detail: &str| {
+        soon("the reload is told", || {
+            router.happened(|happening: &Happening| {
+                matches!(happening, Happening::Reload { applied: true, detail: told } if told == detail)
+            })
+        });
+    };
+    router.reload(&configuration(&[&check("/run/two"), &tracking("")]));
+    told("vrrp_script chk (script)");
+    router.reload(&configuration(&[&check("/run/two"), &tracking("notify /run/one")]));
+    told("vrrp_instance V1 (notify)");
+    router.reload(&configuration(&[&check("/run/two"), &tracking("notify /run/one"), &other()]));
+    told("vrrp_instance V2 added");
+    router.reload(&configuration(&[&check("/run/two"), &tracking("notify /run/one"), &other()]));
+    told("nothing changed");
+}
+
+#[test]
 fn a_broken_file_is_refused_with_every_error() {
     let Some(stage) = Stage::set("a_broken_file_is_refused_with_every_error") else { return };
     let text = configuration(&[&first()]);

@@ -203,3 +203,15 @@ fn a_plan_applied_before_the_start_is_what_starts() {
     router.advance();
     assert_eq!((router.state(), router.state_of(SECOND)), (State::Master, State::Backup));
 }
+
+#[test]
+fn who_follows_a_plan_has_the_new_configuration() {
+    let old = grouped(vec![instance(0), instance(1), instance(2)]);
+    let changed = InstanceConfig { priority: Priority::new(7), ..instance(2) };
+    let new = Config { scripts: Vec::new(), ..config(vec![instance(0), changed, instance(3)]) };
+    for (from, to) in [(&old, &new), (&new, &old), (&old, &old)] {
+        let mut followed = from.clone();
+        followed.follow(&Plan::between(from, to));
+        assert_eq!(&followed, to);
+    }
+}

@@ -1,5 +1,6 @@
 //! What the supervisor and a vrrp worker say to each other.
 
+pub mod change;
 pub mod work;
 
 use std::net::IpAddr;
@@ -8,10 +9,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use steadfast_control::status::WorkerStatus;
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Event, InstanceId, InterfaceId, Plan, ScriptId};
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, ScriptId};
 
-use self::work::Work;
-use super::lifecycle::{Reloaded, Role};
+use self::change::Change;
+use super::lifecycle::Role;
 
 /// The worker of VRRP.
 #[derive(Debug)]
@@ -26,8 +27,8 @@ impl Role for Vrrp {
 /// What it is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
-    /// Go on with this instead.
-    Reload(Box<Work>),
+    /// Change what a reload changes.
+    Reload(Box<Change>),
     /// A script ended.
     ScriptResult {
         /// Which.
@@ -173,9 +174,4 @@ pub enum Notice {
         /// How many so far.
         count: u64,
     },
-}
-
-/// What a plan does.
-pub fn reloaded(plan: &Plan) -> Reloaded {
-    Reloaded { added: plan.added().count(), removed: plan.removed().len(), changed: plan.changed().count() }
 }

@@ -8,6 +8,7 @@ mod fixed;
 mod planning;
 mod saved;
 mod schedule;
+mod summary;
 mod time;
 
 use std::collections::BTreeSet;
@@ -16,10 +17,11 @@ use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use steadfast_config::Loaded;
 use steadfast_config::model::{Global, Model};
+use steadfast_config::{Loaded, Plan};
 use steadfast_control::event::{Happening, Severity};
 use steadfast_control::request::{Answer, ReloadReport};
+use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 
@@ -32,9 +34,9 @@ use super::scripts::programs::Programs;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
-use crate::link::lifecycle::Reloaded;
+use crate::link::vrrp::Order;
+use crate::link::vrrp::change::Change;
 use crate::link::vrrp::work::Install;
-use crate::link::vrrp::{self, Order};
 
 /// What is in force since when, reloads to come and the one under way.
 #[derive(Debug)]
@@ -43,7 +45,7 @@ pub(crate) struct Reloads {
     pub(crate) generation: u32,
     /// Why the last one was refused, if none succeeded since.
     pub(crate) refused: Option<String>,
-    under_way: Option<Confirmation>,
+    under_way: Option<UnderWay>,
     /// The file that exists while one is under way.
     marker: Option<PathBuf>,
     /// Another one was asked for meanwhile.
@@ -87,12 +89,20 @@ impl Reloads {
     }
 }
 
+/// A reload that is not in force everywhere.
+#[derive(Debug)]
+struct UnderWay {
+    awaited: Confirmation,
+    /// What it changes.
+    detail: String,
+}
+
 /// What ends a reload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Confirmation {
     /// The worker changed over.
     Reloaded,
-    /// The first worker runs.
+    /// A worker runs that began with the new configuration.
     Started,
 }
 
@@ -115,9 +125,9 @@ impl Supervisor {
             Ok((loaded, report)) => self.accept(loaded, &report),
             Err(reason) => self.refuse(&reason),
         };
-        self.reloads.under_way = loaded.and_then(|loaded| self.put_in_force(loaded));
-        if self.reloads.under_way.is_none() {
-            self.reload_over();
+        match loaded {
+            Some(loaded) => self.put_in_force(loaded),
+            None => self.reload_over(),
         }
     }
 
@@ -151,20 +161,35 @@ impl Supervisor {
         }
     }
 
-    /// The worker did what it was told.
+    /// A worker did what it was told.
     pub(crate) fn reload_confirmed(&mut self, what: Confirmation) {
-        if self.reloads.under_way == Some(what) {
+        if self.reloads.under_way.as_ref().is_some_and(|under_way| under_way.awaited == what) {
             self.reload_over();
         }
     }
 
-    /// None is under way any longer. What was asked for meanwhile begins with the next turn.
+    /// The worker died before it confirmed: its successor begins with the new configuration.
+    pub(crate) fn reload_awaits_successor(&mut self) {
+        if let Some(under_way) = &mut self.reloads.under_way {
+            under_way.awaited = Confirmation::Started;
+        }
+    }
+
+    /// None is under way any longer: what was is in force. What was asked for meanwhile begins with the next turn.
     pub(crate) fn reload_over(&mut self) {
-        self.reloads.under_way = None;
+        if let Some(UnderWay { detail, .. }) = self.reloads.under_way.take() {
+            self.reloads.ended(true, &detail);
+            self.tell(None, Happening::Reload { applied: true, detail });
+        }
+        self.remove_marker();
+        self.answer_reload();
+    }
+
+    /// Takes the file away that exists while a reload is under way.
+    pub(crate) fn remove_marker(&mut self) {
         if let Some(path) = self.reloads.marker.take() {
             let _ = std::fs::remove_file(path);
         }
-        self.answer_reload();
     }
 
     // Reloads by the clock.
@@ -250,11 +275,12 @@ impl Supervisor {
         None
     }
 
-    /// What is to be waited for comes back.
-    fn put_in_force(&mut self, loaded: Loaded) -> Option<Confirmation> {
+    /// Makes it the configuration of everything that this process does, and hands the workers their parts.
+    fn put_in_force(&mut self, loaded: Loaded) {
         self.reloads.generation += 1;
         save(&mut self.journal, &loaded, self.reloads.generation);
         let (effective, model) = Effective::of(loaded, &self.options);
+        let detail = summary::summary(&Plan::between(&self.loaded.model(), &model));
         let work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
         for install in &self.routers.work.installs {
@@ -285,7 +311,8 @@ impl Supervisor {
         let now = moment();
         self.routers.known.configure(&work);
         self.scripts.configure(now, programs);
-        let before = std::mem::replace(&mut self.routers.work, work).machine;
+        let change = Change::between(&self.routers.work, &work);
+        self.routers.work = work;
         self.loaded = effective;
         self.reloads.refused = None;
         self.configure_schedule();
@@ -293,27 +320,33 @@ impl Supervisor {
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
-        let awaited = self.hand_over_work(now);
-        let detail =
-            summary(vrrp::reloaded(&steadfast_vrrp::Plan::between(&before, &self.routers.work.machine)));
-        self.reloads.ended(true, &detail);
-        self.tell(None, Happening::Reload { applied: true, detail });
-        steadfast_kernel::process::limits::trim_allocator();
-        awaited
+        let awaited = self.hand_over(change, now);
+        self.reloads.under_way = Some(UnderWay { awaited: awaited.unwrap_or(Confirmation::Started), detail });
+        if awaited.is_none() {
+            self.service.ready(&self.summary());
+            self.reload_over();
+        }
+        limits::trim_allocator();
     }
 
-    fn hand_over_work(&mut self, now: Moment) -> Option<Confirmation> {
+    /// Has the worker change over; what to wait for comes back, if there is anything. A worker that cannot be
+    /// told has a successor instead, which begins with the new configuration.
+    fn hand_over(&mut self, change: Change, now: Moment) -> Option<Confirmation> {
+        let wanted = self.wants_worker();
         let slot = &mut self.workers.vrrp;
         if slot.is_filled() {
-            let order = Order::Reload(Box::new(self.routers.work.clone()));
-            return slot.order(order, &self.poller).then_some(Confirmation::Reloaded);
-        }
-        if self.wants_worker() && !self.workers.vrrp.is_taken() {
-            self.workers.vrrp.start(now);
+            if slot.order(Order::Reload(Box::new(change)), &self.poller) {
+                return Some(Confirmation::Reloaded);
+            }
+            slot.kill();
+            let message = "the vrrp worker cannot be told of the reload: its successor begins with it";
+            self.journal.line(Severity::Error, message);
             return Some(Confirmation::Started);
         }
-        self.service.ready(&self.summary());
-        None
+        if wanted {
+            slot.start(now);
+        }
+        slot.is_taken().then_some(Confirmation::Started)
     }
 
     fn put_marker(&mut self) {
@@ -361,12 +394,4 @@ fn create_marker(path: &Path) -> std::io::Result<()> {
 /// What makes two addresses the same to the kernel.
 fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
     install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
-}
-
-fn summary(reloaded: Reloaded) -> String {
-    let Reloaded { added, removed, changed } = reloaded;
-    if added + removed + changed == 0 {
-        return "no virtual router changed".to_owned();
-    }
-    format!("virtual routers: {added} added, {removed} removed, {changed} changed")
 }

@@ -248,8 +248,7 @@ impl Supervisor {
         if !successor {
             self.stop();
         }
-        // Its successor begins with the configuration it did not confirm.
-        self.reload_over();
+        self.reload_awaits_successor();
     }
 }
 

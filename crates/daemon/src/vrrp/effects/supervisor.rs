@@ -6,12 +6,12 @@ use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::channel::Incoming;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest};
-use steadfast_vrrp::{InstanceId, Plan};
+use steadfast_vrrp::InstanceId;
 
 use super::{CHANNEL, Effects, index_of};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
-use crate::link::vrrp::work::{Install, Work};
-use crate::link::vrrp::{self, News, Notice, Order};
+use crate::link::vrrp::change::Change;
+use crate::link::vrrp::{News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, ToTiming};
 
 impl Effects {
@@ -43,7 +43,7 @@ impl Effects {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Reload(work) => self.reload(*work),
+            Order::Reload(change) => self.reload(*change),
             Order::ScriptResult { script, success } => {
                 self.lanes.to_timing.push(ToTiming::ScriptResult(script, success));
             }
@@ -69,12 +69,13 @@ impl Effects {
         }
     }
 
-    pub(super) fn reload(&mut self, work: Work) {
-        let plan = Plan::between(&self.work.machine, &work.machine);
-        let coalescing = Coalescing::of(&work.machine);
-        let reloaded = vrrp::reloaded(&plan);
-        let before = std::mem::replace(&mut self.work, work);
-        self.schedule(&before.settings);
+    pub(super) fn reload(&mut self, change: Change) {
+        let before = self.work.settings.clone();
+        self.work.follow(&change);
+        let coalescing = Coalescing::of(&self.work.machine);
+        let reloaded = change.reloaded();
+        let changed: BTreeSet<InstanceId> = change.installs.iter().map(|install| install.instance).collect();
+        self.schedule(&before);
         self.allow_descriptors();
         self.interfaces.configure(&self.work);
         let found = self.read_everything().unwrap_or_default();
@@ -82,9 +83,7 @@ impl Effects {
         self.open_endpoints();
         // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
         for instance in self.holdings.holders() {
-            if before.install(instance) != self.work.install(instance)
-                && self.work.install(instance).is_some()
-            {
+            if changed.contains(&instance) {
                 self.hold(instance);
             }
         }
@@ -93,15 +92,12 @@ impl Effects {
         self.hold_static_ways();
         self.watch_ways();
         // As at a start: a new instance, or one with other addresses, begins without those that are there.
-        let changed = |install: &&Install| before.install(install.instance) != Some(*install);
-        let changed: BTreeSet<InstanceId> =
-            self.work.installs.iter().filter(changed).map(|install| install.instance).collect();
         if !changed.is_empty() {
             self.clean_leftovers(&found, Some(&changed));
         }
         // First: an instance that comes with the plan has its source address from the beginning.
         self.tell_sources();
-        self.lanes.to_timing.push(ToTiming::Apply(Box::new(plan), coalescing));
+        self.lanes.to_timing.push(ToTiming::Apply(Box::new(change.plan), coalescing));
         self.tell(&FromWorker::Reloaded(reloaded));
     }
 

@@ -1,0 +1,65 @@
+//! What a reload changes for a vrrp worker. The supervisor works it out, the worker does it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{InstanceId, Plan};
+
+use super::work::{Install, Pacing, Settings, VirtualAddress, Work};
+use crate::link::lifecycle::Reloaded;
+
+/// The way from one [`Work`] to another. Instances that are equal in both do not occur in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// For the VRRP machine.
+    pub plan: Plan,
+    /// Instances that are new or have other addresses, ordered by instance.
+    pub installs: Vec<Install>,
+    /// All static addresses, if they are others.
+    pub static_addresses: Option<Vec<VirtualAddress>>,
+    /// Spacing of announcements.
+    pub pacing: Pacing,
+    /// How the worker runs.
+    pub settings: Settings,
+}
+
+impl Change {
+    /// What has to change to get from `old` to `new`.
+    pub fn between(old: &Work, new: &Work) -> Self {
+        let differs = |install: &&Install| old.install(install.instance) != Some(*install);
+        Self {
+            plan: Plan::between(&old.machine, &new.machine),
+            installs: new.installs.iter().filter(differs).cloned().collect(),
+            static_addresses: (old.static_addresses != new.static_addresses)
+                .then(|| new.static_addresses.clone()),
+            pacing: new.pacing,
+            settings: new.settings.clone(),
+        }
+    }
+
+    /// What was done when this is done.
+    pub fn reloaded(&self) -> Reloaded {
+        Reloaded {
+            added: self.plan.added().count(),
+            removed: self.plan.removed().len(),
+            changed: self.plan.changed().count(),
+        }
+    }
+}
+
+impl Work {
+    /// Changes what `change` changes.
+    pub fn follow(&mut self, change: &Change) {
+        self.machine.follow(&change.plan);
+        let mut installs: BTreeMap<InstanceId, Install> =
+            self.installs.drain(..).map(|install| (install.instance, install)).collect();
+        change.plan.removed().iter().for_each(|id| drop(installs.remove(id)));
+        installs.extend(change.installs.iter().map(|install| (install.instance, install.clone())));
+        self.installs = installs.into_values().collect();
+        if let Some(addresses) = &change.static_addresses {
+            self.static_addresses.clone_from(addresses);
+        }
+        self.pacing = change.pacing;
+        self.settings.clone_from(&change.settings);
+    }
+}
