@@ -177,7 +177,7 @@ fn a_configuration_comes_from_standard_input() {
     for input in ["-", "/dev/stdin"] {
         let (out, err, status) = fed(&["check", "--any-machine", input], GOOD);
         assert_eq!(status, Some(0), "{out}{err}");
-        assert!(out.ends_with(&format!("{input}: can be used: 1 instance, 1 virtual address\n")), "{out}");
+        assert!(out.contains(&format!("\n{input}: can be used: 1 instance, 1 virtual address\n")), "{out}");
         let (out, _, status) = fed(&["check", "--any-machine", input], &other);
         assert!(out.contains(&format!(" --> {input}:2:")) && status == Some(0), "{out}");
         let (out, err, status) = fed(&["show", "config", "--any-machine", input], GOOD);
@@ -247,6 +247,39 @@ fn the_config_test_writes_into_a_log_if_told() {
 }
 
 #[test]
+fn check_says_where_to_read_more_and_fails_on_what_is_denied() {
+    // No priority is given: a warning.
+    let file = Configuration::new("denied", GOOD);
+    let check =
+        |further: &[&str]| told(&steadfast(&[&["check", "--any-machine", file.path()], further].concat()));
+    let (out, _, status) = check(&[]);
+    assert_eq!(status, Some(0), "{out}");
+    assert!(out.contains("warning[SF0403]"), "{out}");
+    assert!(out.lines().last().is_some_and(|line| line.starts_with("more: steadfast explain SF0")), "{out}");
+    assert_eq!(check(&["--deny", "warnings"]).2, Some(1));
+    assert_eq!(check(&["--deny", "SF0403"]).2, Some(1));
+    assert_eq!(check(&["--deny", "SF0405"]).2, Some(0));
+    assert_eq!(check(&["--deny", "SF0999"]).2, Some(2));
+}
+
+#[test]
+fn check_makes_the_changes_that_mean_one_thing_only() {
+    let text = "$NET=192.0.2\n$WORD=vrrp_instanse\n$WORD W {\n}\nvrrp_instance V {\n    interface eth0\n    virtual_routter_id 5\n    virtual_ipaddress {\n        $NET.5\n    }\n}\n";
+    let file = Configuration::new("mended", text);
+    let (out, err, _) = told(&steadfast(&["check", "--any-machine", "--fix", file.path()]));
+    let after = std::fs::read_to_string(file.path()).unwrap();
+    let expected = text.replace("virtual_routter_id", "virtual_router_id").replace("$NET.5", "${NET}.5");
+    assert_eq!(after, expected, "{out}{err}");
+    assert!(out.contains(&format!("{}:7:5: fixed: ", file.path())), "{out}");
+    assert!(out.contains(&format!("{}:9:9: fixed: replace by '${{NET}}'", file.path())), "{out}");
+    assert!(out.contains("not fixed, the text comes from a variable or a sequence"), "{out}");
+    // What is wrong after that is told as ever.
+    assert!(out.contains("unknown keyword 'vrrp_instanse'"), "{out}");
+    let (again, _, _) = told(&steadfast(&["check", "--any-machine", "--fix", file.path()]));
+    assert!(!again.contains(": fixed: "), "{again}");
+}
+
+#[test]
 fn check_prints_for_people_and_for_programs() {
     let good = Configuration::new("good", GOOD);
     let bad = Configuration::new("bad", "vrrp_instanse V {\n}\n");
@@ -274,7 +307,7 @@ fn check_prints_for_people_and_for_programs() {
     assert!(results.iter().any(|result| result["ruleId"] == "SF0201"), "{out}");
 
     let (out, _, status) = told(&steadfast(&["check", "no such.conf"]));
-    assert!(out.ends_with("\nno such.conf: cannot be read\n") && status == Some(1), "{out}");
+    assert!(out.contains("\nno such.conf: cannot be read\n") && status == Some(1), "{out}");
     let (out, _, _) = told(&steadfast(&["check", "--format", "sarif", "no such.conf"]));
     let log: serde_json::Value = serde_json::from_str(&out).unwrap();
     let place = &log["runs"][0]["results"][0]["locations"][0]["physicalLocation"];
