@@ -116,7 +116,7 @@ fn what_is_not_active_is_counted() {
 /// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
 fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
     Some(match feature {
-        Feature::LoadBalancer => {
+        Feature::LoadBalancer | Feature::Fifos => {
             ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
         }
         Feature::Bfd => ("BFD (`bfd_instance`, `track_bfd`)", "BFD(`bfd_instance`、`track_bfd`)"),
@@ -134,7 +134,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         Feature::TrackProcess => ("`track_process`", "`track_process`"),
         Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
         Feature::Authentication => ("authentication by AH or HMAC", "AH 或 HMAC 认证"),
-        Feature::Fifos => ("`notify_fifo`", "`notify_fifo`"),
         Feature::Namespaces => ("`net_namespace_ipvs`", "`net_namespace_ipvs`"),
         Feature::AnnouncePacing => ("`garp_group` and `garp_extra_if`", "`garp_group` 和 `garp_extra_if`"),
         Feature::InterfaceDelays => ("`interface_up_down_delays`", "`interface_up_down_delays`"),

@@ -31,7 +31,10 @@ fn definitions() {
     assert_eq!(tree("$A=\na $A b"), "a b");
     assert_eq!(tree("$A=x {\n$A y }"), "x(y)");
     assert_eq!(tree("a \"${HOME} $X\""), "a ${HOME} $X");
-    assert_eq!(tree("$A=x\na $A, ($A) $A.b"), "a x, (x) $A.b");
+    let (glued, diagnostics) = shown("$A=x\na $A, ($A) $A.b \"$A.c\" $B.d");
+    assert_eq!(glued, "a x, (x) $A.b $A.c $B.d");
+    assert_eq!(codes(&diagnostics), [Code::UndefinedVariable]);
+    assert_eq!(diagnostics.iter().next().and_then(|found| found.hint.as_deref()), Some("write '${A}'"));
     assert_eq!(tree("$A=a # comment\n$A b"), "a b");
 }
 
