@@ -216,7 +216,7 @@ mod tests {
         table.write(&mut text, Palette::Plain, Some(40));
         assert_eq!(
             text,
-            "NAME\n    WHY\na-long-instance-name\n    heard nothing from 10.0.0.2 for 3609\n    ms\n"
+            "NAME\n    WHY\na-long-instance-name\n    heard nothing from 10.0.0.2 for\n    3.609 s\n"
         );
     }
 
