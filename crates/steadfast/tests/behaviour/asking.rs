@@ -61,7 +61,7 @@ fn a_reload_waits_and_says_what_came_of_it() {
     let write = |text: &str| router.configure(text).unwrap();
     write(&configuration(&[&Virtual::with_priority(150)]));
     let (told, code) = ask(&stage, &router, &["reload"]);
-    assert_eq!((told.as_str(), code), ("applied: virtual routers: 0 added, 0 removed, 1 changed\n", Some(0)));
+    assert_eq!((told.as_str(), code), ("applied: vrrp_instance V1 (priority)\n", Some(0)));
     assert_eq!(router.instance("V1").unwrap().base_priority, 150);
     write("vrrp_instance V1 {\n    virtual_router_id 300\n}\n");
     let (told, code) = ask(&stage, &router, &["reload"]);
