@@ -9,6 +9,8 @@
 
 mod effects;
 mod lane;
+#[cfg(test)]
+mod network;
 mod scheduling;
 mod timing;
 

@@ -481,24 +481,4 @@ fn now() -> Moment {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::num::NonZeroU8;
-
-    use steadfast_vrrp::{Config, InstanceConfig};
-    use steadfast_wire::vrrp::{AdvertInterval, Priority, Vrid};
-
-    use super::*;
-
-    #[test]
-    fn the_window_of_version_2_ends_within_its_skew_of_parts_of_a_second() {
-        let interval = AdvertInterval::Seconds(NonZeroU8::new(10).unwrap());
-        let group = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
-        let plain =
-            InstanceConfig::plain(InstanceId(0), Vrid::new(1).unwrap(), InterfaceId(0), group, interval);
-        let instance = InstanceConfig { priority: Priority::new(250), ..plain };
-        let skew = Duration::from_secs(1) * 6 / 256;
-        let config = Config { instances: vec![Arc::new(instance)], ..Config::default() };
-        let Coalescing(window) = Coalescing::of(&config);
-        assert!(window <= skew / 4 && !window.is_zero(), "{window:?} of {skew:?}");
-    }
-}
+mod tests;
