@@ -108,3 +108,72 @@ fn forwards(link: &Link) -> bool {
     let path = Path::new("/proc/sys/net/ipv6/conf").join(&link.name).join("forwarding");
     std::fs::read(path).is_ok_and(|value| value.first() == Some(&b'1'))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use steadfast_kernel::channel::{Channel, Incoming};
+    use steadfast_kernel::process::signal::{Signal, Signals};
+    use steadfast_kernel::wait::wake::Waker;
+
+    use super::*;
+    use crate::link::lifecycle::FromWorker;
+    use crate::link::vrrp::News;
+    use crate::link::vrrp::work::Work;
+    use crate::vrrp::effects::{Kernel, Lanes};
+    use crate::vrrp::lane::lane;
+    use crate::vrrp::network::in_a_network;
+
+    /// No interface has this index.
+    const GONE: u32 = 4_242;
+
+    /// Has an announcement refused at each of `interfaces`, twice; what is told of it comes back.
+    fn refuse(
+        effects: &mut Effects,
+        supervisor: &mut Channel,
+        interfaces: &[u32],
+        now: Moment,
+    ) -> Vec<InterfaceId> {
+        let address = [192, 0, 2, 1].into();
+        let frame = arp::gratuitous_frame(address, MacAddress([2, 0, 0, 0, 0, 1]), MacAddress::BROADCAST);
+        for interface in [interfaces, interfaces].concat() {
+            assert!(effects.announcer.push(GONE, &frame, interface.into()));
+        }
+        effects.flush_frames(now);
+        let mut told = Vec::new();
+        while let Incoming::Message(bytes) = supervisor.receive().unwrap() {
+            match postcard::from_bytes(&bytes).unwrap() {
+                FromWorker::News(News::Notice(Notice::Send { interface, reason })) => {
+                    assert!(reason.starts_with("gratuitous ARP and"), "{reason}");
+                    told.push(interface);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn refused_announcements_are_told_once_for_each_interface_until_they_were_over() {
+        let name = "refused_announcements_are_told_once_for_each_interface_until_they_were_over";
+        in_a_network(name, || {
+            let (to_timing, _timing) = lane(Arc::new(Waker::open().unwrap()));
+            let (_effects, from_timing) = lane(Arc::new(Waker::open().unwrap()));
+            let (channel, mut supervisor) = Channel::pair().unwrap();
+            let signals = Signals::open(&[Signal::TERMINATE]).unwrap();
+            let lanes = Lanes { to_timing, from_timing };
+            let kernel = Kernel::open().unwrap();
+            let mut effects = Effects::new(Work::default(), lanes, kernel, channel, signals, false);
+            let mut refuse = |interfaces: &[u32], now| refuse(&mut effects, &mut supervisor, interfaces, now);
+
+            let first = Moment::from_nanos(1);
+            assert_eq!(refuse(&[1, 2], first), [InterfaceId(1), InterfaceId(2)]);
+            let again = first + REFUSALS_OVER;
+            assert_eq!(refuse(&[1, 3], again), [InterfaceId(3)]);
+            // The time counts from the last refusal, not from the first.
+            let over_at_one = again + std::time::Duration::from_nanos(1);
+            assert_eq!(refuse(&[1, 2, 3], over_at_one), [InterfaceId(2)]);
+        });
+    }
+}
