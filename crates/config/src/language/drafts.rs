@@ -1,5 +1,7 @@
 //! What was written, before inheritance and checks make a model of it.
 
+use std::collections::BTreeMap;
+
 use super::servers::blocks::BelowServer;
 use crate::diagnostic::span::Span;
 use crate::model::{
@@ -88,6 +90,8 @@ pub(crate) struct Drafts {
     pub(crate) bfd_instances: Vec<BfdInstance>,
     pub(crate) virtual_server_groups: Vec<VirtualServerGroup>,
     pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Where the names behind `only_while_master` stand, by the places of their virtual servers.
+    pub(crate) masters: BTreeMap<Span, Span>,
     /// Empty between virtual servers.
     pub(crate) below_server: BelowServer,
     pub(crate) ssl: Option<Ssl>,

@@ -109,6 +109,11 @@ impl Drafts {
         let (server, below) = super::check::complete(draft, node, &self.global, context);
         self.virtual_servers.extend(server);
         self.below_server = below;
+        let followed = node.children().into_iter().flatten();
+        let followed = followed.filter(|line| line.keyword().as_str() == Some("only_while_master")).last();
+        if let Some(name) = followed.and_then(|line| line.words().nth(1)) {
+            self.masters.insert(span, name.span());
+        }
     }
 
     pub(crate) fn virtual_server_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
@@ -469,8 +474,9 @@ impl Drafts {
             let Some(name) = &extensions.only_while_master else { continue };
             if !context.known.instances.contains_key(name) {
                 let message = format!("only_while_master: there is no vrrp_instance '{name}'");
+                let place = self.masters.get(&server.site.0).copied().unwrap_or(server.site.0);
                 let names = context.known.instances.keys().map(Name::clone).collect::<Vec<_>>();
-                let diagnostic = Diagnostic::new(Code::TrackedUnknown, server.site.0, message);
+                let diagnostic = Diagnostic::new(Code::TrackedUnknown, place, message);
                 context.push_suggesting(diagnostic, name, names.iter().map(|name| &**name));
                 extensions.only_while_master = None;
             }
