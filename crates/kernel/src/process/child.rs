@@ -26,7 +26,7 @@ pub enum Exit {
 
 impl Child {
     /// Takes over a child just forked: nobody else may have waited for it.
-    pub(super) fn of(pid: libc::pid_t, attempted: String) -> Result<Self> {
+    pub(crate) fn of(pid: libc::pid_t, attempted: String) -> Result<Self> {
         let pid = Pid::from_raw(pid).ok_or_else(|| Error::new(attempted.clone(), Errno::SRCH))?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).attempt(attempted)?;
         Ok(Self { pid, pidfd, exit: None })

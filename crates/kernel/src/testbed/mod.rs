@@ -3,12 +3,14 @@
 //! Everything here is held by file descriptors of the calling process. The kernel removes it with the last descriptor,
 //! so that even a process ended by SIGKILL leaves nothing behind.
 
+mod child;
 mod container;
 #[cfg(test)]
 pub(crate) mod fresh_namespace;
 mod user_namespace;
 mod wiring;
 
+pub use child::child;
 pub use container::{Container, END_LIMIT};
 pub use user_namespace::become_root_of_user_namespace;
 pub use wiring::{Assigned, Wiring, switch_off_duplicate_address_detection};

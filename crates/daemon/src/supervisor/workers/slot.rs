@@ -292,3 +292,50 @@ impl Ended {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use steadfast_kernel::channel::{Incoming, MESSAGE_BYTES_MAX};
+    use steadfast_kernel::testbed;
+
+    use super::*;
+
+    /// A role whose orders are as long as a test wants them.
+    #[derive(Debug)]
+    struct Any;
+
+    impl Role for Any {
+        type Order = String;
+        type News = ();
+        const TITLE: &'static str = "worker of a test";
+    }
+
+    fn filled(poller: &Poller) -> (Slot<Any>, Channel) {
+        let (channel, worker) = Channel::pair().unwrap();
+        let child = testbed::child(&mut Command::new("true")).unwrap();
+        let mut slot = Slot::new(Tokens { channel: 0, child: 1 }, PathBuf::new(), Duration::from_secs(1));
+        slot.fill(Moment::from_nanos(0), child, channel, poller);
+        (slot, worker)
+    }
+
+    #[test]
+    fn an_order_that_cannot_reach_the_worker_is_not_taken_for_given() {
+        let poller = Poller::open().unwrap();
+        let (mut slot, mut worker) = filled(&poller);
+        assert!(!slot.order("x".repeat(MESSAGE_BYTES_MAX), &poller), "longer than any message");
+        assert_eq!(worker.receive().unwrap(), Incoming::Nothing);
+        assert!(slot.order("reload".to_owned(), &poller));
+        let Incoming::Message(bytes) = worker.receive().unwrap() else { panic!("nothing came") };
+        assert_eq!(
+            postcard::from_bytes::<ToWorker<String>>(&bytes),
+            Ok(ToWorker::Order("reload".to_owned()))
+        );
+        drop(worker);
+        assert!(!slot.order("reload".to_owned(), &poller), "nobody is there to read it");
+        slot.end();
+        slot.take_ended(Moment::from_nanos(0), &poller).unwrap();
+        assert!(!slot.order("reload".to_owned(), &poller), "there is no worker");
+    }
+}
