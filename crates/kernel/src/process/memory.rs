@@ -9,8 +9,9 @@ use crate::process::limits;
 /// page cache and are mapped again where they are used, a few microseconds each; those that only the
 /// start needed are not counted for this process any more.
 ///
-/// Has no effect on a process that has locked its memory. Not for a process with a thread that must not wait: a page
-/// that nobody has mapped is the first that a machine short of memory drops, and comes back from the disk.
+/// Has no effect on a process that has locked its memory. A process with a thread that must not wait does this at its
+/// start only: a page that nobody has mapped is the first that a machine short of memory drops, and comes back from the
+/// disk.
 pub fn settle() {
     give_heap_back();
     let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };

@@ -47,6 +47,9 @@ const SIGNALS: u64 = 3;
 const WITHDRAWALS: u64 = 4;
 /// Quiet time after which memory is given back.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
+/// What is done so long after the start belongs to it: the program's pages that it used may be given back. Later they
+/// are left alone, because the timing thread needs those of a failover again, and must not wait for the disk.
+const START_LASTS: Duration = Duration::from_secs(10);
 /// What came from the timing thread in one go when it counts as a burst.
 const BURST_MESSAGES: usize = 64;
 /// What came from the timing thread and was not acted on, after which no more is taken in.
@@ -96,6 +99,7 @@ pub(super) struct Effects {
     told_messages_lost: bool,
     /// When to give back memory that a burst of events needed.
     settle_at: Option<Moment>,
+    start_ends_at: Moment,
     stopping: bool,
     drained: bool,
 }
@@ -173,6 +177,7 @@ impl Effects {
             told_datagrams_lost: false,
             told_messages_lost: false,
             settle_at: Some(now() + SETTLE_AFTER),
+            start_ends_at: now() + START_LASTS,
             stopping: false,
             drained: false,
         }
@@ -275,8 +280,12 @@ impl Effects {
         if self.settle_at.is_some_and(|at| at <= now()) {
             self.settle_at = None;
             self.unheard.shrink_to_fit();
-            // The heap only: program pages are the timing thread's, too.
-            steadfast_kernel::process::memory::give_heap_back();
+            if now() < self.start_ends_at {
+                steadfast_kernel::process::memory::settle();
+            } else {
+                // The heap only: the timing thread uses the program's pages, too.
+                steadfast_kernel::process::memory::give_heap_back();
+            }
         }
     }
 
