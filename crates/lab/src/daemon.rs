@@ -104,8 +104,7 @@ impl Daemon {
     /// # Errors
     /// When /proc cannot be read.
     pub fn signal_all(&self, signal: Signal) -> Result<()> {
-        send_to_all(&self.processes()?, signal);
-        Ok(())
+        send_to_all(|| self.processes(), signal)
     }
 
     /// Its processes, the first started one among them: its process group and all their

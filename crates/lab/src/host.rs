@@ -195,29 +195,43 @@ impl Host {
     /// # Errors
     /// When /proc cannot be read.
     pub fn signal_everything(&self, signal: Signal) -> Result<()> {
-        send_to_all(&self.processes()?, signal);
-        Ok(())
+        send_to_all(|| self.processes(), signal)
     }
 }
 
 /// Sends a signal to processes as if at one moment: they are halted first, so that none of them acts on
 /// what it does to another. One that sees its neighbour die may still have time to say goodbye.
-pub(crate) fn send_to_all(pids: &[u32], signal: Signal) {
-    for pid in pids {
-        send(*pid, Signal::STOP);
-    }
+pub(crate) fn send_to_all(list: impl Fn() -> Result<Vec<u32>>, signal: Signal) -> Result<()> {
+    let pids = halt_all(list)?;
     if signal == Signal::STOP {
-        return;
+        return Ok(());
     }
-    // On a busy machine a process that shall halt may do something else before.
-    let _ = wait::until(HALT_LIMIT, || pids.iter().all(|pid| is_halted(*pid)));
     // The end of a parent continues its halted children with SIGHUP (setpgid(2), orphaned process groups).
-    let children_first = children_first(pids);
+    let children_first = children_first(&pids);
     for pid in &children_first {
         send(*pid, signal);
     }
     for pid in children_first {
         send(pid, Signal::CONT);
+    }
+    Ok(())
+}
+
+/// Halts processes and names them. One that is not halted yet may make another after the list was made, so they are
+/// listed until nobody is new.
+fn halt_all(list: impl Fn() -> Result<Vec<u32>>) -> Result<Vec<u32>> {
+    let mut pids = list()?;
+    loop {
+        for pid in &pids {
+            send(*pid, Signal::STOP);
+        }
+        // On a busy machine a process that shall halt may do something else before.
+        let _ = wait::until(HALT_LIMIT, || pids.iter().all(|pid| is_halted(*pid)));
+        let again = list()?;
+        if again.iter().all(|pid| pids.contains(pid)) {
+            return Ok(pids);
+        }
+        pids = again;
     }
 }
 

@@ -108,7 +108,7 @@ fn a_reload_is_marked_until_the_worker_confirms_it_and_a_second_one_waits() {
     bench.write("part", "# another part\n");
     daemon.signal(Signal::HUP);
     daemon.signal(Signal::USR1);
-    logs(&daemon, "reload: ");
+    assert!(wait::until(LIMIT, || has_taken(&daemon, USR1)), "signals wait\n{}", daemon.log_tail());
     assert!(marker.exists(), "the marker went before the worker confirmed");
     assert_eq!(bench.copies(), ["1", "2"], "the second reload did not wait for the first");
 
@@ -129,6 +129,16 @@ fn a_reload_is_marked_until_the_worker_confirms_it_and_a_second_one_waits() {
     };
     assert_eq!(copy(2), expected("# a part"));
     assert_eq!(copy(3), expected("# another part"));
+}
+
+/// SIGUSR1, which is taken after SIGHUP, as its number is higher.
+const USR1: u32 = 10;
+
+/// Whether a process has taken a signal, and so has done what those of lower numbers ask: proc_pid_status(5).
+fn has_taken(daemon: &Daemon, signal: u32) -> bool {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", daemon.pid())).unwrap();
+    let waiting = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    u64::from_str_radix(waiting.trim(), 16).unwrap() & (1 << (signal - 1)) == 0
 }
 
 fn signal(pid: i32, name: &str) {
