@@ -271,7 +271,7 @@ impl Plan {
             plan.run(name, tests, limit)
         };
         let watch = StallWatch::start();
-        let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(720))?;
+        let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(1_200))?;
         if let Some(stalled) = stalled(&outcome, &watch) {
             let filters: Vec<String> = stalled.iter().map(|(failure, _)| failure.filter()).collect();
             let again = ["-E", &filters.join(" or ")];
