@@ -31,7 +31,7 @@ pub fn one(diagnostic: &Diagnostic, sources: &SourceMap) -> Value {
         .map(|label| json!({ "place": place(label.span, sources), "text": label.text }))
         .collect();
     let fix = diagnostic.fix.as_ref().map(|fix| {
-        json!({ "place": place(fix.span, sources), "replacement": fix.replacement, "title": fix.title })
+        json!({ "place": whole_place(fix.span, sources), "replacement": fix.replacement, "title": fix.title })
     });
     json!({
         "code": diagnostic.code.to_string(),
@@ -62,6 +62,11 @@ struct Place {
 }
 
 fn place(span: Span, sources: &SourceMap) -> Place {
+    whole_place(sources.up_to_secret(span), sources)
+}
+
+/// Of what a fix takes away everything must be named.
+fn whole_place(span: Span, sources: &SourceMap) -> Place {
     let (start, end) = (sources.position(span), sources.end_position(span));
     Place {
         file: sources.path(span).display().to_string(),
@@ -170,7 +175,7 @@ fn result(diagnostic: &Diagnostic, sources: &SourceMap, file: Option<&Path>) -> 
             "artifactChanges": [{
                 "artifactLocation": { "uri": uri(sources.path(fix.span)) },
                 "replacements": [{
-                    "deletedRegion": region(fix.span, sources),
+                    "deletedRegion": region(whole_place(fix.span, sources)),
                     "insertedContent": { "text": fix.replacement },
                 }],
             }],
@@ -199,13 +204,12 @@ fn location(span: Span, sources: &SourceMap) -> Value {
     json!({
         "physicalLocation": {
             "artifactLocation": { "uri": uri(sources.path(span)) },
-            "region": region(span, sources),
+            "region": region(place(span, sources)),
         },
     })
 }
 
-fn region(span: Span, sources: &SourceMap) -> Value {
-    let place = place(span, sources);
+fn region(place: Place) -> Value {
     json!({
         "startLine": place.line,
         "startColumn": place.column,

@@ -154,21 +154,22 @@ struct Excerpt {
     marks: Vec<(AnnotationKind, Range<usize>, String)>,
     /// Where the excerpt begins and ends in the file.
     range: Range<usize>,
-    /// The column of the spot, where the line is shown without its beginning.
-    column: Option<usize>,
+    /// The column of the spot.
+    column: usize,
+    /// Whether the line is shown without its beginning.
+    is_cut: bool,
 }
 
 /// Stands for what is left out of a long line.
 const LEFT_OUT: &str = "...";
 
 impl Excerpt {
-    /// The place as the renderer works it out from a line without its beginning, and as it is.
+    /// The place as the renderer works it out from a line that is not shown as it stands, and as it is.
     fn misplaced(&self) -> Option<(String, String)> {
-        let column = self.column?;
         let (_, first, _) = self.marks.first()?;
         let shown = self.text.get(..first.start)?.chars().count() + 1;
         let place = |column: usize| format!("{}:{}:{column}", self.path, self.line);
-        Some((place(shown), place(column)))
+        (shown != self.column).then(|| (place(shown), place(self.column)))
     }
 
     fn snippet(&self) -> Snippet<'_, Annotation<'_>> {
@@ -238,9 +239,8 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
         ),
     };
     let from_start = start == line_start && (start == 0 || text.get(start - 1) == Some(&b'\n'));
-    let column = usize::try_from(sources.position(span).column).ok().filter(|_| !from_start);
     let mut shown = shown(&sources.without_secrets(span.file, start..end)?);
-    if column.is_some() {
+    if !from_start {
         shown.insert_str(0, LEFT_OUT);
     }
     if text.get(end).is_some_and(|byte| *byte != b'\n') {
@@ -252,7 +252,8 @@ fn excerpt(span: Span, sources: &SourceMap) -> Option<Excerpt> {
         text: shown,
         marks: Vec::new(),
         range: start..end,
-        column,
+        column: usize::try_from(sources.position(span).column).ok()?,
+        is_cut: !from_start,
     })
 }
 
@@ -265,11 +266,11 @@ fn whole_letter(text: &[u8], at: usize, most: usize) -> usize {
 impl Excerpt {
     /// The range of the span in the excerpt's text.
     fn within(&self, span: Span, sources: &SourceMap) -> Range<usize> {
-        let Some(bytes) = sources.without_secrets(span.file, self.range.clone()) else { return 0..0 };
-        let before = if self.column.is_some() { LEFT_OUT.len() } else { 0 };
+        let before = if self.is_cut { LEFT_OUT.len() } else { 0 };
         let place = |offset: u32| {
-            let offset = usize::try_from(offset).unwrap_or(usize::MAX).saturating_sub(self.range.start);
-            before + shown(bytes.get(..offset).unwrap_or(&bytes)).len()
+            let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+            let up_to = self.range.start..offset.clamp(self.range.start, self.range.end);
+            before + sources.without_secrets(span.file, up_to).map_or(0, |bytes| shown(&bytes).len())
         };
         place(span.offset).min(self.text.len())..place(span.end()).min(self.text.len())
     }
@@ -374,7 +375,7 @@ mod tests {
         };
         let password = "authentication { auth_type PASS\n auth_pass sesameopen }";
         let text = shown(&instance(2, password));
-        assert!(text.contains("auth_pass ********** }") && !text.contains("sesame"), "{text}");
+        assert!(text.contains("auth_pass ******** }") && !text.contains("sesame"), "{text}");
         let text = shown(
             &("$WORD=sesameopen\n".to_owned() + &instance(2, &password.replace("sesameopen", "$WORD"))),
         );
@@ -382,6 +383,40 @@ mod tests {
         let text = shown(&instance(2, &password.replace("open }", " open\n }")));
         assert!(text.contains("SF0203") && !text.contains("open"), "{text}");
         let text = shown(&instance(3, "auth_hmac {\n key 1 sesame\n active_key 1\n }"));
-        assert!(text.contains("key 1 ******") && !text.contains("sesame"), "{text}");
+        assert!(text.contains("key 1 ********") && !text.contains("sesame"), "{text}");
+    }
+
+    /// Passwords of different lengths: everything that is printed is the same, and marks behind them point right.
+    #[test]
+    fn no_length_of_a_password_is_shown() {
+        let loaded = |secret: &str| {
+            let text = format!(
+                "vrrp_instance A {{\n authentication {{ auth_pass {secret}\n auth_pass {secret}\n bogus\n }}\n}}\n"
+            );
+            let source = crate::Memory::new().file("a.conf", text);
+            crate::load(
+                &source,
+                std::path::Path::new("a.conf"),
+                &crate::AnyMachine,
+                &crate::LoadOptions::default(),
+            )
+        };
+        let told = |secret: &str| {
+            let loaded = loaded(secret);
+            let json = crate::diagnostic::json::document(&loaded.diagnostics, &loaded.sources);
+            let sarif = crate::diagnostic::json::sarif(&loaded.diagnostics, &loaded.sources, "1");
+            let lengths = |text: String| -> String {
+                let is_place = |line: &&str| !line.contains("\"offset\"") && !line.contains("\"byteOffset\"");
+                text.lines().filter(is_place).map(|line| format!("{line}\n")).collect()
+            };
+            let json = lengths(format!("{json:#}"));
+            (super::text(&loaded.diagnostics, &loaded.sources, false), json, lengths(format!("{sarif:#}")))
+        };
+        let (short, long) = (told("abcdefghi"), told("abcdefghijklmnop"));
+        assert_eq!(short.0, long.0);
+        assert_eq!(short.1, long.1);
+        assert_eq!(short.2, long.2);
+        let behind = shown("vrrp_instance A {\n auth_hmac { key 1 sesame extra1 }\n}\n");
+        assert!(behind.contains("key 1 ********"), "{behind}");
     }
 }

@@ -168,6 +168,9 @@ impl SourceFile {
     }
 }
 
+/// What a password or key is shown as, however long it is.
+const MASK: &[u8] = b"********";
+
 /// All files and origins of one configuration; turns spans into text, lines and columns.
 #[derive(Debug, Default)]
 pub struct SourceMap {
@@ -210,16 +213,32 @@ impl SourceMap {
         self.secrets.dedup();
     }
 
-    /// A stretch of a file, with an asterisk for each octet of a password or key.
+    /// A stretch of a file with [`MASK`] in place of each password or key in it.
     pub(crate) fn without_secrets(&self, file: FileId, range: std::ops::Range<usize>) -> Option<Vec<u8>> {
-        let mut bytes = self.file(file)?.text().get(range.clone())?.to_vec();
-        let place = |offset: u32| usize::try_from(offset).unwrap_or(usize::MAX);
+        let text = self.file(file)?.text().get(..range.end)?;
+        let mut shown = Vec::with_capacity(range.len());
+        let mut next = range.start;
         for secret in self.secrets.iter().filter(|secret| secret.file == file) {
-            let (from, to) = (place(secret.offset).max(range.start), place(secret.end()).min(range.end));
-            let hidden = bytes.get_mut(from.saturating_sub(range.start)..to.saturating_sub(range.start));
-            hidden.into_iter().for_each(|octets| octets.fill(b'*'));
+            let (from, to) = (index(secret.offset).max(next), index(secret.end()).min(range.end));
+            if from < to {
+                shown.extend_from_slice(text.get(next..from)?);
+                shown.extend_from_slice(MASK);
+                next = to;
+            }
         }
-        Some(bytes)
+        shown.extend_from_slice(text.get(next..)?);
+        Some(shown)
+    }
+
+    /// The stretch up to the first password or key in it: its end would tell how long that is.
+    pub(crate) fn up_to_secret(&self, span: Span) -> Span {
+        let touches = |secret: &&Span| {
+            secret.file == span.file && secret.offset < span.end() && span.offset < secret.end()
+        };
+        match self.secrets.iter().find(touches) {
+            Some(secret) => Span { length: secret.offset.saturating_sub(span.offset), ..span },
+            None => span,
+        }
     }
 
     /// The files in the order in which they were opened.
