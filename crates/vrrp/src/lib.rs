@@ -24,6 +24,7 @@ pub mod event;
 mod grid;
 mod group;
 mod instance;
+mod key;
 mod machine;
 pub mod peers;
 mod plan;
@@ -45,6 +46,7 @@ pub use config::{
 };
 pub use counters::{Counters, MachineCounters};
 pub use event::{Cause, Event, State};
+pub use key::{Path, RouterKey, known_again};
 pub use machine::Machine;
 pub use peers::{Peer, Problem};
 pub use plan::Plan;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::action::{Action, Sink};
 use crate::advert::sound;
-use crate::config::{GroupId, InstanceConfig, InstanceId, Transport};
+use crate::config::{GroupId, InstanceConfig, InstanceId};
 use crate::event::{Cause, State};
 use crate::machine::Machine;
 use crate::plan::Plan;
@@ -105,7 +105,7 @@ impl Machine {
         let id = config.id;
         let config = sound(config);
         let Some(instance) = self.instances.get_mut(id) else { return };
-        if !same_virtual_router(&instance.config, &config) {
+        if instance.config.key() != config.key() {
             self.evict(id, sink);
             self.enrol(now, config);
             return;
@@ -146,10 +146,4 @@ impl Machine {
         }
         self.arm(id);
     }
-}
-
-/// What makes two configurations the same virtual router; all else may change while it runs.
-fn same_virtual_router(old: &InstanceConfig, new: &InstanceConfig) -> bool {
-    let kind = |config: &InstanceConfig| matches!(config.transport, Transport::Multicast { .. });
-    (old.vrid, old.family, old.interface, kind(old)) == (new.vrid, new.family, new.interface, kind(new))
 }

@@ -5,6 +5,7 @@ use std::num::NonZeroU8;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{Path, RouterKey};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 
 use super::{
@@ -216,6 +217,17 @@ impl VrrpInstance {
     /// Whether adverts go to peers.
     pub fn is_unicast(&self) -> bool {
         !self.unicast_peers.is_empty()
+    }
+
+    /// What makes it the same virtual router as before.
+    pub fn key(&self) -> RouterKey<Option<Name>> {
+        let path = if self.is_unicast() {
+            Path::Source(self.source_address)
+        } else {
+            Path::Group(self.multicast_group)
+        };
+        let Self { virtual_router_id: vrid, family, ref interface, .. } = *self;
+        RouterKey { vrid, family, interface: interface.clone(), path }
     }
 }
 

@@ -1,10 +1,8 @@
 //! Comparing two models.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::IpAddr;
-
-use steadfast_wire::vrrp::{Family, Vrid};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
 use crate::language::bfd::BFD_INSTANCE;
@@ -102,53 +100,26 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
     }
 }
 
-/// What each of `new` was before; what is known again is taken out of `old`.
-///
-/// The first to be known again are those that kept identity and name, so that routers which only their peers tell
-/// apart keep to themselves; then those that got another name, and at last those that are known by their name only.
+/// What each of `new` was before; what is known again is taken out of `old`. Those that are another virtual router are
+/// known by their name only.
 fn known_again<'m>(
     old: &mut [Option<&'m VrrpInstance>],
     new: &[VrrpInstance],
 ) -> Vec<Option<&'m VrrpInstance>> {
-    let mut found: Vec<Option<&VrrpInstance>> = vec![None; new.len()];
-    let mut by_identity: BTreeMap<Identity, VecDeque<usize>> = BTreeMap::new();
-    let mut by_name: BTreeMap<&str, usize> = BTreeMap::new();
-    for (place, instance) in old.iter().enumerate() {
-        let Some(instance) = instance else { continue };
-        by_identity.entry(identity(instance)).or_default().push_back(place);
-        by_name.insert(&instance.name, place);
-    }
-    let named = |instance: &VrrpInstance| by_name.get(&*instance.name).copied();
-    let mut take = |found: &mut Option<&'m VrrpInstance>, place: Option<usize>| {
-        if let Some(slot) = place.and_then(|place| old.get_mut(place)) {
-            *found = slot.take();
-        }
-    };
-    for (found, instance) in found.iter_mut().zip(new) {
-        let alike = by_identity.get_mut(&identity(instance));
-        if let (Some(place), Some(alike)) = (named(instance), alike)
-            && let Some(at) = alike.iter().position(|other| *other == place)
-        {
-            alike.remove(at);
-            take(found, Some(place));
-        }
-    }
+    let known = |instance: &VrrpInstance| (instance.key(), Arc::clone(&instance.name));
+    let by_name: BTreeMap<Name, usize> = old
+        .iter()
+        .enumerate()
+        .filter_map(|(place, instance)| Some((Arc::clone(&instance.as_ref()?.name), place)))
+        .collect();
+    let after: Vec<_> = new.iter().map(known).collect();
+    let places = steadfast_vrrp::known_again(old.iter().flatten().map(|instance| known(instance)), &after);
+    let mut take = |place: Option<usize>| old.get_mut(place?)?.take();
+    let mut found: Vec<_> = places.into_iter().map(&mut take).collect();
     for (found, instance) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
-        take(found, by_identity.get_mut(&identity(instance)).and_then(VecDeque::pop_front));
-    }
-    for (found, instance) in found.iter_mut().zip(new).filter(|(found, _)| found.is_none()) {
-        take(found, named(instance));
+        *found = take(by_name.get(&instance.name).copied());
     }
     found
-}
-
-/// What makes an instance the same virtual router as before: its peers know it by nothing else.
-type Identity = (Vrid, Family, Option<Name>, bool, Option<IpAddr>);
-
-fn identity(instance: &VrrpInstance) -> Identity {
-    let unicast = instance.is_unicast();
-    let endpoint = if unicast { instance.source_address } else { Some(instance.multicast_group) };
-    (instance.virtual_router_id, instance.family, instance.interface.clone(), unicast, endpoint)
 }
 
 fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut Plan) {

@@ -1,10 +1,9 @@
 //! From the model of the configuration file to what a worker runs.
 //!
 //! Numbers are handed out here. An instance keeps its number across a reload as long as it is the
-//! same virtual router in keepalived's sense (VRID, family, interface, multicast or unicast and its
-//! group or source); its name may change. Scripts, groups and interfaces are matched by name.
+//! same virtual router (`RouterKey` in vrrp); its name may change. Scripts, groups and interfaces are matched by name.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,7 @@ use steadfast_config::model::{
 use steadfast_vrrp::config::{AnnounceConfig, TrackInterface, TrackScript, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId,
+    ScriptId, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 
@@ -106,75 +105,28 @@ impl Names {
     }
 }
 
-/// What makes an instance the same virtual router as before.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Identity {
-    vrid: u8,
-    family: steadfast_wire::vrrp::Family,
-    interface: Option<Arc<str>>,
-    unicast: bool,
-    endpoint: Option<std::net::IpAddr>,
-}
-
-fn identity(instance: &VrrpInstance) -> Identity {
-    let unicast = !instance.unicast_peers.is_empty();
-    Identity {
-        vrid: instance.virtual_router_id.get(),
-        family: instance.family,
-        interface: instance.interface.clone(),
-        unicast,
-        endpoint: if unicast { instance.source_address } else { Some(instance.multicast_group) },
-    }
-}
-
-fn running_identity(previous: &Work, instance: &InstanceConfig) -> Identity {
-    let (unicast, endpoint) = match &instance.transport {
-        Transport::Multicast { group } => (false, Some(*group)),
-        Transport::Unicast { .. } => (true, instance.source),
-    };
-    let interface = previous.interface_name(instance.interface);
-    Identity {
-        vrid: instance.vrid.get(),
-        family: instance.family,
-        interface: (!interface.is_empty()).then(|| interface.into()),
-        unicast,
-        endpoint,
-    }
-}
-
 fn number_instances<'m>(
     model: &'m Model,
     previous: &Work,
     leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
 ) -> BTreeMap<InstanceId, &'m VrrpInstance> {
-    let mut running: BTreeMap<Identity, VecDeque<&InstanceConfig>> = BTreeMap::new();
-    for instance in &previous.machine.instances {
-        running.entry(running_identity(previous, instance)).or_default().push_back(instance);
-    }
-    let mut taken: BTreeSet<InstanceId> = previous.machine.instances.iter().map(|i| i.id).collect();
-    taken.extend(leaving.keys());
+    let running = &previous.machine.instances;
+    let name_of = |interface| {
+        let name = previous.interface_name(interface);
+        (!name.is_empty()).then(|| name.into())
+    };
+    let before = running.iter().map(|instance| (instance.key().on(name_of), Arc::clone(&instance.name)));
+    let after: Vec<_> =
+        model.instances.iter().map(|instance| (instance.key(), Arc::clone(&instance.name))).collect();
+    let taken: BTreeSet<InstanceId> =
+        running.iter().map(|instance| instance.id).chain(leaving.keys().copied()).collect();
     let mut free = (0..).map(InstanceId).filter(|id| !taken.contains(id));
-    let mut numbered = BTreeMap::new();
-    // Routers that only their peers tell apart are known again by name; those that are left got another one.
-    let mut renamed = Vec::new();
-    for instance in &model.instances {
-        let alike = running.get_mut(&identity(instance));
-        let same = alike.and_then(|alike| {
-            let place = alike.iter().position(|running| running.name == instance.name)?;
-            alike.remove(place)
-        });
-        match same {
-            Some(running) => drop(numbered.insert(running.id, instance)),
-            None => renamed.push(instance),
-        }
-    }
-    for instance in renamed {
-        let alike = running.get_mut(&identity(instance)).and_then(VecDeque::pop_front);
-        if let Some(id) = alike.map(|running| running.id).or_else(|| free.next()) {
-            numbered.insert(id, instance);
-        }
-    }
-    numbered
+    let known = known_again(before, &after).into_iter().zip(&model.instances);
+    let numbered = known.filter_map(|(place, instance)| {
+        let running = place.and_then(|place| running.get(place));
+        Some((running.map(|running| running.id).or_else(|| free.next())?, instance))
+    });
+    numbered.collect()
 }
 
 fn scripts(model: &Model, names: &mut Names) -> Vec<Arc<ScriptConfig>> {

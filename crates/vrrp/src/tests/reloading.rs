@@ -1,12 +1,13 @@
 //! Reload by plan: only what differs is touched.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use steadfast_wire::vrrp::{Priority, Vrid};
 
 use super::router::*;
-use crate::config::ScriptConfig;
-use crate::{Action, Cause, Config, Event, InstanceConfig, Plan, State};
+use crate::config::{ScriptConfig, Transport, UnicastPeer};
+use crate::{Action, Cause, Config, Event, InstanceConfig, Plan, State, known_again};
 
 fn masters(count: u32) -> Router {
     let mut router = Router::start(config((0..count).map(instance).collect()));
@@ -214,4 +215,45 @@ fn who_follows_a_plan_has_the_new_configuration() {
         followed.follow(&Plan::between(from, to));
         assert_eq!(&followed, to);
     }
+}
+
+#[test]
+fn what_its_peers_know_it_by_makes_a_virtual_router_the_same() {
+    let unicast = |source, peers: &[IpAddr]| {
+        let peer = |address| UnicastPeer { address, min_ttl: 0, max_ttl: 255 };
+        let peers = peers.iter().copied().map(peer).collect();
+        let transport = Transport::Unicast { peers, ttl: None, check_source: false };
+        InstanceConfig { transport, source: Some(source), ..instance(0) }
+    };
+    let other_group = Transport::Multicast { group: IpAddr::from([224, 0, 0, 77]) };
+    let ways = [
+        instance(0),
+        InstanceConfig { vrid: Vrid::new(77).unwrap(), ..instance(0) },
+        InstanceConfig { interface: crate::InterfaceId(9), ..instance(0) },
+        InstanceConfig { transport: other_group, ..instance(0) },
+        unicast(LOWER, &[HIGHER]),
+        unicast(OWN, &[HIGHER]),
+    ];
+    for (at, one) in ways.iter().enumerate() {
+        let renamed = InstanceConfig { name: "other".into(), priority: Priority::new(3), ..one.clone() };
+        assert_eq!(one.key(), renamed.key());
+        assert!(ways.iter().skip(at + 1).all(|other| one.key() != other.key()), "{one:?}");
+    }
+    assert_eq!(unicast(OWN, &[HIGHER]).key(), unicast(OWN, &[LOWER]).key());
+    // A foreign source hides where a multicast router is, and is no part of what it is.
+    assert_eq!(InstanceConfig { source: Some(HIGHER), ..instance(0) }.key(), instance(0).key());
+    // The machine goes by the same rule.
+    let mut router = masters(1);
+    router.reload(config(vec![ways[3].clone()]));
+    assert!(router.actions().contains(&Action::Removed { instance: FIRST }));
+}
+
+#[test]
+fn a_router_is_known_again_by_its_name_and_then_by_its_place() {
+    let known = |name: &str, vrid| {
+        (InstanceConfig { vrid: Vrid::new(vrid).unwrap(), ..instance(0) }.key(), name.into())
+    };
+    let old = [known("A", 1), known("B", 1), known("C", 2)];
+    let new = [known("X", 1), known("B", 1), known("Y", 1), known("C", 3)];
+    assert_eq!(known_again(old, &new), [Some(0), Some(1), None, None]);
 }
