@@ -4,6 +4,9 @@
 //! has to be possible, too; an error that somebody has made since is worth a refusal.
 
 use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
 
 use crate::diagnostic::code::Severity;
 use crate::load::Loaded;
@@ -31,20 +34,38 @@ impl KnownErrors {
     }
 
     /// Why `next` may not take the place of the configuration with these errors, as what is to be said of its file.
-    pub fn reason_to_refuse(&self, next: &Loaded) -> Option<String> {
+    pub fn reason_to_refuse(&self, next: &Loaded) -> Option<Refusal> {
         let total = next.diagnostics.count(Severity::Error);
         if next.start_status().is_err() {
-            return Some(match total {
-                0 => "cannot be used as it is".to_owned(),
-                _ => format!("has {}", counted(total)),
-            });
+            return Some(Refusal { errors: total, beside_known: false });
         }
         let new = messages(next).filter(|message| !self.messages.contains(*message)).count();
         let new = u64::try_from(new).unwrap_or(u64::MAX).max(total.saturating_sub(self.count));
         match (new, self.count) {
             (0, _) => None,
-            (_, 0) => Some(format!("has {}", counted(total))),
-            _ => Some(format!("has {} that the configuration in force has not", counted(new))),
+            (_, 0) => Some(Refusal { errors: total, beside_known: false }),
+            _ => Some(Refusal { errors: new, beside_known: true }),
+        }
+    }
+}
+
+/// Why a configuration may not take the place of another; displayed, what is to be said of its file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// How many errors it has; none where it cannot be used as it is.
+    pub errors: u64,
+    /// Those are what it has beside the errors of the configuration in force.
+    pub beside_known: bool,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self { errors: 0, .. } => f.write_str("cannot be used as it is"),
+            Self { errors, beside_known: false } => write!(f, "has {}", counted(*errors)),
+            Self { errors, beside_known: true } => {
+                write!(f, "has {} that the configuration in force has not", counted(*errors))
+            }
         }
     }
 }
@@ -72,8 +93,9 @@ mod tests {
 
     #[test]
     fn errors_that_are_in_force_refuse_nothing() {
-        let reason =
-            |before: &str, after: &str| KnownErrors::of(&read(before)).reason_to_refuse(&read(after));
+        let reason = |before: &str, after: &str| {
+            KnownErrors::of(&read(before)).reason_to_refuse(&read(after)).map(|refusal| refusal.to_string())
+        };
         assert_eq!(reason("", "global_defs {\n}\n"), None);
         assert_eq!(reason("one\n", "! moved\none\n"), None);
         assert_eq!(reason("one\ntwo\n", "two\n"), None);

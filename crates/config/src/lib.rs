@@ -6,7 +6,7 @@
 
 mod compare;
 pub mod diagnostic;
-mod known_errors;
+pub mod known_errors;
 pub mod language;
 pub mod limits;
 pub mod load;

@@ -4,16 +4,18 @@ use std::borrow::Cow;
 use std::fmt;
 
 pub use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
 
 /// Shorthand for this crate's results.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// A refused or failed request to the kernel.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Error {
     /// What was asked for, worded to stand behind "cannot".
     pub attempted: Cow<'static, str>,
     /// The kernel's answer.
+    #[serde(with = "number")]
     pub errno: Errno,
     /// What would have been needed, where the answer is a lack of permission.
     pub capability: Option<Capability>,
@@ -22,7 +24,8 @@ pub struct Error {
 }
 
 /// A right that requests of this crate need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Capability {
     /// Raw and packet sockets.
     NetRaw,
@@ -94,6 +97,38 @@ impl Error {
     /// EACCES for an IPv6 address where IPv6 is switched off.
     pub fn is_permission(&self) -> bool {
         matches!(self.errno, Errno::PERM | Errno::ACCESS) && self.kernel_message.is_none()
+    }
+}
+
+/// An [`Errno`] as its number, for messages and JSON.
+pub mod number {
+    use serde::de::{Deserialize, Deserializer, Error as _};
+    use serde::ser::Serializer;
+
+    use super::Errno;
+
+    /// Numbers that the kernel answers with (MAX_ERRNO of include/linux/err.h).
+    const ANSWERS: std::ops::RangeInclusive<i32> = 1..=4095;
+
+    /// Writes the number.
+    ///
+    /// # Errors
+    /// The serializer's.
+    pub fn serialize<S: Serializer>(errno: &Errno, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_i32(errno.raw_os_error())
+    }
+
+    /// Reads the number.
+    ///
+    /// # Errors
+    /// The deserializer's, and a number that the kernel never answers with.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Errno, D::Error> {
+        let number = i32::deserialize(deserializer)?;
+        if ANSWERS.contains(&number) {
+            Ok(Errno::from_raw_os_error(number))
+        } else {
+            Err(D::Error::custom(format!("{number} is no error number")))
+        }
     }
 }
 

@@ -45,7 +45,7 @@ pub use config::{
     ScriptId,
 };
 pub use counters::{Counters, MachineCounters};
-pub use event::{Cause, Event, State};
+pub use event::{Cause, Difference, Event, State};
 pub use key::{Path, RouterKey, known_again};
 pub use machine::Machine;
 pub use peers::{Peer, Problem};

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::*;
-use crate::event::{Happening, Severity};
+use crate::event::{Ending, Happening, Severity, Worker};
 
 /// A daemon that hears one request and then says exactly these bytes.
 struct Server {
@@ -73,7 +73,8 @@ fn record(sequence: u64) -> Record {
         message: "stopping".to_owned(),
         happening: Happening::WorkerDied {
             pid: 3,
-            outcome: "was killed by signal 9".to_owned(),
+            worker: Worker::Vrrp,
+            ending: Ending::Signalled { signal: 9 },
             successor: true,
         },
     }

@@ -2,12 +2,20 @@
 //! `steadfast status` all come from here.
 
 pub mod duration;
+mod happening;
+mod network;
+mod processes;
+mod reload;
 
 use std::fmt::Write as _;
 
 use steadfast_vrrp::{Cause, State};
 
 use self::duration::exact_milliseconds;
+pub use self::happening::happening;
+pub use self::network::{network, no_socket, send_refused};
+pub use self::processes::{clash, ending, family, neighbour, worker_title};
+pub use self::reload::{changes, refusal};
 use crate::status::Problem;
 
 /// keepalived's name of a state, as scripts and logs carry it.

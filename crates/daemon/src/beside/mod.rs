@@ -19,6 +19,8 @@ use steadfast_config::AnyMachine;
 use steadfast_config::load::{LoadOptions, load};
 use steadfast_config::model::Model;
 use steadfast_control::client::Client;
+use steadfast_control::event::{Clash, Neighbour, VirtualRouter};
+use steadfast_control::wording;
 use steadfast_kernel::process::{Process, sockets};
 use steadfast_wire::vrrp::{Family, Vrid};
 
@@ -31,10 +33,7 @@ const PROTOCOLS: [u8; 2] = [112, 51];
 /// A daemon that speaks VRRP in this network namespace.
 #[derive(Debug)]
 pub(crate) struct Other {
-    /// Its number; `None` when it may not be looked into, as in another container.
-    pid: Option<u32>,
-    /// Its name in process lists.
-    name: String,
+    who: Neighbour,
     /// What it runs, or why that is not known.
     runs: Result<Runs, String>,
 }
@@ -44,27 +43,6 @@ pub(crate) struct Other {
 pub(crate) struct Runs {
     routers: BTreeMap<VirtualRouter, String>,
     addresses: BTreeSet<IpAddr>,
-}
-
-/// What makes two virtual routers the same on a segment (RFC 9568 section 1.2: a VRID and a family on a LAN).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct VirtualRouter {
-    interface: String,
-    family: Family,
-    vrid: Vrid,
-}
-
-impl fmt::Display for VirtualRouter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "virtual router {} on {} ({})", self.vrid.get(), self.interface, family_name(self.family))
-    }
-}
-
-fn family_name(family: Family) -> &'static str {
-    match family {
-        Family::V4 => "IPv4",
-        Family::V6 => "IPv6",
-    }
 }
 
 /// Those that run, but for `own` processes: a supervisor and its workers.
@@ -91,7 +69,7 @@ pub(crate) fn others(own: &[u32]) -> Vec<Other> {
     if hidden {
         let name = "a process that cannot be looked into".to_owned();
         let runs = Err("its sockets are all that can be seen of it".to_owned());
-        others.push(Other { pid: None, name, runs });
+        others.push(Other { who: Neighbour { pid: None, name }, runs });
     }
     others
 }
@@ -117,7 +95,7 @@ impl Other {
             Some(runs) => Ok(runs),
             None => configured(&process),
         };
-        Self { pid: Some(process.pid), name: process.name, runs }
+        Self { who: Neighbour { pid: Some(process.pid), name: process.name }, runs }
     }
 
     /// Why its routers are not known, if they are not.
@@ -130,24 +108,27 @@ impl Other {
         self.runs.as_ref().map_or(true, |runs| runs.addresses.contains(&address))
     }
 
-    /// A virtual router that it runs and that a configuration would run once more, in a sentence.
-    pub(crate) fn clash(&self, wanted: &Runs) -> Option<String> {
+    /// A virtual router that it runs and that a configuration would run once more, if there is one.
+    pub(crate) fn clash(&self, wanted: &Runs) -> Option<Clash> {
         let runs = self.runs.as_ref().ok()?;
         let (router, ours) = wanted.routers.iter().find(|(router, _)| runs.routers.contains_key(*router))?;
-        let theirs = runs.routers.get(router).map_or("", |name| name.as_str());
-        Some(format!(
-            "{self} runs {router} already, as {theirs}: {ours} here would be a second master beside it; stop the other \
-             daemon, or give one of them another virtual_router_id"
-        ))
+        Some(Clash {
+            neighbour: self.who.clone(),
+            router: router.clone(),
+            theirs: runs.routers.get(router).cloned().unwrap_or_default(),
+            ours: ours.clone(),
+        })
+    }
+
+    /// Who it is.
+    pub(crate) fn who(&self) -> &Neighbour {
+        &self.who
     }
 }
 
 impl fmt::Display for Other {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.pid {
-            Some(pid) => write!(f, "process {pid} ({})", self.name),
-            None => f.write_str(&self.name),
-        }
+        f.write_str(&wording::neighbour(&self.who))
     }
 }
 
@@ -177,8 +158,9 @@ fn asked(process: &Process) -> Option<Runs> {
     let status = Client::connect(&path).ok()?.status().ok()?;
     let mut runs = Runs::default();
     for instance in status.instances {
-        let family =
-            [Family::V4, Family::V6].into_iter().find(|family| family_name(*family) == instance.family)?;
+        let family = [Family::V4, Family::V6]
+            .into_iter()
+            .find(|family| wording::family(*family) == instance.family)?;
         let interface = instance.interface.to_string();
         let router = VirtualRouter { interface, family, vrid: Vrid::new(instance.vrid)? };
         runs.routers.insert(router, instance.name.to_string());
@@ -216,6 +198,10 @@ mod tests {
         Runs::of(&loaded.model)
     }
 
+    fn other(pid: Option<u32>, name: &str, runs: Result<Runs, String>) -> Other {
+        Other { who: Neighbour { pid, name: name.to_owned() }, runs }
+    }
+
     fn instance(name: &str, interface: &str, vrid: u8, address: &str) -> String {
         format!(
             "vrrp_instance {name} {{\ninterface {interface}\nvirtual_router_id {vrid}\npriority 100\n\
@@ -226,12 +212,12 @@ mod tests {
     #[test]
     fn only_the_same_router_on_the_same_interface_in_the_same_family_clashes() {
         let theirs = runs(&instance("A", "eth0", 51, "10.0.0.9"));
-        let other = Other { pid: Some(7), name: "keepalived".to_owned(), runs: Ok(theirs) };
+        let other = other(Some(7), "keepalived", Ok(theirs));
         let clash = |text: &str| other.clash(&runs(text));
         assert_eq!(clash(&instance("B", "eth1", 51, "10.0.0.9")), None);
         assert_eq!(clash(&instance("B", "eth0", 52, "10.0.0.9")), None);
         assert_eq!(clash(&instance("B", "eth0", 51, "fe80::9")), None);
-        let told = clash(&instance("B", "eth0", 51, "10.0.0.10")).unwrap();
+        let told = wording::clash(&clash(&instance("B", "eth0", 51, "10.0.0.10")).unwrap());
         assert!(
             told.starts_with("process 7 (keepalived) runs virtual router 51 on eth0 (IPv4) already, as A: B")
         );
@@ -240,12 +226,11 @@ mod tests {
     #[test]
     fn a_daemon_of_which_nothing_is_known_may_hold_every_address() {
         let address = "10.0.0.9".parse().unwrap();
-        let hidden = Other { pid: None, name: String::new(), runs: Err("why".to_owned()) };
+        let hidden = other(None, "", Err("why".to_owned()));
         assert!(
             hidden.may_hold(address) && hidden.clash(&runs(&instance("B", "eth0", 51, "10.0.0.9"))).is_none()
         );
-        let known =
-            Other { pid: None, name: String::new(), runs: Ok(runs(&instance("A", "eth0", 1, "10.0.0.8"))) };
+        let known = other(None, "", Ok(runs(&instance("A", "eth0", 1, "10.0.0.8"))));
         assert!(!known.may_hold(address));
     }
 }

@@ -4,14 +4,7 @@ use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-
-/// The workers there are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Worker {
-    /// Virtual routers.
-    Vrrp,
-}
+pub use steadfast_control::event::{Trouble, Worker};
 
 /// A kind of worker, by what is said between it and the supervisor.
 pub trait Role: fmt::Debug + 'static {
@@ -19,8 +12,8 @@ pub trait Role: fmt::Debug + 'static {
     type Order: fmt::Debug + Serialize + DeserializeOwned;
     /// What it has to tell.
     type News: fmt::Debug + Serialize + DeserializeOwned;
-    /// What people call it.
-    const TITLE: &'static str;
+    /// Which it is.
+    const WORKER: Worker;
 }
 
 /// From the supervisor.
@@ -60,37 +53,4 @@ pub struct Reloaded {
     pub removed: usize,
     /// Go on with other settings.
     pub changed: usize,
-}
-
-/// What can happen to any worker.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Trouble {
-    /// It cannot do its work and ends.
-    CannotWork {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// The machine does not allow the wanted scheduling or locked memory; the worker does without.
-    Scheduling {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// Netlink itself failed.
-    Netlink {
-        /// What failed and what to do.
-        reason: String,
-    },
-    /// The kernel dropped netlink messages; everything was read again.
-    Overrun,
-    /// The supervisor did not read, and the channel's bound was reached.
-    MessagesLost {
-        /// How many so far.
-        count: u64,
-    },
-    /// It woke late.
-    Late {
-        /// How late.
-        microseconds: u64,
-    },
 }

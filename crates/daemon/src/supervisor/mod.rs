@@ -15,7 +15,7 @@ mod workers;
 
 use std::time::Duration;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::Happening;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{Signal, Signals};
 use steadfast_kernel::wait::clock;
@@ -171,8 +171,8 @@ impl Supervisor {
 
     // News.
 
-    fn tell(&mut self, severity: Option<Severity>, happening: Happening) {
-        let record = self.journal.add(severity, happening);
+    fn tell(&mut self, happening: Happening) {
+        let record = self.journal.add(happening);
         self.desk.publish(&record, &self.poller);
     }
 

@@ -7,6 +7,7 @@ use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::model::Global;
 use steadfast_config::source::Files;
 use steadfast_control::event::{Happening, Severity};
+use steadfast_control::wording;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
@@ -52,9 +53,9 @@ pub fn run(options: Options) -> u8 {
 /// Reads a configuration, and what is to be said about it.
 ///
 /// # Errors
-/// In words, when the machine cannot be asked about its interfaces.
-pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), String> {
-    let machine = ThisMachine::ask().map_err(|error| error.to_string())?;
+/// When the machine cannot be asked about its interfaces.
+pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), steadfast_kernel::Error> {
+    let machine = ThisMachine::ask()?;
     let source = Files { config_id: options.config_id.clone().map(String::into_bytes), ..Files::default() };
     let load_options = LoadOptions {
         mode: Mode::Run,
@@ -115,7 +116,7 @@ fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Res
     let wanted = Runs::of(&loaded.model);
     for other in beside::others(&[std::process::id()]) {
         if let Some(clash) = other.clash(&wanted) {
-            return Err(clash);
+            return Err(wording::clash(&clash));
         }
         if let Some(why) = other.unknown() {
             let message = format!(
@@ -203,7 +204,7 @@ impl Supervisor {
     fn begin(&mut self, now: Moment) {
         let configuration = self.options.configuration.display().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.tell(None, Happening::Started { version, configuration });
+        self.tell(Happening::Started { version, configuration });
         if self.options.dump_configuration {
             self.log_configuration();
         }

@@ -43,7 +43,7 @@ impl Supervisor {
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
         self.scripts.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(_) | Purpose::Hook(_)));
-        self.tell(None, Happening::Stopping);
+        self.tell(Happening::Stopping);
     }
 
     /// A hand-over takes at most one interval of the slowest instance (RFC 9568 section 6.1: a skew
@@ -104,7 +104,7 @@ impl Supervisor {
         self.remove_marker();
         self.scripts.runner.kill_all();
         self.workers.end();
-        self.tell(None, Happening::Stopped);
+        self.tell(Happening::Stopped);
         self.desk.close();
         for file in std::mem::take(&mut self.pid_files) {
             let path = file.path().to_owned();

@@ -85,7 +85,7 @@ pub(crate) struct Terms {
 
 /// The reason travels before the status, so that the log has it.
 fn give_up(channel: &mut Channel, error: &Error) -> i32 {
-    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { reason: error.to_string() });
+    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { error: error.clone().into() });
     if let Ok(bytes) = postcard::to_stdvec(&trouble) {
         let _ = channel.send(&bytes);
     }

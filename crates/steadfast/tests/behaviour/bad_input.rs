@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 
 use socket2::{Domain, Protocol, Socket, Type};
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Bound, Happening};
 use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Host, Signal, wait};
 use steadfast_vrrp::State;
@@ -214,7 +214,8 @@ fn adverts_that_the_kernel_dropped_are_counted_and_told() {
         sender.send(255, &message);
         lost().is_some_and(|lost| lost > 0)
     });
-    let told = |happening: &Happening| matches!(happening, Happening::Bound { detail } if detail.contains("dropped"));
+    let told =
+        |happening: &Happening| matches!(happening, Happening::Bound { bound: Bound::AdvertsLost { .. } });
     soon("it is told", || router.happened(told));
     assert_eq!(router.state("V1"), Some(State::Master));
 }

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::process::Command;
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Happening, Network};
 use steadfast_lab::{Daemon, Host, Program, Signal};
 use steadfast_vrrp::State;
 
@@ -26,9 +26,9 @@ fn second(stage: &Stage, host: &std::sync::Arc<Host>, configuration: &str) -> Da
 }
 
 fn is_told(router: &Router, words: &[&str]) -> bool {
-    router.happened(|happening| match happening {
-        Happening::Kernel { detail, .. } => words.iter().all(|word| detail.contains(word)),
-        _ => false,
+    router.happened(|happening| {
+        let message = happening.message();
+        words.iter().all(|word| message.contains(word))
     })
 }
 
@@ -151,9 +151,10 @@ fn the_only_address_of_an_interface_stays_although_it_is_virtual() {
         "{:#?}",
         router.events()
     );
-    assert!(!router.happened(
-        |happening| matches!(happening, Happening::Kernel { detail, .. } if detail.contains("removed"))
-    ));
+    assert!(
+        !router
+            .happened(|happening| matches!(happening, Happening::Network(Network::LeftoversRemoved { .. })))
+    );
     assert!(host.has(own));
     // It gives way to another without losing what it had before.
     let other = stage.router("r2", &configuration(&[&Virtual { priority: 200, ..virtual_router }]));

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Happening, Network};
 use steadfast_lab::capture::Capture;
 use steadfast_lab::ping::Pinger;
 use steadfast_lab::segment::address_v4;
@@ -88,7 +88,7 @@ fn a_backup_takes_over_within_the_limit_after_power_loss_hang_and_death() {
     again.reaches("V1", State::Backup);
     soon("the stale address goes", || !again.owns(VIRTUAL));
     assert!(
-        again.happened(|happening| matches!(happening, Happening::Kernel { detail, .. } if detail.contains("earlier run"))),
+        again.happened(|happening| matches!(happening, Happening::Network(Network::LeftoversRemoved { .. }))),
         "nothing is told of the stale address: {:#?}",
         again.events()
     );

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Happening, Network};
 use steadfast_lab::Segment;
 use steadfast_lab::segment::{address_v4, address_v6};
 use steadfast_vrrp::State;
@@ -100,7 +100,7 @@ fn an_interface_that_goes_down_vanishes_or_is_renamed_is_waited_for() {
     stage.segment.plug(host, "eth0").unwrap();
     host.assign("eth0", address_v4(1).into(), 16).unwrap();
     returns("being made again");
-    let missing = |happening: &Happening| matches!(happening, Happening::Kernel { interface: Some(name), .. } if &**name == "eth0");
+    let missing = |happening: &Happening| matches!(happening, Happening::Network(Network::InterfaceMissing { interface }) if &**interface == "eth0");
     assert!(first.happened(missing), "{:#?}", first.events());
 }
 
@@ -119,7 +119,7 @@ fn an_interface_that_is_missing_at_start_is_waited_for() {
         .start(&host, &with_globals("vrrp_version 3\ndynamic_interfaces", &[&Virtual::default(), &late]));
     router.reaches("V2", State::Fault);
     router.reaches("V1", State::Master);
-    let told = |happening: &Happening| matches!(happening, Happening::Kernel { interface: Some(name), .. } if &**name == "late0");
+    let told = |happening: &Happening| matches!(happening, Happening::Network(Network::InterfaceMissing { interface }) if &**interface == "late0");
     assert!(router.happened(told), "{:#?}", router.events());
     let outside = Segment::new().unwrap();
     outside.plug(&host, "late0").unwrap();

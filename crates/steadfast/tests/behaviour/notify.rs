@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Ending, Happening};
 use steadfast_vrrp::State;
 
 use crate::stage::{
@@ -81,7 +81,7 @@ fn bad_notify_scripts_are_reported_and_never_waited_for() {
     let mut router = stage.start(&host, &configuration(&[&told]));
     router.reaches("V1", State::Master);
     soon("the address is there", || router.owns(VIRTUAL));
-    let failed = |happening: &Happening| matches!(happening, Happening::Notify { outcome, .. } if outcome.contains("status 3") && outcome.contains("luck"));
+    let failed = |happening: &Happening| matches!(happening, Happening::Notify { ending: Ending::Exited { status: 3 }, output, .. } if output.contains("luck"));
     soon("the failure is told", || router.happened(failed));
     assert!(router.log().contains("/run/absent"), "the missing script is not told");
     let end = Instant::now();

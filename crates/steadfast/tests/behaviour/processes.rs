@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Ending, Happening, Network, Worker};
 use steadfast_control::status::Instance;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::segment::address_v4;
@@ -62,7 +62,12 @@ fn killing_the_worker_moves_no_address() {
     assert_eq!((after.master, after.master_priority), (before.master, before.master_priority));
     assert_eq!(second.counter("V1", "became_master"), Some(0));
     assert_eq!(host.read("/run/notified").unwrap().lines().filter(|line| line.contains("MASTER")).count(), 1);
-    let died = |happening: &Happening| matches!(happening, Happening::WorkerDied { outcome, .. } if outcome.contains("signal 9"));
+    let died = |happening: &Happening| {
+        matches!(
+            happening,
+            Happening::WorkerDied { worker: Worker::Vrrp, ending: Ending::Signalled { signal: 9 }, .. }
+        )
+    };
     assert!(first.happened(died), "{:#?}", first.events());
 
     // A backup's successor goes on as backup.
@@ -148,7 +153,9 @@ fn an_address_that_somebody_removes_is_put_back_and_announced() {
                 .is_some_and(|figures| figures.addresses_restored == round)
         });
     }
-    let told = |happening: &Happening| matches!(happening, Happening::Kernel { address: Some(VIRTUAL), .. });
+    let told = |happening: &Happening| {
+        matches!(happening, Happening::Network(Network::AddressRestored { address: VIRTUAL, .. }))
+    };
     assert!(router.happened(told), "{:#?}", router.events());
     assert_eq!(router.counter("V1", "released_master"), Some(0));
     assert_eq!(peer.counter("V1", "became_master"), Some(0));
@@ -408,7 +415,7 @@ fn a_successor_removes_what_a_reload_took_from_its_predecessor() {
     let worker = router.worker();
     send(worker, Signal::STOP);
     router.reload(&simple(200));
-    let applied = |happening: &Happening| matches!(happening, Happening::Reload { applied: true, .. });
+    let applied = |happening: &Happening| matches!(happening, Happening::Reloaded { .. });
     assert!(!router.happened(applied), "what the worker does not know is not in force");
     send(worker, Signal::KILL);
     soon("a successor is counted", || {

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use steadfast_control::event::Happening;
+use steadfast_control::wording;
 use steadfast_lab::Signal;
 use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
@@ -134,7 +135,7 @@ fn a_reload_names_what_it_changed() {
     let told = |detail: &str| {
         soon("the reload is told", || {
             router.happened(|happening: &Happening| {
-                matches!(happening, Happening::Reload { applied: true, detail: told } if told == detail)
+                matches!(happening, Happening::Reloaded { changes } if wording::changes(changes) == detail)
             })
         });
     };
@@ -170,7 +171,7 @@ fn a_broken_file_is_refused_with_every_error() {
         assert!(told, "the log lacks {what} in line {line}");
     }
     assert!(log.contains("priority"), "no suggestion");
-    let refused = |happening: &Happening| matches!(happening, Happening::Reload { applied: false, .. });
+    let refused = |happening: &Happening| matches!(happening, Happening::ReloadRefused { .. });
     assert!(router.happened(refused));
 
     // A file that is gone is refused as well.

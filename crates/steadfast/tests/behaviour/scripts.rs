@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Ending, Happening};
 use steadfast_control::status::Script;
 use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
@@ -50,7 +50,9 @@ fn a_script_moves_the_priority_after_fall_failures_and_rise_successes() {
     assert_eq!((status.base_priority, status.effective_priority), (150, 90));
     assert_eq!((status.trackers[0].share, status.trackers[0].good), (-60, Some(false)));
     assert!(status.why.contains("chk"), "the chain of causes does not begin with the script: {}", status.why);
-    let told = |happening: &Happening| matches!(happening, Happening::Script { success: false, outcome, .. } if outcome.contains("status 7"));
+    let told = |happening: &Happening| {
+        matches!(happening, Happening::Script { success: false, ending: Ending::Exited { status: 7 }, .. })
+    };
     assert!(first.happened(told), "{:#?}", first.events());
     assert_eq!(script(&first, "chk").unwrap().success, Some(false));
 

@@ -7,12 +7,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_control::event::{Message, Neighbour};
 use steadfast_control::status::WorkerStatus;
+use steadfast_kernel::Error;
+use steadfast_kernel::error::{self, Errno};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, ScriptId};
 
 use self::change::Change;
-use super::lifecycle::Role;
+use super::lifecycle::{Role, Worker};
 
 /// The worker of VRRP.
 #[derive(Debug)]
@@ -21,7 +24,7 @@ pub enum Vrrp {}
 impl Role for Vrrp {
     type Order = Order;
     type News = News;
-    const TITLE: &'static str = "vrrp worker";
+    const WORKER: Worker = Worker::Vrrp;
 }
 
 /// What it is told to do.
@@ -85,8 +88,8 @@ pub enum Notice {
     Socket {
         /// Where.
         interface: InterfaceId,
-        /// What failed and what to do.
-        reason: String,
+        /// What failed.
+        error: Error,
     },
     /// Somebody else removed an address that a master holds; it is back.
     AddressRestored {
@@ -97,13 +100,13 @@ pub enum Notice {
     },
     /// Somebody else removed a route or a rule that is wanted; it is back.
     WayRestored {
-        /// Which.
-        what: String,
+        /// Which, as `ip` writes it.
+        entry: String,
     },
     /// The kernel refused a route or a rule.
     Way {
         /// Which, and the kernel's reason.
-        reason: String,
+        error: Error,
     },
     /// The kernel refused an address.
     Address {
@@ -112,7 +115,7 @@ pub enum Notice {
         /// Which.
         address: IpAddr,
         /// The kernel's reason.
-        reason: String,
+        error: Error,
     },
     /// Addresses of an earlier run were found and removed.
     LeftoversRemoved {
@@ -135,7 +138,7 @@ pub enum Notice {
         /// How many there are.
         count: usize,
         /// The daemon.
-        holder: String,
+        holder: Neighbour,
     },
     /// An interface has no address of its own but this one, which is a virtual address too.
     SourceIsVirtual {
@@ -144,12 +147,15 @@ pub enum Notice {
         /// Which.
         address: IpAddr,
     },
-    /// Adverts could not be sent.
+    /// The kernel refuses to send.
     Send {
         /// Where.
         interface: InterfaceId,
-        /// The kernel's reason and what it usually means.
-        reason: String,
+        /// What.
+        message: Message,
+        /// The kernel's reason.
+        #[serde(with = "error::number")]
+        errno: Errno,
     },
     /// An address change that the kernel told (`--address-monitoring`).
     AddressSeen {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use steadfast_control::event::{Filter, Happening, Record};
+use steadfast_control::event::{Bound, Filter, Happening, Record};
 use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
@@ -87,12 +87,10 @@ impl Supervisor {
         let after = self.desk.turned_away();
         let before = std::mem::replace(&mut self.desk.told_turned_away, after);
         if before.clients_refused == 0 && after.clients_refused > 0 {
-            let detail = format!("control socket: a client was refused, {CLIENTS_MAX} are connected");
-            self.tell(None, Happening::Bound { detail });
+            self.tell(Happening::Bound { bound: Bound::Clients { connected: CLIENTS_MAX } });
         }
         if before.clients_too_slow == 0 && after.clients_too_slow > 0 {
-            let detail = "control socket: a client that does not read was hung up on".to_owned();
-            self.tell(None, Happening::Bound { detail });
+            self.tell(Happening::Bound { bound: Bound::SlowClient });
         }
     }
 }

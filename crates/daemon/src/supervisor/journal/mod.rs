@@ -25,7 +25,6 @@ pub(crate) struct Journal {
 struct Kept {
     sequence: u64,
     at: Timestamp,
-    severity: Severity,
     happening: Happening,
 }
 
@@ -34,8 +33,8 @@ impl Kept {
         Record {
             sequence: self.sequence,
             time: written(self.at),
-            severity: self.severity,
-            message: self.happening.describe().1,
+            severity: self.happening.severity(),
+            message: self.happening.message(),
             happening: self.happening.clone(),
         }
     }
@@ -51,9 +50,8 @@ impl Journal {
     }
 
     /// Takes an event: logs it and keeps it. What followers are to be told comes back.
-    pub(crate) fn add(&mut self, severity: Option<Severity>, happening: Happening) -> Record {
-        let (usual, message) = happening.describe();
-        let severity = severity.unwrap_or(usual);
+    pub(crate) fn add(&mut self, happening: Happening) -> Record {
+        let (severity, message) = (happening.severity(), happening.message());
         self.sequence += 1;
         let (sequence, at) = (self.sequence, Timestamp::now());
         let time = written(at);
@@ -61,7 +59,7 @@ impl Journal {
         if self.kept.len() >= KEPT_MAX {
             self.kept.pop_front();
         }
-        self.kept.push_back(Kept { sequence, at, severity, happening: happening.clone() });
+        self.kept.push_back(Kept { sequence, at, happening: happening.clone() });
         Record { sequence, time, severity, message, happening }
     }
 

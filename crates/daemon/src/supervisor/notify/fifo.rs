@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Bound, Happening, Severity};
 use steadfast_control::wording;
 use steadfast_kernel::file::fifo::Fifo;
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -183,8 +183,9 @@ impl Supervisor {
         let Some(reader) = &setting.reader else { return };
         let started =
             self.scripts.runner.start(moment(), reader, Purpose::Reader(kind), None, &self.poller, RUNS);
-        if let Err(outcome) = started {
-            self.journal.line(Severity::Warning, &format!("{} {outcome}", kind.script_keyword()));
+        if let Err(ending) = started {
+            let message = format!("{} {}", kind.script_keyword(), wording::ending(&ending));
+            self.journal.line(Severity::Warning, &message);
         }
     }
 
@@ -239,11 +240,8 @@ impl Supervisor {
 
     fn write_to_fifos(&mut self, owner: &Owner, line: &str) {
         if let Some(kind) = self.fifos.write(owner, line, &self.poller) {
-            let detail = format!(
-                "{}: nobody reads, {WAITING_MAX} lines wait; older news are left out where there is later news",
-                kind.keyword()
-            );
-            self.tell(None, Happening::Bound { detail });
+            let bound = Bound::FifoLines { keyword: kind.keyword().into(), waiting: WAITING_MAX };
+            self.tell(Happening::Bound { bound });
         }
     }
 }

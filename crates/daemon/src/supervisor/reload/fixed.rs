@@ -2,10 +2,11 @@
 
 use steadfast_config::model::Global;
 use steadfast_config::value::{Name, Text};
+use steadfast_control::event::{FixedKeyword, ReloadRefusal};
 
 /// Names what differs between two configurations although only a restart could change it; `None`
 /// when nothing does. With `-s` the keyword `net_namespace` says nothing, so it may change.
-pub(crate) fn forbidden(before: &Global, after: &Global, namespace_told: bool) -> Option<String> {
+pub(crate) fn forbidden(before: &Global, after: &Global, namespace_told: bool) -> Option<ReloadRefusal> {
     let text = |value: &Option<Text>| named(value.as_deref());
     let name = |value: &Option<Name>| named(value.as_deref());
     let (old, new) = (&before.firewall, &after.firewall);
@@ -20,14 +21,12 @@ pub(crate) fn forbidden(before: &Global, after: &Global, namespace_told: bool) -
     if !namespace_told {
         rows.insert(0, ("net_namespace", name(&before.net_namespace), name(&after.net_namespace)));
     }
-    let changes: Vec<String> = rows
+    let keywords: Vec<FixedKeyword> = rows
         .into_iter()
         .filter(|(_, before, after)| before != after)
-        .map(|(keyword, before, after)| format!("{keyword} from {before} to {after}"))
+        .map(|(keyword, from, to)| FixedKeyword { keyword: keyword.into(), from, to })
         .collect();
-    (!changes.is_empty()).then(|| {
-        format!("only a restart can change {}; undo the change or restart the daemon", changes.join(", "))
-    })
+    (!keywords.is_empty()).then_some(ReloadRefusal::Restart { keywords })
 }
 
 fn named(value: Option<&str>) -> String {
@@ -44,6 +43,7 @@ mod tests {
 
     use steadfast_config::language::rows;
     use steadfast_config::table::Reload;
+    use steadfast_control::wording;
 
     use super::*;
 
@@ -59,12 +59,21 @@ mod tests {
         global
     }
 
+    fn keywords(refusal: Option<ReloadRefusal>) -> Vec<FixedKeyword> {
+        match refusal {
+            Some(ReloadRefusal::Restart { keywords }) => keywords,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn said(before: &Global, after: &Global, namespace_told: bool) -> Option<String> {
+        forbidden(before, after, namespace_told).as_ref().map(wording::refusal)
+    }
+
     #[test]
     fn the_keyword_table_names_the_same_keywords() {
-        let reason = forbidden(&Global::default(), &changed(), false).unwrap();
-        let listed = reason.trim_start_matches("only a restart can change ");
-        let named: BTreeSet<&str> =
-            listed.split(", ").map(|change| change.split(' ').next().unwrap()).collect();
+        let named = keywords(forbidden(&Global::default(), &changed(), false));
+        let named: BTreeSet<&str> = named.iter().map(|change| &*change.keyword).collect();
         let refused: BTreeSet<&str> =
             rows().filter(|row| row.entry.reload == Reload::Refused).map(|row| row.entry.name).collect();
         assert_eq!(named, refused);
@@ -78,16 +87,14 @@ mod tests {
         assert_eq!(forbidden(&before, &renamed, false), None);
         let after = changed();
         assert_eq!(
-            forbidden(&before, &after, false).unwrap(),
+            said(&before, &after, false).unwrap(),
             "only a restart can change net_namespace from none to 'blue', net_namespace_ipvs from none to '', \
              instance from none to 'one', nftables from none to 't', nftables_ipvs from none to 'u', \
              tmp_config_directory from none to '/tmp', disable_local_igmp from off to on; undo the change or \
              restart the daemon"
         );
         assert!(
-            forbidden(&after, &before, true)
-                .unwrap()
-                .starts_with("only a restart can change net_namespace_ipvs")
+            said(&after, &before, true).unwrap().starts_with("only a restart can change net_namespace_ipvs")
         );
     }
 }

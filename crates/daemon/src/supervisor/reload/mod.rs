@@ -19,8 +19,9 @@ use std::path::{Path, PathBuf};
 
 use steadfast_config::model::{Global, Model};
 use steadfast_config::{Loaded, Plan};
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Changes, Clash, Happening, ReloadRefusal, Severity};
 use steadfast_control::request::{Answer, ReloadReport};
+use steadfast_control::wording;
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
@@ -78,9 +79,9 @@ impl Reloads {
     }
 
     /// What those who wait are to be told when it is over.
-    fn ended(&mut self, applied: bool, detail: &str) {
+    fn ended(&mut self, applied: bool, detail: String) {
         let diagnostics = std::mem::take(&mut self.said);
-        self.outcome = Some(ReloadReport { applied, detail: detail.to_owned(), diagnostics });
+        self.outcome = Some(ReloadReport { applied, detail, diagnostics });
     }
 
     /// None is under way.
@@ -94,7 +95,7 @@ impl Reloads {
 struct UnderWay {
     awaited: Confirmation,
     /// What it changes.
-    detail: String,
+    changes: Changes,
 }
 
 /// What ends a reload.
@@ -123,7 +124,7 @@ impl Supervisor {
         self.put_marker();
         let loaded = match start::read(&self.options, &self.options.configuration) {
             Ok((loaded, report)) => self.accept(loaded, &report),
-            Err(reason) => self.refuse(&reason),
+            Err(error) => self.refuse(ReloadRefusal::Unasked { error }),
         };
         match loaded {
             Some(loaded) => self.put_in_force(loaded),
@@ -177,9 +178,9 @@ impl Supervisor {
 
     /// None is under way any longer: what was is in force. What was asked for meanwhile begins with the next turn.
     pub(crate) fn reload_over(&mut self) {
-        if let Some(UnderWay { detail, .. }) = self.reloads.under_way.take() {
-            self.reloads.ended(true, &detail);
-            self.tell(None, Happening::Reload { applied: true, detail });
+        if let Some(UnderWay { changes, .. }) = self.reloads.under_way.take() {
+            self.reloads.ended(true, wording::changes(&changes));
+            self.tell(Happening::Reloaded { changes: changes.into() });
         }
         self.remove_marker();
         self.answer_reload();
@@ -241,36 +242,37 @@ impl Supervisor {
         let Some(reason) = reason else { return Some(loaded) };
         if let Some(log) = self.loaded.global.reload.check_config.as_deref().map(Path::new)
             && log != Path::new("/dev/null")
-            && let Err(error) = report.append(log, &reason)
+            && let Err(error) = report.append(log, &wording::refusal(&reason))
         {
             let message = format!("reload_check_config: cannot write to {}: {error}", log.display());
             self.journal.line(Severity::Warning, &message);
         }
-        self.refuse(&reason)
+        self.refuse(reason)
     }
 
     /// Why `loaded`, read from `file`, would not be put in force, if it would not.
-    pub(crate) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<String> {
-        if let Some(reason) = self.loaded.errors.reason_to_refuse(loaded) {
-            return Some(format!("{} {reason}", file.display()));
+    pub(crate) fn reason_to_refuse(&self, file: &Path, loaded: &Loaded) -> Option<ReloadRefusal> {
+        if let Some(errors) = self.loaded.errors.reason_to_refuse(loaded) {
+            return Some(ReloadRefusal::Errors { file: file.display().to_string(), errors });
         }
         let told = self.options.namespace.is_some();
         fixed::forbidden(&self.loaded.global, &loaded.model.global, told)
-            .or_else(|| self.runs_elsewhere(&loaded.model))
+            .or_else(|| self.runs_elsewhere(&loaded.model).map(ReloadRefusal::Clash))
     }
 
     /// A virtual router that another daemon in this network namespace runs.
-    fn runs_elsewhere(&self, model: &Model) -> Option<String> {
+    fn runs_elsewhere(&self, model: &Model) -> Option<Clash> {
         let own: Vec<u32> = std::iter::once(std::process::id()).chain(self.workers.vrrp.pid()).collect();
         let wanted = Runs::of(model);
         beside::others(&own).iter().find_map(|other| other.clash(&wanted))
     }
 
     /// Always `None`: nothing is put in force.
-    fn refuse(&mut self, reason: &str) -> Option<Loaded> {
-        self.reloads.refused = Some(reason.to_owned());
-        self.reloads.ended(false, reason);
-        self.tell(None, Happening::Reload { applied: false, detail: reason.to_owned() });
+    fn refuse(&mut self, reason: ReloadRefusal) -> Option<Loaded> {
+        let said = wording::refusal(&reason);
+        self.reloads.refused = Some(said.clone());
+        self.reloads.ended(false, said);
+        self.tell(Happening::ReloadRefused { reason: reason.into() });
         self.service.ready(&self.summary());
         None
     }
@@ -280,7 +282,7 @@ impl Supervisor {
         self.reloads.generation += 1;
         save(&mut self.journal, &loaded, self.reloads.generation);
         let (effective, model) = Effective::of(loaded, &self.options);
-        let detail = summary::summary(&Plan::between(&self.loaded.model(), &model));
+        let changes = summary::summary(&Plan::between(&self.loaded.model(), &model));
         let work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
         for install in &self.routers.work.installs {
@@ -321,7 +323,8 @@ impl Supervisor {
             self.tell_fifos_everything();
         }
         let awaited = self.hand_over(change, now);
-        self.reloads.under_way = Some(UnderWay { awaited: awaited.unwrap_or(Confirmation::Started), detail });
+        self.reloads.under_way =
+            Some(UnderWay { awaited: awaited.unwrap_or(Confirmation::Started), changes });
         if awaited.is_none() {
             self.service.ready(&self.summary());
             self.reload_over();

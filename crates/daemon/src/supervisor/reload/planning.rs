@@ -4,6 +4,7 @@ use std::path::Path;
 
 use steadfast_config::Plan;
 use steadfast_control::request::{Answer, PlanReport};
+use steadfast_control::wording;
 
 use crate::supervisor::control::ClientId;
 use crate::supervisor::{CLIENTS, SETTLE_AFTER, Supervisor, moment, start};
@@ -25,8 +26,8 @@ impl Supervisor {
     }
 
     fn plan(&self, file: &Path) -> Result<PlanReport, String> {
-        let (mut loaded, report) = start::read(&self.options, file)?;
-        let refused = self.reason_to_refuse(file, &loaded);
+        let (mut loaded, report) = start::read(&self.options, file).map_err(|error| error.to_string())?;
+        let refused = self.reason_to_refuse(file, &loaded).as_ref().map(wording::refusal);
         let in_force = self.loaded.model();
         if self.options.namespace.is_some() {
             // With -s the keyword says nothing.

@@ -1,64 +1,53 @@
-//! What a reload changed, in one line.
+//! What of the changes of a reload is told.
+
+use std::borrow::Cow;
 
 use steadfast_config::Plan;
-use steadfast_config::plan::{EntityChange, Outcome};
+use steadfast_config::plan::EntityChange;
+use steadfast_control::event::{Changed, Changes};
 
 /// Blocks and lists that are named; the others are counted.
 const NAMED_MAX: usize = 8;
 /// Keywords of one block that are named.
 const KEYWORDS_MAX: usize = 4;
 
-/// Names what differs, as far as this version carries it out.
-pub(super) fn summary(plan: &Plan) -> String {
+/// What differs, as far as this version carries it out.
+pub(super) fn summary(plan: &Plan) -> Changes {
     let active: Vec<&EntityChange> = plan.entities.iter().filter(|entity| is_active(entity)).collect();
-    if active.is_empty() {
-        let nothing = if plan.is_empty() { "nothing changed" } else { "nothing changed that is active" };
-        return nothing.to_owned();
+    Changes {
+        changed: active.iter().take(NAMED_MAX).map(|entity| changed(entity)).collect(),
+        further: active.len().saturating_sub(NAMED_MAX),
+        not_active: active.len() < plan.entities.len(),
     }
-    let mut named: Vec<String> = active.iter().take(NAMED_MAX).map(|entity| name(entity)).collect();
-    let further = active.len().saturating_sub(NAMED_MAX);
-    if further > 0 {
-        named.push(format!("and {further} more"));
-    }
-    named.join(", ")
 }
 
 fn is_active(entity: &EntityChange) -> bool {
     entity.active && (entity.keywords.is_empty() || entity.keywords.iter().any(|change| change.active))
 }
 
-fn name(entity: &EntityChange) -> String {
-    let blank = if entity.name.is_empty() { "" } else { " " };
-    let named = format!("{}{blank}{}", entity.kind, entity.name);
-    match entity.outcome {
-        Outcome::Added => format!("{named} added"),
-        Outcome::Removed => format!("{named} removed"),
-        Outcome::Changed | Outcome::Restarted | Outcome::Refused => {
-            let mut keywords: Vec<&str> = entity
-                .keywords
-                .iter()
-                .filter(|change| change.active)
-                .map(|change| &*change.keyword)
-                // A list of one keyword has a change for each line.
-                .fold(Vec::new(), |mut seen, keyword| {
-                    if !seen.contains(&keyword) {
-                        seen.push(keyword);
-                    }
-                    seen
-                });
-            if keywords.len() > KEYWORDS_MAX {
-                keywords.truncate(KEYWORDS_MAX);
-                keywords.push("…");
-            }
-            // A list outside of every block is a keyword itself.
-            if keywords == [&*entity.kind] { named } else { format!("{named} ({})", keywords.join(", ")) }
+fn changed(entity: &EntityChange) -> Changed {
+    let mut keywords: Vec<Cow<'static, str>> = Vec::new();
+    for change in entity.keywords.iter().filter(|change| change.active) {
+        // A list of one keyword has a change for each line.
+        if !keywords.contains(&change.keyword) {
+            keywords.push(change.keyword.clone());
         }
+    }
+    let further = keywords.len() > KEYWORDS_MAX;
+    keywords.truncate(KEYWORDS_MAX);
+    Changed {
+        kind: entity.kind.clone(),
+        name: entity.name.clone(),
+        outcome: entity.outcome,
+        keywords,
+        further,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use steadfast_config::plan::{KeywordChange, Reload};
+    use steadfast_config::plan::{KeywordChange, Outcome, Reload};
+    use steadfast_control::wording;
 
     use super::*;
 
@@ -73,7 +62,7 @@ mod tests {
     }
 
     fn said(entities: Vec<EntityChange>) -> String {
-        summary(&Plan { entities })
+        wording::changes(&summary(&Plan { entities }))
     }
 
     #[test]

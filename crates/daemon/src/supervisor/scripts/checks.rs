@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::event::Ending;
 use steadfast_control::status as report;
+use steadfast_control::wording;
 use steadfast_vrrp::{Moment, ScriptId};
 
 use super::programs::{Check, Programs};
@@ -59,7 +61,7 @@ pub(crate) enum Due {
 #[derive(Debug)]
 struct Last {
     success: bool,
-    outcome: String,
+    ending: Ending,
     output: String,
     duration: Duration,
 }
@@ -172,7 +174,7 @@ impl Checks {
         let changed = entry.last.as_ref().is_none_or(|last| last.success != ended.success);
         entry.last = Some(Last {
             success: ended.success,
-            outcome: ended.outcome.clone(),
+            ending: ended.ending.clone(),
             output: ended.output.clone(),
             duration: ended.duration,
         });
@@ -192,7 +194,7 @@ impl Entry {
             name: Arc::clone(&self.check.name),
             command: self.check.command.text.clone(),
             success: last.map(|last| last.success),
-            outcome: last.map(|last| last.outcome.clone()),
+            outcome: last.map(|last| wording::ending(&last.ending)),
             duration_milliseconds: last
                 .map(|last| u64::try_from(last.duration.as_millis()).unwrap_or(u64::MAX)),
             runs: self.runs,
@@ -220,8 +222,9 @@ mod tests {
     }
 
     fn failed(id: CheckId) -> Ended {
-        let not_started = Ended::not_started(Purpose::Check(id), "chk".to_owned(), String::new());
-        Ended { ran: true, outcome: "exited with status 1".to_owned(), ..not_started }
+        let not_started =
+            Ended::not_started(Purpose::Check(id), "chk".to_owned(), Ending::NoRoom { running: 1 });
+        Ended { ran: true, ending: Ending::Exited { status: 1 }, ..not_started }
     }
 
     fn started(checks: &mut Checks) -> CheckId {
@@ -300,7 +303,8 @@ mod tests {
         checks.ended(at(1), id, &Ended { success: true, ..failed(id) });
         for (seconds, told) in [(2, true), (4, false)] {
             let id = begun(&mut checks, seconds);
-            let not_started = Ended::not_started(Purpose::Check(id), String::new(), String::new());
+            let not_started =
+                Ended::not_started(Purpose::Check(id), String::new(), Ending::NoRoom { running: 1 });
             let verdict = checks.ended(at(seconds), id, &not_started);
             assert_eq!(matches!(verdict, Some(Verdict::NotRun(_))), told, "{verdict:?}");
         }

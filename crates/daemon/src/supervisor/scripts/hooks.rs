@@ -41,8 +41,8 @@ impl Supervisor {
         let limit = Some(timed.limit);
         let started =
             self.scripts.runner.start(now, &timed.command, purpose.clone(), limit, &self.poller, RUNS);
-        if let Err(outcome) = started {
-            self.tell_hook(hook, Ended::not_started(purpose, timed.command.text, outcome));
+        if let Err(ending) = started {
+            self.tell_hook(hook, Ended::not_started(purpose, timed.command.text, ending));
             return None;
         }
         Some(now + timed.limit + PATIENCE)
@@ -84,8 +84,8 @@ impl Supervisor {
     }
 
     fn tell_hook(&mut self, hook: Hook, ended: Ended) {
-        let Ended { success, outcome, output, .. } = ended;
-        self.tell(None, Happening::Script { script: hook.keyword().into(), success, outcome, output });
+        let Ended { success, ending, output, .. } = ended;
+        self.tell(Happening::Script { script: hook.keyword().into(), success, ending, output });
     }
 }
 

@@ -5,7 +5,8 @@ pub(crate) mod hooks;
 pub(crate) mod programs;
 pub(crate) mod runner;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Bound, Happening, Severity};
+use steadfast_control::wording;
 use steadfast_vrrp::{Moment, ScriptId};
 
 use self::checks::{CheckId, Checks, Due, Verdict};
@@ -66,17 +67,14 @@ impl Supervisor {
         let room = self.scripts.runner.room(&Purpose::Notify(Owner::Instance("".into())));
         for (owner, command) in self.scripts.order.startable(now, room) {
             let purpose = Purpose::Notify(owner);
-            if let Err(outcome) =
+            if let Err(ending) =
                 self.scripts.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS)
             {
-                self.script_ended(Ended::not_started(purpose, command.text, outcome));
+                self.script_ended(Ended::not_started(purpose, command.text, ending));
             }
         }
         if self.scripts.order.reached_bound() {
-            let detail = format!(
-                "{NOTIFIES_MAX} notify scripts run: further ones wait until some end, and the last of each instance runs"
-            );
-            self.tell(None, Happening::Bound { detail });
+            self.tell(Happening::Bound { bound: Bound::NotifyScripts { running: NOTIFIES_MAX } });
         }
     }
 
@@ -85,8 +83,8 @@ impl Supervisor {
         let limit = Some(check.timeout);
         let started =
             self.scripts.runner.start(now, &check.command, purpose.clone(), limit, &self.poller, RUNS);
-        if let Err(outcome) = started {
-            self.script_ended(Ended::not_started(purpose, check.command.text, outcome));
+        if let Err(ending) = started {
+            self.script_ended(Ended::not_started(purpose, check.command.text, ending));
         }
     }
 
@@ -131,32 +129,29 @@ impl Supervisor {
                 Some(Verdict::Result { name, changed }) => {
                     self.pass_on(id.script, ended.success);
                     if changed {
-                        let Ended { success, outcome, output, .. } = ended;
-                        self.tell(None, Happening::Script { script: name, success, outcome, output });
+                        let Ended { success, ending, output, .. } = ended;
+                        self.tell(Happening::Script { script: name, success, ending, output });
                     }
                 }
                 Some(Verdict::NotRun(name)) => {
                     let message = format!(
                         "Script `{name}` {}: its last result stands until it can be run again",
-                        ended.outcome
+                        wording::ending(&ended.ending)
                     );
                     self.journal.line(Severity::Warning, &message);
                 }
             },
             Purpose::Reader(kind) => {
-                let message = format!("{} {}: it is not started again", kind.script_keyword(), ended.outcome);
+                let how = wording::ending(&ended.ending);
+                let message = format!("{} {how}: it is not started again", kind.script_keyword());
                 self.journal.line(Severity::Warning, &message);
             }
             Purpose::Hook(hook) => self.hook_ended(*hook, ended),
             Purpose::Notify(owner) => {
                 self.scripts.order.ended(owner);
-                let severity = ended.success.then_some(Severity::Debug);
-                let mut outcome = ended.outcome;
-                if !ended.output.is_empty() {
-                    outcome = format!("{outcome}; it printed: {}", ended.output);
-                }
                 let owner = owner.name().clone();
-                self.tell(severity, Happening::Notify { owner, command: ended.command, outcome });
+                let Ended { command, ending, output, .. } = ended;
+                self.tell(Happening::Notify { owner, command, ending, output });
             }
         }
     }

@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::time::Duration;
 
+use steadfast_control::event::Ending;
 use steadfast_kernel::Errno;
-use steadfast_kernel::process::signal::Signal;
-use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec, Stage};
+use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
@@ -76,8 +76,8 @@ pub(crate) struct Ended {
     /// It came to run, or never could; otherwise this machine had no room for it, and its end says nothing of what it is
     /// to find out.
     pub(crate) ran: bool,
-    /// How it ended, in words.
-    pub(crate) outcome: String,
+    /// How it ended.
+    pub(crate) ending: Ending,
     /// The beginning of what it printed.
     pub(crate) output: String,
     /// How long it ran.
@@ -118,7 +118,7 @@ impl Runner {
     /// Starts a command. `limit` is how long it may run; `None` for ever.
     ///
     /// # Errors
-    /// In words, when it cannot be started or too many run already.
+    /// How it ended when it cannot be started or too many run already.
     pub(crate) fn start(
         &mut self,
         now: Moment,
@@ -127,10 +127,10 @@ impl Runner {
         limit: Option<Duration>,
         poller: &Poller,
         token_base: u64,
-    ) -> Result<RunId, String> {
+    ) -> Result<RunId, Ending> {
         let bound = purpose.bound();
         if self.room(&purpose) == 0 {
-            return Err(format!("was not started: {bound} scripts of its kind run already"));
+            return Err(Ending::NoRoom { running: bound });
         }
         let spec = ScriptSpec {
             path: command.program.clone(),
@@ -144,7 +144,7 @@ impl Runner {
             output: if matches!(purpose, Purpose::Reader(_)) { Output::Null } else { Output::Captured },
             environment: Vec::new(),
         };
-        let script = Script::spawn(&spec).map_err(|error| format!("was not started: {error}"))?;
+        let script = Script::spawn(&spec).map_err(|error| Ending::NotStarted { error: error.into() })?;
         let id = self.next;
         self.next += 1;
         let token = token_base + 2 * id;
@@ -155,7 +155,7 @@ impl Runner {
             });
         if let Err(error) = added {
             let _ = script.kill_group();
-            return Err(format!("was ended at once: {error}"));
+            return Err(Ending::NotWatched { error: error.into() });
         }
         let ends_at = limit.map_or(Moment::NEVER, |limit| now + limit);
         let run = Run {
@@ -257,10 +257,10 @@ impl Runner {
 
 impl Ended {
     /// A run that never began.
-    pub(crate) fn not_started(purpose: Purpose, command: String, outcome: String) -> Self {
+    pub(crate) fn not_started(purpose: Purpose, command: String, ending: Ending) -> Self {
         let (output, duration) = (String::new(), Duration::ZERO);
         let (success, ran) = (false, false);
-        Self { purpose, command, success, ran, outcome, output, duration, gone: true, overstayed: false }
+        Self { purpose, command, success, ran, ending, output, duration, gone: true, overstayed: false }
     }
 }
 
@@ -297,7 +297,7 @@ impl Run {
         Ended {
             success,
             ran: !lacks_room(end),
-            outcome: describe(end),
+            ending: end.into(),
             output: printable(&self.output),
             duration: now.since(self.started),
             purpose: self.purpose,
@@ -314,7 +314,9 @@ impl Run {
             command: self.command.clone(),
             success: false,
             ran: true,
-            outcome: format!("ran longer than {} ms and was told to end", duration.as_millis()),
+            ending: Ending::TimedOut {
+                milliseconds: u64::try_from(duration.as_millis()).unwrap_or(u64::MAX),
+            },
             output: printable(&self.output),
             duration,
             gone: false,
@@ -327,24 +329,6 @@ impl Run {
 fn lacks_room(end: ScriptEnd) -> bool {
     let ScriptEnd::NotStarted { errno, .. } = end else { return false };
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOBUFS].contains(&errno)
-}
-
-fn describe(end: ScriptEnd) -> String {
-    match end {
-        ScriptEnd::Exited(Exit::Status(0)) => "succeeded".to_owned(),
-        ScriptEnd::Exited(Exit::Status(status)) => format!("exited with status {status}"),
-        ScriptEnd::Exited(Exit::Signal(signal)) if signal == Signal::KILL => "was killed".to_owned(),
-        ScriptEnd::Exited(Exit::Signal(signal)) => format!("ended by signal {}", signal.number()),
-        ScriptEnd::NotStarted { stage, errno } => format!("could not be run ({}): {errno}", step(stage)),
-    }
-}
-
-fn step(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Descriptors => "its standard descriptors",
-        Stage::Account => "changing to its user",
-        Stage::Execute => "executing it",
-    }
 }
 
 /// Output for one line: control characters become blanks.

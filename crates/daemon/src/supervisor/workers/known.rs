@@ -4,11 +4,10 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Bound, Happening, Network, Placed};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, State};
 
-use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::Work;
 
@@ -130,7 +129,7 @@ impl Known {
                 instance: self.instance(*instance),
                 other: *other,
                 priority: priority.map(|priority| priority.get()),
-                dropped: dropped.map(|reason| reason.to_string()),
+                dropped: *dropped,
             },
             Event::OneMaster { instance, at, other, adverts, since } => Happening::OneMaster {
                 instance: self.instance(*instance),
@@ -141,143 +140,68 @@ impl Known {
             Event::Disagreement { instance, source, difference, .. } => Happening::Disagreement {
                 instance: self.instance(*instance),
                 source: *source,
-                reason: difference.to_string(),
+                difference: *difference,
             },
-            Event::Dropped { instance, source, reason, .. } => Happening::Dropped {
-                instance: self.instance(*instance),
-                source: *source,
-                reason: reason.to_string(),
-            },
+            Event::Dropped { instance, source, reason, .. } => {
+                Happening::Dropped { instance: self.instance(*instance), source: *source, reason: *reason }
+            }
         }
     }
 
     /// Says a notice in names.
-    pub(crate) fn noticed(&self, notice: Notice) -> (Severity, Happening) {
-        let kernel = |interface: Option<Arc<str>>, address, detail: String| Happening::Kernel {
-            interface,
-            address,
-            detail,
-        };
-        match notice {
-            Notice::InterfaceMissing { interface } => (
-                Severity::Warning,
-                kernel(
-                    self.interface(interface),
-                    None,
-                    "does not exist; instances that need it wait in FAULT".to_owned(),
-                ),
-            ),
-            Notice::Socket { interface, reason } => {
-                (Severity::Error, kernel(self.interface(interface), None, reason))
+    pub(crate) fn noticed(&self, notice: Notice) -> Happening {
+        Happening::Network(match notice {
+            Notice::DatagramsLost { count } => {
+                return Happening::Bound { bound: Bound::AdvertsLost { count } };
             }
-            Notice::AddressRestored { interface, address } => (
-                Severity::Warning,
-                kernel(
-                    self.interface(interface),
-                    Some(address),
-                    format!("somebody removed {address}; put back"),
-                ),
-            ),
-            Notice::WayRestored { what } => {
-                (Severity::Warning, kernel(None, None, format!("somebody removed the {what}; put back")))
+            Notice::InterfaceMissing { interface } => {
+                Network::InterfaceMissing { interface: self.place(interface) }
             }
-            Notice::Way { reason } => (Severity::Error, kernel(None, None, reason)),
-            Notice::Address { interface, address, reason } => (
-                Severity::Error,
-                kernel(self.interface(interface), Some(address), format!("{address}: {reason}")),
-            ),
+            Notice::Socket { interface, error } => {
+                Network::SocketRefused { interface: self.place(interface), error: error.into() }
+            }
+            Notice::Send { interface, message, errno } => {
+                Network::SendRefused { interface: self.place(interface), message, errno }
+            }
+            Notice::AddressRestored { interface, address } => {
+                Network::AddressRestored { interface: self.place(interface), address }
+            }
+            Notice::Address { interface, address, error } => {
+                Network::AddressRefused { interface: self.place(interface), address, error: error.into() }
+            }
+            Notice::WayRestored { entry } => Network::EntryRestored { entry },
+            Notice::Way { error } => Network::EntryRefused { error: error.into() },
             Notice::LeftoversRemoved { addresses, count } => {
-                let which = self.listed(&addresses, count);
-                let address = only(&addresses, count);
-                let detail = format!("removed {which}, which an earlier run left behind");
-                (Severity::Warning, kernel(None, address, detail))
+                Network::LeftoversRemoved { addresses: self.placed(&addresses), count }
             }
             Notice::AddressesNotOurs { addresses, count } => {
-                let which = self.listed(&addresses, count);
-                let address = only(&addresses, count);
-                let detail = format!(
-                    "{which}: virtual, but there already, and not put there by this program; left there. Only the owner of \
-                     an address (priority 255) and the master may have it: remove it where it should not be"
-                );
-                (Severity::Warning, kernel(None, address, detail))
+                Network::AddressesNotOurs { addresses: self.placed(&addresses), count }
             }
-            Notice::AddressesOfAnother { addresses, count, holder } => {
-                let which = self.listed(&addresses, count);
-                let address = only(&addresses, count);
-                let detail = format!("{which}: there already, and left there because {holder} may hold it");
-                (Severity::Warning, kernel(None, address, detail))
-            }
+            Notice::AddressesOfAnother { addresses, count, holder } => Network::AddressesOfAnother {
+                addresses: self.placed(&addresses),
+                count,
+                holder: holder.into(),
+            },
             Notice::SourceIsVirtual { interface, address } => {
-                let detail = format!(
-                    "{address} is its only address and a virtual one too: adverts come from it. It stays there when \
-                     mastership goes; give the interface another address"
-                );
-                (Severity::Warning, kernel(self.interface(interface), Some(address), detail))
-            }
-            Notice::Send { interface, reason } => {
-                (Severity::Error, kernel(self.interface(interface), None, reason))
+                Network::SourceIsVirtual { interface: self.place(interface), address }
             }
             Notice::AddressSeen { interface, address, added } => {
-                let verb = if added { "added" } else { "removed" };
-                (Severity::Info, kernel(Some(interface), Some(address), format!("address {address} {verb}")))
+                Network::AddressSeen { interface, address, added }
             }
-            Notice::UnknownVrid { interface, source, vrid } => (
-                Severity::Info,
-                kernel(
-                    self.interface(interface),
-                    Some(source),
-                    format!("{source} adverts virtual router {vrid}, which is not configured"),
-                ),
-            ),
-            Notice::DatagramsLost { count } => (
-                Severity::Warning,
-                Happening::Bound {
-                    detail: format!("adverts came faster than they were read: the kernel dropped {count}"),
-                },
-            ),
-        }
+            Notice::UnknownVrid { interface, source, vrid } => {
+                Network::UnknownVrid { interface: self.place(interface), source, vrid }
+            }
+        })
     }
-}
 
-/// Says in names what happened to a worker itself.
-pub(crate) fn trouble(trouble: Trouble) -> (Severity, Happening) {
-    let kernel = |detail: String| Happening::Kernel { interface: None, address: None, detail };
-    match trouble {
-        Trouble::CannotWork { reason } | Trouble::Netlink { reason } => (Severity::Error, kernel(reason)),
-        Trouble::Scheduling { reason } => (Severity::Warning, kernel(reason)),
-        Trouble::Overrun => (
-            Severity::Warning,
-            kernel("the kernel dropped netlink messages; everything was read again".to_owned()),
-        ),
-        Trouble::MessagesLost { count } => (
-            Severity::Warning,
-            Happening::Bound {
-                detail: format!("the supervisor did not read: the worker dropped {count} messages for it"),
-            },
-        ),
-        Trouble::Late { microseconds } => (Severity::Warning, Happening::Late { microseconds }),
+    /// Name of the interface that a notice means.
+    fn place(&self, interface: InterfaceId) -> Arc<str> {
+        self.interface(interface).unwrap_or_else(|| "?".into())
     }
-}
 
-impl Known {
-    /// Addresses with their interfaces, in words.
-    fn listed(&self, addresses: &[(InterfaceId, IpAddr)], count: usize) -> String {
-        let named = addresses.iter().map(|(interface, address)| match self.interfaces.get(interface) {
-            Some(interface) => format!("{address} on {interface}"),
-            None => address.to_string(),
-        });
-        let named = named.collect::<Vec<_>>().join(", ");
-        match count.saturating_sub(addresses.len()) {
-            0 => named,
-            more => format!("{named} and {more} more"),
-        }
-    }
-}
-
-/// Where only one address is meant, that one.
-fn only(addresses: &[(InterfaceId, IpAddr)], count: usize) -> Option<IpAddr> {
-    match addresses {
-        [(_, address)] if count == 1 => Some(*address),
-        _ => None,
+    fn placed(&self, addresses: &[(InterfaceId, IpAddr)]) -> Vec<Placed> {
+        let placed =
+            |(interface, address): &_| Placed { interface: self.interface(*interface), address: *address };
+        addresses.iter().map(placed).collect()
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use steadfast_config::model::Global;
 use steadfast_control::event::{Happening, Severity};
+use steadfast_control::wording::worker_title;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork};
 use steadfast_kernel::{Error, process::limits};
@@ -149,8 +150,8 @@ impl Supervisor {
         slot.fill(now, child, channel, &self.poller);
         let died = slot.take_died(now);
         R::forked(&mut self);
-        died.into_iter().for_each(|died| self.tell(None, died));
-        self.tell(None, Happening::WorkerStarted { pid });
+        died.into_iter().for_each(|died| self.tell(died));
+        self.tell(Happening::WorkerStarted { worker: R::WORKER, pid });
         self
     }
 
@@ -158,8 +159,9 @@ impl Supervisor {
         let slot = R::slot(&mut self.workers);
         slot.not_filled(now);
         let died = slot.take_died(now);
-        died.into_iter().for_each(|died| self.tell(None, died));
-        self.journal.line(Severity::Error, &format!("the {} cannot be started: {error}", R::TITLE));
+        died.into_iter().for_each(|died| self.tell(died));
+        self.journal
+            .line(Severity::Error, &format!("the {} cannot be started: {error}", worker_title(R::WORKER)));
         self
     }
 
@@ -189,11 +191,10 @@ impl Supervisor {
                 self.reload_confirmed(Confirmation::Reloaded);
             }
             FromWorker::Trouble(trouble) => {
-                if let Trouble::CannotWork { reason } = &trouble {
-                    self.service.failing(reason);
+                if let Trouble::CannotWork { error } = &trouble {
+                    self.service.failing(&error.to_string());
                 }
-                let (severity, happening) = known::trouble(trouble);
-                self.tell(Some(severity), happening);
+                self.tell(Happening::Worker { worker: R::WORKER, trouble });
             }
             FromWorker::Drained => R::drained(self),
             FromWorker::News(news) => R::hear(self, news),
@@ -208,9 +209,7 @@ impl Supervisor {
 
     fn beat_one<R: Post>(&mut self, now: Moment) {
         if R::slot(&mut self.workers).beat(now, &self.poller) {
-            let message =
-                format!("the {} does not answer: it is killed, and its successor goes on", R::TITLE);
-            self.journal.line(Severity::Error, &message);
+            self.tell(Happening::WorkerHung { worker: R::WORKER });
         }
     }
 
@@ -236,14 +235,15 @@ impl Supervisor {
             return self.stop();
         }
         let successor = !self.options.dont_respawn;
-        let died = Happening::WorkerDied { pid: ended.pid, outcome: ended.outcome(), successor };
+        let ending = ended.exit.into();
+        let died = Happening::WorkerDied { worker: R::WORKER, pid: ended.pid, ending, successor };
         let slot = R::slot(&mut self.workers);
         slot.succeed(now, &ended, died);
         if !successor {
             slot.close();
         }
         if let Some(died) = slot.take_died(now) {
-            self.tell(None, died);
+            self.tell(died);
         }
         if !successor {
             self.stop();

@@ -283,14 +283,6 @@ impl Ended {
             Exit::Status(_) | Exit::Signal(_) => None,
         }
     }
-
-    /// For people.
-    pub(crate) fn outcome(&self) -> String {
-        match self.exit {
-            Exit::Status(status) => format!("exited with status {status}"),
-            Exit::Signal(signal) => format!("was ended by signal {}", signal.number()),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -301,6 +293,7 @@ mod tests {
     use steadfast_kernel::testbed;
 
     use super::*;
+    use crate::link::lifecycle::Worker;
 
     /// A role whose orders are as long as a test wants them.
     #[derive(Debug)]
@@ -309,7 +302,7 @@ mod tests {
     impl Role for Any {
         type Order = String;
         type News = ();
-        const TITLE: &'static str = "worker of a test";
+        const WORKER: Worker = Worker::Vrrp;
     }
 
     fn filled(poller: &Poller) -> (Slot<Any>, Channel) {

@@ -67,7 +67,7 @@ impl Supervisor {
         let happening = self.routers.known.told(event);
         self.tell_fifos(event);
         if !event.is_repetition() {
-            self.tell(None, happening);
+            self.tell(happening);
         }
         if let Some(transition) = transition {
             self.notify(transition);
@@ -92,8 +92,8 @@ impl Post for Vrrp {
             }
             News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
             News::Notice(notice) => {
-                let (severity, happening) = routers.known.noticed(notice);
-                supervisor.tell(Some(severity), happening);
+                let happening = routers.known.noticed(notice);
+                supervisor.tell(happening);
             }
             News::Instances { request, instances } => supervisor.desk.asked.instances(request, instances),
             News::Worker { request, worker } => {

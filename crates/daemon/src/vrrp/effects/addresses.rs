@@ -70,7 +70,7 @@ impl Effects {
                     self.refused(failure.operation.key(), &failure.error);
                 }
             }
-            Err(error) => self.trouble(Trouble::Netlink { reason: error.to_string() }),
+            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
         }
         // What was refused once and succeeded since is told when it is refused again.
         self.refused.retain(|key| self.reconciler.is_wanted(*key) && !self.reconciler.is_served(*key));
@@ -89,7 +89,7 @@ impl Effects {
         if self.refused.insert(key)
             && let Some(interface) = self.interfaces.configured(key.interface)
         {
-            self.notice(Notice::Address { interface, address: key.address, reason: error.to_string() });
+            self.notice(Notice::Address { interface, address: key.address, error: error.clone() });
         }
     }
 

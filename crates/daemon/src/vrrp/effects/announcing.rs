@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
+use steadfast_control::event::Message;
 use steadfast_kernel::netlink::Link;
 use steadfast_kernel::wait::clock;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
@@ -58,8 +59,7 @@ impl Effects {
             }
         }
         for (interface, errno) in refused {
-            let reason = format!("gratuitous ARP and neighbour advertisements cannot be sent: {errno}");
-            self.notice(Notice::Send { interface, reason });
+            self.notice(Notice::Send { interface, message: Message::Announcements, errno });
         }
     }
 
@@ -144,8 +144,8 @@ mod tests {
         let mut told = Vec::new();
         while let Incoming::Message(bytes) = supervisor.receive().unwrap() {
             match postcard::from_bytes(&bytes).unwrap() {
-                FromWorker::News(News::Notice(Notice::Send { interface, reason })) => {
-                    assert!(reason.starts_with("gratuitous ARP and"), "{reason}");
+                FromWorker::News(News::Notice(Notice::Send { interface, message, .. })) => {
+                    assert_eq!(message, Message::Announcements);
                     told.push(interface);
                 }
                 other => panic!("{other:?}"),

@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::wording;
+use steadfast_kernel::Error;
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
 use steadfast_kernel::error::Errno;
 use steadfast_vrrp::config::Transport;
@@ -40,7 +42,7 @@ pub(crate) struct Updated {
     /// For the timing thread, in order.
     pub(crate) messages: Vec<ToTiming>,
     /// For the supervisor: what could not be opened, each told once.
-    pub(crate) problems: Vec<(InterfaceId, Arc<str>)>,
+    pub(crate) problems: Vec<(InterfaceId, Error)>,
 }
 
 impl Endpoints {
@@ -67,9 +69,9 @@ impl Endpoints {
     }
 
     /// The timing thread could not use a pair of sockets.
-    pub(crate) fn failed(&mut self, key: SocketKey, reason: Arc<str>, now: Moment) {
+    pub(crate) fn failed(&mut self, key: SocketKey, error: &Error, now: Moment) {
         if self.open.remove(&key).is_some() {
-            self.failing.insert(key, reason);
+            self.failing.insert(key, wording::no_socket(error).into());
             self.retry_at.get_or_insert(now + RETRY_AFTER);
         }
     }
@@ -77,13 +79,13 @@ impl Endpoints {
     fn open_missing(&mut self, needed: BTreeMap<SocketKey, u32>, now: Moment, updated: &mut Updated) {
         let retry = self.retry_at.is_none_or(|at| at <= now);
         // Where one finds no descriptor left, none will.
-        let mut exhausted: Option<Arc<str>> = None;
+        let mut exhausted: Option<Error> = None;
         for (key, index) in needed {
             if self.open.contains_key(&key) || (!retry && self.failing.contains_key(&key)) {
                 continue;
             }
-            let reason = match &exhausted {
-                Some(reason) => Arc::clone(reason),
+            let error = match &exhausted {
+                Some(error) => error.clone(),
                 None => match pair(key, index) {
                     Ok((receive, send)) => {
                         self.open.insert(key, index);
@@ -92,18 +94,14 @@ impl Endpoints {
                         updated.messages.push(ToTiming::Opened { key, receive, send });
                         continue;
                     }
-                    Err(error) => {
-                        if matches!(error.errno, Errno::MFILE | Errno::NFILE) {
-                            let reason = format!("no descriptor is left for its sockets: {}", error.errno);
-                            Arc::clone(exhausted.insert(reason.into()))
-                        } else {
-                            error.to_string().into()
-                        }
+                    Err(error) if matches!(error.errno, Errno::MFILE | Errno::NFILE) => {
+                        exhausted.insert(error).clone()
                     }
+                    Err(error) => error,
                 },
             };
-            if self.failing.insert(key, Arc::clone(&reason)).is_none() {
-                updated.problems.push((key.interface, reason));
+            if self.failing.insert(key, wording::no_socket(&error).into()).is_none() {
+                updated.problems.push((key.interface, error));
             }
         }
         if self.failing.is_empty() {
@@ -190,7 +188,7 @@ fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
     }
 }
 
-fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), steadfast_kernel::Error> {
+fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error> {
     let endpoint = match key.place {
         Place::Group(group) => Endpoint::Group { interface: index, group },
         Place::Source(source) => Endpoint::Unicast { interface: None, source },

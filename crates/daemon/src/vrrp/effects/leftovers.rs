@@ -57,8 +57,10 @@ impl Effects {
             self.notice(Notice::AddressesNotOurs { addresses, count });
         }
         for (holder, addresses) in of_another {
-            let holder = living.get(holder).map(ToString::to_string).unwrap_or_default();
-            if let Some((addresses, count)) = self.named(&addresses) {
+            if let Some(holder) = living.get(holder)
+                && let Some((addresses, count)) = self.named(&addresses)
+            {
+                let holder = holder.who().clone();
                 self.notice(Notice::AddressesOfAnother { addresses, count, holder });
             }
         }

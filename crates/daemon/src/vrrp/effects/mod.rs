@@ -16,6 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
+use steadfast_control::event::Message;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::datagram::announce::Announcer;
@@ -34,7 +35,6 @@ use self::pacing::Pacer;
 use self::ways::Ways;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
-use super::timing::transmit::refusal;
 use super::timing::{FromTiming, ToTiming};
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::work::{Settings, Work};
@@ -254,7 +254,7 @@ impl Effects {
     /// How the process runs, as configured; `before` is how it runs so far.
     fn schedule(&mut self, before: &Settings) {
         for error in scheduling::change(before, &self.work.settings) {
-            self.trouble(Trouble::Scheduling { reason: error.to_string() });
+            self.trouble(Trouble::Scheduling { error: error.into() });
         }
     }
 
@@ -318,14 +318,12 @@ impl Effects {
             FromTiming::Resume(state) => self.states.push(*state),
             FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
             FromTiming::Unusable(key, error) => {
-                let reason = error.to_string();
-                self.endpoints.failed(key, reason.as_str().into(), now());
-                self.notice(Notice::Socket { interface: key.interface, reason });
+                self.endpoints.failed(key, &error, now());
+                self.notice(Notice::Socket { interface: key.interface, error });
                 self.open_endpoints();
             }
             FromTiming::SendFailed(interface, errno) => {
-                let reason = format!("adverts cannot be sent: {}", refusal(errno));
-                self.notice(Notice::Send { interface, reason });
+                self.notice(Notice::Send { interface, message: Message::Adverts, errno });
             }
             FromTiming::Late(late) => {
                 let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);

@@ -140,8 +140,8 @@ impl Effects {
         for message in updated.messages {
             self.lanes.to_timing.push(message);
         }
-        for (interface, reason) in updated.problems {
-            self.notice(Notice::Socket { interface, reason: reason.to_string() });
+        for (interface, error) in updated.problems {
+            self.notice(Notice::Socket { interface, error });
         }
     }
 
@@ -156,7 +156,7 @@ impl Effects {
     /// put their instances into FAULT.
     pub(super) fn allow_descriptors(&mut self) {
         if let Err(error) = limits::allow_descriptors(descriptors_needed(&self.work)) {
-            self.trouble(Trouble::Scheduling { reason: error.to_string() });
+            self.trouble(Trouble::Scheduling { error: error.into() });
         }
     }
 

@@ -139,7 +139,7 @@ impl Effects {
         });
         match opened {
             Ok(withdrawals) => self.ways.withdrawals = Some(withdrawals),
-            Err(error) => self.trouble(Trouble::Netlink { reason: error.to_string() }),
+            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
         }
     }
 
@@ -174,7 +174,7 @@ impl Effects {
             }
         });
         if let Err(error) = read {
-            self.trouble(Trouble::Netlink { reason: error.to_string() });
+            self.trouble(Trouble::Netlink { error: error.into() });
         }
     }
 
@@ -182,7 +182,7 @@ impl Effects {
         if self.ways.next_wakeup().is_some()
             && let Err(error) = self.ways.retract(&mut self.requests)
         {
-            self.trouble(Trouble::Netlink { reason: error.to_string() });
+            self.trouble(Trouble::Netlink { error: error.into() });
         }
     }
 
@@ -194,20 +194,20 @@ impl Effects {
         let now = clock::monotonic();
         match self.ways.routes.entries.install(&mut self.requests, now) {
             Ok(written) => self.tell_written(&written),
-            Err(error) => self.trouble(Trouble::Netlink { reason: error.to_string() }),
+            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
         }
         match self.ways.rules.entries.install(&mut self.requests, now) {
             Ok(written) => self.tell_written(&written),
-            Err(error) => self.trouble(Trouble::Netlink { reason: error.to_string() }),
+            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
         }
     }
 
     fn tell_written<E: Entry>(&mut self, written: &Written<E>) {
         for entry in &written.restored {
-            self.notice(Notice::WayRestored { what: entry.to_string() });
+            self.notice(Notice::WayRestored { entry: entry.to_string() });
         }
         for (_, error) in &written.refused {
-            self.notice(Notice::Way { reason: error.to_string() });
+            self.notice(Notice::Way { error: error.clone() });
         }
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_control::status::WorkerStatus;
+use steadfast_control::wording::send_refused;
 use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
@@ -18,7 +19,7 @@ use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
 
 use self::sockets::{SocketKey, Sockets};
-use self::transmit::{Out, refusal};
+use self::transmit::Out;
 use super::lane::{Inbox, Sender};
 
 /// Snapshots made in one go: between two slices adverts go out.
@@ -419,7 +420,7 @@ impl Engine {
 
     fn hear_refusals(&mut self, at: Moment, refused: &[SendFailure]) {
         for of_one_reason in refused.chunk_by(|one, other| one.errno == other.errno) {
-            let Some(reason) = of_one_reason.first().map(|failure| refusal(failure.errno)) else {
+            let Some(reason) = of_one_reason.first().map(|failure| send_refused(failure.errno)) else {
                 continue;
             };
             for of_one in of_one_reason.chunk_by(|one, other| one.tag == other.tag) {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use steadfast_kernel::Errno;
 use steadfast_kernel::datagram::{SendBatch, SendFailure, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
@@ -124,14 +123,6 @@ impl Out {
             advert.message,
             advert.instance.0.into(),
         )
-    }
-}
-
-/// Why adverts did not leave, with what it usually means.
-pub(crate) fn refusal(errno: Errno) -> String {
-    match errno {
-        Errno::PERM => format!("{errno}: a packet filter of this machine drops IP protocol 112"),
-        _ => errno.to_string(),
     }
 }
 

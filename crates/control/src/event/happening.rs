@@ -1,0 +1,304 @@
+//! What happened: a variant for each kind, with what a program wants to know of it.
+
+use std::borrow::Cow;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::{Cause, Difference, State};
+use steadfast_wire::vrrp::Reject;
+
+use super::{Changes, Ending, Network, ReloadRefusal, Severity, Trouble, Worker};
+use crate::wording;
+
+/// What happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "event")]
+pub enum Happening {
+    /// The supervisor runs.
+    Started {
+        /// Version of the program.
+        version: String,
+        /// The configuration file.
+        configuration: String,
+    },
+    /// An instance changed state.
+    InstanceState {
+        /// Its name.
+        instance: Arc<str>,
+        /// Before.
+        from: State,
+        /// After.
+        to: State,
+        /// Effective priority.
+        priority: u8,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// A sync group changed state.
+    GroupState {
+        /// Its name.
+        group: Arc<str>,
+        /// After.
+        to: State,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// An effective priority changed.
+    PriorityChanged {
+        /// Its name.
+        instance: Arc<str>,
+        /// Before.
+        from: u8,
+        /// After.
+        to: u8,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// A backup hears a new master.
+    MasterChanged {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// A router that gave up for good answers no longer.
+    HandedOver {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who was heard as master since.
+        to: Option<IpAddr>,
+        /// Its priority.
+        priority: Option<u8>,
+        /// Since it gave up.
+        milliseconds: u64,
+    },
+    /// A master heard a lower priority.
+    LowerPriorityHeard {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        master: IpAddr,
+        /// Its priority.
+        priority: u8,
+    },
+    /// Another router claims the addresses beside this master.
+    TwoMasters {
+        /// Its name.
+        instance: Arc<str>,
+        /// The other.
+        other: IpAddr,
+        /// Its priority, if its adverts can be read.
+        priority: Option<u8>,
+        /// Why its adverts are dropped, if they are.
+        dropped: Option<Reject>,
+    },
+    /// The other of two masters is silent, or this one has given way.
+    OneMaster {
+        /// Its name.
+        instance: Arc<str>,
+        /// Who was the other.
+        other: IpAddr,
+        /// Adverts of the other meanwhile.
+        adverts: u64,
+        /// How long there were two.
+        milliseconds: u64,
+    },
+    /// A datagram was dropped.
+    Dropped {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        source: IpAddr,
+        /// Expected and found.
+        reason: Reject,
+    },
+    /// An accepted advert shows that two routers are configured differently.
+    Disagreement {
+        /// Its name.
+        instance: Arc<str>,
+        /// From whom.
+        source: IpAddr,
+        /// In what.
+        difference: Difference,
+    },
+    /// A script's run ended otherwise than the one before it.
+    Script {
+        /// Its name.
+        script: Arc<str>,
+        /// Exit status 0 in time.
+        success: bool,
+        /// How it ended.
+        ending: Ending,
+        /// The beginning of what it printed.
+        output: String,
+    },
+    /// A notify script ended, or could not be started.
+    Notify {
+        /// Whose.
+        owner: Arc<str>,
+        /// The command.
+        command: String,
+        /// How it ended.
+        ending: Ending,
+        /// The beginning of what it printed.
+        output: String,
+    },
+    /// A process of ours started.
+    WorkerStarted {
+        /// Which.
+        worker: Worker,
+        /// Its process id.
+        pid: u32,
+    },
+    /// A process of ours ended when it should not.
+    WorkerDied {
+        /// Which.
+        worker: Worker,
+        /// Its process id.
+        pid: u32,
+        /// How.
+        ending: Ending,
+        /// Another takes over.
+        successor: bool,
+    },
+    /// A process of ours does not answer: it is killed.
+    WorkerHung {
+        /// Which.
+        worker: Worker,
+    },
+    /// Something about a process of ours that goes on.
+    Worker {
+        /// Which.
+        worker: Worker,
+        /// What.
+        trouble: Trouble,
+    },
+    /// A bound was reached and something was left out. Told once; `steadfast status` goes on counting.
+    Bound {
+        /// Which.
+        bound: Bound,
+    },
+    /// A reload is in force.
+    Reloaded {
+        /// What it changed.
+        changes: Box<Changes>,
+    },
+    /// A reload was refused: nothing at all changed.
+    ReloadRefused {
+        /// Why.
+        reason: Box<ReloadRefusal>,
+    },
+    /// Something about an interface, an address, a route or a socket.
+    Network(Network),
+    /// The supervisor is stopping.
+    Stopping,
+    /// The supervisor has stopped.
+    Stopped,
+}
+
+/// A bound that was reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// The kernel dropped adverts because a socket was full.
+    AdvertsLost {
+        /// How many so far.
+        count: u64,
+    },
+    /// As many notify scripts run as may.
+    NotifyScripts {
+        /// So many.
+        running: usize,
+    },
+    /// As many lines wait for the reader of a notification FIFO as may.
+    FifoLines {
+        /// Its keyword.
+        keyword: Cow<'static, str>,
+        /// So many.
+        waiting: usize,
+    },
+    /// As many clients are connected to the control socket as may be.
+    Clients {
+        /// So many.
+        connected: usize,
+    },
+    /// A client of the control socket does not read what it asked for.
+    SlowClient,
+}
+
+impl Happening {
+    /// The instances, groups, scripts and interfaces that it concerns.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        let name = match self {
+            Self::InstanceState { instance, .. }
+            | Self::PriorityChanged { instance, .. }
+            | Self::MasterChanged { instance, .. }
+            | Self::HandedOver { instance, .. }
+            | Self::LowerPriorityHeard { instance, .. }
+            | Self::TwoMasters { instance, .. }
+            | Self::OneMaster { instance, .. }
+            | Self::Dropped { instance, .. }
+            | Self::Disagreement { instance, .. } => Some(instance),
+            Self::GroupState { group, .. } => Some(group),
+            Self::Script { script, .. } => Some(script),
+            Self::Notify { owner, .. } => Some(owner),
+            Self::Started { .. }
+            | Self::WorkerStarted { .. }
+            | Self::WorkerDied { .. }
+            | Self::WorkerHung { .. }
+            | Self::Worker { .. }
+            | Self::Bound { .. }
+            | Self::Reloaded { .. }
+            | Self::ReloadRefused { .. }
+            | Self::Network(_)
+            | Self::Stopping
+            | Self::Stopped => None,
+        };
+        let network = if let Self::Network(network) = self { Some(network) } else { None };
+        let interfaces = network.into_iter().flat_map(Network::interfaces);
+        name.into_iter().chain(interfaces).map(AsRef::as_ref)
+    }
+
+    /// How much it matters.
+    pub const fn severity(&self) -> Severity {
+        match self {
+            Self::Network(network) => network.severity(),
+            Self::Notify { ending, .. } if ending.is_success() => Severity::Debug,
+            Self::TwoMasters { .. }
+            | Self::WorkerDied { .. }
+            | Self::WorkerHung { .. }
+            | Self::Worker { trouble: Trouble::CannotWork { .. } | Trouble::Netlink { .. }, .. }
+            | Self::ReloadRefused { .. } => Severity::Error,
+            Self::InstanceState { to: State::Fault, .. }
+            | Self::GroupState { to: State::Fault, .. }
+            | Self::HandedOver { to: None, .. }
+            | Self::Dropped { .. }
+            | Self::Disagreement { .. }
+            | Self::Script { success: false, .. }
+            | Self::Notify { .. }
+            | Self::Worker { .. }
+            | Self::Bound { .. } => Severity::Warning,
+            Self::Started { .. }
+            | Self::InstanceState { .. }
+            | Self::GroupState { .. }
+            | Self::HandedOver { .. }
+            | Self::OneMaster { .. }
+            | Self::Reloaded { .. }
+            | Self::Stopping
+            | Self::Stopped => Severity::Notice,
+            Self::PriorityChanged { .. }
+            | Self::MasterChanged { .. }
+            | Self::LowerPriorityHeard { .. }
+            | Self::Script { .. }
+            | Self::WorkerStarted { .. } => Severity::Info,
+        }
+    }
+
+    /// The event in a sentence.
+    pub fn message(&self) -> String {
+        wording::happening(self)
+    }
+}

@@ -1,0 +1,150 @@
+//! Events as sentences: the log line, and the message of `steadfast events`.
+
+use std::net::IpAddr;
+
+use steadfast_vrrp::State;
+use steadfast_wire::vrrp::Reject;
+
+use super::{chain, duration, reload, state, worker_title};
+use crate::event::{Bound, Ending, Happening, Trouble, Worker};
+
+/// The event in a sentence.
+pub fn happening(happening: &Happening) -> String {
+    match happening {
+        Happening::Started { version, configuration } => {
+            format!("steadfast {version} started with {configuration}")
+        }
+        Happening::InstanceState { instance, to: State::Stop, causes, priority, .. } => {
+            format!("({instance}) Stopping (priority {priority}): {}", chain(causes))
+        }
+        Happening::InstanceState { instance, to, causes, priority, .. } => {
+            format!("({instance}) Entering {} STATE (priority {priority}): {}", state(*to), chain(causes))
+        }
+        Happening::GroupState { group, to, causes } => {
+            format!("VRRP_Group({group}) Syncing instances to {} state: {}", state(*to), chain(causes))
+        }
+        Happening::PriorityChanged { instance, from, to, causes } => {
+            format!("({instance}) Changing effective priority from {from} to {to}: {}", chain(causes))
+        }
+        Happening::MasterChanged { instance, master, priority } => {
+            format!("({instance}) master is {master} with priority {priority}")
+        }
+        Happening::HandedOver { instance, to, priority, milliseconds } => {
+            format!("({instance}) {}", handed_over(*to, *priority, *milliseconds))
+        }
+        Happening::LowerPriorityHeard { instance, master, priority } => {
+            format!("({instance}) heard lower priority {priority} from {master}")
+        }
+        Happening::TwoMasters { instance, other, priority, dropped } => {
+            format!("({instance}) {}", two_masters(*other, *priority, dropped.as_ref()))
+        }
+        Happening::OneMaster { instance, other, adverts, milliseconds } => format!(
+            "({instance}) one master again: {other} claimed the addresses too for {} with {adverts} adverts",
+            duration::milliseconds(*milliseconds)
+        ),
+        Happening::Dropped { instance, source, reason } => {
+            format!("({instance}) dropped an advert from {source}: {reason}")
+        }
+        Happening::Disagreement { instance, source, difference } => {
+            format!("({instance}) {source} is configured differently: {difference}")
+        }
+        Happening::Script { script, ending, output, .. } => {
+            format!("Script `{script}` {}", ended(ending, output))
+        }
+        Happening::Notify { owner, command, ending, output } => {
+            format!("({owner}) notify script {command} {}", ended(ending, output))
+        }
+        Happening::WorkerStarted { worker, pid } => {
+            format!("{} runs as process {pid}", worker_title(*worker))
+        }
+        Happening::WorkerDied { worker, pid, ending, successor } => {
+            let next = if *successor {
+                "starting another that goes on where it ended"
+            } else {
+                "no other is started (-R)"
+            };
+            // That it ended at all is the failure.
+            let how = match ending {
+                Ending::Exited { status } => format!("exited with status {status}"),
+                ending => super::ending(ending),
+            };
+            format!("{} {pid} {how}; {next}", worker_title(*worker))
+        }
+        Happening::WorkerHung { worker } => {
+            format!("the {} does not answer: it is killed, and its successor goes on", worker_title(*worker))
+        }
+        Happening::Worker { worker, trouble } => self::trouble(*worker, trouble),
+        Happening::Bound { bound } => told_once(&self::bound(bound)),
+        Happening::Reloaded { changes } => format!("reload: {}", reload::changes(changes)),
+        Happening::ReloadRefused { reason } => {
+            format!("reload refused, the running configuration goes on: {}", reload::refusal(reason))
+        }
+        Happening::Stopping => "stopping".to_owned(),
+        Happening::Stopped => "stopped".to_owned(),
+        Happening::Network(network) => super::network(network),
+    }
+}
+
+fn handed_over(to: Option<IpAddr>, priority: Option<u8>, milliseconds: u64) -> String {
+    let span = duration::milliseconds(milliseconds);
+    match to {
+        Some(master) => {
+            let priority = priority.map(|priority| format!(" (priority {priority})")).unwrap_or_default();
+            format!("handed over to {master}{priority} after {span}")
+        }
+        None => format!("handed over to nobody: no other router was heard for {span}"),
+    }
+}
+
+fn two_masters(other: IpAddr, priority: Option<u8>, dropped: Option<&Reject>) -> String {
+    let priority = priority.map(|priority| format!(" with priority {priority}")).unwrap_or_default();
+    let why = match dropped {
+        Some(reason) => format!("its adverts are dropped: {reason}"),
+        None => "it does not hear us, or does not give way".to_owned(),
+    };
+    format!("two masters: {other}{priority} claims the addresses too; {why}")
+}
+
+fn ended(ending: &Ending, output: &str) -> String {
+    let tail = if output.is_empty() { String::new() } else { format!("; it printed: {output}") };
+    format!("{}{tail}", super::ending(ending))
+}
+
+fn trouble(worker: Worker, trouble: &Trouble) -> String {
+    match trouble {
+        Trouble::CannotWork { error } | Trouble::Scheduling { error } | Trouble::Netlink { error } => {
+            error.to_string()
+        }
+        Trouble::Overrun => "the kernel dropped netlink messages; everything was read again".to_owned(),
+        Trouble::MessagesLost { count } => {
+            let worker = worker_title(worker);
+            told_once(&format!("the supervisor did not read: the {worker} dropped {count} messages for it"))
+        }
+        Trouble::Late { microseconds } => format!(
+            "timers fired {} late: the machine is overloaded or was suspended",
+            duration::microseconds(*microseconds)
+        ),
+    }
+}
+
+fn bound(bound: &Bound) -> String {
+    match bound {
+        Bound::AdvertsLost { count } => {
+            format!("adverts came faster than they were read: the kernel dropped {count}")
+        }
+        Bound::NotifyScripts { running } => format!(
+            "{running} notify scripts run: further ones wait until some end, and the last of each instance runs"
+        ),
+        Bound::FifoLines { keyword, waiting } => format!(
+            "{keyword}: nobody reads, {waiting} lines wait; older news are left out where there is later news"
+        ),
+        Bound::Clients { connected } => {
+            format!("control socket: a client was refused, {connected} are connected")
+        }
+        Bound::SlowClient => "control socket: a client that does not read was hung up on".to_owned(),
+    }
+}
+
+fn told_once(what: &str) -> String {
+    format!("{what}; told once, `steadfast status` goes on counting")
+}
