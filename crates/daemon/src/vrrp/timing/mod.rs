@@ -1,8 +1,9 @@
-//! The timing thread: sockets, timers and the VRRP machine, nothing else.
+//! The timing thread: sockets, timers and the protocol machines, nothing else.
 //!
 //! It waits for nothing but the next timer, a datagram or its inbox. One wake-up reads every
 //! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
 
+mod machines;
 pub(super) mod sockets;
 pub(super) mod transmit;
 
@@ -18,6 +19,7 @@ use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
 
+use self::machines::Machines;
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
@@ -175,7 +177,7 @@ pub(crate) struct Timing {
 
 /// What the thread drives.
 struct Engine {
-    machine: Machine,
+    machines: Machines,
     instances: Vec<InstanceId>,
     sockets: Sockets,
     everything: Poller,
@@ -209,7 +211,7 @@ impl Timing {
         only_inbox.add(inbox.waker(), INBOX, Interest::Readable)?;
         let engine = Engine {
             instances: machine.instances().collect(),
-            machine,
+            machines: Machines { routers: machine },
             sockets: Sockets::default(),
             everything,
             out: Out::new(lane),
@@ -290,11 +292,11 @@ impl Timing {
 
 impl Engine {
     fn next_wakeup(&self) -> Option<Moment> {
-        if self.begun { self.machine.next_wakeup() } else { None }
+        if self.begun { self.machines.next_wakeup() } else { None }
     }
 
     fn is_drained(&self) -> bool {
-        self.stopping && self.machine.is_drained()
+        self.stopping && self.machines.is_drained()
     }
 
     /// A moment for the machine, which must not see time go back.
@@ -308,17 +310,17 @@ impl Engine {
         match message {
             ToTiming::Interface { interface, up, source_v4, source_v6, mtu } => {
                 let input = Input::Interface { interface, up, source_v4, source_v6, mtu };
-                self.machine.handle(at, input, &mut self.out);
+                self.machines.routers.handle(at, input, &mut self.out);
             }
             ToTiming::Channel { instances, obstacle } => {
                 let input = Input::Channel { instances: &instances, obstacle: obstacle.as_deref() };
-                self.machine.handle(at, input, &mut self.out);
+                self.machines.routers.handle(at, input, &mut self.out);
             }
             ToTiming::Source(address, present) => {
-                self.machine.handle(at, Input::SourcePresent { address, present }, &mut self.out);
+                self.machines.routers.handle(at, Input::SourcePresent { address, present }, &mut self.out);
             }
             ToTiming::ScriptResult(script, success) => {
-                self.machine.handle(at, Input::ScriptResult { script, success }, &mut self.out);
+                self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);
             }
             ToTiming::Opened { key, receive, send } => {
                 let interface = send.endpoint().interface();
@@ -336,13 +338,13 @@ impl Engine {
             }
             ToTiming::Apply(plan, coalescing) => {
                 self.coalescing = coalescing;
-                self.machine.apply(at, *plan, &mut self.out);
-                self.instances = self.machine.instances().collect();
+                self.machines.routers.apply(at, *plan, &mut self.out);
+                self.instances = self.machines.routers.instances().collect();
             }
             ToTiming::Begin => self.begun = true,
             ToTiming::Status(from) => self.snapshots(from),
             ToTiming::ClearCounters => {
-                self.machine.clear_counters();
+                self.machines.routers.clear_counters();
                 self.figures = WorkerStatus::default();
             }
             ToTiming::Ping => self.out.tell(FromTiming::Pong {
@@ -351,7 +353,7 @@ impl Engine {
             }),
             ToTiming::Stop => {
                 self.stopping = true;
-                self.machine.handle(at, Input::Stop, &mut self.out);
+                self.machines.stop(at, &mut self.out);
             }
         }
     }
@@ -362,17 +364,12 @@ impl Engine {
         let ready = || events.iter().filter(|ready| ready.token != INBOX);
         let share = (reading.left / ready().count().max(1)).max(1);
         for ready in ready() {
-            let (machine, out, latest, begun) =
-                (&mut self.machine, &mut self.out, &mut self.latest, self.begun);
-            let read = self.sockets.receive(ready.token, share, |arrival, datagram| {
+            let (machines, out, latest, begun) =
+                (&mut self.machines, &mut self.out, &mut self.latest, self.begun);
+            let read = self.sockets.receive(ready.token, share, |arrival, key, datagram| {
                 *latest = (*latest).max(if reading.held_up { reading.at } else { arrival });
-                if !begun {
-                    return;
-                }
-                let unknown = machine.counters().unknown_vrid;
-                machine.handle(*latest, Input::Datagram(datagram), out);
-                if machine.counters().unknown_vrid != unknown {
-                    out.unknown_vrid(&datagram);
+                if begun {
+                    machines.hear(*latest, key, datagram, out);
                 }
             });
             reading.more |= read >= share;
@@ -388,7 +385,7 @@ impl Engine {
         if let Some(due) = due.filter(|due| *due <= at) {
             self.measure(at.since(due));
         }
-        self.machine.advance(at, &mut self.out);
+        self.machines.advance(at, &mut self.out);
     }
 
     fn measure(&mut self, late: Duration) {
@@ -424,18 +421,16 @@ impl Engine {
                 continue;
             };
             for of_one in of_one_reason.chunk_by(|one, other| one.tag == other.tag) {
-                let tag = of_one.first().and_then(|failure| u32::try_from(failure.tag).ok());
-                let Some(instance) = tag.map(InstanceId) else { continue };
+                let Some(tag) = of_one.first().map(|failure| failure.tag) else { continue };
                 let datagrams = u32::try_from(of_one.len()).unwrap_or(u32::MAX);
-                let input = Input::Refused { instance, datagrams, reason: &reason };
-                self.machine.handle(at, input, &mut self.out);
+                self.machines.refused(at, tag, datagrams, &reason, &mut self.out);
             }
         }
     }
 
     fn remember(&mut self) {
         for instance in self.out.take_changed() {
-            if let Some(state) = self.machine.resume_state(instance) {
+            if let Some(state) = self.machines.routers.resume_state(instance) {
                 self.out.tell(FromTiming::Resume(Box::new(state)));
             }
         }
@@ -447,9 +442,9 @@ impl Engine {
         let start = self.instances.partition_point(|id| *id < from);
         let mut ids = self.instances.iter().skip(start);
         let slice: Vec<InstanceId> = ids.by_ref().take(STATUS_SLICE as usize).copied().collect();
-        let instances = slice.iter().filter_map(|id| self.machine.status(*id)).collect();
+        let instances = slice.iter().filter_map(|id| self.machines.routers.status(*id)).collect();
         let mut figures = self.figures.clone();
-        let counters = self.machine.counters();
+        let counters = self.machines.routers.counters();
         figures.datagrams_unclaimed = counters.unknown_vrid + counters.malformed;
         figures.datagrams_truncated = self.sockets.unusable();
         figures.datagrams_lost = self.sockets.lost();

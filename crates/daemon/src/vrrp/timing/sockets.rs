@@ -4,10 +4,14 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use steadfast_kernel::datagram::{BadDatagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex};
+use steadfast_kernel::datagram::{
+    BadDatagram, Datagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex,
+};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_kernel::{Errno, Error};
-use steadfast_vrrp::{Datagram, InterfaceId, Moment};
+use steadfast_vrrp::{InterfaceId, Moment};
+
+use super::machines::Protocol;
 
 /// Datagrams read with one system call.
 const BATCH_DATAGRAMS: usize = 64;
@@ -22,6 +26,15 @@ pub(crate) struct SocketKey {
     pub(crate) interface: InterfaceId,
     /// Group or own address.
     pub(crate) place: Place,
+}
+
+impl SocketKey {
+    /// What is spoken there.
+    pub(crate) const fn protocol(self) -> Protocol {
+        match self.place {
+            Place::Group(_) | Place::Source(_) => Protocol::Vrrp,
+        }
+    }
 }
 
 /// Group or own address.
@@ -109,7 +122,7 @@ impl Sockets {
         &mut self,
         token: u64,
         at_most: usize,
-        mut take: impl FnMut(Moment, Datagram<'_>),
+        mut take: impl FnMut(Moment, SocketKey, &Datagram<'_>),
     ) -> usize {
         let at = usize::try_from(token).unwrap_or(usize::MAX);
         let Some(slot) = self.slots.get_mut(at).and_then(Option::as_mut) else { return 0 };
@@ -119,16 +132,7 @@ impl Sockets {
             for datagram in self.batch.iter() {
                 read += 1;
                 match datagram {
-                    Ok(datagram) => take(
-                        Moment::from_nanos(datagram.arrival),
-                        Datagram {
-                            interface: slot.key.interface,
-                            source: datagram.source,
-                            destination: datagram.destination,
-                            hop_limit: datagram.hop_limit,
-                            message: datagram.message,
-                        },
-                    ),
+                    Ok(datagram) => take(Moment::from_nanos(datagram.arrival), slot.key, &datagram),
                     Err(BadDatagram::Truncated { .. } | BadDatagram::Header { .. }) => self.unusable += 1,
                 }
             }

@@ -58,7 +58,7 @@ impl Bench {
     /// Reads what the turns so far left at the first `sockets` sockets.
     fn left(&mut self, sockets: u8) -> Vec<usize> {
         let sockets = 0..u64::from(sockets);
-        sockets.map(|token| self.timing.engine.sockets.receive(token, usize::MAX, |_, _| {})).collect()
+        sockets.map(|token| self.timing.engine.sockets.receive(token, usize::MAX, |_, _, _| {})).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use steadfast_kernel::datagram::{SendBatch, SendFailure, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
 use super::FromTiming;
+use super::machines::Protocol;
 use super::sockets::{Place, SocketKey, Sockets};
 use crate::vrrp::lane::Sender;
 
@@ -121,7 +122,7 @@ impl Out {
             (advert.source, destination),
             advert.hop_limit,
             advert.message,
-            advert.instance.0.into(),
+            Protocol::Vrrp.tag(advert.instance.0),
         )
     }
 }

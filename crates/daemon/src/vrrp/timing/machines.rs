@@ -1,0 +1,148 @@
+//! The protocol machines that the timing thread drives, all by the same verbs.
+//!
+//! ```text
+//! datagram ─▶ hear ───┐
+//! timer ────▶ advance ├─▶ Out: datagrams of the turn, actions, what a successor needs
+//! errno ────▶ refused ┘
+//! ```
+//!
+//! Which machine a datagram is for is known by its socket ([`SocketKey::protocol`]), and whose a refused datagram was by
+//! its [`tag`](Protocol::tag); both are a match on [`Protocol`], so that another machine costs the others nothing.
+
+use steadfast_kernel::datagram;
+use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment};
+
+use super::sockets::SocketKey;
+use super::transmit::Out;
+
+/// A protocol machine as this thread sees it. Everything else that it is told is between it and who configures it.
+pub(super) trait Driven {
+    /// A datagram came in by one of its sockets; `arrival` never goes back.
+    fn hear(&mut self, arrival: Moment, key: SocketKey, datagram: &datagram::Datagram<'_>, out: &mut Out);
+    /// The kernel refused datagrams that one of its parts asked for in this turn.
+    fn refused(&mut self, now: Moment, refusal: Refusal<'_>, out: &mut Out);
+    /// Runs every timer that is due.
+    fn advance(&mut self, now: Moment, out: &mut Out);
+    /// When there is work next; after `advance(now)` always later than `now`.
+    fn next_wakeup(&self) -> Option<Moment>;
+    /// Hands everything over and ends.
+    fn stop(&mut self, now: Moment, out: &mut Out);
+    /// After [`Driven::stop`]: that is done.
+    fn is_drained(&self) -> bool;
+}
+
+/// Datagrams that the kernel did not take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refusal<'a> {
+    /// The number of who sent them: of an instance, of a session.
+    pub(super) sender: u32,
+    /// How many.
+    pub(super) datagrams: u32,
+    /// The kernel's reason.
+    pub(super) reason: &'a str,
+}
+
+/// What is spoken over a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Protocol {
+    /// IP protocol 112.
+    Vrrp,
+}
+
+impl Protocol {
+    /// What a datagram of `sender` is known by when it is refused.
+    pub(super) fn tag(self, sender: u32) -> u64 {
+        match self {
+            Self::Vrrp => sender.into(),
+        }
+    }
+
+    /// Whose tag it is.
+    fn of_tag(tag: u64) -> Option<(Self, u32)> {
+        u32::try_from(tag).ok().map(|sender| (Self::Vrrp, sender))
+    }
+}
+
+/// The machines of one worker.
+pub(super) struct Machines {
+    /// The virtual routers.
+    pub(super) routers: Machine,
+}
+
+impl Machines {
+    pub(super) fn hear(
+        &mut self,
+        arrival: Moment,
+        key: SocketKey,
+        datagram: &datagram::Datagram<'_>,
+        out: &mut Out,
+    ) {
+        match key.protocol() {
+            Protocol::Vrrp => self.routers.hear(arrival, key, datagram, out),
+        }
+    }
+
+    /// `tag` is that of the datagrams.
+    pub(super) fn refused(&mut self, now: Moment, tag: u64, datagrams: u32, reason: &str, out: &mut Out) {
+        match Protocol::of_tag(tag) {
+            Some((Protocol::Vrrp, sender)) => {
+                self.routers.refused(now, Refusal { sender, datagrams, reason }, out);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn advance(&mut self, now: Moment, out: &mut Out) {
+        Driven::advance(&mut self.routers, now, out);
+    }
+
+    pub(super) fn next_wakeup(&self) -> Option<Moment> {
+        Driven::next_wakeup(&self.routers)
+    }
+
+    pub(super) fn stop(&mut self, now: Moment, out: &mut Out) {
+        self.routers.stop(now, out);
+    }
+
+    pub(super) fn is_drained(&self) -> bool {
+        Driven::is_drained(&self.routers)
+    }
+}
+
+impl Driven for Machine {
+    fn hear(&mut self, arrival: Moment, key: SocketKey, datagram: &datagram::Datagram<'_>, out: &mut Out) {
+        let unknown = self.counters().unknown_vrid;
+        let datagram = Datagram {
+            interface: key.interface,
+            source: datagram.source,
+            destination: datagram.destination,
+            hop_limit: datagram.hop_limit,
+            message: datagram.message,
+        };
+        self.handle(arrival, Input::Datagram(datagram), out);
+        if self.counters().unknown_vrid != unknown {
+            out.unknown_vrid(&datagram);
+        }
+    }
+
+    fn refused(&mut self, now: Moment, refusal: Refusal<'_>, out: &mut Out) {
+        let Refusal { sender, datagrams, reason } = refusal;
+        self.handle(now, Input::Refused { instance: InstanceId(sender), datagrams, reason }, out);
+    }
+
+    fn advance(&mut self, now: Moment, out: &mut Out) {
+        Self::advance(self, now, out);
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        Self::next_wakeup(self)
+    }
+
+    fn stop(&mut self, now: Moment, out: &mut Out) {
+        self.handle(now, Input::Stop, out);
+    }
+
+    fn is_drained(&self) -> bool {
+        Self::is_drained(self)
+    }
+}
