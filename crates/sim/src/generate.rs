@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
 use std::time::Duration;
 
-use steadfast_time::Moment;
+use steadfast_time::{Moment, Random};
 use steadfast_vrrp::config::{TrackScript, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority};
 
 use crate::check::Bounds;
-use crate::random::Random;
 use crate::scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step, instance};
 
 const FAULTS_MAX: u64 = 12;

@@ -14,13 +14,12 @@ mod generate;
 pub mod history;
 mod host;
 mod participant;
-mod random;
 pub mod scenario;
 mod world;
 
 pub use check::Violation;
 pub use history::{Entry, Happening, History};
 pub use participant::{Outbox, Output, Participant, SentAdvert};
-pub use random::Random;
 pub use scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step};
+pub use steadfast_time::Random;
 pub use world::{run, run_with};

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_time::Moment;
+use steadfast_time::{Moment, Random};
 use steadfast_vrrp::{
     Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Resume, ScriptId,
 };
@@ -15,7 +15,6 @@ use steadfast_wire::vrrp::{Advert, Family};
 use crate::history::{Happening, History};
 use crate::host::{Host, INBOX_MAX, Packet};
 use crate::participant::{Outbox, Output, Participant, SentAdvert};
-use crate::random::Random;
 use crate::scenario::{Fault, RouterId, RouterPlan, Scenario, Step};
 
 /// Far more than any scenario needs; reached only by machines that never sleep, or answer each other

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough to choose faults with.
+/// SplitMix64 (Steele, Lea and Flood, 2014): small, fast, and good enough to spread timers and to choose faults with.
+/// Not for secrets.
 #[derive(Debug, Clone)]
 pub struct Random {
     state: u64,
