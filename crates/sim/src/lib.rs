@@ -15,6 +15,7 @@ pub mod history;
 mod host;
 mod participant;
 pub mod scenario;
+pub mod sessions;
 mod world;
 
 pub use check::Violation;

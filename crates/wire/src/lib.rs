@@ -1,4 +1,4 @@
-//! Bytes to packets and back: VRRP, ARP, NDP, ICMP, IP headers and checksums.
+//! Bytes to packets and back: VRRP, BFD, ARP, NDP, ICMP, IP headers and checksums.
 //!
 //! No I/O, no clock, and no allocation per packet. Everything parsed here came from the network and
 //! is hostile until its type says otherwise: parsing never panics, never indexes out of bounds, and
@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod arp;
+pub mod bfd;
 pub mod checksum;
 pub mod ethernet;
 pub mod icmp;

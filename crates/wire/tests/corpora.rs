@@ -4,6 +4,8 @@
 
 #[path = "../../../fuzz/harness/wire_arp_ndp.rs"]
 mod wire_arp_ndp;
+#[path = "../../../fuzz/harness/wire_bfd.rs"]
+mod wire_bfd;
 #[path = "../../../fuzz/harness/wire_ipv4.rs"]
 mod wire_ipv4;
 #[path = "../../../fuzz/harness/wire_vrrp.rs"]
@@ -27,6 +29,11 @@ fn replay(target: &str, run: fn(&[u8])) {
 #[test]
 fn vrrp() {
     replay("wire_vrrp", wire_vrrp::run);
+}
+
+#[test]
+fn bfd() {
+    replay("wire_bfd", wire_bfd::run);
 }
 
 #[test]
