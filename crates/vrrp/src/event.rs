@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{Priority, Reject};
-use thiserror::Error;
 
 use crate::config::{GroupId, InstanceId};
 use steadfast_time::Moment;
@@ -279,13 +278,10 @@ impl Event {
 }
 
 /// In what routers of one virtual router are not configured alike.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Difference {
     /// It serves our addresses and others.
-    #[error(
-        "address list: expected our {expected} addresses, found {found} that are not the same: set the same virtual_ipaddress on all routers"
-    )]
     AddressList {
         /// How many are ours.
         expected: usize,
@@ -293,7 +289,6 @@ pub enum Difference {
         found: usize,
     },
     /// Version 3 lets intervals differ.
-    #[error("advert interval: expected {expected:?}, found {found:?}; a backup follows its master")]
     Interval {
         /// Ours.
         expected: Duration,
@@ -301,9 +296,7 @@ pub enum Difference {
         found: Duration,
     },
     /// Two routers of priority 255.
-    #[error("priority 255 from another router: only one may own the addresses")]
     TwoOwners,
     /// Two routers with one address.
-    #[error("an advert of equal priority from our own address: two routers use it as source")]
     OwnAddress,
 }

@@ -1,5 +1,6 @@
 //! Sync groups: instances that change state together.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::action::{Action, Sink};
@@ -17,13 +18,35 @@ pub(crate) struct Group {
     /// Place of a member that kept the others from MASTER when last asked. Asked first, it spares
     /// looking at all members each time the timer of one of them ends.
     holdout: usize,
+    /// Place of a member in FAULT when last asked; `status` asks for every member.
+    faulty: Cell<usize>,
+    /// Before then, no member has to announce its addresses because one of them heard a lower priority.
+    lower_over: Moment,
+    /// Members that were looked at.
+    #[cfg(test)]
+    pub(crate) looked_at: Cell<usize>,
     /// A reload changed it or a member while some were MASTER: it may be torn.
     forming: bool,
 }
 
 impl Group {
     pub(crate) const fn new(config: Arc<GroupConfig>) -> Self {
-        Self { config, state: State::Init, holdout: 0, forming: false }
+        Self {
+            config,
+            state: State::Init,
+            holdout: 0,
+            faulty: Cell::new(0),
+            lower_over: Moment::ZERO,
+            #[cfg(test)]
+            looked_at: Cell::new(0),
+            forming: false,
+        }
+    }
+
+    /// A member is looked at. Tests hold the sum against the size of the group.
+    fn count(&self) {
+        #[cfg(test)]
+        self.looked_at.set(self.looked_at.get() + 1);
     }
 }
 
@@ -34,6 +57,7 @@ impl Machine {
             Some(group) => {
                 group.config = Arc::clone(config);
                 group.holdout = 0;
+                group.lower_over = Moment::ZERO;
             }
             None => {
                 self.groups.insert(config.id, Group::new(Arc::clone(config)));
@@ -71,6 +95,46 @@ impl Machine {
 
     pub(crate) fn group_of(&self, group: Option<GroupId>) -> Option<&Arc<GroupConfig>> {
         self.groups.get(&group?).map(|group| &group.config)
+    }
+
+    /// A member other than `id` that is in FAULT by itself, with the name of the group.
+    pub(crate) fn faulty_other(&self, group: GroupId, id: InstanceId) -> Option<Cause> {
+        let group = self.groups.get(&group)?;
+        let members = &group.config.members;
+        let start = group.faulty.get();
+        let place = (0..members.len()).map(|step| (start + step) % members.len()).find(|place| {
+            group.count();
+            let member = members.get(*place).filter(|member| **member != id);
+            member.and_then(|member| self.instances.get(*member)).is_some_and(|member| member.standing.fault)
+        })?;
+        group.faulty.set(place);
+        let member = self.instances.get(*members.get(place)?)?;
+        Some(Cause::Group { group: Arc::clone(&group.config.name), member: Arc::clone(&member.config.name) })
+    }
+
+    /// Members that have to announce their addresses because another heard a lower priority. Every member of the other
+    /// router's group is heard in turn: once an interval is enough for each.
+    pub(crate) fn due_over_lower(
+        &mut self,
+        now: Moment,
+        group: GroupId,
+        heard: InstanceId,
+    ) -> Vec<InstanceId> {
+        let Some(group) = self.groups.get_mut(&group).filter(|group| group.lower_over <= now) else {
+            return Vec::new();
+        };
+        let (mut due, mut over) = (Vec::new(), Moment::NEVER);
+        for member in group.config.members.iter().filter_map(|member| self.instances.get(*member)) {
+            group.count();
+            let interval = member.interval();
+            let last = member.announced_over_lower.filter(|at| now.since(*at) < interval);
+            if last.is_none() && member.id() != heard && member.state == State::Master {
+                due.push(member.id());
+            }
+            over = over.min(last.unwrap_or(now) + interval);
+        }
+        group.lower_over = over;
+        due
     }
 
     /// `causes` of `leader`, and that `member` follows it.

@@ -192,14 +192,9 @@ impl Machine {
             times,
         }));
         self.announce_over_lower(now, id, sink);
-        let Some(group) = self.group_of(group).cloned() else { return };
-        for member in group.members.iter().filter(|member| **member != id) {
-            // Every member of the other router's group is heard in turn: once an interval is enough.
-            let recent = |at: Option<Moment>, interval| at.is_some_and(|at| now.since(at) < interval);
-            let instance = self.instances.get(*member);
-            if instance.is_some_and(|other| !recent(other.announced_over_lower, other.interval())) {
-                self.announce_over_lower(now, *member, sink);
-            }
+        let Some(group) = group else { return };
+        for member in self.due_over_lower(now, group, id) {
+            self.announce_over_lower(now, member, sink);
         }
     }
 

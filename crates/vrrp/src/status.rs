@@ -285,14 +285,10 @@ impl Machine {
 
     fn faults_of(&self, instance: &Instance) -> Vec<Cause> {
         let mut faults = self.trackers.faults(&instance.config);
-        if let Some(group) = self.group_of(instance.config.group) {
-            let others = group.members.iter().filter(|member| **member != instance.id());
-            let faulty =
-                others.filter_map(|member| self.instances.get(*member)).find(|member| member.standing.fault);
-            faults.extend(faulty.map(|member| Cause::Group {
-                group: Arc::clone(&group.name),
-                member: Arc::clone(&member.config.name),
-            }));
+        // A group that has a member in FAULT has all of them there, but for those that hand over.
+        if matches!(instance.state, State::Fault | State::Stop) {
+            let group = instance.config.group;
+            faults.extend(group.and_then(|group| self.faulty_other(group, instance.id())));
         }
         faults
     }

@@ -1,4 +1,7 @@
-//! Lengths of time as people say them.
+//! Lengths of time as people say them: a number, a blank, and one of `µs`, `ms`, `s`, `min`, `h`, `d`. What has passed is
+//! cut, never rounded up: nothing is said to be over before it is.
+
+use std::time::Duration;
 
 /// Two units at most: `340 ms`, `4.2 s`, `12 s`, `3 min 4 s`, `5 h 12 min`, `3 d 4 h`.
 pub fn milliseconds(milliseconds: u64) -> String {
@@ -22,6 +25,11 @@ pub fn exact_milliseconds(milliseconds: u64) -> String {
         (0, _) => format!("{rest} ms"),
         _ => format!("{seconds}.{} s", format!("{rest:03}").trim_end_matches('0')),
     }
+}
+
+/// Likewise.
+pub fn exact(interval: Duration) -> String {
+    exact_milliseconds(u64::try_from(interval.as_millis()).unwrap_or(u64::MAX))
 }
 
 /// How late something was.

@@ -46,7 +46,7 @@ pub fn happening(happening: &Happening) -> String {
             format!("({instance}) dropped an advert from {source}: {reason}")
         }
         Happening::Disagreement { instance, source, difference } => {
-            format!("({instance}) {source} is configured differently: {difference}")
+            format!("({instance}) {source} is configured differently: {}", super::difference(difference))
         }
         Happening::Script { script, ending, output, .. } => {
             format!("Script `{script}` {}", ended(ending, output))

@@ -9,7 +9,7 @@ mod reload;
 
 use std::fmt::Write as _;
 
-use steadfast_vrrp::{Cause, State};
+use steadfast_vrrp::{Cause, Difference, State};
 
 use self::duration::exact_milliseconds;
 pub use self::happening::happening;
@@ -64,7 +64,8 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
             write!(text, "heard no master for {}", exact_milliseconds(*waited_ms))
         }
         Cause::HeldUp { silent_ms } => {
-            write!(text, "was held up: no advert sent for {silent_ms} ms, another may have taken over")
+            let span = duration::milliseconds(*silent_ms);
+            write!(text, "was held up: no advert sent for {span}, another may have taken over")
         }
         Cause::MasterReleased { master } => write!(text, "{master} released"),
         Cause::Preempt { master, priority } => write!(text, "preempted {master} (priority {priority})"),
@@ -127,44 +128,30 @@ pub fn problem(problem: &Problem) -> String {
     }
 }
 
+/// In what routers of one virtual router are not configured alike.
+pub fn difference(difference: &Difference) -> String {
+    match difference {
+        Difference::AddressList { expected, found } => format!(
+            "address list: expected our {expected} addresses, found {found} that are not the same: set the same \
+             virtual_ipaddress on all routers"
+        ),
+        Difference::Interval { expected, found } => format!(
+            "advert interval: expected {}, found {}; a backup follows its master",
+            duration::exact(*expected),
+            duration::exact(*found)
+        ),
+        Difference::TwoOwners => {
+            "priority 255 from another router: only one may own the addresses".to_owned()
+        }
+        Difference::OwnAddress => {
+            "an advert of equal priority from our own address: two routers use it as source".to_owned()
+        }
+    }
+}
+
 fn count(times: u32) -> String {
     if times == 1 { "once".to_owned() } else { format!("{times} times") }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use steadfast_wire::vrrp::{Priority, Reject};
-
-    use super::*;
-
-    #[test]
-    fn dropped_adverts_are_no_silence() {
-        let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
-        let causes = [
-            Cause::Dropped { peer, reason: Reject::IntervalZero, adverts: 3, span_ms: 2000 },
-            Cause::MasterSilent { master: None, waited_ms: 3609 },
-        ];
-        assert_eq!(
-            chain(&causes),
-            "dropped 3 adverts of 10.0.0.2 in 2 s (advert interval: expected more than 0, found 0) → took no advert for 3.609 s"
-        );
-    }
-
-    #[test]
-    fn a_chain_reads_from_left_to_right() {
-        let causes = [
-            Cause::Script { name: "chk".into(), good: false, times: 3 },
-            Cause::Priority { from: Priority::new(150), to: Priority::new(90) },
-            Cause::HigherPriority {
-                master: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
-                priority: Priority::new(100),
-            },
-        ];
-        assert_eq!(
-            chain(&causes),
-            "script chk failed 3 times → priority 150 to 90 → heard 100 from 10.0.0.2"
-        );
-    }
-}
+mod tests;

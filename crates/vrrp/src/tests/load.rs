@@ -158,6 +158,50 @@ fn a_message_is_built_again_only_when_its_contents_change() {
     assert_eq!(builds(&router), 2);
 }
 
+/// How many members are looked at while `work` is done with a group of `members`, for each of them.
+fn looks(router: &mut Router, work: impl FnOnce(&mut Router)) -> usize {
+    let sum =
+        |router: &Router| router.machine.groups.values().map(|group| group.looked_at.get()).sum::<usize>();
+    let before = sum(router);
+    work(router);
+    sum(router) - before
+}
+
+#[test]
+fn the_status_of_a_large_sync_group_looks_at_each_member_a_few_times() {
+    let status = |router: &mut Router| {
+        for id in 0..MANY {
+            router.machine.status(InstanceId(id)).unwrap();
+        }
+    };
+    let mut members: Vec<_> = (0..MANY).map(instance).collect();
+    // The last one is in FAULT, and all because of it.
+    *members.last_mut().unwrap() =
+        InstanceConfig { broken: Some("no peers".into()), ..members.last().unwrap().clone() };
+    let mut faulty = Router::start(grouped(members));
+    assert_eq!(faulty.state_of(FIRST), State::Fault);
+    let looked = looks(&mut faulty, status);
+    assert!((MANY as usize..4 * MANY as usize).contains(&looked), "{looked}");
+    let mut sound = Router::start(grouped((0..MANY).map(instance).collect()));
+    assert_eq!(looks(&mut sound, status), 0);
+}
+
+#[test]
+fn lower_priorities_heard_by_a_large_sync_group_look_at_each_member_a_few_times() {
+    let mut router = Router::start(grouped((0..MANY).map(instance).collect()));
+    router.wait(ms(10_000));
+    assert_eq!(router.state_of(FIRST), State::Master);
+    let lower = adverts(&router).into_iter().map(|(peer, _)| {
+        let message = message(&peer, LOWER, GROUP_V4, 50);
+        (peer, message)
+    });
+    let lower: Vec<_> = lower.collect();
+    let looked = looks(&mut router, |router| {
+        hear_all(&mut router.machine, router.now, &lower, &mut Count::default());
+    });
+    assert!((MANY as usize..4 * MANY as usize).contains(&looked), "{looked}");
+}
+
 #[test]
 fn a_large_sync_group_starts_in_time_proportional_to_its_size() {
     let octets = |members: u32| {

@@ -1,0 +1,295 @@
+//! How chains read, and one style for every length of time, whatever the event.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use steadfast_config::plan::Outcome;
+use steadfast_kernel::{Errno, Error};
+use steadfast_vrrp::{Cause, Difference, State};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Reject, Vrid};
+
+use super::*;
+use crate::event::{
+    Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Message, Neighbour, Network, Placed,
+    ReloadRefusal, Step, Trouble, VirtualRouter, Worker,
+};
+
+const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+/// Numbers that tell a unit and a rounding from another.
+const ODD: [u64; 9] = [0, 1, 999, 1_001, 1_999, 61_007, 3_599_999, 90_061_001, u64::MAX / 1000];
+
+fn error() -> Box<Error> {
+    Box::new(Error::new("add 192.0.2.1/32 to eth0", Errno::NODEV))
+}
+
+fn causes(number: u64) -> Vec<Cause> {
+    let reason = Reject::Interval { expected: centiseconds(), found: 3 };
+    let name = || "n".into();
+    vec![
+        Cause::Start,
+        Cause::MasterSilent { master: Some(PEER), waited_ms: number },
+        Cause::MasterSilent { master: None, waited_ms: number },
+        Cause::Dropped { peer: PEER, reason, adverts: 3, span_ms: number },
+        Cause::MasterSilent { master: Some(PEER), waited_ms: number },
+        Cause::HeldUp { silent_ms: number },
+        Cause::MasterReleased { master: PEER },
+        Cause::Preempt { master: PEER, priority: Priority::new(1) },
+        Cause::HigherPriority { master: PEER, priority: Priority::new(1) },
+        Cause::HigherAddress { master: PEER },
+        Cause::Owner,
+        Cause::Interface { name: name(), up: true },
+        Cause::Source { address: None, present: false },
+        Cause::Socket { obstacle: None },
+        Cause::Sending { obstacle: None },
+        Cause::Script { name: name(), good: false, times: 3 },
+        Cause::Priority { from: Priority::new(3), to: Priority::new(1) },
+        Cause::Group { group: name(), member: name() },
+        Cause::Broken { reason: name() },
+        Cause::Reload,
+        Cause::Stop,
+    ]
+}
+
+fn centiseconds() -> AdvertInterval {
+    AdvertInterval::Centiseconds(Centiseconds::new(125).unwrap())
+}
+
+fn endings(number: u64) -> Vec<Ending> {
+    vec![
+        Ending::Exited { status: 3 },
+        Ending::Signalled { signal: 9 },
+        Ending::TimedOut { milliseconds: number },
+        Ending::NotRun { step: Step::Execute, errno: Errno::NOENT },
+        Ending::NotStarted { error: error() },
+        Ending::NotWatched { error: error() },
+        Ending::NoRoom { running: 1_024 },
+    ]
+}
+
+/// Each kind of event; the compiler asks for a new one here.
+fn kind(happening: &Happening) -> &'static str {
+    match happening {
+        Happening::Started { .. } => "started",
+        Happening::InstanceState { .. } => "instance_state",
+        Happening::GroupState { .. } => "group_state",
+        Happening::PriorityChanged { .. } => "priority_changed",
+        Happening::MasterChanged { .. } => "master_changed",
+        Happening::HandedOver { .. } => "handed_over",
+        Happening::LowerPriorityHeard { .. } => "lower_priority_heard",
+        Happening::TwoMasters { .. } => "two_masters",
+        Happening::OneMaster { .. } => "one_master",
+        Happening::Dropped { .. } => "dropped",
+        Happening::Disagreement { .. } => "disagreement",
+        Happening::Script { .. } => "script",
+        Happening::Notify { .. } => "notify",
+        Happening::WorkerStarted { .. } => "worker_started",
+        Happening::WorkerDied { .. } => "worker_died",
+        Happening::WorkerHung { .. } => "worker_hung",
+        Happening::Worker { .. } => "worker",
+        Happening::Bound { .. } => "bound",
+        Happening::Reloaded { .. } => "reloaded",
+        Happening::ReloadRefused { .. } => "reload_refused",
+        Happening::Network(_) => "network",
+        Happening::Stopping => "stopping",
+        Happening::Stopped => "stopped",
+    }
+}
+
+const KINDS: usize = 23;
+
+fn every(number: u64) -> Vec<Happening> {
+    let name = || "n".into();
+    let causes = causes(number);
+    let state = |to| Happening::InstanceState {
+        instance: name(),
+        from: State::Backup,
+        to,
+        priority: 3,
+        causes: causes.clone(),
+    };
+    let reason = Reject::Interval { expected: centiseconds(), found: 3 };
+    let handed = |to| Happening::HandedOver { instance: name(), to, priority: Some(1), milliseconds: number };
+    let interval = Duration::from_millis(number);
+    let mut every = vec![
+        Happening::Started { version: "0.1.0".to_owned(), configuration: "/etc/k.conf".to_owned() },
+        state(State::Master),
+        state(State::Stop),
+        Happening::GroupState { group: name(), to: State::Fault, causes: causes.clone() },
+        Happening::PriorityChanged { instance: name(), from: 1, to: 3, causes },
+        Happening::MasterChanged { instance: name(), master: PEER, priority: 3 },
+        handed(Some(PEER)),
+        handed(None),
+        Happening::LowerPriorityHeard { instance: name(), master: PEER, priority: 3 },
+        Happening::TwoMasters { instance: name(), other: PEER, priority: None, dropped: Some(reason) },
+        Happening::OneMaster { instance: name(), other: PEER, adverts: 3, milliseconds: number },
+        Happening::Dropped { instance: name(), source: PEER, reason },
+        Happening::Disagreement {
+            instance: name(),
+            source: PEER,
+            difference: Difference::Interval { expected: interval, found: Duration::from_millis(1_250) },
+        },
+        Happening::WorkerStarted { worker: Worker::Vrrp, pid: 7 },
+        Happening::WorkerHung { worker: Worker::Vrrp },
+        Happening::Bound { bound: Bound::AdvertsLost { count: number } },
+        Happening::Reloaded { changes: Box::new(changed()) },
+        Happening::ReloadRefused { reason: Box::new(ReloadRefusal::Clash(clash())) },
+        Happening::Stopping,
+        Happening::Stopped,
+    ];
+    for ending in endings(number) {
+        let output = String::new();
+        every.push(Happening::Script {
+            script: name(),
+            success: false,
+            ending: ending.clone(),
+            output: output.clone(),
+        });
+        every.push(Happening::Notify {
+            owner: name(),
+            command: "/c".to_owned(),
+            ending: ending.clone(),
+            output,
+        });
+        every.push(Happening::WorkerDied { worker: Worker::Vrrp, pid: 7, ending, successor: true });
+    }
+    let troubles = [
+        Trouble::CannotWork { error: error() },
+        Trouble::Overrun,
+        Trouble::MessagesLost { count: number },
+        Trouble::Late { microseconds: number },
+    ];
+    every.extend(troubles.map(|trouble| Happening::Worker { worker: Worker::Vrrp, trouble }));
+    every.extend(networks().map(Happening::Network));
+    every
+}
+
+fn changed() -> Changes {
+    let keywords = vec!["script".into()];
+    let changed = Changed {
+        kind: "k".into(),
+        name: "n".to_owned(),
+        outcome: Outcome::Changed,
+        keywords,
+        further: true,
+    };
+    Changes { changed: vec![changed], further: 3, not_active: false }
+}
+
+fn clash() -> Clash {
+    let router =
+        VirtualRouter { interface: "eth0".to_owned(), family: Family::V4, vrid: Vrid::new(51).unwrap() };
+    let neighbour = Neighbour { pid: Some(7), name: "keepalived".to_owned() };
+    Clash { neighbour, router, theirs: "A".to_owned(), ours: "B".to_owned() }
+}
+
+fn networks() -> [Network; 5] {
+    let interface = || "eth0".into();
+    let holder = Box::new(Neighbour { pid: None, name: "a process".to_owned() });
+    let addresses = vec![Placed { interface: Some(interface()), address: PEER }];
+    [
+        Network::InterfaceMissing { interface: interface() },
+        Network::SendRefused { interface: interface(), message: Message::Adverts, errno: Errno::PERM },
+        Network::AddressRefused { interface: interface(), address: PEER, error: error() },
+        Network::AddressesOfAnother { addresses, count: 3, holder },
+        Network::UnknownVrid { interface: interface(), source: PEER, vrid: 3 },
+    ]
+}
+
+/// What stands in a sentence as a length of time, and is not written as all of them are.
+fn odd_units(text: &str) -> Vec<&str> {
+    const GOOD: [&str; 6] = ["µs", "ms", "s", "min", "h", "d"];
+    const BAD: [&str; 12] = [
+        "us",
+        "ns",
+        "sec",
+        "secs",
+        "second",
+        "seconds",
+        "millisecond",
+        "milliseconds",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+    ];
+    let bare = |word: &'_ str| word.trim_matches(|c: char| !c.is_alphanumeric()).to_owned();
+    let is_number = |word: &str| !word.is_empty() && word.chars().all(|c| c.is_ascii_digit() || c == '.');
+    let mut before = String::new();
+    let mut odd = Vec::new();
+    for word in text.split_whitespace() {
+        let plain = bare(word);
+        let unit = plain.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+        let glued = unit.len() < plain.len() && (GOOD.contains(&unit) || BAD.contains(&unit));
+        let spelt = is_number(&before) && BAD.contains(&plain.as_str());
+        if glued || spelt {
+            odd.push(word);
+        }
+        before = plain;
+    }
+    odd
+}
+
+#[test]
+fn the_test_knows_an_odd_unit() {
+    assert_eq!(odd_units("waited 3ms, then 1.5s; for 3 seconds (4 min)"), ["3ms,", "1.5s;", "seconds"]);
+    assert_eq!(odd_units("waited 3 ms, 1.5 s and 3 min 4 s of 4s"), ["4s"]);
+    assert_eq!(odd_units("priority 3 from 10.0.0.2 on eth0 (os error 19)"), [""; 0]);
+}
+
+#[test]
+fn every_event_writes_lengths_of_time_in_one_style() {
+    for number in ODD {
+        let mut kinds = std::collections::BTreeSet::new();
+        for happening in every(number) {
+            kinds.insert(kind(&happening));
+            let text = happening.message();
+            assert_eq!(odd_units(&text), [""; 0], "{text}");
+        }
+        assert_eq!(kinds.len(), KINDS, "{kinds:?}");
+    }
+}
+
+#[test]
+fn every_refusal_of_a_reload_says_what_to_do_or_where() {
+    let keywords = vec![FixedKeyword { keyword: "instance".into(), from: "none".into(), to: "'a'".into() }];
+    assert_eq!(
+        refusal(&ReloadRefusal::Restart { keywords }),
+        "only a restart can change instance from none to 'a'; undo the change or restart the daemon"
+    );
+    assert!(refusal(&ReloadRefusal::Clash(clash())).contains("stop the other daemon, or give one of them"));
+}
+
+#[test]
+fn problems_write_lengths_of_time_in_that_style() {
+    for milliseconds in ODD {
+        let reason = "r".to_owned();
+        let problem = Problem::Dropping { peer: PEER, priority: None, reason, adverts: 3, milliseconds };
+        assert_eq!(odd_units(&super::problem(&problem)), [""; 0]);
+    }
+}
+
+#[test]
+fn dropped_adverts_are_no_silence() {
+    let peer = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
+    let causes = [
+        Cause::Dropped { peer, reason: Reject::IntervalZero, adverts: 3, span_ms: 2000 },
+        Cause::MasterSilent { master: None, waited_ms: 3609 },
+    ];
+    assert_eq!(
+        chain(&causes),
+        "dropped 3 adverts of 10.0.0.2 in 2 s (advert interval: expected more than 0, found 0) → took no advert for 3.609 s"
+    );
+}
+
+#[test]
+fn a_chain_reads_from_left_to_right() {
+    let causes = [
+        Cause::Script { name: "chk".into(), good: false, times: 3 },
+        Cause::Priority { from: Priority::new(150), to: Priority::new(90) },
+        Cause::HigherPriority {
+            master: IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2)),
+            priority: Priority::new(100),
+        },
+    ];
+    assert_eq!(chain(&causes), "script chk failed 3 times → priority 150 to 90 → heard 100 from 10.0.0.2");
+}
