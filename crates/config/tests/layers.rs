@@ -63,3 +63,43 @@ fn no_module_knows_one_that_stands_on_it() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+/// Words that are spelt like a keyword and mean something else: titles of features for people, what iproute2 has names
+/// for, and what an account lacks.
+const SAME_WORDS: &[(&str, &str)] = &[
+    ("table/features.rs", "interface_up_down_delays"),
+    ("table/features.rs", "random_seed"),
+    ("table/named_numbers.rs", "scope"),
+    ("table/named_numbers.rs", "host"),
+    ("table/line.rs", "group"),
+];
+
+/// The mechanism knows no keyword: what tells one from another is data in the table.
+#[test]
+fn no_keyword_is_named_where_keywords_are_worked_with() {
+    let is_keyword: std::collections::BTreeSet<&str> = steadfast_config::language::rows()
+        .filter(|row| row.block == "(root)" || !row.block.starts_with('('))
+        .map(|row| row.entry.name)
+        .collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    for module in ["table", "text", "write", "plan"] {
+        sources(&root.join(module), &mut files).unwrap();
+    }
+    assert!(files.len() > 20, "{files:?}");
+    let mut named = Vec::new();
+    for file in files {
+        let path = file.strip_prefix(&root).unwrap().display().to_string();
+        if path.starts_with("text/reader/") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            let literals = line.split('"').skip(1).step_by(2).filter(|literal| is_keyword.contains(literal));
+            named.extend(literals.map(|literal| (path.clone(), literal.to_owned())));
+        }
+    }
+    named.retain(|(path, literal)| !SAME_WORDS.contains(&(path, literal)));
+    assert!(named.is_empty(), "{named:#?}");
+}

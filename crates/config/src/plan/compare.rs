@@ -5,39 +5,32 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::{EntityChange, KeywordChange, Outcome, Plan, Reload};
-use crate::language::bfd::BFD_INSTANCE;
+use crate::language::checkers;
 use crate::language::global::keywords::GLOBAL;
 use crate::language::instance::keywords::INSTANCE;
-use crate::language::root::ROOT;
+use crate::language::kinds::{self, Kind};
+use crate::language::root::{OUTERMOST, ROOT, of_global};
 use crate::language::servers::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
 use crate::language::servers::read::words_of_address;
-use crate::language::trackers::keywords::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
-use crate::language::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::model::{
-    AuthType, GarpGroup, Model, RealServer, ServiceTarget, Ssl, VirtualServer, VirtualServerGroup,
-    VrrpInstance,
-};
-use crate::table::{Argument, Keywords, Support};
+use crate::language::tracking::keywords::GARP_GROUP;
+use crate::model::{GarpGroup, Model, RealServer, ServiceTarget, VirtualServer, VrrpInstance};
+use crate::table::shown::{arguments, is_alias};
+use crate::table::{Entry, Keywords, Mark, Support, find};
 use crate::value::Name;
-use crate::write::print::{arguments, checker_lines, delay_line, group_entry, is_alias, linkbeat_line};
+
+/// The keyword of a virtual router.
+const INSTANCE_KEYWORD: &str = kinds::INSTANCES.keyword;
 
 pub(crate) fn models(old: &Model, new: &Model) -> Plan {
     let mut plan = Plan::default();
     global(old, new, &mut plan);
-    named("vrrp_script", &old.scripts, &new.scripts, |script| &script.name, SCRIPT, &mut plan);
-    named("track_file", &old.track_files, &new.track_files, |file| &file.name, TRACK_FILE, &mut plan);
-    named(
-        "vrrp_track_process",
-        &old.track_processes,
-        &new.track_processes,
-        |process| &process.name,
-        TRACK_PROCESS,
-        &mut plan,
-    );
-    named("bfd_instance", &old.bfd_instances, &new.bfd_instances, |bfd| &bfd.name, BFD_INSTANCE, &mut plan);
-    named("track_group", &old.track_groups, &new.track_groups, |group| &group.name, TRACK_GROUP, &mut plan);
+    named(&kinds::SCRIPTS, old, new, &mut plan);
+    named(&kinds::TRACK_FILES, old, new, &mut plan);
+    named(&kinds::TRACK_PROCESSES, old, new, &mut plan);
+    named(&kinds::BFD_INSTANCES, old, new, &mut plan);
+    named(&kinds::TRACK_GROUPS, old, new, &mut plan);
     instances(old, new, &mut plan);
-    named("vrrp_sync_group", &old.groups, &new.groups, |group| &group.name, SYNC_GROUP, &mut plan);
+    named(&kinds::SYNC_GROUPS, old, new, &mut plan);
     static_lists(old, new, &mut plan);
     ssl(old, new, &mut plan);
     server_groups(old, new, &mut plan);
@@ -49,36 +42,31 @@ fn global(old: &Model, new: &Model, plan: &mut Plan) {
     if old.global == new.global {
         return;
     }
-    let mut keywords = keyword_changes(ROOT, &old.global, &new.global);
+    let mut keywords = keyword_changes(ROOT, &of_global(&old.global), &of_global(&new.global));
     keywords.extend(keyword_changes(GLOBAL, &old.global, &new.global));
-    push(plan, "global_defs", String::new(), keywords);
+    push(plan, kinds::GLOBAL_DEFS, String::new(), keywords);
 }
 
 /// Entities that are the same as long as their name is.
-fn named<T: PartialEq>(
-    kind: &'static str,
-    old: &[T],
-    new: &[T],
-    name: impl Fn(&T) -> &str,
-    keywords: &'static Keywords<T>,
-    plan: &mut Plan,
-) {
+fn named<T: PartialEq>(kind: &Kind<T>, old: &Model, new: &Model, plan: &mut Plan) {
+    let (keyword, name) = (kind.keyword, kind.name);
+    let (old, new) = ((kind.of)(old), (kind.of)(new));
     if old == new {
         return;
     }
     let before: BTreeMap<&str, &T> = old.iter().map(|entity| (name(entity), entity)).collect();
-    let after: BTreeSet<&str> = new.iter().map(&name).collect();
+    let after: BTreeSet<&str> = new.iter().map(name).collect();
     for entity in new {
         match before.get(name(entity)) {
-            None => whole(plan, kind, name(entity), Outcome::Added),
+            None => whole(plan, keyword, name(entity), Outcome::Added),
             Some(earlier) if *earlier != entity => {
-                push(plan, kind, name(entity).to_owned(), keyword_changes(keywords, earlier, entity));
+                push(plan, keyword, name(entity).to_owned(), keyword_changes(kind.keywords, earlier, entity));
             }
             Some(_) => {}
         }
     }
     for entity in old.iter().filter(|entity| !after.contains(name(entity))) {
-        whole(plan, kind, name(entity), Outcome::Removed);
+        whole(plan, keyword, name(entity), Outcome::Removed);
     }
 }
 
@@ -90,13 +78,13 @@ fn instances(old: &Model, new: &Model, plan: &mut Plan) {
     let known_again = known_again(&mut old_ones, &new.instances);
     for (instance, earlier) in new.instances.iter().zip(known_again) {
         match earlier {
-            None => whole(plan, "vrrp_instance", &instance.name, Outcome::Added),
+            None => whole(plan, INSTANCE_KEYWORD, &instance.name, Outcome::Added),
             Some(earlier) if earlier != instance => instance_changes(earlier, instance, plan),
             Some(_) => {}
         }
     }
     for instance in old_ones.into_iter().flatten() {
-        whole(plan, "vrrp_instance", &instance.name, Outcome::Removed);
+        whole(plan, INSTANCE_KEYWORD, &instance.name, Outcome::Removed);
     }
 }
 
@@ -125,13 +113,7 @@ fn known_again<'m>(
 fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut Plan) {
     let mut keywords = keyword_changes(INSTANCE, earlier, instance);
     for change in &mut keywords {
-        // Peers and addresses come and go in place, unless they make it another virtual router.
-        let another = match &*change.keyword {
-            "unicast_peer" => earlier.is_unicast() != instance.is_unicast(),
-            "virtual_ipaddress" => earlier.family != instance.family,
-            _ => false,
-        };
-        if another {
+        if kinds::makes_another_router(&change.keyword, earlier, instance) {
             change.effect = Reload::Restart;
         }
     }
@@ -139,7 +121,7 @@ fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut 
         keywords.insert(
             0,
             KeywordChange {
-                keyword: "vrrp_instance".into(),
+                keyword: INSTANCE_KEYWORD.into(),
                 old: Some(earlier.name.to_string()),
                 new: Some(instance.name.to_string()),
                 effect: Reload::InPlace,
@@ -147,27 +129,13 @@ fn instance_changes(earlier: &VrrpInstance, instance: &VrrpInstance, plan: &mut 
             },
         );
     }
-    if earlier.authentication != instance.authentication {
-        let (before, after) = (earlier.authentication.is_some(), instance.authentication.is_some());
-        // An instance with AH stays in FAULT.
-        let with_header = |instance: &VrrpInstance| {
-            instance.authentication.as_ref().is_some_and(|auth| auth.kind == AuthType::Header)
-        };
-        let restarts = with_header(earlier) != with_header(instance);
-        let effect = if restarts { Reload::Restart } else { Reload::InPlace };
-        keywords.push(secret("authentication", before, after, effect));
-    }
-    if earlier.auth_hmac != instance.auth_hmac {
-        let (before, after) = (earlier.auth_hmac.is_some(), instance.auth_hmac.is_some());
-        keywords.push(secret("auth_hmac", before, after, Reload::Restart));
-    }
     if earlier.broken != instance.broken {
         let reason = |instance: &VrrpInstance| instance.broken.as_deref().map(str::to_owned);
         let (old, new) = (reason(earlier), reason(instance));
         let (keyword, effect) = ("(fault)".into(), Reload::Restart);
         keywords.push(KeywordChange { keyword, old, new, effect, active: true });
     }
-    push(plan, "vrrp_instance", instance.name.to_string(), keywords);
+    push(plan, INSTANCE_KEYWORD, instance.name.to_string(), keywords);
 }
 
 /// Secrets are not shown.
@@ -182,25 +150,20 @@ fn secret(keyword: &'static str, before: bool, after: bool, effect: Reload) -> K
 }
 
 fn static_lists(old: &Model, new: &Model, plan: &mut Plan) {
-    use crate::language::addresses;
-    use crate::language::routes;
-    use crate::language::rules;
-    let mut list = |keyword: &'static str, effect: Reload, old: Vec<String>, new: Vec<String>| {
-        let keywords = list_changes(keyword, effect, &old, &new);
+    let mut list = |keyword: &'static str, old: Vec<String>, new: Vec<String>| {
+        let keywords = list_changes(keyword, effect_of(keyword), &old, &new);
         push(plan, keyword, String::new(), keywords);
     };
-    let addresses = |model: &Model| model.static_addresses.iter().map(addresses::read::show_line).collect();
-    let routes = |model: &Model| model.static_routes.iter().map(routes::read::show_line).collect();
-    let rules = |model: &Model| model.static_rules.iter().map(rules::read::show_line).collect();
-    list("static_ipaddress", Reload::Difference, addresses(old), addresses(new));
-    list("static_routes", Reload::Difference, routes(old), routes(new));
-    list("static_rules", Reload::Difference, rules(old), rules(new));
-    let delays = |model: &Model| model.interface_delays.iter().map(delay_line).collect();
-    list("interface_up_down_delays", Reload::InPlace, delays(old), delays(new));
-    let polled = |model: &Model| model.linkbeat_interfaces.iter().map(linkbeat_line).collect();
-    list("linkbeat_interfaces", Reload::Restart, polled(old), polled(new));
-    let paced = |model: &Model| model.garp_groups.iter().map(one_line).collect();
-    list("garp_group", Reload::InPlace, paced(old), paced(new));
+    for listing in &kinds::LISTINGS {
+        list(listing.keyword, (listing.lines)(old), (listing.lines)(new));
+    }
+    let paced = |model: &Model| (kinds::GARP_GROUPS.of)(model).iter().map(one_line).collect();
+    list(kinds::GARP_GROUPS.keyword, paced(old), paced(new));
+}
+
+/// What the table says of a change in a block outside of every block.
+fn effect_of(keyword: &str) -> Reload {
+    find(OUTERMOST, keyword).map_or(Reload::Difference, |entry| entry.reload)
 }
 
 /// A block that has no name, on one line.
@@ -222,35 +185,33 @@ fn ssl(old: &Model, new: &Model, plan: &mut Plan) {
         (Some(before), Some(after)) => (before, after),
         (before, _) => {
             let outcome = if before.is_none() { Outcome::Added } else { Outcome::Removed };
-            return whole(plan, "SSL", "", outcome);
+            return whole(plan, kinds::SSL, "", outcome);
         }
     };
-    let conceal = |ssl: &Ssl| Ssl { password: None, ..ssl.clone() };
-    let mut keywords = keyword_changes(SSL, &conceal(before), &conceal(after));
-    if before.password != after.password {
-        let (had, has) = (before.password.is_some(), after.password.is_some());
-        keywords.push(secret("password", had, has, Reload::Restart));
-    }
-    push(plan, "SSL", String::new(), keywords);
+    push(plan, kinds::SSL, String::new(), keyword_changes(SSL, before, after));
 }
 
 fn server_groups(old: &Model, new: &Model, plan: &mut Plan) {
-    let lines = |group: &VirtualServerGroup| group.entries.iter().map(group_entry).collect::<Vec<_>>();
     let groups = |model: &Model| -> BTreeMap<String, Vec<String>> {
-        model.virtual_server_groups.iter().map(|group| (group.name.to_string(), lines(group))).collect()
+        model
+            .virtual_server_groups
+            .iter()
+            .map(|group| (group.name.to_string(), kinds::group_lines(group)))
+            .collect()
     };
     let (before, after) = (groups(old), groups(new));
     for (name, entries) in &after {
         match before.get(name) {
-            None => whole(plan, "virtual_server_group", name, Outcome::Added),
+            None => whole(plan, kinds::VIRTUAL_SERVER_GROUP, name, Outcome::Added),
             Some(earlier) => {
-                let keywords = list_changes("virtual_server_group", Reload::Difference, earlier, entries);
-                push(plan, "virtual_server_group", name.clone(), keywords);
+                let effect = effect_of(kinds::VIRTUAL_SERVER_GROUP);
+                let keywords = list_changes(kinds::VIRTUAL_SERVER_GROUP, effect, earlier, entries);
+                push(plan, kinds::VIRTUAL_SERVER_GROUP, name.clone(), keywords);
             }
         }
     }
     for name in before.keys().filter(|name| !after.contains_key(*name)) {
-        whole(plan, "virtual_server_group", name, Outcome::Removed);
+        whole(plan, kinds::VIRTUAL_SERVER_GROUP, name, Outcome::Removed);
     }
 }
 
@@ -275,9 +236,14 @@ fn servers(old: &Model, new: &Model, plan: &mut Plan) {
     for server in &new.virtual_servers {
         let name = target_name(server);
         match before.get(&name) {
-            None => whole(plan, "virtual_server", &name, Outcome::Added),
+            None => whole(plan, kinds::VIRTUAL_SERVER, &name, Outcome::Added),
             Some(earlier) if *earlier != server => {
-                push(plan, "virtual_server", name.clone(), keyword_changes(VIRTUAL_SERVER, earlier, server));
+                push(
+                    plan,
+                    kinds::VIRTUAL_SERVER,
+                    name.clone(),
+                    keyword_changes(VIRTUAL_SERVER, earlier, server),
+                );
                 real_servers(&name, earlier, server, plan);
             }
             Some(_) => {}
@@ -285,7 +251,7 @@ fn servers(old: &Model, new: &Model, plan: &mut Plan) {
         kept.insert(name);
     }
     for name in before.keys().filter(|name| !kept.contains(*name)) {
-        whole(plan, "virtual_server", name, Outcome::Removed);
+        whole(plan, kinds::VIRTUAL_SERVER, name, Outcome::Removed);
     }
 }
 
@@ -296,31 +262,32 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
     let name = |server: &RealServer| format!("{service} / {}", words_of_address(server.address));
     for server in &new.real_servers {
         match before.get(&server.address) {
-            None => whole(plan, "real_server", &name(server), Outcome::Added),
+            None => whole(plan, kinds::REAL_SERVER, &name(server), Outcome::Added),
             Some(earlier) if *earlier != server => {
                 let mut keywords = keyword_changes(REAL_SERVER, earlier, server);
                 if earlier.checkers != server.checkers {
                     keywords.extend(checker_changes(earlier, server));
                 }
-                push(plan, "real_server", name(server), keywords);
+                push(plan, kinds::REAL_SERVER, name(server), keywords);
             }
             Some(_) => {}
         }
     }
     for server in old.real_servers.iter().filter(|server| !after.contains(&server.address)) {
-        whole(plan, "real_server", &name(server), Outcome::Removed);
+        whole(plan, kinds::REAL_SERVER, &name(server), Outcome::Removed);
     }
 }
 
 /// What is checked otherwise. Checkers have no names, so the first is compared with the first.
 fn checker_changes(old: &RealServer, new: &RealServer) -> Vec<KeywordChange> {
-    let checkers = |server: &RealServer| server.checkers.iter().map(checker_lines).collect::<Vec<_>>();
+    let checkers =
+        |server: &RealServer| server.checkers.iter().map(checkers::show::in_lines).collect::<Vec<_>>();
     let (before, after) = (checkers(old), checkers(new));
     let mut changes = Vec::new();
     for place in 0..before.len().max(after.len()) {
         match (before.get(place), after.get(place)) {
             (Some((kind, old)), Some((other, new))) if kind == other => {
-                changes.extend(list_changes(kind.clone(), Reload::Difference, old, new));
+                changes.extend(list_changes(*kind, Reload::Difference, old, new));
             }
             (old, new) => {
                 let one_line = |lines: &[String]| Some(lines.join(", "));
@@ -349,7 +316,14 @@ fn keyword_changes<T>(keywords: &'static Keywords<T>, old: &T, new: &T) -> Vec<K
         }
         let (name, effect) = (keyword.entry.name, keyword.entry.reload);
         let active = keyword.entry.support == Support::Active;
-        if matches!(keyword.entry.argument, Argument::Lines(_) | Argument::Words(_)) {
+        if is_secret(&keyword.entry) {
+            changes.push(KeywordChange {
+                active,
+                ..secret(name, !before.is_empty(), !after.is_empty(), effect)
+            });
+            continue;
+        }
+        if keyword.entry.argument.is_list() {
             let lines = list_changes(name, effect, &lines_of(&before), &lines_of(&after));
             changes.extend(lines.into_iter().map(|change| KeywordChange { active, ..change }));
             continue;
@@ -359,6 +333,11 @@ fn keyword_changes<T>(keywords: &'static Keywords<T>, old: &T, new: &T) -> Vec<K
         changes.push(KeywordChange { keyword: name.into(), old, new, effect, active });
     }
     changes
+}
+
+/// Whether what is written behind the keyword must not be shown.
+fn is_secret(entry: &Entry) -> bool {
+    entry.marks.iter().any(|mark| matches!(mark, Mark::Secret(_) | Mark::SecretOrFile(_)))
 }
 
 /// The lines between the braces.
@@ -416,7 +395,7 @@ fn push(plan: &mut Plan, kind: &'static str, name: String, mut keywords: Vec<Key
     }
     let outcome = if keywords.iter().any(|change| change.effect == Reload::Refused) {
         Outcome::Refused
-    } else if kind != "global_defs"
+    } else if kind != kinds::GLOBAL_DEFS
         && keywords.iter().any(|change| change.active && change.effect == Reload::Restart)
     {
         Outcome::Restarted
@@ -428,7 +407,7 @@ fn push(plan: &mut Plan, kind: &'static str, name: String, mut keywords: Vec<Key
 
 /// Whether a block, or a list outside of every block, is carried out.
 fn is_active(kind: &str) -> bool {
-    let outside = ROOT.find(kind).map(|(_, keyword)| keyword.entry.support);
+    let outside = find(OUTERMOST, kind).map(|entry| entry.support);
     let inside = || VIRTUAL_SERVER.find(kind).map(|(_, keyword)| keyword.entry.support);
     outside.or_else(inside).is_none_or(|support| support == Support::Active)
 }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use super::Value;
+use super::{Again, Head, Inside, Lines, List, More, Value};
+use crate::machine::NameTable;
 use crate::value::{self, Mistake, Unit};
 
 /// Grammar of what follows a keyword.
@@ -57,12 +58,10 @@ pub enum Argument {
     Script,
     /// A command with user and group, or nothing.
     OptionalScript,
-    /// A block of keywords; the text is what stands before the brace.
-    Block(&'static str),
-    /// A block of words.
-    Words(&'static str),
-    /// A block of lines; the text is the grammar of one.
-    Lines(&'static str),
+    /// A number that iproute2 has names for, or one of those; the text says what.
+    Named(NameTable, &'static str),
+    /// A block: what stands before the brace, and what inside.
+    Block(Head, Inside),
     /// A grammar of its own, in words.
     Grammar(&'static str),
 }
@@ -108,6 +107,26 @@ impl Argument {
         Self::Time { min, max, unit: Unit::Milliseconds }
     }
 
+    /// A block of words.
+    pub const fn words(entry: &'static str) -> Self {
+        Self::Block(Head::Nothing, Inside::Words(entry))
+    }
+
+    /// A block of lines.
+    pub const fn lines(lines: &'static Lines) -> Self {
+        Self::Block(Head::Nothing, Inside::Lines(lines))
+    }
+
+    /// A block of keywords, with nothing before its brace.
+    pub const fn block(lists: &'static [&'static dyn List]) -> Self {
+        Self::Block(Head::Nothing, Inside::Keywords(lists))
+    }
+
+    /// A block of keywords with a name.
+    pub const fn named(more: More, again: Again, lists: &'static [&'static dyn List]) -> Self {
+        Self::Block(Head::Name { more, again }, Inside::Keywords(lists))
+    }
+
     /// Whether at least one word must follow.
     pub const fn is_mandatory(&self) -> bool {
         !matches!(
@@ -116,9 +135,7 @@ impl Argument {
                 | Self::Switch
                 | Self::OptionalWord(_)
                 | Self::OptionalScript
-                | Self::Block(_)
-                | Self::Words(_)
-                | Self::Lines(_)
+                | Self::Block(..)
                 | Self::Grammar(_)
         )
     }
@@ -130,7 +147,12 @@ impl Argument {
 
     /// Whether a brace follows.
     pub const fn is_block(&self) -> bool {
-        matches!(self, Self::Block(_) | Self::Words(_) | Self::Lines(_))
+        matches!(self, Self::Block(..))
+    }
+
+    /// Whether it is a block of words or of lines, whose entries are single lines.
+    pub const fn is_list(&self) -> bool {
+        matches!(self, Self::Block(_, Inside::Words(_) | Inside::Lines(_)))
     }
 
     /// Reads the one word that a simple argument is. Flags and blocks take none and are never asked.
@@ -186,18 +208,22 @@ impl Argument {
             Self::Command => "COMMAND".into(),
             Self::Script => "SCRIPT [USER [GROUP]]".into(),
             Self::OptionalScript => "[SCRIPT [USER [GROUP]]]".into(),
-            Self::Block("") => "{ … }".into(),
-            Self::Block(head) => format!("{head} {{ … }}"),
-            Self::Words(words) => format!("{{ {words} … }}"),
-            Self::Lines(line) => format!("{{ {line} … }}"),
-            Self::Word(text) | Self::Grammar(text) => text.into(),
+            Self::Block(head, inside) => {
+                let entry = match inside {
+                    Inside::Keywords(_) => String::new(),
+                    Inside::Words(entry) => format!("{entry} "),
+                    Inside::Lines(lines) => format!("{} ", lines.grammar),
+                };
+                format!("{} {{ {entry}… }}", head.grammar()).trim_start().to_owned()
+            }
+            Self::Word(text) | Self::Grammar(text) | Self::Named(_, text) => text.into(),
         }
     }
 
     /// A word that the grammar takes, for examples and tests.
     pub fn example(&self) -> Option<String> {
         match *self {
-            Self::Flag | Self::Block(_) | Self::Words(_) | Self::Lines(_) | Self::Grammar(_) => None,
+            Self::Flag | Self::Block(..) | Self::Grammar(_) => None,
             Self::Switch => Some("true".into()),
             Self::Unsigned { min, .. } => Some(min.max(1).to_string()),
             Self::Integer { min, max } => Some(1.clamp(min, max).to_string()),
@@ -214,6 +240,7 @@ impl Argument {
             Self::Multicast6 => Some("ff02::13".into()),
             Self::Interface => Some("eth0".into()),
             Self::Word(_) | Self::OptionalWord(_) => Some("text".into()),
+            Self::Named(..) => Some("1".into()),
             Self::Command | Self::Script | Self::OptionalScript => Some("/bin/true".into()),
         }
     }

@@ -1,6 +1,6 @@
 //! One statement under reading.
 
-use super::{Argument, Context, Entry, Value, command};
+use super::{Again, Argument, Context, Entry, Head, More, Value, command};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::diagnostic::span::Span;
@@ -8,7 +8,7 @@ use crate::limits::MAX_DIAGNOSTICS;
 use crate::model::{Account, Script, Site};
 use crate::options::Mode;
 use crate::text::tree::{Node, Word};
-use crate::value::{Mistake, Problem, Text};
+use crate::value::{Mistake, Name, Problem, Text};
 
 /// One statement under reading: its words, and where problems go.
 pub(crate) struct Line<'n, 'c, 'a> {
@@ -18,7 +18,7 @@ pub(crate) struct Line<'n, 'c, 'a> {
     pub(crate) keyword: &'n str,
     /// Place of the option under reading; its value stands behind it.
     pub(crate) option: usize,
-    /// What the table says of that option.
+    /// What the table says of that option, or of the keyword.
     pub(crate) entry: Option<&'static Entry>,
     /// Whether keepalived stops reading where a word of this line is missing.
     pub(crate) stops_without: bool,
@@ -246,6 +246,43 @@ impl<'n, 'c, 'a> Line<'n, 'c, 'a> {
             let span = self.span(0);
             self.push(Diagnostic::new(Code::ExtraWords, span, message).class(Class::General));
         }
+    }
+
+    /// The name of the block that the line begins; without a good one the block is passed over.
+    pub(crate) fn name_of_block(&mut self) -> Option<(Name, Span)> {
+        let head = self.entry.map(|entry| entry.argument);
+        let passes_over = matches!(head, Some(Argument::Block(Head::Name { more: More::PassesOver, .. }, _)));
+        match self.word(0) {
+            Some(_) if passes_over && self.word(1).is_some() => {
+                let message = format!("{} must have one name; the block is passed over", self.keyword);
+                self.report(Code::IncompleteBlock, 1, message);
+                super::unread(self.node, self.context);
+                None
+            }
+            Some(name) => {
+                self.no_more(1);
+                Some((Name::from(name), self.span(0)))
+            }
+            None => {
+                self.context.stopped |= self.stops_without;
+                let message = format!("{} must have a name; the block is passed over", self.keyword);
+                self.push(Diagnostic::new(Code::IncompleteBlock, self.node.span(), message));
+                super::unread(self.node, self.context);
+                None
+            }
+        }
+    }
+
+    /// Passes over the block that the line begins, as another has its name.
+    pub(crate) fn pass_over_namesake(&mut self, name: &str, span: Span, first: Span) {
+        let message = format!("{} '{name}' is defined already; the second one is passed over", self.keyword);
+        let diagnostic =
+            Diagnostic::new(Code::DuplicateName, span, message).label(first, "first defined here");
+        let head = self.entry.map(|entry| entry.argument);
+        let is_silent =
+            matches!(head, Some(Argument::Block(Head::Name { again: Again::PassesOverSilently, .. }, _)));
+        self.push(if is_silent { diagnostic.class(Class::Silent) } else { diagnostic });
+        super::unread(self.node, self.context);
     }
 
     /// A list without a word in it does nothing.

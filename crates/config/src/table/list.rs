@@ -43,8 +43,13 @@ impl<T> Keywords<T> {
     /// Most keywords in a list: enough slots stay free for a search to end soon.
     pub(crate) const MOST: usize = 192;
 
+    /// The rows, for as long as the program runs.
+    pub(crate) fn rows(&self) -> &'static [Keyword<T>] {
+        self.rows
+    }
+
     /// Position of a keyword, if it is one of them.
-    pub fn find(&'static self, name: &str) -> Option<(usize, &'static Keyword<T>)> {
+    pub fn find(&self, name: &str) -> Option<(usize, &'static Keyword<T>)> {
         let mut slot = first_slot(name.as_bytes());
         loop {
             let position = usize::from(taken(&self.slots, slot));

@@ -5,6 +5,7 @@
 //! block.
 
 pub(crate) mod argument;
+mod block;
 mod command;
 mod context;
 mod features;
@@ -14,16 +15,21 @@ mod list;
 pub(crate) mod named_numbers;
 pub(crate) mod notation;
 pub(crate) mod remembered;
+pub(crate) mod shown;
 mod statement;
 
 pub use crate::value::Unit;
 pub use argument::Argument;
+pub(crate) use block::find;
+pub use block::{Again, Head, Inside, Lines, List, More};
 pub(crate) use context::Context;
 pub use features::Feature;
 pub use field::{Field, Value};
 pub(crate) use line::{Line, account};
 pub use list::Keywords;
 pub(crate) use statement::{Outcome, Seen, apply, apply_options, apply_options_or, unknown, unread};
+
+use crate::text::reader::Directive;
 
 /// The line that a reader is given.
 pub(crate) type Statement<'l, 'n, 'c, 'a> = &'l mut Line<'n, 'c, 'a>;
@@ -47,20 +53,32 @@ pub struct Entry {
     pub support: Support,
     /// The keyword to write in its place.
     pub successor: Option<&'static str>,
+    /// What else tells it from others.
+    pub marks: &'static [Mark],
     /// One line for the manual.
     pub doc: &'static str,
 }
 
 impl Entry {
-    /// The first of its arguments that must not be shown, as it is a password or key.
-    pub(crate) fn first_secret_argument(&self) -> Option<usize> {
-        match self.name {
-            "auth_pass" | "password" => Some(0),
-            // ID VALUE; the other keyword of that name has a path as its only argument.
-            "key" => Some(1),
-            _ => None,
-        }
+    /// Whether it has that mark.
+    pub(crate) fn is(&self, mark: Mark) -> bool {
+        self.marks.contains(&mark)
     }
+}
+
+/// What tells a keyword from others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// Its arguments from that place on are a password or key and are not shown.
+    Secret(usize),
+    /// The same, but for the name of a file that holds it, which begins with `file:`.
+    SecretOrFile(usize),
+    /// keepalived counts this deprecated word as a problem; it takes the others in silence.
+    DeprecatedLoudly,
+    /// Another keyword of its block fills the same field.
+    Alias,
+    /// It changes how the lines after it are read.
+    Directive(Directive),
 }
 
 /// What writing a keyword again does.
@@ -139,8 +157,10 @@ pub(crate) enum Store<T: 'static> {
         /// Writes it back: one string a line, without the keyword itself.
         show: fn(&T) -> Vec<String>,
     },
-    /// Read elsewhere: blocks, and options that their keyword's reader takes.
+    /// By the reader of the block around it.
     Elsewhere,
+    /// Not at all: no word of a file, but what may follow one, for the manual. The keyword's reader takes it.
+    Described,
 }
 
 impl<T> std::fmt::Debug for Store<T> {
@@ -149,6 +169,7 @@ impl<T> std::fmt::Debug for Store<T> {
             Self::Field { .. } => "Field",
             Self::Custom { .. } => "Custom",
             Self::Elsewhere => "Elsewhere",
+            Self::Described => "Described",
         })
     }
 }
@@ -178,12 +199,13 @@ pub(crate) const fn described(
         when_missing: WhenMissing::Stops,
         support: Support::Active,
         successor: None,
+        marks: &[],
         doc,
     }
 }
 
-/// A row: name, argument, store, repeat, reload; then support, successor, and `| Told` where a missing word does
-/// not stop keepalived; then default and doc.
+/// A row: name, argument, store, repeat, reload; then support, successor, `| Told` where a missing word does not stop
+/// keepalived, and marks in brackets; then default and doc.
 macro_rules! keywords {
     (@support) => { $crate::table::Support::Active };
     (@support $feature:ident) => {
@@ -194,7 +216,7 @@ macro_rules! keywords {
     (@successor) => { None };
     (@successor $successor:literal) => { Some($successor) };
     ($($name:literal $argument:expr => $store:expr, $repeat:ident, $reload:ident $(, $feature:ident)?
-        $(= $successor:literal)? $(| $when:ident)?;
+        $(= $successor:literal)? $(| $when:ident)? $([$($mark:expr),+])?;
         $default:literal, $doc:literal;)*) => {
         &$crate::table::Keywords::new(&[$($crate::table::Keyword {
             entry: $crate::table::Entry {
@@ -206,6 +228,7 @@ macro_rules! keywords {
                 when_missing: $crate::table::keywords!(@when_missing $($when)?),
                 support: $crate::table::keywords!(@support $($feature)?),
                 successor: $crate::table::keywords!(@successor $($successor)?),
+                marks: &[$($($mark),+)?],
                 doc: $doc,
             },
             store: $store,

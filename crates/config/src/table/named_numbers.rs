@@ -46,19 +46,6 @@ fn kind(table: NameTable) -> Kind {
     }
 }
 
-/// The table that the values of an option of routes or rules are named by.
-pub(crate) fn table_of(option: &str) -> Option<NameTable> {
-    Some(match option {
-        "table" | "lookup" => NameTable::RoutingTables,
-        "protocol" => NameTable::Protocols,
-        "scope" => NameTable::Scopes,
-        "tos" | "dsfield" => NameTable::DsFields,
-        "realms" => NameTable::Realms,
-        "suppress_ifgroup" | "sup_group" => NameTable::InterfaceGroups,
-        _ => return None,
-    })
-}
-
 /// The number that the value of the option under reading stands for. `None`: it was reported, or is missing.
 pub(crate) fn option_number(table: NameTable, line: &mut Line<'_, '_, '_>) -> Option<Text> {
     let word = line.option_value()?;

@@ -2,7 +2,7 @@
 
 use super::{Context, Line};
 
-use super::{Argument, Entry, Keyword, Keywords, Repeat, Store, Support, Value, WhenMissing};
+use super::{Argument, Entry, Head, Keyword, Keywords, Mark, Repeat, Store, Support, Value, WhenMissing};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::text::tree::Node;
@@ -70,20 +70,16 @@ pub(crate) fn apply<T>(
         apply_children(target, seen, keywords, node, context);
         return Outcome::Done;
     }
-    let Some((position, keyword)) = keywords.find(name) else {
+    let known = keywords.find(name).filter(|(_, keyword)| !matches!(keyword.store, Store::Described));
+    let Some((position, keyword)) = known else {
         unknown(node, keywords.iter().map(|keyword| keyword.entry.name), context);
         return Outcome::Unknown;
     };
     let entry = &keyword.entry;
-    if let Some(first) = entry.first_secret_argument() {
-        // The name of a key file is no secret, and its problems are told by it.
-        let names_a_file = |bytes: &[u8]| entry.name == "key" && bytes.starts_with(b"file:");
-        let secrets = node.words().skip(1 + first).filter(|word| !names_a_file(word.bytes()));
-        secrets.for_each(|word| context.diagnostics.hide(word.span()));
-    }
+    hide_secrets(entry, node, context);
     report_standing(entry, node, context);
     let again = !seen.add(position);
-    if again && entry.repeat == Repeat::First && !matches!(entry.argument, Argument::Block(_)) {
+    if again && entry.repeat == Repeat::First {
         let message = format!("{name} is given already; the first one counts");
         let diagnostic = Diagnostic::new(Code::GivenTwice, node.span(), message);
         context.push(with_first(diagnostic, node).hint("remove one of them"));
@@ -96,6 +92,7 @@ pub(crate) fn apply<T>(
     }
     let mut line = Line::new(node, context);
     line.stops_without = entry.when_missing == WhenMissing::Stops;
+    line.entry = Some(entry);
     // A command is read from the line as it stands, and tells of its quotes.
     let is_command = matches!(entry.argument, Argument::Command | Argument::Script);
     let has_text = is_command && !node.raw().bytes().trim_ascii().is_empty();
@@ -103,9 +100,8 @@ pub(crate) fn apply<T>(
         line.missing(&entry.argument.grammar());
         return Outcome::Done;
     }
-    if matches!(entry.argument, Argument::Words(_) | Argument::Lines(_)) {
-        // A virtual_server_group has a name.
-        if !matches!(entry.argument, Argument::Lines(grammar) if grammar.starts_with("NAME ")) {
+    if entry.argument.is_list() {
+        if matches!(entry.argument, Argument::Block(Head::Nothing, _)) {
             line.extra_words_of_block();
         }
         for entry in node.children().into_iter().flatten() {
@@ -114,6 +110,7 @@ pub(crate) fn apply<T>(
     }
     match &keyword.store {
         Store::Elsewhere => return Outcome::Elsewhere(entry),
+        Store::Described => {}
         Store::Custom { read, .. } => read(target, &mut line),
         Store::Field { get_mut, .. } => {
             if let Some(value) = simple_value(&mut line, entry) {
@@ -218,7 +215,22 @@ fn apply_option<T>(target: &mut T, keyword: &'static Keyword<T>, line: &mut Line
                 get_mut(target).put(value);
             }
         }
-        Store::Elsewhere => {}
+        Store::Elsewhere | Store::Described => {}
+    }
+}
+
+/// Keeps the passwords and keys of a line from being shown.
+fn hide_secrets(entry: &Entry, node: Node<'_>, context: &mut Context<'_>) {
+    for mark in entry.marks {
+        let (first, may_be_file) = match mark {
+            Mark::Secret(first) => (*first, false),
+            Mark::SecretOrFile(first) => (*first, true),
+            _ => continue,
+        };
+        // The name of a key file is no secret, and its problems are told by it.
+        let is_shown = |bytes: &[u8]| may_be_file && bytes.starts_with(b"file:");
+        let secrets = node.words().skip(1 + first).filter(|word| !is_shown(word.bytes()));
+        secrets.for_each(|word| context.diagnostics.hide(word.span()));
     }
 }
 
@@ -254,7 +266,7 @@ fn report_standing(entry: &'static Entry, node: Node<'_>, context: &mut Context<
     if let Some(successor) = entry.successor {
         let span = node.keyword().span();
         let message = format!("'{}' is deprecated", entry.name);
-        let class = if DEPRECATED_LOUDLY.contains(&entry.name) { Class::Deprecated } else { Class::Silent };
+        let class = if entry.is(Mark::DeprecatedLoudly) { Class::Deprecated } else { Class::Silent };
         context.push(Diagnostic::new(Code::DeprecatedKeyword, span, message).class(class).fix(
             span,
             successor,
@@ -262,15 +274,6 @@ fn report_standing(entry: &'static Entry, node: Node<'_>, context: &mut Context<
         ));
     }
 }
-
-/// The deprecated words that keepalived counts as a problem; it takes the others in silence.
-const DEPRECATED_LOUDLY: &[&str] = &[
-    "vrrp_vmac_garp_intvl",
-    "vmac_garp_intvl",
-    "nb_get_retry",
-    "global_tracking",
-    "lvs_sync_daemon_interface",
-];
 
 /// Reports a keyword that is not of this block, and once more for the lines in its braces.
 pub(crate) fn unknown<'k>(

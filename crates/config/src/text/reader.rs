@@ -16,6 +16,20 @@ use crate::limits::{MAX_BLOCK_BYTES, MAX_BLOCK_DEPTH, MAX_LINES};
 pub trait Grammar {
     /// Whether `line` begins a block that cannot go without `{`. Asked for lines that no `{` follows.
     fn needs_block(&self, enclosing: Enclosing<'_>, line: Node<'_>) -> bool;
+
+    /// How `line` changes the reading of the lines after it. Asked for lines that stand in one block.
+    fn directive(&self, _enclosing: Enclosing<'_>, _line: Node<'_>) -> Option<Directive> {
+        None
+    }
+}
+
+/// What a line may change of how the lines after it are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Directive {
+    /// Which problems of includes are errors; the line's words say it.
+    IncludeCheck,
+    /// The series of random numbers; the line's word is its seed.
+    RandomSeed,
 }
 
 /// Knows no keyword, so never misses a `{`.
@@ -175,20 +189,22 @@ impl<'s> Reader<'s> {
         }
     }
 
-    /// Two lines of `global_defs` change how the lines after them are read.
+    /// Some settings change how the lines after them are read.
     fn obey(&mut self, number: u32) {
-        let [outer] = *self.open.as_slice() else { return };
-        let nodes = self.building.node(outer).zip(self.building.node(number));
-        let Some((_, node)) = nodes.filter(|(outer, _)| outer.keyword().bytes() == b"global_defs") else {
+        if self.open.len() != 1 {
             return;
-        };
-        match node.keyword().bytes() {
-            b"include_check" => self.input.set_include_check(node.arguments().map(|word| word.bytes())),
-            b"random_seed" => {
+        }
+        let Some(node) = self.building.node(number) else { return };
+        let enclosing = Enclosing { block: &self.building, open: &self.open };
+        match self.grammar.directive(enclosing, node) {
+            Some(Directive::IncludeCheck) => {
+                self.input.set_include_check(node.arguments().map(|word| word.bytes()));
+            }
+            Some(Directive::RandomSeed) => {
                 let seed = node.argument(0).and_then(|word| word.as_str()?.parse().ok());
                 seed.into_iter().for_each(|seed| self.input.set_random_seed(seed));
             }
-            _ => {}
+            None => {}
         }
     }
 

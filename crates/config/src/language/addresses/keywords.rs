@@ -2,13 +2,13 @@
 
 use super::read::*;
 use crate::model::VirtualAddress;
-use crate::table::{Argument, Keywords, Store, at, keywords, with};
+use crate::table::{Argument, Keywords, Lines, Store, at, keywords, with};
 use Argument::*;
 use Store::*;
 
 /// Options of an address line, its address first.
 pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
-    "ADDRESS[/LEN]" Grammar("IPv4 or IPv6, prefix length 0..32 or 0..128") => Elsewhere, Adds, Difference;
+    "ADDRESS[/LEN]" Grammar("IPv4 or IPv6, prefix length 0..32 or 0..128") => Described, Adds, Difference;
         "/32 or /128",
         "First word of every address line in static_ipaddress, virtual_ipaddress and virtual_ipaddress_excluded.";
     "dev" Interface => with!(read_interface, show_interface), First, Difference;
@@ -57,3 +57,7 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
         "off",
         "Put this address on its own VMAC.";
 };
+
+/// Lines of virtual and static addresses.
+pub(crate) static ADDRESS_LINES: Lines =
+    Lines { grammar: "ADDRESS-LINE", path: "address-line", options: &[ADDRESS], parts: &[] };

@@ -117,7 +117,7 @@ pub(crate) fn show_line(entry: &VirtualAddress) -> String {
         let shown = match &keyword.store {
             Store::Field { get, .. } => get(entry).show().filter(|value| value != "false"),
             Store::Custom { show, .. } => show(entry).pop(),
-            Store::Elsewhere => None,
+            Store::Elsewhere | Store::Described => None,
         };
         let Some(value) = shown else { continue };
         line.push(' ');

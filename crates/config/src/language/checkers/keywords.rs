@@ -4,7 +4,7 @@ use super::read::*;
 use crate::language::servers::blocks::{BfdCheckDraft, SmtpCheckDraft};
 use crate::model::{Checker, DnsCheck, FileCheck, GrpcCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
 use crate::table::argument::LONGEST_DELAY;
-use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
+use crate::table::{Argument, Keywords, Mark, Store, at, keywords, lazily, with};
 use Argument::*;
 use Store::*;
 
@@ -79,7 +79,7 @@ pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
     "helo_name" Word("HOST") => at!(helo_name), Replaces, InPlace, LoadBalancer | Told;
         "smtpchecker.keepalived.org",
         "Name sent in HELO.";
-    "host" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "host" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Extra host to check; becomes a separate checker.";
 };
@@ -128,10 +128,10 @@ pub static FILE: &Keywords<FileCheck> = keywords! {
     "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer | Told;
         "weight of the track_file",
         "Multiplier of the file value; 0 means non-zero content is a failure.";
-    "weight reverse" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+    "weight reverse" Flag => Described, Last, InPlace, LoadBalancer;
         "setting of the track_file",
         "Invert the sense.";
-    "weight noreverse" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+    "weight noreverse" Flag => Described, Last, InPlace, LoadBalancer;
         "setting of the track_file",
         "Cancel inversion.";
 };
@@ -146,9 +146,9 @@ pub(crate) static BFD: &Keywords<BfdCheckDraft> = keywords! {
         "Start in failed state.";
 };
 
-/// Keywords of `HTTP_GET` and `SSL_GET` alone; `tls_compliant` belongs to the latter.
+/// Keywords of `HTTP_GET` and `SSL_GET` alone.
 pub static HTTP: &Keywords<HttpCheck> = keywords! {
-    "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry";
+    "nb_get_retry" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer = "retry" [Mark::DeprecatedLoudly];
         "see retry",
         "Deprecated spelling of retry (error logged)";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace, LoadBalancer | Told;
@@ -166,15 +166,26 @@ pub static HTTP: &Keywords<HttpCheck> = keywords! {
     "fast_recovery" Switch => at!(fast_recovery), Last, InPlace, LoadBalancer;
         "off; no argument means on",
         "Check remaining urls without delay while recovering.";
-    "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;
-        "off",
-        "Send a proper TLS close for every url.";
-    "url" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+};
+
+/// Keywords of `HTTP_GET` beside those of [`HTTP`].
+pub static PLAIN: &Keywords<HttpCheck> = keywords! {
+    "url" Argument::block(&[URL]) => with!(read_url, show_urls), Adds, Restart, LoadBalancer;
         "none (at least one)",
         "Page to fetch; all must succeed.";
 };
 
-/// Keywords of `url`; `tls_compliant` belongs to those of `SSL_GET`.
+/// Keywords of `SSL_GET` beside those of [`HTTP`].
+pub static TLS: &Keywords<HttpCheck> = keywords! {
+    "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;
+        "off",
+        "Send a proper TLS close for every url.";
+    "url" Argument::block(&[URL, TLS_URL]) => with!(read_tls_url, show_urls), Adds, Restart, LoadBalancer;
+        "none (at least one)",
+        "Page to fetch; all must succeed.";
+};
+
+/// Keywords of `url`.
 pub static URL: &Keywords<HttpUrl> = keywords! {
     "path" Word("STRING") => at!(path), Replaces, Restart, LoadBalancer;
         "none (mandatory)",
@@ -206,76 +217,76 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart, LoadBalancer | Told;
         "none",
         "PCRE2 compile options; unknown names are silently ignored.";
-    "regex_options allow_empty_class" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options allow_empty_class" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_bsux" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options alt_bsux" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options auto_callout" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options auto_callout" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options caseless" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options caseless" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options dollar_endonly" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options dollar_endonly" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options dotall" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options dotall" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options dupnames" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options dupnames" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options extended" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options extended" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options firstline" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options firstline" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options match_unset_backref" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options match_unset_backref" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options multiline" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options multiline" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_ucp" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options never_ucp" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_utf" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options never_utf" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options no_auto_capture" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options no_auto_capture" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options no_auto_possess" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options no_auto_possess" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options no_dotstar_anchor" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options no_dotstar_anchor" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options no_start_optimize" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options no_start_optimize" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options ucp" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options ucp" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options ungreedy" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options ungreedy" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options utf" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options utf" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_backslash_c" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options never_backslash_c" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_circumflex" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options alt_circumflex" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_verbnames" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options alt_verbnames" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options use_offset_limit" Flag => Elsewhere, Last, Restart, LoadBalancer;
+    "regex_options use_offset_limit" Flag => Described, Last, Restart, LoadBalancer;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace, LoadBalancer | Told;
@@ -287,6 +298,10 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_stack" Grammar("START MAX bytes (start <= max)") => with!(read_regex_stack, show_regex_stack), Last, Restart, LoadBalancer | Told;
         "PCRE2 default",
         "JIT stack size (shared)";
+};
+
+/// Keywords of a `url` of `SSL_GET` beside those of [`URL`].
+pub static TLS_URL: &Keywords<HttpUrl> = keywords! {
     "tls_compliant" Switch => at!(tls_compliant), Last, InPlace, LoadBalancer;
         "off",
         "Send a proper TLS close for this url.";

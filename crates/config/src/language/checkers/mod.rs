@@ -2,3 +2,4 @@
 
 pub mod keywords;
 pub(crate) mod read;
+pub(crate) mod show;

@@ -1,10 +1,12 @@
 //! Readers of checkers.
 
+use super::keywords::{TLS_URL, URL};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
+use crate::language::blocks::fill_from;
 use crate::model::{DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, UdpCheck};
 use crate::table::notation::{quote, quote_account, quote_command};
-use crate::table::{Line, Statement};
+use crate::table::{Keywords, Line, Statement, shown};
 use crate::value::Text;
 
 pub(crate) fn read_misc_path(check: &mut MiscCheck, line: Statement<'_, '_, '_, '_>) {
@@ -349,4 +351,31 @@ pub(crate) fn read_body(url: &mut HttpUrl, line: Statement<'_, '_, '_, '_>) {
 
 pub(crate) fn show_body(url: &HttpUrl) -> Vec<String> {
     url.request.as_ref().and_then(|request| request.body.as_deref()).map(quote).into_iter().collect()
+}
+
+pub(crate) fn read_url(check: &mut HttpCheck, line: Statement<'_, '_, '_, '_>) {
+    add_url(check, line, &[URL]);
+}
+
+pub(crate) fn read_tls_url(check: &mut HttpCheck, line: Statement<'_, '_, '_, '_>) {
+    add_url(check, line, &[URL, TLS_URL]);
+}
+
+fn add_url(check: &mut HttpCheck, line: Statement<'_, '_, '_, '_>, lists: &[&'static Keywords<HttpUrl>]) {
+    let mut url = HttpUrl::default();
+    fill_from(&mut url, lists, line.node, line.context);
+    if url.path.is_empty() {
+        let message = "url without a path; it is dropped";
+        let span = line.node.span();
+        return line.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
+    }
+    check.urls.push(url);
+}
+
+pub(crate) fn show_urls(check: &HttpCheck) -> Vec<String> {
+    let lines = |url: &HttpUrl| {
+        let own = shown::statements(URL, url, None);
+        shown::block(own.into_iter().chain(shown::statements(TLS_URL, url, None)))
+    };
+    check.urls.iter().flat_map(lines).collect()
 }

@@ -3,7 +3,8 @@
 use super::processes::*;
 use super::read::*;
 use crate::model::Global;
-use crate::table::{Argument, Keywords, Store, at, keywords, with};
+use crate::table::{Argument, Keywords, Mark, Store, at, keywords, with};
+use crate::text::reader::Directive;
 use Argument::*;
 use Store::*;
 
@@ -48,7 +49,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "smtp_connect_timeout" Argument::seconds(0, 4294) => with!(read_mail_timeout, show_mail_timeout), Last, NextUse, Mail;
         "30 s",
         "Connection and read/write timeout for alert mail.";
-    "notification_email" Words("ADDRESS") => with!(read_notification_email, show_notification_email), Adds, NextUse, Mail;
+    "notification_email" Argument::words("ADDRESS") => with!(read_notification_email, show_notification_email), Adds, NextUse, Mail;
         "none",
         "Recipients of alert mail; each word is one recipient.";
     "smtp_alert" Switch => at!(mail.alert), Last, NextUse, Mail;
@@ -99,13 +100,13 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_timeouts" Grammar("any of: tcp N, tcpfin N, udp N; N seconds 0..2678400") => with!(read_lvs_timeouts, show_lvs_timeouts), Last, InPlace, LoadBalancer | Told;
         "kernel values unchanged",
         "Set IPVS connection timeouts; old values restored at stop; at least one option needed.";
-    "lvs_timeouts tcp" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_timeouts tcp" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
         "unchanged",
         "Idle timeout of established TCP connections.";
-    "lvs_timeouts tcpfin" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_timeouts tcpfin" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
         "unchanged",
         "Timeout of TCP connections after FIN.";
-    "lvs_timeouts udp" Argument::COUNT => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_timeouts udp" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
         "unchanged",
         "Timeout of UDP pseudo-connections.";
     "lvs_flush" Flag => at!(lvs_flush), Last, StartOnly, LoadBalancer;
@@ -120,22 +121,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace, LoadBalancer | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";
-    "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Elsewhere, First, InPlace, LoadBalancer;
+    "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Described, First, InPlace, LoadBalancer;
         "none: both master and backup sync daemons run",
         "Tie the sync daemon role to the state of this VRRP instance.";
-    "lvs_sync_daemon id" Argument::unsigned(0, 255) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon id" Argument::unsigned(0, 255) => Described, Last, InPlace, LoadBalancer;
         "VRID of the tied instance, else 0",
         "Sync id.";
-    "lvs_sync_daemon maxlen" Argument::unsigned(1, 65507) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon maxlen" Argument::unsigned(1, 65507) => Described, Last, InPlace, LoadBalancer;
         "kernel default",
         "Largest sync message (needs kernel sync attributes)";
-    "lvs_sync_daemon port" Argument::unsigned(1, 65535) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon port" Argument::unsigned(1, 65535) => Described, Last, InPlace, LoadBalancer;
         "kernel default",
         "UDP port of the sync protocol.";
-    "lvs_sync_daemon ttl" Argument::unsigned(1, 255) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon ttl" Argument::unsigned(1, 255) => Described, Last, InPlace, LoadBalancer;
         "kernel default",
         "Multicast TTL of sync packets.";
-    "lvs_sync_daemon group" Address => Elsewhere, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon group" Address => Described, Last, InPlace, LoadBalancer;
         "kernel default",
         "Multicast group of sync packets.";
     "vrrp_mcast_group4" Multicast4 => at!(multicast_group4), Last, Restart;
@@ -177,7 +178,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_garp_extra_if" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
         "off",
         "Periodic GARP/NA on VIP interfaces other than the advert one; all includes non-VMAC interfaces.";
-    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "vrrp_garp_extra_if" | Told;
+    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "vrrp_garp_extra_if" | Told [Mark::DeprecatedLoudly];
         "off",
         "Deprecated spelling of vrrp_garp_extra_if (reports a deprecation status)";
     "vrrp_lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
@@ -414,7 +415,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace, ProcessTuning;
         "not changed by config (parent sets its own start value)",
         "Umask of the daemon; ignored when the -u/--umask option was given.";
-    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly, RandomSeed;
+    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly, RandomSeed [Mark::Directive(Directive::RandomSeed)];
         "current time",
         "Seed of the pseudo random generator (test aid; affects checker warm-up and _RANDOM)";
     "reload_check_config" OptionalWord("PATH") => with!(read_reload_check, show_reload_check), Last, NextUse;
@@ -429,19 +430,19 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "reload_file" OptionalWord("PATH") => at!(reload.file), Last, NextUse;
         "none; no argument means the main pid file path with a .reload suffix",
         "File that exists while a reload is in progress.";
-    "include_check" Grammar("[TYPE...] with optional + or - prefix; TYPE is read, match, wildcard_match or brace_match") => with!(read_include_check, show_nothing), Last, NextUse;
+    "include_check" Grammar("[TYPE...] with optional + or - prefix; TYPE is read, match, wildcard_match or brace_match") => with!(read_include_check, show_nothing), Last, NextUse [Mark::Directive(Directive::IncludeCheck)];
         "no checks; no argument means all",
         "Which include-file problems count as errors from here on.";
-    "include_check read" Flag => Elsewhere, Last, NextUse;
+    "include_check read" Flag => Described, Last, NextUse;
         "off",
         "Unreadable, directory, executable or non-regular file is an error.";
-    "include_check match" Flag => Elsewhere, Last, NextUse;
+    "include_check match" Flag => Described, Last, NextUse;
         "off",
         "A plain name that matches no file is an error.";
-    "include_check wildcard_match" Flag => Elsewhere, Last, NextUse;
+    "include_check wildcard_match" Flag => Described, Last, NextUse;
         "off",
         "A wildcard that matches nothing is an error.";
-    "include_check brace_match" Flag => Elsewhere, Last, NextUse;
+    "include_check brace_match" Flag => Described, Last, NextUse;
         "off",
         "Every alternative of a brace list must match.";
     "config_save_dir" Word("FOLDER") => at!(reload.save_dir), Last, NextUse;

@@ -1,11 +1,40 @@
 //! Readers of the keywords of `authentication` and `auth_hmac`.
 
+use super::keywords::{AUTH_HMAC, AUTHENTICATION};
 use crate::diagnostic::code::Code;
+use crate::language::blocks::fill;
 use crate::machine::KeyFileState;
-use crate::model::{AuthHmac, AuthType, HmacKey, HmacMode, Password};
+use crate::model::{AuthHmac, AuthType, HmacKey, HmacMode, Password, VrrpInstance};
 use crate::table::notation::quote;
 use crate::table::remembered::AuthenticationDraft;
-use crate::table::{Argument, Statement, Value};
+use crate::table::{Argument, Statement, Value, shown};
+
+pub(crate) fn read_authentication(_: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let mut draft = line.context.scratch.authentication.take().unwrap_or_default();
+    draft.span = line.node.span();
+    fill(&mut draft, AUTHENTICATION, line.node, line.context);
+    line.context.scratch.authentication = Some(draft);
+}
+
+pub(crate) fn show_authentication(instance: &VrrpInstance) -> Vec<String> {
+    let Some(authentication) = &instance.authentication else { return Vec::new() };
+    let draft = AuthenticationDraft {
+        kind: Some(authentication.kind),
+        password: Some(authentication.password),
+        ..AuthenticationDraft::default()
+    };
+    shown::block(shown::statements(AUTHENTICATION, &draft, None))
+}
+
+pub(crate) fn read_auth_hmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    let hmac = instance.auth_hmac.get_or_insert_default();
+    fill::<AuthHmac>(hmac, AUTH_HMAC, line.node, line.context);
+}
+
+pub(crate) fn show_auth_hmac(instance: &VrrpInstance) -> Vec<String> {
+    let Some(hmac) = &instance.auth_hmac else { return Vec::new() };
+    shown::block(shown::statements::<AuthHmac>(AUTH_HMAC, hmac, None))
+}
 
 pub(crate) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
     draft.kind = match line.word(0) {

@@ -4,9 +4,15 @@ use super::authentication::*;
 use super::extensions::*;
 use super::read::*;
 use super::virtual_interfaces::*;
+use crate::language::addresses::keywords::ADDRESS_LINES;
+use crate::language::routes::keywords::ROUTE_LINES;
+use crate::language::rules::keywords::RULE_LINES;
+use crate::language::tracking::keywords::{
+    TRACK_BFD_LINES, TRACK_FILE_LINES, TRACK_INTERFACE_LINES, TRACK_PROCESS_LINES, TRACK_SCRIPT_LINES,
+};
 use crate::model::{AuthHmac, VrrpInstance};
 use crate::table::remembered::AuthenticationDraft;
-use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
+use crate::table::{Argument, Keywords, Lines, Mark, Store, at, keywords, lazily, with};
 use Argument::*;
 use Store::*;
 
@@ -15,16 +21,16 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, Restart, VirtualInterfaces | Told;
         "off; name PREFIX.VRID; MAC 00:00:5e:00:01:VRID or 00:00:5e:00:02:VRID",
         "Use a private-mode macvlan with the virtual MAC.";
-    "use_vmac name" Interface => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_vmac name" Interface => Described, First, Restart, VirtualInterfaces;
         "generated",
         "Explicit way to give the VMAC interface name.";
-    "use_vmac MAC" Word("5 or 6 hex octets with colons, unicast") => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_vmac MAC" Word("5 or 6 hex octets with colons, unicast") => Described, First, Restart, VirtualInterfaces;
         "RFC 5798 address",
         "Override the MAC; five octets means the VRID is appended; ignored in strict mode.";
-    "use_vmac group" Word("IFGROUP name or number") => Elsewhere, Last, Restart, VirtualInterfaces;
+    "use_vmac group" Word("IFGROUP name or number") => Described, Last, Restart, VirtualInterfaces;
         "none",
         "Interface group of the created interface.";
-    "use_vmac netlink_notify_msg" Flag => Elsewhere, Last, Restart, VirtualInterfaces;
+    "use_vmac netlink_notify_msg" Flag => Described, Last, Restart, VirtualInterfaces;
         "off",
         "Make the created interface generate extra netlink notifications so other software notices it.";
     "use_vmac_addr" Flag => at!(vmac_for_addresses), Last, Restart, VirtualInterfaces;
@@ -36,19 +42,19 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "use_ipvlan" Grammar("[IFNAME or name IFNAME] [ADDRESS[/LEN]] [bridge|private|vepa] [group IFGROUP]") => with!(read_ipvlan, show_ipvlan), First, Restart, VirtualInterfaces | Told;
         "off; bridge",
         "Use an ipvlan L2 interface; IPv4 instances need the address, which also becomes the advert source.";
-    "use_ipvlan bridge" Flag => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_ipvlan bridge" Flag => Described, First, Restart, VirtualInterfaces;
         "default mode",
         "Ipvlan bridge flag.";
-    "use_ipvlan private" Flag => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_ipvlan private" Flag => Described, First, Restart, VirtualInterfaces;
         "off",
         "Ipvlan private flag.";
-    "use_ipvlan vepa" Flag => Elsewhere, First, Restart, VirtualInterfaces;
+    "use_ipvlan vepa" Flag => Described, First, Restart, VirtualInterfaces;
         "off",
         "Ipvlan VEPA flag.";
-    "use_ipvlan group" Word("IFGROUP name or number") => Elsewhere, Last, Restart, VirtualInterfaces;
+    "use_ipvlan group" Word("IFGROUP name or number") => Described, Last, Restart, VirtualInterfaces;
         "none",
         "Interface group of the created interface.";
-    "unicast_peer" Lines("ADDRESS [min_ttl N] [max_ttl N]") => with!(read_peers, show_peers), Adds, InPlace;
+    "unicast_peer" Argument::lines(&PEER_LINES) => with!(read_peers, show_peers), Adds, InPlace;
         "none (multicast)",
         "Peers adverts are sent to.";
     "unicast_fault_no_peer" Flag => at!(unicast_fault_no_peer), Last, Restart;
@@ -75,19 +81,19 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "dont_track_primary" Flag => at!(dont_track_interface), Last, InPlace;
         "off",
         "Ignore link failures of the instance's own interface.";
-    "track_interface" Lines("INTERFACE [weight N [reverse]]") => with!(read_track_interface, show_track_interface), Adds, InPlace;
+    "track_interface" Argument::lines(&TRACK_INTERFACE_LINES) => with!(read_track_interface, show_track_interface), Adds, InPlace;
         "none",
         "Extra interfaces to watch; own interface is ignored.";
-    "track_script" Lines("SCRIPT [weight N [reverse or noreverse]]") => with!(read_track_script, show_track_script), Adds, InPlace;
+    "track_script" Argument::lines(&TRACK_SCRIPT_LINES) => with!(read_track_script, show_track_script), Adds, InPlace;
         "none",
         "Scripts to watch (must be defined earlier)";
-    "track_file" Lines("FILE [weight N [reverse or noreverse]]") => with!(read_track_file, show_track_file), Adds, InPlace, TrackFile;
+    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(read_track_file, show_track_file), Adds, InPlace, TrackFile;
         "none",
         "Files to watch (must be defined earlier)";
-    "track_process" Lines("PROCESS [weight N [reverse or noreverse]]") => with!(read_track_process, show_track_process), Adds, InPlace, TrackProcess;
+    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(read_track_process, show_track_process), Adds, InPlace, TrackProcess;
         "none",
         "Process sets to watch (must be defined earlier)";
-    "track_bfd" Lines("BFD [weight N [reverse or noreverse]]") => with!(read_track_bfd, show_track_bfd), Adds, InPlace, Bfd;
+    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(read_track_bfd, show_track_bfd), Adds, InPlace, Bfd;
         "none",
         "BFD sessions to watch (must be defined earlier)";
     "mcast_src_ip" Address => with!(read_source, show_source), Last, InPlace;
@@ -117,10 +123,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "advert_int" Argument::decimal(10000, 255000000) => at!(advert_interval), Last, InPlace;
         "1",
         "Advert interval.";
-    "virtual_ipaddress" Lines("ADDRESS-LINE") => with!(read_addresses, show_addresses), Adds, Difference;
+    "virtual_ipaddress" Argument::lines(&ADDRESS_LINES) => with!(read_addresses, show_addresses), Adds, Difference;
         "none",
         "Addresses advertised and owned by the master.";
-    "virtual_ipaddress_excluded" Lines("ADDRESS-LINE") => with!(read_excluded, show_excluded), Adds, Difference;
+    "virtual_ipaddress_excluded" Argument::lines(&ADDRESS_LINES) => with!(read_excluded, show_excluded), Adds, Difference;
         "none",
         "Addresses owned by the master but not placed in adverts; may be of either family.";
     "no_virtual_ipaddress" Flag => at!(no_addresses_intended), Last, InPlace;
@@ -135,10 +141,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
         "global v3_checksum_as_v2; no argument means on",
         "Leave the pseudo header out of the VRRPv3 IPv4 checksum and accept bad received checksums.";
-    "virtual_routes" Lines("ROUTE-LINE") => with!(read_routes, show_routes), Adds, Difference;
+    "virtual_routes" Argument::lines(&ROUTE_LINES) => with!(read_routes, show_routes), Adds, Difference;
         "none",
         "Routes present while master.";
-    "virtual_rules" Lines("RULE-LINE") => with!(read_rules, show_rules), Adds, Difference;
+    "virtual_rules" Argument::lines(&RULE_LINES) => with!(read_rules, show_rules), Adds, Difference;
         "none",
         "Policy rules present while master.";
     "accept" Flag => at!(accept), Last, InPlace;
@@ -156,13 +162,13 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "preempt" Grammar("[incumbent_wins_ties]") => with!(read_preempt, show_preempt), Last, InPlace;
         "on",
         "Backward compatible way to cancel nopreempt.";
-    "preempt incumbent_wins_ties" Flag => Elsewhere, Last, InPlace, Extensions;
+    "preempt incumbent_wins_ties" Flag => Described, Last, InPlace, Extensions;
         "off: the higher address",
         "Of equal priorities the present master stays, whatever its address; both routers need it.";
     "nopreempt" Grammar("[yields_to_health]") => with!(read_nopreempt, show_nopreempt), Last, InPlace;
         "off",
         "Do not take over from a lower-priority master; cleared for initial state MASTER or priority 255.";
-    "nopreempt yields_to_health" Flag => Elsewhere, Last, InPlace, Extensions;
+    "nopreempt yields_to_health" Flag => Described, Last, InPlace, Extensions;
         "off",
         "A healthy backup takes over from a master whose trackers have lowered its priority, in spite of nopreempt.";
     "fence_lease" Argument::seconds(1, 3600) => lazily!(extensions.fence_lease), Last, InPlace, Extensions;
@@ -171,16 +177,16 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "split_brain_check" Grammar("[link] [arbiter ADDRESS] [tcp ADDRESS PORT] [yield]") => with!(read_split_brain_check, show_split_brain_check), Last, InPlace, Extensions;
         "off; no word means link",
         "Ask, before and after becoming master, whether another still serves: the link for the addresses, an arbiter, a port; tell, and with yield give way.";
-    "split_brain_check link" Flag => Elsewhere, Last, InPlace, Extensions;
+    "split_brain_check link" Flag => Described, Last, InPlace, Extensions;
         "on where no other word is given",
         "Ask the link for the virtual addresses.";
-    "split_brain_check arbiter" Address => Elsewhere, Last, InPlace, Extensions;
+    "split_brain_check arbiter" Address => Described, Last, InPlace, Extensions;
         "none",
         "An address that a router must reach to be master.";
-    "split_brain_check tcp" Grammar("ADDRESS PORT") => Elsewhere, Last, InPlace, Extensions;
+    "split_brain_check tcp" Grammar("ADDRESS PORT") => Described, Last, InPlace, Extensions;
         "none",
         "A port that only a master serves.";
-    "split_brain_check yield" Flag => Elsewhere, Last, InPlace, Extensions;
+    "split_brain_check yield" Flag => Described, Last, InPlace, Extensions;
         "off: it is told only",
         "Give way where another serves.";
     "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
@@ -228,7 +234,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;
         "sync group value, then vrrp_notify_priority_changes",
         "Write priority changes to the FIFOs.";
-    "lvs_sync_daemon_interface" Interface => at!(lvs_sync_daemon_interface), First, InPlace, LoadBalancer = "lvs_sync_daemon";
+    "lvs_sync_daemon_interface" Interface => at!(lvs_sync_daemon_interface), First, InPlace, LoadBalancer = "lvs_sync_daemon" [Mark::DeprecatedLoudly];
         "none",
         "Deprecated: same as global lvs_sync_daemon IFNAME tied to this instance.";
     "garp_master_delay" Argument::seconds(0, 4294) => at!(announce.master_delay), Last, InPlace;
@@ -261,7 +267,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
         "vrrp_garp_extra_if",
         "Periodic GARP/NA on VIP interfaces other than the advert one; disabled when there is none.";
-    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if" | Told;
+    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if" | Told [Mark::DeprecatedLoudly];
         "vrrp_garp_extra_if",
         "Deprecated spelling of garp_extra_if.";
     "lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
@@ -276,10 +282,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace, SocketBuffers | Told;
         "global policy",
         "This instance's share of the receive socket buffer.";
-    "authentication" Block("") => Elsewhere, Adds, InPlace;
+    "authentication" Argument::block(&[AUTHENTICATION]) => with!(read_authentication, show_authentication), Adds, InPlace [Mark::Secret(0)];
         "none",
         "Legacy VRRPv2 authentication.";
-    "auth_hmac" Block("") => Elsewhere, Adds, Restart, Authentication;
+    "auth_hmac" Argument::block(&[AUTH_HMAC]) => with!(read_auth_hmac, show_auth_hmac), Adds, Restart, Authentication [Mark::Secret(0)];
         "none",
         "Authenticated trailer on adverts; replaces authentication.";
 };
@@ -289,14 +295,14 @@ pub(crate) static AUTHENTICATION: &Keywords<AuthenticationDraft> = keywords! {
     "auth_type" Word("PASS or AH") => with!(read_auth_type, show_auth_type), Last, InPlace;
         "none",
         "Kind of authentication; ignored with v3, strict mode or without a password; AH only with IPv4.";
-    "auth_pass" Word("PASSWORD, cut to 8 bytes") => with!(read_auth_pass, show_auth_pass), Last, InPlace;
+    "auth_pass" Word("PASSWORD, cut to 8 bytes") => with!(read_auth_pass, show_auth_pass), Last, InPlace [Mark::Secret(0)];
         "none",
         "Password, zero padded to 8 bytes.";
 };
 
 /// Keywords of `auth_hmac`.
 pub static AUTH_HMAC: &Keywords<AuthHmac> = keywords! {
-    "key" Grammar("ID 1..255 VALUE where VALUE is text, hex:DIGITS or file:PATH; 32..64 bytes") => with!(read_hmac_key, show_hmac_keys), Adds, Restart, Authentication;
+    "key" Grammar("ID 1..255 VALUE where VALUE is text, hex:DIGITS or file:PATH; 32..64 bytes") => with!(read_hmac_key, show_hmac_keys), Adds, Restart, Authentication [Mark::SecretOrFile(1)];
         "none",
         "Shared secret; a group- or world-accessible key file is a security status.";
     "active_key" Argument::unsigned(1, 255) => at!(active_key), Last, InPlace, Authentication;
@@ -321,4 +327,12 @@ pub static PEER: &Keywords<crate::model::UnicastPeer> = keywords! {
     "max_ttl" Argument::unsigned(0, 255) => at!(max_ttl), Last, InPlace;
         "255",
         "Largest acceptable TTL or hop limit from this peer; also turns on check_unicast_src.";
+};
+
+/// Lines of `unicast_peer`.
+pub(crate) static PEER_LINES: Lines = Lines {
+    grammar: "ADDRESS [min_ttl N] [max_ttl N]",
+    path: "vrrp_instance/unicast_peer",
+    options: &[PEER],
+    parts: &[],
 };

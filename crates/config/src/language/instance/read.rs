@@ -8,6 +8,7 @@ use crate::language::tracking;
 use crate::model::{UnicastPeer, VrrpInstance};
 use crate::options::Mode;
 use crate::table::notation::{quote, quote_script};
+use crate::table::shown::block;
 use crate::table::{Argument, Line, Seen, Statement, Value, apply_options};
 
 pub(crate) fn show_nothing(_: &VrrpInstance) -> Vec<String> {
@@ -67,12 +68,6 @@ pub(crate) fn show_peers(instance: &VrrpInstance) -> Vec<String> {
         words
     };
     block(instance.unicast_peers.iter().map(words))
-}
-
-/// Lines in braces; nothing when there are none.
-pub(crate) fn block(lines: impl Iterator<Item = String>) -> Vec<String> {
-    let body: Vec<String> = lines.map(|line| format!("    {line}\n")).collect();
-    if body.is_empty() { Vec::new() } else { vec![format!("{{\n{}}}", body.concat())] }
 }
 
 /// Takes up that the instance has a keyword of unicast, which wants a peer.

@@ -2,14 +2,15 @@
 
 use super::next_hops::{read_encap, read_next_hops};
 use super::read::*;
+use crate::machine::NameTable;
 use crate::model::Route;
-use crate::table::{Argument, Keywords, Store, at, keywords, with};
+use crate::table::{Argument, Keywords, Lines, Store, at, keywords, with};
 use Argument::*;
 use Store::*;
 
 /// Options of a route line; a word that is none is type or destination.
 pub static ROUTE: &Keywords<Route> = keywords! {
-    "[to] [TYPE] DST[/LEN]" Grammar("destination, default, any, all, default6 (deprecated); TYPE unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw, nat, xresolve or number") => Elsewhere, Last, Difference;
+    "[to] [TYPE] DST[/LEN]" Grammar("destination, default, any, all, default6 (deprecated); TYPE unicast, local, broadcast, anycast, multicast, blackhole, unreachable, prohibit, throw, nat, xresolve or number") => Described, Last, Difference;
         "mandatory; unicast",
         "Destination; any word that is no option is taken as type or destination.";
     "inet" Flag => with!(read_inet, show_none), Last, Difference;
@@ -33,19 +34,19 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "from" Word("PREFIX") => with!(read_from, show_none), Last, Difference;
         "none",
         "Source-specific route.";
-    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
+    "tos" Named(NameTable::DsFields, "DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "0",
         "Type of service.";
-    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
+    "dsfield" Named(NameTable::DsFields, "DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "0",
         "Same as tos.";
-    "table" Word("TABLE name or number") => with!(read_option, show_none), Last, Difference;
+    "table" Named(NameTable::RoutingTables, "TABLE name or number") => with!(read_option, show_none), Last, Difference;
         "main",
         "Routing table.";
-    "protocol" Word("PROTOCOL name or number") => with!(read_option, show_none), Last, Difference;
+    "protocol" Named(NameTable::Protocols, "PROTOCOL name or number") => with!(read_option, show_none), Last, Difference;
         "keepalived (18)",
         "Route protocol; forced to 18 unless no_track.";
-    "scope" Word("SCOPE name or number") => with!(read_option, show_none), Last, Difference;
+    "scope" Named(NameTable::Scopes, "SCOPE name or number") => with!(read_option, show_none), Last, Difference;
         "global",
         "IPv4 scope.";
     "metric" Argument::COUNT => with!(read_option, show_none), Last, Difference;
@@ -157,83 +158,97 @@ pub static ROUTE: &Keywords<Route> = keywords! {
 
 /// Options of `encap ip`.
 pub static ENCAP_IP: &Keywords<()> = keywords! {
-    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference;
+    "id" Argument::unsigned(0, u64::MAX) => Described, Last, Difference;
         "none (id or dst required)",
         "Tunnel key.";
-    "dst" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference;
+    "dst" Grammar("IPv4 ADDRESS") => Described, Last, Difference;
         "none",
         "Tunnel destination.";
-    "src" Grammar("IPv4 ADDRESS") => Elsewhere, Last, Difference;
+    "src" Grammar("IPv4 ADDRESS") => Described, Last, Difference;
         "none",
         "Tunnel source.";
-    "tos" Grammar("DSFIELD") => Elsewhere, Last, Difference;
+    "tos" Grammar("DSFIELD") => Described, Last, Difference;
         "none",
         "Outer TOS.";
-    "ttl" Argument::unsigned(0, 255) => Elsewhere, Last, Difference;
+    "ttl" Argument::unsigned(0, 255) => Described, Last, Difference;
         "none",
         "Outer TTL.";
-    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference;
+    "flags" Argument::unsigned(0, 65535) => Described, Last, Difference;
         "none",
         "Tunnel flags.";
 };
 
 /// Options of `encap ip6`.
 pub static ENCAP_IP6: &Keywords<()> = keywords! {
-    "id" Argument::unsigned(0, u64::MAX) => Elsewhere, Last, Difference;
+    "id" Argument::unsigned(0, u64::MAX) => Described, Last, Difference;
         "none (id or dst required)",
         "Tunnel key.";
-    "dst" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference;
+    "dst" Grammar("IPv6 ADDRESS") => Described, Last, Difference;
         "none",
         "Tunnel destination.";
-    "src" Grammar("IPv6 ADDRESS") => Elsewhere, Last, Difference;
+    "src" Grammar("IPv6 ADDRESS") => Described, Last, Difference;
         "none",
         "Tunnel source.";
-    "tc" Grammar("DSFIELD") => Elsewhere, Last, Difference;
+    "tc" Grammar("DSFIELD") => Described, Last, Difference;
         "none",
         "Outer traffic class.";
-    "hoplimit" Argument::unsigned(0, 255) => Elsewhere, Last, Difference;
+    "hoplimit" Argument::unsigned(0, 255) => Described, Last, Difference;
         "none",
         "Outer hop limit.";
-    "flags" Argument::unsigned(0, 65535) => Elsewhere, Last, Difference;
+    "flags" Argument::unsigned(0, 65535) => Described, Last, Difference;
         "none",
         "Tunnel flags.";
 };
 
 /// Options of `encap mpls`.
 pub static ENCAP_MPLS: &Keywords<()> = keywords! {
-    "LABEL[/LABEL]" Grammar("one or two labels 0..1048575") => Elsewhere, Last, Difference;
+    "LABEL[/LABEL]" Grammar("one or two labels 0..1048575") => Described, Last, Difference;
         "mandatory",
         "MPLS label stack.";
 };
 
 /// Options of `encap ila`.
 pub static ENCAP_ILA: &Keywords<()> = keywords! {
-    "LOCATOR" Grammar("four 16 bit hex groups with colons") => Elsewhere, Last, Difference;
+    "LOCATOR" Grammar("four 16 bit hex groups with colons") => Described, Last, Difference;
         "mandatory",
         "ILA locator.";
 };
 
 /// Options of a next hop.
 pub static NEXT_HOP: &Keywords<()> = keywords! {
-    "via" Grammar("[inet|inet6] ADDRESS") => Elsewhere, Last, Difference;
+    "via" Grammar("[inet|inet6] ADDRESS") => Described, Last, Difference;
         "none",
         "Gateway of the nexthop.";
-    "dev" Grammar("IFNAME") => Elsewhere, Last, Difference;
+    "dev" Grammar("IFNAME") => Described, Last, Difference;
         "none",
         "Interface of the nexthop.";
-    "weight" Argument::unsigned(1, 256) => Elsewhere, Last, Difference;
+    "weight" Argument::unsigned(1, 256) => Described, Last, Difference;
         "1",
         "Share of the nexthop.";
-    "onlink" Grammar("flag") => Elsewhere, Last, Difference;
+    "onlink" Grammar("flag") => Described, Last, Difference;
         "off",
         "Gateway is directly reachable.";
-    "encap" Grammar("as route-line encap") => Elsewhere, Last, Difference;
+    "encap" Grammar("as route-line encap") => Described, Last, Difference;
         "none",
         "Tunnel of the nexthop.";
-    "realms" Grammar("[SRC/]DST (IPv4 only)") => Elsewhere, Last, Difference;
+    "realms" Grammar("[SRC/]DST (IPv4 only)") => Described, Last, Difference;
         "none",
         "Realms of the nexthop.";
-    "as" Grammar("[to] ADDRESS") => Elsewhere, Last, Difference;
+    "as" Grammar("[to] ADDRESS") => Described, Last, Difference;
         "error",
         "Refused.";
+};
+
+/// Lines of virtual and static routes.
+pub(crate) static ROUTE_LINES: Lines = Lines {
+    grammar: "ROUTE-LINE",
+    path: "route-line",
+    options: &[ROUTE],
+    parts: &[
+        ("encap ip", ENCAP_IP),
+        ("encap ip6", ENCAP_IP6),
+        ("encap mpls", ENCAP_MPLS),
+        ("encap ila", ENCAP_ILA),
+        ("nexthop", NEXT_HOP),
+    ],
 };

@@ -232,7 +232,7 @@ pub(crate) fn read_option(route: &mut Route, line: Statement<'_, '_, '_, '_>) {
     if entry.argument == Argument::Flag {
         return push(route, entry.name, "");
     }
-    if let Some(table) = named_numbers::table_of(entry.name) {
+    if let Argument::Named(table, _) = entry.argument {
         match named_numbers::option_number(table, line) {
             Some(number) => push(route, entry.name, number),
             None => line.context.line_refused = true,

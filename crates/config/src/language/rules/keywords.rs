@@ -1,8 +1,9 @@
 //! Options of a rule line.
 
 use super::read::*;
+use crate::machine::NameTable;
 use crate::model::Rule;
-use crate::table::{Argument, Keywords, at, keywords, with};
+use crate::table::{Argument, Keywords, Lines, at, keywords, with};
 use Argument::*;
 
 /// Options of a rule line.
@@ -37,10 +38,10 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "priority" Word("NUMBER") => with!(read_preference, show_none), Last, Difference;
         "see preference",
         "Same as preference.";
-    "tos" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
+    "tos" Named(NameTable::DsFields, "DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "none",
         "TOS selector.";
-    "dsfield" Word("DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
+    "dsfield" Named(NameTable::DsFields, "DSFIELD name or number") => with!(read_option, show_none), Last, Difference;
         "none",
         "Same as tos.";
     "fwmark" Grammar("MARK[/MASK], each in C notation") => with!(read_mark, show_none), Last, Difference;
@@ -55,10 +56,10 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "sup_pl" Argument::unsigned(0, 2147483647) => with!(read_option, show_none), Last, Difference;
         "none",
         "Same as suppress_prefixlength.";
-    "suppress_ifgroup" Word("IFGROUP name or number") => with!(read_option, show_none), Last, Difference;
+    "suppress_ifgroup" Named(NameTable::InterfaceGroups, "IFGROUP name or number") => with!(read_option, show_none), Last, Difference;
         "none",
         "Ignore routes through that interface group.";
-    "sup_group" Word("IFGROUP name or number") => with!(read_option, show_none), Last, Difference;
+    "sup_group" Named(NameTable::InterfaceGroups, "IFGROUP name or number") => with!(read_option, show_none), Last, Difference;
         "none",
         "Same as suppress_ifgroup.";
     "dev" Interface => at!(input_interface), Last, Difference;
@@ -116,3 +117,7 @@ pub static RULE: &Keywords<Rule> = keywords! {
         "none",
         "Reject as prohibited.";
 };
+
+/// Lines of virtual and static rules.
+pub(crate) static RULE_LINES: Lines =
+    Lines { grammar: "RULE-LINE", path: "rule-line", options: &[RULE], parts: &[] };

@@ -225,9 +225,7 @@ pub(crate) fn show_preference(rule: &Rule) -> Vec<String> {
 /// An option that is kept by its name, its value checked by the table; names of numbers become numbers.
 pub(crate) fn read_option(rule: &mut Rule, line: Statement<'_, '_, '_, '_>) {
     let Some(entry) = line.entry else { return };
-    // Rules have the numbers of protocols only, not their names.
-    let is_word = matches!(entry.argument, Argument::Word(_));
-    if let Some(table) = named_numbers::table_of(entry.name).filter(|_| is_word) {
+    if let Argument::Named(table, _) = entry.argument {
         match named_numbers::option_number(table, line) {
             Some(number) => rule.options.push((entry.name.into(), number)),
             None => line.context.line_refused = true,

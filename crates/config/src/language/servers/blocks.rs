@@ -9,16 +9,16 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::language::Drafts;
-use crate::language::blocks::{duplicate, fill, name_of};
+use crate::language::blocks::fill;
 use crate::language::checkers::keywords::{
-    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, SMTP, UDP, URL,
+    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TLS, UDP,
 };
 use crate::model::{
-    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, GrpcCheck, HttpCheck, HttpUrl, MiscCheck,
-    RealServer, Script, ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+    CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, GrpcCheck, HttpCheck, MiscCheck, RealServer, Script,
+    ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
 };
 use crate::table::remembered::ServerScratch;
-use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, apply, unknown, unread};
+use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, Statement, apply, unknown, unread};
 use crate::text::tree::Node;
 use crate::value::{Interval, Name, Text};
 
@@ -89,7 +89,8 @@ pub(crate) struct CheckerDraft {
 }
 
 impl Drafts {
-    pub(crate) fn virtual_server(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+    pub(crate) fn virtual_server(&mut self, line: Statement<'_, '_, '_, '_>) {
+        let (node, context) = (line.node, &mut *line.context);
         let span = node.span();
         let mut line = Line::new(node, context);
         let Some(target) = target(&mut line) else { return unread(node, context) };
@@ -116,11 +117,12 @@ impl Drafts {
         }
     }
 
-    pub(crate) fn virtual_server_group(&mut self, node: Node<'_>, context: &mut Context<'_>) {
-        let Some((name, span)) = name_of(node, context) else { return };
-        if let Some(first) = context.known.server_groups.get(&name).copied() {
-            return duplicate(node, "virtual_server_group", &name, span, first, context);
+    pub(crate) fn virtual_server_group(&mut self, line: Statement<'_, '_, '_, '_>) {
+        let Some((name, span)) = line.name_of_block() else { return };
+        if let Some(first) = line.context.known.server_groups.get(&name).copied() {
+            return line.pass_over_namesake(&name, span, first);
         }
+        let (node, context) = (line.node, &mut *line.context);
         let mut group = VirtualServerGroup { name, site: Site(span), entries: Vec::new() };
         for child in node.children().into_iter().flatten() {
             group.entries.extend(group_entry(&mut Line::without_keyword(child, context)));
@@ -134,7 +136,8 @@ impl Drafts {
         self.virtual_server_groups.push(group);
     }
 
-    pub(crate) fn ssl(&mut self, node: Node<'_>, context: &mut Context<'_>) {
+    pub(crate) fn ssl(&mut self, line: Statement<'_, '_, '_, '_>) {
+        let (node, context) = (line.node, &mut *line.context);
         if self.ssl.is_some() {
             let message = "SSL is given already; this one replaces it";
             context.push(Diagnostic::new(Code::GivenTwice, node.span(), message));
@@ -270,11 +273,11 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
             if name == "PING_CHECK" {
                 draft.checker.kind = CheckKind::Ping;
             }
-            statements::<()>(node, &mut draft, &mut (), Keywords::EMPTY, true, context);
+            statements::<()>(node, &mut draft, &mut (), &[], true, context);
         }
         "UDP_CHECK" => {
             let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };
-            statements(node, &mut draft, &mut udp, UDP, true, context);
+            statements(node, &mut draft, &mut udp, &[UDP], true, context);
             if udp.min_reply_length > udp.max_reply_length {
                 let (min, max) = (udp.min_reply_length, udp.max_reply_length);
                 let message =
@@ -285,23 +288,24 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         }
         "GRPC_CHECK" => {
             let mut grpc = GrpcCheck::default();
-            statements(node, &mut draft, &mut grpc, GRPC, true, context);
+            statements(node, &mut draft, &mut grpc, &[GRPC], true, context);
             draft.checker.kind = CheckKind::Grpc(Box::new(grpc));
         }
         "DNS_CHECK" => {
             let mut dns = DnsCheck::default();
-            statements(node, &mut draft, &mut dns, DNS, true, context);
+            statements(node, &mut draft, &mut dns, &[DNS], true, context);
             draft.checker.kind = CheckKind::Dns(Box::new(dns));
         }
         "SMTP_CHECK" => {
             let mut smtp = SmtpCheckDraft::default();
-            statements(node, &mut draft, &mut smtp, SMTP, true, context);
+            statements(node, &mut draft, &mut smtp, &[SMTP], true, context);
             let helo = smtp.helo_name.unwrap_or_else(|| "smtpchecker.keepalived.org".into());
             draft.checker.kind = CheckKind::Smtp(helo);
         }
         "HTTP_GET" | "SSL_GET" => {
             let mut http = HttpCheck { tls: name == "SSL_GET", ..HttpCheck::default() };
-            statements(node, &mut draft, &mut http, HTTP, true, context);
+            let more = if http.tls { TLS } else { PLAIN };
+            statements(node, &mut draft, &mut http, &[HTTP, more], true, context);
             if http.urls.is_empty() {
                 let message = format!("{name} without a url checks nothing; it is dropped");
                 context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
@@ -358,7 +362,7 @@ fn place_of(block: Node<'_>, keyword: &str) -> Span {
 fn misc(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
     let mut draft = draft;
     let mut misc = MiscCheck { script: Script::default(), timeout: None, dynamic: false };
-    statements(node, &mut draft, &mut misc, MISC, false, context);
+    statements(node, &mut draft, &mut misc, &[MISC], false, context);
     if misc.script.words.is_empty() {
         let message = "MISC_CHECK without misc_path runs nothing; it is dropped";
         context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
@@ -389,17 +393,18 @@ fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
 }
 
 /// The statements of a checker: those of its kind, and those that all have.
-fn statements<K: CheckBlocks>(
+fn statements<K>(
     node: Node<'_>,
     draft: &mut CheckerDraft,
     kind: &mut K,
-    keywords: &'static Keywords<K>,
+    lists: &[&'static Keywords<K>],
     connects: bool,
     context: &mut Context<'_>,
 ) {
-    let mut kind_seen = Seen::default();
+    let mut kind_seen = vec![Seen::default(); lists.len()];
     for child in node.children().into_iter().flatten() {
         let name = child.keyword().as_str().unwrap_or_default();
+        let own = kind_seen.iter_mut().zip(lists).find(|(_, list)| list.find(name).is_some());
         if COMMON.find(name).is_some() {
             apply(&mut draft.checker, &mut draft.common, COMMON, child, context);
         } else if connects && CONNECTION.find(name).is_some() {
@@ -408,23 +413,25 @@ fn statements<K: CheckBlocks>(
             if name == "bindto" && node.keyword().as_str() != Some("SMTP_CHECK") {
                 fit_local_address(&mut draft.checker, child, context);
             }
-        } else if keywords.find(name).is_some() {
-            if let Outcome::Elsewhere(entry) = apply(kind, &mut kind_seen, keywords, child, context) {
-                match entry.name {
-                    "nb_get_retry" => {
-                        let retry = Line::new(child, context).unsigned(0, 0, 4_294_967_295);
-                        let retry = retry.and_then(|n| u32::try_from(n).ok());
-                        draft.checker.retry = retry.unwrap_or(draft.checker.retry);
-                        draft.common.add_name(COMMON, "retry");
-                    }
-                    "host" => statements::<()>(child, draft, &mut (), Keywords::EMPTY, true, context),
-                    _ => kind.block(child, context),
+        } else if let Some((seen, list)) = own {
+            match apply(kind, seen, list, child, context) {
+                Outcome::Elsewhere(entry) if entry.argument.is_block() => {
+                    statements::<()>(child, draft, &mut (), &[], true, context);
                 }
+                Outcome::Elsewhere(_) => {
+                    // The old name of a keyword that all have.
+                    let retry = Line::new(child, context).unsigned(0, 0, 4_294_967_295);
+                    let retry = retry.and_then(|n| u32::try_from(n).ok());
+                    draft.checker.retry = retry.unwrap_or(draft.checker.retry);
+                    draft.common.add_name(COMMON, "retry");
+                }
+                Outcome::Done | Outcome::Unknown => {}
             }
         } else {
             let common = COMMON.iter().chain(if connects { CONNECTION } else { Keywords::EMPTY }.iter());
             let names = common.map(|keyword| keyword.entry.name);
-            unknown(child, names.chain(keywords.iter().map(|keyword| keyword.entry.name)), context);
+            let own = lists.iter().flat_map(|list| list.iter()).map(|keyword| keyword.entry.name);
+            unknown(child, names.chain(own), context);
         }
     }
 }
@@ -437,32 +444,6 @@ fn fit_local_address(checker: &mut Checker, line: Node<'_>, context: &mut Contex
         connection.bind_address = None;
         let message = format!("bindto is not of the family of {target}, which is checked; it is ignored");
         context.push(Diagnostic::new(Code::FamilyMismatch, line.span(), message));
-    }
-}
-
-/// Blocks inside of a kind of checker.
-trait CheckBlocks {
-    /// Reads one; most kinds have none.
-    fn block(&mut self, _: Node<'_>, _: &mut Context<'_>) {}
-}
-
-impl CheckBlocks for () {}
-impl CheckBlocks for MiscCheck {}
-impl CheckBlocks for SmtpCheckDraft {}
-impl CheckBlocks for UdpCheck {}
-impl CheckBlocks for DnsCheck {}
-impl CheckBlocks for GrpcCheck {}
-
-impl CheckBlocks for HttpCheck {
-    fn block(&mut self, node: Node<'_>, context: &mut Context<'_>) {
-        let mut url = HttpUrl::default();
-        fill(&mut url, URL, node, context);
-        if url.path.is_empty() {
-            let message = "url without a path; it is dropped";
-            context.push(Diagnostic::new(Code::IncompleteBlock, node.span(), message).of_block());
-            return;
-        }
-        self.urls.push(url);
     }
 }
 

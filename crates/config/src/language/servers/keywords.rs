@@ -1,9 +1,12 @@
 //! `virtual_server`, `real_server`, `virtual_server_group` and `SSL`.
 
 use super::read::*;
+use crate::language::checkers::keywords::{
+    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TLS, UDP,
+};
 use crate::model::{RealServer, Ssl, VirtualServer};
 use crate::table::argument::LONGEST_DELAY;
-use crate::table::{Argument, Keywords, Store, at, keywords, lazily, with};
+use crate::table::{Argument, Head, Inside, Keywords, Lines, Mark, Store, at, keywords, lazily, with};
 use Argument::*;
 use Store::*;
 
@@ -66,19 +69,19 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "lb_kind" Grammar("NAT, DR or TUN [type ipip|gue [port N]|gre] [nocsum|csum|remcsum]") => with!(read_forwarding, show_forwarding_of_virtual), Last, InPlace, LoadBalancer;
         "NAT (with an error)",
         "Default forwarding method.";
-    "lb_kind type" Choice(&["ipip", "gue", "gre"]) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lb_kind type" Choice(&["ipip", "gue", "gre"]) => Described, Last, InPlace, LoadBalancer;
         "ipip",
         "Tunnel encapsulation.";
-    "lb_kind port" Argument::unsigned(1, 65535) => Elsewhere, Last, InPlace, LoadBalancer;
+    "lb_kind port" Argument::unsigned(1, 65535) => Described, Last, InPlace, LoadBalancer;
         "none",
         "Destination port of gue.";
-    "lb_kind nocsum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+    "lb_kind nocsum" Flag => Described, Last, InPlace, LoadBalancer;
         "default",
         "No tunnel checksum.";
-    "lb_kind csum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+    "lb_kind csum" Flag => Described, Last, InPlace, LoadBalancer;
         "off",
         "Tunnel checksum.";
-    "lb_kind remcsum" Flag => Elsewhere, Last, InPlace, LoadBalancer;
+    "lb_kind remcsum" Flag => Described, Last, InPlace, LoadBalancer;
         "off",
         "Remote checksum offload.";
     "lvs_method" Grammar("as lb_kind") => with!(read_forwarding, show_nothing), Last, InPlace, LoadBalancer;
@@ -150,7 +153,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "sorry_server_lvs_method" Grammar("as lb_kind (after sorry_server)") => with!(read_sorry_forwarding, show_sorry_forwarding), Last, InPlace, LoadBalancer;
         "lb_kind",
         "Forwarding method of the sorry server.";
-    "real_server" Block("ADDRESS [PORT]") => Elsewhere, Adds, Difference, LoadBalancer;
+    "real_server" Block(Head::Words("ADDRESS [PORT]"), Inside::Keywords(&[REAL_SERVER])) => Elsewhere, Adds, Difference, LoadBalancer;
         "none (at least one needed); port of the virtual server",
         "One destination.";
 };
@@ -211,44 +214,44 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "snmp_name" Word("NAME") => at!(snmp_name), Replaces, InPlace, LoadBalancer | Told;
         "none",
         "Name shown through SNMP.";
-    "MISC_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "MISC_CHECK" Argument::block(&[COMMON, MISC]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Run a program.";
-    "SMTP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "SMTP_CHECK" Argument::block(&[COMMON, CONNECTION, SMTP]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "HELO/QUIT dialogue with a mail server.";
-    "GRPC_CHECK" Block("") => Elsewhere, Adds, Restart, Extensions;
+    "GRPC_CHECK" Argument::block(&[COMMON, CONNECTION, GRPC]) => Elsewhere, Adds, Restart, Extensions;
         "none",
         "Ask the health service of gRPC.";
-    "TCP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "TCP_CHECK" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Connect to a TCP port.";
-    "PING_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "PING_CHECK" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "ICMP or ICMPv6 echo.";
-    "UDP_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "UDP_CHECK" Argument::block(&[COMMON, CONNECTION, UDP]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Send a UDP datagram.";
-    "HTTP_GET" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "HTTP_GET" Argument::block(&[COMMON, CONNECTION, HTTP, PLAIN]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Fetch pages over HTTP.";
-    "SSL_GET" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "SSL_GET" Argument::block(&[COMMON, CONNECTION, HTTP, TLS]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Fetch pages over HTTPS.";
-    "DNS_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "DNS_CHECK" Argument::block(&[COMMON, CONNECTION, DNS]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "One DNS query over UDP.";
-    "FILE_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "FILE_CHECK" Argument::block(&[FILE]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Follow a track_file.";
-    "BFD_CHECK" Block("") => Elsewhere, Adds, Restart, LoadBalancer;
+    "BFD_CHECK" Argument::block(&[BFD]) => Elsewhere, Adds, Restart, LoadBalancer;
         "none",
         "Follow a BFD session.";
 };
 
 /// Keywords of `SSL`.
 pub static SSL: &Keywords<Ssl> = keywords! {
-    "password" Word("PASSWORD") => at!(password), Replaces, Restart, LoadBalancer | Told;
+    "password" Word("PASSWORD") => at!(password), Replaces, Restart, LoadBalancer | Told [Mark::Secret(0)];
         "none",
         "Passphrase of the key file.";
     "ca" Word("PATH") => at!(ca), Replaces, Restart, LoadBalancer | Told;
@@ -264,19 +267,23 @@ pub static SSL: &Keywords<Ssl> = keywords! {
 
 /// Entries of a `virtual_server_group`.
 pub static SERVER_GROUP: &Keywords<()> = keywords! {
-    "ADDRESS [PORT]" Grammar("IPv4 or IPv6 address, port 0..65535 (0 same as none)") => Elsewhere, Adds, Difference, LoadBalancer;
+    "ADDRESS [PORT]" Grammar("IPv4 or IPv6 address, port 0..65535 (0 same as none)") => Described, Adds, Difference, LoadBalancer;
         "no port (persistent services only)",
         "Single address entry.";
-    "ADDRESS-LAST [PORT]" Grammar("range in the last octet (decimal, max 255) or last 16 bits (hex)") => Elsewhere, Adds, Difference, LoadBalancer;
+    "ADDRESS-LAST [PORT]" Grammar("range in the last octet (decimal, max 255) or last 16 bits (hex)") => Described, Adds, Difference, LoadBalancer;
         "none",
         "Address range; end must be greater than start.";
-    "ADDRESS-ADDRESS [PORT]" Grammar("full end address of the same family") => Elsewhere, Adds, Difference, LoadBalancer;
+    "ADDRESS-ADDRESS [PORT]" Grammar("full end address of the same family") => Described, Adds, Difference, LoadBalancer;
         "none",
         "Address range with explicit end.";
-    "ADDRESS/LEN [PORT]" Grammar("prefix 1..32 or 1..128, host bits must be zero") => Elsewhere, Adds, Difference, LoadBalancer;
+    "ADDRESS/LEN [PORT]" Grammar("prefix 1..32 or 1..128, host bits must be zero") => Described, Adds, Difference, LoadBalancer;
         "none",
         "Whole prefix.";
-    "fwmark" Grammar("UNSIGNED 32 bit [inet|inet6]") => Elsewhere, Adds, Difference, LoadBalancer;
+    "fwmark" Grammar("UNSIGNED 32 bit [inet|inet6]") => Described, Adds, Difference, LoadBalancer;
         "family of the virtual server",
         "Firewall mark entry.";
 };
+
+/// Lines of a `virtual_server_group`.
+pub(crate) static SERVER_GROUP_LINES: Lines =
+    Lines { grammar: "ENTRY", path: "virtual_server_group", options: &[SERVER_GROUP], parts: &[] };

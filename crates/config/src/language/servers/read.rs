@@ -7,8 +7,8 @@ use steadfast_wire::vrrp::Family;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::model::{
-    Forwarding, ForwardingMethod, RealServer, ServerAddress, SorryServer, Transport, TunnelChecksum,
-    TunnelKind, VirtualServer,
+    Forwarding, ForwardingMethod, GroupEntry, RealServer, ServerAddress, SorryServer, Transport,
+    TunnelChecksum, TunnelKind, VirtualServer,
 };
 use crate::table::{Argument, Statement, Value};
 
@@ -401,4 +401,20 @@ pub(crate) fn read_install_after(server: &mut VirtualServer, line: Statement<'_,
 pub(crate) fn show_install_after(server: &VirtualServer) -> Vec<String> {
     let on = server.extensions.as_ref().is_some_and(|extensions| extensions.install_after_first_check);
     if on { vec![String::new()] } else { Vec::new() }
+}
+
+/// A line of `virtual_server_group`.
+pub(crate) fn group_entry(entry: &GroupEntry) -> String {
+    use steadfast_wire::vrrp::Family;
+    match entry {
+        GroupEntry::Addresses { first, last, port } => {
+            let port = if *port == 0 { String::new() } else { format!(" {port}") };
+            if first == last { format!("{first}{port}") } else { format!("{first}-{last}{port}") }
+        }
+        GroupEntry::Mark { mark, family } => match family {
+            None => format!("fwmark {mark}"),
+            Some(Family::V4) => format!("fwmark {mark} inet"),
+            Some(Family::V6) => format!("fwmark {mark} inet6"),
+        },
+    }
 }

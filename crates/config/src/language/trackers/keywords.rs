@@ -20,7 +20,7 @@ pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
     "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace;
         "0",
         "0 means fault on failure, otherwise priority change.";
-    "weight reverse" Flag => Elsewhere, Last, InPlace;
+    "weight reverse" Flag => Described, Last, InPlace;
         "off",
         "Invert the sense of the result.";
     "rise" Argument::unsigned(1, 4294967295) => at!(rise), Last, InPlace;

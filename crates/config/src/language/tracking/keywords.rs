@@ -2,28 +2,28 @@
 
 use super::read::*;
 use crate::model::{GarpGroup, TrackGroup, VrrpSyncGroup};
-use crate::table::{Argument, Keywords, Store, at, keywords, with};
+use crate::table::{Argument, Keywords, Lines, Mark, Store, at, keywords, with};
 use Argument::*;
 use Store::*;
 
 /// Keywords of `vrrp_sync_group`.
 pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
-    "group" Words("INSTANCE") => with!(read_members, show_members), First, InPlace;
+    "group" Argument::words("INSTANCE") => with!(read_members, show_members), First, InPlace;
         "none (mandatory)",
         "Members; an unknown instance or one already in a group is skipped.";
-    "track_interface" Lines("INTERFACE [weight N [reverse]]") => with!(group::read_track_interface, |group| show_tracked(&group.tracks.interfaces)), Adds, InPlace;
+    "track_interface" Argument::lines(&TRACK_INTERFACE_LINES) => with!(group::read_track_interface, |group| show_tracked(&group.tracks.interfaces)), Adds, InPlace;
         "none",
         "Interfaces tracked for every member.";
-    "track_script" Lines("SCRIPT [weight N [reverse or noreverse]]") => with!(group::read_track_script, |group| show_tracked(&group.tracks.scripts)), Adds, InPlace;
+    "track_script" Argument::lines(&TRACK_SCRIPT_LINES) => with!(group::read_track_script, |group| show_tracked(&group.tracks.scripts)), Adds, InPlace;
         "none",
         "Scripts tracked for every member.";
-    "track_file" Lines("FILE [weight N [reverse or noreverse]]") => with!(group::read_track_file, |group| show_tracked(&group.tracks.files)), Adds, InPlace, TrackFile;
+    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(group::read_track_file, |group| show_tracked(&group.tracks.files)), Adds, InPlace, TrackFile;
         "none",
         "Files tracked for every member.";
-    "track_process" Lines("PROCESS [weight N [reverse or noreverse]]") => with!(group::read_track_process, |group| show_tracked(&group.tracks.processes)), Adds, InPlace, TrackProcess;
+    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(group::read_track_process, |group| show_tracked(&group.tracks.processes)), Adds, InPlace, TrackProcess;
         "none",
         "Processes tracked for every member.";
-    "track_bfd" Lines("BFD [weight N [reverse or noreverse]]") => with!(group::read_track_bfd, |group| show_tracked(&group.tracks.bfds)), Adds, InPlace, Bfd;
+    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(group::read_track_bfd, |group| show_tracked(&group.tracks.bfds)), Adds, InPlace, Bfd;
         "none",
         "BFD sessions tracked for every member.";
     "notify_backup" Script => at!(notify.backup), First, NextUse;
@@ -44,7 +44,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, Mail;
         "smtp_alert_vrrp, then smtp_alert, then off",
         "Mail group transitions.";
-    "global_tracking" Flag => at!(tracking_weight), Last, InPlace = "sync_group_tracking_weight";
+    "global_tracking" Flag => at!(tracking_weight), Last, InPlace = "sync_group_tracking_weight" [Mark::DeprecatedLoudly];
         "off",
         "Deprecated (error logged); acts as sync_group_tracking_weight.";
     "sync_group_tracking_weight" Flag => at!(tracking_weight), Last, InPlace;
@@ -57,7 +57,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
 
 /// Keywords of `track_group`.
 pub static TRACK_GROUP: &Keywords<TrackGroup> = keywords! {
-    "group" Words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, TrackGroups;
+    "group" Argument::words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, TrackGroups;
         "none (mandatory)",
         "Members of the track group.";
 };
@@ -73,69 +73,109 @@ pub static GARP_GROUP: &Keywords<GarpGroup> = keywords! {
     "interface" Interface => with!(read_garp_interface, show_nothing_of_garp_group), Adds, InPlace, AnnouncePacing;
         "none",
         "Add one interface; an interface may be in only one group.";
-    "interfaces" Words("INTERFACE") => with!(read_garp_interfaces, show_garp_interfaces), Adds, InPlace, AnnouncePacing;
+    "interfaces" Argument::words("INTERFACE") => with!(read_garp_interfaces, show_garp_interfaces), Adds, InPlace, AnnouncePacing;
         "none",
         "Add interfaces that share the pacing.";
 };
 
 /// Options of a line of `track_interface`.
 pub static TRACK_INTERFACE_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace;
         "0 (fault when down)",
         "Priority change instead of fault.";
-    "reverse" Flag => Elsewhere, Last, InPlace;
+    "reverse" Flag => Described, Last, InPlace;
         "off",
         "Invert the sense.";
 };
 
 /// Options of a line of `track_script`.
 pub static TRACK_SCRIPT_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace;
         "weight of the vrrp_script",
         "Override the script weight.";
-    "reverse" Flag => Elsewhere, Last, InPlace;
+    "reverse" Flag => Described, Last, InPlace;
         "setting of the vrrp_script",
         "Invert the sense.";
-    "noreverse" Flag => Elsewhere, Last, InPlace;
+    "noreverse" Flag => Described, Last, InPlace;
         "setting of the vrrp_script",
         "Cancel an inherited reverse.";
 };
 
 /// Options of a line of `track_file`.
 pub static TRACK_FILE_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, TrackFile;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, TrackFile;
         "weight of the track_file block",
         "Multiplier of the file value; 0 means any non-zero value is a fault.";
-    "reverse" Flag => Elsewhere, Last, InPlace, TrackFile;
+    "reverse" Flag => Described, Last, InPlace, TrackFile;
         "setting of the track_file block",
         "Invert the sense.";
-    "noreverse" Flag => Elsewhere, Last, InPlace, TrackFile;
+    "noreverse" Flag => Described, Last, InPlace, TrackFile;
         "setting of the track_file block",
         "Cancel an inherited reverse.";
 };
 
 /// Options of a line of `track_process`.
 pub static TRACK_PROCESS_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, TrackProcess;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, TrackProcess;
         "weight of vrrp_track_process",
         "Override the weight.";
-    "reverse" Flag => Elsewhere, Last, InPlace, TrackProcess;
+    "reverse" Flag => Described, Last, InPlace, TrackProcess;
         "setting of vrrp_track_process",
         "Invert the sense.";
-    "noreverse" Flag => Elsewhere, Last, InPlace, TrackProcess;
+    "noreverse" Flag => Described, Last, InPlace, TrackProcess;
         "setting of vrrp_track_process",
         "Cancel an inherited reverse.";
 };
 
 /// Options of a line of `track_bfd`.
 pub static TRACK_BFD_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Elsewhere, Last, InPlace, Bfd;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, Bfd;
         "weight of bfd_instance",
         "Override the weight.";
-    "reverse" Flag => Elsewhere, Last, InPlace, Bfd;
+    "reverse" Flag => Described, Last, InPlace, Bfd;
         "setting of bfd_instance",
         "Invert the sense.";
-    "noreverse" Flag => Elsewhere, Last, InPlace, Bfd;
+    "noreverse" Flag => Described, Last, InPlace, Bfd;
         "setting of bfd_instance",
         "Cancel an inherited reverse.";
+};
+
+/// Lines of `track_interface`.
+pub(crate) static TRACK_INTERFACE_LINES: Lines = Lines {
+    grammar: "INTERFACE [weight N [reverse]]",
+    path: "vrrp_instance/track_interface",
+    options: &[TRACK_INTERFACE_OPTIONS],
+    parts: &[],
+};
+
+/// Lines of `track_script`.
+pub(crate) static TRACK_SCRIPT_LINES: Lines = Lines {
+    grammar: "SCRIPT [weight N [reverse or noreverse]]",
+    path: "vrrp_instance/track_script",
+    options: &[TRACK_SCRIPT_OPTIONS],
+    parts: &[],
+};
+
+/// Lines of `track_file`.
+pub(crate) static TRACK_FILE_LINES: Lines = Lines {
+    grammar: "FILE [weight N [reverse or noreverse]]",
+    path: "vrrp_instance/track_file",
+    options: &[TRACK_FILE_OPTIONS],
+    parts: &[],
+};
+
+/// Lines of `track_process`.
+pub(crate) static TRACK_PROCESS_LINES: Lines = Lines {
+    grammar: "PROCESS [weight N [reverse or noreverse]]",
+    path: "vrrp_instance/track_process",
+    options: &[TRACK_PROCESS_OPTIONS],
+    parts: &[],
+};
+
+/// Lines of `track_bfd`.
+pub(crate) static TRACK_BFD_LINES: Lines = Lines {
+    grammar: "BFD [weight N [reverse or noreverse]]",
+    path: "vrrp_instance/track_bfd",
+    options: &[TRACK_BFD_OPTIONS],
+    parts: &[],
 };

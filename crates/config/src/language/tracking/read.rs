@@ -6,10 +6,10 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::diagnostic::suggest::MAX_CANDIDATES;
-use crate::language::instance::read::block;
 use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
 use crate::table::notation::quote;
 use crate::table::remembered::{Definition, Kind, Known, Undefined};
+use crate::table::shown::block;
 use crate::table::{Argument, Context, Line, Statement, Value};
 use crate::value::Name;
 

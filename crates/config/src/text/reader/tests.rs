@@ -6,9 +6,22 @@ pub(crate) fn shown(text: &str) -> (String, Diagnostics) {
     read(&Memory::new().file("k.conf", text))
 }
 
+/// Knows no block, and one word that changes how includes are read.
+struct OneDirective;
+
+impl Grammar for OneDirective {
+    fn needs_block(&self, _enclosing: Enclosing<'_>, _line: Node<'_>) -> bool {
+        false
+    }
+
+    fn directive(&self, _enclosing: Enclosing<'_>, line: Node<'_>) -> Option<Directive> {
+        (line.keyword().bytes() == b"include_check").then_some(Directive::IncludeCheck)
+    }
+}
+
 pub(crate) fn read(source: &Memory) -> (String, Diagnostics) {
     let mut diagnostics = Diagnostics::new();
-    let mut reader = Reader::new(source, Path::new("k.conf"), Options::default(), &NoGrammar);
+    let mut reader = Reader::new(source, Path::new("k.conf"), Options::default(), &OneDirective);
     let mut shown = Vec::new();
     while let Some(block) = reader.next_block(&mut diagnostics) {
         shown.push(show(block.root().unwrap()));

@@ -1,8 +1,8 @@
 //! `bfd_instance`.
 
-use super::trackers::read::{show_words, weight};
-use crate::model::{BfdInstance, BfdReports};
-use crate::table::{Argument, Keywords, Line, Store, at, keywords, with};
+use super::read::*;
+use crate::model::BfdInstance;
+use crate::table::{Argument, Keywords, Mark, Store, at, keywords, with};
 use Argument::*;
 use Store::*;
 
@@ -14,7 +14,7 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "neighbor_ip" Address => at!(neighbor), Last, Restart, Bfd;
         "none (mandatory)",
         "Peer address.";
-    "neighbour_ip" Address => at!(neighbor), Last, Restart, Bfd;
+    "neighbour_ip" Address => at!(neighbor), Last, Restart, Bfd [Mark::Alias];
         "none",
         "Same as neighbor_ip.";
     "min_rx" Argument::milliseconds(1000, 4294967000) => at!(min_rx), Last, InPlace, Bfd;
@@ -35,7 +35,7 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "ttl" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd;
         "255 for IPv4, 64 for IPv6",
         "TTL or hop limit sent and basis of the receive check.";
-    "hoplimit" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd;
+    "hoplimit" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd [Mark::Alias];
         "as ttl",
         "Same as ttl.";
     "max_hops" Argument::integer(-1, 255) => at!(max_hops), Last, InPlace, Bfd;
@@ -47,7 +47,7 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace, Bfd;
         "0",
         "Priority change in VRRP instances tracking the session; 0 means fault when down.";
-    "weight reverse" Flag => Elsewhere, Last, InPlace, Bfd;
+    "weight reverse" Flag => Described, Last, InPlace, Bfd;
         "off",
         "Invert the sense.";
     "vrrp" Flag => with!(read_vrrp, show_vrrp), Last, InPlace, Bfd;
@@ -57,30 +57,3 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
         "both vrrp and checker",
         "Report events to the checker process (only, unless vrrp is also given)";
 };
-
-fn read_weight(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
-    bfd.weight = weight(line, true).unwrap_or(bfd.weight);
-}
-
-fn show_weight(bfd: &BfdInstance) -> Vec<String> {
-    show_words(bfd.weight)
-}
-
-/// Either word alone leaves the other out; both together are the default.
-fn read_vrrp(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
-    line.context.bfd_words.0 = true;
-    bfd.reports = if line.context.bfd_words.1 { BfdReports::Both } else { BfdReports::Vrrp };
-}
-
-fn show_vrrp(bfd: &BfdInstance) -> Vec<String> {
-    if bfd.reports == BfdReports::Vrrp { vec![String::new()] } else { Vec::new() }
-}
-
-fn read_checker(bfd: &mut BfdInstance, line: &mut Line<'_, '_, '_>) {
-    line.context.bfd_words.1 = true;
-    bfd.reports = if line.context.bfd_words.0 { BfdReports::Both } else { BfdReports::Checker };
-}
-
-fn show_checker(bfd: &BfdInstance) -> Vec<String> {
-    if bfd.reports == BfdReports::Checker { vec![String::new()] } else { Vec::new() }
-}
