@@ -1,5 +1,8 @@
 //! The blocks of the language, each to its draft.
 
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
 use steadfast_wire::vrrp::Vrid;
 
 use super::drafts::{Draft, Drafts, GroupDraft, InstanceDraft, Places};
@@ -48,7 +51,9 @@ pub(crate) struct TableGrammar;
 
 impl Grammar for TableGrammar {
     fn needs_block(&self, enclosing: Enclosing<'_>, line: Node<'_>) -> bool {
-        entry_of(enclosing, line).is_some_and(|entry| entry.argument.is_block())
+        // Most lines begin no block in any block; where they stand need not be looked at.
+        let may_begin = line.keyword().as_str().is_some_and(|keyword| BEGINNINGS.contains(keyword));
+        may_begin && entry_of(enclosing, line).is_some_and(|entry| entry.argument.is_block())
     }
 
     fn directive(&self, enclosing: Enclosing<'_>, line: Node<'_>) -> Option<Directive> {
@@ -59,6 +64,12 @@ impl Grammar for TableGrammar {
         })
     }
 }
+
+/// The keywords that begin a block somewhere.
+static BEGINNINGS: LazyLock<BTreeSet<&str>> = LazyLock::new(|| {
+    let blocks = super::rows().filter(|row| row.entry.argument.is_block());
+    blocks.map(|row| row.entry.name).collect()
+});
 
 /// What the table says of a line in those blocks.
 fn entry_of(enclosing: Enclosing<'_>, line: Node<'_>) -> Option<&'static Entry> {
