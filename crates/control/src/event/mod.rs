@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use self::ending::{Ending, Step};
 pub use self::happening::{Bound, Happening};
 pub use self::neighbour::{Clash, Neighbour, VirtualRouter};
-pub use self::network::{Message, Network, Placed};
+pub use self::network::{Network, Placed, Sent};
 pub use self::reload::{Changed, Changes, FixedKeyword, ReloadRefusal};
 pub use self::worker::{Trouble, Worker};
 

@@ -30,7 +30,7 @@ pub enum Network {
         /// Where.
         interface: Arc<str>,
         /// What.
-        message: Message,
+        sent: Sent,
         /// The kernel's reason.
         #[serde(with = "error::number")]
         errno: Errno,
@@ -123,7 +123,7 @@ pub struct Placed {
 /// What is sent on a segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Message {
+pub enum Sent {
     /// Advertisements of virtual routers.
     Adverts,
     /// Gratuitous ARP and neighbour advertisements.

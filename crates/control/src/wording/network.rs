@@ -4,7 +4,7 @@ use steadfast_kernel::Error;
 use steadfast_kernel::error::Errno;
 
 use super::neighbour;
-use crate::event::{Message, Network, Placed};
+use crate::event::{Network, Placed, Sent};
 
 /// In a sentence.
 pub fn network(network: &Network) -> String {
@@ -13,10 +13,10 @@ pub fn network(network: &Network) -> String {
             format!("{interface}: does not exist; instances that need it wait in FAULT")
         }
         Network::SocketRefused { interface, error } => format!("{interface}: {}", no_socket(error)),
-        Network::SendRefused { interface, message: Message::Adverts, errno } => {
+        Network::SendRefused { interface, sent: Sent::Adverts, errno } => {
             format!("{interface}: adverts cannot be sent: {}", send_refused(*errno))
         }
-        Network::SendRefused { interface, message: Message::Announcements, errno } => {
+        Network::SendRefused { interface, sent: Sent::Announcements, errno } => {
             format!("{interface}: gratuitous ARP and neighbour advertisements cannot be sent: {errno}")
         }
         Network::AddressRestored { interface, address } => {

@@ -10,8 +10,8 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Rejec
 
 use super::*;
 use crate::event::{
-    Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Message, Neighbour, Network, Placed,
-    ReloadRefusal, Step, Trouble, VirtualRouter, Worker,
+    Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Neighbour, Network, Placed, Record,
+    ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Worker,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -159,7 +159,7 @@ fn every(number: u64) -> Vec<Happening> {
         Trouble::Late { microseconds: number },
     ];
     every.extend(troubles.map(|trouble| Happening::Worker { worker: Worker::Vrrp, trouble }));
-    every.extend(networks().map(Happening::Network));
+    every.extend(networks().into_iter().map(Happening::Network));
     every
 }
 
@@ -182,15 +182,25 @@ fn clash() -> Clash {
     Clash { neighbour, router, theirs: "A".to_owned(), ours: "B".to_owned() }
 }
 
-fn networks() -> [Network; 5] {
+fn networks() -> Vec<Network> {
     let interface = || "eth0".into();
     let holder = Box::new(Neighbour { pid: None, name: "a process".to_owned() });
-    let addresses = vec![Placed { interface: Some(interface()), address: PEER }];
-    [
+    let addresses = || vec![Placed { interface: Some(interface()), address: PEER }];
+    let address = PEER;
+    vec![
         Network::InterfaceMissing { interface: interface() },
-        Network::SendRefused { interface: interface(), message: Message::Adverts, errno: Errno::PERM },
-        Network::AddressRefused { interface: interface(), address: PEER, error: error() },
-        Network::AddressesOfAnother { addresses, count: 3, holder },
+        Network::SocketRefused { interface: interface(), error: error() },
+        Network::SendRefused { interface: interface(), sent: Sent::Adverts, errno: Errno::PERM },
+        Network::SendRefused { interface: interface(), sent: Sent::Announcements, errno: Errno::NODEV },
+        Network::AddressRestored { interface: interface(), address },
+        Network::AddressRefused { interface: interface(), address, error: error() },
+        Network::LeftoversRemoved { addresses: addresses(), count: 3 },
+        Network::AddressesNotOurs { addresses: addresses(), count: 1 },
+        Network::AddressesOfAnother { addresses: addresses(), count: 3, holder },
+        Network::SourceIsVirtual { interface: interface(), address },
+        Network::AddressSeen { interface: interface(), address, added: true },
+        Network::EntryRestored { entry: "route to 10.0.0.0/8".to_owned() },
+        Network::EntryRefused { error: error() },
         Network::UnknownVrid { interface: interface(), source: PEER, vrid: 3 },
     ]
 }
@@ -292,4 +302,19 @@ fn a_chain_reads_from_left_to_right() {
         },
     ];
     assert_eq!(chain(&causes), "script chk failed 3 times → priority 150 to 90 → heard 100 from 10.0.0.2");
+}
+
+#[test]
+fn every_event_is_the_same_after_its_way_through_json() {
+    for happening in every(61_007) {
+        let record = Record {
+            sequence: 1,
+            time: "2026-01-02T03:04:05.000006Z".to_owned(),
+            severity: happening.severity(),
+            message: happening.message(),
+            happening,
+        };
+        let text = serde_json::to_string(&record).unwrap();
+        assert_eq!(serde_json::from_str::<Record>(&text).unwrap(), record, "{text}");
+    }
 }

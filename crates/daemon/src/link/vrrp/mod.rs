@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steadfast_control::event::{Message, Neighbour};
+use steadfast_control::event::{Neighbour, Sent};
 use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::Error;
 use steadfast_kernel::error::{self, Errno};
@@ -152,7 +152,7 @@ pub enum Notice {
         /// Where.
         interface: InterfaceId,
         /// What.
-        message: Message,
+        sent: Sent,
         /// The kernel's reason.
         #[serde(with = "error::number")]
         errno: Errno,

@@ -160,8 +160,8 @@ impl Known {
             Notice::Socket { interface, error } => {
                 Network::SocketRefused { interface: self.place(interface), error: error.into() }
             }
-            Notice::Send { interface, message, errno } => {
-                Network::SendRefused { interface: self.place(interface), message, errno }
+            Notice::Send { interface, sent, errno } => {
+                Network::SendRefused { interface: self.place(interface), sent, errno }
             }
             Notice::AddressRestored { interface, address } => {
                 Network::AddressRestored { interface: self.place(interface), address }

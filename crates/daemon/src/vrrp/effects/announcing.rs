@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use steadfast_control::event::Message;
+use steadfast_control::event::Sent;
 use steadfast_kernel::netlink::Link;
 use steadfast_kernel::wait::clock;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
@@ -59,7 +59,7 @@ impl Effects {
             }
         }
         for (interface, errno) in refused {
-            self.notice(Notice::Send { interface, message: Message::Announcements, errno });
+            self.notice(Notice::Send { interface, sent: Sent::Announcements, errno });
         }
     }
 
@@ -144,8 +144,8 @@ mod tests {
         let mut told = Vec::new();
         while let Incoming::Message(bytes) = supervisor.receive().unwrap() {
             match postcard::from_bytes(&bytes).unwrap() {
-                FromWorker::News(News::Notice(Notice::Send { interface, message, .. })) => {
-                    assert_eq!(message, Message::Announcements);
+                FromWorker::News(News::Notice(Notice::Send { interface, sent, .. })) => {
+                    assert_eq!(sent, Sent::Announcements);
                     told.push(interface);
                 }
                 other => panic!("{other:?}"),

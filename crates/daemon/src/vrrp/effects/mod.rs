@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use steadfast_control::event::Message;
+use steadfast_control::event::Sent;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::datagram::announce::Announcer;
@@ -323,7 +323,7 @@ impl Effects {
                 self.open_endpoints();
             }
             FromTiming::SendFailed(interface, errno) => {
-                self.notice(Notice::Send { interface, message: Message::Adverts, errno });
+                self.notice(Notice::Send { interface, sent: Sent::Adverts, errno });
             }
             FromTiming::Late(late) => {
                 let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
