@@ -290,6 +290,7 @@ where
     }
 
     fn kill_worker(&mut self, router: RouterId) {
+        let Some(clock) = self.plan(router).map(|plan| plan.clock) else { return };
         let Some(host) = self.hosts.get_mut(router.index()) else { return };
         if !host.is_live() || host.stopping {
             return;
@@ -298,6 +299,8 @@ where
         host.wakeup = None;
         host.life += 1;
         let life = host.life;
+        let now = self.now + clock;
+        host.resume.values_mut().for_each(|resume| resume.lived_until(now));
         self.record(Happening::Fault(Fault::KillWorker(router)));
         self.push(self.now + WORKER_RESTART, Due::Successor { router, life });
     }

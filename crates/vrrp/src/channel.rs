@@ -42,11 +42,20 @@ pub(crate) struct Speech {
 }
 
 impl Speech {
-    /// Adverts are about to be sent; what was sent before and not refused has left.
-    pub(crate) fn begin(&mut self) {
-        if !std::mem::take(&mut self.refused) {
-            self.refused_since = None;
-        }
+    /// Adverts are about to be sent; what was sent before and not refused has left. Whether that ends refusals comes back.
+    pub(crate) fn begin(&mut self) -> bool {
+        !std::mem::take(&mut self.refused) && self.refused_since.take().is_some()
+    }
+
+    /// The first refusal since an advert left.
+    pub(crate) const fn refused_since(&self) -> Option<Moment> {
+        self.refused_since
+    }
+
+    /// Refusals go on where a predecessor saw them.
+    pub(crate) fn resume(&mut self, refused_since: Option<Moment>) {
+        self.refused_since = refused_since;
+        self.refused = refused_since.is_some();
     }
 }
 
@@ -95,6 +104,9 @@ impl Machine {
         match instance.state {
             State::Master => {
                 instance.speech.refused = true;
+                if instance.speech.refused_since.is_none() {
+                    sink.remember(id);
+                }
                 let since = *instance.speech.refused_since.get_or_insert(now);
                 let silent = now.since(since) + instance.interval() * 2;
                 if silent > instance.down_time() {
@@ -168,6 +180,16 @@ impl Trackers {
 
     fn is_refused(&self, id: InstanceId) -> bool {
         self.obstacles.get(&id).is_some_and(|obstacles| obstacles.refusal.is_some())
+    }
+
+    /// Why its adverts do not leave.
+    pub(crate) fn refusal(&self, id: InstanceId) -> Option<Arc<str>> {
+        self.obstacles.get(&id)?.refusal.clone()
+    }
+
+    /// What a predecessor was refused is refused still, until a trial shows otherwise.
+    pub(crate) fn resume_refusal(&mut self, id: InstanceId, refusal: Option<Arc<str>>) {
+        self.set_obstacle(id, |obstacles| obstacles.refusal = refusal);
     }
 
     /// An instance is gone; whether its number has a socket is still the caller's to say.

@@ -212,6 +212,12 @@ impl Instance {
         }
     }
 
+    /// When a master sent its last advert.
+    pub(crate) fn last_advert(&self) -> Option<Moment> {
+        let due = self.timers.protocol;
+        (self.state == State::Master && due != Moment::NEVER).then(|| due - self.interval())
+    }
+
     /// Sends an advert of the effective priority.
     pub(crate) fn send_advert(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
         self.send(self.standing.priority, trackers, sink);
@@ -225,7 +231,9 @@ impl Instance {
 
     fn send(&mut self, priority: Priority, trackers: &Trackers, sink: &mut impl Sink) -> u64 {
         let Some(source) = trackers.source(&self.config) else { return 0 };
-        self.speech.begin();
+        if self.speech.begin() {
+            sink.remember(self.id());
+        }
         let sent = self.advert.send(&self.config, source, priority, sink);
         self.counters.adverts_sent += sent;
         sent

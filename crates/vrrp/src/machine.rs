@@ -257,18 +257,35 @@ impl Machine {
     fn start(&mut self, now: Moment, sink: &mut impl Sink) {
         self.started = true;
         let ids = self.instances.ids();
-        let mut resumed = false;
-        for &id in &ids {
-            let Some(instance) = self.instances.get_mut(id) else { continue };
+        let resumed: Vec<InstanceId> = self
+            .instances
+            .iter()
+            .filter(|instance| instance.state != State::Init)
+            .map(Instance::id)
+            .collect();
+        for instance in self.instances.iter_mut() {
             instance.standing = self.trackers.assess(&instance.config, instance.own);
-            if instance.state != State::Init {
-                resumed = true;
-                instance.resume(now, now.max(self.startup_until), &self.trackers, sink);
+        }
+        if !resumed.is_empty() {
+            self.assume_groups_told();
+        }
+        let listens_from = now.max(self.startup_until);
+        // First, since what speaks before it has listened would be a second master.
+        let superseded = self.superseded(now);
+        for &id in &superseded {
+            self.step_back(now, id, sink);
+        }
+        for id in superseded.iter().copied() {
+            let Some(instance) = self.instances.get_mut(id) else { continue };
+            if instance.state == State::Backup {
+                instance.restart_down_timer(listens_from);
                 self.arm(id);
             }
         }
-        if resumed {
-            self.assume_groups_told();
+        for id in resumed.into_iter().filter(|id| !superseded.contains(id)) {
+            let Some(instance) = self.instances.get_mut(id) else { continue };
+            instance.resume(now, listens_from, &self.trackers, sink);
+            self.arm(id);
         }
         let triggers: Vec<_> = ids.into_iter().map(|id| (id, Cause::Start)).collect();
         self.settle_all(now, &triggers, sink);

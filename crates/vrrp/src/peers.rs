@@ -266,6 +266,16 @@ impl Peer {
 pub(crate) struct Peers(Vec<Peer>);
 
 impl Peers {
+    /// Those that a predecessor met.
+    pub(crate) fn resumed(mut peers: Vec<Peer>) -> Self {
+        peers.truncate(PEERS_MAX);
+        Self(peers)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Peer> {
         self.0.iter()
     }

@@ -237,7 +237,9 @@ impl Instance {
                     self.counters.priority_zero_received += 1;
                 }
                 self.compare(now, source, &said, sink);
+                let known = self.peers.len();
                 self.peers.accepted(now, source, said);
+                self.remember_newcomer(known, sink);
                 self.watch_rival(now, source, sink);
                 self.last_heard = Some(Heard { at: now, source, priority: said.priority });
                 Some(Claim { source, priority: said.priority, interval: said.interval })
@@ -252,7 +254,9 @@ impl Instance {
                 }
                 let said = Received::parse(self.config.family, datagram.message).ok();
                 let said = said.map(|advert| Said::of(&advert, ours));
+                let known = self.peers.len();
                 self.peers.refused(now, source, said, reject);
+                self.remember_newcomer(known, sink);
                 self.refuse(now, source, reject, sink);
                 self.watch_rival(now, source, sink);
                 None
@@ -388,6 +392,13 @@ impl Instance {
     /// check has found it equal to ours.
     fn adopt_interval(&mut self, interval: AdvertInterval) {
         self.master_interval = interval.duration();
+    }
+
+    /// A successor shall know whom this instance met; one that takes another's place in a full table may be forged.
+    fn remember_newcomer(&self, known: usize, sink: &mut impl Sink) {
+        if self.peers.len() > known {
+            sink.remember(self.id());
+        }
     }
 
     /// A successor has to wait as long for this master. Told a few times an interval at most, so that

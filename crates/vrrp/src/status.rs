@@ -1,5 +1,6 @@
 //! What can be seen from outside: snapshots for `status`, and what a successor needs to go on.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,9 +11,10 @@ use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
 use crate::config::{GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptId};
 use crate::counters::{Counters, MachineCounters};
 use crate::event::{Cause, State};
+use crate::grid::next_on_grid;
 use crate::instance::Instance;
 use crate::machine::Machine;
-use crate::peers::Peer;
+use crate::peers::{Peer, Peers};
 use steadfast_time::Moment;
 
 /// A router that claims, or claimed, the addresses.
@@ -139,6 +141,24 @@ pub struct Resume {
     pub scripts: Vec<ScriptResume>,
     /// Counters as they stood.
     pub counters: Counters,
+    /// When its last advert was sent: the peers count their master down interval from it.
+    pub last_advert: Option<Moment>,
+    /// Why the kernel takes none of its adverts, and the instance is in FAULT.
+    pub refusal: Option<Arc<str>>,
+    /// The first refusal since an advert left, before it is a fault.
+    pub refused_since: Option<Moment>,
+    /// Who was heard for this virtual router.
+    pub peers: Vec<Peer>,
+}
+
+impl Resume {
+    /// Its worker lived until `alive`, and sent its adverts until then: every interval on the grid.
+    pub fn lived_until(&mut self, alive: Moment) {
+        if self.state == State::Master {
+            let slot = next_on_grid(alive - self.master_interval, self.master_interval, self.instance);
+            self.last_advert = self.last_advert.max(Some(slot));
+        }
+    }
 }
 
 impl InstanceStatus {
@@ -254,6 +274,10 @@ impl Machine {
             lowered: instance.own.lowered,
             scripts: self.trackers.script_results(&instance.config),
             counters: instance.counters,
+            last_advert: instance.last_advert(),
+            refusal: self.trackers.refusal(instance.id()),
+            refused_since: instance.speech.refused_since(),
+            peers: instance.peers.iter().cloned().collect(),
         })
     }
 
@@ -264,6 +288,8 @@ impl Machine {
         }
         let Some(instance) = self.instances.get_mut(resume.instance) else { return };
         instance.counters = resume.counters;
+        instance.peers = Peers::resumed(resume.peers);
+        instance.speech.resume(resume.refused_since);
         if !matches!(resume.state, State::Init | State::Stop) {
             instance.state = resume.state;
             instance.since = resume.since;
@@ -272,6 +298,20 @@ impl Machine {
             instance.master_interval = resume.master_interval;
             instance.own.lowered = resume.lowered;
         }
+        if let Some(last) = resume.last_advert.filter(|_| resume.state == State::Master) {
+            instance.timers.protocol = last + instance.interval();
+        }
+        if resume.state == State::Fault {
+            self.trackers.resume_refusal(resume.instance, resume.refusal);
+        }
+    }
+
+    /// Masters that do not go on as such, with all that go with them: those resumed at `now`, after their peers have taken
+    /// over. Asked before the first `advance`.
+    pub fn superseded(&self, now: Moment) -> BTreeSet<InstanceId> {
+        let late =
+            self.instances.iter().filter(|instance| instance.is_superseded(now, instance.timers.protocol));
+        late.flat_map(|instance| self.team(instance.id())).collect()
     }
 
     fn master_of(&self, instance: &Instance) -> Option<Master> {

@@ -384,7 +384,8 @@ impl Instance {
                 self.start_refreshing(now);
             }
             State::Backup => self.restart_down_timer(start),
-            _ => {}
+            State::Fault => self.await_speech(now, trackers),
+            State::Init | State::Stop => {}
         }
     }
 

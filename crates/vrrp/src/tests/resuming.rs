@@ -1,7 +1,7 @@
 //! A worker goes on where its predecessor died.
 
 use super::router::*;
-use crate::{Action, Cause, Config, InstanceConfig, InstanceId, Resume, State};
+use crate::{Action, Cause, Config, Event, Input, InstanceConfig, InstanceId, Resume, State};
 
 /// What the supervisor kept of `router`, and a successor that was given it.
 fn successor(router: &Router, config: Config) -> Router {
@@ -28,6 +28,86 @@ fn a_master_goes_on_at_once() {
     assert!(next.deadline() <= ms(1_000));
     let actions = next.actions();
     assert_eq!(actions, [Action::Addresses { instance: FIRST, wanted: true }], "everybody knows already");
+}
+
+/// A successor that starts `after` the death of its predecessor.
+fn late_successor(router: &Router, after: u64) -> Router {
+    let mut resume: Vec<Resume> =
+        router.machine.instances().filter_map(|id| router.machine.resume_state(id)).collect();
+    resume.iter_mut().for_each(|resume| resume.lived_until(router.now));
+    let mut next = Router::prepare(router.config.clone(), resume);
+    next.now = router.now + ms(after);
+    next
+}
+
+#[test]
+fn a_successor_that_comes_after_the_peers_took_over_listens_first() {
+    let mut router = Router::start(grouped(vec![instance(0), instance(1)]));
+    // Long after the change of state, which is what was kept.
+    router.wait(ms(60_300));
+    let mut next = late_successor(&router, 4_000);
+    assert_eq!(next.machine.superseded(next.now), [FIRST, SECOND].into());
+    next.advance();
+    assert_eq!(next.sent(), []);
+    assert_eq!((next.state(), next.state_of(SECOND)), (State::Backup, State::Backup));
+    assert!(matches!(
+        next.machine.status(FIRST).unwrap().causes[..],
+        [Cause::HeldUp { silent_ms: 4_001..4_999 }]
+    ));
+    let actions = next.actions();
+    for instance in [FIRST, SECOND] {
+        assert!(actions.contains(&Action::Addresses { instance, wanted: false }));
+    }
+    let told = |action: &Action| matches!(action, Action::Event(Event::GroupState { to: State::Backup, .. }));
+    assert_eq!(actions.iter().filter(|action| told(action)).count(), 1);
+    next.wait(ms(5_000));
+    assert_eq!(next.state(), State::Master, "nobody had taken over");
+}
+
+#[test]
+fn a_successor_that_comes_in_time_speaks_at_once() {
+    let mut router = Router::one(instance(0));
+    router.wait(ms(60_300));
+    let mut next = late_successor(&router, 2_000);
+    assert!(next.machine.superseded(next.now).is_empty());
+    next.advance();
+    assert_eq!((next.state(), next.sent()), (State::Master, vec![100]));
+}
+
+#[test]
+fn a_successor_knows_whom_its_predecessor_met() {
+    let mut router = Router::one(instance(0));
+    router.take_remembered();
+    router.hear(LOWER, 50);
+    assert!(!router.take_remembered().is_empty(), "somebody new");
+    router.hear(LOWER, 50);
+    let before = router.machine.status(FIRST).unwrap().peers;
+    assert_eq!(before.len(), 1);
+    let next = successor(&router, router.config.clone());
+    assert_eq!(next.machine.status(FIRST).unwrap().peers, before);
+}
+
+#[test]
+fn what_the_kernel_refuses_is_known_to_the_successor() {
+    let refused = |router: &mut Router| {
+        router.input(Input::Refused { instance: FIRST, datagrams: 1, reason: "no" });
+    };
+    let mut router = Router::one(instance(0));
+    router.wait(ms(4_000));
+    router.take_remembered();
+    refused(&mut router);
+    assert!(!router.take_remembered().is_empty(), "the first refusal");
+    // Before it is a fault: the count goes on.
+    let mut next = successor(&router, router.config.clone());
+    next.now = router.now + ms(1_900);
+    refused(&mut next);
+    assert_eq!(next.state(), State::Fault);
+    // As a fault: it stays one until a trial gets out.
+    next.forget_output();
+    let mut last = successor(&next, router.config.clone());
+    assert_eq!((last.state(), last.sent()), (State::Fault, vec![]));
+    last.wait(ms(1_100));
+    assert_eq!(last.state(), State::Backup);
 }
 
 #[test]
