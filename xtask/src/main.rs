@@ -27,6 +27,9 @@ Commands:
   vm [--limit SECONDS] -- COMMAND
                  The command as root on a kernel of its own that has IPVS (User-Mode Linux), with
                  this machine's files; what it writes vanishes, its output and status are passed on
+  simulate [--seeds N | --seed N]
+                 Only the simulator: the first N seeds (10,000), or one alone with its whole trace. A
+                 seed that breaks a promise is printed with its trace
   docs           Only the documents: every number, name, command, configuration and link in them
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
@@ -55,6 +58,9 @@ fn main() -> ExitCode {
         }
         ["test"] => plan::test(plan::Extent::Everything),
         ["test", "--quick"] => plan::test(plan::Extent::Quick),
+        ["simulate"] => plan::simulate(None, None),
+        ["simulate", "--seeds", seeds] if is_number(seeds) => plan::simulate(Some(seeds), None),
+        ["simulate", "--seed", seed] if is_number(seed) => plan::simulate(None, Some(seed)),
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
         ["docs", "--write"] => plan::documents(Generated::Write),
@@ -71,4 +77,8 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn is_number(word: &str) -> bool {
+    word.parse::<u64>().is_ok()
 }

@@ -23,7 +23,7 @@ use crate::vm;
 const CARGO_DENY: &str = "0.20.2";
 
 /// Seeds of the simulator, handed to its tests by [`SIMULATOR_SEEDS`].
-const SEEDS: &str = "1000";
+const SEEDS: &str = "10000";
 const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
 
 /// Packages whose integration tests run real daemons and measure time: one test at a time, with the
@@ -102,6 +102,18 @@ pub(crate) fn picture() -> Result<bool> {
     run.env("STEADFAST_BIN", plan.target.join("debug/steadfast"));
     plan.check("picture", run, Duration::from_secs(600))?;
     Ok(plan.conclude(Extent::Everything))
+}
+
+/// Runs the simulator over the first `seeds` seeds, or over `seed` alone with its whole trace; whether no rule broke.
+pub(crate) fn simulate(seeds: Option<&str>, seed: Option<&str>) -> Result<bool> {
+    let plan = Plan::new()?;
+    let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-sim", "--test", "seeds"]);
+    run.args(["seeds_break_no_promise", "--", "--nocapture"]);
+    run.env(SIMULATOR_SEEDS, seeds.unwrap_or(SEEDS));
+    if let Some(seed) = seed {
+        run.env("STEADFAST_SIM_SEED", seed);
+    }
+    Ok(run.status().context("cargo cannot be run")?.success())
 }
 
 struct Plan {

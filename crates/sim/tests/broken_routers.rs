@@ -9,7 +9,9 @@ use std::time::Duration;
 use steadfast_sim::check::{self, Rule};
 use steadfast_sim::{Fault, Outbox, Output, Participant, RouterId, Scenario, run_with};
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Plan, Resume};
+use steadfast_vrrp::{
+    Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Plan, Resume, State,
+};
 use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Priority};
 
 const R1: RouterId = RouterId(0);
@@ -322,6 +324,138 @@ fn changing_hands_for_no_reason_is_caught() {
 
     let broken = broken_with::<Tires>(&pair(), R1);
     assert!(broken.contains(&Rule::Stable) && broken.contains(&Rule::AdvertOnTime), "{broken:?}");
+}
+
+/// Every backup waits three intervals, whatever its priority: when its timer ends is when it would end without the skew
+/// (RFC 9568 section 6.1). Its clock goes ahead by what was left out.
+struct WithoutSkew {
+    machine: Machine,
+    ahead: Duration,
+}
+
+impl WithoutSkew {
+    fn down_at(&self) -> Option<Moment> {
+        let status = self.machine.status(InstanceId(0))?;
+        (status.state == State::Backup).then_some(status.deadline?)
+    }
+
+    fn skew(&self) -> Duration {
+        let status = self.machine.status(InstanceId(0)).unwrap();
+        status.master_interval * (256 - u32::from(status.effective_priority.get())) / 256
+    }
+}
+
+impl Participant for WithoutSkew {
+    fn handle(&mut self, now: Moment, input: Input<'_>, out: &mut Outbox) {
+        self.machine.handle(now + self.ahead, input, out);
+    }
+
+    fn apply(&mut self, now: Moment, plan: Plan, out: &mut Outbox) {
+        self.machine.apply(now + self.ahead, plan, out);
+    }
+
+    fn advance(&mut self, now: Moment, out: &mut Outbox) {
+        if let Some(at) = self.down_at().filter(|at| *at <= now + self.ahead + self.skew()) {
+            self.ahead = self.ahead.max(at.since(now));
+        }
+        self.machine.advance(now + self.ahead, out);
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        let wanted = self.machine.next_wakeup();
+        let early = self.down_at().map(|at| at - self.skew());
+        early.into_iter().chain(wanted).min().map(|at| at - self.ahead)
+    }
+
+    fn is_drained(&self) -> bool {
+        self.machine.is_drained()
+    }
+
+    fn resume_state(&self, instance: InstanceId) -> Option<Resume> {
+        self.machine.resume_state(instance)
+    }
+}
+
+#[test]
+fn a_skew_that_is_left_out_is_found() {
+    let interval = AdvertInterval::Centiseconds(Centiseconds::new(10).unwrap());
+    let scenario = |seed| Scenario {
+        seed,
+        ..Scenario::single(interval, &[200, 150, 100]).with(seconds(2.0), Fault::PowerOff(R1))
+    };
+    let broken = |seed| {
+        let scenario = scenario(seed);
+        let history = run_with(&scenario, |_, now, config, resume| {
+            Box::new(WithoutSkew { machine: Machine::new(now, config, resume), ahead: Duration::ZERO })
+        });
+        check::all(&scenario, &history).into_iter().map(|violation| violation.rule).collect::<BTreeSet<_>>()
+    };
+    let found: BTreeSet<Rule> = (0..10).flat_map(broken).collect();
+    assert!(found.contains(&Rule::InOrder), "{found:?}");
+    for seed in 0..10 {
+        assert_eq!(broken_with::<Sound>(&scenario(seed), R1), [].into());
+    }
+}
+
+/// A master that takes itself for the better of two with one priority, though the other's address is higher
+/// (RFC 9568 section 6.4.3).
+#[derive(Default)]
+struct TieBreakInverted {
+    master: bool,
+}
+
+impl Bends for TieBreakInverted {
+    fn hears(&mut self, input: &Input<'_>) -> bool {
+        !(self.master
+            && matches!(input, Input::Datagram(datagram) if priority_of(datagram.message) == Priority::new(100)))
+    }
+
+    fn lets_out(&mut self, output: &Output) -> bool {
+        if let Output::Action(Action::Addresses { wanted, .. }) = output {
+            self.master = *wanted;
+        }
+        true
+    }
+}
+
+#[test]
+fn an_inverted_tie_break_is_found() {
+    let interval = AdvertInterval::Centiseconds(Centiseconds::new(10).unwrap());
+    let split = Scenario::split(InterfaceId(0), &[&[R1], &[R2]]);
+    let heal = Scenario::split(InterfaceId(0), &[&[R1, R2]]);
+    let scenario = Scenario::single(interval, &[100, 100]).with(seconds(2.0), split).with(seconds(4.0), heal);
+    let broken = broken_with::<TieBreakInverted>(&scenario, R1);
+    assert!(broken.contains(&Rule::SingleOwner), "{broken:?}");
+    assert_eq!(broken_with::<Sound>(&scenario, R1), [].into());
+}
+
+/// A backup whose master down timer runs on from the first advert that it hears (RFC 9568 section 6.4.2).
+#[derive(Default)]
+struct TimerNotReset {
+    master: bool,
+    heard: bool,
+}
+
+impl Bends for TimerNotReset {
+    fn hears(&mut self, input: &Input<'_>) -> bool {
+        let advert = matches!(input, Input::Datagram(_));
+        let resets = advert && !self.master && self.heard;
+        self.heard |= advert;
+        !resets
+    }
+
+    fn lets_out(&mut self, output: &Output) -> bool {
+        if let Output::Action(Action::Addresses { wanted, .. }) = output {
+            (self.master, self.heard) = (*wanted, false);
+        }
+        true
+    }
+}
+
+#[test]
+fn a_timer_that_is_not_reset_is_found() {
+    let broken = broken_with::<TimerNotReset>(&pair(), R2);
+    assert!(broken.contains(&Rule::Stable), "{broken:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod adverts;
 mod bounds;
 mod cover;
 mod listens;
+mod order;
 mod preference;
 mod release;
 mod single;
@@ -54,6 +55,8 @@ pub enum Rule {
     ListensFirst,
     /// Once settled, the highest priority that may preempt is the owner.
     HighestPriority,
+    /// A master that loses power is replaced by the best of those left, not by another before it.
+    InOrder,
     /// Nothing changes hands once settled, and `nopreempt` leaves the incumbent alone.
     Stable,
     /// A planned stop leaves no moment without an owner.
@@ -87,13 +90,14 @@ trait Watch {
 pub fn all(scenario: &Scenario, history: &History) -> Vec<Violation> {
     let bounds = Bounds::of(scenario);
     let mut view = View::new(scenario, &bounds);
-    let mut watches: [Box<dyn Watch>; 7] = [
+    let mut watches: [Box<dyn Watch>; 8] = [
         Box::new(single::SingleOwner),
         Box::new(cover::Covered::default()),
         Box::new(adverts::AdvertsOnTime::default()),
         Box::new(release::Released::default()),
         Box::new(listens::Listens::default()),
         Box::new(preference::Preference::default()),
+        Box::new(order::InOrder::default()),
         Box::new(together::Together::default()),
     ];
     let mut broken = Vec::new();
