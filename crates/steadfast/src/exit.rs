@@ -6,6 +6,8 @@ pub(crate) const SUCCESS: u8 = 0;
 pub(crate) const FAILURE: u8 = 1;
 /// Wrong usage of a subcommand.
 pub(crate) const USAGE: u8 = 2;
+/// `status --check` cannot tell, as monitoring plugins say it.
+pub(crate) const PLUGIN_UNKNOWN: u8 = 3;
 /// No daemon could be asked.
 pub(crate) const NO_DAEMON: u8 = 3;
 /// A reload would change something.

@@ -68,7 +68,7 @@ fn client(arguments: &[OsString]) -> u8 {
         Err(error) => {
             // Nothing can be said when the terminal is gone.
             let _ = error.print();
-            return if error.use_stderr() { exit::USAGE } else { exit::SUCCESS };
+            return if error.use_stderr() { usage(arguments) } else { exit::SUCCESS };
         }
     };
     let result = match subcommand {
@@ -88,6 +88,13 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Man(arguments) => manual::run(&arguments),
     };
     result.unwrap_or_else(|failure| failure.report())
+}
+
+/// What wrong usage ends with. A monitoring plugin says 3, UNKNOWN: 2 would be CRITICAL, and wake somebody.
+fn usage(arguments: &[OsString]) -> u8 {
+    let is_plugin = arguments.get(1).is_some_and(|word| word == "status")
+        && arguments.iter().any(|word| word == "--check");
+    if is_plugin { exit::PLUGIN_UNKNOWN } else { exit::USAGE }
 }
 
 #[cfg(test)]

@@ -75,6 +75,15 @@ fn wrong_usage_of_a_subcommand_ends_with_2() {
 }
 
 #[test]
+fn wrong_usage_of_the_monitoring_plugin_is_unknown_and_not_critical() {
+    for arguments in [&["status", "--check", "--nosuch"][..], &["status", "--nosuch", "--check"]] {
+        let (out, err, status) = told(&steadfast(arguments));
+        assert_eq!((out.as_str(), status), ("", Some(3)), "{arguments:?}");
+        assert!(err.starts_with("error:"), "{arguments:?}: {err}");
+    }
+}
+
+#[test]
 fn help_of_a_subcommand_goes_to_standard_output() {
     let (out, err, status) = told(&steadfast(&["status", "--help"]));
     assert_eq!((err.as_str(), status), ("", Some(0)));

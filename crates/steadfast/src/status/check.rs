@@ -10,6 +10,7 @@ use steadfast_vrrp::State;
 
 use super::only;
 use crate::command_line::StatusArguments;
+use crate::exit;
 use crate::failure::Failure;
 use crate::terminal::{self, harmless};
 
@@ -29,7 +30,7 @@ impl Verdict {
             Self::Well => 0,
             Self::Warning => 1,
             Self::Critical => 2,
-            Self::Unknown => 3,
+            Self::Unknown => exit::PLUGIN_UNKNOWN,
         }
     }
 
