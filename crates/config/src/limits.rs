@@ -9,7 +9,7 @@ pub const MAX_FILES: usize = 65_536;
 /// Lines of a configuration, those included that definitions, sequences and includes produce.
 pub const MAX_LINES: u64 = 50_000_000;
 /// Lines that definitions and sequences may produce together: far beyond what machines serve, and still read in seconds.
-pub const MAX_EXPANDED_LINES: u64 = 2_000_000;
+pub const MAX_EXPANDED_LINES: u64 = 1_000_000;
 /// Bytes that definitions and sequences may produce together.
 pub const MAX_EXPANDED_BYTES: u64 = 1 << 31;
 /// Length of one line after variables have been replaced, in bytes.

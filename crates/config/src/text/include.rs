@@ -119,7 +119,7 @@ pub(crate) fn find(source: &dyn Source, directory: &Path, pattern: &[u8]) -> Fou
     found
 }
 
-fn is_wildcard(pattern: &[u8]) -> bool {
+pub(crate) fn is_wildcard(pattern: &[u8]) -> bool {
     pattern.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['))
 }
 

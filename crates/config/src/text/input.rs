@@ -509,11 +509,13 @@ fn report_missing(found: &include::Found, checks: Checks, span: Span, diagnostic
             return;
         }
     }
-    if checks.brace && found.has_braces {
-        for missing in &found.without_match {
-            let message = format!("'{}' matches nothing", String::from_utf8_lossy(missing));
-            diagnostics.push(Diagnostic::new(Code::IncludeAlternativeMissing, span, message));
-        }
+    for missing in found.without_match.iter().filter(|_| found.has_braces) {
+        let message = format!("'{}' matches nothing", String::from_utf8_lossy(missing));
+        diagnostics.push(match checks.brace {
+            true => Diagnostic::new(Code::IncludeAlternativeMissing, span, message),
+            false => Diagnostic::new(Code::IncludeIgnored, span, message)
+                .severity(if include::is_wildcard(missing) { Severity::Note } else { Severity::Warning }),
+        });
     }
 }
 

@@ -7,11 +7,12 @@ use steadfast_wire::vrrp::{Family, Priority, Version};
 
 use super::keywords::INSTANCE;
 use crate::diagnostic::Diagnostic;
-use crate::diagnostic::code::{Class, Code};
+use crate::diagnostic::code::{Class, Code, Severity};
 use crate::diagnostic::span::Span;
 use crate::language::addresses;
 use crate::language::drafts::InstanceDraft;
 use crate::language::{Drafts, inheritance};
+use crate::machine::InterfaceKind;
 use crate::model::{AuthType, Authentication, Global, VrrpInstance};
 use crate::table::Context;
 use crate::table::remembered::AuthenticationDraft;
@@ -397,12 +398,24 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    /// keepalived takes any interface for a VRF in silence, and none of its packets arrives.
+    fn vrf(&mut self) {
+        let Some(name) = self.instance().vrf.clone() else { return };
+        let kind = self.context.machine.interface(&name).map(|facts| facts.kind);
+        if kind.is_some_and(|kind| !matches!(kind, InterfaceKind::Vrf | InterfaceKind::Any)) {
+            let message = format!("'{name}' is no VRF");
+            let diagnostic = self.problem_at(Code::InterfaceUnsuitable, "vrf", &[], message);
+            self.context.push(diagnostic.severity(Severity::Warning).class(Class::Silent));
+        }
+    }
+
     fn virtual_interface(&mut self) {
         let instance = self.instance();
         if instance.interface.is_some() && instance.vrf.take().is_some() {
             let message = "the VRF is that of the interface; vrf is ignored";
             self.report_at(Code::SettingIgnored, "vrf", &[("interface", "the interface")], message);
         }
+        self.vrf();
         let instance = self.instance();
         let transmits = instance.vmac_transmit_on_parent;
         if transmits && instance.vmac.is_none() && instance.ipvlan.is_none() {
