@@ -4,6 +4,8 @@
 mod documents;
 mod leftovers;
 mod packages;
+#[cfg(test)]
+mod packaging;
 mod plan;
 mod stall;
 mod step;
