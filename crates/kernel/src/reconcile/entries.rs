@@ -12,6 +12,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::addresses::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::pause::Pause;
 use crate::error::{Capability, Errno, Error, Result};
 use crate::netlink::{Batch, Outcome, Requests, RoutePlace, RouteSpec, RulePlace, RuleSpec};
 
@@ -71,6 +72,7 @@ pub struct Entries<E: Entry> {
     doomed: BTreeSet<Arc<E>>,
     /// To become dirty at a time.
     later: BTreeSet<(u64, Arc<E>)>,
+    pause: Pause,
 }
 
 #[derive(Debug, Default)]
@@ -102,6 +104,7 @@ impl<E: Entry> Default for Entries<E> {
             dirty: BTreeSet::new(),
             doomed: BTreeSet::new(),
             later: BTreeSet::new(),
+            pause: Pause::default(),
         }
     }
 }
@@ -149,24 +152,25 @@ impl<E: Entry> Entries<E> {
 
     /// When [`Self::install`] or [`Self::retract`] has something to do: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
     pub fn next_wakeup(&self) -> Option<u64> {
-        if self.dirty.is_empty() && self.doomed.is_empty() {
-            self.later.first().map(|(time, _)| *time)
-        } else {
-            Some(0)
-        }
+        let idle = self.dirty.is_empty() && self.doomed.is_empty();
+        self.pause.put_off(if idle { self.later.first().map(|(time, _)| *time) } else { Some(0) })
     }
 
     /// Deletes what is not wanted.
     ///
     /// # Errors
-    /// Only when the netlink socket itself fails; the rest stays to be done.
-    pub fn retract(&mut self, requests: &mut Requests) -> Result<()> {
+    /// Only when the netlink socket itself fails; the rest stays to be done, and until [`Self::next_wakeup`] nothing is
+    /// attempted.
+    pub fn retract(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
+        if !self.pause.is_over(now) {
+            return Ok(());
+        }
         let mut batch = Batch::default();
         for entry in &self.doomed {
             entry.delete(&mut batch);
         }
         // What cannot be deleted is gone, or another program's.
-        requests.send(&mut batch)?;
+        self.pause.after(requests.send(&mut batch), now)?;
         self.doomed.clear();
         Ok(())
     }
@@ -176,6 +180,10 @@ impl<E: Entry> Entries<E> {
     /// # Errors
     /// As [`Self::retract`].
     pub fn install(&mut self, requests: &mut Requests, now: u64) -> Result<Written<E>> {
+        let mut written = Written { restored: Vec::new(), refused: Vec::new() };
+        if !self.pause.is_over(now) {
+            return Ok(written);
+        }
         while let Some((time, entry)) = self.later.first().cloned()
             && time <= now
         {
@@ -188,8 +196,7 @@ impl<E: Entry> Entries<E> {
         for entry in &self.dirty {
             entry.add(&mut batch);
         }
-        let outcomes = requests.send(&mut batch)?;
-        let mut written = Written { restored: Vec::new(), refused: Vec::new() };
+        let outcomes = self.pause.after(requests.send(&mut batch), now)?;
         for (entry, outcome) in std::mem::take(&mut self.dirty).into_iter().zip(outcomes) {
             self.settle(entry, outcome, now, &mut written);
         }
@@ -223,5 +230,56 @@ impl<E: Entry> Entries<E> {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::netlink::{AddressKey, AddressSpec};
+
+    /// What is asked of a kernel that does not answer means nothing.
+    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+    struct Anything;
+
+    impl fmt::Display for Anything {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("anything")
+        }
+    }
+
+    impl Entry for Anything {
+        type Place = ();
+
+        fn place(&self) {}
+
+        fn add(&self, batch: &mut Batch) {
+            batch.add_address(&AddressSpec::new(1, [127, 0, 0, 2].into(), 32));
+        }
+
+        fn delete(&self, batch: &mut Batch) {
+            batch.delete_address(
+                AddressKey { interface: 1, address: [127, 0, 0, 2].into(), prefix: 32 },
+                None,
+            );
+        }
+    }
+
+    #[test]
+    fn a_socket_that_fails_is_not_asked_again_at_once() {
+        let mut requests = Requests::broken();
+        let (now, later) = (5, 5 + RETRY_INTERVAL_NANOSECONDS);
+        let mut entries = Entries::default();
+        entries.want(Arc::new(Anything));
+        assert_eq!(entries.next_wakeup(), Some(0));
+        assert!(entries.install(&mut requests, now).is_err());
+        assert_eq!(entries.next_wakeup(), Some(later));
+        assert!(entries.install(&mut requests, later - 1).is_ok(), "not attempted");
+        assert!(entries.install(&mut requests, later).is_err(), "what was wanted is still to be done");
+        let (now, later) = (later, later + RETRY_INTERVAL_NANOSECONDS);
+        entries.unwant(Arc::new(Anything));
+        assert!(entries.retract(&mut requests, now).is_ok(), "not attempted");
+        assert_eq!(entries.next_wakeup(), Some(later));
+        assert!(entries.retract(&mut requests, later).is_err());
     }
 }

@@ -4,3 +4,4 @@
 pub mod addresses;
 pub mod entries;
 pub mod ipvs;
+mod pause;

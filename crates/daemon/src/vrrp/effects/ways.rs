@@ -86,9 +86,9 @@ impl Ways {
     }
 
     /// What nobody wants goes before the addresses that it may lean on.
-    fn retract(&mut self, requests: &mut Requests) -> Result<(), Error> {
-        self.rules.entries.retract(requests)?;
-        self.routes.entries.retract(requests)
+    fn retract(&mut self, requests: &mut Requests, now: u64) -> Result<(), Error> {
+        self.rules.entries.retract(requests, now)?;
+        self.routes.entries.retract(requests, now)
     }
 }
 
@@ -180,7 +180,7 @@ impl Effects {
 
     pub(super) fn retract_ways(&mut self) {
         if self.ways.next_wakeup().is_some()
-            && let Err(error) = self.ways.retract(&mut self.requests)
+            && let Err(error) = self.ways.retract(&mut self.requests, clock::monotonic())
         {
             self.trouble(Trouble::Netlink { error: error.into() });
         }

@@ -114,6 +114,12 @@ impl Requests {
         Ok(Self { socket, sequence: 0, batch_messages_max })
     }
 
+    /// One whose socket takes nothing.
+    #[cfg(test)]
+    pub(crate) fn broken() -> Self {
+        Self { socket: Socket::broken(), sequence: 0, batch_messages_max: 1 }
+    }
+
     /// The port the kernel names as originator of changes made here.
     pub fn port(&self) -> u32 {
         self.socket.port()

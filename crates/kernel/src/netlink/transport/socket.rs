@@ -56,6 +56,13 @@ impl Socket {
         Ok(Self { fd, port, datagram: vec![0; DATAGRAM_MAX] })
     }
 
+    /// What is no socket at all.
+    #[cfg(test)]
+    pub(in crate::netlink) fn broken() -> Self {
+        let fd = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null").unwrap().into();
+        Self { fd, port: 0, datagram: Vec::new() }
+    }
+
     /// The port the kernel names as originator of changes made through this socket.
     pub(in crate::netlink) fn port(&self) -> u32 {
         self.port

@@ -18,6 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::pause::Pause;
 use crate::error::{Errno, Error, Result};
 use crate::netlink::{Address, AddressKey, AddressSpec, Batch, Change, Outcome, Requests};
 
@@ -43,6 +44,7 @@ pub struct Reconciler {
     own_removals: BTreeMap<AddressKey, u32>,
     /// Interfaces seen switched on.
     up: BTreeSet<u32>,
+    pause: Pause,
 }
 
 #[derive(Debug)]
@@ -191,21 +193,26 @@ impl Reconciler {
 
     /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_BOOTTIME, 0 for at once.
     pub fn next_wakeup(&self) -> Option<u64> {
-        if self.dirty.is_empty() { self.later.first().map(|(time, _)| *time) } else { Some(0) }
+        let due = if self.dirty.is_empty() { self.later.first().map(|(time, _)| *time) } else { Some(0) };
+        self.pause.put_off(due)
     }
 
     /// Writes the difference to the kernel.
     ///
     /// # Errors
-    /// Only when the netlink socket itself fails; the difference stays to be written. Refusals are in the result.
+    /// Only when the netlink socket itself fails; the difference stays to be written, and until
+    /// [`next_wakeup`](Self::next_wakeup) nothing is attempted. Refusals are in the result.
     pub fn apply(&mut self, requests: &mut Requests, now: u64) -> Result<Applied> {
+        if !self.pause.is_over(now) {
+            return Ok(Applied::default());
+        }
         self.take_due(now);
         let operations = self.difference();
         let mut batch = Batch::default();
         for operation in &operations {
             self.encode(*operation, &mut batch);
         }
-        let outcomes = requests.send(&mut batch)?;
+        let outcomes = self.pause.after(requests.send(&mut batch), now)?;
         self.dirty.clear();
         let mut applied = Applied::default();
         for (operation, outcome) in operations.into_iter().zip(outcomes) {

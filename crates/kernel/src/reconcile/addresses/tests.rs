@@ -264,3 +264,16 @@ fn five_thousand_addresses_come_and_go_in_few_calls() {
         assert!(added.as_secs() < 5 && deleted.as_secs() < 5, "{added:?} {deleted:?}");
     });
 }
+
+#[test]
+fn a_socket_that_fails_is_not_asked_again_at_once() {
+    let mut requests = Requests::broken();
+    let (now, later) = (5, 5 + RETRY_INTERVAL_NANOSECONDS);
+    let mut reconciler = Reconciler::default();
+    reconciler.want(Arc::new(spec([127, 0, 0, 2], 32)));
+    assert_eq!(reconciler.next_wakeup(), Some(0));
+    assert!(reconciler.apply(&mut requests, now).is_err());
+    assert_eq!(reconciler.next_wakeup(), Some(later));
+    assert!(reconciler.apply(&mut requests, later - 1).is_ok(), "not attempted");
+    assert!(reconciler.apply(&mut requests, later).is_err(), "what was wanted is still to be done");
+}
