@@ -10,6 +10,7 @@
 
 mod arguments;
 mod files;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -26,6 +27,7 @@ use steadfast_wire::vrrp::{Family, Vrid};
 
 use self::arguments::Arguments;
 use self::files::FilesOf;
+pub(crate) use self::turn::Turn;
 
 /// VRRP (RFC 9568 section 5.1.1.4), and the authentication header of version 2 (RFC 2402).
 const PROTOCOLS: [u8; 2] = [112, 51];

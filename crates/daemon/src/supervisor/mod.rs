@@ -34,6 +34,7 @@ use self::stop::Stopping;
 use self::workers::Workers;
 use self::workers::service::Service;
 use self::workers::vrrp::Routers;
+use crate::beside::Turn;
 use crate::link::vrrp::Vrrp;
 use crate::options::Options;
 
@@ -65,6 +66,8 @@ struct Supervisor {
     fifos: Fifos,
     workers: Workers,
     routers: Routers,
+    /// Until the first worker speaks.
+    turn: Option<Turn>,
     stopping: Option<Stopping>,
     /// When to give back memory that only a start or a reload needed.
     settle_at: Option<Moment>,

@@ -29,7 +29,7 @@ use super::workers::Workers;
 use super::workers::service::Service;
 use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
-use crate::beside::{self, Runs};
+use crate::beside::{self, Runs, Turn};
 use crate::digest::vrrp::digest;
 use crate::host::ThisMachine;
 use crate::link::vrrp::work::Work;
@@ -94,13 +94,14 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
     let places = Places::of(&options, &loaded.model.global);
     let pid_files =
         lock_pid_files(&options, &loaded, &places).map_err(|reason| refuse(&mut journal, &reason))?;
-    look_around(&options, &loaded, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
+    let turn =
+        look_around(&options, &loaded, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
     let mut foreground = None;
     if !options.foreground {
         foreground = Some(process::daemonise().map_err(|error| complain(error.to_string()))?);
         journal.log().set_pid(std::process::id());
     }
-    assemble(options, loaded, journal, pid_files, places, &mut foreground).map_err(|error| {
+    assemble(options, loaded, journal, (pid_files, turn), places, &mut foreground).map_err(|error| {
         if let Some(foreground) = foreground {
             foreground.report(STATUS_FATAL, &format!("steadfast: {error}\n"));
         }
@@ -108,10 +109,18 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
     })
 }
 
-/// Looks for other daemons in this network namespace; in words, why this one may not run beside them.
-fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Result<(), String> {
+/// Looks for other daemons in this network namespace; in words, why this one may not run beside them. Until it speaks
+/// itself, and can be seen, no other one looks: that is its turn.
+fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Result<Option<Turn>, String> {
     if !options.run_vrrp || !loaded.model.wants_vrrp() {
-        return Ok(());
+        return Ok(None);
+    }
+    let turn = Turn::take();
+    if let Err(error) = &turn {
+        let message = format!(
+            "another daemon may be starting in this network namespace, and is not waited for: {error}"
+        );
+        journal.line(Severity::Warning, &message);
     }
     let wanted = Runs::of(&loaded.model);
     for other in beside::others(&[std::process::id()]) {
@@ -125,7 +134,7 @@ fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Res
             journal.line(Severity::Warning, &message);
         }
     }
-    Ok(())
+    Ok(turn.ok())
 }
 
 /// Said where a person looks and where the log goes.
@@ -138,7 +147,7 @@ fn assemble(
     options: Options,
     loaded: Loaded,
     mut journal: Journal,
-    mut pid_files: Vec<PidFile>,
+    (mut pid_files, turn): (Vec<PidFile>, Option<Turn>),
     places: Places,
     foreground: &mut Option<Foreground>,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
@@ -193,6 +202,7 @@ fn assemble(
         fifos: Fifos::default(),
         workers,
         routers: Routers::new(work),
+        turn,
         stopping: None,
         settle_at: Some(now + SETTLE_AFTER),
     };

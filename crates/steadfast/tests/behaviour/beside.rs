@@ -119,6 +119,25 @@ fn two_daemons_share_a_network_unless_they_would_run_the_same_router() {
 }
 
 #[test]
+fn of_two_that_start_at_the_same_moment_one_gives_way() {
+    let Some(stage) = Stage::set("of_two_that_start_at_the_same_moment_one_gives_way") else { return };
+    let host = stage.host("r1");
+    let mut both = [stage.start(&host, &simple(200)).into_daemon(), second(&stage, &host, &simple(200))];
+    let refused =
+        |daemon: &Daemon| daemon.log().contains("runs virtual router 51 on eth0 (IPv4) already, as V1");
+    soon("one of them is refused", || both.iter().any(&refused));
+    soon("the address comes", || host.has(VIRTUAL));
+    for daemon in &mut both {
+        if refused(daemon) {
+            assert_eq!(daemon.wait(LIMIT).unwrap().code(), Some(1));
+        } else {
+            assert_eq!(daemon.stop(LIMIT).unwrap().code(), Some(0));
+        }
+    }
+    assert_eq!(both.iter().filter(|daemon| refused(daemon)).count(), 1);
+}
+
+#[test]
 fn an_address_that_is_not_ours_is_left_and_named() {
     let Some(stage) = Stage::set("an_address_that_is_not_ours_is_left_and_named") else { return };
     let master = stage.router("r1", &simple(200));

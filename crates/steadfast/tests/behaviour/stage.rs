@@ -68,6 +68,13 @@ impl Stage {
 /// A daemon that can be asked.
 pub(crate) struct Router(Daemon);
 
+impl Router {
+    /// The process alone.
+    pub(crate) fn into_daemon(self) -> Daemon {
+        self.0
+    }
+}
+
 impl Deref for Router {
     type Target = Daemon;
 

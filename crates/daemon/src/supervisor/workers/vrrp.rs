@@ -114,6 +114,7 @@ impl Post for Vrrp {
 
     fn started(supervisor: &mut Supervisor) {
         supervisor.routers.addresses_out = true;
+        supervisor.turn = None;
     }
 
     fn reloaded(supervisor: &mut Supervisor) {

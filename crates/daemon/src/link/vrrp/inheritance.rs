@@ -1,0 +1,24 @@
+//! What a vrrp worker leaves to its successor.
+
+use serde::{Deserialize, Serialize};
+use steadfast_vrrp::Resume;
+
+use super::work::VirtualAddress;
+use crate::link::inheritance::Inheritable;
+
+/// Everything that a successor could not read from the configuration or from the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inheritance {
+    /// How each instance stood, ordered by instance.
+    pub routers: Vec<Resume>,
+    /// Addresses that no instance shall hold any more and that the predecessor may not have taken away: of instances that a
+    /// reload removed and whose hand-over was cut short.
+    pub abandoned: Vec<VirtualAddress>,
+}
+
+impl Inheritable for Inheritance {
+    const VERSION: u16 = 1;
+}
+
+#[cfg(test)]
+mod tests;
