@@ -42,6 +42,11 @@ pub enum Trouble {
         /// How many so far.
         count: u64,
     },
+    /// What its predecessor left cannot be read: it started as at a fresh start.
+    NotInherited {
+        /// Why.
+        reason: String,
+    },
     /// It woke late.
     Late {
         /// How late.

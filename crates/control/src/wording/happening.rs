@@ -120,6 +120,10 @@ fn trouble(worker: Worker, trouble: &Trouble) -> String {
             let worker = worker_title(worker);
             told_once(&format!("the supervisor did not read: the {worker} dropped {count} messages for it"))
         }
+        Trouble::NotInherited { reason } => format!(
+            "what the {} before left cannot be read, and everything starts as at a fresh start: {reason}",
+            worker_title(worker)
+        ),
         Trouble::Late { microseconds } => format!(
             "timers fired {} late: the machine is overloaded or was suspended",
             duration::microseconds(*microseconds)

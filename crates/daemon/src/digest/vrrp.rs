@@ -72,7 +72,6 @@ pub fn digest(
         static_addresses,
         static_routes,
         static_rules: ways::rules(&model.static_rules),
-        abandoned: Vec::new(),
         pacing: pacing(model),
         settings: settings(model, log_addresses),
     }

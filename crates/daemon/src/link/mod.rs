@@ -1,5 +1,6 @@
 //! What the supervisor and its workers say to each other: the life of a worker, which is the same for
 //! all, and the orders and news of each role.
 
+pub mod inheritance;
 pub mod lifecycle;
 pub mod vrrp;

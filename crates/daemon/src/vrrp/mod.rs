@@ -25,15 +25,16 @@ use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::wake::Waker;
-use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Machine, Moment};
 
 use self::effects::{Effects, Kernel, Lanes};
 use self::lane::lane;
 use self::timing::{Coalescing, Timing};
 use crate::beside;
+use crate::link::inheritance::Inheritable as _;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::News;
+use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
 
 /// Stack of the effects thread: its deepest call is netlink.
@@ -49,7 +50,9 @@ const STATUS_NO_PERMISSION: i32 = 4;
 const STATUS_FATAL: i32 = 1;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
-pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: &Terms) -> i32 {
+///
+/// `left` is what the predecessor left ([`Inheritance`]).
+pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) -> i32 {
     // Held until the end. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
@@ -59,7 +62,7 @@ pub(crate) fn run(work: Work, resume: Vec<Resume>, mut channel: Channel, terms: 
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
-    match prepare(work, resume, channel, opened, terms.keep_addresses) {
+    match prepare(work, left, channel, opened, terms.keep_addresses) {
         Ok((timing, effects)) => {
             // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
             // must be right without it.
@@ -96,7 +99,7 @@ type Prepared = (Timing, std::thread::JoinHandle<()>);
 
 fn prepare(
     work: Work,
-    resume: Vec<Resume>,
+    left: &[u8],
     channel: Channel,
     opened: Opened,
     keep_addresses: bool,
@@ -105,14 +108,20 @@ fn prepare(
     let (to_effects, effects_inbox) = lane(opened.effects_waker);
     let now = Moment::from_nanos(clock::monotonic());
     let coalescing = Coalescing::of(&work.machine);
-    let machine = Machine::new(now, work.machine.clone(), resume.clone());
+    let (inheritance, unread) = match Inheritance::from_octets(left) {
+        Ok(inheritance) => (inheritance, None),
+        Err(why) => (Inheritance::default(), Some(Trouble::NotInherited { reason: why.to_string() })),
+    };
+    let machine = Machine::new(now, work.machine.clone(), inheritance.routers.clone());
+    let superseded = machine.superseded(now);
     let timing = match Timing::new(machine, coalescing, timing_inbox, to_effects) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),
     };
     let lanes = Lanes { to_timing, from_timing: effects_inbox };
     let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
-    if let Err(error) = effects.begin(&resume) {
+    unread.into_iter().for_each(|trouble| effects.trouble(trouble));
+    if let Err(error) = effects.begin(inheritance, &superseded) {
         return Err(Box::new((effects.into_channel(), error)));
     }
     let thread = std::thread::Builder::new()

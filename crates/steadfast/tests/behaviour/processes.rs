@@ -37,7 +37,8 @@ fn killing_the_worker_moves_no_address() {
     let before = first.instance("V1").unwrap();
     let capture = Capture::start(&client).unwrap();
     let begin = Instant::now();
-    soon("r1 adverts", || senders(&capture, 51, begin).len() > 2);
+    // For longer than its peers would wait, of which its successor must not lose sight.
+    soon("r1 adverts", || senders(&capture, 51, begin).len() > 8);
     let mut changes = AddressChanges::watch(&host);
 
     let killed = first.worker();

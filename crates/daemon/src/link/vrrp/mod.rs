@@ -1,6 +1,7 @@
 //! What the supervisor and a vrrp worker say to each other.
 
 pub mod change;
+pub mod inheritance;
 pub mod work;
 
 use std::net::IpAddr;

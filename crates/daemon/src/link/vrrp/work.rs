@@ -23,9 +23,6 @@ pub struct Work {
     pub static_routes: Vec<Arc<RouteSpec<InterfaceId>>>,
     /// Likewise rules.
     pub static_rules: Vec<Arc<RuleSpec>>,
-    /// Addresses of instances that a reload removed and whose hand-over a worker's death cut short:
-    /// they are taken away at the start.
-    pub abandoned: Vec<VirtualAddress>,
     /// Spacing of announcements on an interface.
     pub pacing: Pacing,
     /// How the worker runs.

@@ -14,6 +14,8 @@ pub(crate) struct Beats {
     every: Duration,
     next: Moment,
     missed: u32,
+    /// The first beat since the last answer.
+    unanswered_since: Option<Moment>,
 }
 
 /// What a beat calls for.
@@ -29,7 +31,7 @@ pub(crate) enum Beat {
 
 impl Beats {
     pub(crate) fn new(now: Moment, every: Duration) -> Self {
-        Self { every, next: now + every, missed: 0 }
+        Self { every, next: now + every, missed: 0, unanswered_since: None }
     }
 
     /// When [`Self::beat`] has something to say.
@@ -49,6 +51,7 @@ impl Beats {
             self.missed = 0;
         }
         self.missed += 1;
+        self.unanswered_since.get_or_insert(now);
         if self.missed > BEATS_MISSED_MAX {
             self.missed = 0;
             return Beat::Hung;
@@ -59,6 +62,14 @@ impl Beats {
     /// The worker answered.
     pub(crate) fn answered(&mut self) {
         self.missed = 0;
+        self.unanswered_since = None;
+    }
+
+    /// Until when a worker that ended, as seen at `now`, was surely at work: until its end, unless it left a beat
+    /// unanswered, or its end came while nobody looked.
+    pub(crate) fn alive_until(&self, now: Moment) -> Moment {
+        let looked_away = now.since(self.next) > self.every;
+        self.unanswered_since.unwrap_or(if looked_away { self.next - self.every } else { now })
     }
 
     /// At most the last beat is unanswered.
@@ -102,6 +113,21 @@ mod tests {
             beats.is_steady()
         });
         assert_eq!(steady, [true, false]);
+    }
+
+    #[test]
+    fn a_worker_was_at_work_until_it_died_or_hung() {
+        let mut beats = beats();
+        let at = |n| Moment::ZERO + EVERY * n;
+        assert_eq!(beats.alive_until(at(1)), at(1), "it died");
+        beats.beat(at(1));
+        beats.answered();
+        assert_eq!(beats.alive_until(at(9)), at(1), "the supervisor slept");
+        beats.beat(at(2));
+        beats.beat(at(3));
+        assert_eq!(beats.alive_until(at(4)), at(2), "it hung");
+        beats.answered();
+        assert_eq!(beats.alive_until(at(4)), at(4));
     }
 
     #[test]

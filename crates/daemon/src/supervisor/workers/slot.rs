@@ -37,6 +37,8 @@ pub(crate) struct Slot<R: Role> {
     beat: Duration,
     respawn: Respawn,
     start_at: Option<Moment>,
+    /// Until when the last worker that died was surely at work.
+    lived_until: Option<Moment>,
     restarts: u32,
     /// Told once its successor runs: every millisecond without one is one in which nobody does its work.
     died: Option<Happening>,
@@ -73,6 +75,7 @@ impl<R: Role> Slot<R> {
             beat,
             respawn: Respawn::default(),
             start_at: None,
+            lived_until: None,
             restarts: 0,
             died: None,
             gave_up: None,
@@ -104,6 +107,11 @@ impl<R: Role> Slot<R> {
     /// The exit status of a worker that said that another start is useless.
     pub(crate) fn gave_up(&self) -> Option<u8> {
         self.gave_up
+    }
+
+    /// Until when the predecessor of a worker that is about to start was surely at work.
+    pub(crate) fn predecessor_lived_until(&self) -> Option<Moment> {
+        self.lived_until
     }
 
     /// Where the worker writes its process id.
@@ -249,6 +257,7 @@ impl<R: Role> Slot<R> {
         let _ = poller.remove(&process.channel);
         let _ = poller.remove(&process.child);
         let pid = process.child.pid();
+        self.lived_until = Some(process.beats.alive_until(now));
         // One that was killed leaves its pid file.
         if pidfile::read(&self.pid_file) == Some(pid) {
             let _ = std::fs::remove_file(&self.pid_file);

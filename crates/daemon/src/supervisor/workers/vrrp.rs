@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use steadfast_kernel::channel::Channel;
-use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, InstanceId};
 
 use super::known::Known;
 use super::slot::Slot;
 use super::{Post, Workers};
+use crate::link::inheritance::Inheritable as _;
+use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{VirtualAddress, Work};
 use crate::link::vrrp::{News, Vrrp};
 use crate::supervisor::Supervisor;
@@ -31,7 +32,7 @@ pub(crate) struct Routers {
 /// What a vrrp worker is sent with.
 pub(crate) struct Errand {
     work: Work,
-    resume: Vec<Resume>,
+    inheritance: Inheritance,
     terms: Terms,
 }
 
@@ -46,19 +47,23 @@ impl Routers {
 impl Errand {
     /// The worker's whole life; its exit status comes back.
     pub(crate) fn run(self, channel: Channel) -> i32 {
-        crate::vrrp::run(self.work, self.resume, channel, &self.terms)
+        crate::vrrp::run(self.work, &self.inheritance.to_octets(), channel, &self.terms)
     }
 }
 
 impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_vrrp_errand(self) -> Errand {
-        let Routers { mut work, known, leaving, mut dropped, .. } = self.routers;
-        work.abandoned = leaving.into_values().flatten().collect();
-        work.abandoned.append(&mut dropped);
+        let Routers { work, known, leaving, dropped, .. } = self.routers;
+        let mut routers = known.into_resume();
+        if let Some(alive) = self.workers.vrrp.predecessor_lived_until() {
+            routers.iter_mut().for_each(|router| router.lived_until(alive));
+        }
+        let abandoned = leaving.into_values().flatten().chain(dropped).collect();
+        let inheritance = Inheritance { routers, abandoned };
         let pid_file = self.workers.vrrp.pid_file().clone();
         let terms = Terms { keep_addresses: self.options.keep_addresses, pid_file };
-        Errand { work, resume: known.into_resume(), terms }
+        Errand { work, inheritance, terms }
     }
 
     /// An event of the machine: told, and passed on to who is to be notified.

@@ -24,7 +24,7 @@ impl Effects {
     /// RFC 9568 section 6.4.2: a backup has none of the addresses, be it one since the start or since a reload. `only`
     /// are the instances meant; all by default.
     pub(super) fn clean_leftovers(&mut self, found: &[Address], only: Option<&BTreeSet<InstanceId>>) {
-        let abandoned = std::mem::take(&mut self.work.abandoned);
+        let abandoned = std::mem::take(&mut self.abandoned);
         let seen_held = self.holdings.specs_of(&abandoned, index_of(&self.interfaces));
         let seen_held: BTreeSet<AddressKey> = seen_held.into_iter().map(|spec| spec.key).collect();
         let not_held = self.holdings.not_held(&self.work, only, index_of(&self.interfaces));

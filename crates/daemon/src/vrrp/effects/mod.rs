@@ -26,7 +26,7 @@ use steadfast_kernel::reconcile::addresses::Reconciler;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
-use steadfast_vrrp::{Action, Event, InterfaceId, Moment, State};
+use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
 
 use self::endpoints::Endpoints;
 use self::holdings::Holdings;
@@ -37,7 +37,8 @@ use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, ToTiming};
 use crate::link::lifecycle::{FromWorker, Trouble};
-use crate::link::vrrp::work::{Settings, Work};
+use crate::link::vrrp::inheritance::Inheritance;
+use crate::link::vrrp::work::{Settings, VirtualAddress, Work};
 use crate::link::vrrp::{News, Notice};
 
 const INBOX: u64 = 0;
@@ -74,6 +75,8 @@ pub(super) struct Effects {
     ways: Ways,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
+    /// What a predecessor may not have taken away, until it was looked for.
+    abandoned: Vec<VirtualAddress>,
     lanes: Lanes,
     /// What came from the timing thread and was not acted on yet.
     unheard: VecDeque<FromTiming>,
@@ -159,6 +162,7 @@ impl Effects {
             ways: Ways::default(),
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
+            abandoned: Vec::new(),
             lanes,
             unheard: VecDeque::new(),
             changes: 0,
@@ -188,11 +192,16 @@ impl Effects {
         self.channel
     }
 
-    /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run.
+    /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run. `superseded` are
+    /// masters that are none any more.
     ///
     /// # Errors
     /// When the kernel does not answer.
-    pub(super) fn begin(&mut self, resume: &[Resume]) -> Result<(), Error> {
+    pub(super) fn begin(
+        &mut self,
+        inheritance: Inheritance,
+        superseded: &BTreeSet<InstanceId>,
+    ) -> Result<(), Error> {
         self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
         self.poller.add(&self.channel, CHANNEL, Interest::Readable)?;
         self.poller.add(&self.monitor, MONITOR, Interest::Readable)?;
@@ -202,11 +211,17 @@ impl Effects {
         let found = self.read_everything()?;
         self.tell_interfaces();
         self.tell_sources();
-        for state in resume.iter().filter(|state| matches!(state.state, State::Master | State::Stop)) {
-            self.hold(state.instance);
-            // Others may have taken over while there was no worker; clients shall find their way back.
-            self.request_announcements(state.instance, None, 1);
+        let holders =
+            inheritance.routers.iter().filter(|router| matches!(router.state, State::Master | State::Stop));
+        for router in holders {
+            self.hold(router.instance);
+            // Others may have taken over while there was no worker; clients shall find their way back. Where they must
+            // have, the machine is about to give the addresses up.
+            if !superseded.contains(&router.instance) {
+                self.request_announcements(router.instance, None, 1);
+            }
         }
+        self.abandoned = inheritance.abandoned;
         let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
         self.wish(wishes);
         self.hold_static_ways();

@@ -158,7 +158,7 @@ impl Effects {
         self.news(News::Notice(notice));
     }
 
-    pub(super) fn trouble(&mut self, trouble: Trouble) {
+    pub(in crate::vrrp) fn trouble(&mut self, trouble: Trouble) {
         self.tell(&FromWorker::Trouble(trouble));
     }
 
