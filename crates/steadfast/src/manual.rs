@@ -55,6 +55,7 @@ fn commands() -> Result<String, Failure> {
         describe(subcommand, &mut page)?;
     }
     signals().to_writer(&mut page)?;
+    files().to_writer(&mut page)?;
     let mut end = Roff::new();
     end.control("SH", ["SEE ALSO"]);
     end.text(vec![bold("keepalived.conf"), roman("(5)")]);
@@ -104,6 +105,31 @@ fn signals() -> Roff {
         roff.control("TP", []);
         roff.text(vec![bold(row.entry.name), roman(format!(" ({})", row.entry.argument.grammar()))]);
         roff.text(vec![roman(row.entry.doc)]);
+    }
+    roff
+}
+
+/// Where the daemon keeps what, as far as no option or keyword says otherwise.
+const FILES: [(&str, &str); 7] = [
+    ("/etc/keepalived/keepalived.conf", "The configuration; -f names another."),
+    ("/run/keepalived.pid", "Process id of the supervisor; -p names another file."),
+    ("/run/vrrp.pid", "Process id of the vrrp worker; -r names another file."),
+    ("/run/steadfast.sock", "The control socket of the commands; --control-socket names another."),
+    (
+        "/run/keepalived",
+        "Folder of the files of /run with use_pid_dir, instance or net_namespace; see keepalived.conf(5).",
+    ),
+    ("/tmp/keepalived.data, /tmp/keepalived.stats, /tmp/keepalived.json", "Written at signals, see SIGNALS."),
+    ("/etc/default/steadfast", "Options of the service of systemd, as DAEMON_ARGS."),
+];
+
+fn files() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["FILES"]);
+    for (name, doc) in FILES {
+        roff.control("TP", []);
+        roff.text(vec![bold(name)]);
+        roff.text(vec![roman(doc)]);
     }
     roff
 }
@@ -211,6 +237,9 @@ mod tests {
         }
         for name in signum::NAMES {
             assert!(page.contains(&format!(" ({name})")), "{name}: {page}");
+        }
+        for (name, _) in FILES {
+            assert!(page.contains(&format!("\\fB{name}\\fR")), "{name}: {page}");
         }
         assert!(!page.contains("steadfast\\-status"), "a page that does not exist is named");
         assert_eq!(page.matches(".TH ").count(), 1);
