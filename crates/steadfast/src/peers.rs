@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use steadfast_control::client::Client;
 use steadfast_control::status::{Instance, Peer};
-use steadfast_control::wording::duration;
+use steadfast_control::wording::{self, duration};
 
 use crate::command_line::PeersArguments;
 use crate::exit;
@@ -45,9 +45,8 @@ fn json(instances: &[Instance]) -> Result<String, serde_json::Error> {
 fn render(instances: &[Instance], named: bool, palette: Palette, width: Option<usize>) -> String {
     let mut text = String::new();
     if instances.iter().all(|instance| instance.peers.is_empty()) {
-        text.push_str(
-            "No other router was heard. If there is one: does a firewall drop protocol 112, or the switch its multicast?\n",
-        );
+        text.push_str(wording::NOBODY_HEARD);
+        text.push('\n');
         return text;
     }
     let mut table = Table::new([

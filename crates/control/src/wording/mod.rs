@@ -98,6 +98,9 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
     };
 }
 
+/// What to look at where a router should have peers and heard none.
+pub const NOBODY_HEARD: &str = "No other router was heard. If there is one: does a firewall drop protocol 112, or the switch its multicast?";
+
 /// What is to be mended between the routers.
 pub fn problem(problem: &Problem) -> String {
     let with = |priority: &Option<u8>| {

@@ -36,6 +36,9 @@ pub(super) fn instance(text: &mut String, instance: &Instance, view: &View) {
         )),
     );
     facts.push("master", Cell::plain(master(instance)));
+    if instance.state == State::Master && instance.peers.is_empty() {
+        facts.push("peers", Cell::plain(wording::NOBODY_HEARD));
+    }
     priority(&mut facts, instance);
     intervals(&mut facts, instance);
     if let Some(ago) = instance.last_advert_milliseconds_ago {
