@@ -33,6 +33,9 @@ pub struct Status {
     pub groups: Vec<Group>,
     /// Ordered as configured.
     pub scripts: Vec<Script>,
+    /// BFD sessions, ordered as configured.
+    #[serde(default)]
+    pub sessions: Vec<Session>,
     /// Blocks that were accepted but do nothing in this version.
     pub not_active: Vec<String>,
     /// What the control socket turned away.
@@ -255,6 +258,47 @@ pub struct Group {
     pub state: State,
     /// Names of its members.
     pub members: Vec<Arc<str>>,
+}
+
+/// A BFD session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The peer.
+    pub peer: IpAddr,
+    /// Own address, if one is configured.
+    pub local: Option<IpAddr>,
+    /// Over several hops.
+    pub multihop: bool,
+    /// State of our end.
+    pub state: String,
+    /// Since when, RFC 3339.
+    pub since: Option<String>,
+    /// Milliseconds in this state.
+    pub milliseconds_in_state: Option<u64>,
+    /// What trackers are told; `None` before it was up for the first time.
+    pub good: Option<bool>,
+    /// Why it left Up last.
+    pub diagnostic: String,
+    /// State of the peer's end as last heard.
+    pub remote_state: Option<String>,
+    /// The peer's reason.
+    pub remote_diagnostic: Option<String>,
+    /// Names our end.
+    pub local_discriminator: Option<u32>,
+    /// Names the peer's end.
+    pub remote_discriminator: Option<u32>,
+    /// From packet to packet of ours; `None` for none.
+    pub transmit_microseconds: Option<u64>,
+    /// From packet to packet of the peer.
+    pub receive_microseconds: Option<u64>,
+    /// Silence that ends it.
+    pub detection_microseconds: Option<u64>,
+    /// Why it has no socket.
+    pub obstacle: Option<String>,
+    /// By name, since the start.
+    pub counters: BTreeMap<String, u64>,
 }
 
 /// A check script.

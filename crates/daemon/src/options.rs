@@ -41,6 +41,8 @@ pub struct Options {
     pub bfd_pid_file: Option<PathBuf>,
     /// `-P`: no checker; `-C`: no vrrp worker.
     pub run_vrrp: bool,
+    /// Run BFD sessions.
+    pub run_bfd: bool,
     /// `-R`: end instead of starting a worker again.
     pub dont_respawn: bool,
     /// `-V`: leave addresses in place at exit.
@@ -87,6 +89,7 @@ impl Default for Options {
             checkers_pid_file: None,
             bfd_pid_file: None,
             run_vrrp: true,
+            run_bfd: true,
             dont_respawn: false,
             keep_addresses: false,
             log_addresses: false,

@@ -12,6 +12,7 @@ pub mod ipvs;
 pub mod namespace;
 pub mod netlink;
 pub mod process;
+pub mod random;
 pub mod reconcile;
 pub mod sysctl;
 pub mod testbed;

@@ -137,6 +137,7 @@ fn options(arguments: &DaemonArguments) -> Options {
         checkers_pid_file: arguments.checkers_pid_file.clone(),
         bfd_pid_file: arguments.bfd_pid_file.clone(),
         run_vrrp: !arguments.check_only,
+        run_bfd: !arguments.no_bfd,
         dont_respawn: arguments.dont_respawn,
         keep_addresses: arguments.keep_addresses,
         log_addresses: arguments.log_addresses,

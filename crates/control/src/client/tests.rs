@@ -60,6 +60,7 @@ fn status() -> Status {
         instances: Vec::new(),
         groups: Vec::new(),
         scripts: Vec::new(),
+        sessions: Vec::new(),
         not_active: Vec::new(),
         control: crate::status::Control::default(),
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_bfd::Diagnostic;
 use steadfast_vrrp::{Cause, Difference, State};
 use steadfast_wire::vrrp::Reject;
 
@@ -181,6 +182,43 @@ pub enum Happening {
         /// Which.
         bound: Bound,
     },
+    /// A BFD session changed state.
+    SessionState {
+        /// Its name.
+        session: Arc<str>,
+        /// With whom.
+        peer: IpAddr,
+        /// Before.
+        from: steadfast_bfd::State,
+        /// After.
+        to: steadfast_bfd::State,
+        /// As the peer is told.
+        diagnostic: Diagnostic,
+        /// Why.
+        cause: steadfast_bfd::Cause,
+    },
+    /// A BFD session that is up goes on at other intervals.
+    SessionIntervals {
+        /// Its name.
+        session: Arc<str>,
+        /// With whom.
+        peer: IpAddr,
+        /// From packet to packet of ours; 0 for none.
+        transmit_microseconds: u64,
+        /// From packet to packet of the peer.
+        receive_microseconds: u64,
+        /// Silence that ends the session.
+        detection_microseconds: u64,
+    },
+    /// A control packet was dropped; told once per reason until the session changes state.
+    SessionDropped {
+        /// Name of the session.
+        session: Arc<str>,
+        /// Sender.
+        source: IpAddr,
+        /// Expected and found.
+        reason: steadfast_bfd::Reject,
+    },
     /// A reload is in force.
     Reloaded {
         /// What it changed.
@@ -243,6 +281,9 @@ impl Happening {
             | Self::Dropped { instance, .. }
             | Self::Disagreement { instance, .. } => Some(instance),
             Self::GroupState { group, .. } => Some(group),
+            Self::SessionState { session, .. }
+            | Self::SessionIntervals { session, .. }
+            | Self::SessionDropped { session, .. } => Some(session),
             Self::Script { script, .. } => Some(script),
             Self::Notify { owner, .. } => Some(owner),
             Self::Started { .. }
@@ -272,7 +313,9 @@ impl Happening {
             | Self::WorkerHung { .. }
             | Self::Worker { trouble: Trouble::CannotWork { .. } | Trouble::Netlink { .. }, .. }
             | Self::ReloadRefused { .. } => Severity::Error,
-            Self::InstanceState { to: State::Fault, .. }
+            Self::SessionState { from: steadfast_bfd::State::Up, .. }
+            | Self::SessionDropped { .. }
+            | Self::InstanceState { to: State::Fault, .. }
             | Self::GroupState { to: State::Fault, .. }
             | Self::HandedOver { to: None, .. }
             | Self::Dropped { .. }
@@ -286,12 +329,15 @@ impl Happening {
             | Self::GroupState { .. }
             | Self::HandedOver { .. }
             | Self::OneMaster { .. }
+            | Self::SessionState { to: steadfast_bfd::State::Up | steadfast_bfd::State::AdminDown, .. }
             | Self::Reloaded { .. }
             | Self::Stopping
             | Self::Stopped => Severity::Notice,
             Self::PriorityChanged { .. }
             | Self::MasterChanged { .. }
             | Self::LowerPriorityHeard { .. }
+            | Self::SessionState { .. }
+            | Self::SessionIntervals { .. }
             | Self::Script { .. }
             | Self::WorkerStarted { .. } => Severity::Info,
         }

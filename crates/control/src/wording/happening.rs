@@ -48,6 +48,23 @@ pub fn happening(happening: &Happening) -> String {
         Happening::Disagreement { instance, source, difference } => {
             format!("({instance}) {source} is configured differently: {}", super::difference(difference))
         }
+        Happening::SessionState { session, peer, to, diagnostic, cause, .. } => {
+            super::session::state(session, *peer, *to, *diagnostic, cause)
+        }
+        Happening::SessionIntervals {
+            session,
+            peer,
+            transmit_microseconds,
+            receive_microseconds,
+            detection_microseconds,
+        } => super::session::intervals(
+            session,
+            *peer,
+            (*transmit_microseconds, *receive_microseconds, *detection_microseconds),
+        ),
+        Happening::SessionDropped { session, source, reason } => {
+            format!("BFD_Instance({session}) dropped a packet from {source}: {reason}")
+        }
         Happening::Script { script, ending, output, .. } => {
             format!("Script `{script}` {}", ended(ending, output))
         }

@@ -6,6 +6,7 @@ mod happening;
 mod network;
 mod processes;
 mod reload;
+pub mod session;
 
 use std::fmt::Write as _;
 

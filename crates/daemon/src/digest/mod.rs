@@ -2,5 +2,6 @@
 //! numbered so that a number keeps its meaning across a reload.
 
 mod numbers;
+mod sessions;
 pub mod vrrp;
 mod ways;

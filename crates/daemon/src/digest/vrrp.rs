@@ -19,7 +19,7 @@ use steadfast_vrrp::{
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 
 use super::numbers::Numbers;
-use super::ways;
+use super::{sessions, ways};
 use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
@@ -68,6 +68,7 @@ pub fn digest(
     machine.interfaces = names.interfaces.in_order(|id, name| InterfaceConfig { id: InterfaceId(id), name });
     Work {
         machine,
+        sessions: sessions::sessions(model, previous),
         installs,
         static_addresses,
         static_routes,

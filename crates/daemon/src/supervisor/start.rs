@@ -238,7 +238,7 @@ impl Supervisor {
         } else {
             let why = match self.loaded.wants_vrrp {
                 true => "VRRP is left out (-C)",
-                false => "the configuration has no vrrp_instance",
+                false => "the configuration has no vrrp_instance and no bfd_instance",
             };
             self.journal.line(Severity::Warning, &format!("nothing to run: {why}"));
             self.service.ready(&self.summary());
@@ -248,9 +248,10 @@ impl Supervisor {
         self.reload_over();
     }
 
-    /// Whether the configuration has something for a vrrp worker.
+    /// Whether the configuration has something for a vrrp worker, whose timing thread runs BFD sessions too.
     pub(super) fn wants_worker(&self) -> bool {
-        self.options.run_vrrp && self.loaded.wants_vrrp
+        let wants_bfd = self.options.run_bfd && self.loaded.wants_bfd;
+        (self.options.run_vrrp && self.loaded.wants_vrrp) || wants_bfd
     }
 
     fn log_configuration(&mut self) {

@@ -29,7 +29,7 @@ use steadfast_vrrp::{Machine, Moment};
 
 use self::effects::{Effects, Kernel, Lanes};
 use self::lane::lane;
-use self::timing::{Coalescing, Timing};
+use self::timing::{Coalescing, Machines, Timing};
 use crate::beside;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::lifecycle::{FromWorker, Trouble};
@@ -107,14 +107,18 @@ fn prepare(
     let (to_timing, timing_inbox) = lane(opened.timing_waker);
     let (to_effects, effects_inbox) = lane(opened.effects_waker);
     let now = Moment::from_nanos(clock::monotonic());
-    let coalescing = Coalescing::of(&work.machine);
-    let (inheritance, unread) = match Inheritance::from_octets(left) {
+    let coalescing = Coalescing::of(&work.machine, &work.sessions);
+    let (mut inheritance, unread) = match Inheritance::from_octets(left) {
         Ok(inheritance) => (inheritance, None),
         Err(why) => (Inheritance::default(), Some(Trouble::NotInherited { reason: why.to_string() })),
     };
-    let machine = Machine::new(now, work.machine.clone(), inheritance.routers.clone());
-    let superseded = machine.superseded(now);
-    let timing = match Timing::new(machine, coalescing, timing_inbox, to_effects) {
+    let routers = Machine::new(now, work.machine.clone(), inheritance.routers.clone());
+    let superseded = routers.superseded(now);
+    let seed = steadfast_kernel::random::seed();
+    let resume = std::mem::take(&mut inheritance.sessions);
+    let sessions = steadfast_bfd::Machine::new(now, &work.sessions, seed, resume);
+    let machines = Machines { routers, sessions };
+    let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),
     };

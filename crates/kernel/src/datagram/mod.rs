@@ -1,4 +1,4 @@
-//! Raw sockets of IP protocol 112, and reading and writing many datagrams with one system call.
+//! Raw sockets of IP protocol 112, UDP sockets of BFD, and reading and writing many datagrams with one system call.
 //!
 //! The receiving and the sending socket are two: the one joined to the group must not hear what this node says, and
 //! the sending one must queue nothing.
@@ -6,6 +6,7 @@
 pub mod announce;
 mod receive;
 mod send;
+mod session;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -52,6 +53,13 @@ pub enum Endpoint {
         /// The own address; need not exist yet.
         source: IpAddr,
     },
+    /// Control packets of BFD, over UDP.
+    Session {
+        /// Port that they come to.
+        port: u16,
+        /// The own address, which need not exist yet; unspecified for every one of its family.
+        local: IpAddr,
+    },
 }
 
 /// Hears the adverts for one [`Endpoint`]. Non-blocking.
@@ -76,7 +84,9 @@ impl Endpoint {
     /// Whether it is of IPv4.
     pub const fn is_ipv4(&self) -> bool {
         match self {
-            Self::Group { group: address, .. } | Self::Unicast { source: address, .. } => address.is_ipv4(),
+            Self::Group { group: address, .. }
+            | Self::Unicast { source: address, .. }
+            | Self::Session { local: address, .. } => address.is_ipv4(),
         }
     }
 
@@ -85,6 +95,7 @@ impl Endpoint {
         match *self {
             Self::Group { interface, .. } => Some(interface),
             Self::Unicast { interface, .. } => interface,
+            Self::Session { .. } => None,
         }
     }
 
@@ -95,6 +106,7 @@ impl Endpoint {
                 format!("VRRP socket for {source} on interface {interface}")
             }
             Self::Unicast { interface: None, source } => format!("VRRP socket for {source}"),
+            Self::Session { port, local } => format!("BFD socket for {local} and port {port}"),
         }
     }
 }
@@ -105,7 +117,11 @@ impl ReceiveSocket {
     /// # Errors
     /// EPERM without CAP_NET_RAW, ENODEV without the interface, ENOBUFS beyond net.ipv4.igmp_max_memberships.
     pub fn open(endpoint: Endpoint) -> Result<Self> {
-        let opened = if endpoint.is_ipv4() { open_receive_v4(&endpoint) } else { open_receive_v6(&endpoint) };
+        let opened = match endpoint {
+            Endpoint::Session { port, local } => session::open_receive(port, local),
+            _ if endpoint.is_ipv4() => open_receive_v4(&endpoint),
+            _ => open_receive_v6(&endpoint),
+        };
         let fd =
             opened.attempt_with(Capability::NetRaw, format!("open the receiving {}", endpoint.describe()))?;
         Ok(Self { fd, endpoint, empty_since: clock::monotonic(), lost: 0 })
@@ -135,8 +151,12 @@ impl SendSocket {
     /// # Errors
     /// EPERM without CAP_NET_RAW, ENODEV without the interface.
     pub fn open(endpoint: Endpoint) -> Result<Self> {
-        let fd = open_send(&endpoint)
-            .attempt_with(Capability::NetRaw, format!("open the sending {}", endpoint.describe()))?;
+        let opened = match endpoint {
+            Endpoint::Session { local, .. } => session::open_send(local),
+            _ => open_send(&endpoint),
+        };
+        let fd =
+            opened.attempt_with(Capability::NetRaw, format!("open the sending {}", endpoint.describe()))?;
         Ok(Self { fd, endpoint })
     }
 

@@ -5,7 +5,7 @@ use std::os::fd::AsRawFd;
 
 use steadfast_wire::ipv4::{Ipv4Error, Ipv4Packet};
 
-use super::{NOBODY_V4, NOBODY_V6, ReceiveSocket};
+use super::{Endpoint, NOBODY_V4, NOBODY_V6, ReceiveSocket};
 use crate::error::{Errno, Error, Result, last_errno};
 use crate::wait::clock::{self, ClockPair};
 
@@ -24,13 +24,34 @@ pub struct ReceiveBatch {
     vectors: Box<[libc::iovec]>,
     messages: Box<[libc::mmsghdr]>,
     received: usize,
-    ipv4: bool,
+    form: Form,
     clocks: ClockPair,
     earliest: u64,
 }
 
 // SAFETY: the pointers in `vectors` and `messages` point into the other boxes of the same value, which move with it.
 unsafe impl Send for ReceiveBatch {}
+
+/// What a socket gives for a datagram.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// The IP header too, which tells everything.
+    RawV4,
+    /// The payload, and an address of IPv4 beside it.
+    UdpV4,
+    /// The payload, and an address of IPv6 beside it.
+    V6,
+}
+
+impl Form {
+    const fn of(endpoint: &Endpoint) -> Self {
+        match endpoint {
+            _ if !endpoint.is_ipv4() => Self::V6,
+            Endpoint::Session { .. } => Self::UdpV4,
+            Endpoint::Group { .. } | Endpoint::Unicast { .. } => Self::RawV4,
+        }
+    }
+}
 
 /// Control messages start at multiples of a word.
 #[repr(align(8))]
@@ -88,7 +109,7 @@ impl ReceiveBatch {
             vectors: vec![vector; count].into_boxed_slice(),
             messages: vec![message; count].into_boxed_slice(),
             received: 0,
-            ipv4: true,
+            form: Form::RawV4,
             clocks: ClockPair { monotonic: 0, realtime: 0 },
             earliest: 0,
         };
@@ -131,7 +152,7 @@ impl ReceiveBatch {
     pub fn receive(&mut self, socket: &mut ReceiveSocket, at_most: usize) -> Result<bool> {
         let used = std::mem::take(&mut self.received);
         self.make_ready(used);
-        self.ipv4 = socket.endpoint.is_ipv4();
+        self.form = Form::of(&socket.endpoint);
         self.earliest = socket.empty_since;
         let before = clock::monotonic();
         let room = self.messages.len().min(at_most);
@@ -188,7 +209,7 @@ impl ReceiveBatch {
         let bytes = datagram.get(..length).unwrap_or(datagram);
         let truncated = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         let room = self.datagram_bytes;
-        if self.ipv4 {
+        if self.form == Form::RawV4 {
             let source_address = ipv4_source(bytes);
             if truncated {
                 return Err(BadDatagram::Truncated { source_address, room });
@@ -203,11 +224,16 @@ impl ReceiveBatch {
                 arrival,
             })
         } else {
-            let source = IpAddr::V6(Ipv6Addr::from(sender.sin6_addr.s6_addr));
+            let source = match self.form {
+                // Where a sockaddr_in has its address, a sockaddr_in6 has its flow information.
+                Form::UdpV4 => IpAddr::V4(Ipv4Addr::from(sender.sin6_flowinfo.to_ne_bytes())),
+                Form::RawV4 | Form::V6 => IpAddr::V6(Ipv6Addr::from(sender.sin6_addr.s6_addr)),
+            };
             if truncated {
                 return Err(BadDatagram::Truncated { source_address: source, room });
             }
-            let destination = told.destination.map_or(NOBODY_V6, IpAddr::V6);
+            let nobody = if source.is_ipv4() { NOBODY_V4 } else { NOBODY_V6 };
+            let destination = told.destination.unwrap_or(nobody);
             Ok(Datagram { source, destination, hop_limit: told.hop_limit, message: bytes, arrival })
         }
     }
@@ -236,7 +262,7 @@ struct Told {
     /// CLOCK_REALTIME nanoseconds.
     stamp: Option<u64>,
     hop_limit: Option<u8>,
-    destination: Option<Ipv6Addr>,
+    destination: Option<IpAddr>,
     lost: Option<u32>,
 }
 
@@ -266,12 +292,17 @@ impl Told {
             (libc::SOL_SOCKET, libc::SO_RXQ_OVFL) => {
                 self.lost = data.first_chunk().map(|bytes| u32::from_ne_bytes(*bytes));
             }
-            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) => {
+            (libc::IPPROTO_IPV6, libc::IPV6_HOPLIMIT) | (libc::IPPROTO_IP, libc::IP_TTL) => {
                 self.hop_limit =
                     data.first_chunk().and_then(|bytes| u8::try_from(i32::from_ne_bytes(*bytes)).ok());
             }
             (libc::IPPROTO_IPV6, libc::IPV6_PKTINFO) => {
-                self.destination = data.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets));
+                self.destination = data.first_chunk::<16>().map(|octets| Ipv6Addr::from(*octets).into());
+            }
+            // Interface, local address, and the address in the header (ip(7)).
+            (libc::IPPROTO_IP, libc::IP_PKTINFO) => {
+                let address = data.get(8..).and_then(|rest| rest.first_chunk::<4>());
+                self.destination = address.map(|octets| Ipv4Addr::from(*octets).into());
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! Sending many datagrams with one system call for each socket.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
@@ -92,6 +92,20 @@ impl SendBatch {
             _ => return false,
         }
         true
+    }
+
+    /// Queues the payload of a UDP datagram.
+    pub fn push_payload(&mut self, socket: SocketIndex, to: SocketAddr, payload: &[u8], tag: u64) {
+        let mut destination = match to.ip() {
+            IpAddr::V4(address) => Destination::v4(address),
+            IpAddr::V6(address) => Destination::v6(address, 0),
+        };
+        match &mut destination {
+            Destination::V4(address) => address.sin_port = to.port().to_be(),
+            Destination::V6(address) => address.sin6_port = to.port().to_be(),
+            Destination::Link(_) => {}
+        }
+        self.push_parts(socket, destination, &[payload], tag);
     }
 
     /// Queues ready bytes.

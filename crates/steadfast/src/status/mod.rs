@@ -121,6 +121,7 @@ fn render(status: &Status, view: &View) -> String {
     if view.detail != Detail::InstancesOnly {
         overview::groups(&mut text, status, view);
         overview::scripts(&mut text, status, view);
+        overview::sessions(&mut text, status, view);
     }
     text
 }

@@ -277,6 +277,30 @@ pub(super) fn scripts(text: &mut String, status: &Status, view: &View) {
     }
 }
 
+pub(super) fn sessions(text: &mut String, status: &Status, view: &View) {
+    if status.sessions.is_empty() {
+        return;
+    }
+    text.push('\n');
+    let mut table =
+        Table::new(["BFD SESSION", "STATE", "FOR", "PEER", "SENDS", "EXPECTS", "GIVES UP", "WHY"]);
+    for session in &status.sessions {
+        let interval = |every: Option<u64>| Cell::plain(every.map_or_else(dash, duration::microseconds));
+        let why = session.obstacle.as_deref().unwrap_or(&session.diagnostic);
+        table.push([
+            Cell::plain(&session.name),
+            Cell::plain(&session.state),
+            Cell::plain(session.milliseconds_in_state.map_or_else(dash, duration::milliseconds)),
+            Cell::plain(session.peer.to_string()),
+            interval(session.transmit_microseconds),
+            interval(session.receive_microseconds),
+            interval(session.detection_microseconds),
+            Cell::plain(if session.state == "Up" { "" } else { why }),
+        ]);
+    }
+    table.write(text, view.palette, view.width);
+}
+
 fn result(script: &Script) -> Cell {
     let running = if script.running { ", running" } else { "" };
     match (script.success, &script.outcome) {

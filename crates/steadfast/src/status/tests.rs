@@ -144,6 +144,7 @@ pub(super) fn status() -> Status {
             members: vec!["VI_1".into(), "VI_3".into()],
         }],
         scripts: vec![script("chk_ok", Some(true)), failing, script("chk_new", None)],
+        sessions: Vec::new(),
         not_active: vec!["virtual_server 10.0.0.100 443 (line 40)".to_owned()],
         control: Control { clients_refused: 3, clients_too_slow: 1 },
     }
@@ -163,6 +164,7 @@ pub(super) fn quiet() -> Status {
         instances: vec![master()],
         groups: Vec::new(),
         scripts: Vec::new(),
+        sessions: Vec::new(),
         not_active: Vec::new(),
         control: Control::default(),
         ..status()

@@ -13,6 +13,8 @@ use crate::link::lifecycle::Reloaded;
 pub struct Change {
     /// For the VRRP machine.
     pub plan: Plan,
+    /// For the BFD machine.
+    pub sessions: steadfast_bfd::Plan,
     /// Instances that are new or have other addresses, ordered by instance.
     pub installs: Vec<Install>,
     /// All static addresses, if they are others.
@@ -29,6 +31,7 @@ impl Change {
         let differs = |install: &&Install| old.install(install.instance) != Some(*install);
         Self {
             plan: Plan::between(&old.machine, &new.machine),
+            sessions: steadfast_bfd::Plan::between(&old.sessions, &new.sessions),
             installs: new.installs.iter().filter(differs).cloned().collect(),
             static_addresses: (old.static_addresses != new.static_addresses)
                 .then(|| new.static_addresses.clone()),
@@ -51,6 +54,7 @@ impl Work {
     /// Changes what `change` changes.
     pub fn follow(&mut self, change: &Change) {
         self.machine.follow(&change.plan);
+        self.sessions.follow(&change.sessions);
         let mut installs: BTreeMap<InstanceId, Install> =
             self.installs.drain(..).map(|install| (install.instance, install)).collect();
         change.plan.removed().iter().for_each(|id| drop(installs.remove(id)));

@@ -11,13 +11,15 @@ use crate::link::inheritance::Inheritable;
 pub struct Inheritance {
     /// How each instance stood, ordered by instance.
     pub routers: Vec<Resume>,
+    /// What is known of each session.
+    pub sessions: Vec<steadfast_bfd::Resume>,
     /// Addresses that no instance shall hold any more and that the predecessor may not have taken away: of instances that a
     /// reload removed and whose hand-over was cut short.
     pub abandoned: Vec<VirtualAddress>,
 }
 
 impl Inheritable for Inheritance {
-    const VERSION: u16 = 1;
+    const VERSION: u16 = 2;
 }
 
 #[cfg(test)]

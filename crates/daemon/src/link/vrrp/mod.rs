@@ -8,6 +8,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_bfd::SessionStatus;
 use steadfast_control::event::{Neighbour, Sent};
 use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::Error;
@@ -56,6 +57,17 @@ pub enum News {
     Happened(Vec<Event>),
     /// What a successor needs to go on with these instances.
     Resume(Vec<Resume>),
+    /// A session has something to tell.
+    Session(steadfast_bfd::Event),
+    /// What a successor needs to go on with a session.
+    SessionResume(Box<steadfast_bfd::Resume>),
+    /// Part of the answer to [`Order::Status`].
+    Sessions {
+        /// As asked.
+        request: u32,
+        /// Ordered by number.
+        sessions: Vec<SessionStatus>,
+    },
     /// Something outside the machine.
     Notice(Notice),
     /// Part of the answer to [`Order::Status`].

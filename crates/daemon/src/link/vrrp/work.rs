@@ -15,6 +15,8 @@ use steadfast_wire::vrrp::Family;
 pub struct Work {
     /// For the VRRP machine.
     pub machine: Config,
+    /// For the BFD machine.
+    pub sessions: steadfast_bfd::Config,
     /// What each instance brings with it, ordered by instance.
     pub installs: Vec<Install>,
     /// Addresses that exist whatever the state of any instance.

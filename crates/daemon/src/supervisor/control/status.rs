@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_bfd::SessionStatus;
 use steadfast_control::request::Answer;
 use steadfast_control::status::{self as report, Status, WorkerStatus};
 use steadfast_control::wording;
@@ -38,6 +39,7 @@ pub(crate) struct Asked {
     number: u32,
     purposes: Vec<Purpose>,
     instances: Vec<InstanceStatus>,
+    sessions: Vec<SessionStatus>,
     until: Option<Moment>,
 }
 
@@ -46,6 +48,7 @@ pub(crate) struct Asked {
 pub(crate) struct Answered {
     purposes: Vec<Purpose>,
     instances: Vec<InstanceStatus>,
+    pub(super) sessions: Vec<SessionStatus>,
     worker: Option<WorkerStatus>,
 }
 
@@ -54,6 +57,13 @@ impl Asked {
     pub(crate) fn instances(&mut self, request: u32, instances: Vec<InstanceStatus>) {
         if self.until.is_some() && request == self.number {
             self.instances.extend(instances);
+        }
+    }
+
+    /// Part of an answer.
+    pub(crate) fn sessions(&mut self, request: u32, sessions: Vec<SessionStatus>) {
+        if self.until.is_some() && request == self.number {
+            self.sessions = sessions;
         }
     }
 
@@ -77,6 +87,7 @@ impl Asked {
         Answered {
             purposes: std::mem::take(&mut self.purposes),
             instances: std::mem::take(&mut self.instances),
+            sessions: std::mem::take(&mut self.sessions),
             worker,
         }
     }
@@ -168,6 +179,7 @@ impl Supervisor {
             instances,
             groups: self.groups(),
             scripts: self.scripts.checks.report(),
+            sessions: self.sessions(now, &answered.sessions),
             not_active: self.loaded.not_active.clone(),
             control: self.desk.turned_away(),
         }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use steadfast_bfd::SessionId;
 use steadfast_control::event::{Bound, Happening, Network, Placed};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, State};
@@ -17,6 +18,8 @@ pub(crate) struct Known {
     instances: BTreeMap<InstanceId, Arc<str>>,
     groups: BTreeMap<GroupId, (Arc<str>, State)>,
     interfaces: BTreeMap<InterfaceId, Arc<str>>,
+    sessions: BTreeMap<SessionId, (Arc<str>, IpAddr)>,
+    session_resume: BTreeMap<SessionId, steadfast_bfd::Resume>,
     /// What a successor of the worker needs, and what is told while none answers. Boxed: nodes of a map are half empty.
     resume: BTreeMap<InstanceId, Box<Resume>>,
 }
@@ -29,6 +32,9 @@ impl Known {
             self.instances.insert(instance.id, Arc::clone(&instance.name));
         }
         self.interfaces = work.machine.interfaces.iter().map(|i| (i.id, Arc::clone(&i.name))).collect();
+        let sessions = work.sessions.sessions.iter();
+        self.sessions = sessions.map(|s| (s.id, (Arc::clone(&s.name), s.path.remote))).collect();
+        self.session_resume.retain(|id, _| self.sessions.contains_key(id));
         let states = std::mem::take(&mut self.groups);
         for group in &work.machine.groups {
             let state = states.get(&group.id).map_or(State::Init, |(_, state)| *state);
@@ -43,8 +49,46 @@ impl Known {
     }
 
     /// What a successor of the worker needs.
-    pub(crate) fn into_resume(self) -> Vec<Resume> {
-        self.resume.into_values().map(|state| *state).collect()
+    pub(crate) fn into_resume(self) -> (Vec<Resume>, Vec<steadfast_bfd::Resume>) {
+        let routers = self.resume.into_values().map(|state| *state).collect();
+        (routers, self.session_resume.into_values().collect())
+    }
+
+    /// Keeps what a successor needs of a session; one that a reload removed meanwhile has none.
+    pub(crate) fn keep_session(&mut self, resume: steadfast_bfd::Resume) {
+        if self.sessions.contains_key(&resume.session) {
+            self.session_resume.insert(resume.session, resume);
+        }
+    }
+
+    /// What was last known of a session.
+    pub(crate) fn last_session(&self, session: SessionId) -> Option<&steadfast_bfd::Resume> {
+        self.session_resume.get(&session)
+    }
+
+    /// Says in names what a session told; `None` for what only its followers want to know.
+    pub(crate) fn session_told(&self, event: steadfast_bfd::Event) -> Option<Happening> {
+        let of = |id: SessionId| self.sessions.get(&id).cloned();
+        Some(match event {
+            steadfast_bfd::Event::State { session, from, to, diagnostic, cause, .. } => {
+                let (session, peer) = of(session)?;
+                Happening::SessionState { session, peer, from, to, diagnostic, cause }
+            }
+            steadfast_bfd::Event::Intervals { session, transmit, receive, detection_us, .. } => {
+                let (session, peer) = of(session)?;
+                Happening::SessionIntervals {
+                    session,
+                    peer,
+                    transmit_microseconds: transmit.get().into(),
+                    receive_microseconds: receive.get().into(),
+                    detection_microseconds: detection_us,
+                }
+            }
+            steadfast_bfd::Event::Dropped { session, source, reason, .. } => {
+                Happening::SessionDropped { session: of(session)?.0, source, reason }
+            }
+            steadfast_bfd::Event::Path { .. } => return None,
+        })
     }
 
     /// Keeps what a successor needs.

@@ -55,12 +55,12 @@ impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_vrrp_errand(self) -> Errand {
         let Routers { work, known, leaving, dropped, .. } = self.routers;
-        let mut routers = known.into_resume();
+        let (mut routers, sessions) = known.into_resume();
         if let Some(alive) = self.workers.vrrp.predecessor_lived_until() {
             routers.iter_mut().for_each(|router| router.lived_until(alive));
         }
         let abandoned = leaving.into_values().flatten().chain(dropped).collect();
-        let inheritance = Inheritance { routers, abandoned };
+        let inheritance = Inheritance { routers, sessions, abandoned };
         let pid_file = self.workers.vrrp.pid_file().clone();
         let terms = Terms { keep_addresses: self.options.keep_addresses, pid_file };
         Errand { work, inheritance, terms }
@@ -96,6 +96,13 @@ impl Post for Vrrp {
                 programs.retain(|id, _| *id != instance || routers.work.install(*id).is_some());
             }
             News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
+            News::Session(event) => {
+                if let Some(happening) = routers.known.session_told(event) {
+                    supervisor.tell(happening);
+                }
+            }
+            News::SessionResume(state) => routers.known.keep_session(*state),
+            News::Sessions { request, sessions } => supervisor.desk.asked.sessions(request, sessions),
             News::Notice(notice) => {
                 let happening = routers.known.noticed(notice);
                 supervisor.tell(happening);

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_bfd::{SessionConfig, SessionId};
 use steadfast_control::wording;
 use steadfast_kernel::Error;
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
@@ -15,8 +16,8 @@ use steadfast_wire::vrrp::Family;
 
 use super::interfaces::Interfaces;
 use crate::link::vrrp::work::Work;
-use crate::vrrp::timing::ToTiming;
 use crate::vrrp::timing::sockets::{Place, SocketKey};
+use crate::vrrp::timing::{Protocol, ToTiming};
 
 /// Sockets that could not be opened are tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -31,6 +32,8 @@ pub(crate) struct Endpoints {
     open: BTreeMap<SocketKey, u32>,
     /// Purposes whose sockets could not be opened, and why.
     failing: BTreeMap<SocketKey, Arc<str>>,
+    /// Sessions that were told to have no socket, and why.
+    sessions_without: BTreeMap<SessionId, Arc<str>>,
     /// Instances that were told to have no sockets, and why.
     without: BTreeMap<InstanceId, Arc<str>>,
     retry_at: Option<Moment>,
@@ -60,6 +63,7 @@ impl Endpoints {
         self.failing.retain(|key, _| needed.contains_key(key));
         self.open_missing(needed, now, &mut updated);
         self.tell_instances(work, interfaces, &mut updated.messages);
+        self.tell_sessions(work, &mut updated.messages);
         updated
     }
 
@@ -100,7 +104,9 @@ impl Endpoints {
                     Err(error) => error,
                 },
             };
-            if self.failing.insert(key, wording::no_socket(&error).into()).is_none() {
+            let first = self.failing.insert(key, wording::no_socket(&error).into()).is_none();
+            // A session tells by itself why it is down.
+            if first && key.protocol() == Protocol::Vrrp {
                 updated.problems.push((key.interface, error));
             }
         }
@@ -136,6 +142,33 @@ impl Endpoints {
         self.without = without;
     }
 
+    /// Sessions that a reload brought were told nothing yet.
+    pub(crate) fn forget_sessions_told(&mut self) {
+        self.sessions_without.clear();
+    }
+
+    /// A session without a socket is AdminDown. What changed since it was last told goes to the timing thread.
+    fn tell_sessions(&mut self, work: &Work, messages: &mut Vec<ToTiming>) {
+        let failing = |session: &Arc<SessionConfig>| {
+            let reason = self.failing.get(&SocketKey::of_session(&session.path))?;
+            Some((session.id, Arc::clone(reason)))
+        };
+        let without: BTreeMap<SessionId, Arc<str>> =
+            work.sessions.sessions.iter().filter_map(failing).collect();
+        let cleared: Vec<SessionId> =
+            self.sessions_without.keys().filter(|id| !without.contains_key(id)).copied().collect();
+        if !cleared.is_empty() {
+            messages.push(ToTiming::SessionChannel { sessions: cleared, obstacle: None });
+        }
+        for (id, reason) in &without {
+            if self.sessions_without.get(id) != Some(reason) {
+                let obstacle = Some(Arc::clone(reason));
+                messages.push(ToTiming::SessionChannel { sessions: vec![*id], obstacle });
+            }
+        }
+        self.sessions_without = without;
+    }
+
     fn obstacle(&self, instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Arc<str>> {
         if interfaces.last(instance.interface).index.is_none() {
             return Some("its interface does not exist".into());
@@ -160,7 +193,9 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
             (instance.interface, instance.family, address)
         })
         .collect();
-    u64::try_from(purposes.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS + OTHER_DESCRIPTORS
+    let sessions: BTreeSet<SocketKey> = keys_of_sessions(work).collect();
+    u64::try_from(purposes.len() + sessions.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
+        + OTHER_DESCRIPTORS
 }
 
 fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
@@ -171,7 +206,12 @@ fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
             let place = place(instance, interfaces)?;
             Some((SocketKey { interface: instance.interface, place }, index))
         })
+        .chain(keys_of_sessions(work).map(|key| (key, 0)))
         .collect()
+}
+
+fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {
+    work.sessions.sessions.iter().map(|session| SocketKey::of_session(&session.path))
 }
 
 fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
@@ -192,6 +232,7 @@ fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error
     let endpoint = match key.place {
         Place::Group(group) => Endpoint::Group { interface: index, group },
         Place::Source(source) => Endpoint::Unicast { interface: None, source },
+        Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
     };
     Ok((ReceiveSocket::open(endpoint)?, SendSocket::open(endpoint)?))
 }

@@ -35,7 +35,7 @@ use self::pacing::Pacer;
 use self::ways::Ways;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
-use super::timing::{FromTiming, ToTiming};
+use super::timing::{FromTiming, Protocol, ToTiming};
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{Settings, VirtualAddress, Work};
@@ -331,10 +331,19 @@ impl Effects {
         match message {
             FromTiming::Act(action) => self.act(action),
             FromTiming::Resume(state) => self.states.push(*state),
+            FromTiming::Session(event) => self.news(News::Session(event)),
+            FromTiming::SessionResume(state) => self.news(News::SessionResume(state)),
+            FromTiming::Sessions(sessions) => {
+                if let Some(request) = self.status_request {
+                    self.news(News::Sessions { request, sessions });
+                }
+            }
             FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
             FromTiming::Unusable(key, error) => {
                 self.endpoints.failed(key, &error, now());
-                self.notice(Notice::Socket { interface: key.interface, error });
+                if key.protocol() == Protocol::Vrrp {
+                    self.notice(Notice::Socket { interface: key.interface, error });
+                }
                 self.open_endpoints();
             }
             FromTiming::SendFailed(interface, errno) => {

@@ -72,7 +72,7 @@ impl Effects {
     pub(super) fn reload(&mut self, change: Change) {
         let before = self.work.settings.clone();
         self.work.follow(&change);
-        let coalescing = Coalescing::of(&self.work.machine);
+        let coalescing = Coalescing::of(&self.work.machine, &self.work.sessions);
         let reloaded = change.reloaded();
         let changed: BTreeSet<InstanceId> = change.installs.iter().map(|install| install.instance).collect();
         self.schedule(&before);
@@ -98,6 +98,12 @@ impl Effects {
         // First: an instance that comes with the plan has its source address from the beginning.
         self.tell_sources();
         self.lanes.to_timing.push(ToTiming::Apply(Box::new(change.plan), coalescing));
+        if !change.sessions.is_empty() {
+            self.lanes.to_timing.push(ToTiming::ApplySessions(Box::new(change.sessions)));
+            // Sessions that the plan brings can hear only then that they have no socket.
+            self.endpoints.forget_sessions_told();
+            self.open_endpoints();
+        }
         self.tell(&FromWorker::Reloaded(reloaded));
     }
 

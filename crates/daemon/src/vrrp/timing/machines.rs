@@ -9,10 +9,11 @@
 //! Which machine a datagram is for is known by its socket ([`SocketKey::protocol`]), and whose a refused datagram was by
 //! its [`tag`](Protocol::tag); both are a match on [`Protocol`], so that another machine costs the others nothing.
 
+use steadfast_bfd::Machine as SessionMachine;
 use steadfast_kernel::datagram;
 use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment};
 
-use super::sockets::SocketKey;
+use super::sockets::{Place, SocketKey};
 use super::transmit::Out;
 
 /// A protocol machine as this thread sees it. Everything else that it is told is between it and who configures it.
@@ -47,26 +48,35 @@ pub(super) struct Refusal<'a> {
 pub(crate) enum Protocol {
     /// IP protocol 112.
     Vrrp,
+    /// UDP, ports 3784 and 4784.
+    Bfd,
 }
+
+/// Tags of sessions are marked by this bit.
+const SESSION_TAG: u64 = 1 << 32;
 
 impl Protocol {
     /// What a datagram of `sender` is known by when it is refused.
     pub(super) fn tag(self, sender: u32) -> u64 {
         match self {
             Self::Vrrp => sender.into(),
+            Self::Bfd => u64::from(sender) | SESSION_TAG,
         }
     }
 
     /// Whose tag it is.
     fn of_tag(tag: u64) -> Option<(Self, u32)> {
-        u32::try_from(tag).ok().map(|sender| (Self::Vrrp, sender))
+        let protocol = if tag & SESSION_TAG == 0 { Self::Vrrp } else { Self::Bfd };
+        u32::try_from(tag & !SESSION_TAG).ok().map(|sender| (protocol, sender))
     }
 }
 
 /// The machines of one worker.
-pub(super) struct Machines {
+pub(crate) struct Machines {
     /// The virtual routers.
-    pub(super) routers: Machine,
+    pub(crate) routers: Machine,
+    /// The sessions of BFD.
+    pub(crate) sessions: SessionMachine,
 }
 
 impl Machines {
@@ -79,6 +89,7 @@ impl Machines {
     ) {
         match key.protocol() {
             Protocol::Vrrp => self.routers.hear(arrival, key, datagram, out),
+            Protocol::Bfd => self.sessions.hear(arrival, key, datagram, out),
         }
     }
 
@@ -88,24 +99,30 @@ impl Machines {
             Some((Protocol::Vrrp, sender)) => {
                 self.routers.refused(now, Refusal { sender, datagrams, reason }, out);
             }
+            Some((Protocol::Bfd, sender)) => {
+                self.sessions.refused(now, Refusal { sender, datagrams, reason }, out);
+            }
             None => {}
         }
     }
 
     pub(super) fn advance(&mut self, now: Moment, out: &mut Out) {
+        // Sessions first: routers may follow what becomes of them.
+        Driven::advance(&mut self.sessions, now, out);
         Driven::advance(&mut self.routers, now, out);
     }
 
     pub(super) fn next_wakeup(&self) -> Option<Moment> {
-        Driven::next_wakeup(&self.routers)
+        [Driven::next_wakeup(&self.routers), Driven::next_wakeup(&self.sessions)].into_iter().flatten().min()
     }
 
     pub(super) fn stop(&mut self, now: Moment, out: &mut Out) {
         self.routers.stop(now, out);
+        self.sessions.stop(now, out);
     }
 
     pub(super) fn is_drained(&self) -> bool {
-        Driven::is_drained(&self.routers)
+        Driven::is_drained(&self.routers) && Driven::is_drained(&self.sessions)
     }
 }
 
@@ -144,5 +161,40 @@ impl Driven for Machine {
 
     fn is_drained(&self) -> bool {
         Self::is_drained(self)
+    }
+}
+
+impl Driven for SessionMachine {
+    fn hear(&mut self, arrival: Moment, key: SocketKey, datagram: &datagram::Datagram<'_>, out: &mut Out) {
+        let Place::Sessions { hops, .. } = key.place else { return };
+        let datagram = steadfast_bfd::Datagram {
+            interface: None,
+            hops,
+            source: datagram.source,
+            destination: datagram.destination,
+            hop_limit: datagram.hop_limit,
+            message: datagram.message,
+        };
+        self.handle(arrival, steadfast_bfd::Input::Datagram(datagram), out);
+    }
+
+    /// Counted by [`Out`]. The peer misses the packet and says so.
+    fn refused(&mut self, _now: Moment, _refusal: Refusal<'_>, _out: &mut Out) {}
+
+    fn advance(&mut self, now: Moment, out: &mut Out) {
+        Self::advance(self, now, out);
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        Self::next_wakeup(self)
+    }
+
+    fn stop(&mut self, now: Moment, out: &mut Out) {
+        self.handle(now, steadfast_bfd::Input::Stop, out);
+    }
+
+    /// Each peer was told; there is nothing to wait for.
+    fn is_drained(&self) -> bool {
+        true
     }
 }

@@ -11,15 +11,16 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_bfd::{SessionId, SessionStatus};
 use steadfast_control::status::WorkerStatus;
 use steadfast_control::wording::send_refused;
 use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Machine, Moment, Plan, ScriptId};
+use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId};
 
-use self::machines::Machines;
+pub(super) use self::machines::{Machines, Protocol};
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
@@ -77,6 +78,15 @@ pub(crate) enum ToTiming {
     ScriptResult(ScriptId, bool),
     /// A reload, worked out.
     Apply(Box<Plan>, Coalescing),
+    /// What a reload changes of the sessions.
+    ApplySessions(Box<steadfast_bfd::Plan>),
+    /// These sessions have their socket, or why they have none.
+    SessionChannel {
+        /// Whose.
+        sessions: Vec<SessionId>,
+        /// Why not.
+        obstacle: Option<Arc<str>>,
+    },
     /// Everything known at the start has been said: timers may run.
     Begin,
     /// Snapshots from this instance on.
@@ -96,6 +106,12 @@ pub(crate) enum FromTiming {
     Act(Action),
     /// What a successor needs.
     Resume(Box<Resume>),
+    /// A session has something to tell.
+    Session(steadfast_bfd::Event),
+    /// What a successor needs of a session.
+    SessionResume(Box<steadfast_bfd::Resume>),
+    /// Snapshots of all sessions; comes before the last of the instances.
+    Sessions(Vec<SessionStatus>),
     /// A slice of snapshots, and where the next one begins.
     Status {
         /// Ordered by number.
@@ -131,6 +147,7 @@ impl FromTiming {
             Self::Act(Action::Event(event)) => {
                 !matches!(event, Event::InstanceState { .. } | Event::GroupState { .. })
             }
+            Self::Session(event) => !matches!(event, steadfast_bfd::Event::State { .. }),
             Self::SendFailed(..) | Self::UnknownVrid(..) | Self::Late(_) => true,
             _ => false,
         }
@@ -158,13 +175,17 @@ const COALESCING_SKEW_PARTS: u32 = 4;
 impl Coalescing {
     /// A part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1): the skew
     /// time that starts with an advert of priority 0 must still be running when the advert is read.
-    pub(crate) fn of(config: &steadfast_vrrp::Config) -> Self {
+    /// A session's packets are read in a part of its shortest interval.
+    pub(crate) fn of(config: &steadfast_vrrp::Config, sessions: &steadfast_bfd::Config) -> Self {
         let windows = config.instances.iter().map(|instance| {
             let interval = instance.interval.duration();
             let skew = instance.skew(instance.priority, interval);
             (interval / COALESCING_INTERVAL_PARTS).min(skew / COALESCING_SKEW_PARTS)
         });
-        Self(windows.min().unwrap_or_default().min(COALESCING_MAX))
+        let sessions = sessions.sessions.iter().map(|session| {
+            session.required_min_rx.min(session.desired_min_tx).duration() / COALESCING_INTERVAL_PARTS
+        });
+        Self(windows.chain(sessions).min().unwrap_or_default().min(COALESCING_MAX))
     }
 }
 
@@ -200,7 +221,7 @@ impl Timing {
     /// # Errors
     /// When no descriptor is left.
     pub(crate) fn new(
-        machine: Machine,
+        machines: Machines,
         coalescing: Coalescing,
         inbox: Inbox<ToTiming>,
         lane: Sender<FromTiming>,
@@ -210,8 +231,8 @@ impl Timing {
         everything.add(inbox.waker(), INBOX, Interest::Readable)?;
         only_inbox.add(inbox.waker(), INBOX, Interest::Readable)?;
         let engine = Engine {
-            instances: machine.instances().collect(),
-            machines: Machines { routers: machine },
+            instances: machines.routers.instances().collect(),
+            machines,
             sockets: Sockets::default(),
             everything,
             out: Out::new(lane),
@@ -341,6 +362,13 @@ impl Engine {
                 self.machines.routers.apply(at, *plan, &mut self.out);
                 self.instances = self.machines.routers.instances().collect();
             }
+            ToTiming::ApplySessions(plan) => self.machines.sessions.apply(at, &plan, &mut self.out),
+            ToTiming::SessionChannel { sessions, obstacle } => {
+                for session in sessions {
+                    let input = steadfast_bfd::Input::Channel { session, obstacle: obstacle.as_deref() };
+                    self.machines.sessions.handle(at, input, &mut self.out);
+                }
+            }
             ToTiming::Begin => self.begun = true,
             ToTiming::Status(from) => self.snapshots(from),
             ToTiming::ClearCounters => {
@@ -434,6 +462,11 @@ impl Engine {
                 self.out.tell(FromTiming::Resume(Box::new(state)));
             }
         }
+        for session in self.out.take_changed_sessions() {
+            if let Some(state) = self.machines.sessions.resume_state(session) {
+                self.out.tell(FromTiming::SessionResume(Box::new(state)));
+            }
+        }
     }
 
     fn snapshots(&mut self, from: InstanceId) {
@@ -450,6 +483,10 @@ impl Engine {
         figures.datagrams_lost = self.sockets.lost();
         figures.send_failures = self.out.failures();
         let next = ids.next().copied();
+        if next.is_none() {
+            let sessions = self.machines.sessions.status().collect();
+            self.out.tell(FromTiming::Sessions(sessions));
+        }
         self.out.tell(FromTiming::Status { instances, next, figures: Box::new(figures) });
     }
 }

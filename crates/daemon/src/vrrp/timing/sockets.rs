@@ -1,9 +1,10 @@
 //! The sockets of the timing thread.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsFd, BorrowedFd};
 
+use steadfast_bfd::{Hops, Path};
 use steadfast_kernel::datagram::{
     BadDatagram, Datagram, ReceiveBatch, ReceiveSocket, SendSocket, SocketIndex,
 };
@@ -29,10 +30,21 @@ pub(crate) struct SocketKey {
 }
 
 impl SocketKey {
+    /// For sessions over such a path. They are bound to no interface: the routes choose.
+    pub(crate) fn of_session(path: &Path) -> Self {
+        let any = match path.remote {
+            IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        };
+        let place = Place::Sessions { hops: path.hops, local: path.local.unwrap_or(any) };
+        Self { interface: InterfaceId(u32::MAX), place }
+    }
+
     /// What is spoken there.
     pub(crate) const fn protocol(self) -> Protocol {
         match self.place {
             Place::Group(_) | Place::Source(_) => Protocol::Vrrp,
+            Place::Sessions { .. } => Protocol::Bfd,
         }
     }
 }
@@ -44,6 +56,13 @@ pub(crate) enum Place {
     Group(IpAddr),
     /// The own address, for unicast.
     Source(IpAddr),
+    /// For sessions of BFD.
+    Sessions {
+        /// By which port.
+        hops: Hops,
+        /// The own address; unspecified for all of its family.
+        local: IpAddr,
+    },
 }
 
 /// Open sockets; a slot's number is its poller token.
@@ -149,9 +168,10 @@ impl Sockets {
         Some(slot.send.as_fd())
     }
 
-    /// The interface of a slot.
+    /// The interface whose adverts leave by a slot.
     pub(crate) fn interface(&self, index: SocketIndex) -> Option<InterfaceId> {
-        self.slots.get(index.0 as usize)?.as_ref().map(|slot| slot.key.interface)
+        let key = self.slots.get(index.0 as usize)?.as_ref()?.key;
+        (key.protocol() == Protocol::Vrrp).then_some(key.interface)
     }
 
     /// Datagrams that the kernel dropped because a socket was full.

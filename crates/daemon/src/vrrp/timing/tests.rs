@@ -5,7 +5,7 @@ use std::os::fd::AsFd as _;
 
 use steadfast_kernel::datagram::{Endpoint, SendBatch, SocketIndex};
 use steadfast_kernel::wait::wake::Waker;
-use steadfast_vrrp::{Config, InstanceConfig};
+use steadfast_vrrp::{Config, InstanceConfig, Machine};
 use steadfast_wire::vrrp::{AdvertInterval, Priority, Vrid};
 
 use super::sockets::Place;
@@ -27,9 +27,11 @@ impl Bench {
     fn new() -> Self {
         let (to_timing, inbox) = lane(Arc::new(Waker::open().unwrap()));
         let (to_effects, from_timing) = lane(Arc::new(Waker::open().unwrap()));
-        let machine = Machine::new(now(), Config::default(), Vec::new());
+        let routers = Machine::new(now(), Config::default(), Vec::new());
+        let sessions = steadfast_bfd::Machine::new(now(), &steadfast_bfd::Config::default(), 0, Vec::new());
+        let machines = Machines { routers, sessions };
         let window = Coalescing(Duration::from_millis(1));
-        let timing = Timing::new(machine, window, inbox, to_effects).unwrap();
+        let timing = Timing::new(machines, window, inbox, to_effects).unwrap();
         Self { timing, to_timing, from_timing }
     }
 
@@ -151,6 +153,6 @@ fn the_window_of_version_2_ends_within_its_skew_of_parts_of_a_second() {
     let instance = InstanceConfig { priority: Priority::new(250), ..plain };
     let skew = Duration::from_secs(1) * 6 / 256;
     let config = Config { instances: vec![Arc::new(instance)], ..Config::default() };
-    let Coalescing(window) = Coalescing::of(&config);
+    let Coalescing(window) = Coalescing::of(&config, &steadfast_bfd::Config::default());
     assert!(window <= skew / 4 && !window.is_zero(), "{window:?} of {skew:?}");
 }

@@ -1,9 +1,10 @@
 //! Where adverts and actions of one turn of the timing thread gather.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use steadfast_bfd::SessionId;
 use steadfast_kernel::datagram::{SendBatch, SendFailure, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
@@ -18,6 +19,7 @@ pub(crate) struct Out {
     batch: SendBatch,
     routes: BTreeMap<SocketKey, (SocketIndex, Option<u32>)>,
     changed: Vec<InstanceId>,
+    changed_sessions: Vec<SessionId>,
     /// Interfaces whose adverts were refused, and when that last happened: each is told once.
     refusing: BTreeMap<InterfaceId, Moment>,
     failures: u64,
@@ -37,6 +39,7 @@ impl Out {
             batch: SendBatch::default(),
             routes: BTreeMap::new(),
             changed: Vec::new(),
+            changed_sessions: Vec::new(),
             refusing: BTreeMap::new(),
             failures: 0,
             unknown: BTreeSet::new(),
@@ -99,6 +102,11 @@ impl Out {
         std::mem::take(&mut self.changed)
     }
 
+    /// Sessions whose state changed in this turn.
+    pub(crate) fn take_changed_sessions(&mut self) -> Vec<SessionId> {
+        std::mem::take(&mut self.changed_sessions)
+    }
+
     /// Passes on what gathered.
     pub(crate) fn flush_lane(&mut self) {
         self.lane.flush();
@@ -159,6 +167,26 @@ impl Sink for Out {
     fn remember(&mut self, instance: InstanceId) {
         if self.changed.last() != Some(&instance) {
             self.changed.push(instance);
+        }
+    }
+}
+
+impl steadfast_bfd::Sink for Out {
+    fn transmit(&mut self, packet: steadfast_bfd::Transmit<'_>) {
+        let path = &packet.session.path;
+        // Without a socket the session is AdminDown, or about to hear that it is.
+        let Some(&(socket, _)) = self.routes.get(&SocketKey::of_session(path)) else { return };
+        let to = SocketAddr::new(path.remote, path.hops.port());
+        self.batch.push_payload(socket, to, packet.message, Protocol::Bfd.tag(packet.session.id.0));
+    }
+
+    fn tell(&mut self, event: steadfast_bfd::Event) {
+        Self::tell(self, FromTiming::Session(event));
+    }
+
+    fn remember(&mut self, session: SessionId) {
+        if self.changed_sessions.last() != Some(&session) {
+            self.changed_sessions.push(session);
         }
     }
 }
