@@ -1,4 +1,4 @@
-//! FRR's vrrpd, with the zebra that it needs.
+//! FRR's vrrpd and bfdd, with the zebra that they need.
 
 use std::fs;
 use std::net::IpAddr;
@@ -63,17 +63,7 @@ impl Router {
         for router in virtual_routers {
             prepare_interface(host, router)?;
         }
-        let (user, group) = frr_user()?;
-        let configuration = host.outside(&format!("{FOLDER}/frr.conf"));
-        host.write(&format!("{FOLDER}/frr.conf"), &configuration_text(virtual_routers))?;
-        host.write(&format!("{FOLDER}/vtysh.conf"), "")?;
-        for path in [host.outside(FOLDER), configuration] {
-            chown(&path, Some(user), Some(group))?;
-        }
-        let zebra = start(host, "zebra")?;
-        if !wait::until(START_LIMIT, || host.outside(&format!("{FOLDER}/z.sock")).exists()) {
-            bail!("zebra did not open its socket:\n{}", zebra.log_tail());
-        }
+        let zebra = start_zebra(host, &configuration_text(virtual_routers))?;
         let vrrpd = start(host, "vrrpd")?;
         let router = Self { vrrpd, _zebra: zebra };
         if !wait::until(START_LIMIT, || router.show().is_ok_and(|shown| shown.contains("vrid"))) {
@@ -94,6 +84,39 @@ impl Router {
     /// The daemon, to signal it and read its log.
     pub fn vrrpd(&self) -> &Daemon {
         &self.vrrpd
+    }
+}
+
+/// FRR's bfdd on a host.
+#[derive(Debug)]
+pub struct Bfd {
+    // bfdd ends first.
+    bfdd: Daemon,
+    _zebra: Daemon,
+}
+
+impl Bfd {
+    /// Starts zebra and bfdd with the lines of a `bfd` block.
+    ///
+    /// # Errors
+    /// When one of them does not come up.
+    pub fn start(host: &Arc<Host>, peers: &str) -> Result<Self> {
+        let zebra = start_zebra(host, &format!("bfd\n{peers}!\n"))?;
+        let bfdd = start(host, "bfdd")?;
+        let bfd = Self { bfdd, _zebra: zebra };
+        if !wait::until(START_LIMIT, || bfd.show().is_ok_and(|shown| shown.contains("peer"))) {
+            bail!("bfdd knows no peer:\n{}", bfd.bfdd.log_tail());
+        }
+        Ok(bfd)
+    }
+
+    /// `show bfd peers json`.
+    ///
+    /// # Errors
+    /// When vtysh cannot be run.
+    pub fn show(&self) -> Result<String> {
+        let words = ["vtysh", "--vty_socket", FOLDER, "-c", "show bfd peers json"];
+        Ok(self.bfdd.host().run(&words)?.output)
     }
 }
 
@@ -131,6 +154,22 @@ fn configuration_text(virtual_routers: &[VirtualRouter]) -> String {
         }
     }
     text
+}
+
+/// Writes the configuration of all daemons, and starts the one that the others need.
+fn start_zebra(host: &Arc<Host>, text: &str) -> Result<Daemon> {
+    let (user, group) = frr_user()?;
+    let configuration = host.outside(&format!("{FOLDER}/frr.conf"));
+    host.write(&format!("{FOLDER}/frr.conf"), text)?;
+    host.write(&format!("{FOLDER}/vtysh.conf"), "")?;
+    for path in [host.outside(FOLDER), configuration] {
+        chown(&path, Some(user), Some(group))?;
+    }
+    let zebra = start(host, "zebra")?;
+    if !wait::until(START_LIMIT, || host.outside(&format!("{FOLDER}/z.sock")).exists()) {
+        bail!("zebra did not open its socket:\n{}", zebra.log_tail());
+    }
+    Ok(zebra)
 }
 
 fn start(host: &Arc<Host>, name: &str) -> Result<Daemon> {
