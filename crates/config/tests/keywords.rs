@@ -119,7 +119,7 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         Feature::LoadBalancer | Feature::Fifos => {
             ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
         }
-        Feature::Bfd => ("BFD (`bfd_instance`, `track_bfd`)", "BFD(`bfd_instance`、`track_bfd`)"),
+        Feature::Bfd => ("`track_bfd`", "`track_bfd`"),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
             ("virtual MAC addresses (`use_vmac`), ipvlan, `vrf`", "虚拟 MAC 地址(`use_vmac`)、ipvlan、`vrf`")

@@ -102,7 +102,7 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "virtual_server" Block(Head::Words("ADDRESS [PORT] or fwmark N or group NAME"), Inside::Keywords(&[VIRTUAL_SERVER])) => with!(Drafts::virtual_server, show_nothing), Adds, Difference, LoadBalancer;
         "none",
         "One IPVS service (or set of services)";
-    "bfd_instance" Argument::named(More::Told, Again::PassesOver, &[BFD_INSTANCE]) => with!(Drafts::bfd_instance, show_nothing), Adds, Difference, Bfd | Told;
+    "bfd_instance" Argument::named(More::Told, Again::PassesOver, &[BFD_INSTANCE]) => with!(Drafts::bfd_instance, show_nothing), Adds, Difference | Told;
         "none",
         "One BFD session.";
 };

@@ -5,7 +5,7 @@
 pub enum Feature {
     /// virtual_server and everything in it.
     LoadBalancer,
-    /// bfd_instance and what follows sessions.
+    /// What follows BFD sessions.
     Bfd,
     /// Groups of instances that static addresses follow.
     TrackGroups,
@@ -86,7 +86,7 @@ impl Feature {
     pub const fn title(self) -> &'static str {
         match self {
             Self::LoadBalancer => "load balancing (virtual_server and its checkers)",
-            Self::Bfd => "BFD",
+            Self::Bfd => "instances that follow BFD sessions (track_bfd)",
             Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",

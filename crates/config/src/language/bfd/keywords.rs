@@ -8,40 +8,40 @@ use Store::*;
 
 /// Keywords of `bfd_instance`.
 pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
-    "source_ip" Address => at!(source), Last, Restart, Bfd;
+    "source_ip" Address => at!(source), Last, Restart;
         "chosen by the kernel",
         "Local address; must be of the neighbour's family.";
-    "neighbor_ip" Address => at!(neighbor), Last, Restart, Bfd;
+    "neighbor_ip" Address => at!(neighbor), Last, Restart;
         "none (mandatory)",
         "Peer address.";
-    "neighbour_ip" Address => at!(neighbor), Last, Restart, Bfd [Mark::Alias];
+    "neighbour_ip" Address => at!(neighbor), Last, Restart [Mark::Alias];
         "none",
         "Same as neighbor_ip.";
-    "min_rx" Argument::milliseconds(1000, 4294967000) => at!(min_rx), Last, InPlace, Bfd;
+    "min_rx" Argument::milliseconds(1000, 4294967000) => at!(min_rx), Last, InPlace;
         "10",
         "Required minimum receive interval; above 10000 a warning.";
-    "min_tx" Argument::milliseconds(1000, 4294967000) => at!(min_tx), Last, InPlace, Bfd;
+    "min_tx" Argument::milliseconds(1000, 4294967000) => at!(min_tx), Last, InPlace;
         "10",
         "Desired minimum transmit interval; above 10000 a warning.";
-    "idle_tx" Argument::milliseconds(1000000, 4294967000) => at!(idle_tx), Last, InPlace, Bfd;
+    "idle_tx" Argument::milliseconds(1000000, 4294967000) => at!(idle_tx), Last, InPlace;
         "1000",
         "Transmit interval while the session is not up; above 10000 a warning.";
-    "multiplier" Argument::unsigned(1, 255) => at!(multiplier), Last, InPlace, Bfd;
+    "multiplier" Argument::unsigned(1, 255) => at!(multiplier), Last, InPlace;
         "5",
         "Detection multiplier.";
-    "passive" Flag => at!(passive), Last, Restart, Bfd;
+    "passive" Flag => at!(passive), Last, Restart;
         "off",
         "Wait for the peer to start.";
-    "ttl" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd;
+    "ttl" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace;
         "255 for IPv4, 64 for IPv6",
         "TTL or hop limit sent and basis of the receive check.";
-    "hoplimit" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace, Bfd [Mark::Alias];
+    "hoplimit" Argument::unsigned(1, 255) => at!(ttl), Last, InPlace [Mark::Alias];
         "as ttl",
         "Same as ttl.";
-    "max_hops" Argument::integer(-1, 255) => at!(max_hops), Last, InPlace, Bfd;
+    "max_hops" Argument::integer(-1, 255) => at!(max_hops), Last, InPlace;
         "0",
         "Largest number of hops a received packet may have passed; -1 disables the check.";
-    "multihop" Switch => at!(multihop), Last, Restart, Bfd;
+    "multihop" Switch => at!(multihop), Last, Restart;
         "off; no argument means on",
         "Use the multihop port 4784 instead of 3784.";
     "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace, Bfd;

@@ -210,6 +210,8 @@ impl Effects {
         self.interfaces.configure(&self.work);
         let found = self.read_everything()?;
         self.tell_interfaces();
+        // Sessions need no interface whose state could have been told.
+        self.open_endpoints();
         self.tell_sources();
         let holders =
             inheritance.routers.iter().filter(|router| matches!(router.state, State::Master | State::Stop));

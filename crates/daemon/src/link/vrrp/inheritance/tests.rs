@@ -58,8 +58,11 @@ fn address() -> impl Strategy<Value = VirtualAddress> {
 
 fn inheritance() -> impl Strategy<Value = Inheritance> {
     let routers = proptest::collection::vec(router(), 0..5);
-    (routers, proptest::collection::vec(address(), 0..5))
-        .prop_map(|(routers, abandoned)| Inheritance { routers, sessions: Vec::new(), abandoned })
+    (routers, proptest::collection::vec(address(), 0..5)).prop_map(|(routers, abandoned)| Inheritance {
+        routers,
+        sessions: Vec::new(),
+        abandoned,
+    })
 }
 
 proptest! {
