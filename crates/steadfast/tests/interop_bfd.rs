@@ -1,5 +1,7 @@
 //! BFD sessions of our daemon with FRR's bfdd, BIRD, keepalived and itself.
 
+#![cfg(test)]
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;

@@ -80,6 +80,9 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::OneMaster { .. } => "one_master",
         Happening::Dropped { .. } => "dropped",
         Happening::Disagreement { .. } => "disagreement",
+        Happening::SessionState { .. } => "session_state",
+        Happening::SessionIntervals { .. } => "session_intervals",
+        Happening::SessionDropped { .. } => "session_dropped",
         Happening::Script { .. } => "script",
         Happening::Notify { .. } => "notify",
         Happening::WorkerStarted { .. } => "worker_started",
@@ -95,7 +98,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 23;
+const KINDS: usize = 26;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -159,8 +162,46 @@ fn every(number: u64) -> Vec<Happening> {
         Trouble::Late { microseconds: number },
     ];
     every.extend(troubles.map(|trouble| Happening::Worker { worker: Worker::Vrrp, trouble }));
+    every.extend(sessions(number));
     every.extend(networks().into_iter().map(Happening::Network));
     every
+}
+
+fn sessions(number: u64) -> Vec<Happening> {
+    use steadfast_bfd::{Cause, Diagnostic, State};
+    let session = || "n".into();
+    let causes = [
+        Cause::Peer { state: State::Down, diagnostic: Diagnostic::NONE },
+        Cause::Peer { state: State::AdminDown, diagnostic: Diagnostic::ADMINISTRATIVELY_DOWN },
+        Cause::Silent { silent_us: number, multiplier: 3, interval_us: number },
+        Cause::Socket { obstacle: Some("no such address".into()) },
+        Cause::Socket { obstacle: None },
+        Cause::Reload,
+        Cause::Stop,
+    ];
+    let mut told = vec![
+        Happening::SessionIntervals {
+            session: session(),
+            peer: PEER,
+            transmit_microseconds: number,
+            receive_microseconds: number,
+            detection_microseconds: number,
+        },
+        Happening::SessionDropped {
+            session: session(),
+            source: PEER,
+            reason: steadfast_bfd::Reject::HopLimit { expected: 255, found: 64 },
+        },
+    ];
+    told.extend(causes.map(|cause| Happening::SessionState {
+        session: session(),
+        peer: PEER,
+        from: State::Up,
+        to: State::Down,
+        diagnostic: Diagnostic::DETECTION_TIME_EXPIRED,
+        cause,
+    }));
+    told
 }
 
 fn changed() -> Changes {
