@@ -10,8 +10,8 @@ use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, senders, soon, text_of, with_globals,
-    write_script,
+    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, send, senders, simple, soon, text_of,
+    with_globals, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -396,4 +396,35 @@ fn errors_that_are_in_force_keep_no_reload_out_and_others_do() {
     assert_eq!(router.status().unwrap().configuration_errors, 0);
     refuses(&with(103, "no_such_keyword"));
     assert_eq!(router.state("V1"), Some(State::Master));
+}
+
+#[test]
+fn a_worker_that_cannot_be_told_of_a_reload_has_a_successor_that_begins_with_it() {
+    let test = "a_worker_that_cannot_be_told_of_a_reload_has_a_successor_that_begins_with_it";
+    let Some(stage) = Stage::set(test) else { return };
+    let router = stage.router("r1", &simple(200));
+    router.reaches("V1", State::Master);
+    let (supervisor, worker) = (router.pid(), router.worker());
+    let added = Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.9.10/32"], ..Virtual::default() };
+    let both = configuration(&[&Virtual::with_priority(200), &added]);
+    // The supervisor learns of the reload before it learns of the death.
+    send(supervisor, Signal::STOP);
+    router.configure(&both).unwrap();
+    send(supervisor, Signal::HUP);
+    send(worker, Signal::KILL);
+    let ended =
+        || std::fs::read_to_string(format!("/proc/{worker}/stat")).is_ok_and(|stat| stat.contains(") Z "));
+    soon("the worker is dead", ended);
+    send(supervisor, Signal::CONT);
+    router.reaches("V2", State::Master);
+    router.reaches("V1", State::Master);
+    assert_ne!(router.worker(), worker);
+    let told = || router.log().contains("cannot be told of the reload: its successor begins with it");
+    soon("that is told", told);
+    assert_eq!(router.status().map(|status| status.generation), Some(2));
+    assert!(
+        router.happened(|happening| matches!(happening, Happening::Reloaded { .. })),
+        "{:#?}",
+        router.events()
+    );
 }
