@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{InstanceId, InterfaceId, ScriptId};
+use crate::config::{InstanceId, InterfaceId, Reading, ScriptId, WatchId};
 use crate::event::Event;
 
 /// Something the outside tells the machine. Timers are not inputs: see `Machine::advance`.
@@ -56,6 +56,13 @@ pub enum Input<'a> {
         script: ScriptId,
         /// Exit status 0 in time.
         success: bool,
+    },
+    /// A file, a set of processes or a session changed.
+    Watched {
+        /// Which.
+        watch: WatchId,
+        /// How it is.
+        reading: Reading,
     },
     /// The daemon stops: masters release and hand over.
     Stop,

@@ -39,6 +39,10 @@ identifier!(
     ScriptId
 );
 identifier!(
+    /// A file, a set of processes or a BFD session that instances follow.
+    WatchId
+);
+identifier!(
     /// An interface name that the configuration mentions, whether or not it exists now.
     InterfaceId
 );
@@ -52,6 +56,8 @@ pub struct Config {
     pub groups: Vec<Arc<GroupConfig>>,
     /// Ordered by id.
     pub scripts: Vec<Arc<ScriptConfig>>,
+    /// Ordered by id.
+    pub watches: Vec<Arc<WatchConfig>>,
     /// Ordered by id: every interface that an instance or tracker names.
     pub interfaces: Vec<InterfaceConfig>,
     /// `vrrp_startup_delay`: nothing is heard and no timer runs before this long after the start.
@@ -114,6 +120,8 @@ pub struct InstanceConfig {
     pub track_interfaces: Vec<TrackInterface>,
     /// Scripts watched.
     pub track_scripts: Vec<TrackScript>,
+    /// Files, processes and sessions watched.
+    pub track_watches: Vec<TrackWatch>,
     /// The sync group, if it is in one.
     pub group: Option<GroupId>,
     /// Configuration that cannot work: permanent FAULT until a reload, with the reason.
@@ -181,6 +189,7 @@ impl InstanceConfig {
             dont_track_interface: false,
             track_interfaces: Vec::new(),
             track_scripts: Vec::new(),
+            track_watches: Vec::new(),
             group: None,
             broken: None,
         }
@@ -262,6 +271,15 @@ pub struct TrackScript {
     pub weight: Weight,
 }
 
+/// A file, set of processes or session that counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackWatch {
+    /// Which.
+    pub watch: WatchId,
+    /// Its effect.
+    pub weight: Weight,
+}
+
 /// What the state of a tracked object does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Weight {
@@ -289,6 +307,40 @@ pub struct InterfaceConfig {
     pub id: InterfaceId,
     /// As configured.
     pub name: Arc<str>,
+}
+
+/// Something that the caller watches, and what it has read there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WatchConfig {
+    /// Stable across reloads by kind and name.
+    pub id: WatchId,
+    /// What it is.
+    pub kind: WatchKind,
+    /// As configured.
+    pub name: Arc<str>,
+    /// What was read there when this configuration was made; later readings are inputs. An unweighted one of which
+    /// nothing is known keeps its instances waiting.
+    pub reading: Option<Reading>,
+}
+
+/// What is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum WatchKind {
+    /// A file that holds a number.
+    File,
+    /// A number of processes.
+    Process,
+    /// A BFD session.
+    Session,
+}
+
+/// What is known of something watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reading {
+    /// Processes are as many as they should be, a session is up.
+    Good(bool),
+    /// The number in a file, to be multiplied by the weight.
+    Value(i32),
 }
 
 /// How results of a script are counted; running it is the caller's work.

@@ -115,6 +115,27 @@ pub enum Cause {
         /// How many results in a row.
         times: u32,
     },
+    /// The number in a file changed.
+    File {
+        /// Its name.
+        name: Arc<str>,
+        /// The number.
+        value: i32,
+    },
+    /// Processes are as many as they should be, or are not.
+    Process {
+        /// Name of the set.
+        name: Arc<str>,
+        /// Whether they are.
+        good: bool,
+    },
+    /// A BFD session came up or went down.
+    Session {
+        /// Its name.
+        name: Arc<str>,
+        /// Whether it is up.
+        up: bool,
+    },
     /// The effective priority changed.
     Priority {
         /// Before.
@@ -138,6 +159,20 @@ pub enum Cause {
     Reload,
     /// The daemon is stopping.
     Stop,
+}
+
+impl Cause {
+    /// Something that is tracked changed.
+    pub(crate) const fn is_of_tracker(&self) -> bool {
+        matches!(
+            self,
+            Self::Script { .. }
+                | Self::Interface { .. }
+                | Self::File { .. }
+                | Self::Process { .. }
+                | Self::Session { .. }
+        )
+    }
 }
 
 /// One thing that happened.

@@ -269,7 +269,7 @@ impl Instance {
         let before = self.down_time();
         self.standing.priority = to;
         self.shift_down_timer(before);
-        if from < to && matches!(trigger, Cause::Script { .. } | Cause::Interface { .. }) {
+        if from < to && trigger.is_of_tracker() {
             let causes = vec![trigger.clone(), Cause::Priority { from, to }];
             self.recovery = Some(Recovery { at: now, causes });
         } else {

@@ -37,12 +37,13 @@ mod tests;
 
 mod track;
 mod transition;
+mod watch;
 
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Reading,
+    ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
 pub use event::{Cause, Difference, Event, State};

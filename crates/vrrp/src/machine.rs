@@ -98,6 +98,9 @@ impl Machine {
         for script in &config.scripts {
             machine.trackers.set_script(script);
         }
+        for watch in &config.watches {
+            machine.trackers.watches.set(watch);
+        }
         for instance in config.instances {
             machine.enrol(now, instance);
         }
@@ -139,6 +142,11 @@ impl Machine {
                 let users = self.trackers.script_users(script);
                 users.iter().for_each(|id| sink.remember(*id));
                 let Some(cause) = cause else { return };
+                let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
+                self.reassess_all(now, &triggers, sink);
+            }
+            Input::Watched { watch, reading } => {
+                let Some((users, cause)) = self.trackers.watches.read(watch, reading) else { return };
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }

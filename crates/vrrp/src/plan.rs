@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId,
+    ScriptId, WatchConfig, WatchId,
 };
 
 /// The difference between two configurations, to be handed to [`Machine::apply`](crate::Machine::apply).
@@ -23,6 +23,8 @@ pub struct Plan {
     pub(crate) groups_set: Vec<Arc<GroupConfig>>,
     pub(crate) scripts_removed: Vec<ScriptId>,
     pub(crate) scripts_set: Vec<Arc<ScriptConfig>>,
+    pub(crate) watches_removed: Vec<WatchId>,
+    pub(crate) watches_set: Vec<Arc<WatchConfig>>,
     pub(crate) interfaces_removed: Vec<InterfaceId>,
     pub(crate) interfaces_set: Vec<InterfaceConfig>,
 }
@@ -35,6 +37,7 @@ impl Plan {
         let instances = difference(&old.instances, &new.instances, |instance| instance.id);
         let groups = difference(&old.groups, &new.groups, |group| group.id);
         let scripts = difference(&old.scripts, &new.scripts, |script| script.id);
+        let watches = difference(&old.watches, &new.watches, |watch| watch.id);
         let interfaces = difference(&old.interfaces, &new.interfaces, |interface| interface.id);
         Self {
             removed: instances.removed,
@@ -44,6 +47,8 @@ impl Plan {
             groups_set: [groups.changed, groups.added].concat(),
             scripts_removed: scripts.removed,
             scripts_set: [scripts.changed, scripts.added].concat(),
+            watches_removed: watches.removed,
+            watches_set: [watches.changed, watches.added].concat(),
             interfaces_removed: interfaces.removed,
             interfaces_set: [interfaces.changed, interfaces.added].concat(),
         }
@@ -77,6 +82,7 @@ impl Config {
         follow(&mut self.instances, &plan.removed, &instances, |instance| instance.id);
         follow(&mut self.groups, &plan.groups_removed, &plan.groups_set, |group| group.id);
         follow(&mut self.scripts, &plan.scripts_removed, &plan.scripts_set, |script| script.id);
+        follow(&mut self.watches, &plan.watches_removed, &plan.watches_set, |watch| watch.id);
         follow(&mut self.interfaces, &plan.interfaces_removed, &plan.interfaces_set, |interface| {
             interface.id
         });

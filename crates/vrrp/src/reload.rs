@@ -25,10 +25,14 @@ impl Machine {
         for script in &plan.scripts_set {
             self.trackers.set_script(script);
         }
+        let mut touched: BTreeSet<InstanceId> = BTreeSet::new();
+        for watch in &plan.watches_set {
+            touched.extend(self.trackers.watches.set(watch));
+        }
         for id in &plan.removed {
+            touched.remove(id);
             self.dismiss(now, *id, sink);
         }
-        let mut touched: BTreeSet<InstanceId> = BTreeSet::new();
         let mut reformed: BTreeSet<GroupId> = BTreeSet::new();
         for config in plan.changed {
             touched.insert(config.id);
@@ -51,6 +55,9 @@ impl Machine {
         }
         for script in &plan.scripts_removed {
             self.trackers.remove_script(*script);
+        }
+        for watch in &plan.watches_removed {
+            self.trackers.watches.remove(*watch);
         }
         self.trackers.forget_unused_sources();
         if self.started {

@@ -45,6 +45,12 @@ pub enum TrackerKind {
     Interface,
     /// A script.
     Script,
+    /// A file.
+    File,
+    /// A set of processes.
+    Process,
+    /// A BFD session.
+    Session,
 }
 
 /// What one tracker does to an instance at present.

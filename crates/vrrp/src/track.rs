@@ -13,12 +13,14 @@ use crate::config::{
 use crate::event::Cause;
 use crate::status::{ScriptResume, TrackerKind, TrackerShare};
 use crate::tally::{self, Tally};
+use crate::watch::{Effect, Watches};
 
 /// Everything that is watched, and by whom.
 #[derive(Debug, Default)]
 pub(crate) struct Trackers {
     interfaces: BTreeMap<InterfaceId, Interface>,
     scripts: BTreeMap<ScriptId, Script>,
+    pub(crate) watches: Watches,
     sources: BTreeMap<IpAddr, Source>,
     /// Of instances that cannot hear or cannot speak.
     pub(crate) obstacles: BTreeMap<InstanceId, Obstacles>,
@@ -179,6 +181,7 @@ impl Trackers {
                 script.users.insert(config.id);
             }
         }
+        self.watches.subscribe(config.id, &config.track_watches);
         if let Some(source) = config.needed_source() {
             self.sources.entry(source).or_default().users.insert(config.id);
         }
@@ -196,6 +199,7 @@ impl Trackers {
                 script.users.remove(&config.id);
             }
         }
+        self.watches.unsubscribe(config.id, &config.track_watches);
         if let Some(source) = config.needed_source().and_then(|address| self.sources.get_mut(&address)) {
             source.users.remove(&config.id);
         }
@@ -237,10 +241,10 @@ impl Trackers {
             || self.source_missing(config);
         let mut pending = false;
         let mut sum = i32::from(config.priority.get());
-        for (weight, good) in self.tracked(config) {
-            fault |= weight.faults(good);
-            pending |= weight.value == 0 && good.is_none();
-            sum = sum.saturating_add(weight.share(good));
+        for effect in self.effects(config) {
+            fault |= effect.fault;
+            pending |= effect.pending;
+            sum = sum.saturating_add(effect.share);
         }
         Standing { fault, pending, priority: effective_priority(config.priority, sum, own.lowered) }
     }
@@ -258,6 +262,9 @@ impl Trackers {
             if script.tally.good == Some(false) {
                 causes.push(script.cause(false));
             }
+        }
+        if !is_owner {
+            causes.extend(self.watches.departures(&config.track_watches));
         }
         causes
     }
@@ -289,6 +296,7 @@ impl Trackers {
                 causes.push(script.cause(good));
             }
         }
+        causes.extend(self.watches.faults(&config.track_watches));
         causes
     }
 
@@ -310,24 +318,22 @@ impl Trackers {
             let script = self.scripts.get(&track.script)?;
             Some(share(TrackerKind::Script, Arc::clone(&script.config.name), track.weight, script.tally.good))
         });
-        interfaces.chain(scripts).collect()
+        interfaces.chain(scripts).chain(self.watches.shares(&config.track_watches, is_owner)).collect()
     }
 
     fn own_interface_down(&self, config: &InstanceConfig) -> bool {
         !config.dont_track_interface && !self.is_up(config.interface)
     }
 
-    fn tracked<'a>(
-        &'a self,
-        config: &'a InstanceConfig,
-    ) -> impl Iterator<Item = (Weight, Option<bool>)> + 'a {
+    fn effects<'a>(&'a self, config: &'a InstanceConfig) -> impl Iterator<Item = Effect> + 'a {
         let interfaces =
             config.track_interfaces.iter().map(|track| (track.weight, Some(self.is_up(track.interface))));
         let scripts = config
             .track_scripts
             .iter()
             .filter_map(|track| Some((track.weight, self.scripts.get(&track.script)?.tally.good)));
-        interfaces.chain(scripts)
+        let states = interfaces.chain(scripts).map(|(weight, good)| weight.effect_of_state(good));
+        states.chain(self.watches.effects(&config.track_watches))
     }
 }
 
@@ -347,12 +353,12 @@ fn effective_priority(base: Priority, sum: i32, lowered: bool) -> Priority {
 
 impl Weight {
     /// An unweighted tracker keeps the instance in FAULT. Unknown is not a fault.
-    fn faults(self, good: Option<bool>) -> bool {
+    pub(crate) fn faults(self, good: Option<bool>) -> bool {
         self.value == 0 && good == Some(self.reverse)
     }
 
     /// What is added to the priority. Unknown adds nothing.
-    fn share(self, good: Option<bool>) -> i32 {
+    pub(crate) fn share(self, good: Option<bool>) -> i32 {
         let applies = match good {
             Some(true) => self.value > 0,
             Some(false) => self.value < 0,

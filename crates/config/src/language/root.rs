@@ -69,13 +69,13 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "vrrp_script" Argument::named(More::Told, Again::PassesOverSilently, &[SCRIPT]) => with!(Drafts::script, show_nothing), Adds, ScriptRestart;
         "none",
         "Periodic check script.";
-    "vrrp_track_process" Argument::named(More::Told, Again::Adds, &[TRACK_PROCESS]) => with!(Drafts::track_process, show_nothing), Adds, Restart, TrackProcess;
+    "vrrp_track_process" Argument::named(More::Told, Again::Adds, &[TRACK_PROCESS]) => with!(Drafts::track_process, show_nothing), Adds, InPlace;
         "none",
         "Set of processes to count (needs kernel process events)";
-    "track_file" Argument::named(More::Told, Again::Adds, &[TRACK_FILE]) => with!(|drafts, line| drafts.track_file(line, TRACK_FILE), show_nothing), Adds, Restart, TrackFile;
+    "track_file" Argument::named(More::Told, Again::Adds, &[TRACK_FILE]) => with!(|drafts, line| drafts.track_file(line, TRACK_FILE), show_nothing), Adds, InPlace;
         "none",
         "File holding an integer to follow (VRRP and checkers)";
-    "vrrp_track_file" Argument::named(More::Told, Again::Adds, &[VRRP_TRACK_FILE]) => with!(|drafts, line| drafts.track_file(line, VRRP_TRACK_FILE), show_nothing), Adds, Restart, TrackFile = "track_file";
+    "vrrp_track_file" Argument::named(More::Told, Again::Adds, &[VRRP_TRACK_FILE]) => with!(|drafts, line| drafts.track_file(line, VRRP_TRACK_FILE), show_nothing), Adds, InPlace = "track_file";
         "none",
         "Deprecated spelling of track_file.";
     "static_ipaddress" Argument::lines(&ADDRESS_LINES) => with!(|drafts, line| drafts.static_addresses.extend(addresses::read::read_lines(line, true)), show_nothing), Adds, Difference;

@@ -19,10 +19,6 @@ pub enum Feature {
     Dbus,
     /// Alert mail.
     Mail,
-    /// Files that are followed.
-    TrackFile,
-    /// Processes that are counted.
-    TrackProcess,
     /// Link state by polling.
     Linkbeat,
     /// Authenticated trailer and IP authentication header.
@@ -64,8 +60,6 @@ impl Feature {
         Self::Snmp,
         Self::Dbus,
         Self::Mail,
-        Self::TrackFile,
-        Self::TrackProcess,
         Self::Linkbeat,
         Self::Authentication,
         Self::Fifos,
@@ -93,8 +87,6 @@ impl Feature {
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Mail => "alert mail",
-            Self::TrackFile => "tracking of files",
-            Self::TrackProcess => "tracking of processes",
             Self::Linkbeat => "polling of link state",
             Self::Authentication => "HMAC and AH authentication",
             Self::Fifos => "the notification FIFO of the load balancer",

@@ -91,6 +91,11 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
             write!(text, "script {name} succeeded {}", count(*times))
         }
         Cause::Script { name, good: false, times } => write!(text, "script {name} failed {}", count(*times)),
+        Cause::File { name, value } => write!(text, "file {name} holds {value}"),
+        Cause::Process { name, good: true } => write!(text, "processes {name} are as many as they should be"),
+        Cause::Process { name, good: false } => write!(text, "processes {name} are too few or too many"),
+        Cause::Session { name, up: true } => write!(text, "BFD session {name} came up"),
+        Cause::Session { name, up: false } => write!(text, "BFD session {name} is down"),
         Cause::Priority { from, to } => write!(text, "priority {from} to {to}"),
         Cause::Group { group, member } => write!(text, "group {group} follows {member}"),
         Cause::Broken { reason } => write!(text, "configuration cannot work: {reason}"),

@@ -4,4 +4,5 @@
 mod numbers;
 mod sessions;
 pub mod vrrp;
+pub(crate) mod watches;
 mod ways;

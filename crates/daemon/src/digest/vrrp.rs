@@ -14,12 +14,12 @@ use steadfast_config::model::{
 use steadfast_vrrp::config::{AnnounceConfig, TrackInterface, TrackScript, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId, known_again,
+    ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 
 use super::numbers::Numbers;
-use super::{sessions, ways};
+use super::{sessions, watches, ways};
 use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
@@ -34,7 +34,9 @@ pub fn digest(
     let scripts = scripts(model, &mut names);
     let instances = number_instances(model, previous, leaving);
     let groups = groups(model, &instances, &mut names);
-    let mut machine = Config { startup_delay: startup_delay(model), scripts, groups, ..Config::default() };
+    let watches = watches::configs(model, |key| names.watches.of(key));
+    let mut machine =
+        Config { startup_delay: startup_delay(model), scripts, watches, groups, ..Config::default() };
     let mut installs = Vec::new();
     let group_of: BTreeMap<&str, &VrrpSyncGroup> = model
         .groups
@@ -82,6 +84,7 @@ pub fn digest(
 struct Names {
     interfaces: Numbers,
     scripts: Numbers,
+    watches: Numbers,
     groups: Numbers,
 }
 
@@ -94,10 +97,17 @@ impl Names {
         for script in &previous.machine.scripts {
             names.scripts.keep(Arc::clone(&script.name), script.id.0);
         }
+        for watch in &previous.machine.watches {
+            names.watches.keep(watches::key(watch.kind, &watch.name).into(), watch.id.0);
+        }
         for group in &previous.machine.groups {
             names.groups.keep(Arc::clone(&group.name), group.id.0);
         }
         names
+    }
+
+    fn watch(&mut self, kind: WatchKind, name: &str) -> WatchId {
+        WatchId(self.watches.of(&watches::key(kind, name)))
     }
 
     fn interface(&mut self, name: &str) -> InterfaceId {
@@ -220,9 +230,31 @@ fn instance_config(
         track_scripts: merged(&instance.tracks.scripts, group_scripts)
             .map(|(name, weight)| TrackScript { script: ScriptId(names.scripts.of(name)), weight })
             .collect(),
+        track_watches: track_watches(instance, group, names),
         group: group.map(|group| GroupId(names.groups.of(&group.name))),
         broken: broken(instance),
     }
+}
+
+/// Files and processes, those of the group too.
+fn track_watches(
+    instance: &VrrpInstance,
+    group: Option<&VrrpSyncGroup>,
+    names: &mut Names,
+) -> Vec<TrackWatch> {
+    let none = Vec::new();
+    let of_group = group.map(|group| &group.tracks);
+    let kinds = [
+        (WatchKind::File, &instance.tracks.files, of_group.map_or(&none, |tracks| &tracks.files)),
+        (WatchKind::Process, &instance.tracks.processes, of_group.map_or(&none, |tracks| &tracks.processes)),
+    ];
+    let mut tracked = Vec::new();
+    for (kind, own, of_group) in kinds {
+        tracked.extend(
+            merged(own, of_group).map(|(name, weight)| TrackWatch { watch: names.watch(kind, name), weight }),
+        );
+    }
+    tracked
 }
 
 /// An instance that cannot do what its peers expect stays in FAULT: adverts without the configured

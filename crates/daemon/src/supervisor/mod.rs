@@ -11,6 +11,7 @@ mod reload;
 mod scripts;
 mod start;
 mod stop;
+mod watches;
 mod workers;
 
 use std::time::Duration;
@@ -31,6 +32,7 @@ use self::reload::Reloads;
 use self::reload::effective::Effective;
 use self::scripts::Scripts;
 use self::stop::Stopping;
+use self::watches::Watches;
 use self::workers::Workers;
 use self::workers::service::Service;
 use self::workers::vrrp::Routers;
@@ -46,6 +48,8 @@ const SETTLE_AFTER: Duration = Duration::from_millis(1_500);
 const SIGNALS: u64 = 0;
 const CONTROL: u64 = 1;
 const RELOAD_TIME: u64 = 4;
+const WATCHED_FILES: u64 = 5;
+const PROCESSES: u64 = 6;
 const FIFOS: u64 = 16;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
@@ -64,6 +68,7 @@ struct Supervisor {
     reloads: Reloads,
     scripts: Scripts,
     fifos: Fifos,
+    watches: Watches,
     workers: Workers,
     routers: Routers,
     /// Until the first worker speaks.
@@ -105,6 +110,8 @@ impl Supervisor {
             SIGNALS => self.take_signals(),
             CONTROL => self.desk.accept(&self.poller),
             RELOAD_TIME => self.reload_time_changed(),
+            WATCHED_FILES => self.hear_files(),
+            PROCESSES => self.hear_processes(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
             FIFOS.. if token < CLIENTS => self.flush_fifo(token),
@@ -151,6 +158,7 @@ impl Supervisor {
         self.beat(now);
         self.run_scripts(now);
         self.give_up_startup(now);
+        self.watch(now);
         self.reload_if_due(now);
         self.tell_turned_away();
         if self.settle_at.is_some_and(|at| at <= now) {
@@ -166,6 +174,7 @@ impl Supervisor {
             self.desk.asked.wakeup(),
             self.scripts_wakeup(),
             self.stop_wakeup(),
+            self.watches.wakeup(),
             self.settle_at,
             self.reloads.schedule.wakeup(),
         ];

@@ -11,7 +11,7 @@ use steadfast_control::wording;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
-use steadfast_kernel::process::{self, Foreground, limits, user};
+use steadfast_kernel::process::{self, Foreground, ProcessEvents, limits, user};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
@@ -25,12 +25,15 @@ use super::reload::{self, Reloads};
 use super::scripts::Scripts;
 use super::scripts::hooks::Hook;
 use super::scripts::programs::Programs;
+use super::watches::Watches;
+use super::watches::processes::Processes;
 use super::workers::Workers;
 use super::workers::service::Service;
 use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
 use crate::digest::vrrp::digest;
+use crate::digest::watches::Orders;
 use crate::host::ThisMachine;
 use crate::link::vrrp::work::Work;
 use crate::options::Options;
@@ -74,13 +77,16 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
     if options.core_dump {
         let _ = limits::allow_core_dumps();
     }
+    let mut process_events = None;
     if let Some(name) = &options.namespace {
+        process_events = ProcessEvents::open().ok();
         enter(name)?;
     }
     let (mut loaded, mut report) = read(&options, &options.configuration).map_err(complain)?;
     if options.namespace.is_none()
         && let Some(name) = &loaded.model.global.net_namespace
     {
+        process_events = ProcessEvents::open().ok();
         enter(name)?;
         // The interfaces that the file means are those in there.
         (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
@@ -101,7 +107,9 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         foreground = Some(process::daemonise().map_err(|error| complain(error.to_string()))?);
         journal.log().set_pid(std::process::id());
     }
-    assemble(options, loaded, journal, (pid_files, turn), places, &mut foreground).map_err(|error| {
+    let process_events = process_events.filter(|_| !loaded.model.track_processes.is_empty());
+    let opened = (pid_files, turn, process_events);
+    assemble(options, loaded, journal, opened, places, &mut foreground).map_err(|error| {
         if let Some(foreground) = foreground {
             foreground.report(STATUS_FATAL, &format!("steadfast: {error}\n"));
         }
@@ -147,7 +155,7 @@ fn assemble(
     options: Options,
     loaded: Loaded,
     mut journal: Journal,
-    (mut pid_files, turn): (Vec<PidFile>, Option<Turn>),
+    (mut pid_files, turn, process_events): (Vec<PidFile>, Option<Turn>, Option<ProcessEvents>),
     places: Places,
     foreground: &mut Option<Foreground>,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
@@ -179,6 +187,7 @@ fn assemble(
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
+    let orders = Orders::of(&model, &work);
     // A worker forked while it is there would keep its copy for good.
     drop(model);
     for problem in problems {
@@ -200,12 +209,14 @@ fn assemble(
         reloads: Reloads::new(),
         scripts: Scripts::new(programs),
         fifos: Fifos::default(),
+        watches: Watches::new(Processes::new(process_events)),
         workers,
         routers: Routers::new(work),
         turn,
         stopping: None,
         settle_at: Some(now + SETTLE_AFTER),
     };
+    supervisor.configure_watches(orders, true);
     supervisor.begin(now);
     Ok(supervisor)
 }

@@ -4,7 +4,7 @@ pub mod fifo;
 pub mod watch;
 
 use std::fs::{File, OpenOptions};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
@@ -15,6 +15,27 @@ use std::path::Path;
 /// ELOOP for a link, and what opening it answers.
 pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o644).custom_flags(libc::O_NOFOLLOW).open(path)
+}
+
+/// Makes a file (mode 0644 less the umask) with these contents, or gives one that is there these contents where
+/// `replace` is set. What was a symbolic link or no regular file is left alone.
+///
+/// # Errors
+/// EEXIST for a file that is there and is to stay, ELOOP for a link, and what opening and writing answer.
+pub fn put(path: &Path, contents: &[u8], replace: bool) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).mode(0o644).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    if replace {
+        options.create(true)
+    } else {
+        options.create_new(true)
+    };
+    let mut file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a regular file"));
+    }
+    file.set_len(0)?;
+    file.write_all(contents)
 }
 
 /// The first `bytes_max` bytes of a regular file. Never waits for the writer of a FIFO.
@@ -34,7 +55,6 @@ pub fn beginning(path: &Path, bytes_max: u32) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write as _;
 
     #[test]
     fn links_are_not_appended_to_and_devices_are_not_read() {

@@ -1,9 +1,11 @@
 //! Being told when a file changes (inotify).
 
-use std::ffi::OsString;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::inotify::{self, CreateFlags, ReadFlags, WatchFlags};
 
@@ -43,16 +45,7 @@ impl Watch {
             _ => Path::new("."),
         };
         let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).attempt(attempted())?;
-        // Not MODIFY: a file that is being written is read when its writer has closed it.
-        let flags = WatchFlags::CLOSE_WRITE
-            | WatchFlags::CREATE
-            | WatchFlags::DELETE
-            | WatchFlags::MOVED_FROM
-            | WatchFlags::MOVED_TO
-            | WatchFlags::DELETE_SELF
-            | WatchFlags::MOVE_SELF
-            | WatchFlags::ONLYDIR;
-        inotify::add_watch(&fd, folder, flags).attempt(attempted())?;
+        inotify::add_watch(&fd, folder, flags()).attempt(attempted())?;
         Ok(Self { fd, name: name.to_owned() })
     }
 
@@ -78,7 +71,107 @@ impl Watch {
     }
 }
 
+/// What is told of a folder. Not MODIFY: a file that is being written is read when its writer has closed it.
+fn flags() -> WatchFlags {
+    WatchFlags::CLOSE_WRITE
+        | WatchFlags::CREATE
+        | WatchFlags::DELETE
+        | WatchFlags::MOVED_FROM
+        | WatchFlags::MOVED_TO
+        | WatchFlags::DELETE_SELF
+        | WatchFlags::MOVE_SELF
+        | WatchFlags::ONLYDIR
+}
+
 impl AsFd for Watch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Watches any number of folders through one descriptor: of those a user may have few.
+#[derive(Debug)]
+pub struct Folders {
+    fd: OwnedFd,
+    by_number: BTreeMap<i32, PathBuf>,
+}
+
+/// What happened in folders that are watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told<'a> {
+    /// Something to a name in a folder.
+    Name(&'a Path, &'a OsStr),
+    /// The folder is gone or has another name: nothing more will be told of it.
+    Gone(&'a Path),
+    /// More than could be told.
+    Everything,
+}
+
+impl Folders {
+    /// None at first.
+    ///
+    /// # Errors
+    /// EMFILE when the user watches too much already.
+    pub fn open() -> Result<Self> {
+        let fd = inotify::init(CreateFlags::CLOEXEC | CreateFlags::NONBLOCK).attempt("watch folders")?;
+        Ok(Self { fd, by_number: BTreeMap::new() })
+    }
+
+    /// Watches this one too.
+    ///
+    /// # Errors
+    /// ENOENT without the folder, ENOSPC when the user watches too much already.
+    pub fn add(&mut self, folder: &Path) -> Result<()> {
+        let number =
+            inotify::add_watch(&self.fd, folder, flags()).attempt(format!("watch {}", folder.display()))?;
+        self.by_number.insert(number, folder.to_owned());
+        Ok(())
+    }
+
+    /// Watches none but those that `keep` wants.
+    pub fn retain(&mut self, keep: impl Fn(&Path) -> bool) {
+        let Self { fd, by_number } = self;
+        by_number.retain(|number, folder| {
+            let kept = keep(folder);
+            if !kept {
+                let _ = inotify::remove_watch(&*fd, *number);
+            }
+            kept
+        });
+    }
+
+    /// Whether a folder is watched.
+    pub fn has(&self, folder: &Path) -> bool {
+        self.by_number.values().any(|watched| watched == folder)
+    }
+
+    /// Hands everything over that was told. Never waits.
+    pub fn take(&mut self, mut heed: impl FnMut(Told<'_>)) {
+        let mut buffer = [MaybeUninit::<u8>::uninit(); READ_BYTES];
+        let mut reader = inotify::Reader::new(&self.fd, &mut buffer);
+        let mut gone = Vec::new();
+        // Ends with EAGAIN when nothing is left.
+        while let Ok(told) = reader.next() {
+            if told.events().contains(ReadFlags::QUEUE_OVERFLOW) {
+                heed(Told::Everything);
+            }
+            let Some(folder) = self.by_number.get(&told.wd()) else { continue };
+            if told.events().intersects(ReadFlags::DELETE_SELF | ReadFlags::MOVE_SELF | ReadFlags::IGNORED) {
+                heed(Told::Gone(folder));
+                gone.push(told.wd());
+            } else if let Some(name) = told.file_name() {
+                heed(Told::Name(folder, OsStr::from_bytes(name.to_bytes())));
+            }
+        }
+        for number in gone {
+            if self.by_number.remove(&number).is_some() {
+                let _ = inotify::remove_watch(&self.fd, number);
+            }
+        }
+    }
+}
+
+impl AsFd for Folders {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
@@ -106,5 +199,35 @@ mod tests {
         std::fs::remove_dir(&folder).unwrap();
         assert_eq!(watch.take(), Change::FolderGone);
         assert_eq!(Watch::path(&path).unwrap_err().errno, Errno::NOENT);
+    }
+
+    #[test]
+    fn folders_are_watched_together_and_left_alone() {
+        let folder = std::env::temp_dir().join(format!("steadfast-folders-{}", std::process::id()));
+        let (first, second) = (folder.join("first"), folder.join("second"));
+        std::fs::create_dir_all(&first).unwrap();
+        std::fs::create_dir_all(&second).unwrap();
+        let mut folders = Folders::open().unwrap();
+        folders.add(&first).unwrap();
+        folders.add(&second).unwrap();
+        let told = |folders: &mut Folders| {
+            let mut names = std::collections::BTreeSet::new();
+            folders.take(|told| match told {
+                Told::Name(folder, name) => drop(names.insert(folder.join(name))),
+                Told::Gone(folder) => drop(names.insert(folder.to_owned())),
+                Told::Everything => {}
+            });
+            names.into_iter().collect::<Vec<_>>()
+        };
+        std::fs::write(first.join("a"), "1").unwrap();
+        std::fs::write(second.join("b"), "1").unwrap();
+        assert_eq!(told(&mut folders), [first.join("a"), second.join("b")]);
+        folders.retain(|folder| folder == second);
+        std::fs::write(first.join("a"), "2").unwrap();
+        assert!(told(&mut folders).is_empty() && !folders.has(&first));
+        std::fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(told(&mut folders).first(), Some(&second));
+        assert!(!folders.has(&second));
+        assert_eq!(folders.add(&first).unwrap_err().errno, Errno::NOENT);
     }
 }

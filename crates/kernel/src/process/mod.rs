@@ -2,6 +2,7 @@
 
 mod background;
 mod child;
+mod events;
 pub mod limits;
 pub mod memory;
 pub mod notify;
@@ -20,6 +21,7 @@ use crate::error::{Attempt, Errno, Error, Result, check};
 
 pub use background::{Foreground, daemonise};
 pub use child::{Child, Exit};
+pub use events::{ProcessEvent, ProcessEvents};
 pub use other::Process;
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
 

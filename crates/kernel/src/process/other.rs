@@ -38,6 +38,27 @@ impl Process {
         Some(Self { pid, parent, name, program: program(pid) })
     }
 
+    /// Numbers of all processes that this one can see, in no order.
+    pub fn all() -> impl Iterator<Item = u32> {
+        let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+    }
+
+    /// The name of a process in process lists: at most fifteen bytes. `None` when it has ended.
+    pub fn name_of(pid: u32) -> Option<Vec<u8>> {
+        let mut name = fs::read(file(pid, "comm")).ok()?;
+        if name.last() == Some(&b'\n') {
+            name.pop();
+        }
+        Some(name)
+    }
+
+    /// The words a process was started with, its own name first, each ended by a zero byte; empty for one of the
+    /// kernel's own. `None` when it has ended.
+    pub fn words_of(pid: u32) -> Option<Vec<u8>> {
+        fs::read(file(pid, "cmdline")).ok()
+    }
+
     /// The last part of the path of its program.
     pub fn program_name(&self) -> Option<&str> {
         self.program.as_deref().and_then(Path::file_name).and_then(std::ffi::OsStr::to_str)

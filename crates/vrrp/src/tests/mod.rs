@@ -13,3 +13,4 @@ mod receiving;
 mod reloading;
 mod resuming;
 mod router;
+mod watches;

@@ -92,6 +92,7 @@ pub(super) fn config(instances: Vec<InstanceConfig>) -> Config {
         instances: instances.into_iter().map(Arc::new).collect(),
         groups: Vec::new(),
         scripts: vec![script(3, 3)],
+        watches: Vec::new(),
         interfaces: vec![named(LAN, "lan"), named(WAN, "wan")],
         startup_delay: Duration::ZERO,
     }

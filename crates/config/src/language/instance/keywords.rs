@@ -87,10 +87,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "track_script" Argument::lines(&TRACK_SCRIPT_LINES) => with!(read_track_script, show_track_script), Adds, InPlace;
         "none",
         "Scripts to watch (must be defined earlier)";
-    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(read_track_file, show_track_file), Adds, InPlace, TrackFile;
+    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(read_track_file, show_track_file), Adds, InPlace;
         "none",
         "Files to watch (must be defined earlier)";
-    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(read_track_process, show_track_process), Adds, InPlace, TrackProcess;
+    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(read_track_process, show_track_process), Adds, InPlace;
         "none",
         "Process sets to watch (must be defined earlier)";
     "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(read_track_bfd, show_track_bfd), Adds, InPlace, Bfd;

@@ -377,7 +377,7 @@ fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
     let mut file = FileCheck::default();
     context.file_weight_given = false;
     fill(&mut file, FILE, node, context);
-    context.uses(Feature::TrackFile, || node.keyword().span());
+    context.uses(Feature::LoadBalancer, || node.keyword().span());
     let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
         let span = place_of(node, "track_file");

@@ -39,57 +39,57 @@ pub static SCRIPT: &Keywords<VrrpScript> = keywords! {
 
 /// Keywords of `vrrp_track_process`.
 pub static TRACK_PROCESS: &Keywords<TrackProcess> = keywords! {
-    "process" Grammar("PATH_OR_NAME [ARG...]") => with!(read_process, show_process), First, Restart, TrackProcess;
+    "process" Grammar("PATH_OR_NAME [ARG...]") => with!(read_process, show_process), First, InPlace;
         "none (mandatory)",
         "What to match; arguments imply full_command and exact matching.";
-    "param_match" Grammar("[initial|partial]") => with!(read_param_match, show_param_match), Last, Restart, TrackProcess;
+    "param_match" Grammar("[initial|partial]") => with!(read_param_match, show_param_match), Last, InPlace;
         "none (exact when arguments are given)",
         "How process arguments are compared: exact = all equal; partial = the configured ones equal the leading ones; initial = as partial but the last one may be longer; keyword without value means exact and switches to full command line matching.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_process_weight, show_process_weight), First, InPlace, TrackProcess | Told;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_process_weight, show_process_weight), First, InPlace | Told;
         "0",
         "0 means fault without quorum, otherwise priority change.";
-    "quorum" Argument::unsigned(1, 65535) => at!(quorum), Last, InPlace, TrackProcess;
+    "quorum" Argument::unsigned(1, 65535) => at!(quorum), Last, InPlace;
         "1",
         "Fewest matching processes for success.";
-    "quorum_max" Argument::unsigned(0, 65535) => at!(quorum_max), Last, InPlace, TrackProcess;
+    "quorum_max" Argument::unsigned(0, 65535) => at!(quorum_max), Last, InPlace;
         "no limit",
         "Most matching processes for success; 0 means none may run.";
-    "delay" Argument::decimal(1, 3600000000) => with!(read_delay, show_no_delay), Last, InPlace, TrackProcess;
+    "delay" Argument::decimal(1, 3600000000) => with!(read_delay, show_no_delay), Last, InPlace;
         "0",
         "Sets both terminate_delay and fork_delay.";
-    "terminate_delay" Argument::decimal(1, 3600000000) => at!(terminate_delay), Last, InPlace, TrackProcess;
+    "terminate_delay" Argument::decimal(1, 3600000000) => at!(terminate_delay), Last, InPlace;
         "0",
         "Wait before acting on quorum loss.";
-    "fork_delay" Argument::decimal(1, 3600000000) => at!(fork_delay), Last, InPlace, TrackProcess;
+    "fork_delay" Argument::decimal(1, 3600000000) => at!(fork_delay), Last, InPlace;
         "0",
         "Wait before acting on quorum gain.";
-    "full_command" Flag => at!(full_command), Last, Restart, TrackProcess;
+    "full_command" Flag => at!(full_command), Last, InPlace;
         "off",
         "Match against the command line rather than the comm name.";
 };
 
 /// Keywords of `track_file`.
 pub static TRACK_FILE: &Keywords<TrackFile> = keywords! {
-    "file" Word("PATH") => with!(read_file, show_file), First, Restart, TrackFile;
+    "file" Word("PATH") => with!(read_file, show_file), First, InPlace;
         "none (mandatory)",
         "The file; its directory must exist on a writable filesystem that supports inotify.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace | Told;
         "1",
         "Default multiplier; 0 means non-zero content is a fault.";
-    "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly, TrackFile;
+    "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly;
         "not created; value 0",
         "Create the file at start-up (not on reload or -t); overwrite replaces existing regular content; values outside -254..254 only draw an error message.";
 };
 
 /// Keywords of `vrrp_track_file`, the old name of `track_file`.
 pub static VRRP_TRACK_FILE: &Keywords<TrackFile> = keywords! {
-    "file" Word("PATH") => with!(read_file, show_file), First, Restart, TrackFile;
+    "file" Word("PATH") => with!(read_file, show_file), First, InPlace;
         "none",
         "As track_file.";
-    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace, TrackFile | Told;
+    "weight" Grammar("INTEGER -254..254 [reverse]") => with!(read_file_weight, show_file_weight), First, InPlace | Told;
         "1",
         "As track_file.";
-    "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly, TrackFile;
+    "init_file" Grammar("[INTEGER] [overwrite]") => with!(read_init_file, show_init_file), Last, StartOnly;
         "not created",
         "As track_file.";
 };

@@ -17,10 +17,10 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "track_script" Argument::lines(&TRACK_SCRIPT_LINES) => with!(group::read_track_script, |group| show_tracked(&group.tracks.scripts)), Adds, InPlace;
         "none",
         "Scripts tracked for every member.";
-    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(group::read_track_file, |group| show_tracked(&group.tracks.files)), Adds, InPlace, TrackFile;
+    "track_file" Argument::lines(&TRACK_FILE_LINES) => with!(group::read_track_file, |group| show_tracked(&group.tracks.files)), Adds, InPlace;
         "none",
         "Files tracked for every member.";
-    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(group::read_track_process, |group| show_tracked(&group.tracks.processes)), Adds, InPlace, TrackProcess;
+    "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(group::read_track_process, |group| show_tracked(&group.tracks.processes)), Adds, InPlace;
         "none",
         "Processes tracked for every member.";
     "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(group::read_track_bfd, |group| show_tracked(&group.tracks.bfds)), Adds, InPlace, Bfd;
@@ -103,26 +103,26 @@ pub static TRACK_SCRIPT_OPTIONS: &Keywords<()> = keywords! {
 
 /// Options of a line of `track_file`.
 pub static TRACK_FILE_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, TrackFile;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace;
         "weight of the track_file block",
         "Multiplier of the file value; 0 means any non-zero value is a fault.";
-    "reverse" Flag => Described, Last, InPlace, TrackFile;
+    "reverse" Flag => Described, Last, InPlace;
         "setting of the track_file block",
         "Invert the sense.";
-    "noreverse" Flag => Described, Last, InPlace, TrackFile;
+    "noreverse" Flag => Described, Last, InPlace;
         "setting of the track_file block",
         "Cancel an inherited reverse.";
 };
 
 /// Options of a line of `track_process`.
 pub static TRACK_PROCESS_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, TrackProcess;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace;
         "weight of vrrp_track_process",
         "Override the weight.";
-    "reverse" Flag => Described, Last, InPlace, TrackProcess;
+    "reverse" Flag => Described, Last, InPlace;
         "setting of vrrp_track_process",
         "Invert the sense.";
-    "noreverse" Flag => Described, Last, InPlace, TrackProcess;
+    "noreverse" Flag => Described, Last, InPlace;
         "setting of vrrp_track_process",
         "Cancel an inherited reverse.";
 };

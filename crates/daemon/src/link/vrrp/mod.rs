@@ -14,7 +14,7 @@ use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::Error;
 use steadfast_kernel::error::{self, Errno};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Event, InstanceId, InterfaceId, ScriptId};
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, Reading, ScriptId, WatchId};
 
 use self::change::Change;
 use super::lifecycle::{Role, Worker};
@@ -40,6 +40,13 @@ pub enum Order {
         script: ScriptId,
         /// Exit status 0 in time.
         success: bool,
+    },
+    /// A file, a set of processes or a session changed.
+    Watched {
+        /// Which.
+        watch: WatchId,
+        /// How it is.
+        reading: Reading,
     },
     /// Tell how things are.
     Status {

@@ -221,6 +221,9 @@ impl Supervisor {
                     kind: match share.kind {
                         TrackerKind::Interface => "interface".to_owned(),
                         TrackerKind::Script => "script".to_owned(),
+                        TrackerKind::File => "file".to_owned(),
+                        TrackerKind::Process => "process".to_owned(),
+                        TrackerKind::Session => "bfd".to_owned(),
                     },
                     name: Arc::clone(&share.name),
                     good: share.good,

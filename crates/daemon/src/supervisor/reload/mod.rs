@@ -35,6 +35,7 @@ use super::scripts::programs::Programs;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
+use crate::digest::watches::Orders;
 use crate::link::vrrp::Order;
 use crate::link::vrrp::change::Change;
 use crate::link::vrrp::work::Install;
@@ -283,7 +284,9 @@ impl Supervisor {
         save(&mut self.journal, &loaded, self.reloads.generation);
         let (effective, model) = Effective::of(loaded, &self.options);
         let changes = summary::summary(&Plan::between(&self.loaded.model(), &model));
-        let work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
+        let mut work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
+        self.configure_watches(Orders::of(&model, &work), false);
+        self.watches.fill(&mut work);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
         for install in &self.routers.work.installs {
             if kept.contains(&install.instance) {

@@ -54,7 +54,8 @@ impl Errand {
 impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_vrrp_errand(self) -> Errand {
-        let Routers { work, known, leaving, dropped, .. } = self.routers;
+        let Routers { mut work, known, leaving, dropped, .. } = self.routers;
+        self.watches.fill(&mut work);
         let (mut routers, sessions) = known.into_resume();
         if let Some(alive) = self.workers.vrrp.predecessor_lived_until() {
             routers.iter_mut().for_each(|router| router.lived_until(alive));

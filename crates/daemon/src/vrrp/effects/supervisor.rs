@@ -47,6 +47,9 @@ impl Effects {
             Order::ScriptResult { script, success } => {
                 self.lanes.to_timing.push(ToTiming::ScriptResult(script, success));
             }
+            Order::Watched { watch, reading } => {
+                self.lanes.to_timing.push(ToTiming::Watched(watch, reading));
+            }
             Order::Status { request } => {
                 self.status_request = Some(request);
                 self.lanes.to_timing.push(ToTiming::Status(InstanceId(0)));

@@ -18,7 +18,7 @@ use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId};
+use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, WatchId, config};
 
 pub(super) use self::machines::{Machines, Protocol};
 use self::sockets::{SocketKey, Sockets};
@@ -76,6 +76,8 @@ pub(crate) enum ToTiming {
     Source(IpAddr, bool),
     /// A script ended.
     ScriptResult(ScriptId, bool),
+    /// A file, a set of processes or a session changed.
+    Watched(WatchId, config::Reading),
     /// A reload, worked out.
     Apply(Box<Plan>, Coalescing),
     /// What a reload changes of the sessions.
@@ -342,6 +344,9 @@ impl Engine {
             }
             ToTiming::ScriptResult(script, success) => {
                 self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);
+            }
+            ToTiming::Watched(watch, reading) => {
+                self.machine.handle(at, Input::Watched { watch, reading }, &mut self.out);
             }
             ToTiming::Opened { key, receive, send } => {
                 let interface = send.endpoint().interface();
