@@ -8,7 +8,7 @@ use crate::event::Cause;
 use crate::status::{TrackerKind, TrackerShare};
 
 /// Largest part of a file in a priority; what is as far below zero and further is a fault.
-const FILE_SHARE_MAX: i64 = 253;
+const LARGEST_FILE_SHARE: i64 = 253;
 
 /// Everything of that kind, and by whom it is followed.
 #[derive(Debug, Default)]
@@ -177,8 +177,8 @@ impl Weight {
         }
         let product = i64::from(value) * i64::from(self.value);
         let product = if self.reverse { -product } else { product };
-        let fault = product < -FILE_SHARE_MAX;
-        let share = if fault { 0 } else { product.min(FILE_SHARE_MAX) };
+        let fault = product < -LARGEST_FILE_SHARE;
+        let share = if fault { 0 } else { product.min(LARGEST_FILE_SHARE) };
         Effect { fault, pending: false, share: i32::try_from(share).unwrap_or_default() }
     }
 }

@@ -144,7 +144,8 @@ impl ProcessOrder {
         Self {
             name: Arc::clone(&process.name),
             wanted,
-            least: process.quorum,
+            // quorum_max 0: none may run, whatever quorum is.
+            least: if process.quorum_max == Some(0) { 0 } else { process.quorum },
             most: process.quorum_max,
             loss_delay: process.terminate_delay.duration(),
             gain_delay: process.fork_delay.duration(),

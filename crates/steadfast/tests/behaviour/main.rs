@@ -45,3 +45,5 @@ mod signals;
 mod stage;
 #[cfg(test)]
 mod unicast;
+#[cfg(test)]
+mod watches;

@@ -15,4 +15,6 @@ mod refusals;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod trackers;
+#[cfg(test)]
 mod wire;
