@@ -129,7 +129,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         }
         Feature::Snmp => ("SNMP", "SNMP"),
         Feature::Dbus => ("D-Bus", "D-Bus"),
-        Feature::Mail => ("e-mail", "邮件通知"),
         Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
         Feature::Authentication => ("authentication by AH or HMAC", "AH 或 HMAC 认证"),
         Feature::Namespaces => ("`net_namespace_ipvs`", "`net_namespace_ipvs`"),

@@ -17,8 +17,6 @@ pub enum Feature {
     Snmp,
     /// D-Bus.
     Dbus,
-    /// Alert mail.
-    Mail,
     /// Link state by polling.
     Linkbeat,
     /// Authenticated trailer and IP authentication header.
@@ -59,7 +57,6 @@ impl Feature {
         Self::Firewall,
         Self::Snmp,
         Self::Dbus,
-        Self::Mail,
         Self::Linkbeat,
         Self::Authentication,
         Self::Fifos,
@@ -86,7 +83,6 @@ impl Feature {
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
-            Self::Mail => "alert mail",
             Self::Linkbeat => "polling of link state",
             Self::Authentication => "HMAC and AH authentication",
             Self::Fifos => "the notification FIFO of the load balancer",

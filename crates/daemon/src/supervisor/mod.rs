@@ -28,6 +28,7 @@ use self::control::dump::Dump;
 use self::control::status::Purpose;
 use self::journal::Journal;
 use self::notify::fifo::Fifos;
+use self::notify::mail::Mail;
 use self::reload::Reloads;
 use self::reload::effective::Effective;
 use self::scripts::Scripts;
@@ -50,6 +51,7 @@ const CONTROL: u64 = 1;
 const RELOAD_TIME: u64 = 4;
 const WATCHED_FILES: u64 = 5;
 const PROCESSES: u64 = 6;
+const MAIL: u64 = 7;
 const FIFOS: u64 = 16;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
@@ -68,6 +70,7 @@ struct Supervisor {
     reloads: Reloads,
     scripts: Scripts,
     fifos: Fifos,
+    mail: Mail,
     watches: Watches,
     workers: Workers,
     routers: Routers,
@@ -83,7 +86,7 @@ impl Supervisor {
     fn run(mut self) -> u8 {
         let mut events = Events::default();
         loop {
-            self = self.start_workers();
+            self = self.start_workers().start_mail();
             let now = moment();
             self.timers(now);
             if self.is_finished(now) {
@@ -112,6 +115,7 @@ impl Supervisor {
             RELOAD_TIME => self.reload_time_changed(),
             WATCHED_FILES => self.hear_files(),
             PROCESSES => self.hear_processes(),
+            MAIL => self.mail_ended(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
             FIFOS.. if token < CLIENTS => self.flush_fifo(token),
@@ -144,7 +148,7 @@ impl Supervisor {
     /// Orphans of scripts become our children; nobody else waits for them.
     fn reap_adopted(&self) {
         while let Some(pid) = steadfast_kernel::process::ended_child() {
-            if self.workers.own(pid) || self.scripts.runner.owns(pid) {
+            if self.workers.own(pid) || self.scripts.runner.owns(pid) || self.mail.owns(pid) {
                 break;
             }
             steadfast_kernel::process::reap(pid);
@@ -159,6 +163,7 @@ impl Supervisor {
         self.run_scripts(now);
         self.give_up_startup(now);
         self.watch(now);
+        self.mail_overdue(now);
         self.reload_if_due(now);
         self.tell_turned_away();
         if self.settle_at.is_some_and(|at| at <= now) {
@@ -175,6 +180,7 @@ impl Supervisor {
             self.scripts_wakeup(),
             self.stop_wakeup(),
             self.watches.wakeup(),
+            self.mail.wakeup(),
             self.settle_at,
             self.reloads.schedule.wakeup(),
         ];

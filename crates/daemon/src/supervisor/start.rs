@@ -20,6 +20,7 @@ use super::findings::Report;
 use super::journal::Journal;
 use super::journal::log::Log;
 use super::notify::fifo::Fifos;
+use super::notify::mail::{Mail, Subjects};
 use super::reload::effective::Effective;
 use super::reload::{self, Reloads};
 use super::scripts::Scripts;
@@ -187,6 +188,7 @@ fn assemble(
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
+    let mail = Mail::new(Subjects::of(&model, &work));
     let orders = Orders::of(&model, &work);
     // A worker forked while it is there would keep its copy for good.
     drop(model);
@@ -209,6 +211,7 @@ fn assemble(
         reloads: Reloads::new(),
         scripts: Scripts::new(programs),
         fifos: Fifos::default(),
+        mail,
         watches: Watches::new(Processes::new(process_events)),
         workers,
         routers: Routers::new(work),

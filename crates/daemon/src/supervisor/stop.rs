@@ -73,6 +73,7 @@ impl Supervisor {
         }
         let until = *stopping.scripts_until.get_or_insert(now + STOP_SCRIPTS);
         let idle = self.scripts.order.is_idle()
+            && self.mail.is_idle()
             && !self.scripts.runner.any(|purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_)));
         if !idle && now < until {
             return false;

@@ -124,6 +124,11 @@ pub fn null_standard_descriptors() -> Result<()> {
     rustix::stdio::dup2_stderr(&null).attempt("redirect standard error")
 }
 
+/// The name of this machine.
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 fn thread_count() -> usize {
     std::fs::read_dir("/proc/self/task").map_or(1, Iterator::count)
 }

@@ -9,6 +9,8 @@ mod dumps;
 #[cfg(test)]
 mod failover;
 #[cfg(test)]
+mod mail;
+#[cfg(test)]
 mod pair;
 #[cfg(test)]
 mod refusals;

@@ -37,22 +37,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "router_id" Word("STRING") => at!(router_id), Last, NextUse | Told;
         "local host name",
         "Identifier used in e-mail subjects, SNMP and dumps.";
-    "notification_email_from" Word("ADDRESS") => at!(mail.from), Last, NextUse, Mail | Told;
+    "notification_email_from" Word("ADDRESS") => at!(mail.from), Last, NextUse | Told;
         "loginname@hostname, only when smtp_server is set",
         "From address of alert mail; a display name containing RFC 5322 specials is quoted automatically.";
-    "smtp_server" Grammar("HOST_OR_ADDRESS [PORT 1..65535]") => with!(read_smtp_server, show_smtp_server), Last, NextUse, Mail;
+    "smtp_server" Grammar("HOST_OR_ADDRESS [PORT 1..65535]") => with!(read_smtp_server, show_smtp_server), Last, NextUse;
         "none; port 25",
         "Mail relay for alerts; text with \"-\" or \"/\" is treated as a host name, otherwise address first then name lookup.";
-    "smtp_helo_name" Word("HOST") => at!(mail.helo_name), Last, NextUse, Mail | Told;
+    "smtp_helo_name" Word("HOST") => at!(mail.helo_name), Last, NextUse | Told;
         "local host name",
         "Name sent in the HELO of alert mail.";
-    "smtp_connect_timeout" Argument::seconds(0, 4294) => with!(read_mail_timeout, show_mail_timeout), Last, NextUse, Mail;
+    "smtp_connect_timeout" Argument::seconds(0, 4294) => with!(read_mail_timeout, show_mail_timeout), Last, NextUse;
         "30 s",
         "Connection and read/write timeout for alert mail.";
-    "notification_email" Argument::words("ADDRESS") => with!(read_notification_email, show_notification_email), Adds, NextUse, Mail;
+    "notification_email" Argument::words("ADDRESS") => with!(read_notification_email, show_notification_email), Adds, NextUse;
         "none",
         "Recipients of alert mail; each word is one recipient.";
-    "smtp_alert" Switch => at!(mail.alert), Last, NextUse, Mail;
+    "smtp_alert" Switch => at!(mail.alert), Last, NextUse;
         "unset; no argument means on",
         "Default for every smtp_alert setting that is not set more specifically.";
     "startup_script" Script => at!(startup_script), First, StartOnly | Told;
@@ -73,10 +73,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "min_auto_priority_delay" Argument::unsigned(1, 10000000) => at!(min_auto_priority_delay_microseconds), Last, InPlace, ProcessTuning | Told;
         "1000000",
         "How late a timer must be before the realtime priority is raised.";
-    "smtp_alert_vrrp" Switch => at!(mail.alert_vrrp), Last, NextUse, Mail;
+    "smtp_alert_vrrp" Switch => at!(mail.alert_vrrp), Last, NextUse;
         "unset; no argument means on",
         "Default smtp_alert for instances and sync groups (beats smtp_alert)";
-    "smtp_alert_checker" Switch => at!(mail.alert_checker), Last, NextUse, Mail;
+    "smtp_alert_checker" Switch => at!(mail.alert_checker), Last, NextUse, LoadBalancer;
         "unset; no argument means on",
         "Default smtp_alert for virtual and real servers (beats smtp_alert)";
     "checker_log_all_failures" Switch => at!(checker_log_all_failures), Last, NextUse, LoadBalancer;
@@ -85,7 +85,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "dynamic_interfaces" Grammar("[allow_if_changes]") => with!(read_dynamic_interfaces, show_dynamic_interfaces), Last, NextUse;
         "off",
         "Allow configured interfaces that do not exist yet; allow_if_changes also permits an interface to be recreated with a different type or parent.";
-    "no_email_faults" Flag => at!(mail.no_faults), Last, NextUse, Mail;
+    "no_email_faults" Flag => at!(mail.no_faults), Last, NextUse;
         "off",
         "Do not mail transitions to FAULT.";
     "default_interface" Interface => at!(default_interface), Last, Difference | Told;
@@ -382,7 +382,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "rs_init_notifies" Switch => at!(rs_init_notifies), Last, StartOnly, LoadBalancer;
         "off; no argument means on",
         "Run real-server up notifications when servers are first added at start-up.";
-    "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse, Mail;
+    "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse, LoadBalancer;
         "off; no argument means on",
         "Mail only when the real server itself changes state, not for each checker.";
     "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace, SocketBuffers | Told;

@@ -228,7 +228,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "notify_master_rx_lower_pri" Script => at!(notify.master_rx_lower_priority), First, NextUse;
         "none",
         "Run when a master receives a lower-priority advert.";
-    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, Mail;
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse;
         "smtp_alert_vrrp, then smtp_alert, then off",
         "Mail transitions.";
     "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;

@@ -41,7 +41,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "notify" Script => at!(notify.any), First, NextUse;
         "none",
         "Run on every group transition with GROUP name state 0.";
-    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, Mail;
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse;
         "smtp_alert_vrrp, then smtp_alert, then off",
         "Mail group transitions.";
     "global_tracking" Flag => at!(tracking_weight), Last, InPlace = "sync_group_tracking_weight" [Mark::DeprecatedLoudly];

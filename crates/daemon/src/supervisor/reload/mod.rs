@@ -31,6 +31,7 @@ use self::schedule::Schedule;
 use super::control::ClientId;
 use super::findings::Report;
 use super::journal::Journal;
+use super::notify::mail::Subjects;
 use super::scripts::programs::Programs;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs};
@@ -300,6 +301,9 @@ impl Supervisor {
 
         let mut problems = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut problems);
+        let mut subjects = Subjects::of(&model, &work);
+        subjects.keep(&self.mail.subjects, |id| self.routers.leaving.contains_key(id));
+        self.mail.subjects = subjects;
         drop(model);
         // Removed instances still have something to tell.
         for (id, notifies) in std::mem::take(&mut self.scripts.programs.instances) {

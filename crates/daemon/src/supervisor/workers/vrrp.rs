@@ -72,6 +72,7 @@ impl Supervisor {
         let transition = notifying::transition(&self.scripts.programs, event);
         let happening = self.routers.known.told(event);
         self.tell_fifos(event);
+        self.mail_event(event);
         if !event.is_repetition() {
             self.tell(happening);
         }
