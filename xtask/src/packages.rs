@@ -29,6 +29,11 @@ const NEEDS: &[Need] = &[
     Need { program: "ip", package: "iproute2", what_for: "end-to-end tests that look from outside" },
     Need { program: "tcpdump", package: "tcpdump", what_for: "end-to-end tests that look from outside" },
     Need { program: "ipvsadm", package: "ipvsadm", what_for: "the other view of the table of IPVS" },
+    Need {
+        program: "/usr/lib/python3/dist-packages/aiosmtpd/__init__.py",
+        package: "python3-aiosmtpd",
+        what_for: "the mail server of the end-to-end tests",
+    },
     Need { program: "nginx", package: "nginx-light", what_for: "the real servers of the end-to-end tests" },
 ];
 

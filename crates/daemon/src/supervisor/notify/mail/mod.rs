@@ -31,6 +31,8 @@ const STEPS_MAX: u32 = 10;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// And not less often than this.
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+/// Where a line of the header is folded (RFC 5322 section 2.1.1: 78 characters).
+const LINE_BYTES: usize = 76;
 /// What a delivery has to say for itself, bytes.
 const REPORT_BYTES_MAX: u64 = 4_096;
 
@@ -95,7 +97,7 @@ impl Letter {
             clean(&relay.from),
             clean(&relay.router),
             clean(&self.subject),
-            to.join(",\r\n "),
+            folded(&to),
             clean(&self.body),
         )
     }
@@ -331,6 +333,21 @@ impl Supervisor {
             self.journal.line(Severity::Warning, &line);
         }
     }
+}
+
+/// Recipients, a new line begun before one that would make the line long.
+fn folded(recipients: &[String]) -> String {
+    let (mut text, mut line) = (String::new(), "To: ".len());
+    for recipient in recipients {
+        if !text.is_empty() {
+            let long = line + recipient.len() > LINE_BYTES;
+            text.push_str(if long { ",\r\n " } else { ", " });
+            line = if long { 1 } else { line + 2 };
+        }
+        text.push_str(recipient);
+        line += recipient.len();
+    }
+    text
 }
 
 /// keepalived's words; nothing for what is not told.
