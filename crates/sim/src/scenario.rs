@@ -270,6 +270,7 @@ impl RouterPlan {
         Config {
             instances: self.instances.iter().cloned().map(Arc::new).collect(),
             groups: self.groups.iter().cloned().map(Arc::new).collect(),
+            watches: Vec::new(),
             scripts: self.scripts.iter().cloned().map(Arc::new).collect(),
             interfaces: (0..segments).map(interface).collect(),
             startup_delay: Duration::ZERO,

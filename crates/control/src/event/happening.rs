@@ -263,6 +263,11 @@ pub enum Bound {
         /// So many.
         connected: usize,
     },
+    /// Letters that wait for the mail server.
+    Letters {
+        /// How many wait.
+        waiting: usize,
+    },
     /// A client of the control socket does not read what it asked for.
     SlowClient,
 }

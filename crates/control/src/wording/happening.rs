@@ -162,6 +162,9 @@ fn bound(bound: &Bound) -> String {
         Bound::Clients { connected } => {
             format!("control socket: a client was refused, {connected} are connected")
         }
+        Bound::Letters { waiting } => {
+            format!("{waiting} letters wait for the mail server: older ones are left out")
+        }
         Bound::SlowClient => "control socket: a client that does not read was hung up on".to_owned(),
     }
 }

@@ -346,7 +346,7 @@ impl Engine {
                 self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);
             }
             ToTiming::Watched(watch, reading) => {
-                self.machine.handle(at, Input::Watched { watch, reading }, &mut self.out);
+                self.machines.routers.handle(at, Input::Watched { watch, reading }, &mut self.out);
             }
             ToTiming::Opened { key, receive, send } => {
                 let interface = send.endpoint().interface();

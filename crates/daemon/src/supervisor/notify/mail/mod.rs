@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use steadfast_config::model::{Global, Model};
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Bound, Happening, Severity};
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork, host_name};
 use steadfast_kernel::wait::poll::Interest;
@@ -244,8 +244,7 @@ impl Supervisor {
         let oldest = if self.mail.under_way.is_some() { CONVERSATION_MAX } else { 0 };
         self.mail.waiting.remove(oldest);
         if !std::mem::replace(&mut self.mail.bound_told, true) {
-            let detail = format!("{LETTERS_MAX} letters wait for the mail server: older ones are left out");
-            self.tell(None, Happening::Bound { detail });
+            self.tell(Happening::Bound { bound: Bound::Letters { waiting: LETTERS_MAX } });
         }
     }
 
