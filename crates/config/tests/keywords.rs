@@ -157,7 +157,6 @@ fn in_short(feature: Feature) -> Option<&'static str> {
         Feature::Authentication => "AH and HMAC authentication",
         Feature::Snmp => "SNMP",
         Feature::Dbus => "D-Bus",
-        Feature::Mail => "alert mail",
         _ => return None,
     })
 }
