@@ -18,7 +18,9 @@ use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, WatchId, config};
+use steadfast_vrrp::{
+    Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, WatchId, config,
+};
 
 pub(super) use self::machines::{Machines, Protocol};
 use self::sockets::{SocketKey, Sockets};
