@@ -3,10 +3,12 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::num::NonZeroU8;
+use std::time::Duration;
 
 use steadfast_wire::vrrp::{
-    Advert, AdvertInterval, Advertisement, Authentication, Centiseconds, Expect, Family, Form, Received,
-    Vrid, pseudo_header, set_priority, vrid_of,
+    Advert, AdvertInterval, Advertisement, Authentication, Carrier, Centiseconds, Expect, Family, Form,
+    HeaderProof, Key, Proof, Proven, Received, TrailerKey, TrailerProof, Vrid, pseudo_header, set_priority,
+    vrid_of,
 };
 
 /// The first octet chooses the expectation, the rest is the message.
@@ -29,23 +31,43 @@ pub(crate) fn run(octets: &[u8]) {
         AdvertInterval::Seconds(seconds)
     };
     let password = message.get(message.len().saturating_sub(8)..).and_then(|tail| tail.first_chunk::<8>());
-    let authentication = if has(2) {
-        Authentication::Password(password.copied().unwrap_or_default())
+    let keys = [TrailerKey { id: 1, key: Key::new(Box::new([7; 32])) }];
+    let carrier =
+        if has(4) { Carrier::AuthenticationHeader { identification: 1 } } else { Carrier::default() };
+    let authentication = match (has(4), has(2)) {
+        (true, _) => Authentication::Header,
+        (false, true) => Authentication::Password(password.copied().unwrap_or_default()),
+        (false, false) => Authentication::None,
+    };
+    let proof = if has(4) {
+        Proof::Header(HeaderProof { key: &keys[0].key, last: 0 })
+    } else if has(5) {
+        let window = has(7).then_some(Duration::from_secs(5));
+        Proof::Trailer(TrailerProof { keys: &keys, required: has(6), window, clocks: [None; 2], last: None })
     } else {
-        Authentication::None
+        Proof::None
     };
     let expect = Expect {
-        vrid: vrid_of(message).or(Vrid::new(1)).unwrap(),
+        vrid: carrier.message(message).and_then(vrid_of).or(Vrid::new(1)).unwrap(),
         family,
         interval,
         authentication,
+        proof,
         on_link: true,
         ignore_v3_checksum: has(3),
     };
-    let received = Received { source, destination, hop_limit: Some(255), message };
+    let received = Received { source, destination, hop_limit: Some(255), carrier, message };
     match expect.check(&received) {
-        Ok(advert) => rewrite(&advert, family, &received, expect.ignore_v3_checksum),
+        // Nobody guesses a digest.
+        Ok(advert) => assert_eq!(advert.proven, Proven::Nothing),
         Err(reject) => assert!(!reject.to_string().is_empty()),
+    }
+    let plain = Expect { proof: Proof::None, ..expect };
+    match plain.check(&received) {
+        Ok(advert) if carrier == Carrier::Ip => {
+            rewrite(&advert, family, &received, expect.ignore_v3_checksum)
+        }
+        _ => {}
     }
     if let Ok(advert) = Advert::parse(family, message) {
         assert_eq!(advert.addresses.iter().len(), advert.addresses.len());
@@ -73,6 +95,7 @@ fn rewrite(advert: &Advert<'_>, family: Family, received: &Received<'_>, ignored
         Form::V2 { authentication: Authentication::None, .. } => {
             family == Family::V4 && message[message.len() - 8..] != [0; 8]
         }
+        Form::V2 { authentication: Authentication::Header, .. } => true,
         Form::V2 { .. } => false,
     };
     // Zero and all ones are one checksum to the sum.

@@ -12,6 +12,8 @@ use crate::cursor::{Reader, Writer, set_u16};
 pub const HEADER_LENGTH: usize = 20;
 /// Protocol number of ICMP.
 pub const PROTOCOL_ICMP: u8 = 1;
+/// Protocol number of the authentication header (RFC 2402 section 2).
+pub const PROTOCOL_AUTHENTICATION_HEADER: u8 = 51;
 /// Protocol number of VRRP (RFC 9568 section 5.1.1.4).
 pub const PROTOCOL_VRRP: u8 = 112;
 /// Type of service of routing protocols: precedence "internetwork control" (RFC 791 section 3.1).

@@ -5,6 +5,7 @@ use std::num::NonZeroU8;
 
 use super::fields::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 use super::reject::Reject;
+use super::trailer::Stamp;
 use super::{AUTHENTICATION_LENGTH, HEADER_LENGTH, TYPE_ADVERTISEMENT};
 use crate::cursor::Reader;
 
@@ -25,8 +26,22 @@ pub struct Advert<'a> {
     pub form: Form,
     /// In the sender's order.
     pub addresses: AddressList<'a>,
-    /// Octets after the message: padding, or a trailer that another layer knows.
+    /// Octets after the message: padding, or a trailer.
     pub trailing: &'a [u8],
+    /// By what it was proven to be a router's of ours.
+    pub proven: Proven,
+}
+
+/// What a check of authenticity has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Proven {
+    /// Nothing was asked for, or it was not asked; a password proves nothing that lasts.
+    #[default]
+    Nothing,
+    /// The sequence number of an authentication header.
+    Header(u32),
+    /// The stamp of a trailer.
+    Trailer(Stamp),
 }
 
 impl<'a> Advert<'a> {
@@ -102,6 +117,8 @@ pub enum Authentication {
     /// Type 1: a password in plain text, zero padded. Over IPv6, where version 2 has no
     /// authentication data, only the type is carried and the password reads as zeros.
     Password([u8; AUTHENTICATION_LENGTH]),
+    /// Type 2: an authentication header in front of the message, which carries zeros.
+    Header,
 }
 
 impl Authentication {
@@ -110,6 +127,7 @@ impl Authentication {
         match self {
             Self::None => 0,
             Self::Password(_) => 1,
+            Self::Header => 2,
         }
     }
 }
@@ -252,11 +270,17 @@ impl<'a> Frame<'a> {
         }
     }
 
-    pub(super) fn authentication(&self) -> Result<Authentication, Reject> {
+    /// As the header has it; version 3 has none.
+    pub(super) const fn authentication_type(&self) -> u8 {
         let [kind, _] = self.header.interval_field;
-        match kind {
+        if self.header.version == 2 { kind } else { 0 }
+    }
+
+    pub(super) fn authentication(&self) -> Result<Authentication, Reject> {
+        match self.authentication_type() {
             0 => Ok(Authentication::None),
             1 => Ok(Authentication::Password(self.authentication.unwrap_or_default())),
+            2 => Ok(Authentication::Header),
             found => Err(Reject::AuthType { found }),
         }
     }
@@ -282,6 +306,7 @@ impl<'a> Frame<'a> {
             form: self.form_known()?,
             addresses: AddressList { family: self.family, octets: self.addresses },
             trailing: self.trailing,
+            proven: Proven::Nothing,
         })
     }
 }

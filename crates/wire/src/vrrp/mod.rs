@@ -4,16 +4,24 @@
 //! whether a received one may be believed, in keepalived's order and with its counters.
 
 mod advert;
+mod authentication_header;
 mod check;
 mod fields;
+mod key;
 mod reject;
+mod trailer;
 mod write;
 
-pub use advert::{AddressList, Advert, Authentication, Form, vrid_of};
-pub use check::{Expect, Received};
+pub use advert::{AddressList, Advert, Authentication, Form, Proven, vrid_of};
+pub use authentication_header::{
+    Carrier, Envelope, HeaderProof, LENGTH as AUTHENTICATION_HEADER_LENGTH, Protocol,
+};
+pub use check::{Expect, Proof, Received};
 pub use fields::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
+pub use key::Key;
 pub use reject::{Counter, Reject};
-pub use write::{Advertisement, WriteError, address_limit, pseudo_header, set_priority};
+pub use trailer::{LENGTH as TRAILER_LENGTH, Signature, Stamp, TrailerKey, TrailerProof};
+pub use write::{Advertisement, WriteError, address_limit, pseudo_header, seal, set_priority};
 
 /// Octets before the address list.
 pub const HEADER_LENGTH: usize = 8;

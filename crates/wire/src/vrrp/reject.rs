@@ -1,6 +1,6 @@
 //! Why a received advertisement is not believed.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -63,7 +63,7 @@ pub enum Reject {
         found: u8,
     },
     /// An authentication type that does not exist.
-    #[error("authentication type: expected 0 (none) or 1 (password), found {found}")]
+    #[error("authentication type: expected 0 (none), 1 (password) or 2 (AH), found {found}")]
     AuthType {
         /// As received.
         found: u8,
@@ -79,6 +79,78 @@ pub enum Reject {
     /// A wrong password. It is not shown.
     #[error("authentication: the password differs from ours: set the same auth_pass on all routers")]
     AuthFailure,
+    /// An authentication header around something else.
+    #[error("authentication header: expected VRRP (protocol 112) behind it, found protocol {found}")]
+    HeaderContent {
+        /// The protocol behind it.
+        found: u8,
+    },
+    /// An authentication header made with another key, or around something that was changed on the way.
+    #[error(
+        "authentication header: the digest is not made with our auth_pass: set the same auth_pass on all routers"
+    )]
+    HeaderDigest,
+    /// An authentication header that another router made.
+    #[error("authentication header: expected the sender {expected} in it, found {found}")]
+    HeaderSender {
+        /// Source of the datagram.
+        expected: Ipv4Addr,
+        /// As the header says.
+        found: Ipv4Addr,
+    },
+    /// A sequence number of the past.
+    #[error(
+        "authentication header: expected a sequence number above {last}, found {found}: an advert was replayed, or its sender has just started"
+    )]
+    HeaderReplay {
+        /// The highest used.
+        last: u32,
+        /// As received.
+        found: u32,
+    },
+    /// Nothing proves the sender.
+    #[error("authenticated trailer: expected one, found none: give all routers the same auth_hmac")]
+    TrailerMissing,
+    /// A trailer where none is configured.
+    #[error("authenticated trailer: expected none, found one: give all routers the same auth_hmac")]
+    TrailerUnexpected,
+    /// A trailer of another kind.
+    #[error("authenticated trailer: expected type 1 (HMAC-SHA-256) and no reserved bits, found type {found}")]
+    TrailerMalformed {
+        /// Its type.
+        found: u8,
+    },
+    /// The sender's clock and ours differ too much, or an old advert was replayed.
+    #[error(
+        "authenticated trailer: expected a clock within {window} s of ours, found {seconds} s: the clock of one router is wrong, or an old advert was replayed"
+    )]
+    TrailerStale {
+        /// Difference.
+        seconds: u64,
+        /// Allowed.
+        window: u64,
+    },
+    /// A key that is not ours.
+    #[error(
+        "authenticated trailer: expected one of our keys, found key {found}: give all routers the same keys"
+    )]
+    TrailerKey {
+        /// Its number.
+        found: u8,
+    },
+    /// The number of a key of ours, with another secret.
+    #[error(
+        "authenticated trailer: the digest is not made with our key {key}: give all routers the same key {key}"
+    )]
+    TrailerDigest {
+        /// Its number.
+        key: u8,
+    },
+    /// A stamp of the past.
+    #[error(
+        "authenticated trailer: expected a later stamp than that of the advert before: an advert was replayed"
+    )]
+    TrailerReplay,
     /// Version 2 asks for equal intervals (RFC 3768 section 7.1).
     #[error("advert interval: expected {} s, found {found} s: set the same advert_int on all routers", .expected.duration().as_secs())]
     Interval {
@@ -155,22 +227,33 @@ impl Reject {
     /// The counter that this belongs to; `None` where keepalived counts nothing.
     pub const fn counter(&self) -> Option<Counter> {
         match self {
-            Self::PacketLength { .. } => Some(Counter::PacketLength),
+            Self::PacketLength { .. } | Self::TrailerUnexpected => Some(Counter::PacketLength),
             Self::VridZero | Self::Vrid { .. } => Some(Counter::Vrid),
             Self::HopLimit { .. } | Self::PeerHopLimit { .. } => Some(Counter::HopLimit),
             Self::Version { .. } => Some(Counter::Version),
             Self::AuthType { .. } => Some(Counter::InvalidAuthType),
             Self::AuthMismatch { .. } => Some(Counter::AuthTypeMismatch),
-            Self::AuthFailure => Some(Counter::AuthFailure),
+            Self::AuthFailure
+            | Self::HeaderDigest
+            | Self::HeaderSender { .. }
+            | Self::HeaderReplay { .. } => Some(Counter::AuthFailure),
+            Self::TrailerMissing => Some(Counter::TrailerMissing),
+            Self::TrailerMalformed { .. } => Some(Counter::TrailerMalformed),
+            Self::TrailerKey { .. } => Some(Counter::TrailerKey),
+            Self::TrailerDigest { .. } => Some(Counter::TrailerDigest),
+            Self::TrailerStale { .. } => Some(Counter::TrailerStale),
+            Self::TrailerReplay => Some(Counter::TrailerReplay),
             Self::IntervalZero => Some(Counter::Interval),
             Self::Type { .. } => Some(Counter::InvalidType),
             Self::Checksum { .. } => Some(Counter::Checksum),
             Self::MulticastOnUnicast { .. } | Self::UnicastOnMulticast { .. } | Self::AddressList { .. } => {
                 Some(Counter::AddressList)
             }
-            Self::Interval { .. } | Self::UnknownPeer { .. } | Self::OwnerIgnores | Self::Family { .. } => {
-                None
-            }
+            Self::HeaderContent { .. }
+            | Self::Interval { .. }
+            | Self::UnknownPeer { .. }
+            | Self::OwnerIgnores
+            | Self::Family { .. } => None,
         }
     }
 }
@@ -192,6 +275,18 @@ pub enum Counter {
     AuthTypeMismatch,
     /// Wrong password or digest.
     AuthFailure,
+    /// No trailer where one is required.
+    TrailerMissing,
+    /// A trailer of another kind.
+    TrailerMalformed,
+    /// A trailer with a key that is not ours.
+    TrailerKey,
+    /// A trailer with a wrong digest.
+    TrailerDigest,
+    /// A trailer with a stamp outside the window.
+    TrailerStale,
+    /// A trailer with a stamp of the past.
+    TrailerReplay,
     /// Advertisement interval.
     Interval,
     /// Message type.
@@ -204,7 +299,7 @@ pub enum Counter {
 
 impl Counter {
     /// All of them, in the order of the declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 17] = [
         Self::PacketLength,
         Self::Vrid,
         Self::HopLimit,
@@ -212,6 +307,12 @@ impl Counter {
         Self::InvalidAuthType,
         Self::AuthTypeMismatch,
         Self::AuthFailure,
+        Self::TrailerMissing,
+        Self::TrailerMalformed,
+        Self::TrailerKey,
+        Self::TrailerDigest,
+        Self::TrailerStale,
+        Self::TrailerReplay,
         Self::Interval,
         Self::InvalidType,
         Self::Checksum,
@@ -228,6 +329,12 @@ impl Counter {
             Self::InvalidAuthType => "invalid_authtype",
             Self::AuthTypeMismatch => "authtype_mismatch",
             Self::AuthFailure => "auth_failure",
+            Self::TrailerMissing => "auth_ext_missing",
+            Self::TrailerMalformed => "auth_ext_malformed",
+            Self::TrailerKey => "auth_ext_unknown_key",
+            Self::TrailerDigest => "auth_ext_invalid_hmac",
+            Self::TrailerStale => "auth_ext_stale",
+            Self::TrailerReplay => "auth_ext_replay",
             Self::Interval => "advert_interval_err",
             Self::InvalidType => "invalid_type_rcvd",
             Self::Checksum => "chk_err",

@@ -6,6 +6,7 @@ use thiserror::Error;
 
 use super::advert::{Authentication, Form};
 use super::fields::{Family, Priority, Version, Vrid};
+use super::trailer::Signature;
 use super::{
     ADDRESSES_MAX, AUTHENTICATION_LENGTH, CHECKSUM_OFFSET, HEADER_LENGTH, PRIORITY_OFFSET, TYPE_ADVERTISEMENT,
 };
@@ -36,6 +37,30 @@ impl Advertisement<'_> {
     /// # Errors
     /// When there are too many addresses or one is of the other family. `out` is then empty.
     pub fn write(&self, pseudo: PseudoHeader, out: &mut Vec<u8>) -> Result<(), WriteError> {
+        self.write_unsealed(out)?;
+        seal(self.family, out.len(), pseudo, out);
+        Ok(())
+    }
+
+    /// The same with a trailer. What of it the checksum covers is in [`seal`], which makes another one for another
+    /// destination.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn write_signed(
+        &self,
+        pseudo: PseudoHeader,
+        signature: &Signature<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), WriteError> {
+        self.write_unsealed(out)?;
+        let length = out.len();
+        signature.append(self.form.version(), self.vrid, out);
+        seal(self.family, length, pseudo, out);
+        Ok(())
+    }
+
+    fn write_unsealed(&self, out: &mut Vec<u8>) -> Result<(), WriteError> {
         out.clear();
         let count = u8::try_from(self.addresses.len())
             .map_err(|_| WriteError::AddressCount { found: self.addresses.len() })?;
@@ -59,14 +84,24 @@ impl Advertisement<'_> {
         // Always there over IPv4, zero without a password (RFC 3768 section 5.3.10).
         if let (Form::V2 { authentication, .. }, Family::V4) = (self.form, self.family) {
             out.extend(match authentication {
-                Authentication::None => [0; AUTHENTICATION_LENGTH],
+                Authentication::None | Authentication::Header => [0; AUTHENTICATION_LENGTH],
                 Authentication::Password(password) => password,
             });
         }
-        let sum = pseudo.checksum(PROTOCOL_VRRP, out);
-        set_u16(out, CHECKSUM_OFFSET, sum);
         Ok(())
     }
+}
+
+/// Puts the checksum over `pseudo` into a message of `length` octets and what trails it. The IPv6 checksum covers the
+/// whole payload (RFC 8200 section 8.1), the IPv4 one only the message.
+pub fn seal(family: Family, length: usize, pseudo: PseudoHeader, out: &mut [u8]) {
+    set_u16(out, CHECKSUM_OFFSET, 0);
+    let covered = match family {
+        Family::V4 => out.get(..length).unwrap_or_default(),
+        Family::V6 => out,
+    };
+    let sum = pseudo.checksum(PROTOCOL_VRRP, covered);
+    set_u16(out, CHECKSUM_OFFSET, sum);
 }
 
 /// Why an advertisement cannot be written.
