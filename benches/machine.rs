@@ -15,7 +15,7 @@ use steadfast_vrrp::{
     State, Transmit,
 };
 use steadfast_wire::vrrp::{
-    AdvertInterval, Advertisement, Authentication, Centiseconds, Form, HOP_LIMIT, Priority, Vrid,
+    AdvertInterval, Advertisement, Authentication, Carrier, Centiseconds, Form, HOP_LIMIT, Priority, Vrid,
     pseudo_header,
 };
 
@@ -52,6 +52,7 @@ fn receive(criterion: &mut Criterion) {
                         source: PEER,
                         destination: GROUP,
                         hop_limit: Some(HOP_LIMIT),
+                        carrier: Carrier::Ip,
                         message,
                     };
                     machine.handle(now, Input::Datagram(black_box(datagram)), &mut count);

@@ -6,8 +6,8 @@ use std::num::NonZeroU8;
 
 use criterion::{Criterion, Throughput};
 use steadfast_wire::vrrp::{
-    AdvertInterval, Advertisement, Authentication, Centiseconds, Expect, Family, Form, HOP_LIMIT, Priority,
-    Received, Version, Vrid, pseudo_header,
+    AdvertInterval, Advertisement, Authentication, Carrier, Centiseconds, Expect, Family, Form, HOP_LIMIT,
+    Priority, Proof, Received, Version, Vrid, pseudo_header,
 };
 
 fn main() {
@@ -88,10 +88,17 @@ impl Kind {
             family: self.family,
             interval: self.interval,
             authentication: self.authentication,
+            proof: Proof::None,
             on_link: true,
             ignore_v3_checksum: false,
         };
-        let received = Received { source, destination, hop_limit: Some(HOP_LIMIT), message: &message };
+        let received = Received {
+            source,
+            destination,
+            hop_limit: Some(HOP_LIMIT),
+            carrier: Carrier::Ip,
+            message: &message,
+        };
         let believed = |received: &Received<'_>| {
             expect.check(received).is_ok_and(|advert| advert.addresses.matches(&self.addresses))
         };

@@ -13,10 +13,10 @@ use rustix::time::Timespec;
 use socket2::{Domain, Protocol, Socket, Type};
 use steadfast_wire::arp::ArpMessage;
 use steadfast_wire::ethernet::{EtherType, EthernetHeader};
-use steadfast_wire::ipv4::{Ipv4Packet, PROTOCOL_VRRP};
+use steadfast_wire::ipv4::{Ipv4Packet, PROTOCOL_AUTHENTICATION_HEADER, PROTOCOL_VRRP};
 use steadfast_wire::ipv6::Ipv6Header;
 use steadfast_wire::ndp::NeighbourAdvertisement;
-use steadfast_wire::vrrp::{AdvertInterval, Authentication, Family, Form, Priority, Reject, Vrid};
+use steadfast_wire::vrrp::{AdvertInterval, Authentication, Carrier, Family, Form, Priority, Reject, Vrid};
 
 use crate::host::Host;
 
@@ -208,9 +208,14 @@ fn meaning(frame: &[u8]) -> Option<(EthernetHeader, Content)> {
     let content = match ethernet.ether_type {
         EtherType::ARP => Content::Arp(ArpMessage::parse(packet)?),
         EtherType::IPV4 => {
-            let packet = Ipv4Packet::parse(packet).ok().filter(|packet| packet.protocol == PROTOCOL_VRRP)?;
+            let packet = Ipv4Packet::parse(packet).ok()?;
+            let carrier = match packet.protocol {
+                PROTOCOL_VRRP => Carrier::Ip,
+                PROTOCOL_AUTHENTICATION_HEADER => Carrier::AuthenticationHeader { identification: packet.id },
+                _ => return None,
+            };
             let (source, destination) = (packet.source.into(), packet.destination.into());
-            vrrp(Family::V4, source, destination, packet.ttl, packet.payload)
+            vrrp(Family::V4, source, destination, packet.ttl, carrier.message(packet.payload)?)
         }
         EtherType::IPV6 => {
             let (header, payload) = Ipv6Header::parse(packet)?;

@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroU8;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::{Moment, Random};
-use steadfast_vrrp::config::{TrackScript, Transport, UnicastPeer, Weight};
+use steadfast_vrrp::config::{Authentication, TrackScript, Trailer, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId};
-use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Key, Priority, TrailerKey};
 
 use crate::check::Bounds;
 use crate::scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step, instance};
@@ -48,7 +49,7 @@ struct Traits {
     segments: u32,
     instances: u32,
     grouped: bool,
-    password: Option<[u8; 8]>,
+    authentication: Authentication,
     unicast: bool,
     nopreempt_permille: u64,
     preempt_delays: bool,
@@ -62,6 +63,23 @@ enum Scripts {
     None,
     Weighted,
     Faulting,
+}
+
+/// How all routers prove who they are.
+fn authentication(random: &mut Random, header_possible: bool, password_possible: bool) -> Authentication {
+    let key = |id: u8| TrailerKey { id, key: Key::new([id; 32].into()) };
+    match random.below(10) {
+        0 | 1 if password_possible => Authentication::Password(*b"simulate"),
+        2 | 3 if header_possible => Authentication::Header(Key::new((*b"simulate").into())),
+        4 | 5 => Authentication::Trailer(Arc::new(Trailer {
+            keys: vec![key(1), key(2)],
+            active: if random.permille(500) { 1 } else { 2 },
+            required: random.permille(800),
+            signs: true,
+            window: random.permille(700).then_some(Duration::from_secs(5)),
+        })),
+        _ => Authentication::None,
+    }
 }
 
 impl Traits {
@@ -88,16 +106,17 @@ impl Traits {
             1 => Scripts::Faulting,
             _ => Scripts::None,
         };
+        let family = if random.permille(250) { Family::V6 } else { Family::V4 };
         let durations = || intervals.iter().map(|interval| interval.duration());
         Self {
-            family: if random.permille(250) { Family::V6 } else { Family::V4 },
+            family,
             shortest: durations().min().unwrap_or_default(),
             longest: durations().max().unwrap_or_default(),
             intervals,
             segments: if instances == 2 && random.permille(500) { 2 } else { 1 },
             instances,
             grouped,
-            password: (version_2 && random.permille(300)).then_some(*b"simulate"),
+            authentication: authentication(random, version_2 && family == Family::V4, version_2),
             unicast: random.permille(200),
             nopreempt_permille: match random.below(4) {
                 0 => 1000,
@@ -140,7 +159,7 @@ impl Traits {
                 nopreempt,
                 preempt_delay,
                 initial_master,
-                password: self.password,
+                authentication: self.authentication.clone(),
                 down_timer_adverts: self.down_timer_adverts,
                 group: self.grouped.then_some(GroupId(0)),
                 track_scripts: self.track_scripts(),

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steadfast_time::Moment;
 use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Resume, ScriptId};
+use steadfast_wire::vrrp::Carrier;
 
 use crate::participant::Participant;
 use crate::scenario::{RouterId, RouterPlan};
@@ -18,6 +20,7 @@ pub(crate) struct Packet {
     pub(crate) source: IpAddr,
     pub(crate) destination: IpAddr,
     pub(crate) hop_limit: u8,
+    pub(crate) carrier: Carrier,
     pub(crate) message: Arc<[u8]>,
 }
 
@@ -28,6 +31,7 @@ impl Packet {
             source: self.source,
             destination: self.destination,
             hop_limit: Some(self.hop_limit),
+            carrier: self.carrier,
             message: &self.message,
         }
     }
@@ -39,6 +43,8 @@ pub(crate) const INBOX_MAX: usize = 128;
 #[derive(Default)]
 pub(crate) struct Host {
     pub(crate) daemon: Option<Box<dyn Participant>>,
+    /// What the computer's clock shows more than those of the others.
+    pub(crate) clock_ahead: Duration,
     pub(crate) powered: bool,
     pub(crate) paused: bool,
     pub(crate) stopping: bool,

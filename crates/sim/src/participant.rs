@@ -6,6 +6,7 @@ use steadfast_time::Moment;
 use steadfast_vrrp::{
     Action, Destination, Input, InstanceId, InterfaceId, Machine, Plan, Resume, Sink, Transmit,
 };
+use steadfast_wire::vrrp::Carrier;
 
 /// The part of a machine that the simulator drives.
 pub trait Participant {
@@ -62,7 +63,9 @@ pub struct SentAdvert {
     pub destinations: Vec<IpAddr>,
     /// TTL or hop limit.
     pub hop_limit: u8,
-    /// The VRRP message.
+    /// What stands before the VRRP message.
+    pub carrier: Carrier,
+    /// Everything after the IP header.
     pub message: Vec<u8>,
 }
 
@@ -94,6 +97,7 @@ impl Sink for Outbox {
             source: advert.source,
             destinations,
             hop_limit: advert.hop_limit,
+            carrier: advert.carrier,
             message: advert.message.to_vec(),
         }));
         true

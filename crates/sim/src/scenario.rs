@@ -132,6 +132,13 @@ pub enum Fault {
         /// Zero ends it.
         permille: u64,
     },
+    /// Somebody sets a router's clock: what it shows from here on, compared with that of the others.
+    SetClock {
+        /// Whose.
+        router: RouterId,
+        /// So much later, or, coming round, earlier.
+        ahead: Duration,
+    },
     /// What a script finds from here on; good at first.
     Script {
         /// Whose.
@@ -257,6 +264,7 @@ impl Fault {
             | Self::KillWorker(router)
             | Self::Link { router, .. }
             | Self::Reload { router, .. }
+            | Self::SetClock { router, .. }
             | Self::Script { router, .. } => Some(*router),
             Self::Partition { .. } | Self::Loss { .. } => None,
         }
@@ -333,6 +341,7 @@ impl fmt::Display for Fault {
                 blocked.iter().try_for_each(|(from, to)| write!(f, " {from}>{to}"))
             }
             Self::Loss { permille } => write!(f, "net loses {permille} of 1000"),
+            Self::SetClock { router, ahead } => write!(f, "{router} clock {ahead:?} ahead"),
             Self::Script { router, script, good } => {
                 write!(f, "{router} script {} {}", script.0, if *good { "good" } else { "bad" })
             }

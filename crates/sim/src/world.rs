@@ -168,6 +168,7 @@ where
                 self.loss_permille = permille;
                 self.record(Happening::Fault(fault));
             }
+            Fault::SetClock { router, ahead } => self.set_clock(router, ahead),
             Fault::Script { router, script, good } => {
                 let Some(host) = self.hosts.get_mut(router.index()) else { return };
                 let changed =
@@ -203,7 +204,22 @@ where
             let at = self.now + self.random.between(Duration::ZERO, self.scenario.script_interval);
             self.push(at, Due::Script { router, script, life });
         }
+        self.tell_clock(router);
         self.tell_interfaces(router);
+    }
+
+    fn set_clock(&mut self, router: RouterId, ahead: Duration) {
+        self.record(Happening::Fault(Fault::SetClock { router, ahead }));
+        let Some(host) = self.hosts.get_mut(router.index()) else { return };
+        host.clock_ahead = ahead;
+        self.tell_clock(router);
+    }
+
+    fn tell_clock(&mut self, router: RouterId) {
+        let nanoseconds = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let (Some(plan), Some(host)) = (self.plan(router), self.hosts.get(router.index())) else { return };
+        let ahead = nanoseconds(host.clock_ahead).wrapping_sub(nanoseconds(plan.clock));
+        self.drive(router, move |daemon, now, out| daemon.handle(now, Input::Clock { ahead }, out));
     }
 
     fn tell_interfaces(&mut self, router: RouterId) {
@@ -286,6 +302,7 @@ where
             }
             daemon.advance(now, out);
         });
+        self.tell_clock(router);
         self.tell_interfaces(router);
     }
 
@@ -448,7 +465,8 @@ where
 
     fn send(&mut self, router: RouterId, advert: &SentAdvert) {
         let family = Family::of(advert.source);
-        if let Ok(parsed) = Advert::parse(family, &advert.message) {
+        let message = advert.carrier.message(&advert.message);
+        if let Some(parsed) = message.and_then(|message| Advert::parse(family, message).ok()) {
             let (instance, priority) = (advert.instance, parsed.priority);
             self.record(Happening::Advert { router, instance, priority });
         }
@@ -468,6 +486,7 @@ where
                     source: advert.source,
                     destination: *destination,
                     hop_limit: advert.hop_limit,
+                    carrier: advert.carrier,
                     message: Arc::clone(&message),
                 };
                 self.travel(to, packet);

@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
+use steadfast_wire::vrrp::Carrier;
 
 use crate::config::{InstanceId, InterfaceId, Reading, ScriptId, WatchId};
 use crate::event::Event;
@@ -10,7 +11,7 @@ use crate::event::Event;
 /// Something the outside tells the machine. Timers are not inputs: see `Machine::advance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// A datagram of protocol 112.
+    /// A datagram of protocol 112 or 51.
     Datagram(Datagram<'a>),
     /// What is known of an interface now; sent for every interface before the first `advance`.
     Interface {
@@ -64,6 +65,11 @@ pub enum Input<'a> {
         /// How it is.
         reading: Reading,
     },
+    /// What time it is, or somebody set the clock: told before the first `advance` where an instance has a trailer.
+    Clock {
+        /// Nanoseconds since 1970, less those of the moment; they come round.
+        ahead: u64,
+    },
     /// The daemon stops: masters release and hand over.
     Stop,
 }
@@ -80,7 +86,9 @@ pub struct Datagram<'a> {
     pub destination: IpAddr,
     /// TTL or hop limit; `None` if the kernel did not tell.
     pub hop_limit: Option<u8>,
-    /// The VRRP message with whatever trails it.
+    /// What stands before the VRRP message.
+    pub carrier: Carrier,
+    /// Everything after the IP header: the VRRP message with what precedes and what trails it.
     pub message: &'a [u8],
 }
 
@@ -97,7 +105,9 @@ pub struct Transmit<'a> {
     pub destination: Destination<'a>,
     /// TTL or hop limit.
     pub hop_limit: u8,
-    /// The VRRP message, checksum included (for IPv6 too).
+    /// What stands before the VRRP message. An authentication header asks for that identification in the IP header.
+    pub carrier: Carrier,
+    /// Everything after the IP header, checksum included (for IPv6 too).
     pub message: &'a [u8],
 }
 
@@ -108,6 +118,18 @@ pub enum Destination<'a> {
     Group(IpAddr),
     /// Each in turn.
     Peers(&'a [crate::config::UnicastPeer]),
+}
+
+impl Destination<'_> {
+    /// The group, or the first peer.
+    pub(crate) fn address(self) -> IpAddr {
+        match self {
+            Self::Group(group) => group,
+            Self::Peers(peers) => {
+                peers.first().map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |peer| peer.address)
+            }
+        }
+    }
 }
 
 /// What the machine wants done, besides sending adverts.

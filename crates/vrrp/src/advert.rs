@@ -3,12 +3,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use steadfast_time::Moment;
 use steadfast_wire::vrrp::{
-    Advertisement, Authentication, Form, HOP_LIMIT, Priority, WriteError, pseudo_header,
+    Advertisement, Carrier, Envelope, Form, HOP_LIMIT, Key, Priority, Signature, TRAILER_LENGTH, WriteError,
+    pseudo_header, seal,
 };
 
 use crate::action::{Destination, Sink, Transmit};
-use crate::config::{InstanceConfig, Transport};
+use crate::config::{Authentication, InstanceConfig, Transport};
+use crate::proof::{Proofs, kind};
 
 /// Where the checksum stands in the message (RFC 9568 section 5.1).
 const CHECKSUM: std::ops::Range<usize> = 6..8;
@@ -19,6 +22,8 @@ pub(crate) struct Advert {
     message: Vec<u8>,
     /// One for each peer where the checksum covers the destination; else empty.
     checksums: Vec<[u8; 2]>,
+    /// What was sent last where each advert is proven anew.
+    proven: Vec<u8>,
     built_for: Option<(IpAddr, Priority)>,
     #[cfg(test)]
     pub(crate) builds: u32,
@@ -33,11 +38,17 @@ impl Advert {
     /// Sends to the group, or to each peer; returns how many datagrams that are.
     pub(crate) fn send(
         &mut self,
+        now: Moment,
         config: &InstanceConfig,
-        source: IpAddr,
-        priority: Priority,
+        (source, priority): (IpAddr, Priority),
+        proofs: &mut Proofs,
         sink: &mut impl Sink,
     ) -> u64 {
+        if let Some(trailer) = config.trailer().filter(|trailer| trailer.signs) {
+            let Some(key) = trailer.keys.iter().find(|key| key.id == trailer.active) else { return 0 };
+            let signature = Signature { key, stamp: proofs.next_stamp(now, trailer), source };
+            return self.send_signed(config, priority, &signature, sink);
+        }
         if self.built_for != Some((source, priority)) {
             if self.build(config, source, priority).is_err() {
                 // `sound` has put such an instance into FAULT before it could send.
@@ -45,12 +56,16 @@ impl Advert {
             }
             self.built_for = Some((source, priority));
         }
-        match &config.transport {
-            Transport::Multicast { group } => {
+        match (&config.authentication, &config.transport) {
+            (Authentication::Header(key), _) => {
+                let sequence = proofs.next_sequence(now, config);
+                self.send_behind_header(config, source, key, sequence, sink)
+            }
+            (_, Transport::Multicast { group }) => {
                 let advert = self.transmit(config, source, Destination::Group(*group), HOP_LIMIT);
                 sink.transmit(advert).into()
             }
-            Transport::Unicast { peers, ttl, .. } => {
+            (_, Transport::Unicast { peers, ttl, .. }) => {
                 let hop_limit = ttl.unwrap_or(HOP_LIMIT);
                 if self.checksums.is_empty() {
                     let advert = self.transmit(config, source, Destination::Peers(peers), hop_limit);
@@ -68,6 +83,56 @@ impl Advert {
                 sent
             }
         }
+    }
+
+    /// The digest covers the destination.
+    fn send_behind_header(
+        &mut self,
+        config: &InstanceConfig,
+        source: IpAddr,
+        key: &Key,
+        sequence: u32,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        let IpAddr::V4(own) = source else { return 0 };
+        let mut sent = 0;
+        for (destination, ttl) in destinations(config) {
+            let IpAddr::V4(to) = destination.address() else { continue };
+            let envelope = Envelope { source: own, destination: to, ttl };
+            let identification = envelope.write(key, sequence, &self.message, &mut self.proven);
+            let carrier = Carrier::AuthenticationHeader { identification: identification.get() };
+            let plain = self.transmit(config, source, destination, ttl);
+            sent += u64::from(sink.transmit(Transmit { carrier, message: &self.proven, ..plain }));
+        }
+        sent
+    }
+
+    /// One signature for all peers, since it does not cover the destination; the checksum may.
+    fn send_signed(
+        &mut self,
+        config: &InstanceConfig,
+        priority: Priority,
+        signature: &Signature<'_>,
+        sink: &mut impl Sink,
+    ) -> u64 {
+        let source = signature.source;
+        let advertisement = advertisement(config, priority);
+        let mut sent = 0;
+        let mut written = false;
+        for (destination, ttl) in destinations(config) {
+            let to = destination.address();
+            let pseudo = pseudo_header(config.interval.version(), source, to, config.v3_checksum_as_v2);
+            let Some(pseudo) = pseudo else { continue };
+            if !written {
+                written = advertisement.write_signed(pseudo, signature, &mut self.proven).is_ok();
+            } else {
+                let length = self.proven.len().saturating_sub(TRAILER_LENGTH);
+                seal(config.family, length, pseudo, &mut self.proven);
+            }
+            let plain = self.transmit(config, source, destination, ttl);
+            sent += u64::from(written && sink.transmit(Transmit { message: &self.proven, ..plain }));
+        }
+        sent
     }
 
     /// Sends datagrams without a message where adverts would go; whether there is a socket for them comes back.
@@ -92,6 +157,7 @@ impl Advert {
             source,
             destination,
             hop_limit,
+            carrier: carrier(config),
             message: &self.message,
         }
     }
@@ -135,20 +201,36 @@ impl Advert {
         let wrong_family = WriteError::AddressFamily { expected: config.family, found: destination };
         let pseudo = pseudo_header(config.interval.version(), source, destination, config.v3_checksum_as_v2)
             .ok_or(wrong_family)?;
-        let advertisement = Advertisement {
-            vrid: config.vrid,
-            priority,
-            form: Form::of(config.interval, authentication(config)),
-            family: config.family,
-            addresses: &config.addresses,
-        };
-        advertisement.write(pseudo, &mut self.message)
+        advertisement(config, priority).write(pseudo, &mut self.message)
     }
 }
 
-/// What the instance sends and expects as authentication.
-pub(crate) fn authentication(config: &InstanceConfig) -> Authentication {
-    config.password.map_or(Authentication::None, Authentication::Password)
+fn advertisement(config: &InstanceConfig, priority: Priority) -> Advertisement<'_> {
+    Advertisement {
+        vrid: config.vrid,
+        priority,
+        form: Form::of(config.interval, kind(config)),
+        family: config.family,
+        addresses: &config.addresses,
+    }
+}
+
+/// What stands before a message that says nothing.
+const fn carrier(config: &InstanceConfig) -> Carrier {
+    match config.authentication {
+        Authentication::Header(_) => Carrier::AuthenticationHeader { identification: 1 },
+        _ => Carrier::Ip,
+    }
+}
+
+/// The group, or each peer alone, with the hop limit to get there.
+fn destinations(config: &InstanceConfig) -> impl Iterator<Item = (Destination<'_>, u8)> {
+    let (group, peers, ttl) = match &config.transport {
+        Transport::Multicast { group } => (Some(*group), [].as_slice(), None),
+        Transport::Unicast { peers, ttl, .. } => (None, peers.as_slice(), *ttl),
+    };
+    let peers = peers.chunks(1).map(Destination::Peers);
+    group.map(Destination::Group).into_iter().chain(peers).map(move |to| (to, ttl.unwrap_or(HOP_LIMIT)))
 }
 
 /// `config` itself, or, if no advert can be made from it, the same with a permanent fault that says so.

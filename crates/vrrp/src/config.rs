@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
+use steadfast_wire::vrrp::{AdvertInterval, Family, IpProtocol, Key, Priority, TrailerKey, Version, Vrid};
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
@@ -75,7 +75,7 @@ pub struct InstanceConfig {
     pub vrid: Vrid,
     /// IPv4 or IPv6.
     pub family: Family,
-    /// Protocol version; both families allow both (keepalived sends v2 for IPv6 when told to).
+    /// IpProtocol version; both families allow both (keepalived sends v2 for IPv6 when told to).
     pub version: Version,
     /// Interface that carries the adverts.
     pub interface: InterfaceId,
@@ -98,8 +98,8 @@ pub struct InstanceConfig {
     pub nopreempt: bool,
     /// Wait this long before taking over from a living master of lower priority.
     pub preempt_delay: Duration,
-    /// Simple password of version 2, zero padded (RFC 2338 section 5.3.6).
-    pub password: Option<[u8; 8]>,
+    /// How adverts prove who sent them.
+    pub authentication: Authentication,
     /// Addresses in adverts, in configured order; excluded addresses are not here.
     pub addresses: Vec<IpAddr>,
     /// Compare the address list as backup only for a new sender.
@@ -171,7 +171,7 @@ impl InstanceConfig {
             down_timer_adverts: 3,
             nopreempt: false,
             preempt_delay: Duration::ZERO,
-            password: None,
+            authentication: Authentication::None,
             addresses: Vec::new(),
             skip_check_addresses: false,
             v3_checksum_as_v2: false,
@@ -204,6 +204,58 @@ impl InstanceConfig {
         let unicast = matches!(self.transport, Transport::Unicast { .. });
         self.source.filter(|_| unicast || self.track_source)
     }
+
+    /// Datagrams that one advert takes.
+    pub(crate) fn destinations(&self) -> u32 {
+        match &self.transport {
+            Transport::Multicast { .. } => 1,
+            Transport::Unicast { peers, .. } => u32::try_from(peers.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// The protocol that brings its adverts.
+    pub const fn protocol(&self) -> IpProtocol {
+        match self.authentication {
+            Authentication::Header(_) => IpProtocol::AuthenticationHeader,
+            _ => IpProtocol::Vrrp,
+        }
+    }
+
+    /// Its trailer, if it has one.
+    pub fn trailer(&self) -> Option<&Trailer> {
+        match &self.authentication {
+            Authentication::Trailer(trailer) => Some(trailer),
+            _ => None,
+        }
+    }
+}
+
+/// How adverts prove who sent them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Authentication {
+    /// Not at all.
+    None,
+    /// By the simple password of version 2, zero padded (RFC 2338 section 5.3.6).
+    Password([u8; 8]),
+    /// By an IP authentication header with this key, version 2 over IPv4 only.
+    Header(Key),
+    /// By a trailer.
+    Trailer(Arc<Trailer>),
+}
+
+/// The authenticated trailer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trailer {
+    /// In configured order.
+    pub keys: Vec<TrailerKey>,
+    /// Number of the key that adverts are signed with.
+    pub active: u8,
+    /// Adverts of others need one.
+    pub required: bool,
+    /// Own adverts have one.
+    pub signs: bool,
+    /// How far the clocks of sender and receiver may differ; `None` if only the order of the stamps counts.
+    pub window: Option<Duration>,
 }
 
 /// Where adverts go.

@@ -36,8 +36,20 @@ pub struct Counters {
     pub auth_type_invalid: u64,
     /// Authentication type differs from the configured one.
     pub auth_type_mismatches: u64,
-    /// Wrong password.
+    /// Wrong password, or authentication header with a wrong digest, sender or sequence number.
     pub auth_failures: u64,
+    /// No trailer where one is required.
+    pub trailer_missing: u64,
+    /// Trailer of another kind.
+    pub trailer_malformed: u64,
+    /// Trailer with a key that is not ours.
+    pub trailer_unknown_key: u64,
+    /// Trailer with a wrong digest.
+    pub trailer_invalid: u64,
+    /// Trailer whose stamp is outside the window.
+    pub trailer_stale: u64,
+    /// Trailer whose stamp is not later than the one before.
+    pub trailer_replayed: u64,
     /// Unicast sender that is not a peer.
     pub unknown_peers: u64,
     /// Adverts from an address that is our own.

@@ -14,6 +14,7 @@ use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
 use crate::grid::next_on_grid;
 use crate::peers::Peers;
+use crate::proof::Proofs;
 use crate::status::{Heard, Master};
 use crate::track::{OwnState, Standing, Trackers};
 use steadfast_time::Moment;
@@ -48,6 +49,7 @@ pub(crate) struct Instance {
     /// Moment of the live queue entry; `NEVER` if there is none.
     pub(crate) queued: Moment,
     pub(crate) advert: Advert,
+    pub(crate) proofs: Proofs,
     pub(crate) counters: Counters,
     /// Reasons reported since the last change of state, one bit each.
     pub(crate) reported: u32,
@@ -134,6 +136,7 @@ impl Instance {
             timers: Timers::IDLE,
             queued: Moment::NEVER,
             advert: Advert::default(),
+            proofs: Proofs::default(),
             counters: Counters::default(),
             reported: 0,
             master_reported_at: None,
@@ -219,22 +222,22 @@ impl Instance {
     }
 
     /// Sends an advert of the effective priority.
-    pub(crate) fn send_advert(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
-        self.send(self.standing.priority, trackers, sink);
+    pub(crate) fn send_advert(&mut self, now: Moment, trackers: &Trackers, sink: &mut impl Sink) {
+        self.send(now, self.standing.priority, trackers, sink);
     }
 
     /// Sends an advert of priority 0: we give up (RFC 9568 section 5.2.4).
-    pub(crate) fn send_release(&mut self, trackers: &Trackers, sink: &mut impl Sink) {
-        let sent = self.send(Priority::RELEASE, trackers, sink);
+    pub(crate) fn send_release(&mut self, now: Moment, trackers: &Trackers, sink: &mut impl Sink) {
+        let sent = self.send(now, Priority::RELEASE, trackers, sink);
         self.counters.priority_zero_sent += sent;
     }
 
-    fn send(&mut self, priority: Priority, trackers: &Trackers, sink: &mut impl Sink) -> u64 {
+    fn send(&mut self, now: Moment, priority: Priority, trackers: &Trackers, sink: &mut impl Sink) -> u64 {
         let Some(source) = trackers.source(&self.config) else { return 0 };
         if self.speech.begin() {
             sink.remember(self.id());
         }
-        let sent = self.advert.send(&self.config, source, priority, sink);
+        let sent = self.advert.send(now, &self.config, (source, priority), &mut self.proofs, sink);
         self.counters.adverts_sent += sent;
         sent
     }

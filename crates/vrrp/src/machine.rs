@@ -28,6 +28,8 @@ pub struct Machine {
     created: Moment,
     pub(crate) started: bool,
     pub(crate) stopping: bool,
+    /// What time it is; see [`Input::Clock`].
+    clock_ahead: Option<u64>,
     /// Masters that gave up and still answer.
     pub(crate) handing_over: usize,
     pub(crate) counters: MachineCounters,
@@ -89,6 +91,7 @@ impl Machine {
             created: now,
             started: false,
             stopping: false,
+            clock_ahead: None,
             handing_over: 0,
             counters: MachineCounters::default(),
         };
@@ -108,7 +111,7 @@ impl Machine {
             machine.set_group(group);
         }
         for resume in resume {
-            machine.take_over(resume);
+            machine.take_over(now, resume);
         }
         machine
     }
@@ -149,6 +152,10 @@ impl Machine {
                 let Some((users, cause)) = self.trackers.watches.read(watch, reading) else { return };
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
+            }
+            Input::Clock { ahead } => {
+                self.clock_ahead = Some(ahead);
+                self.instances.iter_mut().for_each(|instance| instance.proofs.set_clock(ahead));
             }
             Input::Stop => self.stop(now, sink),
         }
@@ -214,7 +221,11 @@ impl Machine {
         let config = sound(config);
         self.lookup.insert((config.interface, config.family, config.vrid, config.id));
         self.trackers.subscribe(&config);
-        self.instances.insert(Instance::new(now, config));
+        let mut instance = Instance::new(now, config);
+        if let Some(ahead) = self.clock_ahead {
+            instance.proofs.set_clock(ahead);
+        }
+        self.instances.insert(instance);
     }
 
     /// Sees to it that the instance is woken in time. Deadlines that moved later need nothing.

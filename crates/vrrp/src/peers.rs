@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
-use steadfast_wire::vrrp::{Advert, AdvertInterval, Authentication, Form, Priority, Reject, Version};
+use steadfast_wire::vrrp::{
+    Advert, AdvertInterval, Authentication, Form, Priority, Reject, TRAILER_LENGTH, Version,
+};
 
 use crate::event::State;
 use crate::status::InstanceStatus;
@@ -70,6 +72,10 @@ pub enum AuthenticationKind {
     None,
     /// With a password of version 2 in plain text.
     Password,
+    /// With an authentication header.
+    Header,
+    /// With a trailer.
+    Trailer,
 }
 
 /// Adverts of one router that were dropped.
@@ -177,7 +183,9 @@ impl InstanceStatus {
 impl Said {
     pub(crate) fn of(advert: &Advert<'_>, addresses: &[IpAddr]) -> Self {
         let authentication = match advert.form {
+            _ if advert.trailing.len() == TRAILER_LENGTH => AuthenticationKind::Trailer,
             Form::V2 { authentication: Authentication::Password(_), .. } => AuthenticationKind::Password,
+            Form::V2 { authentication: Authentication::Header, .. } => AuthenticationKind::Header,
             Form::V2 { authentication: Authentication::None, .. } | Form::V3 { .. } => {
                 AuthenticationKind::None
             }

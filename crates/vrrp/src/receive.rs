@@ -8,13 +8,13 @@ use steadfast_wire::vrrp::{
 };
 
 use crate::action::{Action, Datagram, Sink};
-use crate::advert::authentication;
 use crate::config::{InstanceConfig, InstanceId, Transport};
 use crate::counters::Counters;
 use crate::event::{Cause, Difference, Event, State};
 use crate::instance::{Instance, Rivalry, Wait};
 use crate::machine::Machine;
 use crate::peers::{Claims, Said};
+use crate::proof::kind;
 use crate::status::{Heard, Master};
 use crate::transition::HANDOVER_GRACE;
 use steadfast_time::Moment;
@@ -41,12 +41,12 @@ impl Claim {
 }
 
 impl Machine {
-    /// A datagram of protocol 112.
+    /// A datagram of protocol 112 or 51.
     pub(crate) fn receive(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) {
         if !self.is_listening(now) {
             return;
         }
-        let Some(vrid) = vrid_of(datagram.message) else {
+        let Some(vrid) = datagram.carrier.message(datagram.message).and_then(vrid_of) else {
             self.counters.malformed += 1;
             return;
         };
@@ -136,7 +136,7 @@ impl Machine {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if claim.priority == Priority::RELEASE {
             instance.rivalry = None;
-            instance.send_advert(&self.trackers, sink);
+            instance.send_advert(now, &self.trackers, sink);
             return;
         }
         let Some(own_address) = self.trackers.source(&instance.config) else { return };
@@ -162,7 +162,7 @@ impl Machine {
                     Cause::HigherAddress { master: claim.source }
                 };
                 if instance.config.higher_priority_send_advert {
-                    instance.send_advert(&self.trackers, sink);
+                    instance.send_advert(now, &self.trackers, sink);
                 }
                 instance.adopt_interval(claim.interval);
                 self.yield_to(now, id, claim.master(), cause, sink);
@@ -174,7 +174,7 @@ impl Machine {
     fn hear_lower(&mut self, now: Moment, id: InstanceId, master: Master, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         if !instance.config.lower_priority_no_advert {
-            instance.send_advert(&self.trackers, sink);
+            instance.send_advert(now, &self.trackers, sink);
         }
         let spacing = instance.interval() / LOWER_REPORTS_PER_INTERVAL;
         if instance.lower_told_at.is_some_and(|at| now.since(at) < spacing) {
@@ -229,8 +229,9 @@ impl Instance {
     /// either way.
     fn accept(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) -> Option<Claim> {
         let (source, ours) = (datagram.source, &self.config.addresses);
-        match self.believe(datagram) {
+        match self.believe(now, datagram) {
             Ok(advert) => {
+                self.proofs.heard(now, &self.config, source, advert.proven);
                 let said = Said::of(&advert, ours);
                 self.counters.adverts_received += 1;
                 if advert.priority == Priority::RELEASE {
@@ -252,7 +253,8 @@ impl Instance {
                 ) {
                     self.counters.adverts_received += 1;
                 }
-                let said = Received::parse(self.config.family, datagram.message).ok();
+                let message = datagram.carrier.message(datagram.message);
+                let said = message.and_then(|message| Received::parse(self.config.family, message).ok());
                 let said = said.map(|advert| Said::of(&advert, ours));
                 let known = self.peers.len();
                 self.peers.refused(now, source, said, reject);
@@ -265,14 +267,16 @@ impl Instance {
     }
 
     /// Checks without consequences.
-    fn believe<'a>(&self, datagram: &Datagram<'a>) -> Result<Received<'a>, Reject> {
+    fn believe<'a>(&self, now: Moment, datagram: &Datagram<'a>) -> Result<Received<'a>, Reject> {
         let frame = Frame {
             source: datagram.source,
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,
+            carrier: datagram.carrier,
             message: datagram.message,
         };
-        let advert = expectation(&self.config).check(&frame)?;
+        self.check_signer(datagram.source)?;
+        let advert = self.expectation(now, datagram.source).check(&frame)?;
         check_destination(&self.config, datagram)?;
         if self.config.owner_ignore_adverts && self.standing.priority == Priority::OWNER {
             return Err(Reject::OwnerIgnores);
@@ -280,6 +284,31 @@ impl Instance {
         self.check_addresses(datagram.source, &advert)?;
         check_peer(&self.config, datagram)?;
         Ok(advert)
+    }
+
+    fn expectation(&self, now: Moment, source: IpAddr) -> Expect<'_> {
+        let config = &*self.config;
+        Expect {
+            vrid: config.vrid,
+            family: config.family,
+            interval: config.interval,
+            authentication: kind(config),
+            proof: self.proofs.expectation(now, config, source),
+            on_link: matches!(config.transport, Transport::Multicast { .. }),
+            ignore_v3_checksum: config.v3_checksum_as_v2,
+        }
+    }
+
+    /// What is remembered of unicast peers with a key is theirs alone.
+    fn check_signer(&self, source: IpAddr) -> Result<(), Reject> {
+        match (&self.config.transport, self.config.trailer()) {
+            (Transport::Unicast { peers, .. }, Some(_))
+                if !peers.iter().any(|peer| peer.address == source) =>
+            {
+                Err(Reject::UnknownPeer { found: source })
+            }
+            _ => Ok(()),
+        }
     }
 
     fn refuse(&mut self, now: Moment, source: IpAddr, reason: Reject, sink: &mut impl Sink) {
@@ -459,24 +488,13 @@ fn one_master(instance: InstanceId, at: Moment, other: IpAddr, claims: Claims, s
     sink.act(Action::Event(Event::OneMaster { instance, at, other, adverts, since }));
 }
 
-/// Bit of `Instance::reported`, above those of [`reject_counter`].
+/// Bit of `Instance::reported`, beside those of [`reject_counter`].
 const fn difference_bit(difference: Difference) -> u32 {
     match difference {
         Difference::AddressList { .. } => 20,
         Difference::Interval { .. } => 21,
         Difference::TwoOwners => 22,
         Difference::OwnAddress => 23,
-    }
-}
-
-fn expectation(config: &InstanceConfig) -> Expect {
-    Expect {
-        vrid: config.vrid,
-        family: config.family,
-        interval: config.interval,
-        authentication: authentication(config),
-        on_link: matches!(config.transport, Transport::Multicast { .. }),
-        ignore_v3_checksum: config.v3_checksum_as_v2,
     }
 }
 
@@ -520,6 +538,16 @@ fn reject_counter<'a>(counters: &'a mut Counters, reject: &Reject) -> (Option<&'
         Reject::UnknownPeer { .. } => (Some(&mut counters.unknown_peers), 13),
         Reject::AddressList { .. } => (Some(&mut counters.address_list_errors), 14),
         Reject::OwnerIgnores => (None, 15),
+        Reject::HeaderDigest => (Some(&mut counters.auth_failures), 17),
+        Reject::HeaderSender { .. } => (Some(&mut counters.auth_failures), 18),
+        Reject::HeaderReplay { .. } => (Some(&mut counters.auth_failures), 19),
+        Reject::TrailerUnexpected => (Some(&mut counters.length_errors), 24),
+        Reject::TrailerMissing => (Some(&mut counters.trailer_missing), 25),
+        Reject::TrailerMalformed { .. } => (Some(&mut counters.trailer_malformed), 26),
+        Reject::TrailerKey { .. } => (Some(&mut counters.trailer_unknown_key), 27),
+        Reject::TrailerDigest { .. } => (Some(&mut counters.trailer_invalid), 28),
+        Reject::TrailerStale { .. } => (Some(&mut counters.trailer_stale), 29),
+        Reject::TrailerReplay => (Some(&mut counters.trailer_replayed), 30),
         _ => (None, 16),
     }
 }

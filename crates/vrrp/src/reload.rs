@@ -42,7 +42,7 @@ impl Machine {
         for config in plan.added {
             touched.insert(config.id);
             reformed.extend(config.group);
-            self.evict(config.id, sink);
+            self.evict(now, config.id, sink);
             self.enrol(now, config);
         }
         for group in &plan.groups_removed {
@@ -93,10 +93,10 @@ impl Machine {
 
     /// Frees a number that the caller gave away although its instance still hands over, or although
     /// it stands for another virtual router now: the addresses go at once.
-    fn evict(&mut self, id: InstanceId, sink: &mut impl Sink) {
+    fn evict(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         match instance.state {
-            State::Master => instance.leave_master(1, &self.trackers, sink),
+            State::Master => instance.leave_master(now, 1, &self.trackers, sink),
             State::Stop if instance.timers.protocol != Moment::NEVER => {
                 self.handing_over = self.handing_over.saturating_sub(1);
                 sink.act(Action::Addresses { instance: id, wanted: false });
@@ -113,7 +113,7 @@ impl Machine {
         let config = sound(config);
         let Some(instance) = self.instances.get_mut(id) else { return };
         if instance.config.key() != config.key() {
-            self.evict(id, sink);
+            self.evict(now, id, sink);
             self.enrol(now, config);
             return;
         }

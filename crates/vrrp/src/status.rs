@@ -15,6 +15,7 @@ use crate::grid::next_on_grid;
 use crate::instance::Instance;
 use crate::machine::Machine;
 use crate::peers::{Peer, Peers};
+use crate::proof::LastProof;
 use steadfast_time::Moment;
 
 /// A router that claims, or claimed, the addresses.
@@ -143,6 +144,8 @@ pub struct Resume {
     pub master_interval: Duration,
     /// An owner that gave way to another owner.
     pub lowered: bool,
+    /// What its adverts have proven, so that the next one is not taken for a replayed one.
+    pub proof: LastProof,
     /// Results of the scripts it tracks, so that a master need not wait for the next run.
     pub scripts: Vec<ScriptResume>,
     /// Counters as they stood.
@@ -278,6 +281,7 @@ impl Machine {
             master: instance.master,
             master_interval: instance.master_interval,
             lowered: instance.own.lowered,
+            proof: instance.proofs.last(),
             scripts: self.trackers.script_results(&instance.config),
             counters: instance.counters,
             last_advert: instance.last_advert(),
@@ -288,7 +292,7 @@ impl Machine {
     }
 
     /// The instance goes on where a predecessor left it. One that was giving up starts afresh.
-    pub(crate) fn take_over(&mut self, resume: Resume) {
+    pub(crate) fn take_over(&mut self, now: Moment, resume: Resume) {
         for script in &resume.scripts {
             self.trackers.resume_script(script);
         }
@@ -296,6 +300,7 @@ impl Machine {
         instance.counters = resume.counters;
         instance.peers = Peers::resumed(resume.peers);
         instance.speech.resume(resume.refused_since);
+        instance.proofs.resume(now, resume.proof, &instance.config);
         if !matches!(resume.state, State::Init | State::Stop) {
             instance.state = resume.state;
             instance.since = resume.since;

@@ -165,7 +165,7 @@ impl Machine {
         let Some(instance) = self.instances.get_mut(id) else { return };
         match instance.state {
             State::Master => {
-                instance.send_advert(&self.trackers, sink);
+                instance.send_advert(now, &self.trackers, sink);
                 instance.reschedule_advert(now);
                 instance.miss_rivals(now, sink);
             }
@@ -221,14 +221,14 @@ impl Machine {
         let team = self.team(id);
         let Some(instance) = self.instances.get_mut(id) else { return };
         let causes = instance.chain(now, &self.trackers, cause);
-        instance.leave_master(0, &self.trackers, sink);
+        instance.leave_master(now, 0, &self.trackers, sink);
         instance.stand_by(now, Some(master), causes.clone(), sink);
         self.arm(id);
         for &member in &team {
             let because = self.followed(member, id, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
             if instance.state == State::Master {
-                instance.leave_master(0, &self.trackers, sink);
+                instance.leave_master(now, 0, &self.trackers, sink);
                 instance.stand_by(now, None, because, sink);
                 self.arm(member);
             }
@@ -254,7 +254,7 @@ impl Machine {
             let because = self.followed(member, loser, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
             if instance.state == State::Master {
-                instance.leave_master(1, &self.trackers, sink);
+                instance.leave_master(now, 1, &self.trackers, sink);
                 instance.stand_by(now, None, because, sink);
                 self.arm(member);
             }
@@ -276,7 +276,7 @@ impl Machine {
             let because = self.followed(member, id, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
             if instance.state == State::Master {
-                instance.leave_master(0, &self.trackers, sink);
+                instance.leave_master(now, 0, &self.trackers, sink);
                 instance.stand_by(now, None, because, sink);
                 self.arm(member);
             }
@@ -320,7 +320,7 @@ impl Machine {
         };
         instance.timers.protocol = Moment::NEVER;
         if was_master {
-            instance.send_release(&self.trackers, sink);
+            instance.send_release(now, &self.trackers, sink);
             instance.stop_announcing(sink);
             instance.counters.released_master += 1;
             instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
@@ -369,7 +369,7 @@ impl Instance {
         self.master_interval = self.interval();
         self.master =
             trackers.source(&self.config).map(|address| Master { address, priority: self.standing.priority });
-        self.send_advert(trackers, sink);
+        self.send_advert(now, trackers, sink);
         self.schedule_advert(now);
         sink.act(Action::Addresses { instance: self.id(), wanted: true });
     }
@@ -417,7 +417,7 @@ impl Instance {
 
     fn fail(&mut self, now: Moment, causes: Vec<Cause>, trackers: &Trackers, sink: &mut impl Sink) {
         if self.state == State::Master {
-            self.leave_master(FAULT_RELEASES, trackers, sink);
+            self.leave_master(now, FAULT_RELEASES, trackers, sink);
         }
         self.master = None;
         self.rivalry = None;
@@ -429,9 +429,15 @@ impl Instance {
     }
 
     /// The addresses go at once. `releases` adverts of priority 0 go first.
-    pub(crate) fn leave_master(&mut self, releases: usize, trackers: &Trackers, sink: &mut impl Sink) {
+    pub(crate) fn leave_master(
+        &mut self,
+        now: Moment,
+        releases: usize,
+        trackers: &Trackers,
+        sink: &mut impl Sink,
+    ) {
         for _ in 0..releases {
-            self.send_release(trackers, sink);
+            self.send_release(now, trackers, sink);
         }
         self.stop_announcing(sink);
         sink.act(Action::Addresses { instance: self.id(), wanted: false });

@@ -19,8 +19,6 @@ pub enum Feature {
     Dbus,
     /// Link state by polling.
     Linkbeat,
-    /// Authenticated trailer and IP authentication header.
-    Authentication,
     /// FIFOs of notifications.
     Fifos,
     /// A network namespace of its own for IPVS.
@@ -58,7 +56,6 @@ impl Feature {
         Self::Snmp,
         Self::Dbus,
         Self::Linkbeat,
-        Self::Authentication,
         Self::Fifos,
         Self::Namespaces,
         Self::AnnouncePacing,
@@ -84,7 +81,6 @@ impl Feature {
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Linkbeat => "polling of link state",
-            Self::Authentication => "HMAC and AH authentication",
             Self::Fifos => "the notification FIFO of the load balancer",
             Self::Namespaces => "a network namespace of its own for IPVS",
             Self::AnnouncePacing => "garp_group and garp_extra_if",

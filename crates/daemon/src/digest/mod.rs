@@ -1,6 +1,7 @@
 //! From the model of the configuration file to what each worker runs: values that can be compared,
 //! numbered so that a number keeps its meaning across a reload.
 
+mod authentication;
 mod numbers;
 mod sessions;
 pub mod vrrp;

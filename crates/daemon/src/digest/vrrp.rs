@@ -9,15 +9,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{
-    AuthType, Lifetime, Model, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+    Lifetime, Model, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
-use steadfast_vrrp::config::{AnnounceConfig, TrackInterface, TrackScript, Transport, UnicastPeer, Weight};
+use steadfast_vrrp::config::{
+    AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
+};
 use steadfast_vrrp::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
     ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 
+use super::authentication::authentication;
 use super::numbers::Numbers;
 use super::{sessions, watches, ways};
 use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
@@ -187,6 +190,8 @@ fn instance_config(
     names: &mut Names,
 ) -> InstanceConfig {
     let interface = names.interface(instance.interface.as_deref().unwrap_or_default());
+    let authentication = authentication(instance);
+    let unproven = authentication.as_ref().err().cloned();
     let none = Vec::new();
     let (group_scripts, group_interfaces) =
         group.map_or((&none, &none), |group| (&group.tracks.scripts, &group.tracks.interfaces));
@@ -206,11 +211,7 @@ fn instance_config(
         down_timer_adverts: instance.down_timer_adverts,
         nopreempt: instance.nopreempt,
         preempt_delay: instance.preempt_delay.duration(),
-        password: instance
-            .authentication
-            .as_ref()
-            .filter(|a| a.kind == AuthType::Password)
-            .map(|a| a.password.octets()),
+        authentication: authentication.unwrap_or(Authentication::None),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
         skip_check_addresses: instance.skip_check_addresses,
         v3_checksum_as_v2: instance.v3_checksum_as_v2,
@@ -232,7 +233,7 @@ fn instance_config(
             .collect(),
         track_watches: track_watches(instance, group, names),
         group: group.map(|group| GroupId(names.groups.of(&group.name))),
-        broken: broken(instance),
+        broken: broken(instance).or(unproven),
     }
 }
 
@@ -262,12 +263,6 @@ fn track_watches(
 fn broken(instance: &VrrpInstance) -> Option<Arc<str>> {
     if let Some(reason) = &instance.broken {
         return Some((&**reason).into());
-    }
-    if instance.authentication.as_ref().is_some_and(|a| a.kind == AuthType::Header) {
-        return Some("auth_type AH is not active in this version".into());
-    }
-    if instance.auth_hmac.is_some() {
-        return Some("auth_hmac is not active in this version".into());
     }
     if instance.interface.is_none() {
         return Some("an instance without interface is not active in this version".into());

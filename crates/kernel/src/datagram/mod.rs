@@ -1,4 +1,4 @@
-//! Raw sockets of IP protocol 112, UDP sockets of BFD, and reading and writing many datagrams with one system call.
+//! Raw sockets of IP protocols 112 and 51, UDP sockets of BFD, and reading and writing many datagrams with one system call.
 //!
 //! The receiving and the sending socket are two: the one joined to the group must not hear what this node says, and
 //! the sending one must queue nothing.
@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::{
     AddressFamily, Protocol, SocketAddrV4, SocketAddrV6, SocketFlags, SocketType, ipproto, sockopt as options,
 };
-use steadfast_wire::ipv4::PROTOCOL_VRRP;
+use steadfast_wire::vrrp::IpProtocol;
 
 use crate::error::{Attempt, Capability, Errno, Result};
 use crate::sockopt;
@@ -22,7 +22,7 @@ use crate::wait::clock;
 
 pub use receive::{BadDatagram, Datagram, ReceiveBatch};
 use send::{Destination, family};
-pub use send::{MESSAGES_PER_CALL_MAX, SendBatch, SendFailure, SocketIndex};
+pub use send::{MESSAGES_PER_CALL_MAX, Packet, SendBatch, SendFailure, SocketIndex};
 
 /// Wanted receive buffer: adverts of some thousand virtual routers between two wake-ups.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -116,11 +116,11 @@ impl ReceiveSocket {
     ///
     /// # Errors
     /// EPERM without CAP_NET_RAW, ENODEV without the interface, ENOBUFS beyond net.ipv4.igmp_max_memberships.
-    pub fn open(endpoint: Endpoint) -> Result<Self> {
+    pub fn open(endpoint: Endpoint, carrier: IpProtocol) -> Result<Self> {
         let opened = match endpoint {
             Endpoint::Session { port, local } => session::open_receive(port, local),
-            _ if endpoint.is_ipv4() => open_receive_v4(&endpoint),
-            _ => open_receive_v6(&endpoint),
+            _ if endpoint.is_ipv4() => open_receive_v4(&endpoint, carrier),
+            _ => open_receive_v6(&endpoint, carrier),
         };
         let fd =
             opened.attempt_with(Capability::NetRaw, format!("open the receiving {}", endpoint.describe()))?;
@@ -172,8 +172,8 @@ impl AsFd for SendSocket {
     }
 }
 
-fn open_receive_v4(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
-    let fd = raw_socket(AddressFamily::INET, protocol(PROTOCOL_VRRP)?)?;
+fn open_receive_v4(endpoint: &Endpoint, carrier: IpProtocol) -> std::result::Result<OwnedFd, Errno> {
+    let fd = raw_socket(AddressFamily::INET, protocol(carrier.number())?)?;
     bind_to_interface(&fd, endpoint.interface())?;
     // Otherwise the socket hears every group that any program has joined.
     sockopt::set_int(&fd, libc::IPPROTO_IP, libc::IP_MULTICAST_ALL, 0)?;
@@ -198,8 +198,8 @@ fn open_receive_v4(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
     Ok(fd)
 }
 
-fn open_receive_v6(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
-    let fd = raw_socket(AddressFamily::INET6, protocol(PROTOCOL_VRRP)?)?;
+fn open_receive_v6(endpoint: &Endpoint, carrier: IpProtocol) -> std::result::Result<OwnedFd, Errno> {
+    let fd = raw_socket(AddressFamily::INET6, protocol(carrier.number())?)?;
     bind_to_interface(&fd, endpoint.interface())?;
     sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_MULTICAST_ALL, 0)?;
     sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_RECVHOPLIMIT, 1)?;
@@ -232,7 +232,7 @@ fn prepare_receive(fd: &OwnedFd) -> std::result::Result<(), Errno> {
     sockopt::set_int(fd, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)
 }
 
-/// Protocol 255 ("raw"): the sender writes the IP header, and no datagram of protocol 112 is queued for it.
+/// Protocol 255 ("raw"): the sender writes the IP header, and no advert is queued for it.
 fn open_send(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
     let family = if endpoint.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let fd = raw_socket(family, ipproto::RAW)?;

@@ -67,6 +67,8 @@ pub struct Datagram<'a> {
     pub destination: IpAddr,
     /// TTL or hop limit; `None` if the kernel did not tell.
     pub hop_limit: Option<u8>,
+    /// Identification of the IPv4 header.
+    pub identification: u16,
     /// The payload, its IP header taken off.
     pub message: &'a [u8],
     /// When the kernel took it from the interface, nanoseconds of CLOCK_BOOTTIME.
@@ -220,6 +222,7 @@ impl ReceiveBatch {
                 source: packet.source.into(),
                 destination: packet.destination.into(),
                 hop_limit: Some(packet.ttl),
+                identification: packet.id,
                 message: packet.payload,
                 arrival,
             })
@@ -234,7 +237,7 @@ impl ReceiveBatch {
             }
             let nobody = if source.is_ipv4() { NOBODY_V4 } else { NOBODY_V6 };
             let destination = told.destination.unwrap_or(nobody);
-            Ok(Datagram { source, destination, hop_limit: told.hop_limit, message: bytes, arrival })
+            Ok(Datagram { source, destination, hop_limit: told.hop_limit, identification: 0, message: bytes, arrival })
         }
     }
 

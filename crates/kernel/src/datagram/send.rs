@@ -4,8 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU16;
 use std::os::fd::{AsRawFd, BorrowedFd};
 
-use steadfast_wire::ipv4::{Ipv4Header, PROTOCOL_VRRP, next_id};
+use steadfast_wire::ipv4::{Ipv4Header, next_id};
 use steadfast_wire::ipv6::{Ipv6Header, TRAFFIC_CLASS_INTERNETWORK_CONTROL};
+use steadfast_wire::vrrp::Carrier;
 
 use crate::error::{Errno, last_errno};
 
@@ -15,6 +16,21 @@ pub const MESSAGES_PER_CALL_MAX: usize = 256;
 /// A socket's place in the caller's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketIndex(pub u32);
+
+/// An advert with what its IP header has to say.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    /// Sender.
+    pub source: IpAddr,
+    /// Group or peer.
+    pub destination: IpAddr,
+    /// TTL or hop limit.
+    pub hop_limit: u8,
+    /// What stands before the VRRP message, and in it the identification of the IPv4 header that it was made for.
+    pub carrier: Carrier,
+    /// Everything after the IP header.
+    pub message: &'a [u8],
+}
 
 /// Datagrams that wait to be sent together. Its memory grows to the largest batch and is used again.
 #[derive(Default)]
@@ -57,31 +73,40 @@ pub(crate) enum Destination {
 }
 
 impl SendBatch {
-    /// Queues a VRRP message behind an IP header of its own. `interface` gives link-local IPv6 destinations their
+    /// Queues an advert behind an IP header of its own. `interface` gives link-local IPv6 destinations their
     /// zone; `tag` names it in a [`SendFailure`]. Returns whether it was queued: addresses of two families, or more
     /// than fits an IP datagram, are not.
     pub fn push(
         &mut self,
         socket: SocketIndex,
         interface: Option<u32>,
-        (source, destination): (IpAddr, IpAddr),
-        hop_limit: u8,
-        message: &[u8],
+        packet: &Packet<'_>,
         tag: u64,
     ) -> bool {
+        let Packet { source, destination, hop_limit, carrier, message } = *packet;
+        let protocol = carrier.protocol().number();
         match (source, destination) {
             (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                let id = self.identification.map_or(NonZeroU16::MIN, next_id);
-                let header = Ipv4Header::of_advert(source, destination, hop_limit, id);
+                let own = || self.identification.map_or(NonZeroU16::MIN, next_id);
+                let id = match carrier {
+                    Carrier::Ip => own(),
+                    Carrier::AuthenticationHeader { identification } => {
+                        NonZeroU16::new(identification).unwrap_or_else(own)
+                    }
+                };
+                let header =
+                    Ipv4Header { protocol, ..Ipv4Header::of_advert(source, destination, hop_limit, id) };
                 let Some(header) = header.bytes(message.len()) else { return false };
-                self.identification = Some(id);
+                if carrier == Carrier::Ip {
+                    self.identification = Some(id);
+                }
                 self.push_parts(socket, Destination::v4(destination), &[&header, message], tag);
             }
             (IpAddr::V6(source), IpAddr::V6(destination)) => {
                 let Ok(length) = u16::try_from(message.len()) else { return false };
                 let header = Ipv6Header {
                     traffic_class: TRAFFIC_CLASS_INTERNETWORK_CONTROL,
-                    next_header: PROTOCOL_VRRP,
+                    next_header: protocol,
                     hop_limit,
                     source,
                     destination,

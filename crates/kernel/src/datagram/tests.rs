@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use netlink_packet_route::RouteNetlinkMessage;
 use netlink_packet_route::link::{LinkAttribute, LinkMessage, State};
 
+use steadfast_wire::vrrp::{Carrier, IpProtocol};
+
 use super::*;
 use crate::namespace::Network;
 use crate::netlink::Requests;
@@ -100,6 +102,10 @@ fn hear(socket: &mut ReceiveSocket, batch: &mut ReceiveBatch, count: usize) -> V
     heard
 }
 
+fn packet((source, destination): (IpAddr, IpAddr), hop_limit: u8, message: &[u8]) -> Packet<'_> {
+    Packet { source, destination, hop_limit, carrier: Carrier::Ip, message }
+}
+
 fn send(socket: &SendSocket, batch: &mut SendBatch) {
     batch.flush(|_| Some(socket.as_fd()));
     assert_eq!(batch.failures(), []);
@@ -111,9 +117,9 @@ fn groups_are_heard(test_name: &str, group: &str, source: &str) {
         let cable = cable();
         let near = Endpoint::Group { interface: cable.near, group };
         let far = Endpoint::Group { interface: cable.far, group };
-        let mut own_ear = ReceiveSocket::open(near).unwrap();
+        let mut own_ear = ReceiveSocket::open(near, IpProtocol::Vrrp).unwrap();
         let mouth = SendSocket::open(near).unwrap();
-        let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+        let mut ear = cable.other.run(|| ReceiveSocket::open(far, IpProtocol::Vrrp)).unwrap().unwrap();
         let mut received = ReceiveBatch::new(4, 2048);
         let mut batch = SendBatch::default();
         let deadline = clock::monotonic() + DEADLINE_NANOSECONDS;
@@ -122,7 +128,12 @@ fn groups_are_heard(test_name: &str, group: &str, source: &str) {
             // More than one batch of the receiver.
             for number in 0..10_u8 {
                 let message = [0x31, number, 100];
-                assert!(batch.push(SocketIndex(3), Some(cable.near), (source, group), 255, &message, 0));
+                assert!(batch.push(
+                    SocketIndex(3),
+                    Some(cable.near),
+                    &packet((source, group), 255, &message),
+                    0
+                ));
             }
             send(&mouth, &mut batch);
             let after = clock::monotonic();
@@ -164,9 +175,9 @@ fn unicast_is_heard_with_the_hop_limit_it_was_sent_with() {
             let near = Endpoint::Unicast { interface: Some(cable.near), source: from };
             let far = Endpoint::Unicast { interface: Some(cable.far), source: to };
             let mouth = SendSocket::open(near).unwrap();
-            let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+            let mut ear = cable.other.run(|| ReceiveSocket::open(far, IpProtocol::Vrrp)).unwrap().unwrap();
             let mut batch = SendBatch::default();
-            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 64, b"hello", 0));
+            assert!(batch.push(SocketIndex(0), Some(cable.near), &packet((from, to), 64, b"hello"), 0));
             send(&mouth, &mut batch);
             let heard = hear(&mut ear, &mut ReceiveBatch::new(4, 2048), 1);
             let (source, destination, hop_limit, message, _) = &heard[0];
@@ -180,10 +191,11 @@ fn unicast_is_heard_with_the_hop_limit_it_was_sent_with() {
 fn a_socket_for_an_address_that_does_not_exist_yet_opens() {
     in_fresh_namespace("a_socket_for_an_address_that_does_not_exist_yet_opens", || {
         for source in ["192.0.2.77", "2001:db8::77"] {
-            ReceiveSocket::open(Endpoint::Unicast { interface: None, source: ip(source) }).unwrap();
+            ReceiveSocket::open(Endpoint::Unicast { interface: None, source: ip(source) }, IpProtocol::Vrrp)
+                .unwrap();
         }
         let missing = Endpoint::Group { interface: 4242, group: ip("224.0.0.18") };
-        assert_eq!(ReceiveSocket::open(missing).unwrap_err().errno, Errno::NODEV);
+        assert_eq!(ReceiveSocket::open(missing, IpProtocol::Vrrp).unwrap_err().errno, Errno::NODEV);
     });
 }
 
@@ -193,18 +205,23 @@ fn each_refused_datagram_is_named_and_the_others_go() {
         let cable = cable();
         let mouth = SendSocket::open(Endpoint::Unicast { interface: None, source: ip("10.0.0.1") }).unwrap();
         let far = Endpoint::Unicast { interface: Some(cable.far), source: ip("10.0.0.2") };
-        let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+        let mut ear = cable.other.run(|| ReceiveSocket::open(far, IpProtocol::Vrrp)).unwrap().unwrap();
         let mut batch = SendBatch::default();
         for (to, tag) in [("203.0.113.1", 1), ("10.0.0.2", 2), ("203.0.113.1", 3), ("10.0.0.2", 4)] {
-            assert!(batch.push(SocketIndex(0), None, (ip("10.0.0.1"), ip(to)), 255, b"advert", tag));
+            assert!(batch.push(SocketIndex(0), None, &packet((ip("10.0.0.1"), ip(to)), 255, b"advert"), tag));
         }
-        assert!(batch.push(SocketIndex(9), None, (ip("10.0.0.1"), ip("10.0.0.2")), 255, b"advert", 5));
+        assert!(batch.push(
+            SocketIndex(9),
+            None,
+            &packet((ip("10.0.0.1"), ip("10.0.0.2")), 255, b"advert"),
+            5
+        ));
         let sent = batch.flush(|socket| (socket == SocketIndex(0)).then_some(mouth.as_fd()));
         assert_eq!(sent, 2);
         let failures: Vec<_> = batch.failures().iter().map(|failure| (failure.tag, failure.errno)).collect();
         assert_eq!(failures, [(1, Errno::NETUNREACH), (3, Errno::NETUNREACH), (5, Errno::BADF)]);
         assert_eq!(hear(&mut ear, &mut ReceiveBatch::new(4, 2048), 2).len(), 2);
-        assert!(!batch.push(SocketIndex(0), None, (ip("10.0.0.1"), ip("fe80::2")), 255, b"", 0));
+        assert!(!batch.push(SocketIndex(0), None, &packet((ip("10.0.0.1"), ip("fe80::2")), 255, b""), 0));
     });
 }
 
@@ -217,10 +234,10 @@ fn too_long_a_datagram_is_named_and_the_next_one_is_read() {
             let mouth =
                 SendSocket::open(Endpoint::Unicast { interface: Some(cable.near), source: from }).unwrap();
             let far = Endpoint::Unicast { interface: Some(cable.far), source: to };
-            let mut ear = cable.other.run(|| ReceiveSocket::open(far)).unwrap().unwrap();
+            let mut ear = cable.other.run(|| ReceiveSocket::open(far, IpProtocol::Vrrp)).unwrap().unwrap();
             let mut batch = SendBatch::default();
-            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 255, &[7; 300], 0));
-            assert!(batch.push(SocketIndex(0), Some(cable.near), (from, to), 255, &[8; 30], 0));
+            assert!(batch.push(SocketIndex(0), Some(cable.near), &packet((from, to), 255, &[7; 300]), 0));
+            assert!(batch.push(SocketIndex(0), Some(cable.near), &packet((from, to), 255, &[8; 30]), 0));
             send(&mouth, &mut batch);
             let mut received = ReceiveBatch::new(4, 128);
             let poller = Poller::open().unwrap();
@@ -263,5 +280,36 @@ fn frames_go_out_by_their_interface() {
         let mut buffer = [0; 128];
         let (length, _) = rustix::net::recv(&ear, &mut buffer, rustix::net::RecvFlags::empty()).unwrap();
         assert_eq!(buffer[..length], frame);
+    });
+}
+
+/// An authentication header covers the identification: what the caller chose must arrive, at sockets of its protocol.
+#[test]
+fn an_authentication_header_travels_as_protocol_51_with_its_identification() {
+    in_fresh_namespace("an_authentication_header_travels_as_protocol_51_with_its_identification", || {
+        let cable = cable();
+        let (from, to) = (ip("10.0.0.1"), ip("10.0.0.2"));
+        let mouth =
+            SendSocket::open(Endpoint::Unicast { interface: Some(cable.near), source: from }).unwrap();
+        let far = Endpoint::Unicast { interface: Some(cable.far), source: to };
+        let open = |protocol| cable.other.run(|| ReceiveSocket::open(far, protocol)).unwrap().unwrap();
+        let (mut ear, mut other_ear) = (open(IpProtocol::AuthenticationHeader), open(IpProtocol::Vrrp));
+        let mut batch = SendBatch::default();
+        let carrier = Carrier::AuthenticationHeader { identification: 4_711 };
+        let behind_header = Packet { carrier, ..packet((from, to), 255, b"header") };
+        assert!(batch.push(SocketIndex(0), Some(cable.near), &behind_header, 0));
+        assert!(batch.push(SocketIndex(0), Some(cable.near), &packet((from, to), 255, b"plain"), 0));
+        send(&mouth, &mut batch);
+        let mut received = ReceiveBatch::new(4, 2048);
+        let heard = hear(&mut other_ear, &mut received, 1);
+        assert_eq!(heard[0].3, b"plain");
+        let poller = Poller::open().unwrap();
+        poller.add(&ear, 0, Interest::Readable).unwrap();
+        let deadline = clock::monotonic() + DEADLINE_NANOSECONDS;
+        poller.wait(&mut Events::default(), Some(deadline)).unwrap();
+        received.receive(&mut ear, usize::MAX).unwrap();
+        let datagrams: Vec<_> = received.iter().map(|datagram| datagram.unwrap()).collect();
+        let told: Vec<_> = datagrams.iter().map(|d| (d.identification, d.message)).collect();
+        assert_eq!(told, [(4_711, b"header".as_slice())]);
     });
 }

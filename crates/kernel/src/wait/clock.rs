@@ -56,6 +56,11 @@ impl ClockPair {
         pair
     }
 
+    /// CLOCK_REALTIME less CLOCK_BOOTTIME; the difference comes round.
+    pub const fn ahead(&self) -> u64 {
+        self.realtime.wrapping_sub(self.monotonic)
+    }
+
     /// When on CLOCK_BOOTTIME the packet came that is stamped `realtime`: not before `earliest`, at which its
     /// socket was known to be empty, and not after this pair was read. The bounds hold even if the wall clock was
     /// set between the packet's arrival and its reading.

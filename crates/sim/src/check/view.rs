@@ -121,7 +121,7 @@ impl<'a> View<'a> {
                     standing.scripts_bad.insert(*script)
                 };
             }
-            Fault::Reload { .. } | Fault::Partition { .. } | Fault::Loss { .. } => {}
+            Fault::Reload { .. } | Fault::SetClock { .. } | Fault::Partition { .. } | Fault::Loss { .. } => {}
         }
     }
 

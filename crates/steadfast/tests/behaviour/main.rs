@@ -6,6 +6,8 @@ mod addresses;
 #[cfg(test)]
 mod asking;
 #[cfg(test)]
+mod authentication;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod beside;

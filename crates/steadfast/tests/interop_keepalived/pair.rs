@@ -23,16 +23,17 @@ pub(crate) struct Kind {
     pub(crate) version: u8,
     pub(crate) family: Family,
     pub(crate) unicast: bool,
-    pub(crate) password: Option<&'static str>,
+    /// auth_type and auth_pass.
+    pub(crate) authentication: Option<(&'static str, &'static str)>,
 }
 
 const fn kind(vrid: u8, version: u8, family: Family, unicast: bool) -> Kind {
-    Kind { vrid, version, family, unicast, password: None }
+    Kind { vrid, version, family, unicast, authentication: None }
 }
 
 /// Every way in which adverts can travel.
-pub(crate) const KINDS: [Kind; 8] = [
-    Kind { password: Some("secret"), ..kind(21, 2, Family::V4, false) },
+pub(crate) const KINDS: [Kind; 10] = [
+    Kind { authentication: Some(("PASS", "secret")), ..kind(21, 2, Family::V4, false) },
     kind(22, 2, Family::V4, true),
     kind(23, 2, Family::V6, false),
     kind(24, 2, Family::V6, true),
@@ -40,6 +41,8 @@ pub(crate) const KINDS: [Kind; 8] = [
     kind(32, 3, Family::V4, true),
     kind(33, 3, Family::V6, false),
     kind(34, 3, Family::V6, true),
+    Kind { authentication: Some(("AH", "sesame12")), ..kind(25, 2, Family::V4, false) },
+    Kind { authentication: Some(("AH", "sesame12")), ..kind(26, 2, Family::V4, true) },
 ];
 
 /// The kinds that need no wait of seconds.
@@ -50,7 +53,8 @@ impl Kind {
     pub(crate) fn name(self) -> String {
         let family = if self.family == Family::V4 { "ipv4" } else { "ipv6" };
         let way = if self.unicast { "unicast" } else { "multicast" };
-        format!("v{}-{family}-{way}", self.version)
+        let proof = if matches!(self.authentication, Some(("AH", _))) { "-ah" } else { "" };
+        format!("v{}-{family}-{way}{proof}", self.version)
     }
 
     /// The shortest that the version carries, or nearly so.
@@ -122,9 +126,9 @@ impl Kind {
             self.name(),
             self.interval().as_secs_f64(),
         );
-        if let Some(password) = self.password {
+        if let Some((kind, password)) = self.authentication {
             text += &format!(
-                "    authentication {{\n        auth_type PASS\n        auth_pass {password}\n    }}\n"
+                "    authentication {{\n        auth_type {kind}\n        auth_pass {password}\n    }}\n"
             );
         }
         if self.unicast {

@@ -19,8 +19,9 @@ struct Quarrel {
 
 const PASSWORD: &str = "auth_pass secret";
 const V2: Kind = KINDS[0];
+const AH: Kind = KINDS[8];
 
-const QUARRELS: [Quarrel; 5] = [
+const QUARRELS: [Quarrel; 7] = [
     Quarrel {
         kind: Kind { vrid: 61, ..V2 },
         counter: Some("Authentication Errors: Failure"),
@@ -32,6 +33,19 @@ const QUARRELS: [Quarrel; 5] = [
         counter: Some("Authentication Errors: Type Mismatch"),
         ours: None,
         difference: ("authentication {\n        auth_type PASS\n        auth_pass secret\n    }\n", ""),
+    },
+    Quarrel {
+        kind: Kind { vrid: 66, ..AH },
+        counter: Some("Authentication Errors: Failure"),
+        ours: None,
+        difference: ("auth_pass sesame12", "auth_pass wrong"),
+    },
+    Quarrel {
+        kind: Kind { vrid: 67, ..AH },
+        // With sockets of both protocols for other instances, which this file has, it is heard by all.
+        counter: Some("Authentication Errors: Type Mismatch"),
+        ours: None,
+        difference: ("auth_type AH", "auth_type PASS"),
     },
     Quarrel {
         kind: Kind { vrid: 63, ..V2 },

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use steadfast_lab::capture::{Content, Frame};
 use steadfast_lab::wait;
 use steadfast_wire::ethernet::{EtherType, HEADER_LENGTH};
+use steadfast_wire::ipv4::PROTOCOL_AUTHENTICATION_HEADER;
 use steadfast_wire::vrrp::Priority;
 
 use crate::pair::{KINDS, Kind, LIMIT, Pair, SLACK, global, programs};
@@ -89,10 +90,11 @@ fn timed(sent: Vec<(Instant, Option<Priority>, Vec<u8>)>) -> Vec<Sent> {
 }
 
 /// What may differ: the IPv4 identification, which counts, with the header checksum that covers it;
-/// the IPv6 flow label; and the hop limit of IPv6 unicast, for which keepalived takes the kernel's
+/// the sequence number of an authentication header, which counts, with the digest that covers it; the IPv6 flow label; and the hop limit of IPv6 unicast, for which keepalived takes the kernel's
 /// default, 64, and we 255 (RFC 9568 section 5.1.2.3).
 fn masked(frame: &Frame) -> Vec<u8> {
     const HOP_LIMIT: usize = 7;
+    const SEQUENCE_AND_DIGEST: std::ops::Range<usize> = 28..44;
     // The group bit of an Ethernet address (IEEE 802, section 8.2).
     let multicast = frame.ethernet.destination.0[0] & 1 == 1;
     let mut octets = frame.octets.clone();
@@ -101,6 +103,9 @@ fn masked(frame: &Frame) -> Vec<u8> {
         EtherType::IPV4 => {
             packet[4..6].fill(0);
             packet[10..12].fill(0);
+            if packet[9] == PROTOCOL_AUTHENTICATION_HEADER {
+                packet[SEQUENCE_AND_DIGEST].fill(0);
+            }
         }
         EtherType::IPV6 => {
             packet[1] &= 0xf0;

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use steadfast_wire::vrrp::Carrier;
+
 use super::router::*;
 use crate::{Action, Datagram, Input, InstanceConfig, InstanceId, Machine, Moment, Sink, State, Transmit};
 
@@ -40,6 +42,7 @@ fn hear_all(machine: &mut Machine, now: Moment, adverts: &[(InstanceConfig, Vec<
             source: LOWER,
             destination: GROUP_V4,
             hop_limit: Some(255),
+            carrier: Carrier::Ip,
             message,
         };
         machine.handle(now, Input::Datagram(datagram), sink);

@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use steadfast_wire::vrrp::Reject;
 
 use super::router::*;
+use crate::config::Authentication;
 use crate::peers::PEERS_MAX;
 use crate::{Cause, Event, InstanceConfig, Peer, Problem, State};
 
@@ -17,11 +18,11 @@ fn problems(router: &Router) -> Vec<Problem> {
 }
 
 fn secret() -> InstanceConfig {
-    InstanceConfig { password: Some(*b"right\0\0\0"), ..version_2(0) }
+    InstanceConfig { authentication: Authentication::Password(*b"right\0\0\0"), ..version_2(0) }
 }
 
 fn stranger() -> InstanceConfig {
-    InstanceConfig { password: Some(*b"wrong\0\0\0"), ..version_2(0) }
+    InstanceConfig { authentication: Authentication::Password(*b"wrong\0\0\0"), ..version_2(0) }
 }
 
 #[test]

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use steadfast_wire::vrrp::Priority;
+use steadfast_wire::vrrp::{Carrier, Priority};
 
 use super::router::*;
-use crate::config::{AnnounceConfig, TrackInterface, TrackScript, Weight};
+use crate::config::{AnnounceConfig, Authentication, TrackInterface, TrackScript, Weight};
 use crate::{Action, Config, Datagram, Event, Input, InstanceConfig, InstanceId, InterfaceId, Moment, State};
 
 #[derive(Debug, Clone)]
@@ -58,7 +58,9 @@ fn any_instance() -> impl Strategy<Value = InstanceConfig> {
                     source: (missed % 2 == 0).then_some(OWN),
                     ..unicast(0, &[LOWER, HIGHER])
                 },
-                3 => InstanceConfig { password: Some(*b"password"), ..version_2(0) },
+                3 => {
+                    InstanceConfig { authentication: Authentication::Password(*b"password"), ..version_2(0) }
+                }
                 _ => InstanceConfig { interval: centiseconds(interval), ..instance(0) },
             };
             let [
@@ -210,8 +212,14 @@ fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestC
         }
         Step::Noise { message, multicast, hop_limit } => {
             let destination = if multicast { GROUP_V4 } else { OWN };
-            let datagram =
-                Datagram { interface: LAN, source: LOWER, destination, hop_limit, message: &message };
+            let datagram = Datagram {
+                interface: LAN,
+                source: LOWER,
+                destination,
+                hop_limit,
+                carrier: Carrier::Ip,
+                message: &message,
+            };
             router.input(Input::Datagram(datagram));
         }
         Step::Damaged { instance, priority, at, bit } => {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use steadfast_wire::vrrp::{AdvertInterval, Reject};
 
 use super::router::*;
-use crate::config::{Transport, UnicastPeer};
+use crate::config::{Authentication, Transport, UnicastPeer};
 use crate::{Counters, Event, InstanceConfig, State};
 
 /// A backup hears one bad message; returns its counters. Nothing else may have changed.
@@ -75,7 +75,8 @@ fn rfc3768_7_1_other_interval_is_dropped() {
 
 #[test]
 fn rfc2338_5_3_6_authentication_must_agree() {
-    let secret = |password| InstanceConfig { password: Some(password), ..version_2(0) };
+    let secret =
+        |password| InstanceConfig { authentication: Authentication::Password(password), ..version_2(0) };
     let counters = refused(secret(*b"right\0\0\0"), 255, &good(&version_2(0)));
     assert_eq!(counters, Counters { auth_type_mismatches: 1, ..Counters::default() });
     let counters = refused(secret(*b"right\0\0\0"), 255, &good(&secret(*b"wrong\0\0\0")));

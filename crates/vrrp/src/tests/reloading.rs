@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_wire::vrrp::{Priority, Vrid};
 
 use super::router::*;
-use crate::config::{ScriptConfig, Transport, UnicastPeer};
+use crate::config::{Authentication, ScriptConfig, Transport, UnicastPeer};
 use crate::{Action, Cause, Config, Event, InstanceConfig, Plan, State, known_again};
 
 fn masters(count: u32) -> Router {
@@ -128,7 +128,10 @@ fn a_backup_keeps_the_interval_it_learned() {
 
 #[test]
 fn another_password_holds_at_once() {
-    let secret = |password: &[u8; 8]| InstanceConfig { password: Some(*password), ..version_2(0) };
+    let secret = |password: &[u8; 8]| InstanceConfig {
+        authentication: Authentication::Password(*password),
+        ..version_2(0)
+    };
     let mut router = Router::one(secret(b"old\0\0\0\0\0"));
     router.reload(config(vec![secret(b"new\0\0\0\0\0")]));
     router.hear_from(&secret(b"old\0\0\0\0\0"), LOWER, 200);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_wire::vrrp::{
-    AdvertInterval, Advertisement, Authentication, Centiseconds, Family, Form, Priority, Version, Vrid,
+    AdvertInterval, Advertisement, Carrier, Centiseconds, Family, Form, Priority, Version, Vrid,
     pseudo_header,
 };
 
@@ -120,12 +120,13 @@ pub(super) struct Sent {
     pub(super) source: IpAddr,
     pub(super) destinations: Vec<IpAddr>,
     pub(super) hop_limit: u8,
+    pub(super) carrier: Carrier,
     pub(super) message: Vec<u8>,
 }
 
 impl Sent {
     pub(super) fn priority(&self) -> u8 {
-        self.message[2]
+        self.carrier.message(&self.message).unwrap()[2]
     }
 }
 
@@ -154,6 +155,7 @@ impl Sink for Recorder {
             source: advert.source,
             destinations,
             hop_limit: advert.hop_limit,
+            carrier: advert.carrier,
             message: advert.message.to_vec(),
         });
         true
@@ -278,7 +280,14 @@ impl Router {
         hop_limit: Option<u8>,
         message: &[u8],
     ) {
-        self.input(Input::Datagram(Datagram { interface, source, destination, hop_limit, message }));
+        self.input(Input::Datagram(Datagram {
+            interface,
+            source,
+            destination,
+            hop_limit,
+            carrier: Carrier::Ip,
+            message,
+        }));
     }
 
     pub(super) fn reload(&mut self, config: Config) {
@@ -367,7 +376,7 @@ impl Router {
 }
 
 pub(super) fn message(peer: &InstanceConfig, source: IpAddr, destination: IpAddr, priority: u8) -> Vec<u8> {
-    let authentication = peer.password.map_or(Authentication::None, Authentication::Password);
+    let authentication = crate::proof::kind(peer);
     let pseudo = pseudo_header(peer.interval.version(), source, destination, peer.v3_checksum_as_v2).unwrap();
     let advertisement = Advertisement {
         vrid: peer.vrid,

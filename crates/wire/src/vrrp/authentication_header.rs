@@ -25,14 +25,14 @@ const LENGTH_FIELD: u8 = 4;
 
 /// The IP protocols that bring adverts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Protocol {
+pub enum IpProtocol {
     /// VRRP itself.
     Vrrp,
     /// An authentication header with VRRP behind it.
     AuthenticationHeader,
 }
 
-impl Protocol {
+impl IpProtocol {
     /// As the IP header has it.
     pub const fn number(self) -> u8 {
         match self {
@@ -57,10 +57,10 @@ pub enum Carrier {
 
 impl Carrier {
     /// The protocol in the IP header.
-    pub const fn protocol(self) -> Protocol {
+    pub const fn protocol(self) -> IpProtocol {
         match self {
-            Self::Ip => Protocol::Vrrp,
-            Self::AuthenticationHeader { .. } => Protocol::AuthenticationHeader,
+            Self::Ip => IpProtocol::Vrrp,
+            Self::AuthenticationHeader { .. } => IpProtocol::AuthenticationHeader,
         }
     }
 

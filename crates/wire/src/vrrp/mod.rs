@@ -14,7 +14,7 @@ mod write;
 
 pub use advert::{AddressList, Advert, Authentication, Form, Proven, vrid_of};
 pub use authentication_header::{
-    Carrier, Envelope, HeaderProof, LENGTH as AUTHENTICATION_HEADER_LENGTH, Protocol,
+    Carrier, Envelope, HeaderProof, IpProtocol, LENGTH as AUTHENTICATION_HEADER_LENGTH,
 };
 pub use check::{Expect, Proof, Received};
 pub use fields::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};

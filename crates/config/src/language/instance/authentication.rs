@@ -39,11 +39,7 @@ pub(crate) fn show_auth_hmac(instance: &VrrpInstance) -> Vec<String> {
 pub(crate) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_, '_, '_, '_>) {
     draft.kind = match line.word(0) {
         Some("PASS") => Some(AuthType::Password),
-        Some("AH") => {
-            let span = line.span(0);
-            line.context.uses(crate::table::Feature::Authentication, || span);
-            Some(AuthType::Header)
-        }
+        Some("AH") => Some(AuthType::Header),
         Some(word) => {
             let span = line.span(0);
             line.push_suggesting(

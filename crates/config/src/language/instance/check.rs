@@ -13,7 +13,7 @@ use crate::language::addresses;
 use crate::language::drafts::InstanceDraft;
 use crate::language::{Drafts, inheritance};
 use crate::machine::InterfaceKind;
-use crate::model::{AuthType, Authentication, Global, VrrpInstance};
+use crate::model::{AuthType, Authentication, Global, HmacMode, VrrpInstance};
 use crate::table::Context;
 use crate::table::remembered::AuthenticationDraft;
 use crate::value::{Interval, Name};
@@ -48,6 +48,7 @@ impl Check<'_, '_, '_> {
         self.family_and_version();
         self.unicast();
         self.authentication();
+        self.trailer();
         self.state_and_priority();
         self.preemption();
         self.interval();
@@ -202,6 +203,25 @@ impl Check<'_, '_, '_> {
         // keepalived says nothing of a password without a kind.
         let diagnostic = if kind.is_none() { diagnostic.class(Class::Silent) } else { diagnostic };
         self.context.push(diagnostic);
+    }
+
+    /// Whoever has to sign needs a key for it. keepalived would go on without any authentication.
+    fn trailer(&mut self) {
+        let instance = self.instance();
+        let Some(hmac) = &mut instance.auth_hmac else { return };
+        if instance.strict {
+            hmac.mode = HmacMode::Enforce;
+        }
+        let signs = hmac.mode != HmacMode::ReceiveOnly;
+        let named = hmac.keys.iter().any(|key| Some(key.id) == hmac.active_key);
+        if !signs || named {
+            return;
+        }
+        instance.broken.get_or_insert_with(|| "active_key names none of the keys of auth_hmac".into());
+        let message = format!("({}) active_key names none of the keys of auth_hmac", instance.name);
+        let span = self.draft.draft.span;
+        let diagnostic = Diagnostic::new(Code::SettingIgnored, span, message);
+        self.context.push(diagnostic.expected("the number of a key"));
     }
 
     fn state_and_priority(&mut self) {

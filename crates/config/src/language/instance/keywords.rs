@@ -285,7 +285,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "authentication" Argument::block(&[AUTHENTICATION]) => with!(read_authentication, show_authentication), Adds, InPlace [Mark::Secret(0)];
         "none",
         "Legacy VRRPv2 authentication.";
-    "auth_hmac" Argument::block(&[AUTH_HMAC]) => with!(read_auth_hmac, show_auth_hmac), Adds, Restart, Authentication [Mark::Secret(0)];
+    "auth_hmac" Argument::block(&[AUTH_HMAC]) => with!(read_auth_hmac, show_auth_hmac), Adds, InPlace [Mark::Secret(0)];
         "none",
         "Authenticated trailer on adverts; replaces authentication.";
 };
@@ -302,19 +302,19 @@ pub(crate) static AUTHENTICATION: &Keywords<AuthenticationDraft> = keywords! {
 
 /// Keywords of `auth_hmac`.
 pub static AUTH_HMAC: &Keywords<AuthHmac> = keywords! {
-    "key" Grammar("ID 1..255 VALUE where VALUE is text, hex:DIGITS or file:PATH; 32..64 bytes") => with!(read_hmac_key, show_hmac_keys), Adds, Restart, Authentication [Mark::SecretOrFile(1)];
+    "key" Grammar("ID 1..255 VALUE where VALUE is text, hex:DIGITS or file:PATH; 32..64 bytes") => with!(read_hmac_key, show_hmac_keys), Adds, InPlace [Mark::SecretOrFile(1)];
         "none",
         "Shared secret; a group- or world-accessible key file is a security status.";
-    "active_key" Argument::unsigned(1, 255) => at!(active_key), Last, InPlace, Authentication;
-        "none (undefined id disables the extension)",
+    "active_key" Argument::unsigned(1, 255) => at!(active_key), Last, InPlace;
+        "none (a fault, but with mode receive-only)",
         "Key used for sending.";
-    "time_window" Argument::unsigned(1, 300) => at!(time_window_seconds), Last, InPlace, Authentication;
+    "time_window" Argument::unsigned(1, 300) => at!(time_window_seconds), Last, InPlace;
         "three advert intervals, at least 5 and at most 300",
         "Allowed clock difference in time mode.";
-    "anti_replay" Choice(&["time", "monotonic"]) => with!(read_anti_replay, show_anti_replay), Last, InPlace, Authentication;
+    "anti_replay" Choice(&["time", "monotonic"]) => with!(read_anti_replay, show_anti_replay), Last, InPlace;
         "time",
         "Whether the timestamp window is enforced.";
-    "mode" Choice(&["enforce", "permissive", "receive-only"]) => with!(read_hmac_mode, show_hmac_mode), Last, InPlace, Authentication;
+    "mode" Choice(&["enforce", "permissive", "receive-only"]) => with!(read_hmac_mode, show_hmac_mode), Last, InPlace;
         "enforce",
         "Signing and acceptance policy; strict mode forces enforce.";
 };

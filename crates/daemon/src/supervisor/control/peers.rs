@@ -37,6 +37,8 @@ fn said(said: &Said) -> report::Said {
         authentication: match said.authentication {
             AuthenticationKind::None => "none".to_owned(),
             AuthenticationKind::Password => "password".to_owned(),
+            AuthenticationKind::Header => "authentication header".to_owned(),
+            AuthenticationKind::Trailer => "HMAC".to_owned(),
         },
         addresses: said.addresses,
         addresses_match: said.addresses_match,

@@ -12,7 +12,7 @@ use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
 use steadfast_kernel::error::Errno;
 use steadfast_vrrp::config::Transport;
 use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment};
-use steadfast_wire::vrrp::Family;
+use steadfast_wire::vrrp::{Family, IpProtocol};
 
 use super::interfaces::Interfaces;
 use crate::link::vrrp::work::Work;
@@ -174,23 +174,24 @@ impl Endpoints {
             return Some("its interface does not exist".into());
         }
         // Without a source address it is in FAULT for that.
-        let key = SocketKey { interface: instance.interface, place: place(instance, interfaces)? };
-        self.failing.get(&key).cloned()
+        let keys = keys(instance, interfaces);
+        keys.into_iter().flatten().find_map(|key| self.failing.get(&key).cloned())
     }
 }
 
 /// Descriptors that a worker needs for this, whatever its interfaces are like.
 pub(crate) fn descriptors_needed(work: &Work) -> u64 {
-    let purposes: BTreeSet<(InterfaceId, Family, Option<IpAddr>)> = work
+    let purposes: BTreeSet<(InterfaceId, Family, Option<IpAddr>, IpProtocol)> = work
         .machine
         .instances
         .iter()
-        .map(|instance| {
+        .flat_map(|instance| {
             let address = match instance.transport {
                 Transport::Multicast { group } => Some(group),
                 Transport::Unicast { .. } => instance.source,
             };
-            (instance.interface, instance.family, address)
+            let key = move |protocol| (instance.interface, instance.family, address, protocol);
+            [IpProtocol::Vrrp, instance.protocol()].map(key)
         })
         .collect();
     let sessions: BTreeSet<SocketKey> = keys_of_sessions(work).collect();
@@ -203,15 +204,31 @@ fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
     instances
         .filter_map(|instance| {
             let index = interfaces.last(instance.interface).index?;
-            let place = place(instance, interfaces)?;
-            Some((SocketKey { interface: instance.interface, place }, index))
+            Some(keys(instance, interfaces)?.map(move |key| (key, index)))
         })
+        .flatten()
         .chain(keys_of_sessions(work).map(|key| (key, 0)))
         .collect()
 }
 
 fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {
     work.sessions.sessions.iter().map(|session| SocketKey::of_session(&session.path))
+}
+
+/// The sockets of an instance. One with an authentication header also hears adverts without: a router that leaves it
+/// out is told of, rather than being a second master that nobody knows of.
+fn keys(
+    instance: &InstanceConfig,
+    interfaces: &Interfaces,
+) -> Option<impl Iterator<Item = SocketKey> + use<>> {
+    let (interface, place) = (instance.interface, place(instance, interfaces)?);
+    let own = instance.protocol();
+    let other = (own != IpProtocol::Vrrp).then_some(IpProtocol::Vrrp);
+    Some(std::iter::once(own).chain(other).map(move |ip_protocol| SocketKey {
+        interface,
+        place,
+        ip_protocol,
+    }))
 }
 
 fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
@@ -234,5 +251,5 @@ fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error
         Place::Source(source) => Endpoint::Unicast { interface: None, source },
         Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
     };
-    Ok((ReceiveSocket::open(endpoint)?, SendSocket::open(endpoint)?))
+    Ok((ReceiveSocket::open(endpoint, key.ip_protocol)?, SendSocket::open(endpoint)?))
 }

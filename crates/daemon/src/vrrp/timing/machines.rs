@@ -12,6 +12,7 @@
 use steadfast_bfd::Machine as SessionMachine;
 use steadfast_kernel::datagram;
 use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment};
+use steadfast_wire::vrrp::{Carrier, IpProtocol};
 
 use super::sockets::{Place, SocketKey};
 use super::transmit::Out;
@@ -46,7 +47,7 @@ pub(super) struct Refusal<'a> {
 /// What is spoken over a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Protocol {
-    /// IP protocol 112.
+    /// IP protocol 112, or 51 with an authentication header.
     Vrrp,
     /// UDP, ports 3784 and 4784.
     Bfd,
@@ -134,6 +135,12 @@ impl Driven for Machine {
             source: datagram.source,
             destination: datagram.destination,
             hop_limit: datagram.hop_limit,
+            carrier: match key.ip_protocol {
+                IpProtocol::Vrrp => Carrier::Ip,
+                IpProtocol::AuthenticationHeader => {
+                    Carrier::AuthenticationHeader { identification: datagram.identification }
+                }
+            },
             message: datagram.message,
         };
         self.handle(arrival, Input::Datagram(datagram), out);

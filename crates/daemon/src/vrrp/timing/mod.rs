@@ -15,7 +15,7 @@ use steadfast_bfd::{SessionId, SessionStatus};
 use steadfast_control::status::WorkerStatus;
 use steadfast_control::wording::send_refused;
 use steadfast_kernel::datagram::{ReceiveSocket, SendFailure, SendSocket};
-use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::clock::{self, ClockPair};
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{
@@ -35,6 +35,8 @@ const LATE_EVENT: Duration = Duration::from_millis(100);
 const HELD_UP: Duration = Duration::from_millis(5);
 /// Datagrams read in one turn, shared by the sockets that have any: then timers have their turn, however many wait.
 const TURN_DATAGRAMS: usize = 1_024;
+/// Differences that come of reading two clocks one after the other.
+const CLOCK_CHANGE_NANOSECONDS: u64 = 10_000_000;
 /// A full lane is tried again after this time.
 const LANE_RETRY: Duration = Duration::from_millis(1);
 /// The inbox among the poller's tokens; sockets are numbered from 0.
@@ -214,6 +216,8 @@ struct Engine {
     more: bool,
     begun: bool,
     stopping: bool,
+    /// What the machine was last told of the clock.
+    clock_told: Option<u64>,
     /// The machine's time never goes back.
     latest: Moment,
     figures: WorkerStatus,
@@ -245,6 +249,7 @@ impl Timing {
             more: false,
             begun: false,
             stopping: false,
+            clock_told: None,
             latest: now(),
             figures: WorkerStatus::default(),
         };
@@ -257,6 +262,7 @@ impl Timing {
         loop {
             let due = self.engine.next_wakeup();
             self.wait(&mut events, due);
+            self.engine.tell_the_time();
             self.take_in(&mut events, due);
             self.engine.run_timers(due);
             self.engine.send();
@@ -328,6 +334,17 @@ impl Engine {
     fn at(&mut self, moment: Moment) -> Moment {
         self.latest = self.latest.max(moment);
         self.latest
+    }
+
+    /// What the machine signs with. Only a clock that was set changes it: both clocks are slewed alike.
+    fn tell_the_time(&mut self) {
+        let ahead = ClockPair::sample().ahead();
+        let near = |told: u64| told.abs_diff(ahead) < CLOCK_CHANGE_NANOSECONDS;
+        if self.clock_told.is_none_or(|told| !near(told)) {
+            self.clock_told = Some(ahead);
+            let at = self.at(now());
+            self.machines.routers.handle(at, Input::Clock { ahead }, &mut self.out);
+        }
     }
 
     fn take(&mut self, message: ToTiming) {

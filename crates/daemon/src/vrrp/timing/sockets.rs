@@ -11,6 +11,7 @@ use steadfast_kernel::datagram::{
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_kernel::{Errno, Error};
 use steadfast_vrrp::{InterfaceId, Moment};
+use steadfast_wire::vrrp::IpProtocol;
 
 use super::machines::Protocol;
 
@@ -27,6 +28,8 @@ pub(crate) struct SocketKey {
     pub(crate) interface: InterfaceId,
     /// Group or own address.
     pub(crate) place: Place,
+    /// What brings the adverts; means nothing to sessions.
+    pub(crate) ip_protocol: IpProtocol,
 }
 
 impl SocketKey {
@@ -37,7 +40,7 @@ impl SocketKey {
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let place = Place::Sessions { hops: path.hops, local: path.local.unwrap_or(any) };
-        Self { interface: InterfaceId(u32::MAX), place }
+        Self { interface: InterfaceId(u32::MAX), place, ip_protocol: IpProtocol::Vrrp }
     }
 
     /// What is spoken there.

@@ -3,10 +3,10 @@
 use std::num::NonZeroU8;
 use std::os::fd::AsFd as _;
 
-use steadfast_kernel::datagram::{Endpoint, SendBatch, SocketIndex};
+use steadfast_kernel::datagram::{Endpoint, Packet, SendBatch, SocketIndex};
 use steadfast_kernel::wait::wake::Waker;
 use steadfast_vrrp::{Config, InstanceConfig, Machine};
-use steadfast_wire::vrrp::{AdvertInterval, Priority, Vrid};
+use steadfast_wire::vrrp::{AdvertInterval, Carrier, IpProtocol, Priority, Vrid};
 
 use super::sockets::Place;
 use super::*;
@@ -39,14 +39,21 @@ impl Bench {
     fn hear(&mut self, host: u8, datagrams: usize) {
         let source = IpAddr::V4(Ipv4Addr::new(127, 0, 0, host));
         let endpoint = Endpoint::Unicast { interface: None, source };
-        let (receive, send) = (ReceiveSocket::open(endpoint).unwrap(), SendSocket::open(endpoint).unwrap());
+        let (receive, send) =
+            (ReceiveSocket::open(endpoint, IpProtocol::Vrrp).unwrap(), SendSocket::open(endpoint).unwrap());
         let mut batch = SendBatch::default();
+        let packet =
+            Packet { source, destination: source, hop_limit: 255, carrier: Carrier::Ip, message: b"advert" };
         for _ in 0..datagrams {
-            assert!(batch.push(SocketIndex(0), None, (source, source), 255, b"advert", 0));
+            assert!(batch.push(SocketIndex(0), None, &packet, 0));
         }
         batch.flush(|_| Some(send.as_fd()));
         assert_eq!(batch.failures(), []);
-        let key = SocketKey { interface: InterfaceId(host.into()), place: Place::Source(source) };
+        let key = SocketKey {
+            interface: InterfaceId(host.into()),
+            place: Place::Source(source),
+            ip_protocol: IpProtocol::Vrrp,
+        };
         self.timing.engine.take(ToTiming::Opened { key, receive: Box::new(receive), send: Box::new(send) });
     }
 

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use steadfast_bfd::SessionId;
-use steadfast_kernel::datagram::{SendBatch, SendFailure, SocketIndex};
+use steadfast_kernel::datagram::{Packet, SendBatch, SendFailure, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
 use super::FromTiming;
@@ -59,7 +59,8 @@ impl Out {
     /// An advert for a virtual router that nobody configured here. The second octet is its number
     /// (RFC 9568 section 5.2.3).
     pub(crate) fn unknown_vrid(&mut self, datagram: &Datagram<'_>) {
-        let Some(&vrid) = datagram.message.get(1) else { return };
+        let message = datagram.carrier.message(datagram.message);
+        let Some(&vrid) = message.and_then(|message| message.get(1)) else { return };
         if self.unknown.len() < UNKNOWN_TOLD_MAX && self.unknown.insert((datagram.interface, vrid)) {
             self.lane.push_news(FromTiming::UnknownVrid(datagram.interface, datagram.source, vrid));
         }
@@ -124,26 +125,21 @@ impl Out {
 
     fn queue(&mut self, key: SocketKey, advert: &Transmit<'_>, destination: IpAddr) -> bool {
         let Some(&(socket, interface)) = self.routes.get(&key) else { return false };
-        self.batch.push(
-            socket,
-            interface,
-            (advert.source, destination),
-            advert.hop_limit,
-            advert.message,
-            Protocol::Vrrp.tag(advert.instance.0),
-        )
+        let Transmit { source, hop_limit, carrier, message, .. } = *advert;
+        let packet = Packet { source, destination, hop_limit, carrier, message };
+        self.batch.push(socket, interface, &packet, Protocol::Vrrp.tag(advert.instance.0))
     }
 }
 
 impl Sink for Out {
     fn transmit(&mut self, advert: Transmit<'_>) -> bool {
-        let interface = advert.interface;
+        let (interface, ip_protocol) = (advert.interface, advert.carrier.protocol());
         match advert.destination {
             Destination::Group(group) => {
-                self.queue(SocketKey { interface, place: Place::Group(group) }, &advert, group)
+                self.queue(SocketKey { interface, place: Place::Group(group), ip_protocol }, &advert, group)
             }
             Destination::Peers(peers) => {
-                let key = SocketKey { interface, place: Place::Source(advert.source) };
+                let key = SocketKey { interface, place: Place::Source(advert.source), ip_protocol };
                 // One socket serves them all.
                 peers.iter().fold(false, |_, peer| self.queue(key, &advert, peer.address))
             }
