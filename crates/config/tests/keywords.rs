@@ -152,7 +152,6 @@ fn in_short(feature: Feature) -> Option<&'static str> {
     Some(match feature {
         Feature::LoadBalancer => "the LVS load balancer with its health checks",
         Feature::VirtualInterfaces => "virtual MACs",
-        Feature::Authentication => "AH and HMAC authentication",
         Feature::Snmp => "SNMP",
         Feature::Dbus => "D-Bus",
         _ => return None,
