@@ -101,7 +101,7 @@ impl Clock {
 }
 
 /// What a successor has to know: the stamp, or the sequence number, that no later advert may fall behind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LastProof {
     sequence: u32,
     stamp: Option<Stamp>,

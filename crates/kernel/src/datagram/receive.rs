@@ -237,7 +237,14 @@ impl ReceiveBatch {
             }
             let nobody = if source.is_ipv4() { NOBODY_V4 } else { NOBODY_V6 };
             let destination = told.destination.unwrap_or(nobody);
-            Ok(Datagram { source, destination, hop_limit: told.hop_limit, identification: 0, message: bytes, arrival })
+            Ok(Datagram {
+                source,
+                destination,
+                hop_limit: told.hop_limit,
+                identification: 0,
+                message: bytes,
+                arrival,
+            })
         }
     }
 

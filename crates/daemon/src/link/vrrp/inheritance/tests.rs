@@ -2,7 +2,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use proptest::prelude::*;
-use steadfast_vrrp::{Cause, Counters, InstanceId, InterfaceId, Moment, State};
+use steadfast_vrrp::{Cause, Counters, InstanceId, InterfaceId, LastProof, Moment, State};
 use steadfast_wire::vrrp::Priority;
 
 use super::*;
@@ -28,6 +28,7 @@ fn router() -> impl Strategy<Value = Resume> {
             master: None,
             master_interval: Duration::from_millis(times.into()),
             lowered,
+            proof: LastProof::default(),
             scripts: Vec::new(),
             counters: Counters { adverts_sent: sent, ..Counters::default() },
             last_advert: last_advert.map(Moment::from_nanos),
