@@ -9,7 +9,7 @@ use steadfast_wire::vrrp::Family;
 use crate::pair::{Kind, LIMIT, Pair, programs};
 
 const SIDE: usize = 0;
-const KIND: Kind = Kind { vrid: 61, version: 3, family: Family::V4, unicast: false, password: None };
+const KIND: Kind = Kind { vrid: 61, version: 3, family: Family::V4, unicast: false, authentication: None };
 
 /// A mail server that writes everything it takes to a file.
 const SERVER: &str = "import time

@@ -38,7 +38,7 @@ fn a_file_moves_the_priority_as_it_does_with_keepalived() {
         version: 3,
         family: Family::V4,
         unicast: false,
-        password: None,
+        authentication: None,
     });
     for programs in programs("a_file_moves_the_priority_as_it_does_with_keepalived").into_iter().flatten() {
         let mut pair = Pair::new(programs);
@@ -78,8 +78,13 @@ fn a_file_moves_the_priority_as_it_does_with_keepalived() {
 /// A sync group follows a file for all its members, and weights count only where the group allows them.
 #[test]
 fn a_group_follows_a_file_as_it_does_with_keepalived() {
-    let kinds =
-        [51, 52].map(|vrid| Kind { vrid, version: 3, family: Family::V4, unicast: false, password: None });
+    let kinds = [51, 52].map(|vrid| Kind {
+        vrid,
+        version: 3,
+        family: Family::V4,
+        unicast: false,
+        authentication: None,
+    });
     for programs in programs("a_group_follows_a_file_as_it_does_with_keepalived").into_iter().flatten() {
         let mut pair = Pair::new(programs);
         let host = std::sync::Arc::clone(&pair.hosts[SIDE]);
