@@ -116,9 +116,10 @@ fn what_is_not_active_is_counted() {
 /// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
 fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
     Some(match feature {
-        Feature::LoadBalancer | Feature::Fifos => {
-            ("LVS: `virtual_server` and its health checks", "LVS:`virtual_server` 及其健康检查")
-        }
+        Feature::LoadBalancer => (
+            "`FILE_CHECK`, `BFD_CHECK`, `ha_suspend`, `SSL`",
+            "`FILE_CHECK`、`BFD_CHECK`、`ha_suspend`、`SSL`",
+        ),
         Feature::Bfd => ("`track_bfd`", "`track_bfd`"),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
@@ -150,7 +151,7 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
 /// How the first screen of the README names what most would look for.
 fn in_short(feature: Feature) -> Option<&'static str> {
     Some(match feature {
-        Feature::LoadBalancer => "the LVS load balancer with its health checks",
+        Feature::LoadBalancer => "parts of the LVS load balancer",
         Feature::VirtualInterfaces => "virtual MACs",
         Feature::Snmp => "SNMP",
         Feature::Dbus => "D-Bus",

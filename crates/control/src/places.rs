@@ -11,6 +11,8 @@ use std::path::{Path, PathBuf};
 pub const PID_FILE: &str = "/run/keepalived.pid";
 /// Default pid file of the vrrp worker.
 pub const VRRP_PID_FILE: &str = "/run/vrrp.pid";
+/// Default pid file of the check worker.
+pub const CHECKERS_PID_FILE: &str = "/run/checkers.pid";
 /// Default control socket.
 pub const CONTROL_SOCKET: &str = "/run/steadfast.sock";
 /// Folder of the pid files that do not lie in /run itself.

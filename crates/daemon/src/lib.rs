@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod beside;
+mod check;
 pub mod digest;
 pub mod host;
 pub mod link;

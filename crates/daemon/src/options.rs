@@ -39,10 +39,14 @@ pub struct Options {
     pub checkers_pid_file: Option<PathBuf>,
     /// `-b`
     pub bfd_pid_file: Option<PathBuf>,
-    /// `-P`: no checker; `-C`: no vrrp worker.
+    /// `-C` leaves the vrrp worker out.
     pub run_vrrp: bool,
     /// Run BFD sessions.
     pub run_bfd: bool,
+    /// `-P` leaves the check worker out.
+    pub run_checkers: bool,
+    /// `-I`: leave the table of IPVS in place at exit.
+    pub keep_ipvs: bool,
     /// `-R`: end instead of starting a worker again.
     pub dont_respawn: bool,
     /// `-V`: leave addresses in place at exit.
@@ -90,6 +94,8 @@ impl Default for Options {
             bfd_pid_file: None,
             run_vrrp: true,
             run_bfd: true,
+            run_checkers: true,
+            keep_ipvs: false,
             dont_respawn: false,
             keep_addresses: false,
             log_addresses: false,

@@ -5,7 +5,9 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use steadfast_config::model::Global;
-use steadfast_control::places::{FOLDER, PID_FILE, VRRP_PID_FILE, control_socket, default_pid_file};
+use steadfast_control::places::{
+    CHECKERS_PID_FILE, FOLDER, PID_FILE, VRRP_PID_FILE, control_socket, default_pid_file,
+};
 
 use crate::options::Options;
 
@@ -16,6 +18,8 @@ pub(crate) struct Places {
     pub(crate) pid_file: PathBuf,
     /// Pid file of the vrrp worker.
     pub(crate) vrrp_pid_file: PathBuf,
+    /// Pid file of the check worker.
+    pub(crate) checkers_pid_file: PathBuf,
     /// Control socket.
     pub(crate) control_socket: PathBuf,
 }
@@ -36,6 +40,10 @@ impl Places {
                 (!alone).then_some(pid_file.as_path()),
             ),
             vrrp_pid_file: options.vrrp_pid_file.clone().unwrap_or_else(|| by_default(VRRP_PID_FILE)),
+            checkers_pid_file: options
+                .checkers_pid_file
+                .clone()
+                .unwrap_or_else(|| by_default(CHECKERS_PID_FILE)),
             pid_file,
         }
     }
@@ -81,7 +89,7 @@ mod tests {
 
     /// Pid files and control socket, one after the other.
     fn places(options: &Options, global: &Global) -> String {
-        let Places { pid_file, vrrp_pid_file, control_socket } = Places::of(options, global);
+        let Places { pid_file, vrrp_pid_file, control_socket, .. } = Places::of(options, global);
         format!("{} {} {}", pid_file.display(), vrrp_pid_file.display(), control_socket.display())
     }
 

@@ -246,6 +246,13 @@ impl Machine {
 
     /// What a predecessor knew.
     pub(crate) fn take_over(&mut self, resume: Resume) {
+        if resume.others_have_run {
+            for id in self.checks.keys() {
+                if let Some(check) = self.checks.get_mut(id) {
+                    check.has_run = true;
+                }
+            }
+        }
         for known in resume.checks {
             let id = self.check_keys.get(&known.key).copied();
             let Some(check) = id.and_then(|id| self.checks.get_mut(id)) else { continue };

@@ -18,6 +18,8 @@ pub struct Resume {
     pub services: Vec<ServiceResume>,
     /// The checks.
     pub checks: Vec<CheckResume>,
+    /// Of the checks only those are here that are not as they begin, but for having been asked: all others have been.
+    pub others_have_run: bool,
 }
 
 /// A service as it was.
@@ -200,14 +202,29 @@ impl Machine {
 
     /// What a successor needs to go on.
     pub fn resume(&self) -> Resume {
-        let services = self.services.iter().map(|(_, service)| ServiceResume {
+        let services = self.services.keys().into_iter().filter_map(|id| self.service_resume(id));
+        let checks = self.checks.iter().map(|(_, check)| CheckResume::of(check));
+        Resume { services: services.collect(), checks: checks.collect(), others_have_run: false }
+    }
+
+    /// What a successor needs of one service.
+    pub fn service_resume(&self, id: ServiceId) -> Option<ServiceResume> {
+        let service = self.services.get(id)?;
+        Some(ServiceResume {
             key: service.config.key.clone(),
             quorum: service.quorum,
             suspended: service.suspended,
             servers: service.servers.iter().filter_map(|id| self.server_resume(*id)).collect(),
-        });
-        let checks = self.checks.iter().map(|(_, check)| CheckResume::of(check));
-        Resume { services: services.collect(), checks: checks.collect() }
+        })
+    }
+
+    /// What a successor needs of one check, and whether that is no more than of a check that has been asked and has
+    /// found its target as it began.
+    pub fn check_resume(&self, id: CheckId) -> Option<(CheckResume, bool)> {
+        let check = self.checks.get(id)?;
+        let as_begun = check.up != check.config.alpha && check.failures == 0 && check.failed_step.is_none();
+        let usual = as_begun && check.contribution == Contribution::None && check.step == 0;
+        Some((CheckResume::of(check), usual))
     }
 
     fn server_resume(&self, id: ServerId) -> Option<ServerResume> {

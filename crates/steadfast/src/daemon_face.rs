@@ -138,6 +138,8 @@ fn options(arguments: &DaemonArguments) -> Options {
         bfd_pid_file: arguments.bfd_pid_file.clone(),
         run_vrrp: !arguments.check_only,
         run_bfd: !arguments.no_bfd,
+        run_checkers: !arguments.vrrp_only,
+        keep_ipvs: arguments.keep_ipvs,
         dont_respawn: arguments.dont_respawn,
         keep_addresses: arguments.keep_addresses,
         log_addresses: arguments.log_addresses,

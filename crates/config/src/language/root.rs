@@ -96,10 +96,10 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "SSL" Argument::block(&[SSL]) => with!(Drafts::ssl, show_nothing), Last, Restart, LoadBalancer;
         "none",
         "TLS material for SSL_GET.";
-    "virtual_server_group" Block(Head::Name { more: More::Told, again: Again::PassesOverSilently }, Inside::Lines(&SERVER_GROUP_LINES)) => with!(Drafts::virtual_server_group, show_nothing), Adds, Difference, LoadBalancer;
+    "virtual_server_group" Block(Head::Name { more: More::Told, again: Again::PassesOverSilently }, Inside::Lines(&SERVER_GROUP_LINES)) => with!(Drafts::virtual_server_group, show_nothing), Adds, Difference;
         "none",
         "Set of addresses, ranges and marks used by virtual servers; empty group is removed.";
-    "virtual_server" Block(Head::Words("ADDRESS [PORT] or fwmark N or group NAME"), Inside::Keywords(&[VIRTUAL_SERVER])) => with!(Drafts::virtual_server, show_nothing), Adds, Difference, LoadBalancer;
+    "virtual_server" Block(Head::Words("ADDRESS [PORT] or fwmark N or group NAME"), Inside::Keywords(&[VIRTUAL_SERVER])) => with!(Drafts::virtual_server, show_nothing), Adds, Difference;
         "none",
         "One IPVS service (or set of services)";
     "bfd_instance" Argument::named(More::Told, Again::PassesOver, &[BFD_INSTANCE]) => with!(Drafts::bfd_instance, show_nothing), Adds, Difference | Told;

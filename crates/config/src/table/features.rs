@@ -3,7 +3,7 @@
 /// A part of keepalived that is accepted and not yet active; the one place where these are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
-    /// virtual_server and everything in it.
+    /// What virtual servers have beside checks over the network.
     LoadBalancer,
     /// What follows BFD sessions.
     Bfd,
@@ -19,8 +19,6 @@ pub enum Feature {
     Dbus,
     /// Link state by polling.
     Linkbeat,
-    /// FIFOs of notifications.
-    Fifos,
     /// A network namespace of its own for IPVS.
     Namespaces,
     /// Pacing of gratuitous ARP by groups, and announcements on further interfaces.
@@ -56,7 +54,6 @@ impl Feature {
         Self::Snmp,
         Self::Dbus,
         Self::Linkbeat,
-        Self::Fifos,
         Self::Namespaces,
         Self::AnnouncePacing,
         Self::InterfaceDelays,
@@ -73,7 +70,9 @@ impl Feature {
     /// Its name in a sentence.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::LoadBalancer => "load balancing (virtual_server and its checkers)",
+            Self::LoadBalancer => {
+                "parts of load balancing (FILE_CHECK, BFD_CHECK, ha_suspend, SSL, a sync daemon that follows an instance, some regex_options)"
+            }
             Self::Bfd => "instances that follow BFD sessions (track_bfd)",
             Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
@@ -81,12 +80,11 @@ impl Feature {
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Linkbeat => "polling of link state",
-            Self::Fifos => "the notification FIFO of the load balancer",
             Self::Namespaces => "a network namespace of its own for IPVS",
             Self::AnnouncePacing => "garp_group and garp_extra_if",
             Self::InterfaceDelays => "interface_up_down_delays",
             Self::ProcessTuning => {
-                "names and scheduling of processes other than the vrrp worker, automatic priorities, umask"
+                "name and scheduling of the bfd worker, names of all processes, automatic priorities, umask"
             }
             Self::SocketBuffers => "sizes of socket buffers",
             Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",

@@ -9,7 +9,7 @@ use steadfast_bfd::Diagnostic;
 use steadfast_vrrp::{Cause, Difference, State};
 use steadfast_wire::vrrp::Reject;
 
-use super::{Changes, Ending, Network, ReloadRefusal, Severity, Trouble, Worker};
+use super::{Balancing, Changes, Ending, Network, ReloadRefusal, Severity, Trouble, Worker};
 use crate::wording;
 
 /// What happened.
@@ -231,6 +231,8 @@ pub enum Happening {
     },
     /// Something about an interface, an address, a route or a socket.
     Network(Network),
+    /// Something about the load balancer: a service, a server, a check.
+    Balancing(Balancing),
     /// The supervisor is stopping.
     Stopping,
     /// The supervisor has stopped.
@@ -291,6 +293,7 @@ impl Happening {
             | Self::SessionDropped { session, .. } => Some(session),
             Self::Script { script, .. } => Some(script),
             Self::Notify { owner, .. } => Some(owner),
+            Self::Balancing(told) => told.service(),
             Self::Started { .. }
             | Self::WorkerStarted { .. }
             | Self::WorkerDied { .. }
@@ -312,6 +315,7 @@ impl Happening {
     pub const fn severity(&self) -> Severity {
         match self {
             Self::Network(network) => network.severity(),
+            Self::Balancing(told) => told.severity(),
             Self::Notify { ending, .. } if ending.is_success() => Severity::Debug,
             Self::TwoMasters { .. }
             | Self::WorkerDied { .. }

@@ -1,5 +1,6 @@
 //! The one event stream: what `steadfast events` prints, the log carries and the control socket sends.
 
+mod balancing;
 mod ending;
 mod happening;
 mod neighbour;
@@ -11,6 +12,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::balancing::{Balancing, Override, Why};
 pub use self::ending::{Ending, Step};
 pub use self::happening::{Bound, Happening};
 pub use self::neighbour::{Clash, Neighbour, VirtualRouter};

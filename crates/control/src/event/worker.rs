@@ -9,11 +9,13 @@ use steadfast_kernel::Error;
 pub enum Worker {
     /// Virtual routers.
     Vrrp,
+    /// Health checks and the load balancer.
+    Check,
 }
 
 impl Worker {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Vrrp];
+    pub const ALL: [Self; 2] = [Self::Vrrp, Self::Check];
 }
 
 /// What can happen to any worker.

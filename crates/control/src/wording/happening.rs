@@ -5,12 +5,13 @@ use std::net::IpAddr;
 use steadfast_vrrp::State;
 use steadfast_wire::vrrp::Reject;
 
-use super::{chain, duration, reload, state, worker_title};
+use super::{balancing, chain, duration, reload, state, worker_title};
 use crate::event::{Bound, Ending, Happening, Trouble, Worker};
 
 /// The event in a sentence.
 pub fn happening(happening: &Happening) -> String {
     match happening {
+        Happening::Balancing(told) => balancing(told),
         Happening::Started { version, configuration } => {
             format!("steadfast {version} started with {configuration}")
         }

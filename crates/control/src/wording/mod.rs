@@ -1,6 +1,7 @@
 //! Events in the words of an operator. The log line, `steadfast events` and the cause column of
 //! `steadfast status` all come from here.
 
+mod balancing;
 pub mod duration;
 mod happening;
 mod network;
@@ -12,6 +13,7 @@ use std::fmt::Write as _;
 
 use steadfast_vrrp::{Cause, Difference, State};
 
+pub use self::balancing::balancing;
 use self::duration::exact_milliseconds;
 pub use self::happening::happening;
 pub use self::network::{network, no_socket, send_refused};

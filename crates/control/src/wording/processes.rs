@@ -8,6 +8,7 @@ use crate::event::{Clash, Ending, Neighbour, Step, VirtualRouter, Worker};
 pub const fn worker_title(worker: Worker) -> &'static str {
     match worker {
         Worker::Vrrp => "vrrp worker",
+        Worker::Check => "check worker",
     }
 }
 

@@ -10,8 +10,8 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Rejec
 
 use super::*;
 use crate::event::{
-    Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Neighbour, Network, Placed, Record,
-    ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Worker,
+    Balancing, Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Neighbour, Network, Override,
+    Placed, Record, ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Why, Worker,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -93,12 +93,13 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::Reloaded { .. } => "reloaded",
         Happening::ReloadRefused { .. } => "reload_refused",
         Happening::Network(_) => "network",
+        Happening::Balancing(_) => "balancing",
         Happening::Stopping => "stopping",
         Happening::Stopped => "stopped",
     }
 }
 
-const KINDS: usize = 26;
+const KINDS: usize = 27;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -164,6 +165,7 @@ fn every(number: u64) -> Vec<Happening> {
     every.extend(troubles.map(|trouble| Happening::Worker { worker: Worker::Vrrp, trouble }));
     every.extend(sessions(number));
     every.extend(networks().into_iter().map(Happening::Network));
+    every.extend(balancings().into_iter().map(Happening::Balancing));
     every
 }
 
@@ -221,6 +223,32 @@ fn clash() -> Clash {
         VirtualRouter { interface: "eth0".to_owned(), family: Family::V4, vrid: Vrid::new(51).unwrap() };
     let neighbour = Neighbour { pid: Some(7), name: "keepalived".to_owned() };
     Clash { neighbour, router, theirs: "A".to_owned(), ours: "B".to_owned() }
+}
+
+fn balancings() -> Vec<Balancing> {
+    let service = || "[192.0.2.1]:tcp:80".into();
+    let server = std::net::SocketAddr::new(PEER, 80);
+    let check = || "TCP_CHECK of 10.0.0.2:80".to_owned();
+    let reason = || Some("no answer".into());
+    let why = || Why::Check { check: check(), reason: reason() };
+    vec![
+        Balancing::Check { check: check(), server, service: service(), up: false, reason: reason() },
+        Balancing::Failure { check: check(), reason: "no answer".into(), attempt: 1, retries: 3 },
+        Balancing::Trouble { check: check(), reason: "no socket".into() },
+        Balancing::Server { server, service: service(), up: false, why: why() },
+        Balancing::Weight { server, service: service(), from: 1, to: 3, why: Why::Reload },
+        Balancing::Quorum {
+            service: service(),
+            up: false,
+            starting: false,
+            quorum: 3,
+            hysteresis: 1,
+            sum: 1,
+            why: Why::Server { server },
+        },
+        Balancing::Table,
+        Balancing::Overridden { server, service: service(), by: Override::Drain },
+    ]
 }
 
 fn networks() -> Vec<Network> {

@@ -2,6 +2,7 @@
 //! numbered so that a number keeps its meaning across a reload.
 
 mod authentication;
+pub mod check;
 mod numbers;
 mod sessions;
 pub mod vrrp;

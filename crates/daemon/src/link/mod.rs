@@ -1,6 +1,7 @@
 //! What the supervisor and its workers say to each other: the life of a worker, which is the same for
 //! all, and the orders and news of each role.
 
+pub mod check;
 pub mod inheritance;
 pub mod lifecycle;
 pub mod vrrp;

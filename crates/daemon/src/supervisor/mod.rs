@@ -35,9 +35,11 @@ use self::scripts::Scripts;
 use self::stop::Stopping;
 use self::watches::Watches;
 use self::workers::Workers;
+use self::workers::check::BalancingKept;
 use self::workers::service::Service;
 use self::workers::vrrp::Routers;
 use crate::beside::Turn;
+use crate::link::check::Check;
 use crate::link::vrrp::Vrrp;
 use crate::options::Options;
 
@@ -76,6 +78,7 @@ struct Supervisor {
     routers: Routers,
     /// Until the first worker speaks.
     turn: Option<Turn>,
+    balancing: BalancingKept,
     stopping: Option<Stopping>,
     /// When to give back memory that only a start or a reload needed.
     settle_at: Option<Moment>,
@@ -118,6 +121,8 @@ impl Supervisor {
             MAIL => self.mail_ended(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
+            _ if token == workers::CHECK.channel => self.hear_worker::<Check>(),
+            _ if token == workers::CHECK.child => self.worker_ended::<Check>(),
             FIFOS.. if token < CLIENTS => self.flush_fifo(token),
             _ if token >= RUNS => self.hear_script(token - RUNS),
             _ if token >= CLIENTS => self.hear_client(token - CLIENTS),
@@ -197,7 +202,9 @@ impl Supervisor {
     /// One line for the service manager.
     fn summary(&self) -> String {
         let instances = self.routers.work.machine.instances.len();
-        format!("{instances} virtual routers, configuration {}", self.reloads.generation)
+        let services = self.balancing.work.services.len();
+        let balanced = if services == 0 { String::new() } else { format!("{services} virtual servers, ") };
+        format!("{instances} virtual routers, {balanced}configuration {}", self.reloads.generation)
     }
 }
 

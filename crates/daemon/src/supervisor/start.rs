@@ -29,10 +29,12 @@ use super::scripts::programs::Programs;
 use super::watches::Watches;
 use super::watches::processes::Processes;
 use super::workers::Workers;
+use super::workers::check::BalancingKept;
 use super::workers::service::Service;
 use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
+use crate::digest::check;
 use crate::digest::vrrp::digest;
 use crate::digest::watches::Orders;
 use crate::host::ThisMachine;
@@ -186,6 +188,7 @@ fn assemble(
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
     let (effective, model) = Effective::of(loaded, &options);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
+    let balancing = BalancingKept::new(check::digest(&model));
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
     let mail = Mail::new(Subjects::of(&model, &work));
@@ -216,6 +219,7 @@ fn assemble(
         workers,
         routers: Routers::new(work),
         turn,
+        balancing,
         stopping: None,
         settle_at: Some(now + SETTLE_AFTER),
     };
@@ -247,12 +251,19 @@ impl Supervisor {
     /// Starts everything that waits for the startup script.
     pub(super) fn start_work(&mut self) {
         let now = moment();
-        if self.wants_worker() {
+        if self.wants_vrrp() {
             self.workers.vrrp.start(now);
-        } else {
-            let why = match self.loaded.wants_vrrp {
-                true => "VRRP is left out (-C)",
-                false => "the configuration has no vrrp_instance and no bfd_instance",
+        }
+        if self.wants_checks() {
+            self.workers.check.start(now);
+        }
+        if !self.wants_vrrp() && !self.wants_checks() {
+            let why = match (self.loaded.wants_vrrp, self.loaded.wants_checkers) {
+                (true, _) => "VRRP is left out (-C)",
+                (false, true) => "the load balancer is left out (-P)",
+                (false, false) => {
+                    "the configuration has no vrrp_instance, no bfd_instance and no virtual_server"
+                }
             };
             self.journal.line(Severity::Warning, &format!("nothing to run: {why}"));
             self.service.ready(&self.summary());
@@ -263,9 +274,14 @@ impl Supervisor {
     }
 
     /// Whether the configuration has something for a vrrp worker, whose timing thread runs BFD sessions too.
-    pub(super) fn wants_worker(&self) -> bool {
+    pub(super) fn wants_vrrp(&self) -> bool {
         let wants_bfd = self.options.run_bfd && self.loaded.wants_bfd;
         (self.options.run_vrrp && self.loaded.wants_vrrp) || wants_bfd
+    }
+
+    /// Whether the configuration has something for a check worker.
+    pub(super) fn wants_checks(&self) -> bool {
+        self.options.run_checkers && self.loaded.wants_checkers
     }
 
     fn log_configuration(&mut self) {
@@ -321,6 +337,9 @@ fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result
     // Another daemon's worker, even one that lost its supervisor, has the same addresses.
     if options.run_vrrp && loaded.model.wants_vrrp() {
         lock(&places.vrrp_pid_file)?;
+    }
+    if options.run_checkers && loaded.model.wants_checkers() {
+        lock(&places.checkers_pid_file)?;
     }
     Ok(vec![locked])
 }

@@ -42,7 +42,9 @@ impl Supervisor {
         self.service.stopping();
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
-        self.scripts.runner.terminate(now, |purpose| matches!(purpose, Purpose::Check(_) | Purpose::Hook(_)));
+        self.scripts.runner.terminate(now, |purpose| {
+            matches!(purpose, Purpose::Check(_) | Purpose::Server(..) | Purpose::Hook(_))
+        });
         self.tell(Happening::Stopping);
     }
 

@@ -11,7 +11,7 @@ mod effects;
 mod lane;
 #[cfg(test)]
 mod network;
-mod scheduling;
+pub(crate) mod scheduling;
 mod timing;
 
 use std::num::NonZeroU64;

@@ -12,7 +12,7 @@ use crate::link::vrrp::work::Settings;
 
 /// Brings the process from one state to another. What the machine does not allow is done without, since timing must
 /// be right without it; the reasons come back.
-pub(super) fn change(before: &Settings, after: &Settings) -> Vec<Error> {
+pub(crate) fn change(before: &Settings, after: &Settings) -> Vec<Error> {
     let mut done = Vec::new();
     if before.nice != after.nice {
         done.push(limits::set_nice(Thread::Main, (after.nice != 0).then_some(after.nice)));

@@ -37,7 +37,7 @@ impl Row {
 }
 
 /// Every option that is accepted by name only.
-pub(crate) const TABLE: [Row; 12] = [
+pub(crate) const TABLE: [Row; 11] = [
     Row {
         field: "snmp",
         option: "-x, --snmp",
@@ -97,12 +97,6 @@ pub(crate) const TABLE: [Row; 12] = [
         option: "--no-mem-check",
         treatment: Treatment::Ignored,
         reason: "there is no allocation checking to switch off",
-    },
-    Row {
-        field: "keep_ipvs",
-        option: "-I, --dont-release-ipvs",
-        treatment: Treatment::Ignored,
-        reason: "this version does not touch the IPVS table",
     },
     Row {
         field: "release_addresses",

@@ -19,10 +19,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_process_name" Word("NAME") => with!(read_vrrp_name, show_vrrp_name), Last, StartOnly;
         "unset",
         "Comm name of the VRRP child.";
-    "checker_process_name" Word("NAME") => with!(read_checker_name, show_checker_name), Last, InPlace, ProcessTuning;
+    "checker_process_name" Word("NAME") => with!(read_checker_name, show_checker_name), Last, InPlace;
         "unset",
         "Comm name of the health-check child.";
-    "lvs_process_name" Word("NAME") => with!(read_checker_name, show_nothing), Last, InPlace, ProcessTuning = "checker_process_name";
+    "lvs_process_name" Word("NAME") => with!(read_checker_name, show_nothing), Last, InPlace = "checker_process_name";
         "unset",
         "Deprecated spelling of checker_process_name (logs a notice)";
     "bfd_process_name" Word("NAME") => with!(read_bfd_name, show_bfd_name), Last, InPlace, ProcessTuning;
@@ -79,7 +79,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "smtp_alert_checker" Switch => at!(mail.alert_checker), Last, NextUse, LoadBalancer;
         "unset; no argument means on",
         "Default smtp_alert for virtual and real servers (beats smtp_alert)";
-    "checker_log_all_failures" Switch => at!(checker_log_all_failures), Last, NextUse, LoadBalancer;
+    "checker_log_all_failures" Switch => at!(checker_log_all_failures), Last, NextUse;
         "off; no argument means on",
         "Log every failed check rather than only state changes.";
     "dynamic_interfaces" Grammar("[allow_if_changes]") => with!(read_dynamic_interfaces, show_dynamic_interfaces), Last, NextUse;
@@ -97,46 +97,46 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
         "off",
         "Leave the pseudo header out of the VRRPv3 IPv4 checksum by default.";
-    "lvs_timeouts" Grammar("any of: tcp N, tcpfin N, udp N; N seconds 0..2678400") => with!(read_lvs_timeouts, show_lvs_timeouts), Last, InPlace, LoadBalancer | Told;
+    "lvs_timeouts" Grammar("any of: tcp N, tcpfin N, udp N; N seconds 0..2678400") => with!(read_lvs_timeouts, show_lvs_timeouts), Last, InPlace | Told;
         "kernel values unchanged",
         "Set IPVS connection timeouts; old values restored at stop; at least one option needed.";
-    "lvs_timeouts tcp" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
+    "lvs_timeouts tcp" Argument::COUNT => Described, Last, InPlace;
         "unchanged",
         "Idle timeout of established TCP connections.";
-    "lvs_timeouts tcpfin" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
+    "lvs_timeouts tcpfin" Argument::COUNT => Described, Last, InPlace;
         "unchanged",
         "Timeout of TCP connections after FIN.";
-    "lvs_timeouts udp" Argument::COUNT => Described, Last, InPlace, LoadBalancer;
+    "lvs_timeouts udp" Argument::COUNT => Described, Last, InPlace;
         "unchanged",
         "Timeout of UDP pseudo-connections.";
-    "lvs_flush" Flag => at!(lvs_flush), Last, StartOnly, LoadBalancer;
+    "lvs_flush" Flag => at!(lvs_flush), Last, StartOnly;
         "off",
         "Empty the whole IPVS table at start-up.";
-    "lvs_flush_on_stop" Grammar("[VS]") => with!(read_flush_on_stop, show_flush_on_stop), Last, NextUse, LoadBalancer;
+    "lvs_flush_on_stop" Grammar("[VS]") => with!(read_flush_on_stop, show_flush_on_stop), Last, NextUse;
         "off",
         "At stop flush everything (no argument) or delete virtual servers without first deleting real servers (VS)";
-    "lvs_flush_onstop" Grammar("[VS]") => with!(read_flush_on_stop, show_nothing), Last, NextUse, LoadBalancer = "lvs_flush_on_stop";
+    "lvs_flush_onstop" Grammar("[VS]") => with!(read_flush_on_stop, show_nothing), Last, NextUse = "lvs_flush_on_stop";
         "off",
         "Deprecated spelling of lvs_flush_on_stop (no notice logged)";
-    "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace, LoadBalancer | Told;
+    "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";
     "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Described, First, InPlace, LoadBalancer;
         "none: both master and backup sync daemons run",
         "Tie the sync daemon role to the state of this VRRP instance.";
-    "lvs_sync_daemon id" Argument::unsigned(0, 255) => Described, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon id" Argument::unsigned(0, 255) => Described, Last, InPlace;
         "VRID of the tied instance, else 0",
         "Sync id.";
-    "lvs_sync_daemon maxlen" Argument::unsigned(1, 65507) => Described, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon maxlen" Argument::unsigned(1, 65507) => Described, Last, InPlace;
         "kernel default",
         "Largest sync message (needs kernel sync attributes)";
-    "lvs_sync_daemon port" Argument::unsigned(1, 65535) => Described, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon port" Argument::unsigned(1, 65535) => Described, Last, InPlace;
         "kernel default",
         "UDP port of the sync protocol.";
-    "lvs_sync_daemon ttl" Argument::unsigned(1, 255) => Described, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon ttl" Argument::unsigned(1, 255) => Described, Last, InPlace;
         "kernel default",
         "Multicast TTL of sync packets.";
-    "lvs_sync_daemon group" Address => Described, Last, InPlace, LoadBalancer;
+    "lvs_sync_daemon group" Address => Described, Last, InPlace;
         "kernel default",
         "Multicast group of sync packets.";
     "vrrp_mcast_group4" Multicast4 => at!(multicast_group4), Last, Restart;
@@ -262,28 +262,28 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "fifo_write_vrrp_states_on_reload" Flag => at!(fifo_write_states_on_reload), Last, NextUse;
         "off",
         "After a reload write the state of unchanged instances and groups to the FIFOs.";
-    "lvs_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_lvs_fifo, show_lvs_fifo), First, InPlace, Fifos | Told;
+    "lvs_notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_lvs_fifo, show_lvs_fifo), First, InPlace | Told;
         "none",
         "FIFO for virtual/real server notifications only (ignored if same path as notify_fifo)";
-    "lvs_notify_fifo_script" Script => with!(read_lvs_fifo_script, show_lvs_fifo_script), First, InPlace, Fifos | Told;
+    "lvs_notify_fifo_script" Script => with!(read_lvs_fifo_script, show_lvs_fifo_script), First, InPlace | Told;
         "none",
         "Reader program of the LVS FIFO; dropped if the VRRP FIFO has the same path and a script.";
-    "checker_priority" Argument::integer(-20, 19) => at!(checker_process.nice), Last, InPlace, ProcessTuning | Told;
+    "checker_priority" Argument::integer(-20, 19) => at!(checker_process.nice), Last, InPlace | Told;
         "0",
         "Nice value of the checker process.";
-    "checker_no_swap" Flag => at!(checker_process.no_swap), Last, InPlace, ProcessTuning;
+    "checker_no_swap" Flag => at!(checker_process.no_swap), Last, InPlace;
         "off",
         "Lock the checker process in memory.";
-    "checker_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_checker_rt, show_checker_rt), Last, InPlace, ProcessTuning | Told;
+    "checker_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_checker_rt, show_checker_rt), Last, InPlace | Told;
         "not realtime",
         "SCHED_RR priority of the checker process.";
-    "checker_cpu_affinity" Grammar("CPU_ID...") => with!(read_checker_cpus, show_checker_cpus), Last, InPlace, ProcessTuning | Told;
+    "checker_cpu_affinity" Grammar("CPU_ID...") => with!(read_checker_cpus, show_checker_cpus), Last, InPlace | Told;
         "none",
         "CPU pinning of the checker process.";
-    "checker_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning;
+    "checker_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace;
         "10000",
         "RLIMIT_RTTIME of the checker process when realtime.";
-    "checker_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "checker_rlimit_rttime";
+    "checker_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace = "checker_rlimit_rttime";
         "10000",
         "Deprecated misspelling of checker_rlimit_rttime.";
     "bfd_priority" Argument::integer(-20, 19) => at!(bfd_process.nice), Last, InPlace, ProcessTuning | Told;

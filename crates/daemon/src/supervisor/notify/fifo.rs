@@ -28,15 +28,18 @@ pub(crate) enum Kind {
     General,
     /// `vrrp_notify_fifo`
     Vrrp,
+    /// `lvs_notify_fifo`
+    Balancing,
 }
 
 impl Kind {
-    const ALL: [Self; 2] = [Self::General, Self::Vrrp];
+    const ALL: [Self; 3] = [Self::General, Self::Vrrp, Self::Balancing];
 
     pub(crate) const fn keyword(self) -> &'static str {
         match self {
             Self::General => "notify_fifo",
             Self::Vrrp => "vrrp_notify_fifo",
+            Self::Balancing => "lvs_notify_fifo",
         }
     }
 
@@ -44,6 +47,7 @@ impl Kind {
         match self {
             Self::General => "notify_fifo_script",
             Self::Vrrp => "vrrp_notify_fifo_script",
+            Self::Balancing => "lvs_notify_fifo_script",
         }
     }
 
@@ -51,6 +55,16 @@ impl Kind {
         match self {
             Self::General => FIFOS,
             Self::Vrrp => FIFOS + 1,
+            Self::Balancing => FIFOS + 2,
+        }
+    }
+
+    /// Whether it tells of that owner.
+    const fn tells_of(self, owner: &Owner) -> bool {
+        match (self, owner) {
+            (Self::General, _) => true,
+            (Self::Vrrp, owner) => !matches!(owner, Owner::Service(_)),
+            (Self::Balancing, owner) => matches!(owner, Owner::Service(_)),
         }
     }
 }
@@ -92,7 +106,7 @@ impl Fifos {
     /// Writes a line, or has it wait; whether something older had to be left out for the first time.
     fn write(&mut self, owner: &Owner, line: &str, poller: &Poller) -> Option<Kind> {
         let mut left_out = None;
-        for (kind, pipe) in &mut self.open {
+        for (kind, pipe) in self.open.iter_mut().filter(|(kind, _)| kind.tells_of(owner)) {
             let idle = pipe.waiting.is_empty();
             pipe.push(owner.clone(), line.to_owned());
             if !pipe.flush() && idle {
@@ -238,7 +252,7 @@ impl Supervisor {
         }
     }
 
-    fn write_to_fifos(&mut self, owner: &Owner, line: &str) {
+    pub(crate) fn write_to_fifos(&mut self, owner: &Owner, line: &str) {
         if let Some(kind) = self.fifos.write(owner, line, &self.poller) {
             let bound = Bound::FifoLines { keyword: kind.keyword().into(), waiting: WAITING_MAX };
             self.tell(Happening::Bound { bound });

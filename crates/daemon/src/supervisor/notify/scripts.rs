@@ -37,13 +37,15 @@ pub(crate) enum Owner {
     Instance(Arc<str>),
     /// A sync group, by name.
     Group(Arc<str>),
+    /// A service of the load balancer, by name.
+    Service(Arc<str>),
 }
 
 impl Owner {
     /// Its name.
     pub(crate) fn name(&self) -> &Arc<str> {
         match self {
-            Self::Instance(name) | Self::Group(name) => name,
+            Self::Instance(name) | Self::Group(name) | Self::Service(name) => name,
         }
     }
 }

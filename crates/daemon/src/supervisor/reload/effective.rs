@@ -16,6 +16,7 @@ pub(crate) struct Effective {
     pub(crate) global: Global,
     pub(crate) wants_vrrp: bool,
     pub(crate) wants_bfd: bool,
+    pub(crate) wants_checkers: bool,
     packed: Vec<u8>,
     /// Names of the instances as configured.
     pub(crate) order: Vec<Arc<str>>,
@@ -37,6 +38,7 @@ impl Effective {
             global: model.global.clone(),
             wants_vrrp: model.wants_vrrp(),
             wants_bfd: model.wants_bfd(),
+            wants_checkers: model.wants_checkers(),
             // Writing to memory cannot fail, and the model has nothing that cannot be written.
             packed: postcard::to_stdvec(&model).unwrap_or_default(),
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),

@@ -11,7 +11,7 @@ mod schedule;
 mod summary;
 mod time;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{OpenOptions, Permissions};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -33,13 +33,16 @@ use super::findings::Report;
 use super::journal::Journal;
 use super::notify::mail::Subjects;
 use super::scripts::programs::Programs;
+use super::workers::Post;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs};
 use crate::digest::vrrp::digest;
 use crate::digest::watches::Orders;
-use crate::link::vrrp::Order;
+use crate::link::check::{self, Check};
+use crate::link::lifecycle::Worker;
 use crate::link::vrrp::change::Change;
 use crate::link::vrrp::work::Install;
+use crate::link::vrrp::{Order, Vrrp};
 
 /// What is in force since when, reloads to come and the one under way.
 #[derive(Debug)]
@@ -95,7 +98,8 @@ impl Reloads {
 /// A reload that is not in force everywhere.
 #[derive(Debug)]
 struct UnderWay {
-    awaited: Confirmation,
+    /// Of whom, and what. Never empty.
+    awaited: BTreeMap<Worker, Confirmation>,
     /// What it changes.
     changes: Changes,
 }
@@ -165,16 +169,22 @@ impl Supervisor {
     }
 
     /// A worker did what it was told.
-    pub(crate) fn reload_confirmed(&mut self, what: Confirmation) {
-        if self.reloads.under_way.as_ref().is_some_and(|under_way| under_way.awaited == what) {
+    pub(crate) fn reload_confirmed(&mut self, worker: Worker, what: Confirmation) {
+        let Some(under_way) = &mut self.reloads.under_way else { return };
+        if under_way.awaited.get(&worker) == Some(&what) {
+            under_way.awaited.remove(&worker);
+        }
+        if under_way.awaited.is_empty() {
             self.reload_over();
         }
     }
 
     /// The worker died before it confirmed: its successor begins with the new configuration.
-    pub(crate) fn reload_awaits_successor(&mut self) {
-        if let Some(under_way) = &mut self.reloads.under_way {
-            under_way.awaited = Confirmation::Started;
+    pub(crate) fn reload_awaits_successor(&mut self, worker: Worker) {
+        if let Some(under_way) = &mut self.reloads.under_way
+            && let Some(awaited) = under_way.awaited.get_mut(&worker)
+        {
+            *awaited = Confirmation::Started;
         }
     }
 
@@ -264,7 +274,7 @@ impl Supervisor {
 
     /// A virtual router that another daemon in this network namespace runs.
     fn runs_elsewhere(&self, model: &Model) -> Option<Clash> {
-        let own: Vec<u32> = std::iter::once(std::process::id()).chain(self.workers.vrrp.pid()).collect();
+        let own: Vec<u32> = std::iter::once(std::process::id()).chain(self.workers.pids()).collect();
         let wanted = Runs::of(model);
         beside::others(&own).iter().find_map(|other| other.clash(&wanted))
     }
@@ -299,6 +309,7 @@ impl Supervisor {
             }
         }
 
+        let balancing = crate::digest::check::digest(&model);
         let mut problems = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut problems);
         let mut subjects = Subjects::of(&model, &work);
@@ -329,28 +340,35 @@ impl Supervisor {
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
-        let awaited = self.hand_over(change, now);
-        self.reloads.under_way =
-            Some(UnderWay { awaited: awaited.unwrap_or(Confirmation::Started), changes });
-        if awaited.is_none() {
+        let change_of_balancing = check::change::Change::between(&self.balancing.work, &balancing);
+        self.balancing.follow(balancing);
+        let wanted = (self.wants_vrrp(), self.wants_checks());
+        let mut awaited = BTreeMap::new();
+        let order = Order::Reload(Box::new(change));
+        awaited.extend(self.hand_over::<Vrrp>(order, wanted.0, now).map(|what| (Worker::Vrrp, what)));
+        let order = check::Order::Reload(Box::new(change_of_balancing));
+        awaited.extend(self.hand_over::<Check>(order, wanted.1, now).map(|what| (Worker::Check, what)));
+        let nobody = awaited.is_empty();
+        self.reloads.under_way = Some(UnderWay { awaited, changes });
+        if nobody {
             self.service.ready(&self.summary());
             self.reload_over();
         }
         limits::trim_allocator();
     }
 
-    /// Has the worker change over; what to wait for comes back, if there is anything. A worker that cannot be
+    /// Has a worker change over; what to wait for comes back, if there is anything. A worker that cannot be
     /// told has a successor instead, which begins with the new configuration.
-    fn hand_over(&mut self, change: Change, now: Moment) -> Option<Confirmation> {
-        let wanted = self.wants_worker();
-        let slot = &mut self.workers.vrrp;
+    fn hand_over<R: Post>(&mut self, order: R::Order, wanted: bool, now: Moment) -> Option<Confirmation> {
+        let slot = R::slot(&mut self.workers);
         if slot.is_filled() {
-            if slot.order(Order::Reload(Box::new(change)), &self.poller) {
+            if slot.order(order, &self.poller) {
                 return Some(Confirmation::Reloaded);
             }
             slot.kill();
-            let message = "the vrrp worker cannot be told of the reload: its successor begins with it";
-            self.journal.line(Severity::Error, message);
+            let title = wording::worker_title(R::WORKER);
+            let message = format!("the {title} cannot be told of the reload: its successor begins with it");
+            self.journal.line(Severity::Error, &message);
             return Some(Confirmation::Started);
         }
         if wanted {

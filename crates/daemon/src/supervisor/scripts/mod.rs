@@ -5,6 +5,8 @@ pub(crate) mod hooks;
 pub(crate) mod programs;
 pub(crate) mod runner;
 
+use std::sync::Arc;
+
 use steadfast_control::event::{Bound, Happening, Severity};
 use steadfast_control::wording;
 use steadfast_vrrp::{Moment, ScriptId};
@@ -145,6 +147,10 @@ impl Supervisor {
                 let how = wording::ending(&ended.ending);
                 let message = format!("{} {how}: it is not started again", kind.script_keyword());
                 self.journal.line(Severity::Warning, &message);
+            }
+            Purpose::Server(check, settings) => {
+                let (check, settings) = (*check, Arc::clone(settings));
+                self.server_checked(check, settings, &ended);
             }
             Purpose::Hook(hook) => self.hook_ended(*hook, ended),
             Purpose::Notify(owner) => {

@@ -3,17 +3,18 @@
 //! Accounts are looked up once, at load: a name service that hangs must not hang a failover.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::{Account, Fifo, Model, Notify, Script};
+use steadfast_config::model::{Account, CheckKind, Fifo, Model, Notify, Script};
 use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
-use crate::host;
 use crate::link::vrrp::work::Work;
 use crate::supervisor::notify::fifo::{Kind, Setting};
+use crate::{digest, host};
 
 /// A program ready to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,12 +69,49 @@ pub(crate) struct Notifies {
     pub(crate) tell_deleted: bool,
 }
 
+/// Scripts of one service of the load balancer and of its servers.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct ServiceNotifies {
+    pub(crate) quorum: UpAndDown,
+    pub(crate) servers: BTreeMap<SocketAddr, UpAndDown>,
+}
+
+/// What is run when something comes, and when it goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct UpAndDown {
+    up: Option<Command>,
+    down: Option<Command>,
+}
+
+impl UpAndDown {
+    /// What is run now.
+    pub(crate) fn of(&self, up: bool) -> Option<&Command> {
+        if up { self.up.as_ref() } else { self.down.as_ref() }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.up.is_none() && self.down.is_none()
+    }
+}
+
+/// The program of a check of servers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ServerCheck {
+    pub(crate) program: Timed,
+    /// Its exit status is a weight.
+    pub(crate) dynamic: bool,
+}
+
 /// Every program of a configuration.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Programs {
     pub(crate) checks: BTreeMap<ScriptId, Check>,
     pub(crate) instances: BTreeMap<InstanceId, Notifies>,
     pub(crate) groups: BTreeMap<GroupId, Notifies>,
+    /// Services whose scripts are to be run, by what they are called.
+    pub(crate) services: BTreeMap<Arc<str>, ServiceNotifies>,
+    /// Programs of checks of servers, by the settings of the check.
+    pub(crate) server_checks: BTreeMap<Arc<str>, ServerCheck>,
     pub(crate) startup: Option<Timed>,
     pub(crate) shutdown: Option<Timed>,
     pub(crate) fifos: BTreeMap<Kind, Setting>,
@@ -128,6 +166,12 @@ impl Programs {
         let vrrp = fifo(global.vrrp_notify_fifo.as_ref(), problems);
         // Its lines would come twice.
         let vrrp = vrrp.filter(|vrrp| general.as_ref().is_none_or(|general| general.path != vrrp.path));
+        let balancing = fifo(global.lvs_notify_fifo.as_ref(), problems);
+        let balancing =
+            balancing.filter(|own| general.as_ref().is_none_or(|general| general.path != own.path));
+        programs.fifos.extend(balancing.map(|setting| (Kind::Balancing, setting)));
+        programs.services = services(model, problems);
+        programs.server_checks = server_checks(model, problems);
         programs.fifos.extend(general.map(|setting| (Kind::General, setting)));
         programs.fifos.extend(vrrp.map(|setting| (Kind::Vrrp, setting)));
         let mut timed = |script: &Option<Script>, seconds: u32| {
@@ -138,6 +182,52 @@ impl Programs {
         programs.shutdown = timed(&global.shutdown_script, global.shutdown_script_timeout_seconds);
         programs
     }
+}
+
+/// Services that have scripts, or servers that have.
+fn services(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>, ServiceNotifies> {
+    let mut ready = |up: &Option<Box<Script>>, down: &Option<Box<Script>>| {
+        let mut resolve = |script: &Option<Box<Script>>| {
+            script.as_deref().and_then(|script| self::resolve(script, problems))
+        };
+        UpAndDown { up: resolve(up), down: resolve(down) }
+    };
+    let mut services = BTreeMap::new();
+    for service in &model.virtual_servers {
+        let mut notifies = ServiceNotifies {
+            quorum: ready(&service.quorum_up, &service.quorum_down),
+            servers: BTreeMap::new(),
+        };
+        for server in &service.real_servers {
+            let scripts = ready(&server.notify_up, &server.notify_down);
+            if !scripts.is_empty() {
+                let address = SocketAddr::new(server.address.address, server.address.port);
+                notifies.servers.insert(address, scripts);
+            }
+        }
+        if !notifies.quorum.is_empty() || !notifies.servers.is_empty() {
+            services.insert(digest::check::service_name(service).into(), notifies);
+        }
+    }
+    services
+}
+
+fn server_checks(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>, ServerCheck> {
+    let mut checks = BTreeMap::new();
+    let servers = model.virtual_servers.iter().flat_map(|service| &service.real_servers);
+    for checker in servers.flat_map(|server| server.checkers.iter()) {
+        let CheckKind::Misc(misc) = &checker.kind else { continue };
+        let settings: Arc<str> = digest::check::settings_text(checker).into();
+        if checks.contains_key(&settings) {
+            continue;
+        }
+        if let Some(command) = resolve(&misc.script, problems) {
+            let limit = misc.timeout.unwrap_or(checker.delay_loop).duration();
+            let check = ServerCheck { program: Timed { command, limit }, dynamic: misc.dynamic };
+            checks.insert(settings, check);
+        }
+    }
+    checks
 }
 
 /// `None` when nobody is told anything, which is so for most of thousands of instances.

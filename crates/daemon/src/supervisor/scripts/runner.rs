@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_control::event::Ending;
@@ -32,6 +33,8 @@ const OUTPUT_READ_MAX: usize = 64 * 1024;
 pub(crate) const CHECKS_MAX: usize = 1_024;
 /// Notify scripts likewise; further ones wait.
 pub(crate) const NOTIFIES_MAX: usize = 1_024;
+/// Programs of checks of servers likewise; those that find no room find out nothing.
+pub(crate) const SERVER_CHECKS_MAX: usize = 1_024;
 
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +43,8 @@ pub(crate) enum Purpose {
     Check(CheckId),
     /// A notify script of this owner.
     Notify(Owner),
+    /// The program of a check of a server.
+    Server(steadfast_health::CheckId, Arc<str>),
     /// The script before the start or after the end.
     Hook(Hook),
     /// The reader of a FIFO, which runs as long as the daemon.
@@ -52,6 +57,7 @@ impl Purpose {
         match self {
             Self::Check(_) => CHECKS_MAX,
             Self::Notify(_) => NOTIFIES_MAX,
+            Self::Server(..) => SERVER_CHECKS_MAX,
             Self::Hook(_) | Self::Reader(_) => usize::MAX,
         }
     }

@@ -1,6 +1,7 @@
 //! The workers as the supervisor sees them: a slot for each role, and what it does for whoever fills it.
 
 mod beats;
+pub(crate) mod check;
 pub(crate) mod known;
 mod respawn;
 pub(crate) mod service;
@@ -17,20 +18,23 @@ use steadfast_kernel::process::{Child, Forked, exit_now, fork};
 use steadfast_kernel::{Error, process::limits};
 use steadfast_vrrp::Moment;
 
-use self::slot::{Slot, Tokens};
+use self::slot::{Place, Slot, Tokens};
 use super::reload::Confirmation;
 use super::{SETTLE_AFTER, Supervisor, moment};
+use crate::link::check::Check;
 use crate::link::lifecycle::{FromWorker, Role, ToWorker, Trouble, Worker};
 use crate::link::vrrp::Vrrp;
 use crate::places::Places;
 
 /// Tokens of workers among the poller's.
 pub(crate) const VRRP: Tokens = Tokens { channel: 2, child: 3 };
+pub(crate) const CHECK: Tokens = Tokens { channel: 5, child: 6 };
 
 /// A slot for each role.
 #[derive(Debug)]
 pub(crate) struct Workers {
     pub(crate) vrrp: Slot<Vrrp>,
+    pub(crate) check: Slot<Check>,
 }
 
 /// A role as the supervisor deals with it.
@@ -53,52 +57,70 @@ pub(crate) trait Post: Role + Sized {
 
 impl Workers {
     pub(crate) fn new(places: &Places, beat: Duration) -> Self {
-        Self { vrrp: Slot::new(VRRP, places.vrrp_pid_file.clone(), beat) }
+        Self {
+            vrrp: Slot::new(VRRP, places.vrrp_pid_file.clone(), beat),
+            check: Slot::new(CHECK, places.checkers_pid_file.clone(), beat),
+        }
     }
 
-    /// A worker that is to be started now.
+    /// Every place, whoever fills it.
+    fn places(&self) -> [&dyn Place; 2] {
+        [&self.vrrp, &self.check]
+    }
+
+    fn places_mut(&mut self) -> [&mut dyn Place; 2] {
+        [&mut self.vrrp, &mut self.check]
+    }
+
+    /// A worker that is to be started now. VRRP first: a check that waits costs nobody an address.
     fn due(&self, now: Moment) -> Option<Worker> {
-        self.vrrp.start_at().is_some_and(|at| at <= now).then_some(Worker::Vrrp)
+        let due = |place: &&dyn Place| place.start_at().is_some_and(|at| at <= now);
+        self.places().into_iter().find(due).map(Place::worker)
     }
 
     /// When something is due.
     pub(crate) fn wakeup(&self) -> Option<Moment> {
-        self.vrrp.wakeup()
+        self.places().into_iter().filter_map(Place::wakeup).min()
     }
 
     /// Every worker answers.
     pub(crate) fn are_steady(&self) -> bool {
-        self.vrrp.is_steady()
+        self.places().into_iter().all(Place::is_steady)
     }
 
     /// No worker runs.
     pub(crate) fn are_gone(&self) -> bool {
-        !self.vrrp.is_filled()
+        !self.places().into_iter().any(Place::is_filled)
     }
 
     /// Whether a process is one of them.
     pub(crate) fn own(&self, pid: u32) -> bool {
-        self.vrrp.pid() == Some(pid)
+        self.pids().any(|own| own == pid)
+    }
+
+    /// The processes that run.
+    pub(crate) fn pids(&self) -> impl Iterator<Item = u32> {
+        self.places().into_iter().filter_map(Place::pid)
     }
 
     /// No further worker shall start.
     pub(crate) fn close(&mut self) {
-        self.vrrp.close();
+        self.places_mut().into_iter().for_each(Place::close);
     }
 
     /// Ends all of them for good.
     pub(crate) fn kill(&self) {
-        self.vrrp.kill();
+        self.places().into_iter().for_each(Place::kill);
     }
 
     /// Ends all of them for good, and waits for their ends.
     pub(crate) fn end(&mut self) {
-        self.vrrp.end();
+        self.places_mut().into_iter().for_each(Place::end);
     }
 
     /// The exit status of the worker that said that another start is useless.
     pub(crate) fn gave_up(&self) -> Option<u8> {
-        self.vrrp.gave_up()
+        self.places().into_iter().find_map(Place::gave_up)
     }
 }
 
@@ -125,9 +147,11 @@ impl Supervisor {
             }
             Ok((Forked::Parent(child), ours, _)) => match worker {
                 Worker::Vrrp => self.filled::<Vrrp>(now, child, ours),
+                Worker::Check => self.filled::<Check>(now, child, ours),
             },
             Err(error) => match worker {
                 Worker::Vrrp => self.not_filled::<Vrrp>(now, &error),
+                Worker::Check => self.not_filled::<Check>(now, &error),
             },
         }
     }
@@ -138,6 +162,11 @@ impl Supervisor {
         match worker {
             Worker::Vrrp => {
                 let errand = self.into_vrrp_errand();
+                limits::trim_allocator();
+                errand.run(channel)
+            }
+            Worker::Check => {
+                let errand = self.into_check_errand();
                 limits::trim_allocator();
                 errand.run(channel)
             }
@@ -174,6 +203,15 @@ impl Supervisor {
         }
     }
 
+    /// A daemon is ready when every worker is.
+    fn ready_if_all_run(&mut self) {
+        let waits =
+            [(self.wants_vrrp(), self.routers.started), (self.wants_checks(), self.balancing.started)];
+        if waits.into_iter().all(|(wanted, started)| started || !wanted) {
+            self.service.ready(&self.summary());
+        }
+    }
+
     fn take_message<R: Post>(&mut self, message: FromWorker<R::News>) {
         if !matches!(message, FromWorker::Pong) {
             self.settle_at = Some(moment() + SETTLE_AFTER);
@@ -181,14 +219,14 @@ impl Supervisor {
         match message {
             FromWorker::Started => {
                 R::started(self);
-                self.service.ready(&self.summary());
-                self.reload_confirmed(Confirmation::Started);
+                self.ready_if_all_run();
+                self.reload_confirmed(R::WORKER, Confirmation::Started);
             }
             FromWorker::Pong => R::slot(&mut self.workers).answered(),
             FromWorker::Reloaded(_) => {
                 R::reloaded(self);
                 self.service.ready(&self.summary());
-                self.reload_confirmed(Confirmation::Reloaded);
+                self.reload_confirmed(R::WORKER, Confirmation::Reloaded);
             }
             FromWorker::Trouble(trouble) => {
                 if let Trouble::CannotWork { error } = &trouble {
@@ -204,6 +242,7 @@ impl Supervisor {
     /// Asks every worker whether it lives, when it is time to.
     pub(super) fn beat(&mut self, now: Moment) {
         self.beat_one::<Vrrp>(now);
+        self.beat_one::<Check>(now);
         self.service.live(now, self.workers.are_steady());
     }
 
@@ -219,6 +258,7 @@ impl Supervisor {
     pub(super) fn stop_workers(&mut self) {
         self.workers.close();
         self.workers.vrrp.tell(&ToWorker::Stop, &self.poller);
+        self.workers.check.tell(&ToWorker::Stop, &self.poller);
     }
 
     /// A worker ended.
@@ -248,7 +288,7 @@ impl Supervisor {
         if !successor {
             self.stop();
         }
-        self.reload_awaits_successor();
+        self.reload_awaits_successor(R::WORKER);
     }
 }
 
@@ -256,5 +296,6 @@ impl Supervisor {
 fn process_name(global: &Global, worker: Worker) -> &str {
     match worker {
         Worker::Vrrp => global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp"),
+        Worker::Check => global.checker_process.name.as_deref().unwrap_or("keepalived_healthcheckers"),
     }
 }

@@ -14,7 +14,7 @@ use steadfast_vrrp::Moment;
 
 use super::beats::{Beat, Beats};
 use super::respawn::Respawn;
-use crate::link::lifecycle::{FromWorker, Role, ToWorker};
+use crate::link::lifecycle::{FromWorker, Role, ToWorker, Worker};
 
 /// Wait before another attempt when there was not even a process.
 const NO_PROCESS_WAIT: Duration = Duration::from_secs(1);
@@ -281,6 +281,72 @@ impl<R: Role> Slot<R> {
     /// What is to be told of a death: as soon as the successor runs, or at once when it is waited for.
     pub(crate) fn take_died(&mut self, now: Moment) -> Option<Happening> {
         self.died.take_if(|_| self.start_at.is_none_or(|at| at > now))
+    }
+}
+
+/// A slot, whatever the role of its worker.
+pub(crate) trait Place {
+    /// Which worker fills it.
+    fn worker(&self) -> Worker;
+    /// Process id of the worker, if one runs.
+    fn pid(&self) -> Option<u32>;
+    /// A worker runs.
+    fn is_filled(&self) -> bool;
+    /// When a worker is to be started.
+    fn start_at(&self) -> Option<Moment>;
+    /// When its beat has something to do.
+    fn wakeup(&self) -> Option<Moment>;
+    /// The worker answers, if there is one.
+    fn is_steady(&self) -> bool;
+    /// The exit status of a worker that said that another start is useless.
+    fn gave_up(&self) -> Option<u8>;
+    /// No further worker shall start.
+    fn close(&mut self);
+    /// Ends the worker for good.
+    fn kill(&self);
+    /// Ends the worker for good, and waits for its end.
+    fn end(&mut self);
+}
+
+impl<R: Role> Place for Slot<R> {
+    fn worker(&self) -> Worker {
+        R::WORKER
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.pid()
+    }
+
+    fn is_filled(&self) -> bool {
+        self.is_filled()
+    }
+
+    fn start_at(&self) -> Option<Moment> {
+        self.start_at()
+    }
+
+    fn wakeup(&self) -> Option<Moment> {
+        self.wakeup()
+    }
+
+    fn is_steady(&self) -> bool {
+        self.is_steady()
+    }
+
+    fn gave_up(&self) -> Option<u8> {
+        self.gave_up()
+    }
+
+    fn close(&mut self) {
+        self.close();
+    }
+
+    fn kill(&self) {
+        self.kill();
+    }
+
+    fn end(&mut self) {
+        self.end();
     }
 }
 

@@ -27,6 +27,8 @@ pub(crate) struct Routers {
     pub(crate) dropped: Vec<VirtualAddress>,
     /// A worker began, and has not said that it gave everything up.
     pub(crate) addresses_out: bool,
+    /// A worker has begun once.
+    pub(crate) started: bool,
 }
 
 /// What a vrrp worker is sent with.
@@ -40,7 +42,14 @@ impl Routers {
     pub(crate) fn new(work: Work) -> Self {
         let mut known = Known::default();
         known.configure(&work);
-        Self { work, known, leaving: BTreeMap::new(), dropped: Vec::new(), addresses_out: false }
+        Self {
+            work,
+            known,
+            leaving: BTreeMap::new(),
+            dropped: Vec::new(),
+            addresses_out: false,
+            started: false,
+        }
     }
 }
 
@@ -129,6 +138,7 @@ impl Post for Vrrp {
     fn started(supervisor: &mut Supervisor) {
         supervisor.routers.addresses_out = true;
         supervisor.turn = None;
+        supervisor.routers.started = true;
     }
 
     fn reloaded(supervisor: &mut Supervisor) {

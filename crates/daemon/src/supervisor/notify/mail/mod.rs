@@ -226,6 +226,8 @@ impl Supervisor {
                 let word = state.split_whitespace().nth(1).unwrap_or("STOP");
                 ("Group", format!("All VRRP group instances are now in {word} state"))
             }
+            // Events of VRRP speak of none.
+            Owner::Service(_) => return,
         };
         let subject = format!("VRRP {kind} {} - {state}", owner.name());
         self.post(Letter { at: Timestamp::now(), subject, body });

@@ -1,0 +1,380 @@
+//! The check worker: asks servers how they are, and keeps the kernel's load balancer as the answers want it.
+//!
+//! ```text
+//!   supervisor ══ channel ══ loop ── machine: what do answers mean?
+//!                             │  └── table ── netlink ── IPVS
+//!                             └──── probes ── sockets ── servers
+//! ```
+
+mod probes;
+mod spec;
+mod supervisor;
+mod table;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use steadfast_health::{
+    CheckId, CheckResume, Config, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
+};
+use steadfast_kernel::Error;
+use steadfast_kernel::channel::Channel;
+use steadfast_kernel::process::limits;
+use steadfast_kernel::process::pidfile::PidFile;
+use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::wait::clock;
+use steadfast_kernel::wait::poll::{Events, Interest, Poller};
+use steadfast_probe::tls::Context;
+use steadfast_time::Moment;
+
+use self::probes::{CONVERSATIONS_MAX, Judged, Probes};
+use self::table::Table;
+use crate::beside;
+use crate::link::check::work::Work;
+use crate::link::check::{News, Notice, Remembered, Told};
+use crate::link::lifecycle::{FromWorker, Trouble};
+use crate::vrrp::scheduling;
+
+/// keepalived's status for a missing permission.
+const STATUS_NO_PERMISSION: i32 = 4;
+/// keepalived's status for anything else that cannot work.
+const STATUS_FATAL: i32 = 1;
+/// Descriptors besides those of conversations.
+const OTHER_DESCRIPTORS: usize = 64;
+
+const CHANNEL: u64 = 0;
+const SIGNALS: u64 = 1;
+const PROBES: u64 = 16;
+
+/// What does not change while a daemon runs.
+#[derive(Debug)]
+pub(crate) struct Terms {
+    /// Leave the table in place at the end.
+    pub(crate) keep_table: bool,
+    /// There was a worker before this one: the table is as it left it.
+    pub(crate) begun_before: bool,
+    /// The worker's pid file.
+    pub(crate) pid_file: PathBuf,
+}
+
+/// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
+pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Terms) -> i32 {
+    // Held until the end. A worker without its pid file works as well.
+    let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
+    if let Some(file) = &mut pid_file {
+        let _ = file.write();
+    }
+    let opened = match open(&channel) {
+        Ok(opened) => opened,
+        Err(error) => return give_up(&mut channel, &error),
+    };
+    let mut checker = Checker::new(work, resume, channel, opened, terms);
+    checker.run();
+    0
+}
+
+/// The reason travels before the status, so that the log has it.
+fn give_up(channel: &mut Channel, error: &Error) -> i32 {
+    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { error: error.clone().into() });
+    if let Ok(bytes) = postcard::to_stdvec(&trouble) {
+        let _ = channel.send(&bytes);
+    }
+    if error.is_permission() { STATUS_NO_PERMISSION } else { STATUS_FATAL }
+}
+
+/// What the kernel has to grant before anything can begin.
+struct Opened {
+    poller: Poller,
+    signals: Signals,
+}
+
+fn open(channel: &Channel) -> Result<Opened, Error> {
+    // The supervisor decides what these mean; a terminal sends them to every process of the group.
+    for signal in [Signal::INTERRUPT, Signal::HANGUP, Signal::USER_1, Signal::USER_2, Signal::PIPE] {
+        signal::ignore(signal)?;
+    }
+    let poller = Poller::open()?;
+    let signals = Signals::open(&[Signal::TERMINATE])?;
+    poller.add(&signals, SIGNALS, Interest::Readable)?;
+    poller.add(channel, CHANNEL, Interest::Readable)?;
+    Ok(Opened { poller, signals })
+}
+
+/// The worker's state.
+struct Checker {
+    work: Work,
+    machine: Machine,
+    table: Table,
+    probes: Probes,
+    channel: Channel,
+    poller: Poller,
+    signals: Signals,
+    keep_table: bool,
+    stopping: bool,
+    /// Somebody waits for room in the channel.
+    wants_room: bool,
+    told: Vec<Told>,
+    /// Checks of which a successor has to know more than that they exist.
+    unusual: BTreeMap<CheckId, CheckResume>,
+}
+
+/// What the machine asks for, until it is done.
+#[derive(Debug, Default)]
+struct Wishes {
+    probes: Vec<(CheckId, u16)>,
+    forgotten: Vec<CheckId>,
+    entries: Vec<(Arc<str>, Target, Option<u32>)>,
+    dropped: Vec<Arc<str>>,
+    events: Vec<Event>,
+}
+
+impl Sink for Wishes {
+    fn probe(&mut self, check: CheckId, step: u16) {
+        self.probes.push((check, step));
+    }
+
+    fn forget(&mut self, check: CheckId) {
+        self.forgotten.push(check);
+    }
+
+    fn want(&mut self, service: &Arc<str>, target: Target, weight: Option<u32>) {
+        self.entries.push((Arc::clone(service), target, weight));
+    }
+
+    fn drop_service(&mut self, service: &Arc<str>) {
+        self.dropped.push(Arc::clone(service));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+impl Checker {
+    fn new(work: Work, resume: Resume, channel: Channel, opened: Opened, terms: &Terms) -> Self {
+        let now = moment();
+        let machine = Machine::new(now, config(&work), resume);
+        let (tls, problem) = match Context::new(None) {
+            Ok(context) => (Some(context), None),
+            Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
+        };
+        let mut checker = Self {
+            table: Table::new(now, &work, terms.begun_before),
+            machine,
+            probes: Probes::new(PROBES, tls),
+            channel,
+            poller: opened.poller,
+            signals: opened.signals,
+            keep_table: terms.keep_table,
+            stopping: false,
+            wants_room: false,
+            told: Vec::new(),
+            unusual: BTreeMap::new(),
+            work,
+        };
+        problem.into_iter().for_each(|notice| checker.notice(notice));
+        checker
+    }
+
+    fn run(&mut self) {
+        let now = moment();
+        self.schedule(&crate::link::vrrp::work::Settings::default());
+        self.allow_descriptors();
+        self.advance(now);
+        self.remember_services();
+        self.table.settle(now);
+        self.report();
+        self.tell(&FromWorker::Started);
+        let mut events = Events::default();
+        while !self.stopping {
+            let deadline = self.next_wakeup().map(Moment::as_nanos);
+            if self.poller.wait(&mut events, deadline).is_err() {
+                continue;
+            }
+            let ready: Vec<_> = events.iter().collect();
+            let now = moment();
+            for ready in ready {
+                match ready.token {
+                    CHANNEL => self.hear_supervisor(),
+                    SIGNALS => self.hear_signals(),
+                    _ => {
+                        let judged = self.probes.ready(now, ready, &self.poller);
+                        self.judge(now, judged);
+                    }
+                }
+            }
+            if self.stopping {
+                break;
+            }
+            let expired = self.probes.expire(now, &self.poller);
+            self.judge(now, expired);
+            let begun = self.probes.begin_waiting(now, &self.poller);
+            self.judge(now, begun);
+            self.advance(now);
+            self.table.settle(now);
+            self.report();
+        }
+        self.end();
+    }
+
+    fn next_wakeup(&self) -> Option<Moment> {
+        let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), self.table.next_wakeup()];
+        wakeups.into_iter().flatten().min()
+    }
+
+    fn advance(&mut self, now: Moment) {
+        let mut wishes = Wishes::default();
+        self.machine.advance(now, &mut wishes);
+        self.fulfil(now, wishes);
+    }
+
+    /// What probes found, and what follows from it.
+    fn judge(&mut self, now: Moment, judged: impl IntoIterator<Item = Judged>) {
+        let mut waiting: Vec<Judged> = judged.into_iter().collect();
+        while let Some(Judged { check, verdict, .. }) = waiting.pop() {
+            let mut wishes = Wishes::default();
+            self.take_verdict(now, check, verdict, &mut wishes);
+            waiting.extend(self.carry_out(now, wishes));
+        }
+    }
+
+    fn take_verdict(&mut self, now: Moment, check: CheckId, verdict: Verdict, wishes: &mut Wishes) {
+        self.machine.handle(now, Input::Verdict { check, verdict }, wishes);
+        self.remember_check(check);
+    }
+
+    fn fulfil(&mut self, now: Moment, wishes: Wishes) {
+        let judged = self.carry_out(now, wishes);
+        self.judge(now, judged);
+    }
+
+    /// What is known at once comes back: a verdict is not to be told while the machine is still asking.
+    fn carry_out(&mut self, now: Moment, wishes: Wishes) -> Vec<Judged> {
+        for check in wishes.forgotten {
+            self.probes.forget(check, &self.poller);
+            self.unusual.remove(&check);
+        }
+        for (service, target, weight) in wishes.entries {
+            self.table.want(&service, target, weight);
+        }
+        for service in wishes.dropped {
+            // At the end the table is emptied as a whole, or left as it is.
+            if !self.stopping {
+                self.table.drop_service(&service);
+            }
+        }
+        self.take_events(wishes.events);
+        let mut judged = Vec::new();
+        for (check, step) in wishes.probes {
+            let Some(key) = self.machine.check_key(check) else { continue };
+            judged.extend(self.probes.begin(now, check, key, step, &self.poller));
+        }
+        judged
+    }
+
+    fn take_events(&mut self, events: Vec<Event>) {
+        for event in events {
+            let check =
+                concerned(&event.happening).and_then(|check| self.machine.check_key(check)).map(spec::name);
+            if let Happening::Quorum { service, .. }
+            | Happening::Suspended { service, .. }
+            | Happening::Overridden { service, .. } = &event.happening
+            {
+                let service = Arc::clone(service);
+                self.remember_service(&service);
+            }
+            self.told.push(Told { event, check });
+        }
+    }
+
+    /// The last things.
+    fn end(&mut self) {
+        let now = moment();
+        let mut wishes = Wishes::default();
+        self.machine.handle(now, Input::Stop, &mut wishes);
+        self.carry_out(now, wishes);
+        if !self.keep_table {
+            self.table.end(now);
+        }
+        self.report();
+        self.tell(&FromWorker::Drained);
+        self.flush_before_exit();
+    }
+
+    fn schedule(&mut self, before: &crate::link::vrrp::work::Settings) {
+        for error in scheduling::change(before, &self.work.settings.scheduling) {
+            self.trouble(Trouble::Scheduling { error: error.into() });
+        }
+    }
+
+    fn allow_descriptors(&mut self) {
+        let checks = self.machine.check_ids().len().min(CONVERSATIONS_MAX);
+        let needed = u64::try_from(checks + OTHER_DESCRIPTORS).unwrap_or(u64::MAX);
+        if let Err(error) = limits::allow_descriptors(needed) {
+            self.notice(Notice::Setting { reason: error.to_string() });
+        }
+    }
+
+    // What a successor needs.
+
+    fn remember_check(&mut self, check: CheckId) {
+        let Some((resume, usual)) = self.machine.check_resume(check) else { return };
+        let known = self.unusual.get(&check);
+        let mut remembered = Remembered::default();
+        if usual {
+            if self.unusual.remove(&check).is_some() {
+                remembered.ordinary.push(resume.key);
+            }
+        } else if known != Some(&resume) {
+            self.unusual.insert(check, resume.clone());
+            remembered.checks.push(resume);
+        }
+        if !remembered.is_empty() {
+            self.news(News::Resume(Box::new(remembered)));
+        }
+    }
+
+    fn remember_service(&mut self, service: &Arc<str>) {
+        let id = self.machine.service_id(service);
+        let mut remembered = Remembered::default();
+        match id.and_then(|id| self.machine.service_resume(id)) {
+            Some(resume) => remembered.services.push(resume),
+            None => remembered.gone.push(Arc::clone(service)),
+        }
+        self.news(News::Resume(Box::new(remembered)));
+    }
+
+    fn remember_services(&mut self) {
+        let services = self.machine.resume().services;
+        self.news(News::Resume(Box::new(Remembered { services, ..Remembered::default() })));
+    }
+}
+
+/// The check that an event speaks of.
+fn concerned(happening: &Happening) -> Option<CheckId> {
+    use steadfast_health::Cause;
+    match happening {
+        Happening::Check { check, .. }
+        | Happening::Failure { check, .. }
+        | Happening::Trouble { check, .. } => Some(*check),
+        Happening::Server { cause, .. }
+        | Happening::Weight { cause, .. }
+        | Happening::Quorum { cause, .. } => match cause {
+            Cause::Check { check, .. } | Cause::Contribution { check } => Some(*check),
+            _ => None,
+        },
+        Happening::Suspended { .. } | Happening::Overridden { .. } => None,
+    }
+}
+
+/// What the machine is to run.
+fn config(work: &Work) -> Config {
+    let services = work.services.values().map(|service| service.health.clone()).collect();
+    Config { services, seed: work.settings.seed }
+}
+
+/// The worker's clock, shared with the supervisor.
+fn moment() -> Moment {
+    Moment::from_nanos(clock::monotonic())
+}

@@ -1,0 +1,82 @@
+//! What a check worker is given to do: the configuration file boiled down to values that can be compared.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use steadfast_health::ServiceConfig;
+use steadfast_kernel::ipvs::{Forwarding, ServerKey, Service, ServiceKey, SyncDaemon};
+
+use crate::link::vrrp::work::Settings as Scheduling;
+
+/// Everything one check worker runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Work {
+    /// The services by what they are called.
+    pub services: BTreeMap<Arc<str>, Arc<Balanced>>,
+    /// How the worker runs and uses the kernel.
+    pub settings: Settings,
+    /// Entries of the kernel that a reload took away while no worker could do it: they go at the start.
+    pub abandoned: BTreeSet<ServiceKey>,
+}
+
+/// A service, and what it is in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Balanced {
+    /// For the machine.
+    pub health: ServiceConfig,
+    /// Of which group it is, and at which place among those that use the group.
+    pub place_in_group: Option<(Arc<str>, usize)>,
+    /// What it is in the kernel: one entry, or those of a group.
+    pub keys: Vec<ServiceKey>,
+    /// How these balance.
+    pub service: Service,
+    /// How packets reach its servers, ordered by address.
+    pub servers: Vec<Reach>,
+    /// Likewise the sorry server.
+    pub sorry: Option<Reach>,
+}
+
+/// How packets reach a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reach {
+    /// Address and port as configured.
+    pub address: SocketAddr,
+    /// The way.
+    pub forwarding: Forwarding,
+    /// No new connections from this many on; 0 is no limit.
+    pub upper_threshold: u32,
+    /// New connections again below this many.
+    pub lower_threshold: u32,
+}
+
+impl Reach {
+    /// What it is in an entry of the kernel. The kernel translates ports only together with addresses, and marks have
+    /// none.
+    pub fn in_service(&self, service: ServiceKey) -> ServerKey {
+        let port = match (service, self.forwarding) {
+            (ServiceKey::Mark { .. }, _) => 0,
+            (ServiceKey::Address { .. }, Forwarding::Masquerade) => self.address.port(),
+            (ServiceKey::Address { port, .. }, _) => port,
+        };
+        ServerKey { address: self.address.ip(), port }
+    }
+}
+
+/// How the worker runs and uses the kernel.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Settings {
+    /// Of the process.
+    pub scheduling: Scheduling,
+    /// Empty the table at the start.
+    pub flush: bool,
+    /// Empty it at the end, also of what others put there.
+    pub flush_at_end: bool,
+    /// How long connections are remembered, seconds: TCP, TCP after a FIN, UDP.
+    pub timeouts: [Option<u32>; 3],
+    /// Daemons that tell connections to other directors, or hear of theirs.
+    pub sync: Vec<SyncDaemon>,
+    /// Seed of the spread of first checks.
+    pub seed: u64,
+}

@@ -1,0 +1,257 @@
+//! What the supervisor keeps for the check worker, and what it does with its news.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use steadfast_control::event::{Balancing, Ending, Happening as Public, Why};
+use steadfast_control::wording;
+use steadfast_health::{Cause, CheckId, CheckKey, CheckResume, Happening, Resume, ServiceResume};
+use steadfast_kernel::channel::Channel;
+
+use super::slot::Slot;
+use super::{Post, Workers};
+use crate::check::Terms;
+use crate::link::check::work::Work;
+use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
+use crate::supervisor::notify::scripts::{Owner, Transition};
+use crate::supervisor::scripts::runner::{Ended, Purpose};
+use crate::supervisor::{RUNS, Supervisor, moment};
+
+/// The load balancer: what runs, and what a successor of the worker needs.
+#[derive(Debug)]
+pub(crate) struct BalancingKept {
+    pub(crate) work: Work,
+    checks: BTreeMap<CheckKey, CheckResume>,
+    services: BTreeMap<Arc<str>, ServiceResume>,
+    /// A worker has begun once.
+    pub(crate) started: bool,
+}
+
+/// What a check worker is sent with.
+pub(crate) struct Errand {
+    work: Work,
+    resume: Resume,
+    terms: Terms,
+}
+
+impl BalancingKept {
+    pub(crate) fn new(work: Work) -> Self {
+        Self { work, checks: BTreeMap::new(), services: BTreeMap::new(), started: false }
+    }
+
+    /// Goes on with another configuration. What the kernel has of services that are no more is taken away by whoever
+    /// is the worker next.
+    pub(crate) fn follow(&mut self, mut work: Work) {
+        let keys = |work: &Work| work.services.values().flat_map(|service| service.keys.clone()).collect();
+        let mut gone: std::collections::BTreeSet<_> = keys(&self.work);
+        gone.append(&mut self.work.abandoned);
+        let stay: std::collections::BTreeSet<_> = keys(&work);
+        work.abandoned = gone.difference(&stay).copied().collect();
+        self.work = work;
+    }
+
+    /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
+    fn fifo_name(&self, service: &str) -> String {
+        let place = self.work.services.get(service).and_then(|service| service.place_in_group.as_ref());
+        match place {
+            Some((group, place)) => format!("[{group}]:{place}"),
+            None => service.to_owned(),
+        }
+    }
+
+    fn remember(&mut self, remembered: Remembered) {
+        let Remembered { checks, ordinary, services, gone } = remembered;
+        for key in ordinary {
+            self.checks.remove(&key);
+        }
+        for check in checks {
+            self.checks.insert(check.key.clone(), check);
+        }
+        for service in services {
+            self.services.insert(Arc::clone(&service.key), service);
+        }
+        for key in gone {
+            self.services.remove(&key);
+        }
+    }
+}
+
+impl Errand {
+    /// The worker's whole life; its exit status comes back.
+    pub(crate) fn run(self, channel: Channel) -> i32 {
+        crate::check::run(self.work, self.resume, channel, &self.terms)
+    }
+}
+
+impl Supervisor {
+    /// Leaves everything behind that the worker does not need.
+    pub(super) fn into_check_errand(self) -> Errand {
+        let BalancingKept { work, checks, services, started } = self.balancing;
+        let resume = Resume {
+            services: services.into_values().collect(),
+            checks: checks.into_values().collect(),
+            others_have_run: started,
+        };
+        let pid_file = self.workers.check.pid_file().clone();
+        let terms = Terms { keep_table: self.options.keep_ipvs, begun_before: started, pid_file };
+        Errand { work, resume, terms }
+    }
+
+    /// Something happened to a service, a server or a check.
+    fn balanced(&mut self, told: Told) {
+        let notified = told.event.happening.clone();
+        let check = told.check.unwrap_or_default();
+        let why = |cause: Cause| match cause {
+            Cause::Start => Why::Start,
+            Cause::Check { reason, .. } => Why::Check { check: check.clone(), reason },
+            Cause::Contribution { .. } => Why::Contribution { check: check.clone() },
+            Cause::Server { server } => Why::Server { server },
+            Cause::Operator => Why::Operator,
+            Cause::Reload => Why::Reload,
+            Cause::Stop => Why::Stop,
+        };
+        let happening = match told.event.happening {
+            Happening::Check { server, service, up, reason, .. } => {
+                Balancing::Check { check, server, service, up, reason }
+            }
+            Happening::Failure { reason, attempt, retries, .. } => {
+                Balancing::Failure { check, reason, attempt, retries }
+            }
+            Happening::Trouble { reason, .. } => Balancing::Trouble { check, reason },
+            Happening::Server { server, service, up, cause, .. } => {
+                Balancing::Server { server, service, up, why: why(cause) }
+            }
+            Happening::Weight { server, service, from, to, cause } => {
+                Balancing::Weight { server, service, from, to, why: why(cause) }
+            }
+            Happening::Quorum { service, up, starting, quorum, hysteresis, sum, cause, .. } => {
+                Balancing::Quorum { service, up, starting, quorum, hysteresis, sum, why: why(cause) }
+            }
+            Happening::Suspended { service, suspended } => Balancing::Suspended { service, suspended },
+            Happening::Overridden { server, service, by } => Balancing::Overridden { server, service, by },
+        };
+        self.tell(Public::Balancing(happening));
+        self.notify_of_balancing(&notified);
+    }
+
+    /// Runs the program of a check.
+    fn check_server(&mut self, check: CheckId, settings: Arc<str>) {
+        let Some(known) = self.scripts.programs.server_checks.get(&settings) else {
+            let found = Found::NotRun("its program cannot be run: see the log of the start or reload".into());
+            return self.tell_found(check, settings, found);
+        };
+        let (command, limit) = (known.program.command.clone(), Some(known.program.limit));
+        let purpose = Purpose::Server(check, Arc::clone(&settings));
+        let started = self.scripts.runner.start(moment(), &command, purpose, limit, &self.poller, RUNS);
+        if let Err(ending) = started {
+            self.tell_found(check, settings, Found::NotRun(wording::ending(&ending).as_str().into()));
+        }
+    }
+
+    /// The program of a check ended, or exceeded its time.
+    pub(crate) fn server_checked(&mut self, check: CheckId, settings: Arc<str>, ended: &Ended) {
+        if ended.overstayed && ended.gone {
+            // Its failure was told when it exceeded its time.
+            return;
+        }
+        let dynamic = self.scripts.programs.server_checks.get(&settings).is_some_and(|check| check.dynamic);
+        let said = || {
+            let output = ended.output.trim();
+            let printed = if output.is_empty() { String::new() } else { format!("; it printed: {output}") };
+            Arc::from(format!("{} {}{printed}", ended.command, wording::ending(&ended.ending)).as_str())
+        };
+        let found = match ended.ending {
+            Ending::Exited { status: 0 } => Found::Good(None),
+            // The weight is two less than the status.
+            Ending::Exited { status } if dynamic && status >= 2 => {
+                Found::Good(u32::try_from(status - 2).ok())
+            }
+            _ if !ended.ran => Found::NotRun(said()),
+            _ => Found::Bad(said()),
+        };
+        self.tell_found(check, settings, found);
+    }
+
+    fn tell_found(&mut self, check: CheckId, settings: Arc<str>, found: Found) {
+        self.workers.check.order(Order::Ran { check, settings, found }, &self.poller);
+    }
+
+    /// Scripts and FIFOs are told of a server or of a quorum, in keepalived's order.
+    fn notify_of_balancing(&mut self, happening: &Happening) {
+        let (service, server, up) = match happening {
+            Happening::Server { service, server, up, notify: true, .. } => (service, Some(*server), *up),
+            Happening::Quorum { service, up, notify: true, .. } => (service, None, *up),
+            _ => return,
+        };
+        let owner = Owner::Service(Arc::clone(service));
+        if let Some(scripts) = self.scripts.programs.services.get(service) {
+            let scripts = match server {
+                Some(server) => scripts.servers.get(&server),
+                None => Some(&scripts.quorum),
+            };
+            if let Some(command) = scripts.and_then(|scripts| scripts.of(up)) {
+                let commands = vec![command.clone()];
+                self.notify(Transition { owner: owner.clone(), commands });
+            }
+        }
+        let name = self.balancing.fifo_name(service);
+        let state = if up { "UP" } else { "DOWN" };
+        let line = match server {
+            Some(server) => {
+                let protocol = protocol(service);
+                format!("RS [{}]:{protocol}:{} {name} {state}\n", server.ip(), server.port())
+            }
+            None => format!("VS {name} {state}\n"),
+        };
+        self.write_to_fifos(&owner, &line);
+    }
+}
+
+impl Post for Check {
+    fn slot(workers: &mut Workers) -> &mut Slot<Self> {
+        &mut workers.check
+    }
+
+    fn hear(supervisor: &mut Supervisor, news: News) {
+        match news {
+            News::Happened(happened) => happened.into_iter().for_each(|told| supervisor.balanced(told)),
+            News::Resume(remembered) => supervisor.balancing.remember(*remembered),
+            News::Run { check, settings } => supervisor.check_server(check, settings),
+            News::Notice(notice) => supervisor.tell(Public::Balancing(noticed(notice))),
+        }
+    }
+
+    fn forked(supervisor: &mut Supervisor) {
+        // The worker takes them away.
+        supervisor.balancing.work.abandoned.clear();
+    }
+
+    fn started(supervisor: &mut Supervisor) {
+        supervisor.balancing.started = true;
+    }
+
+    fn reloaded(supervisor: &mut Supervisor) {
+        supervisor.balancing.work.abandoned.clear();
+    }
+
+    fn drained(_: &mut Supervisor) {}
+
+    fn ended(_: &mut Supervisor) {}
+}
+
+/// The protocol of a service as its name has it; marks have none.
+fn protocol(service: &str) -> &str {
+    let protocol = service.rsplit("]:").next().and_then(|rest| rest.split(':').next());
+    protocol.filter(|protocol| matches!(*protocol, "tcp" | "udp" | "sctp")).unwrap_or("none")
+}
+
+fn noticed(notice: Notice) -> Balancing {
+    match notice {
+        Notice::NoTable { reason } => Balancing::NoTable { reason },
+        Notice::Table => Balancing::Table,
+        Notice::Refused { what, reason } => Balancing::Refused { change: what, reason },
+        Notice::Changed { what } => Balancing::Changed { change: what },
+        Notice::Check { reason } => Balancing::NoCheck { reason },
+        Notice::Setting { reason } => Balancing::Setting { reason },
+    }
+}

@@ -1,0 +1,8 @@
+//! The load balancer end to end, on a kernel that has one. `cargo xtask test` runs these in a guest; elsewhere
+//! `cargo xtask vm -- PROGRAM`, or any kernel with IPVS and root.
+
+#![cfg(test)]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it does not expect")]
+
+mod director;
+mod living;
