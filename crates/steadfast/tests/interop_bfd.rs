@@ -176,6 +176,8 @@ fn with_itself_through_reloads_and_a_worker_s_death() {
     let theirs = Daemon::start(&pair.theirs, &pair.program, &instance("there", v4(1), " passive\n")).unwrap();
     let daemon = pair.start(&instance("here", v4(2), ""));
     comes_goes_and_comes_back(&pair, &daemon, 50);
+    // The passive end is up a packet later.
+    await_state(&theirs, "Up");
     let came_up =
         |daemon: &Daemon| sessions(daemon).first().and_then(|one| one.counters.get("came_up").copied());
     let before = (came_up(&daemon), came_up(&theirs));
