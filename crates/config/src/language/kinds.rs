@@ -9,8 +9,8 @@ use super::servers::read::{group_entry, words_of_address};
 use super::trackers::keywords::{SCRIPT, TRACK_FILE, TRACK_PROCESS};
 use super::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::model::{
-    AuthType, BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Model, ServiceTarget, TrackFile,
-    TrackGroup, TrackProcess, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript, VrrpSyncGroup,
+    BfdInstance, GarpGroup, InterfaceDelay, LinkbeatInterface, Model, ServiceTarget, TrackFile, TrackGroup,
+    TrackProcess, VirtualServer, VirtualServerGroup, VrrpInstance, VrrpScript, VrrpSyncGroup,
 };
 use crate::table::Keywords;
 use crate::table::notation::quote;
@@ -124,14 +124,9 @@ pub(crate) fn head_of_service(server: &VirtualServer) -> String {
 
 /// Whether another value of that keyword makes the instance another virtual router, although most values of it do not.
 pub(crate) fn makes_another_router(keyword: &str, old: &VrrpInstance, new: &VrrpInstance) -> bool {
-    // An instance with AH stays in FAULT.
-    let with_header = |instance: &VrrpInstance| {
-        instance.authentication.as_ref().is_some_and(|auth| auth.kind == AuthType::Header)
-    };
     match keyword {
         "unicast_peer" => old.is_unicast() != new.is_unicast(),
         "virtual_ipaddress" => old.family != new.family,
-        "authentication" => with_header(old) != with_header(new),
         _ => false,
     }
 }
