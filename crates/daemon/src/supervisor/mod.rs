@@ -212,3 +212,20 @@ impl Supervisor {
 fn moment() -> Moment {
     Moment::from_nanos(clock::monotonic())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_two_descriptors_have_one_token() {
+        let workers = [workers::VRRP, workers::CHECK].map(|tokens| [tokens.channel, tokens.child]);
+        let own = [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, FIFOS, CLIENTS, RUNS];
+        let all: Vec<u64> = own.into_iter().chain(workers.into_iter().flatten()).collect();
+        let different: BTreeSet<u64> = all.iter().copied().collect();
+        assert_eq!(different.len(), all.len(), "{all:?}");
+        assert!(all.iter().all(|token| *token < FIFOS || [FIFOS, CLIENTS, RUNS].contains(token)), "{all:?}");
+    }
+}

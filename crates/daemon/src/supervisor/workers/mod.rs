@@ -28,7 +28,7 @@ use crate::places::Places;
 
 /// Tokens of workers among the poller's.
 pub(crate) const VRRP: Tokens = Tokens { channel: 2, child: 3 };
-pub(crate) const CHECK: Tokens = Tokens { channel: 5, child: 6 };
+pub(crate) const CHECK: Tokens = Tokens { channel: 8, child: 9 };
 
 /// A slot for each role.
 #[derive(Debug)]
