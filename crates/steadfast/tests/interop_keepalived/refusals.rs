@@ -42,9 +42,9 @@ const QUARRELS: [Quarrel; 7] = [
     },
     Quarrel {
         kind: Kind { vrid: 67, ..AH },
-        // With sockets of both protocols for other instances, which this file has, it is heard by all.
-        counter: Some("Authentication Errors: Type Mismatch"),
-        ours: None,
+        counter: None,
+        // keepalived drops it in silence.
+        ours: Some("Authentication Errors: Type Mismatch"),
         difference: ("auth_type AH", "auth_type PASS"),
     },
     Quarrel {
