@@ -1,5 +1,6 @@
 //! A host that balances, and the servers that it asks, which listen on addresses of its own.
 
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -75,7 +76,10 @@ impl Director {
         self.host.write(&format!("{home}/conf"), &configuration).unwrap();
         let mut command = Command::new("/usr/sbin/nginx");
         command.args(["-c", &format!("{home}/conf"), "-p", &home]);
-        Nginx(self.host.spawn(&mut command).unwrap())
+        let nginx = Nginx(self.host.spawn(&mut command).unwrap());
+        let answers = || self.host.network().run(|| TcpStream::connect(listen).is_ok()).unwrap();
+        assert!(wait::until(LIMIT, answers), "nginx does not listen on {listen}");
+        nginx
     }
 }
 
