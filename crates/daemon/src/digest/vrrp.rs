@@ -23,7 +23,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
 use super::authentication::authentication;
 use super::numbers::Numbers;
 use super::{sessions, watches, ways};
-use crate::link::vrrp::work::{Install, Pacing, Settings, VirtualAddress, Work};
+use crate::link::vrrp::work::{Install, Pacing, Settings, Standing, VirtualAddress, Work};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
 /// removed and that still hand over, and so may not be given to another.
@@ -56,9 +56,9 @@ pub fn digest(
         installs.push(Install { instance: id, addresses, routes, rules: ways::rules(&instance.rules) });
     }
     let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
-    let static_addresses =
+    let addresses =
         model.static_addresses.iter().filter_map(|a| address(a, default_interface, &mut names)).collect();
-    let static_routes = ways::routes(&model.static_routes, |name| names.interface(name));
+    let routes = ways::routes(&model.static_routes, |name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
     if leaving.is_empty() {
         let before = previous.machine.instances.iter().map(|instance| instance.interface.0);
@@ -75,9 +75,7 @@ pub fn digest(
         machine,
         sessions: sessions::sessions(model, previous),
         installs,
-        static_addresses,
-        static_routes,
-        static_rules: ways::rules(&model.static_rules),
+        standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules) },
         pacing: pacing(model),
         settings: settings(model, log_addresses),
     }

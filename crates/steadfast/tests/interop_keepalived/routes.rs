@@ -136,7 +136,10 @@ fn routes_and_rules_are_those_that_keepalived_makes() {
     // A reload by difference.
     let fewer = ROUTES.replace("        unreachable 10.33.0.0/16\n", "").replace("metric 7", "metric 8");
     let other_rules = RULES.replace("preference 302", "preference 402");
-    steadfast.configure(&configuration(&fewer, &other_rules, "")).unwrap();
+    let other = configuration(&fewer, &other_rules, "")
+        .replace("    10.20.0.0/16 dev eth0\n", "    10.24.0.0/16 dev eth0\n")
+        .replace("preference 300", "preference 310");
+    steadfast.configure(&other).unwrap();
     steadfast.signal(Signal::HUP);
     soon("the reload is carried out", &steadfast, || {
         !shows(&host, "10.33.0.0/16")
@@ -144,6 +147,10 @@ fn routes_and_rules_are_those_that_keepalived_makes() {
             && !shows(&host, "metric 7")
             && shows(&host, "402:")
             && !shows(&host, "302:")
+            && shows(&host, "10.24.0.0/16")
+            && !shows(&host, "10.20.0.0/16")
+            && shows(&host, "310:")
+            && !shows(&host, "300:")
     });
 
     assert_eq!(steadfast.stop(LIMIT).unwrap().code(), Some(0));

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{InstanceId, Plan};
 
-use super::work::{Install, Pacing, Settings, VirtualAddress, Work};
+use super::work::{Install, Pacing, Settings, Standing, Work};
 use crate::link::lifecycle::Reloaded;
 
 /// The way from one [`Work`] to another. Instances that are equal in both do not occur in it.
@@ -17,8 +17,8 @@ pub struct Change {
     pub sessions: steadfast_bfd::Plan,
     /// Instances that are new or have other addresses, ordered by instance.
     pub installs: Vec<Install>,
-    /// All static addresses, if they are others.
-    pub static_addresses: Option<Vec<VirtualAddress>>,
+    /// All that exists whatever the state of any instance, if it is other than before.
+    pub standing: Option<Standing>,
     /// Spacing of announcements.
     pub pacing: Pacing,
     /// How the worker runs.
@@ -28,15 +28,16 @@ pub struct Change {
 impl Change {
     /// What has to change to get from `old` to `new`.
     pub fn between(old: &Work, new: &Work) -> Self {
+        // Whole, so that what a worker is given and what a reload brings cannot come apart.
+        let Work { machine, sessions, installs, standing, pacing, settings } = new;
         let differs = |install: &&Install| old.install(install.instance) != Some(*install);
         Self {
-            plan: Plan::between(&old.machine, &new.machine),
-            sessions: steadfast_bfd::Plan::between(&old.sessions, &new.sessions),
-            installs: new.installs.iter().filter(differs).cloned().collect(),
-            static_addresses: (old.static_addresses != new.static_addresses)
-                .then(|| new.static_addresses.clone()),
-            pacing: new.pacing,
-            settings: new.settings.clone(),
+            plan: Plan::between(&old.machine, machine),
+            sessions: steadfast_bfd::Plan::between(&old.sessions, sessions),
+            installs: installs.iter().filter(differs).cloned().collect(),
+            standing: (old.standing != *standing).then(|| standing.clone()),
+            pacing: *pacing,
+            settings: settings.clone(),
         }
     }
 
@@ -60,8 +61,8 @@ impl Work {
         change.plan.removed().iter().for_each(|id| drop(installs.remove(id)));
         installs.extend(change.installs.iter().map(|install| (install.instance, install.clone())));
         self.installs = installs.into_values().collect();
-        if let Some(addresses) = &change.static_addresses {
-            self.static_addresses.clone_from(addresses);
+        if let Some(standing) = &change.standing {
+            self.standing.clone_from(standing);
         }
         self.pacing = change.pacing;
         self.settings.clone_from(&change.settings);

@@ -19,12 +19,8 @@ pub struct Work {
     pub sessions: steadfast_bfd::Config,
     /// What each instance brings with it, ordered by instance.
     pub installs: Vec<Install>,
-    /// Addresses that exist whatever the state of any instance.
-    pub static_addresses: Vec<VirtualAddress>,
-    /// Likewise routes.
-    pub static_routes: Vec<Arc<RouteSpec<InterfaceId>>>,
-    /// Likewise rules.
-    pub static_rules: Vec<Arc<RuleSpec>>,
+    /// What exists whatever the state of any instance.
+    pub standing: Standing,
     /// Spacing of announcements on an interface.
     pub pacing: Pacing,
     /// How the worker runs.
@@ -34,8 +30,8 @@ pub struct Work {
 impl Work {
     /// Whether there are routes or rules at all.
     pub fn has_ways(&self) -> bool {
-        !self.static_routes.is_empty()
-            || !self.static_rules.is_empty()
+        !self.standing.routes.is_empty()
+            || !self.standing.rules.is_empty()
             || self.installs.iter().any(|install| !install.routes.is_empty() || !install.rules.is_empty())
     }
 
@@ -53,6 +49,17 @@ impl Work {
             .ok()
             .and_then(|at| self.installs.get(at))
     }
+}
+
+/// `static_ipaddress`, `static_routes` and `static_rules`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Standing {
+    /// Addresses, in configured order.
+    pub addresses: Vec<VirtualAddress>,
+    /// Routes, in configured order.
+    pub routes: Vec<Arc<RouteSpec<InterfaceId>>>,
+    /// Rules, in configured order.
+    pub rules: Vec<Arc<RuleSpec>>,
 }
 
 /// What an instance brings with it to its interfaces.

@@ -51,7 +51,7 @@ impl Holdings {
         work: &Work,
         index_of: impl Fn(InterfaceId) -> Option<u32>,
     ) -> Vec<Wish> {
-        self.set(STATIC, &work.static_addresses, index_of).0
+        self.set(STATIC, &work.standing.addresses, index_of).0
     }
 
     /// The static addresses go with the daemon.

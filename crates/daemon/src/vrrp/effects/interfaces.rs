@@ -49,7 +49,7 @@ impl Interfaces {
         self.named = work.machine.interfaces.iter().map(|i| (Arc::clone(&i.name), i.id)).collect();
         self.virtual_addresses =
             work.installs.iter().flat_map(|install| install.addresses.iter().map(|a| a.address)).collect();
-        self.static_addresses = work.static_addresses.iter().map(|address| address.address).collect();
+        self.static_addresses = work.standing.addresses.iter().map(|address| address.address).collect();
         let interfaces = &work.machine.interfaces;
         self.told.retain(|id, _| interfaces.binary_search_by_key(id, |interface| interface.id).is_ok());
         self.stale = true;

@@ -118,8 +118,8 @@ impl Effects {
         let index = index_of(&self.interfaces);
         let route =
             |route: &Arc<RouteSpec<_>>| route.with_interfaces(|interface| index(*interface)).map(Arc::new);
-        let routes = self.work.static_routes.iter().filter_map(route).collect();
-        let rules = self.work.static_rules.clone();
+        let routes = self.work.standing.routes.iter().filter_map(route).collect();
+        let rules = self.work.standing.rules.clone();
         self.ways.routes.hold(STATIC, routes);
         self.ways.rules.hold(STATIC, rules);
     }
