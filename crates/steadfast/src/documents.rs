@@ -170,7 +170,7 @@ fn each_option_in_the_documents_is_one_of_this_program() {
 }
 
 /// Words with an underscore that are none of the language.
-const NO_KEYWORDS: [&str; 20] = [
+const NO_KEYWORDS: [&str; 21] = [
     "planned_stop",
     "left_out",
     "next_on_grid",
@@ -188,6 +188,7 @@ const NO_KEYWORDS: [&str; 20] = [
     "keepalived_script",
     "keepalived_vrrp",
     "no_new_privs",
+    "ip_vs",
     "arp_ignore",
     "arp_announce",
     "oom_score_adj",
