@@ -187,11 +187,10 @@ fn a_plan_says_what_is_not_active() {
     );
     let service = "virtual_server 192.0.2.1 80 {\n real_server 10.0.0.1 80 {\n weight 1\n }\n}\n";
     let added = plan("", service);
-    assert!(!added.entities[0].active);
-    let text = added.to_string();
-    assert!(text.ends_with("80 UDP: added  (not active in this version)\n"), "{text}");
-    let text = plan(service, &service.replace("weight 1", "weight 2")).to_string();
-    assert!(text.ends_with("weight 1 -> 2  (not active in this version)\n"), "{text}");
+    assert!(added.entities[0].active);
+    assert!(added.to_string().ends_with("80 UDP: added\n"), "{added}");
+    let text = plan(service, &service.replace("weight 1", "weight 1\n slow_start 5")).to_string();
+    assert!(text.ends_with("(not active in this version)\n"), "{text}");
     let refused = plan("", "net_namespace_ipvs blue\n");
     assert!(refused.is_refused() && refused.to_string().contains("+ blue  (refused)"), "{refused}");
     let active = plan(&instance(""), &instance("nopreempt"));
@@ -210,8 +209,10 @@ fn a_plan_tells_what_a_checker_does_otherwise() {
     let text = |old: &str, new: &str| Plan::between(&server(old), &server(new)).to_string();
     let tcp = "TCP_CHECK {\n connect_timeout 3\n }\n";
     let told = text(tcp, &tcp.replace('3', "4"));
-    assert!(told.contains("TCP_CHECK - connect_timeout 3  (not active in this version)"), "{told}");
-    assert!(told.contains("TCP_CHECK + connect_timeout 4  (not active in this version)"), "{told}");
+    assert!(told.contains("TCP_CHECK - connect_timeout 3  (only this moves)"), "{told}");
+    assert!(told.contains("TCP_CHECK + connect_timeout 4  (only this moves)"), "{told}");
+    let told = text(tcp, "FILE_CHECK {\n track_file f\n }\n");
+    assert!(told.contains("FILE_CHECK + ") && told.contains("(not active in this version)"), "{told}");
     let told = text(tcp, "PING_CHECK {\n }\n");
     assert!(told.contains("TCP_CHECK - ") && told.contains("PING_CHECK + "), "{told}");
 }

@@ -28,6 +28,8 @@ pub(crate) struct Proofs {
     /// The highest that may have been used with an authentication header. keepalived counts what it sends and what it
     /// hears in one row, and takes nothing below.
     sequence: u32,
+    /// The highest that was used for certain. After a successor's leap the others are still down here.
+    used: u32,
     /// Of the last advert signed.
     stamp: Option<Stamp>,
     /// What was heard last of each sender: the sequence number of a header,
@@ -104,6 +106,7 @@ impl Clock {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LastProof {
     sequence: u32,
+    used: u32,
     stamp: Option<Stamp>,
     at: Moment,
 }
@@ -120,7 +123,7 @@ impl Proofs {
             Authentication::None | Authentication::Password(_) => Proof::None,
             Authentication::Header(key) => {
                 // Who was never heard cannot be far behind all others: it has heard one of them.
-                let unknown = || self.sequence.saturating_sub(SKIPPED_SEQUENCE);
+                let unknown = || self.used.saturating_sub(SKIPPED_SEQUENCE);
                 let last = self.headers.last(source).unwrap_or_else(unknown);
                 Proof::Header(HeaderProof { key, last })
             }
@@ -142,6 +145,7 @@ impl Proofs {
                 // A round of keepalived's takes a number for each peer.
                 let round = config.destinations().saturating_sub(1);
                 self.sequence = self.sequence.max(sequence.saturating_add(round));
+                self.used = self.used.max(sequence);
                 self.at = now;
                 self.headers.heard(source, sequence, config);
             }
@@ -169,6 +173,7 @@ impl Proofs {
         self.at = now;
         // With one advert a second the end is decades away; a peer that remembers more has to be started anew.
         self.sequence = self.sequence.checked_add(config.destinations().saturating_add(1)).unwrap_or(1);
+        self.used = self.sequence;
         self.sequence
     }
 
@@ -191,7 +196,7 @@ impl Proofs {
     }
 
     pub(crate) const fn last(&self) -> LastProof {
-        LastProof { sequence: self.sequence, stamp: self.stamp, at: self.at }
+        LastProof { sequence: self.sequence, used: self.used, stamp: self.stamp, at: self.at }
     }
 
     /// Goes on where a predecessor was, which has sent adverts since it told of them.
@@ -205,7 +210,9 @@ impl Proofs {
         if last.sequence != 0 {
             self.sequence = last.sequence.saturating_add(adverts);
         }
+        self.used = last.used;
         self.stamp = last.stamp.map(|stamp| stamp.plus(since).next());
+        self.at = now;
     }
 }
 
@@ -230,6 +237,7 @@ mod tests {
     use crate::config::{InstanceId, InterfaceId};
 
     const HOUR: u64 = 3_600_000_000_000;
+    const SENDER: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 0, 2));
 
     fn at(nanoseconds: u64) -> Moment {
         Moment::from_nanos(nanoseconds)
@@ -239,6 +247,11 @@ mod tests {
         let group = IpAddr::V4(std::net::Ipv4Addr::new(224, 0, 0, 18));
         let interval = AdvertInterval::Seconds(std::num::NonZeroU8::MIN);
         InstanceConfig::plain(InstanceId(0), Vrid::MIN, InterfaceId(0), group, interval)
+    }
+
+    fn keyed() -> InstanceConfig {
+        let key = steadfast_wire::vrrp::Key::new((*b"a key").into());
+        InstanceConfig { authentication: Authentication::Header(key), ..multicast() }
     }
 
     fn trailer(window: Option<u64>) -> Trailer {
@@ -276,6 +289,27 @@ mod tests {
                 proofs.set_clock(HOUR + 1_000);
                 assert_eq!(proofs.next_stamp(at(1_000_000), &trailer(window)), Stamp::at(HOUR + 1_001_000));
             }
+        }
+    }
+
+    /// Otherwise a successor takes a master of whom it knows nothing for a replay, and preempts where it must not.
+    #[test]
+    fn a_successor_believes_who_stayed_where_its_predecessor_was() {
+        let config = keyed();
+        let mut proofs = Proofs::default();
+        for _ in 0..600 {
+            proofs.next_sequence(at(0), &config);
+        }
+        let others = proofs.last().sequence;
+        // Nor does a second successor, which hears nothing in between, leap beyond them.
+        for death in 1..=2 {
+            let mut successor = Proofs::default();
+            successor.resume(at(death * 60_000_000_000), proofs.last(), &config);
+            let Proof::Header(expected) = successor.expectation(at(HOUR), &config, SENDER) else {
+                panic!("no header is expected");
+            };
+            assert!(expected.last < others, "{} after {death}", expected.last);
+            proofs = successor;
         }
     }
 
