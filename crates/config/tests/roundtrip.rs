@@ -211,8 +211,6 @@ fn a_plan_tells_what_a_checker_does_otherwise() {
     let told = text(tcp, &tcp.replace('3', "4"));
     assert!(told.contains("TCP_CHECK - connect_timeout 3  (only this moves)"), "{told}");
     assert!(told.contains("TCP_CHECK + connect_timeout 4  (only this moves)"), "{told}");
-    let told = text(tcp, "FILE_CHECK {\n track_file f\n }\n");
-    assert!(told.contains("FILE_CHECK + ") && told.contains("(not active in this version)"), "{told}");
     let told = text(tcp, "PING_CHECK {\n }\n");
     assert!(told.contains("TCP_CHECK - ") && told.contains("PING_CHECK + "), "{told}");
 }

@@ -19,7 +19,7 @@ pub struct Inheritance {
 }
 
 impl Inheritable for Inheritance {
-    const VERSION: u16 = 3;
+    const VERSION: u16 = 4;
 }
 
 #[cfg(test)]
