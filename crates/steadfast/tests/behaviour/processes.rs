@@ -112,9 +112,9 @@ fn killing_the_supervisor_makes_the_worker_give_up() {
 fn a_hung_worker_is_replaced() {
     let Some(stage) = Stage::set("a_hung_worker_is_replaced") else { return };
     let host = stage.host("r1");
-    // The heart beat is a third of what the service manager wants.
+    // The heart beat is a third of what the service manager wants: much longer than a peer waits for an advert.
     let first = stage.start_with(&host, &simple(200), |command| {
-        command.env("WATCHDOG_USEC", "300000");
+        command.env("WATCHDOG_USEC", "3000000");
     });
     first.reaches("V1", State::Master);
     let hung = first.worker();
