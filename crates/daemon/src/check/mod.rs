@@ -34,12 +34,9 @@ use crate::beside;
 use crate::link::check::work::Work;
 use crate::link::check::{News, Notice, Remembered, Told};
 use crate::link::lifecycle::{FromWorker, Trouble};
+use crate::link::line::{Line, give_up};
 use crate::vrrp::scheduling;
 
-/// keepalived's status for a missing permission.
-const STATUS_NO_PERMISSION: i32 = 4;
-/// keepalived's status for anything else that cannot work.
-const STATUS_FATAL: i32 = 1;
 /// Descriptors besides those of conversations.
 const OTHER_DESCRIPTORS: usize = 64;
 
@@ -74,15 +71,6 @@ pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Term
     0
 }
 
-/// The reason travels before the status, so that the log has it.
-fn give_up(channel: &mut Channel, error: &Error) -> i32 {
-    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { error: error.clone().into() });
-    if let Ok(bytes) = postcard::to_stdvec(&trouble) {
-        let _ = channel.send(&bytes);
-    }
-    if error.is_permission() { STATUS_NO_PERMISSION } else { STATUS_FATAL }
-}
-
 /// What the kernel has to grant before anything can begin.
 struct Opened {
     poller: Poller,
@@ -107,13 +95,11 @@ struct Checker {
     machine: Machine,
     table: Table,
     probes: Probes,
-    channel: Channel,
+    line: Line,
     poller: Poller,
     signals: Signals,
     keep_table: bool,
     stopping: bool,
-    /// Somebody waits for room in the channel.
-    wants_room: bool,
     told: Vec<Told>,
     /// Checks of which a successor has to know more than that they exist.
     unusual: BTreeMap<CheckId, CheckResume>,
@@ -163,12 +149,11 @@ impl Checker {
             table: Table::new(now, &work, terms.begun_before),
             machine,
             probes: Probes::new(PROBES, tls),
-            channel,
+            line: Line::new(channel, CHANNEL),
             poller: opened.poller,
             signals: opened.signals,
             keep_table: terms.keep_table,
             stopping: false,
-            wants_room: false,
             told: Vec::new(),
             unusual: BTreeMap::new(),
             work,

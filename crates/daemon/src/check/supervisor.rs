@@ -3,32 +3,25 @@
 use std::sync::Arc;
 
 use steadfast_health::{CheckId, Contribution, Verdict};
-use steadfast_kernel::channel::Incoming;
-use steadfast_kernel::wait::clock;
-use steadfast_kernel::wait::poll::{Events, Interest};
 
 use super::probes::Judged;
-use super::{CHANNEL, Checker, Wishes, config, moment};
+use super::{Checker, Wishes, config, moment};
 use crate::link::check::change::Change;
 use crate::link::check::{Found, News, Notice, Order};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
+use crate::link::line::Heard;
 
 /// Happenings of one message: the channel takes no longer ones, and the supervisor does other things in between.
 const HAPPENINGS_OF_A_MESSAGE: usize = 512;
 
 impl Checker {
     pub(super) fn hear_supervisor(&mut self) {
-        let _ = self.channel.flush();
+        self.line.flush();
         loop {
-            match self.channel.receive() {
-                Ok(Incoming::Message(bytes)) => match postcard::from_bytes(&bytes) {
-                    Ok(message) => self.obey(message),
-                    Err(_) => continue,
-                },
-                Ok(Incoming::Nothing) => return,
-                // Without a supervisor there is nobody to run scripts and nobody to start a successor.
-                Ok(Incoming::Closed) | Err(_) => {
-                    let _ = self.poller.remove(&self.channel);
+            match self.line.hear(&self.poller) {
+                Heard::Message(message) => self.obey(message),
+                Heard::Nothing => return,
+                Heard::Gone => {
                     self.stopping = true;
                     return;
                 }
@@ -104,12 +97,8 @@ impl Checker {
             let part = told.by_ref().take(HAPPENINGS_OF_A_MESSAGE).collect();
             self.news(News::Happened(part));
         }
-        let wants_room = self.channel.wants_to_write();
-        if wants_room != self.wants_room {
-            self.wants_room = wants_room;
-            let interest = if wants_room { Interest::Both } else { Interest::Readable };
-            let _ = self.poller.modify(&self.channel, CHANNEL, interest);
-        }
+        self.line.tell_lost::<News>(0);
+        self.line.watch_room(&self.poller);
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
@@ -124,23 +113,11 @@ impl Checker {
         self.tell(&FromWorker::News(news));
     }
 
-    /// A supervisor that does not read loses news, never servers: the channel's bound is reached and the message is
-    /// dropped.
     pub(super) fn tell(&mut self, message: &FromWorker<News>) {
-        if let Ok(bytes) = postcard::to_stdvec(message) {
-            let _ = self.channel.send(&bytes);
-        }
+        self.line.tell(message);
     }
 
     pub(super) fn flush_before_exit(&mut self) {
-        let until = clock::monotonic() + 200_000_000;
-        let mut events = Events::default();
-        while self.channel.wants_to_write() && clock::monotonic() < until {
-            let _ = self.poller.modify(&self.channel, CHANNEL, Interest::Both);
-            let _ = self.poller.wait(&mut events, Some(until));
-            if self.channel.flush().is_err() {
-                return;
-            }
-        }
+        self.line.flush_before_exit(&self.poller);
     }
 }

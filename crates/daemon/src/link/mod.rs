@@ -4,4 +4,5 @@
 pub mod check;
 pub mod inheritance;
 pub mod lifecycle;
+pub(crate) mod line;
 pub mod vrrp;

@@ -32,8 +32,8 @@ use self::lane::lane;
 use self::timing::{Coalescing, Machines, Timing};
 use crate::beside;
 use crate::link::inheritance::Inheritable as _;
-use crate::link::lifecycle::{FromWorker, Trouble};
-use crate::link::vrrp::News;
+use crate::link::lifecycle::Trouble;
+use crate::link::line::{STATUS_FATAL, give_up};
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
 
@@ -44,10 +44,6 @@ const TIMER_SLACK_NANOSECONDS: NonZeroU64 = match NonZeroU64::new(1_000) {
     Some(slack) => slack,
     None => NonZeroU64::MIN,
 };
-/// keepalived's status for a missing permission.
-const STATUS_NO_PERMISSION: i32 = 4;
-/// keepalived's status for anything else that cannot work.
-const STATUS_FATAL: i32 = 1;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 ///
@@ -84,15 +80,6 @@ pub(crate) struct Terms {
     pub(crate) keep_addresses: bool,
     /// The worker's pid file.
     pub(crate) pid_file: PathBuf,
-}
-
-/// The reason travels before the status, so that the log has it.
-fn give_up(channel: &mut Channel, error: &Error) -> i32 {
-    let trouble = FromWorker::<News>::Trouble(Trouble::CannotWork { error: error.clone().into() });
-    if let Ok(bytes) = postcard::to_stdvec(&trouble) {
-        let _ = channel.send(&bytes);
-    }
-    if error.is_permission() { STATUS_NO_PERMISSION } else { STATUS_FATAL }
 }
 
 type Prepared = (Timing, std::thread::JoinHandle<()>);

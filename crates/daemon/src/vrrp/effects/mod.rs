@@ -37,6 +37,7 @@ use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, Protocol, ToTiming};
 use crate::link::lifecycle::{FromWorker, Trouble};
+use crate::link::line::Line;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{Settings, VirtualAddress, Work};
 use crate::link::vrrp::{News, Notice};
@@ -82,8 +83,7 @@ pub(super) struct Effects {
     unheard: VecDeque<FromTiming>,
     /// Address changes asked for since the last were written.
     changes: usize,
-    channel: Channel,
-    channel_wants_room: bool,
+    line: Line,
     poller: Poller,
     signals: Signals,
     happened: Vec<Event>,
@@ -99,7 +99,6 @@ pub(super) struct Effects {
     /// News of the timing thread that were dropped because this thread did not take them.
     news_lost: u64,
     told_datagrams_lost: bool,
-    told_messages_lost: bool,
     /// When to give back memory that a burst of events needed.
     settle_at: Option<Moment>,
     start_ends_at: Moment,
@@ -166,8 +165,7 @@ impl Effects {
             lanes,
             unheard: VecDeque::new(),
             changes: 0,
-            channel,
-            channel_wants_room: false,
+            line: Line::new(channel, CHANNEL),
             poller: kernel.poller,
             signals,
             happened: Vec::new(),
@@ -179,7 +177,6 @@ impl Effects {
             announcements_refused: BTreeMap::new(),
             news_lost: 0,
             told_datagrams_lost: false,
-            told_messages_lost: false,
             settle_at: Some(now() + SETTLE_AFTER),
             start_ends_at: now() + START_LASTS,
             stopping: false,
@@ -189,7 +186,7 @@ impl Effects {
 
     /// The channel, when nothing else can be done.
     pub(super) fn into_channel(self) -> Channel {
-        self.channel
+        self.line.into_channel()
     }
 
     /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run. `superseded` are
@@ -203,7 +200,7 @@ impl Effects {
         superseded: &BTreeSet<InstanceId>,
     ) -> Result<(), Error> {
         self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
-        self.poller.add(&self.channel, CHANNEL, Interest::Readable)?;
+        self.line.listen(&self.poller)?;
         self.poller.add(&self.monitor, MONITOR, Interest::Readable)?;
         self.poller.add(&self.signals, SIGNALS, Interest::Readable)?;
         self.allow_descriptors();

@@ -3,30 +3,23 @@
 use std::collections::BTreeSet;
 
 use steadfast_control::status::WorkerStatus;
-use steadfast_kernel::channel::Incoming;
-use steadfast_kernel::wait::clock;
-use steadfast_kernel::wait::poll::{Events, Interest};
 use steadfast_vrrp::InstanceId;
 
-use super::{CHANNEL, Effects, index_of};
+use super::{Effects, index_of};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
+use crate::link::line::Heard;
 use crate::link::vrrp::change::Change;
 use crate::link::vrrp::{News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, ToTiming};
 
 impl Effects {
     pub(super) fn hear_supervisor(&mut self) {
-        let _ = self.channel.flush();
+        self.line.flush();
         loop {
-            match self.channel.receive() {
-                Ok(Incoming::Message(bytes)) => match postcard::from_bytes(&bytes) {
-                    Ok(message) => self.obey(message),
-                    Err(_) => continue,
-                },
-                Ok(Incoming::Nothing) => return,
-                // Without a supervisor there is nobody to run scripts and nobody to start a successor.
-                Ok(Incoming::Closed) | Err(_) => {
-                    let _ = self.poller.remove(&self.channel);
+            match self.line.hear(&self.poller) {
+                Heard::Message(message) => self.obey(message),
+                Heard::Nothing => return,
+                Heard::Gone => {
                     return self.stop();
                 }
             }
@@ -126,7 +119,7 @@ impl Effects {
                 let worker = WorkerStatus {
                     addresses_restored: self.restored,
                     addresses_refused: u64::try_from(self.refused.len()).unwrap_or(u64::MAX),
-                    messages_lost: self.channel.dropped() + self.news_lost,
+                    messages_lost: self.line.dropped() + self.news_lost,
                     ..figures
                 };
                 self.news(News::Worker { request, worker });
@@ -146,21 +139,12 @@ impl Effects {
             self.news(News::Happened(happened));
         }
         self.tell_messages_lost();
-        let wants_room = self.channel.wants_to_write();
-        if wants_room != self.channel_wants_room {
-            self.channel_wants_room = wants_room;
-            let interest = if wants_room { Interest::Both } else { Interest::Readable };
-            let _ = self.poller.modify(&self.channel, CHANNEL, interest);
-        }
+        self.line.watch_room(&self.poller);
     }
 
     /// As soon as there is room again.
     pub(super) fn tell_messages_lost(&mut self) {
-        let count = self.channel.dropped() + self.news_lost;
-        if count > 0 && !self.told_messages_lost && !self.channel.wants_to_write() {
-            self.told_messages_lost = true;
-            self.trouble(Trouble::MessagesLost { count });
-        }
+        self.line.tell_lost::<News>(self.news_lost);
     }
 
     pub(super) fn notice(&mut self, notice: Notice) {
@@ -175,23 +159,11 @@ impl Effects {
         self.tell(&FromWorker::News(news));
     }
 
-    /// A supervisor that does not read loses news, never addresses: the channel's bound is reached
-    /// and the message is dropped.
     pub(super) fn tell(&mut self, message: &FromWorker<News>) {
-        if let Ok(bytes) = postcard::to_stdvec(message) {
-            let _ = self.channel.send(&bytes);
-        }
+        self.line.tell(message);
     }
 
     pub(super) fn flush_before_exit(&mut self) {
-        let until = clock::monotonic() + 200_000_000;
-        let mut events = Events::default();
-        while self.channel.wants_to_write() && clock::monotonic() < until {
-            let _ = self.poller.modify(&self.channel, CHANNEL, Interest::Both);
-            let _ = self.poller.wait(&mut events, Some(until));
-            if self.channel.flush().is_err() {
-                return;
-            }
-        }
+        self.line.flush_before_exit(&self.poller);
     }
 }
