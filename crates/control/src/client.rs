@@ -92,6 +92,8 @@ pub enum ClientError {
 pub struct Client {
     stream: BufReader<UnixStream>,
     line: Vec<u8>,
+    /// How long it waits for an answer.
+    patience: Duration,
 }
 
 impl Client {
@@ -110,7 +112,7 @@ impl Client {
                 _ => ClientError::Connect { path, source },
             }
         })?;
-        let client = Self { stream: BufReader::new(stream), line: Vec::new() };
+        let mut client = Self { stream: BufReader::new(stream), line: Vec::new(), patience: ANSWER_WAIT_MAX };
         client.wait_for_answers(Some(ANSWER_WAIT_MAX))?;
         client
             .stream
@@ -179,19 +181,24 @@ impl Client {
         Ok(Events { client: self, follow, over: false })
     }
 
-    fn wait_for_answers(&self, limit: Option<Duration>) -> Result<(), ClientError> {
+    fn wait_for_answers(&mut self, limit: Option<Duration>) -> Result<(), ClientError> {
+        self.patience = limit.unwrap_or(Duration::MAX);
         self.stream.get_ref().set_read_timeout(limit).map_err(ClientError::Conversation)
     }
 
     fn ask(&mut self, request: &Request) -> Result<(), ClientError> {
         let mut line = serde_json::to_vec(request).map_err(|source| ClientError::Malformed { source })?;
         line.push(b'\n');
-        self.stream.get_mut().write_all(&line).map_err(conversation)
+        self.stream.get_mut().write_all(&line).map_err(|error| conversation(error, ANSWER_WAIT_MAX))
     }
 
     fn answer(&mut self) -> Result<Answer, ClientError> {
         self.line.clear();
-        (&mut self.stream).take(ANSWER_BYTES_MAX).read_until(b'\n', &mut self.line).map_err(conversation)?;
+        let patience = self.patience;
+        (&mut self.stream)
+            .take(ANSWER_BYTES_MAX)
+            .read_until(b'\n', &mut self.line)
+            .map_err(|error| conversation(error, patience))?;
         if self.line.last() != Some(&b'\n') {
             let full = u64::try_from(self.line.len()).is_ok_and(|length| length == ANSWER_BYTES_MAX);
             return Err(if full { ClientError::TooLong } else { ClientError::HungUp });
@@ -229,10 +236,10 @@ impl Iterator for Events {
     }
 }
 
-fn conversation(error: io::Error) -> ClientError {
+fn conversation(error: io::Error, patience: Duration) -> ClientError {
     match error.kind() {
         // What a receive timeout is called depends on the system.
-        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(ANSWER_WAIT_MAX),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => ClientError::Silent(patience),
         io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => {
             ClientError::HungUp
         }

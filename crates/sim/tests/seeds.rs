@@ -3,7 +3,8 @@
 
 #![cfg(test)]
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -39,6 +40,17 @@ fn report(seed: u64, scenario: &Scenario, history: &History, broken: &[Violation
     text
 }
 
+/// How far it came, where somebody waits for it at a terminal.
+fn tell(seed: u64, seeds: &std::ops::Range<u64>) {
+    /// Now and then, and nothing of what is over at once: a seed takes a few milliseconds.
+    const EVERY: u64 = 64;
+    let mut screen = std::io::stderr();
+    if seed > seeds.start && seed.is_multiple_of(EVERY) && screen.is_terminal() {
+        // The line is cleared behind what is written (ECMA-48, EL), and the next one begins where it did.
+        write!(screen, "seed {seed} of {}\x1b[K\r", seeds.end).unwrap();
+    }
+}
+
 /// The seeds that break a promise, with what is to be said of each; the first few, in order.
 fn broken(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
     let (next, failed) = (AtomicU64::new(seeds.start), Mutex::new(Vec::new()));
@@ -47,6 +59,7 @@ fn broken(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
         if seed >= seeds.end || failed.lock().unwrap().len() >= FAILURES_MAX {
             return;
         }
+        tell(seed, &seeds);
         let scenario = Scenario::random(seed);
         let history = run(&scenario);
         let broken = check::all(&scenario, &history);

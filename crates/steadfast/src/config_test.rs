@@ -10,6 +10,7 @@ use steadfast_kernel::file;
 use steadfast_kernel::namespace::Network;
 
 use crate::exit;
+use crate::progress::Progress;
 use crate::terminal::{Palette, Stream, complain};
 
 /// Tests what a daemon with these options would read. Problems go to standard error, or into `log`.
@@ -34,6 +35,7 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
         silenced: options.allowed.clone(),
         ..LoadOptions::default()
     };
+    let progress = Progress::of(format!("reading {}", options.configuration.display()));
     let read_for = |machine: &ThisMachine| load(&source, &options.configuration, machine, &load_options);
     let mut loaded = read_for(&ThisMachine::ask().map_err(|error| error.to_string())?);
     // The interfaces that the file means are those in there. One that does not exist decides nothing: the file
@@ -44,6 +46,7 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
     {
         loaded = read_for(&machine);
     }
+    drop(progress);
     let colour = log.is_none() && Stream::Error.palette() == Palette::Colours;
     let text = render::text(&loaded.diagnostics, &loaded.sources, colour);
     let written = match log {

@@ -1,6 +1,7 @@
 //! The steadfast command: the daemon with keepalived's command line, and subcommands that ask it.
 #![forbid(unsafe_code)]
 
+mod ask;
 mod check;
 mod clock;
 mod command_line;
@@ -17,6 +18,7 @@ mod language;
 mod manual;
 mod peers;
 mod plan;
+mod progress;
 mod reader;
 mod reference;
 mod reload;

@@ -2,10 +2,10 @@
 
 use std::fmt::Write as _;
 
-use steadfast_control::client::Client;
 use steadfast_control::status::{Instance, Peer};
 use steadfast_control::wording::{self, duration};
 
+use crate::ask;
 use crate::command_line::PeersArguments;
 use crate::exit;
 use crate::failure::Failure;
@@ -15,8 +15,7 @@ use crate::terminal::{self, Paint, Palette, Stream, harmless};
 
 /// Prints the peers, and gives the exit status.
 pub(crate) fn run(arguments: &PeersArguments) -> Result<u8, Failure> {
-    let asked = Client::connect(&arguments.daemon.socket())?.status()?;
-    let instances = status::only(asked, &arguments.instances)?.instances;
+    let instances = status::only(ask::one(&arguments.daemon)?, &arguments.instances)?.instances;
     let text = if arguments.json {
         json(&instances)? + "\n"
     } else {

@@ -9,6 +9,7 @@ use steadfast_control::client::Client;
 use crate::command_line::{PlanArguments, Reading};
 use crate::exit;
 use crate::failure::Failure;
+use crate::progress::Progress;
 use crate::reader::{Reader, STANDARD_INPUT};
 use crate::terminal::{self, Palette, Stream, complain};
 
@@ -63,7 +64,11 @@ fn against_daemon(new: &Path, arguments: &PlanArguments) -> Result<Planned, Fail
     // The daemon has another working directory.
     let path = std::path::absolute(new).map_err(failed)?;
     let path = path.to_str().ok_or_else(|| failed(std::io::ErrorKind::InvalidFilename.into()))?;
-    let report = Client::connect(&arguments.daemon.socket())?.plan(path)?;
+    let mut client = Client::connect(&arguments.daemon.socket())?;
+    let progress = Progress::of("waiting for the daemon's plan");
+    let report = client.plan(path);
+    drop(progress);
+    let report = report?;
     for line in &report.diagnostics {
         tell(&terminal::harmless(line));
     }

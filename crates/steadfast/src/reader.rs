@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
@@ -13,6 +13,7 @@ use steadfast_daemon::host::ThisMachine;
 
 use crate::command_line::Reading;
 use crate::failure::Failure;
+use crate::progress::Progress;
 
 /// Reads any number of files in the same way.
 pub(crate) struct Reader {
@@ -61,6 +62,10 @@ impl Reader {
 
     /// What the file means, and what is to be said about it.
     pub(crate) fn read(&self, file: &Path) -> Loaded {
+        // Whoever types the file sees what is waited for.
+        let is_typed = file == Path::new(STANDARD_INPUT) && io::stdin().is_terminal();
+        let _progress =
+            if is_typed { Progress::none() } else { Progress::of(format!("reading {}", file.display())) };
         let mut source = self.source.clone();
         if let Some(text) = self.stream(file) {
             source.texts.insert(source.current_directory().join(file), text);

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use steadfast_config::{Mode, model, print, render};
-use steadfast_control::client::Client;
 
+use crate::ask;
 use crate::command_line::{ShowArguments, ShowConfigArguments, Shown};
 use crate::exit;
 use crate::failure::Failure;
@@ -23,7 +23,7 @@ fn configuration(arguments: &ShowConfigArguments) -> Result<u8, Failure> {
     let (file, reader) = match &arguments.file {
         Some(file) => (file.clone(), reader),
         None => {
-            let status = Client::connect(&arguments.daemon.socket())?.status()?;
+            let status = ask::one(&arguments.daemon)?;
             (PathBuf::from(status.configuration), reader.beside(status.pid))
         }
     };

@@ -14,20 +14,33 @@ pub(crate) enum Stream {
 impl Stream {
     /// Colours only for a terminal that can, and never against NO_COLOR (no-color.org).
     pub(crate) fn palette(self) -> Palette {
+        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        if self.can_be_drawn_upon() && !refused { Palette::Colours } else { Palette::Plain }
+    }
+
+    /// Whether it is a terminal that knows escape sequences.
+    pub(crate) fn can_be_drawn_upon(self) -> bool {
         let terminal = match self {
             Self::Output => io::stdout().is_terminal(),
             Self::Error => io::stderr().is_terminal(),
         };
-        let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        if terminal && !refused && !dumb { Palette::Colours } else { Palette::Plain }
+        terminal && std::env::var_os("TERM").is_none_or(|value| value != "dumb")
     }
 }
 
 /// Columns of the terminal that standard output is; `None` when it is none, so that nothing is folded.
 pub(crate) fn width() -> Option<usize> {
-    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
-    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+    width_of(Stream::Output)
+}
+
+/// Columns of a terminal.
+pub(crate) fn width_of(stream: Stream) -> Option<usize> {
+    let size = match stream {
+        Stream::Output => rustix::termios::tcgetwinsize(io::stdout()),
+        Stream::Error => rustix::termios::tcgetwinsize(io::stderr()),
+    };
+    let columns = size.ok()?.ws_col;
+    (columns > 0).then_some(usize::from(columns))
 }
 
 /// Writes to standard output all that there is to say. Whoever closed the pipe has seen enough of it, which changes
@@ -45,6 +58,13 @@ pub(crate) fn print_more(text: impl AsRef<[u8]>) -> io::Result<()> {
     let mut output = io::stdout().lock();
     output.write_all(text.as_ref())?;
     output.flush()
+}
+
+/// Writes to standard error as it is.
+pub(crate) fn tell(text: &str) {
+    let mut output = io::stderr().lock();
+    // Nothing can be said when the terminal is gone.
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
 }
 
 /// One error on standard error.

@@ -159,3 +159,15 @@ fn nobody_at_the_socket_is_told_apart() {
     assert!(error.to_string().contains(path.to_str().unwrap()));
     std::fs::remove_file(&path).unwrap();
 }
+
+#[test]
+fn who_is_silent_is_told_with_the_time_that_was_waited() {
+    let path = fresh_path();
+    let _listener = UnixListener::bind(&path).unwrap();
+    let mut client = Client::connect(&path).unwrap();
+    let patience = Duration::from_millis(20);
+    client.wait_for_answers(Some(patience)).unwrap();
+    let error = client.status().unwrap_err();
+    std::fs::remove_file(&path).unwrap();
+    assert!(matches!(error, ClientError::Silent(waited) if waited == patience), "{error:?}");
+}

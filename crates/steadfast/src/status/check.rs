@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use steadfast_control::client::{Client, ClientError};
-use steadfast_control::daemons;
+use steadfast_control::client::ClientError;
 use steadfast_control::status::Status;
 use steadfast_control::verdict::{self, Gravity};
 use steadfast_vrrp::State;
 
 use super::only;
+use crate::ask;
 use crate::command_line::StatusArguments;
 use crate::exit;
 use crate::failure::Failure;
@@ -55,14 +55,9 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<u8, Failure> {
 
 fn asked(arguments: &StatusArguments) -> Result<Vec<Status>, Failure> {
     if !arguments.all {
-        let status = Client::connect(&arguments.daemon.socket())?.status()?;
-        return Ok(vec![only(status, &arguments.instances)?]);
+        return Ok(vec![only(ask::one(&arguments.daemon)?, &arguments.instances)?]);
     }
-    let found = daemons::running();
-    if found.is_empty() {
-        return Err(Failure::NoDaemon);
-    }
-    found.iter().map(|daemon| Ok(Client::connect(&daemon.reachable)?.status()?)).collect()
+    ask::every()?.into_iter().map(|(_, answer)| Ok(answer?)).collect()
 }
 
 /// A daemon that does not run is critical; one that cannot be asked may be well.

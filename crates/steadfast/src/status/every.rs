@@ -2,29 +2,25 @@
 
 use std::fmt::Write as _;
 
-use steadfast_control::client::{Client, ClientError};
-use steadfast_control::daemons::{self, Daemon};
-use steadfast_control::status::Status;
+use steadfast_control::daemons::Daemon;
 
 use super::{View, only, render};
+use crate::ask::{self, Answer};
 use crate::command_line::StatusArguments;
 use crate::failure::Failure;
 use crate::terminal::{Paint, harmless};
 
 pub(super) fn told(arguments: &StatusArguments) -> Result<String, Failure> {
-    let found = daemons::running();
-    if found.is_empty() {
-        return Err(Failure::NoDaemon);
-    }
+    let found = ask::every()?;
     if arguments.json {
-        return json(&found);
+        return json(found);
     }
     let view = View::of(arguments);
     let mut text = String::new();
     let mut shown = false;
     let mut unknown = None;
-    for daemon in &found {
-        let answer = ask(daemon).map_err(Failure::from).and_then(|status| only(status, &arguments.instances));
+    for (daemon, answer) in found {
+        let answer = answer.map_err(Failure::from).and_then(|status| only(status, &arguments.instances));
         let body = match answer {
             Ok(status) => render(&status, &view),
             // Another daemon may have it.
@@ -38,17 +34,13 @@ pub(super) fn told(arguments: &StatusArguments) -> Result<String, Failure> {
         if !text.is_empty() {
             text.push('\n');
         }
-        heading(&mut text, daemon, &view);
+        heading(&mut text, &daemon, &view);
         text.push_str(&body);
     }
     match unknown {
         Some(failure) if !shown => Err(failure),
         _ => Ok(text),
     }
-}
-
-fn ask(daemon: &Daemon) -> Result<Status, ClientError> {
-    Client::connect(&daemon.reachable)?.status()
 }
 
 /// Which daemon, and how to ask it alone.
@@ -60,10 +52,10 @@ fn heading(text: &mut String, daemon: &Daemon, view: &View) {
     let _ = writeln!(text, "{}", view.palette.paint(Paint::Strong, &line));
 }
 
-fn json(found: &[Daemon]) -> Result<String, Failure> {
+fn json(found: Vec<(Daemon, Answer)>) -> Result<String, Failure> {
     let mut told = Vec::new();
-    for daemon in found {
-        let (status, error) = match ask(daemon) {
+    for (daemon, answer) in found {
+        let (status, error) = match answer {
             Ok(status) => (Some(status), None),
             Err(error) => (None, Some(error.to_string())),
         };

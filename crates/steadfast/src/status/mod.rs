@@ -11,9 +11,9 @@ use std::io::IsTerminal as _;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use steadfast_control::client::Client;
 use steadfast_control::status::{Instance, Status};
 
+use crate::ask;
 use crate::clock::Zone;
 use crate::command_line::StatusArguments;
 use crate::exit;
@@ -38,8 +38,7 @@ fn told(arguments: &StatusArguments) -> Result<String, Failure> {
     if arguments.all {
         return every::told(arguments);
     }
-    let status = Client::connect(&arguments.daemon.socket())?.status()?;
-    let status = only(status, &arguments.instances)?;
+    let status = only(ask::one(&arguments.daemon)?, &arguments.instances)?;
     Ok(if arguments.json {
         serde_json::to_string_pretty(&status)? + "\n"
     } else {
