@@ -5,9 +5,9 @@ mod route;
 mod transport;
 
 pub use route::{
-    Action, Address, AddressFlags, AddressKey, AddressSpec, Change, Encapsulation, Hop, Insertion, Link,
-    Metric, Monitor, PROTOCOL, Prefix, RoutePlace, RouteSpec, RulePlace, RuleSpec, Tunnel, Withdrawal,
-    Withdrawals,
+    Action, Address, AddressFlags, AddressKey, AddressSpec, Change, Encapsulation, Hop, Insertion,
+    Ipv4Setting, Link, LinkKind, LinkSpec, MARK, Metric, Monitor, PROTOCOL, Prefix, RoutePlace, RouteSpec,
+    RulePlace, RuleSpec, Sharing, Tunnel, Withdrawal, Withdrawals,
 };
 pub use transport::{
     Attribute, AttributeWriter, Attributes, BATCH_BYTES_MAX, Batch, Outcome, Protocol, Requests,

@@ -4,4 +4,5 @@
 pub mod addresses;
 pub mod entries;
 pub mod ipvs;
+pub mod links;
 mod pause;

@@ -2,8 +2,9 @@
 
 use netlink_packet_core::NlasIterator;
 
+use super::virtual_link::{IPVLAN, IPVLAN_FLAGS, IPVLAN_MODE, MACVLAN, MACVLAN_MODE};
 use crate::error::Result;
-use crate::netlink::transport::{List, Requests};
+use crate::netlink::transport::{Attribute, Attributes, List, Requests};
 
 /// A network interface.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,6 +37,21 @@ pub struct Link {
     pub master: Option<u32>,
     /// The interface below a virtual one.
     pub lower: Option<u32>,
+    /// Group of interfaces, for firewalls and the like; 0 is the default one.
+    pub group: u32,
+    /// What somebody noted about it.
+    pub alias: Option<String>,
+    /// How a macvlan or an ipvlan shares the interface below.
+    pub sharing: Option<Sharing>,
+}
+
+/// How a macvlan or an ipvlan shares the interface below it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sharing {
+    /// MACVLAN_MODE_*.
+    Macvlan(u32),
+    /// IPVLAN_MODE_* and IPVLAN_F_*.
+    Ipvlan(u16, u16),
 }
 
 impl Link {
@@ -75,12 +91,30 @@ impl Link {
             libc::IFLA_BROADCAST => self.broadcast = value.to_vec(),
             libc::IFLA_MASTER => self.master = number(value),
             libc::IFLA_LINK => self.lower = number(value),
-            libc::IFLA_LINKINFO => {
-                let mut information = NlasIterator::new(value).map_while(std::result::Result::ok);
-                let kind = information.find(|attribute| attribute.kind() == libc::IFLA_INFO_KIND);
-                self.kind = kind.map(|kind| text(kind.value()));
-            }
+            libc::IFLA_GROUP => self.group = number(value).unwrap_or_default(),
+            libc::IFLA_IFALIAS => self.alias = Some(text(value)),
+            libc::IFLA_LINKINFO => self.take_information(value),
             _ => {}
+        }
+    }
+
+    /// The kind comes before its data.
+    fn take_information(&mut self, value: &[u8]) {
+        for attribute in Attributes(value) {
+            match attribute.kind {
+                libc::IFLA_INFO_KIND => self.kind = Some(text(attribute.value)),
+                libc::IFLA_INFO_DATA => self.sharing = self.sharing_of(attribute),
+                _ => {}
+            }
+        }
+    }
+
+    fn sharing_of(&self, data: Attribute<'_>) -> Option<Sharing> {
+        let find = |kind| data.nested().find(|attribute| attribute.kind == kind);
+        match self.kind.as_deref()? {
+            MACVLAN => Some(Sharing::Macvlan(find(MACVLAN_MODE)?.u32()?)),
+            IPVLAN => Some(Sharing::Ipvlan(find(IPVLAN_MODE)?.u16()?, find(IPVLAN_FLAGS)?.u16()?)),
+            _ => None,
         }
     }
 }
