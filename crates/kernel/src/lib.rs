@@ -11,6 +11,7 @@ pub mod file;
 pub mod ipvs;
 pub mod namespace;
 pub mod netlink;
+pub mod nftables;
 pub mod process;
 pub mod random;
 pub mod reconcile;

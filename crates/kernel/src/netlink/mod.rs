@@ -12,3 +12,4 @@ pub use route::{
 pub use transport::{
     Attribute, AttributeWriter, Attributes, BATCH_BYTES_MAX, Batch, Outcome, Protocol, Requests,
 };
+pub(crate) use transport::{Frames, Socket};

@@ -3,6 +3,7 @@
 
 pub mod addresses;
 pub mod entries;
+pub mod filters;
 pub mod ipvs;
 pub mod links;
 mod pause;

@@ -50,6 +50,11 @@ impl<'a> AttributeWriter<'a> {
         self.octets(kind, &value.to_ne_bytes());
     }
 
+    /// Thirty-two bits in the order of the network.
+    pub fn u32_network(&mut self, kind: u16, value: u32) {
+        self.octets(kind, &value.to_be_bytes());
+    }
+
     /// Text with its closing NUL.
     pub fn text(&mut self, kind: u16, value: &str) {
         let mut octets = value.as_bytes().to_vec();

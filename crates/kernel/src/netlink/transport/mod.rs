@@ -5,7 +5,8 @@ mod request;
 mod socket;
 
 pub use attribute::{Attribute, AttributeWriter, Attributes};
+pub(crate) use request::Frames;
+pub(super) use request::List;
 pub use request::{BATCH_BYTES_MAX, Batch, Outcome, Requests};
-pub(super) use request::{Frames, List};
 pub use socket::Protocol;
-pub(super) use socket::Socket;
+pub(crate) use socket::Socket;

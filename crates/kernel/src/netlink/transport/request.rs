@@ -12,6 +12,7 @@ use rustix::net::sockopt::Timeout;
 
 use super::{Protocol, Socket};
 use crate::error::{Attempt, Capability, Errno, Error, Result};
+use crate::sockopt;
 
 /// Bytes of requests handed to the kernel in one call.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024;
@@ -30,6 +31,9 @@ const DUMP_ATTEMPTS_MAX: u32 = 8;
 
 /// Length of struct nlmsghdr.
 const HEADER_BYTES: usize = 16;
+
+/// The kernel accounts more for a message to be sent than its length.
+const SEND_COST: usize = 4;
 
 /// NLMSGERR_ATTR_MSG of the extended acknowledgement.
 const EXTENDED_ACK_MESSAGE: u16 = 1;
@@ -262,6 +266,69 @@ impl Requests {
         Ok(outcomes)
     }
 
+    /// Hands over everything in `batch` between a message of the type `begin` and one of the type `end`, as one
+    /// transaction: all of it happens, or nothing. Returns the first refusal, and empties the batch.
+    ///
+    /// # Errors
+    /// Only if the socket itself fails; a refusal is an outcome.
+    pub(crate) fn transact(
+        &mut self,
+        (begin, end): (u16, u16),
+        header: &[u8],
+        batch: &mut Batch,
+    ) -> Result<Outcome> {
+        let mut whole = Vec::with_capacity(batch.bytes.len() + 2 * (HEADER_BYTES + header.len()));
+        encode_payload(begin, NLM_F_REQUEST, header, &mut whole);
+        let last_start = whole.len() + batch.start(batch.len().saturating_sub(1));
+        whole.append(&mut batch.bytes);
+        encode_payload(end, NLM_F_REQUEST, header, &mut whole);
+        batch.clear();
+        let first_sequence = self.sequence.wrapping_add(1);
+        let (mut start, mut last_sequence) = (0, first_sequence);
+        while let Some(rest) = whole.get_mut(start..).filter(|rest| rest.len() >= HEADER_BYTES) {
+            let sequence = self.next_sequence();
+            let mut header = NetlinkBuffer::new(rest);
+            header.set_sequence_number(sequence);
+            if start == last_start {
+                // The last that does something: not every kernel answers to the end of a transaction.
+                header.set_flags(header.flags() | NLM_F_ACK);
+                last_sequence = sequence;
+            }
+            let length = usize::try_from(header.length()).unwrap_or(usize::MAX);
+            start = start.saturating_add(align(length.max(HEADER_BYTES)));
+        }
+        sockopt::grow_send_buffer(&self.socket, whole.len().saturating_mul(SEND_COST));
+        self.socket.send(&whole).attempt_with(Capability::NetAdmin, "send packet filters")?;
+        self.outcome_of(first_sequence, last_sequence)
+    }
+
+    /// The first refusal among the answers up to that of the last message. Whatever concerns the transaction as a
+    /// whole is told of its first message.
+    fn outcome_of(&mut self, first_sequence: u32, last_sequence: u32) -> Result<Outcome> {
+        let mut outcome = Outcome::Done;
+        loop {
+            let datagram = match self.socket.receive() {
+                Ok(datagram) => datagram,
+                Err(Errno::NOBUFS | Errno::AGAIN) => return Ok(Outcome::Unknown),
+                Err(errno) => return Err(Error::new("receive netlink answers", errno)),
+            };
+            for frame in Frames(datagram).filter(|frame| frame.message_type() == NLMSG_ERROR) {
+                let sequence = frame.sequence_number();
+                if sequence.wrapping_sub(first_sequence) > last_sequence.wrapping_sub(first_sequence) {
+                    continue;
+                }
+                if let (Some(errno), kernel_message) = refusal(&frame)
+                    && outcome == Outcome::Done
+                {
+                    outcome = Outcome::Refused { errno, kernel_message };
+                }
+                if sequence == last_sequence || (sequence == first_sequence && outcome != Outcome::Done) {
+                    return Ok(outcome);
+                }
+            }
+        }
+    }
+
     /// Only the last message asks for an acknowledgement: the kernel works in order, and reports refusals unasked,
     /// so silence means success and thousands of answers are saved.
     fn send_piece(&mut self, bytes: &mut [u8], outcomes: &mut [Outcome]) -> Result<()> {
@@ -374,7 +441,7 @@ impl Batch {
 }
 
 /// The messages of one datagram. What is shorter than it says ends the walk.
-pub(in crate::netlink) struct Frames<'a>(pub(in crate::netlink) &'a [u8]);
+pub(crate) struct Frames<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Iterator for Frames<'a> {
     type Item = NetlinkBuffer<&'a [u8]>;

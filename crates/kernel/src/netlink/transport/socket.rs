@@ -19,19 +19,21 @@ pub enum Protocol {
     Route,
     /// NETLINK_GENERIC: families with numbers of their own, such as IPVS.
     Generic,
+    /// NETLINK_NETFILTER: packet filters.
+    Netfilter,
 }
 
 /// A bound netlink socket.
 #[derive(Debug)]
-pub(in crate::netlink) struct Socket {
+pub(crate) struct Socket {
     fd: OwnedFd,
     port: u32,
     datagram: Vec<u8>,
 }
 
 impl Socket {
-    /// Opens one in the network namespace of the calling thread, member of the RTMGRP_* `groups`.
-    pub(in crate::netlink) fn open(
+    /// Opens one in the network namespace of the calling thread, member of the first 32 `groups` that are bits here.
+    pub(crate) fn open(
         protocol: Protocol,
         groups: u32,
         nonblocking: bool,
@@ -41,6 +43,7 @@ impl Socket {
         let number = match protocol {
             Protocol::Route => None,
             Protocol::Generic => Some(rustix::net::netlink::GENERIC),
+            Protocol::Netfilter => Some(rustix::net::netlink::NETFILTER),
         };
         let mut flags = SocketFlags::CLOEXEC;
         flags.set(SocketFlags::NONBLOCK, nonblocking);
@@ -82,7 +85,7 @@ impl Socket {
     }
 
     /// The next datagram that the kernel sent; what other programs sent is dropped.
-    pub(in crate::netlink) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
+    pub(crate) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
         loop {
             let Self { fd, datagram, .. } = self;
             let (_, length, sender) =

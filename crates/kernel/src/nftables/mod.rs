@@ -1,0 +1,65 @@
+//! Packet filters of the kernel (nf_tables) without any program: tables, chains, sets and rules, written in transactions.
+//!
+//! There is only what a virtual router needs: addresses that nothing is taken for (`no_accept`), and interfaces with a
+//! virtual MAC address that keep quiet (IGMP, MLD and router solicitations).
+
+mod expression;
+mod monitor;
+mod ruleset;
+mod transaction;
+
+pub use monitor::Monitor;
+pub use ruleset::{Element, Needs, Style};
+pub use transaction::Transaction;
+
+/// NFNL_SUBSYS_NFTABLES; the upper half of the type of each message.
+const SUBSYSTEM: u8 = 10;
+
+/// Messages (NFT_MSG_*).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Message {
+    NewTable,
+    DeleteTable,
+    NewChain,
+    NewRule,
+    NewSet,
+    NewElements,
+    DeleteElements,
+}
+
+impl Message {
+    const fn number(self) -> u16 {
+        let low = match self {
+            Self::NewTable => 0,
+            Self::DeleteTable => 2,
+            Self::NewChain => 3,
+            Self::NewRule => 6,
+            Self::NewSet => 9,
+            Self::NewElements => 12,
+            Self::DeleteElements => 14,
+        };
+        u16::from_be_bytes([SUBSYSTEM, low])
+    }
+}
+
+/// The address family of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Family {
+    /// `ip`.
+    V4,
+    /// `ip6`.
+    V6,
+}
+
+impl Family {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::V4, Self::V6];
+
+    /// NFPROTO_IPV4 and NFPROTO_IPV6.
+    const fn number(self) -> u8 {
+        match self {
+            Self::V4 => 2,
+            Self::V6 => 10,
+        }
+    }
+}
