@@ -11,5 +11,16 @@ mod places;
 mod supervisor;
 mod vrrp;
 
+use steadfast_control::event::Worker;
+use steadfast_kernel::process::confinement::Needs;
+
 pub use options::Options;
 pub use supervisor::run;
+
+/// What a worker keeps of the rights and system calls that the daemon has.
+pub const fn needs(worker: Worker) -> &'static Needs {
+    match worker {
+        Worker::Vrrp => &vrrp::NEEDS,
+        Worker::Check => &check::NEEDS,
+    }
+}

@@ -73,6 +73,8 @@ pub struct Options {
     pub control_socket: Option<PathBuf>,
     /// `--control-group`: members may use the control socket, besides root.
     pub control_group: Option<String>,
+    /// `--unconfined`: workers keep every right and system call.
+    pub unconfined: bool,
 }
 
 impl Default for Options {
@@ -109,6 +111,7 @@ impl Default for Options {
             snmp: false,
             control_socket: None,
             control_group: None,
+            unconfined: false,
         }
     }
 }

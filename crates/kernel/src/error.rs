@@ -31,6 +31,8 @@ pub enum Capability {
     NetRaw,
     /// Changing addresses, links and routes; forced socket buffer sizes; binding to foreign addresses.
     NetAdmin,
+    /// Binding to ports below 1024.
+    NetBindService,
     /// Real-time scheduling and negative nice values.
     SysNice,
     /// Locking memory beyond RLIMIT_MEMLOCK.
@@ -49,6 +51,7 @@ impl Capability {
         match self {
             Self::NetRaw => "CAP_NET_RAW",
             Self::NetAdmin => "CAP_NET_ADMIN",
+            Self::NetBindService => "CAP_NET_BIND_SERVICE",
             Self::SysNice => "CAP_SYS_NICE",
             Self::IpcLock => "CAP_IPC_LOCK",
             Self::SetUid => "CAP_SETUID and CAP_SETGID",

@@ -153,6 +153,7 @@ fn options(arguments: &DaemonArguments) -> Options {
         snmp: arguments.unsupported.snmp,
         control_socket: arguments.control_socket.clone(),
         control_group: arguments.control_group.clone(),
+        unconfined: arguments.unconfined,
     }
 }
 

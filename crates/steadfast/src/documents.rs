@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use steadfast_config::language::rows;
 use steadfast_config::{AnyMachine, LoadOptions, Memory, load};
+use steadfast_control::event::Worker;
+use steadfast_kernel::process::confinement::Call;
 
 use crate::command_line::{Name, command_line, daemon_command, is_subcommand, parse_client, parse_daemon};
 
@@ -221,6 +223,22 @@ fn each_keyword_in_the_documents_is_one_of_the_language() {
 }
 
 /// A block is a configuration, or what belongs into an instance.
+#[test]
+fn what_each_worker_keeps_stands_in_the_table_of_security() {
+    let (_, text) = pages().into_iter().find(|(name, _)| name.ends_with("security.md")).unwrap();
+    for (worker, title) in [(Worker::Vrrp, "VRRP worker"), (Worker::Check, "check worker")] {
+        let row = text.lines().find(|line| line.starts_with(&format!("| {title} |"))).unwrap();
+        let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+        let needs = steadfast_daemon::needs(worker);
+        let rights: Vec<&str> = needs.capabilities.iter().map(|capability| capability.name()).collect();
+        assert_eq!(cells[2], rights.join(", "), "{title}");
+        let families: Vec<&str> = needs.families.iter().map(|family| family.name()).collect();
+        assert_eq!(cells[3], families.join(", "), "{title}");
+        let connects = needs.calls.contains(&Call::Connect);
+        assert_eq!(connects, worker == Worker::Check, "the sentence below the table says so");
+    }
+}
+
 #[test]
 fn each_configuration_in_the_documents_is_read_without_a_complaint() {
     let words = |block: &str| -> BTreeSet<&str> {

@@ -32,6 +32,11 @@ pub enum Trouble {
         /// What failed.
         error: Box<Error>,
     },
+    /// The kernel does not let it give up rights that it does not need; it works with them.
+    Unconfined {
+        /// What failed.
+        error: Box<Error>,
+    },
     /// Netlink itself failed.
     Netlink {
         /// What failed.

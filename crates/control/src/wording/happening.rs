@@ -133,6 +133,10 @@ fn trouble(worker: Worker, trouble: &Trouble) -> String {
         Trouble::CannotWork { error } | Trouble::Scheduling { error } | Trouble::Netlink { error } => {
             error.to_string()
         }
+        Trouble::Unconfined { error } => format!(
+            "the {} works with rights that it does not need: {error} (--unconfined takes it as it is)",
+            worker_title(worker)
+        ),
         Trouble::Overrun => "the kernel dropped netlink messages; everything was read again".to_owned(),
         Trouble::MessagesLost { count } => {
             let worker = worker_title(worker);

@@ -28,6 +28,7 @@ use steadfast_wire::vrrp::{Family, Vrid};
 use self::arguments::Arguments;
 use self::files::FilesOf;
 pub(crate) use self::turn::Turn;
+use crate::link::vrrp::Living;
 
 /// VRRP (RFC 9568 section 5.1.1.4), and the authentication header of version 2 (RFC 2402).
 const PROTOCOLS: [u8; 2] = [112, 51];
@@ -76,6 +77,11 @@ pub(crate) fn others(own: &[u32]) -> Vec<Other> {
     others
 }
 
+/// [`others`], as a worker needs to know them.
+pub(crate) fn living(own: &[u32]) -> Vec<Living> {
+    others(own).into_iter().map(Living::from).collect()
+}
+
 /// Whether a number that stands in a pid file without a lock is that of a living daemon: only keepalived, before 2.4,
 /// locks nothing.
 pub(crate) fn is_keepalived(pid: u32) -> bool {
@@ -105,11 +111,6 @@ impl Other {
         self.runs.as_ref().err().map(String::as_str)
     }
 
-    /// Whether an address may be its own: one whose routers are not known may have any.
-    pub(crate) fn may_hold(&self, address: IpAddr) -> bool {
-        self.runs.as_ref().map_or(true, |runs| runs.addresses.contains(&address))
-    }
-
     /// A virtual router that it runs and that a configuration would run once more, if there is one.
     pub(crate) fn clash(&self, wanted: &Runs) -> Option<Clash> {
         let runs = self.runs.as_ref().ok()?;
@@ -121,10 +122,11 @@ impl Other {
             ours: ours.clone(),
         })
     }
+}
 
-    /// Who it is.
-    pub(crate) fn who(&self) -> &Neighbour {
-        &self.who
+impl From<Other> for Living {
+    fn from(other: Other) -> Self {
+        Self { who: other.who, addresses: other.runs.ok().map(|runs| runs.addresses) }
     }
 }
 
@@ -229,10 +231,9 @@ mod tests {
     fn a_daemon_of_which_nothing_is_known_may_hold_every_address() {
         let address = "10.0.0.9".parse().unwrap();
         let hidden = other(None, "", Err("why".to_owned()));
-        assert!(
-            hidden.may_hold(address) && hidden.clash(&runs(&instance("B", "eth0", 51, "10.0.0.9"))).is_none()
-        );
+        assert!(hidden.clash(&runs(&instance("B", "eth0", 51, "10.0.0.9"))).is_none());
+        assert!(Living::from(hidden).may_hold(address));
         let known = other(None, "", Ok(runs(&instance("A", "eth0", 1, "10.0.0.8"))));
-        assert!(!known.may_hold(address));
+        assert!(!Living::from(known).may_hold(address));
     }
 }

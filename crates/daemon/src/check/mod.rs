@@ -18,13 +18,14 @@ use std::sync::Arc;
 use steadfast_health::{
     CheckId, CheckResume, Config, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
 };
-use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::process::confinement::{Call, Family, Needs, confine, yield_memory_first};
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
+use steadfast_kernel::{Capability, Error};
 use steadfast_probe::tls::Context;
 use steadfast_time::Moment;
 
@@ -51,12 +52,32 @@ pub(crate) struct Terms {
     pub(crate) keep_table: bool,
     /// There was a worker before this one: the table is as it left it.
     pub(crate) begun_before: bool,
+    /// Give up what the work does not need.
+    pub(crate) confined: bool,
     /// The worker's pid file.
     pub(crate) pid_file: PathBuf,
 }
 
+/// What the work needs of the kernel.
+pub(crate) const NEEDS: Needs = Needs {
+    capabilities: &[
+        Capability::NetAdmin,
+        Capability::NetRaw,
+        Capability::NetBindService,
+        Capability::SysNice,
+        Capability::IpcLock,
+        Capability::SysResource,
+    ],
+    families: &[Family::Inet, Family::Inet6, Family::Netlink],
+    calls: &[Call::Connect],
+};
+/// Thousandths of all memory by which this worker is a likelier victim than the others when memory runs out: its
+/// successor finds the table as it was, and the addresses stay.
+const MEMORY_YIELDED_FIRST: i32 = 500;
+
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Terms) -> i32 {
+    let troubles = give_up_needless(terms);
     // Held until the end. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
@@ -67,8 +88,18 @@ pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Term
         Err(error) => return give_up(&mut channel, &error),
     };
     let mut checker = Checker::new(work, resume, channel, opened, terms);
+    troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
     checker.run();
     0
+}
+
+/// What the work does without; what cannot be given up is told.
+fn give_up_needless(terms: &Terms) -> Vec<Trouble> {
+    let memory =
+        yield_memory_first(MEMORY_YIELDED_FIRST).map_err(|error| Trouble::Scheduling { error: error.into() });
+    let confined = if terms.confined { confine(&NEEDS) } else { Ok(()) }
+        .map_err(|error| Trouble::Unconfined { error: error.into() });
+    [memory, confined].into_iter().filter_map(Result::err).collect()
 }
 
 /// What the kernel has to grant before anything can begin.

@@ -18,13 +18,14 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::process::confinement::{Family, Needs, confine};
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::wake::Waker;
+use steadfast_kernel::{Capability, Error};
 use steadfast_vrrp::{Machine, Moment};
 
 use self::effects::{Effects, Kernel, Lanes};
@@ -34,6 +35,7 @@ use crate::beside;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::lifecycle::Trouble;
 use crate::link::line::{STATUS_FATAL, give_up};
+use crate::link::vrrp::Living;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
 
@@ -45,10 +47,26 @@ const TIMER_SLACK_NANOSECONDS: NonZeroU64 = match NonZeroU64::new(1_000) {
     None => NonZeroU64::MIN,
 };
 
+/// What the work needs of the kernel.
+pub(crate) const NEEDS: Needs = Needs {
+    capabilities: &[
+        Capability::NetAdmin,
+        Capability::NetRaw,
+        Capability::SysNice,
+        Capability::IpcLock,
+        Capability::SysResource,
+    ],
+    families: &[Family::Inet, Family::Inet6, Family::Netlink, Family::Packet],
+    calls: &[],
+};
+
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 ///
 /// `left` is what the predecessor left ([`Inheritance`]).
 pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) -> i32 {
+    // Whoever is confined cannot look into processes that are not.
+    let living = beside::living(&[std::process::id(), std::os::unix::process::parent_id()]);
+    let unconfined = terms.confined.then(|| confine(&NEEDS)).and_then(Result::err);
     // Held until the end. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
@@ -58,7 +76,8 @@ pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) 
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
-    match prepare(work, left, channel, opened, terms.keep_addresses) {
+    let troubles = unconfined.map(|error| Trouble::Unconfined { error: error.into() }).into_iter().collect();
+    match prepare(work, left, channel, opened, troubles, &living, terms.keep_addresses) {
         Ok((timing, effects)) => {
             // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
             // must be right without it.
@@ -78,6 +97,8 @@ pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) 
 pub(crate) struct Terms {
     /// Leave addresses in place at the end.
     pub(crate) keep_addresses: bool,
+    /// Give up what the work does not need.
+    pub(crate) confined: bool,
     /// The worker's pid file.
     pub(crate) pid_file: PathBuf,
 }
@@ -89,16 +110,18 @@ fn prepare(
     left: &[u8],
     channel: Channel,
     opened: Opened,
+    mut troubles: Vec<Trouble>,
+    living: &[Living],
     keep_addresses: bool,
 ) -> Result<Prepared, Box<(Channel, Error)>> {
     let (to_timing, timing_inbox) = lane(opened.timing_waker);
     let (to_effects, effects_inbox) = lane(opened.effects_waker);
     let now = Moment::from_nanos(clock::monotonic());
     let coalescing = Coalescing::of(&work.machine, &work.sessions);
-    let (mut inheritance, unread) = match Inheritance::from_octets(left) {
-        Ok(inheritance) => (inheritance, None),
-        Err(why) => (Inheritance::default(), Some(Trouble::NotInherited { reason: why.to_string() })),
-    };
+    let mut inheritance = Inheritance::from_octets(left).unwrap_or_else(|why| {
+        troubles.push(Trouble::NotInherited { reason: why.to_string() });
+        Inheritance::default()
+    });
     let routers = Machine::new(now, work.machine.clone(), inheritance.routers.clone());
     let superseded = routers.superseded(now);
     let seed = steadfast_kernel::random::seed();
@@ -111,8 +134,8 @@ fn prepare(
     };
     let lanes = Lanes { to_timing, from_timing: effects_inbox };
     let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
-    unread.into_iter().for_each(|trouble| effects.trouble(trouble));
-    if let Err(error) = effects.begin(inheritance, &superseded) {
+    troubles.into_iter().for_each(|trouble| effects.trouble(trouble));
+    if let Err(error) = effects.begin(inheritance, &superseded, living) {
         return Err(Box::new((effects.into_channel(), error)));
     }
     let thread = std::thread::Builder::new()

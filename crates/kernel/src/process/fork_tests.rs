@@ -4,33 +4,10 @@ use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use super::*;
+use crate::process::alone::alone;
 use crate::process::signal::Signal;
 
-const ALONE: &str = "STEADFAST_TEST_ALONE";
 const DEADLINE: Duration = Duration::from_secs(10);
-
-/// Runs `test` in a process that has only one thread: the only child of a test program with nothing else to do, so
-/// that no other thread holds a lock while it is forked.
-fn alone(test_name: &str, test: impl FnOnce() + std::panic::UnwindSafe) {
-    if std::env::var_os(ALONE).is_some() {
-        // SAFETY: the only other thread waits for this one.
-        let pid = unsafe { libc::fork() };
-        if pid == 0 {
-            exit_now(i32::from(std::panic::catch_unwind(test).is_err()));
-        }
-        let mut child = Child::of(pid, "fork".to_owned()).unwrap();
-        assert_eq!(child.wait().unwrap(), Exit::Status(0));
-        return;
-    }
-    let name = format!("process::fork_tests::{test_name}");
-    let output = std::process::Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", &name, "--nocapture"])
-        .env(ALONE, "1")
-        .output()
-        .unwrap();
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{name} was not found");
-}
 
 /// Polls until there is something.
 fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
@@ -46,7 +23,7 @@ fn eventually<T>(mut what: impl FnMut() -> Option<T>) -> T {
 
 #[test]
 fn a_child_has_its_name_and_tells_its_status() {
-    alone("a_child_has_its_name_and_tells_its_status", || {
+    alone(module_path!(), "a_child_has_its_name_and_tells_its_status", || {
         let mut child = fork_child("vrrp worker", || {
             let name = std::fs::read_to_string("/proc/self/comm").unwrap_or_default();
             if name == "vrrp worker\n" { 42 } else { 1 }
@@ -61,7 +38,7 @@ fn a_child_has_its_name_and_tells_its_status() {
 
 #[test]
 fn a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited() {
-    alone("a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited", || {
+    alone(module_path!(), "a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited", || {
         let _signals = crate::process::signal::Signals::open(&[Signal::TERMINATE]).unwrap();
         let mut child = fork_child("sleeper", || {
             std::thread::sleep(Duration::from_secs(1000));
@@ -76,7 +53,7 @@ fn a_killed_child_tells_the_signal_and_blocked_signals_are_not_inherited() {
 
 #[test]
 fn children_end_with_their_parent_and_are_adopted() {
-    alone("children_end_with_their_parent_and_are_adopted", || {
+    alone(module_path!(), "children_end_with_their_parent_and_are_adopted", || {
         become_subreaper().unwrap();
         let (mut tell, heard) = std::io::pipe().map(|(read, write)| (write, read)).unwrap();
         let mut parent = fork_child("parent", move || {
@@ -104,7 +81,7 @@ fn children_end_with_their_parent_and_are_adopted() {
 
 #[test]
 fn a_process_with_threads_is_not_forked() {
-    alone("a_process_with_threads_is_not_forked", || {
+    alone(module_path!(), "a_process_with_threads_is_not_forked", || {
         let (release, wait) = std::sync::mpsc::channel::<()>();
         let thread = std::thread::spawn(move || wait.recv());
         assert_eq!(fork_child("child", || 0).unwrap_err().errno, Errno::DEADLK);
@@ -116,7 +93,7 @@ fn a_process_with_threads_is_not_forked() {
 
 #[test]
 fn a_daemon_has_a_session_of_its_own_and_no_terminal() {
-    alone("a_daemon_has_a_session_of_its_own_and_no_terminal", || {
+    alone(module_path!(), "a_daemon_has_a_session_of_its_own_and_no_terminal", || {
         become_subreaper().unwrap();
         let (mut heard, mut tell) = std::io::pipe().unwrap();
         let mut foreground = fork_child("daemon", move || {

@@ -55,7 +55,7 @@ pub(crate) fn original() -> &'static Original {
 }
 
 /// oom_score_adj of proc_pid_oom_score_adj(5).
-fn out_of_memory_score() -> Option<i32> {
+pub(super) fn out_of_memory_score() -> Option<i32> {
     std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
 }
 

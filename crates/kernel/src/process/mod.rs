@@ -1,7 +1,10 @@
 //! Processes: children without exec, scripts, waiting through pidfds, going into the background.
 
+#[cfg(test)]
+mod alone;
 mod background;
 mod child;
+pub mod confinement;
 mod events;
 pub mod limits;
 pub mod memory;

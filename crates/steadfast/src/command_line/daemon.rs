@@ -124,6 +124,9 @@ pub(crate) struct DaemonArguments {
     /// Group that may use the control socket besides root [default: root only]
     #[arg(long, value_name = "GROUP")]
     pub(crate) control_group: Option<String>,
+    /// Leave the workers all rights and system calls; for finding out whether the confinement is in the way
+    #[arg(long)]
+    pub(crate) unconfined: bool,
     /// Print the number of a signal and exit: STOP, RELOAD, DATA, STATS, STATS_CLEAR or JSON
     #[arg(long, value_name = "NAME", value_parser = Offered(|| signum::NAMES.to_vec()), hide_possible_values = true)]
     pub(crate) signum: Option<String>,

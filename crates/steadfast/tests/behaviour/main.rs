@@ -14,6 +14,8 @@ mod beside;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod confinement;
+#[cfg(test)]
 mod control;
 #[cfg(test)]
 mod drop_in;

@@ -4,6 +4,7 @@ pub mod change;
 pub mod inheritance;
 pub mod work;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -33,7 +34,12 @@ impl Role for Vrrp {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
     /// Change what a reload changes.
-    Reload(Box<Change>),
+    Reload {
+        /// What that is.
+        change: Box<Change>,
+        /// Daemons that live beside this one.
+        living: Vec<Living>,
+    },
     /// A script ended.
     ScriptResult {
         /// Which.
@@ -55,6 +61,23 @@ pub enum Order {
     },
     /// Set every counter to zero.
     ClearCounters,
+}
+
+/// A daemon of this kind that lives beside this one, in the same network namespace. A worker is told of them: it may
+/// not look into processes that have other rights than it has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Living {
+    /// Who it is.
+    pub who: Neighbour,
+    /// Addresses that it may hold, where that is known.
+    pub addresses: Option<BTreeSet<IpAddr>>,
+}
+
+impl Living {
+    /// Whether an address may be its own: one whose routers are not known may have any.
+    pub fn may_hold(&self, address: IpAddr) -> bool {
+        self.addresses.as_ref().is_none_or(|addresses| addresses.contains(&address))
+    }
 }
 
 /// What it has to tell.

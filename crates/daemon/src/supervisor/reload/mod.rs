@@ -274,9 +274,12 @@ impl Supervisor {
 
     /// A virtual router that another daemon in this network namespace runs.
     fn runs_elsewhere(&self, model: &Model) -> Option<Clash> {
-        let own: Vec<u32> = std::iter::once(std::process::id()).chain(self.workers.pids()).collect();
         let wanted = Runs::of(model);
-        beside::others(&own).iter().find_map(|other| other.clash(&wanted))
+        beside::others(&self.own_processes()).iter().find_map(|other| other.clash(&wanted))
+    }
+
+    fn own_processes(&self) -> Vec<u32> {
+        std::iter::once(std::process::id()).chain(self.workers.pids()).collect()
     }
 
     /// Always `None`: nothing is put in force.
@@ -344,7 +347,10 @@ impl Supervisor {
         self.balancing.follow(balancing);
         let wanted = (self.wants_vrrp(), self.wants_checks());
         let mut awaited = BTreeMap::new();
-        let order = Order::Reload(Box::new(change));
+        // Only what is new here can be there already.
+        let settled = change.installs.is_empty();
+        let living = if settled { Vec::new() } else { beside::living(&self.own_processes()) };
+        let order = Order::Reload { change: Box::new(change), living };
         awaited.extend(self.hand_over::<Vrrp>(order, wanted.0, now).map(|what| (Worker::Vrrp, what)));
         let order = check::Order::Reload(Box::new(change_of_balancing));
         awaited.extend(self.hand_over::<Check>(order, wanted.1, now).map(|what| (Worker::Check, what)));

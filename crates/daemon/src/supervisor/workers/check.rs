@@ -93,7 +93,8 @@ impl Supervisor {
             others_have_run: started,
         };
         let pid_file = self.workers.check.pid_file().clone();
-        let terms = Terms { keep_table: self.options.keep_ipvs, begun_before: started, pid_file };
+        let confined = !self.options.unconfined;
+        let terms = Terms { keep_table: self.options.keep_ipvs, begun_before: started, confined, pid_file };
         Errand { work, resume, terms }
     }
 

@@ -72,7 +72,11 @@ impl Supervisor {
         let abandoned = leaving.into_values().flatten().chain(dropped).collect();
         let inheritance = Inheritance { routers, sessions, abandoned };
         let pid_file = self.workers.vrrp.pid_file().clone();
-        let terms = Terms { keep_addresses: self.options.keep_addresses, pid_file };
+        let terms = Terms {
+            keep_addresses: self.options.keep_addresses,
+            confined: !self.options.unconfined,
+            pid_file,
+        };
         Errand { work, inheritance, terms }
     }
 

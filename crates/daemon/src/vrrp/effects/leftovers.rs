@@ -14,8 +14,7 @@ use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Priority;
 
 use super::{Effects, index_of};
-use crate::beside;
-use crate::link::vrrp::Notice;
+use crate::link::vrrp::{Living, Notice};
 
 /// Addresses that one notice names.
 const NAMED_MAX: usize = 8;
@@ -23,7 +22,12 @@ const NAMED_MAX: usize = 8;
 impl Effects {
     /// RFC 9568 section 6.4.2: a backup has none of the addresses, be it one since the start or since a reload. `only`
     /// are the instances meant; all by default.
-    pub(super) fn clean_leftovers(&mut self, found: &[Address], only: Option<&BTreeSet<InstanceId>>) {
+    pub(super) fn clean_leftovers(
+        &mut self,
+        found: &[Address],
+        only: Option<&BTreeSet<InstanceId>>,
+        living: &[Living],
+    ) {
         let abandoned = std::mem::take(&mut self.abandoned);
         let seen_held = self.holdings.specs_of(&abandoned, index_of(&self.interfaces));
         let seen_held: BTreeSet<AddressKey> = seen_held.into_iter().map(|spec| spec.key).collect();
@@ -35,11 +39,10 @@ impl Effects {
             return;
         }
         let owned = self.owned();
-        // keepalived has the same mark or none, and so has another steadfast.
-        let living = beside::others(&[std::process::id(), self.supervisor]);
         let mut of_another: BTreeMap<usize, Vec<&Address>> = BTreeMap::new();
         let (mut removed, mut strange) = (Vec::new(), Vec::new());
         for address in there {
+            // keepalived has the same mark or none, and so has another steadfast.
             let holder = living.iter().position(|other| other.may_hold(address.key.address));
             if let Some(holder) = holder {
                 of_another.entry(holder).or_default().push(address);
@@ -60,7 +63,7 @@ impl Effects {
             if let Some(holder) = living.get(holder)
                 && let Some((addresses, count)) = self.named(&addresses)
             {
-                let holder = holder.who().clone();
+                let holder = holder.who.clone();
                 self.notice(Notice::AddressesOfAnother { addresses, count, holder });
             }
         }

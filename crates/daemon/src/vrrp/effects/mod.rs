@@ -40,7 +40,7 @@ use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::Line;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{Settings, VirtualAddress, Work};
-use crate::link::vrrp::{News, Notice};
+use crate::link::vrrp::{Living, News, Notice};
 
 const INBOX: u64 = 0;
 const CHANNEL: u64 = 1;
@@ -67,8 +67,6 @@ pub(super) struct Effects {
     pacer: Pacer,
     pub(super) announcer: Announcer,
     keep_addresses: bool,
-    /// The parent's number.
-    supervisor: u32,
     requests: Requests,
     monitor: Monitor,
     reconciler: Reconciler,
@@ -153,7 +151,6 @@ impl Effects {
             pacer: Pacer::default(),
             announcer: kernel.announcer,
             keep_addresses,
-            supervisor: std::os::unix::process::parent_id(),
             requests: kernel.requests,
             monitor: kernel.monitor,
             reconciler: Reconciler::default(),
@@ -190,7 +187,7 @@ impl Effects {
     }
 
     /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run. `superseded` are
-    /// masters that are none any more.
+    /// masters that are none any more, `living` the daemons beside this one.
     ///
     /// # Errors
     /// When the kernel does not answer.
@@ -198,6 +195,7 @@ impl Effects {
         &mut self,
         inheritance: Inheritance,
         superseded: &BTreeSet<InstanceId>,
+        living: &[Living],
     ) -> Result<(), Error> {
         self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
         self.line.listen(&self.poller)?;
@@ -225,8 +223,8 @@ impl Effects {
         self.wish(wishes);
         self.hold_static_ways();
         self.watch_ways();
-        self.clean_leftovers(&found, None);
-        self.clean_ways();
+        self.clean_leftovers(&found, None, living);
+        self.clean_ways(living);
         self.reconcile();
         self.lanes.to_timing.push(ToTiming::Begin);
         self.lanes.to_timing.flush();

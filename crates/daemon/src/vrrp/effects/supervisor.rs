@@ -8,6 +8,7 @@ use steadfast_vrrp::InstanceId;
 use super::{Effects, index_of};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::line::Heard;
+use crate::link::vrrp::Living;
 use crate::link::vrrp::change::Change;
 use crate::link::vrrp::{News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, ToTiming};
@@ -36,7 +37,7 @@ impl Effects {
 
     fn carry_out(&mut self, order: Order) {
         match order {
-            Order::Reload(change) => self.reload(*change),
+            Order::Reload { change, living } => self.reload(*change, &living),
             Order::ScriptResult { script, success } => {
                 self.lanes.to_timing.push(ToTiming::ScriptResult(script, success));
             }
@@ -65,7 +66,7 @@ impl Effects {
         }
     }
 
-    pub(super) fn reload(&mut self, change: Change) {
+    pub(super) fn reload(&mut self, change: Change, living: &[Living]) {
         let before = self.work.settings.clone();
         self.work.follow(&change);
         let coalescing = Coalescing::of(&self.work.machine, &self.work.sessions);
@@ -89,7 +90,7 @@ impl Effects {
         self.watch_ways();
         // As at a start: a new instance, or one with other addresses, begins without those that are there.
         if !changed.is_empty() {
-            self.clean_leftovers(&found, Some(&changed));
+            self.clean_leftovers(&found, Some(&changed), living);
         }
         // First: an instance that comes with the plan has its source address from the beginning.
         self.tell_sources();

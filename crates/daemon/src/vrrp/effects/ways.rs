@@ -11,8 +11,8 @@ use steadfast_kernel::wait::poll::Interest;
 use steadfast_vrrp::InstanceId;
 
 use super::{Effects, WITHDRAWALS, index_of};
-use crate::beside;
 use crate::link::lifecycle::Trouble;
+use crate::link::vrrp::Living;
 use crate::link::vrrp::Notice;
 
 /// Holder of what does not follow any instance.
@@ -144,8 +144,8 @@ impl Effects {
     }
 
     /// What an earlier run left goes, unless somebody holds it or another daemon runs in this namespace.
-    pub(super) fn clean_ways(&mut self) {
-        if !self.work.has_ways() || !beside::others(&[std::process::id(), self.supervisor]).is_empty() {
+    pub(super) fn clean_ways(&mut self, living: &[Living]) {
+        if !self.work.has_ways() || !living.is_empty() {
             return;
         }
         let index = index_of(&self.interfaces);

@@ -1,0 +1,51 @@
+//! What a process gives up for good once its work is known: rights that the work does not need (capabilities(7)), every
+//! way to new ones (`no_new_privs`), and the system calls that it never makes (seccomp(2)).
+//!
+//! Whoever takes over a confined process by a hostile packet can neither run a program, nor become somebody else, nor
+//! load a module, nor mount, trace or debug.
+
+mod calls;
+mod capabilities;
+#[cfg(test)]
+mod tests;
+
+pub use self::calls::{Call, Family};
+use crate::error::{Attempt, Capability, Result};
+
+/// What the work of a process needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Needs {
+    /// Rights. What the process has not is not needed so much that it could not begin.
+    pub capabilities: &'static [Capability],
+    /// Kinds of sockets that it opens.
+    pub families: &'static [Family],
+    /// System calls beyond those that every program makes: memory, files, waiting, threads, sockets that are there.
+    pub calls: &'static [Call],
+}
+
+/// Gives up everything but `needs`, for the calling thread and all that it starts from here on. To be called before the
+/// first thread. Nothing brings back what was given up.
+///
+/// # Errors
+/// EINVAL where the kernel has no seccomp; what went before it stays given up.
+pub fn confine(needs: &Needs) -> Result<()> {
+    capabilities::keep(needs.capabilities)?;
+    rustix::thread::set_no_new_privs(true).attempt("give up new privileges")?;
+    calls::allow(needs)
+}
+
+/// Makes the calling process a likelier victim than its parent when memory runs out, by `by` thousandths of all memory
+/// (proc_pid_oom_score_adj(5)).
+///
+/// # Errors
+/// When /proc is not there.
+pub fn yield_memory_first(by: i32) -> Result<()> {
+    let before = super::limits::out_of_memory_score().unwrap_or(0);
+    let score = before.saturating_add(by).min(OUT_OF_MEMORY_SCORE_FIRST);
+    std::fs::write("/proc/self/oom_score_adj", score.to_string())
+        .map_err(|error| rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO))
+        .attempt("set the out-of-memory score")
+}
+
+/// The score of a process that goes first.
+const OUT_OF_MEMORY_SCORE_FIRST: i32 = 1_000;
