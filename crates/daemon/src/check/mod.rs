@@ -177,7 +177,7 @@ impl Checker {
             Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
         };
         let mut checker = Self {
-            table: Table::new(now, &work, terms.begun_before),
+            table: Table::new(&work, terms.begun_before),
             machine,
             probes: Probes::new(PROBES, tls),
             line: Line::new(channel, CHANNEL),
@@ -234,7 +234,7 @@ impl Checker {
         self.end();
     }
 
-    fn next_wakeup(&self) -> Option<Moment> {
+    fn next_wakeup(&mut self) -> Option<Moment> {
         let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), self.table.next_wakeup()];
         wakeups.into_iter().flatten().min()
     }

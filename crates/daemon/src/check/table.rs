@@ -3,34 +3,29 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use steadfast_health::Target;
-use steadfast_kernel::ipvs::{Ipvs, Server, ServerKey, ServiceKey, Timeouts};
-use steadfast_kernel::reconcile::ipvs::{Finding, Found, Reconciler, settle_sync_daemons};
+use steadfast_kernel::ipvs::{Ipvs, Server, Timeouts};
+use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
+use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds};
 use steadfast_kernel::{Errno, Error};
 use steadfast_time::Moment;
 
 use crate::link::check::Notice;
 use crate::link::check::work::{Balanced, Reach, Settings, Work};
 
-/// A kernel without a load balancer is asked again after this time, then after twice that, and so on.
-const NO_TABLE_WAIT: Duration = Duration::from_secs(1);
+/// A kernel without a load balancer is asked again after ever longer times, but no longer than this.
+const NO_TABLE_PAUSE_NANOSECONDS: u64 = 60_000_000_000;
 
-/// No longer than this between two attempts.
-const NO_TABLE_WAIT_LONGEST: Duration = Duration::from_secs(60);
-
-/// Between two looks at what other programs did to the table.
-const SURVEY_EVERY: Duration = Duration::from_secs(10);
-
-/// Turns of [`Reconciler::apply`] at the end: what the kernel refuses then stays.
-const LAST_TURNS: usize = 64;
+/// Rounds at the end: what the kernel refuses then stays.
+const LAST_ROUNDS: usize = 64;
 
 /// Everything in the table that is ours.
 #[derive(Debug)]
 pub(super) struct Table {
     ipvs: Option<Ipvs>,
-    reconciler: Reconciler,
+    reconciler: Services,
+    rounds: Rounds,
     services: BTreeMap<Arc<str>, Arc<Balanced>>,
     /// What the machine wants, with how packets reach it.
     wanted: BTreeMap<Arc<str>, BTreeMap<Target, (Reach, u32)>>,
@@ -38,25 +33,20 @@ pub(super) struct Table {
     /// What the timeouts were before.
     timeouts_before: Option<Timeouts>,
     begun: bool,
-    open_again_at: Option<Moment>,
-    wait: Duration,
-    survey_at: Moment,
     notices: Vec<Notice>,
 }
 
 impl Table {
-    pub(super) fn new(now: Moment, work: &Work, begun_before: bool) -> Self {
+    pub(super) fn new(work: &Work, begun_before: bool) -> Self {
         let mut table = Self {
             ipvs: None,
-            reconciler: Reconciler::default(),
+            reconciler: Services::default(),
+            rounds: Rounds::pausing(Pause::doubling_to(NO_TABLE_PAUSE_NANOSECONDS)),
             services: BTreeMap::new(),
             wanted: BTreeMap::new(),
             settings: work.settings.clone(),
             timeouts_before: None,
             begun: begun_before,
-            open_again_at: Some(now),
-            wait: NO_TABLE_WAIT,
-            survey_at: now + SURVEY_EVERY,
             notices: Vec::new(),
         };
         work.services.values().for_each(|service| table.configure(service));
@@ -76,7 +66,7 @@ impl Table {
         let key = &service.health.key;
         let before = self.services.insert(Arc::clone(key), Arc::clone(service));
         for entry in &service.keys {
-            self.reconciler.want_service(*entry, service.service.clone());
+            self.reconciler.wish(Wish::Service(*entry, service.service.clone()));
         }
         let placed = self.wanted.entry(Arc::clone(key)).or_default();
         // How packets reach what is wanted already may have changed too.
@@ -88,19 +78,20 @@ impl Table {
             for entry in &service.keys {
                 let (old, new) = (reach.in_service(*entry), found.in_service(*entry));
                 if old != new {
-                    self.reconciler.unwant_server(*entry, old);
+                    self.reconciler.unwish(&Item::server(*entry, old));
                 }
             }
             *reach = found;
         }
         for (reach, weight) in self.wanted.get(key).into_iter().flat_map(BTreeMap::values) {
             for entry in &service.keys {
-                self.reconciler.want_server(*entry, reach.in_service(*entry), reach.server(*weight));
+                let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(*weight));
+                self.reconciler.wish(server);
             }
         }
         if let Some(before) = before {
             let gone = before.keys.iter().filter(|entry| !service.keys.contains(entry));
-            gone.for_each(|entry| self.reconciler.unwant_service(*entry));
+            gone.for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
         }
     }
 
@@ -137,9 +128,10 @@ impl Table {
         for entry in &balanced.keys {
             match rest {
                 Some((reach, weight)) => {
-                    self.reconciler.want_server(*entry, reach.in_service(*entry), reach.server(*weight));
+                    let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(*weight));
+                    self.reconciler.wish(server);
                 }
-                None => self.reconciler.unwant_server(*entry, reach.in_service(*entry)),
+                None => self.reconciler.unwish(&Item::server(*entry, reach.in_service(*entry))),
             }
         }
     }
@@ -148,52 +140,35 @@ impl Table {
     pub(super) fn drop_service(&mut self, service: &Arc<str>) {
         self.wanted.remove(service);
         if let Some(balanced) = self.services.remove(service) {
-            balanced.keys.iter().for_each(|entry| self.reconciler.unwant_service(*entry));
+            balanced.keys.iter().for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
         }
     }
 
     // The kernel.
 
     /// When [`settle`](Self::settle) has something to do.
-    pub(super) fn next_wakeup(&self) -> Option<Moment> {
-        if self.ipvs.is_none() {
-            return self.open_again_at;
-        }
-        let write = self.reconciler.next_wakeup().map(Moment::from_nanos);
-        write.into_iter().chain([self.survey_at]).min()
+    pub(super) fn next_wakeup(&mut self) -> Option<Moment> {
+        let at = match self.ipvs {
+            None => Some(self.rounds.pause().until()),
+            Some(_) => self.rounds.next_wakeup(&mut [&mut self.reconciler]),
+        };
+        at.map(Moment::from_nanos)
     }
 
     /// Does what is due: opens the way to the table, writes what differs, looks at what others did.
     pub(super) fn settle(&mut self, now: Moment) {
-        if self.ipvs.is_none() && self.open_again_at.is_some_and(|at| at <= now) {
+        if self.ipvs.is_none() && self.rounds.pause().is_over(now.as_nanos()) {
             self.open(now);
         }
         let Some(ipvs) = &mut self.ipvs else { return };
-        let mut lost = None;
-        if self.reconciler.next_wakeup().is_some_and(|at| at <= now.as_nanos()) {
-            match self.reconciler.apply(ipvs, now.as_nanos()) {
-                Ok(applied) => {
-                    for failure in applied.failures.into_iter().filter(|failure| failure.attempt == 1) {
-                        let (what, reason) = (failure.command.to_string(), failure.refusal.to_string());
-                        self.notices.push(Notice::Refused { what, reason });
-                    }
-                }
-                Err(error) => lost = Some(error),
-            }
+        if let Err(error) = self.rounds.run(ipvs, &mut [&mut self.reconciler], now.as_nanos()) {
+            self.close(&error);
         }
-        if lost.is_none() && self.survey_at <= now {
-            match self.reconciler.survey(ipvs, true) {
-                Ok((findings, goes_on)) => {
-                    let told = findings.iter().map(|finding| Notice::Changed { what: change(finding) });
-                    self.notices.extend(told);
-                    self.survey_at = if goes_on { now } else { now + SURVEY_EVERY };
-                }
-                Err(error) => lost = Some(error),
-            }
-        }
-        if let Some(error) = lost {
-            self.close(now, &error);
-        }
+        self.tell_reports();
+    }
+
+    fn tell_reports(&mut self) {
+        self.notices.extend(self.reconciler.take_reports().into_iter().filter_map(notice));
     }
 
     fn open(&mut self, now: Moment) {
@@ -205,29 +180,27 @@ impl Table {
             }
             Ok(ipvs)
         });
-        match opened {
+        let came_late = self.rounds.pause().failures() > 0;
+        match self.rounds.opened(opened, now.as_nanos()) {
             Ok(ipvs) => {
                 self.ipvs = Some(ipvs);
-                if self.wait > NO_TABLE_WAIT {
+                if came_late {
                     self.notices.push(Notice::Table);
                 }
                 self.begun = true;
-                self.open_again_at = None;
-                self.wait = NO_TABLE_WAIT;
                 self.set_timeouts();
                 self.settle_sync();
             }
-            Err(error) => self.close(now, &error),
+            Err(error) => self.close(&error),
         }
     }
 
-    fn close(&mut self, now: Moment, error: &Error) {
+    /// Told at the first of several failures.
+    fn close(&mut self, error: &Error) {
         self.ipvs = None;
-        if self.wait == NO_TABLE_WAIT {
+        if self.rounds.pause().failures() == 1 {
             self.notices.push(Notice::NoTable { reason: missing(error) });
         }
-        self.open_again_at = Some(now + self.wait);
-        self.wait = (self.wait * 2).min(NO_TABLE_WAIT_LONGEST);
     }
 
     fn set_timeouts(&mut self) {
@@ -269,19 +242,16 @@ impl Table {
         if self.settings.flush_at_end {
             let _ = self.reconciler.flush(ipvs);
         }
-        self.reconciler.unwant_all();
-        for _ in 0..LAST_TURNS {
+        self.reconciler.unwish_all();
+        for _ in 0..LAST_ROUNDS {
             if self.reconciler.next_wakeup() != Some(0) {
                 break;
             }
-            match self.reconciler.apply(ipvs, now.as_nanos()) {
-                Ok(applied) => self.notices.extend(applied.failures.into_iter().map(|failure| {
-                    let (what, reason) = (failure.command.to_string(), failure.refusal.to_string());
-                    Notice::Refused { what, reason }
-                })),
-                Err(_) => break,
+            if self.rounds.run(ipvs, &mut [&mut self.reconciler], now.as_nanos()).is_err() {
+                break;
             }
         }
+        self.notices.extend(self.reconciler.take_reports().into_iter().filter_map(notice));
         if let Some(before) = self.timeouts_before {
             let _ = ipvs.set_timeouts(before);
         }
@@ -331,15 +301,21 @@ fn missing(error: &Error) -> String {
     }
 }
 
-/// What another program did, as a sentence.
-fn change(finding: &Finding) -> String {
-    let service: ServiceKey = finding.service;
-    let of = |server: &ServerKey| format!("the server {server} of the service {service}");
-    match &finding.found {
-        Found::ServiceRemoved => format!("another program removed the service {service}: it is put back"),
-        Found::ServiceChanged(_) => format!("another program changed the service {service}: it is set right"),
-        Found::ServerRemoved(server) => format!("another program removed {}: it is put back", of(server)),
-        Found::ServerChanged(server, _) => format!("another program changed {}: it is set right", of(server)),
-        Found::ServerAdded(server, _) => format!("another program added {}: it is removed", of(server)),
-    }
+/// What is to be told of what came about.
+fn notice(Report { thing, fate }: Report) -> Option<Notice> {
+    let what = match fate {
+        Fate::Refused(error) => {
+            let reason = error.kernel_message.unwrap_or_else(|| match error.capability {
+                Some(capability) => format!("{}; this needs {}: run as root", error.errno, capability.name()),
+                None => error.errno.to_string(),
+            });
+            return Some(Notice::Refused { what: error.attempted.into_owned(), reason });
+        }
+        Fate::TakenAway => format!("another program removed {thing}: it is put back"),
+        Fate::Changed => format!("another program changed {thing}: it is set right"),
+        Fate::Intruded => format!("another program added {thing}: it is removed"),
+        // Told with what was done to it.
+        Fate::Installed | Fate::PutBack | Fate::Gone => return None,
+    };
+    Some(Notice::Changed { what })
 }

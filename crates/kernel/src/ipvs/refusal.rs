@@ -57,6 +57,20 @@ impl Refusal {
             _ => Self::Other(errno),
         }
     }
+
+    /// The kernel's number.
+    pub const fn errno(self) -> Errno {
+        match self {
+            Self::AlreadyThere => Errno::EXIST,
+            Self::ServiceMissing => Errno::SRCH,
+            Self::ServerMissing | Self::SchedulerMissing => Errno::NOENT,
+            Self::OutOfRange => Errno::RANGE,
+            Self::Invalid => Errno::INVAL,
+            Self::FamilyMissing => Errno::AFNOSUPPORT,
+            Self::Unloading => Errno::NOPROTOOPT,
+            Self::NotPermitted(errno) | Self::Other(errno) => errno,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

@@ -2,19 +2,19 @@
 //! what exists is needed: adding what is there and deleting what is gone are answers, not faults.
 //!
 //! ```text
-//! want ──▶ dirty ──▶ install: adds ──────────▶ kernel
-//! unwant ─▶ doomed ─▶ retract: deletes ─────────▲  │
-//! removed (an announcement) ──▶ dirty ◀────────────┘
+//! wish ──▶ dirty ──▶ install: adds ──────────▶ kernel
+//! unwish ─▶ doomed ─▶ retract: deletes ─────────▲  │
+//! heard (a withdrawal) ──▶ dirty ◀─────────────────┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
-use super::addresses::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
-use super::pause::Pause;
+use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::{Fate, Heard, Reconcile, Report, Thing};
 use crate::error::{Capability, Errno, Error, Result};
-use crate::netlink::{Batch, Outcome, Requests, RoutePlace, RouteSpec, RulePlace, RuleSpec};
+use crate::netlink::{Batch, Outcome, Requests, RoutePlace, RouteSpec, RulePlace, RuleSpec, Withdrawal};
 
 /// Something that the kernel has or has not.
 pub trait Entry: Ord + fmt::Debug + fmt::Display {
@@ -23,6 +23,10 @@ pub trait Entry: Ord + fmt::Debug + fmt::Display {
 
     /// What an announcement would tell.
     fn place(&self) -> Self::Place;
+    /// The place that a withdrawal names, if it is one of this kind.
+    fn withdrawn(withdrawal: Withdrawal) -> Option<Self::Place>;
+    /// As reports name it.
+    fn thing(self: &Arc<Self>) -> Thing;
     /// The request that makes it; EEXIST if it is there.
     fn add(&self, batch: &mut Batch);
     /// The request that deletes it.
@@ -34,6 +38,14 @@ impl Entry for RouteSpec<u32> {
 
     fn place(&self) -> RoutePlace {
         Self::place(self)
+    }
+
+    fn withdrawn(withdrawal: Withdrawal) -> Option<RoutePlace> {
+        if let Withdrawal::Route(place) = withdrawal { Some(place) } else { None }
+    }
+
+    fn thing(self: &Arc<Self>) -> Thing {
+        Thing::Route(Arc::clone(self))
     }
 
     fn add(&self, batch: &mut Batch) {
@@ -50,6 +62,14 @@ impl Entry for RuleSpec {
 
     fn place(&self) -> RulePlace {
         Self::place(self)
+    }
+
+    fn withdrawn(withdrawal: Withdrawal) -> Option<RulePlace> {
+        if let Withdrawal::Rule(place) = withdrawal { Some(place) } else { None }
+    }
+
+    fn thing(self: &Arc<Self>) -> Thing {
+        Thing::Rule(Arc::clone(self))
     }
 
     fn add(&self, batch: &mut Batch) {
@@ -72,7 +92,7 @@ pub struct Entries<E: Entry> {
     doomed: BTreeSet<Arc<E>>,
     /// To become dirty at a time.
     later: BTreeSet<(u64, Arc<E>)>,
-    pause: Pause,
+    reports: Vec<Report>,
 }
 
 #[derive(Debug, Default)]
@@ -87,15 +107,6 @@ struct Desired {
     put_back_from: u64,
 }
 
-/// What came of writing to the kernel.
-#[derive(Debug)]
-pub struct Written<E> {
-    /// What somebody else had removed and is there again.
-    pub restored: Vec<Arc<E>>,
-    /// What the kernel refused, each told once until it succeeds; it is tried again later.
-    pub refused: Vec<(Arc<E>, Error)>,
-}
-
 impl<E: Entry> Default for Entries<E> {
     fn default() -> Self {
         Self {
@@ -104,86 +115,70 @@ impl<E: Entry> Default for Entries<E> {
             dirty: BTreeSet::new(),
             doomed: BTreeSet::new(),
             later: BTreeSet::new(),
-            pause: Pause::default(),
+            reports: Vec::new(),
         }
     }
 }
 
-impl<E: Entry> Entries<E> {
-    /// Nothing was ever wanted.
-    pub fn is_empty(&self) -> bool {
-        self.desired.is_empty() && self.doomed.is_empty()
+impl<E: Entry> Reconcile for Entries<E> {
+    type Way = Requests;
+    type Key = Arc<E>;
+    type Wish = Arc<E>;
+
+    fn key(wish: &Arc<E>) -> Arc<E> {
+        Arc::clone(wish)
     }
 
-    /// It shall exist.
-    pub fn want(&mut self, entry: Arc<E>) {
+    fn wish(&mut self, entry: Arc<E>) {
         self.doomed.remove(&entry);
         self.places.entry(entry.place()).or_default().insert(Arc::clone(&entry));
         self.dirty.insert(Arc::clone(&entry));
         self.desired.entry(entry).or_default();
     }
 
-    /// It shall not exist; whether it was wanted is not asked, since an earlier run may have left it.
-    pub fn unwant(&mut self, entry: Arc<E>) {
-        self.desired.remove(&entry);
+    /// Whether it was wished is not asked, since an earlier run may have left it.
+    fn unwish(&mut self, entry: &Arc<E>) {
+        self.desired.remove(entry);
         if let Some(alike) = self.places.get_mut(&entry.place()) {
-            alike.remove(&entry);
+            alike.remove(entry);
             if alike.is_empty() {
                 self.places.remove(&entry.place());
             }
         }
-        self.dirty.remove(&entry);
-        self.doomed.insert(entry);
+        self.dirty.remove(entry);
+        self.doomed.insert(Arc::clone(entry));
     }
 
-    /// Something at this place was removed, by whomever.
-    pub fn removed(&mut self, place: E::Place, now: u64) {
-        for entry in self.places.get(&place).into_iter().flatten() {
-            let Some(desired) = self.desired.get_mut(entry) else { continue };
-            desired.suspected = true;
-            self.later.insert((desired.put_back_from.max(now), Arc::clone(entry)));
+    fn heard(&mut self, heard: Heard<'_>, now: u64) {
+        match heard {
+            Heard::Withdrawal(Withdrawal::Lost) | Heard::CameUp => {
+                self.dirty.extend(self.desired.keys().cloned());
+            }
+            Heard::Withdrawal(withdrawal) => {
+                if let Some(place) = E::withdrawn(withdrawal) {
+                    self.withdrawn(place, now);
+                }
+            }
+            Heard::Change(_) | Heard::Addresses(_) => {}
         }
     }
 
-    /// Anything may be gone: announcements were lost, or an interface came up, whose routes the kernel drops in silence.
-    pub fn refresh(&mut self) {
-        self.dirty.extend(self.desired.keys().cloned());
-    }
-
-    /// When [`Self::install`] or [`Self::retract`] has something to do: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
-    pub fn next_wakeup(&self) -> Option<u64> {
-        let idle = self.dirty.is_empty() && self.doomed.is_empty();
-        self.pause.put_off(if idle { self.later.first().map(|(time, _)| *time) } else { Some(0) })
-    }
-
-    /// Deletes what is not wanted.
-    ///
-    /// # Errors
-    /// Only when the netlink socket itself fails; the rest stays to be done, and until [`Self::next_wakeup`] nothing is
-    /// attempted.
-    pub fn retract(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
-        if !self.pause.is_over(now) {
-            return Ok(());
-        }
+    fn retract(&mut self, requests: &mut Requests, _: u64) -> Result<()> {
         let mut batch = Batch::default();
         for entry in &self.doomed {
             entry.delete(&mut batch);
         }
-        // What cannot be deleted is gone, or another program's.
-        self.pause.after(requests.send(&mut batch), now)?;
-        self.doomed.clear();
+        let outcomes = requests.send(&mut batch)?;
+        for (entry, outcome) in std::mem::take(&mut self.doomed).into_iter().zip(outcomes) {
+            // What cannot be deleted is gone, or another program's.
+            if outcome == Outcome::Done {
+                self.reports.push(entry.thing().came(Fate::Gone));
+            }
+        }
         Ok(())
     }
 
-    /// Adds what is wanted.
-    ///
-    /// # Errors
-    /// As [`Self::retract`].
-    pub fn install(&mut self, requests: &mut Requests, now: u64) -> Result<Written<E>> {
-        let mut written = Written { restored: Vec::new(), refused: Vec::new() };
-        if !self.pause.is_over(now) {
-            return Ok(written);
-        }
+    fn install(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
         while let Some((time, entry)) = self.later.first().cloned()
             && time <= now
         {
@@ -196,28 +191,54 @@ impl<E: Entry> Entries<E> {
         for entry in &self.dirty {
             entry.add(&mut batch);
         }
-        let outcomes = self.pause.after(requests.send(&mut batch), now)?;
+        let outcomes = requests.send(&mut batch)?;
         for (entry, outcome) in std::mem::take(&mut self.dirty).into_iter().zip(outcomes) {
-            self.settle(entry, outcome, now, &mut written);
+            self.settle(entry, outcome, now);
         }
-        Ok(written)
+        Ok(())
     }
 
-    fn settle(&mut self, entry: Arc<E>, outcome: Outcome, now: u64, written: &mut Written<E>) {
+    fn next_wakeup(&self) -> Option<u64> {
+        let idle = self.dirty.is_empty() && self.doomed.is_empty();
+        if idle { self.later.first().map(|(time, _)| *time) } else { Some(0) }
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+}
+
+impl<E: Entry> Entries<E> {
+    /// Something at this place was taken away, by whomever.
+    fn withdrawn(&mut self, place: E::Place, now: u64) {
+        for entry in self.places.get(&place).into_iter().flatten() {
+            let Some(desired) = self.desired.get_mut(entry) else { continue };
+            desired.suspected = true;
+            self.later.insert((desired.put_back_from.max(now), Arc::clone(entry)));
+        }
+    }
+
+    fn settle(&mut self, entry: Arc<E>, outcome: Outcome, now: u64) {
         let Some(desired) = self.desired.get_mut(&entry) else { return };
         let suspected = std::mem::take(&mut desired.suspected);
         match outcome {
             Outcome::Done => {
-                if suspected && desired.served {
+                let put_back = suspected && desired.served;
+                if put_back {
                     desired.put_back_from = now.saturating_add(PUT_BACK_INTERVAL_NANOSECONDS);
-                    written.restored.push(entry);
+                }
+                (desired.served, desired.refused) = (true, false);
+                let fate = if put_back { Fate::PutBack } else { Fate::Installed };
+                self.reports.push(entry.thing().came(fate));
+            }
+            Outcome::Refused { errno: Errno::EXIST, .. } => {
+                if !desired.served {
+                    self.reports.push(entry.thing().came(Fate::Installed));
                 }
                 (desired.served, desired.refused) = (true, false);
             }
-            Outcome::Refused { errno: Errno::EXIST, .. } => {
-                (desired.served, desired.refused) = (true, false);
-            }
             Outcome::Unknown => {
+                desired.suspected = suspected;
                 self.dirty.insert(entry);
             }
             Outcome::Refused { errno, kernel_message } => {
@@ -226,7 +247,8 @@ impl<E: Entry> Entries<E> {
                 let waits = matches!(errno, Errno::NETDOWN | Errno::NODEV);
                 if !waits && !std::mem::replace(&mut desired.refused, true) {
                     let error = Error { kernel_message, ..Error::new(format!("add {entry}"), errno) };
-                    written.refused.push((entry, error.needing(Capability::NetAdmin)));
+                    let error = error.needing(Capability::NetAdmin);
+                    self.reports.push(entry.thing().came(Fate::Refused(Box::new(error))));
                 }
             }
         }
@@ -235,33 +257,30 @@ impl<E: Entry> Entries<E> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Rounds;
     use super::*;
-    use crate::netlink::{AddressKey, AddressSpec};
 
-    /// What is asked of a kernel that does not answer means nothing.
-    #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-    struct Anything;
-
-    impl fmt::Display for Anything {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("anything")
-        }
-    }
-
-    impl Entry for Anything {
-        type Place = ();
-
-        fn place(&self) {}
-
-        fn add(&self, batch: &mut Batch) {
-            batch.add_address(&AddressSpec::new(1, [127, 0, 0, 2].into(), 32));
-        }
-
-        fn delete(&self, batch: &mut Batch) {
-            batch.delete_address(
-                AddressKey { interface: 1, address: [127, 0, 0, 2].into(), prefix: 32 },
-                None,
-            );
+    fn rule() -> RuleSpec {
+        RuleSpec {
+            family: steadfast_wire::vrrp::Family::V4,
+            preference: 100,
+            action: crate::netlink::Action::Table(100),
+            invert: false,
+            from: None,
+            to: None,
+            input_interface: None,
+            output_interface: None,
+            tos: 0,
+            mark: None,
+            realms: None,
+            suppress_prefix_length: None,
+            suppress_group: None,
+            tunnel: None,
+            users: None,
+            ip_protocol: None,
+            source_ports: None,
+            destination_ports: None,
+            protocol: 0,
         }
     }
 
@@ -269,17 +288,19 @@ mod tests {
     fn a_socket_that_fails_is_not_asked_again_at_once() {
         let mut requests = Requests::broken();
         let (now, later) = (5, 5 + RETRY_INTERVAL_NANOSECONDS);
-        let mut entries = Entries::default();
-        entries.want(Arc::new(Anything));
-        assert_eq!(entries.next_wakeup(), Some(0));
-        assert!(entries.install(&mut requests, now).is_err());
-        assert_eq!(entries.next_wakeup(), Some(later));
-        assert!(entries.install(&mut requests, later - 1).is_ok(), "not attempted");
-        assert!(entries.install(&mut requests, later).is_err(), "what was wanted is still to be done");
+        let (mut rounds, mut entries) = (Rounds::default(), Entries::default());
+        let rule = Arc::new(rule());
+        entries.wish(Arc::clone(&rule));
+        assert_eq!(rounds.next_wakeup(&mut [&mut entries]), Some(0));
+        assert!(rounds.run(&mut requests, &mut [&mut entries], now).is_err());
+        assert_eq!(rounds.next_wakeup(&mut [&mut entries]), Some(later));
+        assert!(rounds.run(&mut requests, &mut [&mut entries], later - 1).is_ok(), "not attempted");
+        let again = rounds.run(&mut requests, &mut [&mut entries], later);
+        assert!(again.is_err(), "what was wanted is still to be done");
         let (now, later) = (later, later + RETRY_INTERVAL_NANOSECONDS);
-        entries.unwant(Arc::new(Anything));
-        assert!(entries.retract(&mut requests, now).is_ok(), "not attempted");
-        assert_eq!(entries.next_wakeup(), Some(later));
-        assert!(entries.retract(&mut requests, later).is_err());
+        entries.unwish(&rule);
+        assert!(rounds.run(&mut requests, &mut [&mut entries], now).is_ok(), "not attempted");
+        assert_eq!(rounds.next_wakeup(&mut [&mut entries]), Some(later));
+        assert!(rounds.run(&mut requests, &mut [&mut entries], later).is_err());
     }
 }

@@ -2,42 +2,57 @@
 
 use std::time::Instant;
 
-use steadfast_kernel::ipvs::{Ipvs, Refusal};
-use steadfast_kernel::reconcile::ipvs::{
-    COMMANDS_MAX, Finding, Found, RETRY_INTERVAL_NANOSECONDS, Reconciler,
-};
+use steadfast_kernel::Errno;
+use steadfast_kernel::ipvs::{Ipvs, Server, ServerKey, Service, ServiceKey};
+use steadfast_kernel::reconcile::ipvs::{COMMANDS_MAX, Item, Services, Wish};
+use steadfast_kernel::reconcile::{Fate, RETRY_INTERVAL_NANOSECONDS, Reconcile, Report, Thing};
 
 use super::{at, ipvsadm, saved, server, service, tcp, with_ipvs};
 
-/// Applies until nothing is left to do; how many commands it took.
-fn settle(reconciler: &mut Reconciler, ipvs: &mut Ipvs) -> usize {
+/// Writes once; how many commands the kernel took.
+fn write(reconciler: &mut Services, ipvs: &mut Ipvs) -> usize {
+    reconciler.install(ipvs, 0).unwrap();
+    let reports = reconciler.take_reports();
+    assert!(
+        reports.iter().all(|report| matches!(report.fate, Fate::Installed | Fate::PutBack | Fate::Gone)),
+        "{reports:?}"
+    );
+    reports.len()
+}
+
+/// Writes until nothing is left to do; how many commands the kernel took.
+fn settle(reconciler: &mut Services, ipvs: &mut Ipvs) -> usize {
     let mut done = 0;
     while reconciler.next_wakeup() == Some(0) {
-        let applied = reconciler.apply(ipvs, 0).unwrap();
-        assert_eq!(applied.failures, []);
-        done += applied.done;
+        done += write(reconciler, ipvs);
     }
     done
 }
 
-fn survey(reconciler: &mut Reconciler, ipvs: &mut Ipvs, mend: bool) -> Vec<Found> {
-    let mut all: Vec<Finding> = Vec::new();
-    loop {
-        let (findings, more) = reconciler.survey(ipvs, mend).unwrap();
-        all.extend(findings);
-        if !more {
-            return all.into_iter().map(|finding| finding.found).collect();
-        }
-    }
+fn survey(reconciler: &mut Services, ipvs: &mut Ipvs, mend: bool) -> Vec<Report> {
+    while reconciler.look(ipvs, mend).unwrap() {}
+    reconciler.take_reports()
+}
+
+fn wish_service(reconciler: &mut Services, key: ServiceKey, service: Service) {
+    reconciler.wish(Wish::Service(key, service));
+}
+
+fn wish_server(reconciler: &mut Services, key: ServiceKey, server_key: ServerKey, server: Server) {
+    reconciler.wish(Wish::Server(key, server_key, server));
+}
+
+fn unwish_server(reconciler: &mut Services, key: ServiceKey, server: ServerKey) {
+    reconciler.unwish(&Item::server(key, server));
 }
 
 /// A service with two servers.
-fn wanted() -> Reconciler {
-    let mut reconciler = Reconciler::default();
+fn wanted() -> Services {
+    let mut reconciler = Services::default();
     let key = tcp("10.0.0.1", 80);
-    reconciler.want_service(key, service("wlc"));
-    reconciler.want_server(key, at("192.0.2.1", 80), server(1));
-    reconciler.want_server(key, at("192.0.2.2", 80), server(2));
+    wish_service(&mut reconciler, key, service("wlc"));
+    wish_server(&mut reconciler, key, at("192.0.2.1", 80), server(1));
+    wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(2));
     reconciler
 }
 
@@ -60,16 +75,16 @@ fn only_differences_are_written() {
         assert_eq!(settle(&mut reconciler, ipvs), 3);
         assert_table(&TABLE);
         let key = tcp("10.0.0.1", 80);
-        reconciler.want_service(key, service("wlc"));
-        reconciler.want_server(key, at("192.0.2.2", 80), server(2));
+        wish_service(&mut reconciler, key, service("wlc"));
+        wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(2));
         assert_eq!(settle(&mut reconciler, ipvs), 0);
-        reconciler.want_server(key, at("192.0.2.2", 80), server(9));
+        wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(9));
         assert_eq!(settle(&mut reconciler, ipvs), 1);
         assert!(reconciler.is_served(key, at("192.0.2.2", 80)));
-        reconciler.unwant_server(key, at("192.0.2.1", 80));
+        unwish_server(&mut reconciler, key, at("192.0.2.1", 80));
         assert_eq!(settle(&mut reconciler, ipvs), 1);
         assert_table(&[TABLE[0], "-a -t 10.0.0.1:80 -r 192.0.2.2:80 -m -w 9"]);
-        reconciler.unwant_all();
+        reconciler.unwish_all();
         assert_eq!(settle(&mut reconciler, ipvs), 1);
         assert_table(&[]);
     });
@@ -100,6 +115,7 @@ fn what_an_earlier_run_left_is_adopted() {
 #[test]
 fn what_others_change_is_told_once_and_mended() {
     with_ipvs("what_others_change_is_told_once_and_mended", |ipvs| {
+        let key = tcp("10.0.0.1", 80);
         let mut reconciler = wanted();
         settle(&mut reconciler, ipvs);
         assert_eq!(survey(&mut reconciler, ipvs, true), []);
@@ -110,11 +126,12 @@ fn what_others_change_is_told_once_and_mended() {
             ipvsadm("-e -t 10.0.0.1:80 -r 192.0.2.2:80 -m -w 0");
             ipvsadm("-a -t 10.0.0.1:80 -r 192.0.2.3:80 -m -w 1");
             let found = survey(&mut reconciler, ipvs, mend);
+            let of = |server| Thing::Server(key, server);
             let expected = [
-                Found::ServiceChanged(service("rr")),
-                Found::ServerChanged(second, server(0)),
-                Found::ServerAdded(third, server(1)),
-                Found::ServerRemoved(first),
+                Report { thing: Thing::Service(key), fate: Fate::Changed },
+                Report { thing: of(second), fate: Fate::Changed },
+                Report { thing: of(third), fate: Fate::Intruded },
+                Report { thing: of(first), fate: Fate::TakenAway },
             ];
             assert_eq!(found, expected);
             assert_eq!(survey(&mut reconciler, ipvs, mend), []);
@@ -131,8 +148,11 @@ fn what_others_change_is_told_once_and_mended() {
             assert_table(&TABLE);
         }
         ipvsadm("-C");
-        assert_eq!(survey(&mut reconciler, ipvs, true), [Found::ServiceRemoved]);
-        assert_eq!(settle(&mut reconciler, ipvs), 3);
+        let came = |fate| Report { thing: Thing::Service(key), fate };
+        assert_eq!(survey(&mut reconciler, ipvs, true), [came(Fate::TakenAway)]);
+        reconciler.install(ipvs, 0).unwrap();
+        let reports = reconciler.take_reports();
+        assert_eq!((reports.first(), reports.len()), (Some(&came(Fate::PutBack)), 3));
         assert_table(&TABLE);
     });
 }
@@ -145,14 +165,14 @@ fn refusals_that_show_a_wrong_picture_mend_it() {
         let mut reconciler = wanted();
         settle(&mut reconciler, ipvs);
         ipvsadm("-D -t 10.0.0.1:80");
-        reconciler.want_server(key, at("192.0.2.2", 80), server(5));
+        wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(5));
         settle(&mut reconciler, ipvs);
         let expected = [TABLE[0], TABLE[1], "-a -t 10.0.0.1:80 -r 192.0.2.2:80 -m -w 5"];
         assert_table(&expected);
         ipvsadm("-a -t 10.0.0.1:80 -r 192.0.2.3:80 -m -w 9");
-        reconciler.want_server(key, at("192.0.2.3", 80), server(3));
+        wish_server(&mut reconciler, key, at("192.0.2.3", 80), server(3));
         ipvsadm("-d -t 10.0.0.1:80 -r 192.0.2.1:80");
-        reconciler.unwant_server(key, at("192.0.2.1", 80));
+        unwish_server(&mut reconciler, key, at("192.0.2.1", 80));
         settle(&mut reconciler, ipvs);
         assert_table(&[expected[0], expected[2], "-a -t 10.0.0.1:80 -r 192.0.2.3:80 -m -w 3"]);
     });
@@ -163,22 +183,28 @@ fn a_missing_scheduler_is_named_and_tried_again() {
     with_ipvs("a_missing_scheduler_is_named_and_tried_again", |ipvs| {
         let (good, bad) = (tcp("10.0.0.1", 80), tcp("10.0.0.2", 80));
         let mut reconciler = wanted();
-        reconciler.want_service(bad, service("nosuch"));
-        reconciler.want_server(bad, at("192.0.2.1", 80), server(1));
-        let applied = reconciler.apply(ipvs, 0).unwrap();
-        assert_eq!(applied.done, 3);
-        let [failure] = &applied.failures[..] else { panic!("{applied:?}") };
-        assert_eq!((failure.command.service(), failure.refusal), (bad, Refusal::SchedulerMissing));
+        wish_service(&mut reconciler, bad, service("nosuch"));
+        wish_server(&mut reconciler, bad, at("192.0.2.1", 80), server(1));
+        reconciler.install(ipvs, 0).unwrap();
+        let reports = reconciler.take_reports();
+        let (refused, done): (Vec<_>, Vec<_>) =
+            reports.iter().partition(|report| matches!(report.fate, Fate::Refused(_)));
+        assert!(done.len() == 3 && done.iter().all(|report| report.fate == Fate::Installed), "{done:?}");
+        let [Report { thing: Thing::Service(named), fate: Fate::Refused(error) }] = &refused[..] else {
+            panic!("{refused:?}")
+        };
+        assert_eq!((*named, error.errno), (bad, Errno::NOENT));
+        assert!(error.to_string().contains("no such scheduler"), "{error}");
         assert_eq!(reconciler.next_wakeup(), Some(RETRY_INTERVAL_NANOSECONDS));
-        let again = reconciler.apply(ipvs, RETRY_INTERVAL_NANOSECONDS).unwrap();
-        assert_eq!(again.failures.first().map(|failure| failure.attempt), Some(2));
+        reconciler.install(ipvs, RETRY_INTERVAL_NANOSECONDS).unwrap();
+        assert_eq!(reconciler.take_reports(), [], "told once");
         assert_eq!(reconciler.next_wakeup(), Some(3 * RETRY_INTERVAL_NANOSECONDS));
-        reconciler.want_service(bad, service("rr"));
+        wish_service(&mut reconciler, bad, service("rr"));
         assert_eq!(settle(&mut reconciler, ipvs), 2);
         assert!(
             reconciler.is_served(bad, at("192.0.2.1", 80)) && reconciler.is_served(good, at("192.0.2.1", 80))
         );
-        reconciler.unwant_service(bad);
+        reconciler.unwish(&Item::service(bad));
         settle(&mut reconciler, ipvs);
         assert!(reconciler.is_settled() || reconciler.next_wakeup().is_some_and(|time| time > 0));
         assert_table(&TABLE);
@@ -190,12 +216,12 @@ fn a_missing_scheduler_is_named_and_tried_again() {
 fn what_comes_comes_before_what_goes() {
     with_ipvs("what_comes_comes_before_what_goes", |ipvs| {
         let key = tcp("10.0.0.1", 80);
-        let mut reconciler = Reconciler::default();
-        reconciler.want_service(key, service("rr"));
-        reconciler.want_server(key, at("192.0.2.1", 80), server(1));
+        let mut reconciler = Services::default();
+        wish_service(&mut reconciler, key, service("rr"));
+        wish_server(&mut reconciler, key, at("192.0.2.1", 80), server(1));
         settle(&mut reconciler, ipvs);
-        reconciler.unwant_server(key, at("192.0.2.1", 80));
-        reconciler.want_server(key, at("192.0.2.2", 80), server(1));
+        unwish_server(&mut reconciler, key, at("192.0.2.1", 80));
+        wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(1));
         let commands = reconciler.planned();
         assert!(
             commands.first().is_some_and(|command| command.server() == Some(at("192.0.2.2", 80))),
@@ -209,12 +235,12 @@ fn what_comes_comes_before_what_goes() {
 fn forty_thousand_servers_are_written_read_and_found_unchanged() {
     with_ipvs("forty_thousand_servers_are_written_read_and_found_unchanged", |ipvs| {
         let fill = || {
-            let mut reconciler = Reconciler::default();
+            let mut reconciler = Services::default();
             for service_number in 0..400_u16 {
                 let key = tcp("10.0.0.1", 1000 + service_number);
-                reconciler.want_service(key, service("rr"));
+                wish_service(&mut reconciler, key, service("rr"));
                 for server_number in 1..=100 {
-                    reconciler.want_server(key, at(&format!("192.0.2.{server_number}"), 80), server(1));
+                    wish_server(&mut reconciler, key, at(&format!("192.0.2.{server_number}"), 80), server(1));
                 }
             }
             reconciler
@@ -223,9 +249,8 @@ fn forty_thousand_servers_are_written_read_and_found_unchanged() {
         let mut calls = 0;
         let started = Instant::now();
         while reconciler.next_wakeup() == Some(0) {
-            let applied = reconciler.apply(ipvs, 0).unwrap();
-            assert_eq!(applied.failures, []);
-            assert!(applied.done <= COMMANDS_MAX + 100, "{}", applied.done);
+            let done = write(&mut reconciler, ipvs);
+            assert!(done <= COMMANDS_MAX + 100, "{done}");
             calls += 1;
         }
         println!("written by {calls} calls in {:?}", started.elapsed());
@@ -235,7 +260,7 @@ fn forty_thousand_servers_are_written_read_and_found_unchanged() {
         println!("adopted in {:?}", started.elapsed());
         assert_eq!(settle(&mut another, ipvs), 0);
         assert_eq!(survey(&mut another, ipvs, true), []);
-        another.unwant_all();
+        another.unwish_all();
         assert_eq!(settle(&mut another, ipvs), 400);
     });
 }

@@ -1,24 +1,27 @@
 //! The addresses of instances: wished, written, watched.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use steadfast_kernel::Error;
-use steadfast_kernel::netlink::AddressKey;
-use steadfast_kernel::wait::clock;
+use steadfast_kernel::netlink::{AddressKey, AddressSpec};
+use steadfast_kernel::reconcile::Reconcile;
+use steadfast_kernel::reconcile::addresses::Addresses;
 use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 
+use super::holdings::{STATIC, Wish};
 use super::{Effects, index_of};
-use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
-use crate::vrrp::effects::holdings::Wish;
+use crate::link::vrrp::work::VirtualAddress;
 
 impl Effects {
     /// An instance holds its addresses. Those that a reload added to a list that was held before are
     /// announced at once; for a new master the machine asks for announcements itself.
     pub(super) fn hold(&mut self, instance: InstanceId) {
-        let held_before = self.holdings.holds(instance);
-        let (wishes, gained) = self.holdings.hold(instance, &self.work, index_of(&self.interfaces));
+        let held_before = self.kinds.addresses.holdings.holds(instance);
+        let configured = self.work.install(instance).map(|install| install.addresses.as_slice());
+        let wanted = specs(configured.unwrap_or_default(), index_of(&self.interfaces));
+        let (wishes, gained) = self.kinds.addresses.holdings.hold(instance, wanted);
         self.wish(wishes);
         self.hold_ways(instance);
         if held_before && !gained.is_empty() {
@@ -47,56 +50,33 @@ impl Effects {
         }
     }
 
-    pub(super) fn wish(&mut self, wishes: Vec<Wish>) {
+    /// The addresses that do not follow any instance are held.
+    pub(super) fn hold_static_addresses(&mut self) {
+        let wanted = specs(&self.work.standing.addresses, index_of(&self.interfaces));
+        let wishes = self.kinds.addresses.holdings.hold(STATIC, wanted).0;
+        self.wish(wishes);
+    }
+
+    pub(super) fn give_up_addresses(&mut self, holder: InstanceId) {
+        let wishes = self.kinds.addresses.holdings.give_up(holder);
+        self.wish(wishes);
+    }
+
+    fn wish(&mut self, wishes: Vec<Wish<Addresses>>) {
         self.changes += wishes.len();
         for wish in wishes {
             match wish {
-                Wish::Have(spec) => self.reconciler.want(spec),
-                Wish::Lack(key) if self.stays(key) => self.reconciler.relinquish(key),
-                Wish::Lack(key) => self.reconciler.unwant(key),
+                Wish::Have(spec) => self.kinds.addresses.reconciler.wish(spec),
+                Wish::Lack(key) if self.stays(key) => self.kinds.addresses.reconciler.relinquish(key),
+                Wish::Lack(key) => self.kinds.addresses.reconciler.unwish(&key),
             }
-        }
-    }
-
-    pub(super) fn reconcile(&mut self) {
-        self.changes = 0;
-        self.retract_ways();
-        match self.reconciler.apply(&mut self.requests, clock::monotonic()) {
-            Ok(applied) => {
-                if applied.must_load {
-                    let _ = self.read_everything();
-                }
-                for failure in applied.failures {
-                    self.refused(failure.operation.key(), &failure.error);
-                }
-            }
-            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
-        }
-        // What was refused once and succeeded since is told when it is refused again.
-        self.refused.retain(|key| self.reconciler.is_wanted(*key) && !self.reconciler.is_served(*key));
-        let back: Vec<AddressKey> =
-            self.taken_away.iter().filter(|key| self.reconciler.is_served(**key)).copied().collect();
-        for key in back {
-            self.taken_away.remove(&key);
-            self.restored += 1;
-            self.announce_restored(key);
-        }
-        self.install_ways();
-    }
-
-    /// Told once; the reconciler goes on trying.
-    pub(super) fn refused(&mut self, key: AddressKey, error: &Error) {
-        if self.refused.insert(key)
-            && let Some(interface) = self.interfaces.configured(key.interface)
-        {
-            self.notice(Notice::Address { interface, address: key.address, error: error.clone() });
         }
     }
 
     pub(super) fn announce_restored(&mut self, key: AddressKey) {
         let Some(interface) = self.interfaces.configured(key.interface) else { return };
         self.notice(Notice::AddressRestored { interface, address: key.address });
-        for instance in self.holdings.holders_of(key) {
+        for instance in self.kinds.addresses.holdings.holders_of(&key) {
             let Some(install) = self.work.install(instance) else { continue };
             let position =
                 install.addresses.iter().position(|a| a.interface == interface && a.address == key.address);
@@ -104,5 +84,31 @@ impl Effects {
                 self.request_announcements(instance, Some(&[position]), 1);
             }
         }
+    }
+}
+
+/// The addresses as the kernel shall have them; `None` for those whose interface is missing.
+pub(super) fn specs(
+    addresses: &[VirtualAddress],
+    index_of: impl Fn(InterfaceId) -> Option<u32>,
+) -> impl Iterator<Item = Option<Arc<AddressSpec>>> {
+    addresses
+        .iter()
+        .map(move |address| index_of(address.interface).map(|index| Arc::new(spec(address, index))))
+}
+
+fn spec(address: &VirtualAddress, index: u32) -> AddressSpec {
+    AddressSpec {
+        key: AddressKey { interface: index, address: address.address, prefix: address.prefix },
+        peer: address.peer,
+        label: address.label.as_deref().map(str::to_owned),
+        scope: address.scope,
+        broadcast: address.broadcast,
+        detect_duplicates: address.detect_duplicates,
+        no_prefix_route: address.no_prefix_route,
+        home: address.home,
+        manage_temporary: address.manage_temporary,
+        autojoin: address.auto_join,
+        preferred_lifetime_seconds: address.preferred_seconds,
     }
 }

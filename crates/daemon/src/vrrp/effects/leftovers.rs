@@ -13,7 +13,9 @@ use steadfast_kernel::netlink::{Address, AddressKey};
 use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Priority;
 
+use super::addresses::specs;
 use super::{Effects, index_of};
+use crate::link::vrrp::work::{Install, VirtualAddress};
 use crate::link::vrrp::{Living, Notice};
 
 /// Addresses that one notice names.
@@ -29,10 +31,11 @@ impl Effects {
         living: &[Living],
     ) {
         let abandoned = std::mem::take(&mut self.abandoned);
-        let seen_held = self.holdings.specs_of(&abandoned, index_of(&self.interfaces));
-        let seen_held: BTreeSet<AddressKey> = seen_held.into_iter().map(|spec| spec.key).collect();
-        let not_held = self.holdings.not_held(&self.work, only, index_of(&self.interfaces));
-        let mut not_held: BTreeSet<AddressKey> = not_held.into_iter().map(|spec| spec.key).collect();
+        let seen_held = self.not_held(&abandoned);
+        let meant = |install: &&Install| only.is_none_or(|only| only.contains(&install.instance));
+        let installs = self.work.installs.iter().filter(meant);
+        let mut not_held: BTreeSet<AddressKey> =
+            installs.flat_map(|install| self.not_held(&install.addresses)).collect();
         not_held.extend(&seen_held);
         let there: Vec<&Address> = found.iter().filter(|address| not_held.contains(&address.key)).collect();
         if there.is_empty() {
@@ -47,7 +50,7 @@ impl Effects {
             if let Some(holder) = holder {
                 of_another.entry(holder).or_default().push(address);
             } else if address.is_ours() || seen_held.contains(&address.key) {
-                self.reconciler.discard(address);
+                self.kinds.addresses.reconciler.discard(address);
                 removed.push(address);
             } else if !owned.contains(&address.key.address) {
                 strange.push(address);
@@ -67,6 +70,12 @@ impl Effects {
                 self.notice(Notice::AddressesOfAnother { addresses, count, holder });
             }
         }
+    }
+
+    /// Of these addresses, those that nobody holds.
+    fn not_held(&self, addresses: &[VirtualAddress]) -> BTreeSet<AddressKey> {
+        let keys = specs(addresses, index_of(&self.interfaces)).flatten().map(|spec| spec.key);
+        keys.filter(|key| !self.kinds.addresses.holdings.is_held(key)).collect()
     }
 
     /// Whether an address stays when its instance gives it up: it was the host's own before, and the instance owns it,

@@ -6,6 +6,7 @@ mod announcing;
 mod endpoints;
 mod holdings;
 mod interfaces;
+mod kinds;
 mod leftovers;
 mod pacing;
 mod supervisor;
@@ -20,19 +21,18 @@ use steadfast_control::event::Sent;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::datagram::announce::Announcer;
-use steadfast_kernel::netlink::{AddressKey, Monitor, Requests};
+use steadfast_kernel::netlink::{Monitor, Requests, Withdrawals};
 use steadfast_kernel::process::signal::Signals;
-use steadfast_kernel::reconcile::addresses::Reconciler;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
 
 use self::endpoints::Endpoints;
-use self::holdings::Holdings;
+use self::holdings::STATIC;
 use self::interfaces::Interfaces;
+use self::kinds::Kinds;
 use self::pacing::Pacer;
-use self::ways::Ways;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, Protocol, ToTiming};
@@ -69,9 +69,9 @@ pub(super) struct Effects {
     keep_addresses: bool,
     requests: Requests,
     monitor: Monitor,
-    reconciler: Reconciler,
-    holdings: Holdings,
-    ways: Ways,
+    /// Open once there is something to watch.
+    withdrawals: Option<Withdrawals>,
+    kinds: Kinds,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
     /// What a predecessor may not have taken away, until it was looked for.
@@ -87,10 +87,7 @@ pub(super) struct Effects {
     happened: Vec<Event>,
     states: Vec<Resume>,
     status_request: Option<u32>,
-    /// Addresses that somebody else removed and that are to be put back.
-    taken_away: BTreeSet<AddressKey>,
-    /// Addresses that the kernel refused and that were told.
-    refused: BTreeSet<AddressKey>,
+    /// Addresses that somebody else removed and that were put back.
     restored: u64,
     /// Interfaces on which announcements were refused, and when that last happened.
     announcements_refused: BTreeMap<InterfaceId, Moment>,
@@ -153,9 +150,8 @@ impl Effects {
             keep_addresses,
             requests: kernel.requests,
             monitor: kernel.monitor,
-            reconciler: Reconciler::default(),
-            holdings: Holdings::default(),
-            ways: Ways::default(),
+            withdrawals: None,
+            kinds: Kinds::default(),
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
             abandoned: Vec::new(),
@@ -168,8 +164,6 @@ impl Effects {
             happened: Vec::new(),
             states: Vec::new(),
             status_request: None,
-            taken_away: BTreeSet::new(),
-            refused: BTreeSet::new(),
             restored: 0,
             announcements_refused: BTreeMap::new(),
             news_lost: 0,
@@ -219,8 +213,7 @@ impl Effects {
             }
         }
         self.abandoned = inheritance.abandoned;
-        let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
-        self.wish(wishes);
+        self.hold_static_addresses();
         self.hold_static_ways();
         self.watch_ways();
         self.clean_leftovers(&found, None, living);
@@ -270,15 +263,14 @@ impl Effects {
         }
     }
 
-    fn next_wakeup(&self) -> Option<Moment> {
+    fn next_wakeup(&mut self) -> Option<Moment> {
         if !self.unheard.is_empty() {
             return Some(now());
         }
         let retry = self.lanes.to_timing.is_behind().then(|| now() + Duration::from_millis(1));
         [
             self.pacer.next_wakeup(),
-            self.reconciler.next_wakeup().map(Moment::from_nanos),
-            self.ways.next_wakeup().map(Moment::from_nanos),
+            self.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
             self.settle_at,
@@ -369,8 +361,7 @@ impl Effects {
     fn finish(&mut self) {
         if !self.keep_addresses {
             self.give_up_static_ways();
-            let wishes = self.holdings.give_up_static();
-            self.wish(wishes);
+            self.give_up_addresses(STATIC);
         }
         self.drained = true;
     }
@@ -382,8 +373,7 @@ impl Effects {
                 self.pacer.cancel(instance);
                 if !(self.stopping && self.keep_addresses) {
                     self.give_up_ways(instance);
-                    let wishes = self.holdings.give_up(instance);
-                    self.wish(wishes);
+                    self.give_up_addresses(instance);
                 }
             }
             Action::Announce { instance, repeat } => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use steadfast_control::status::WorkerStatus;
 use steadfast_vrrp::InstanceId;
 
-use super::{Effects, index_of};
+use super::Effects;
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::line::Heard;
 use crate::link::vrrp::Living;
@@ -79,13 +79,12 @@ impl Effects {
         self.tell_interfaces();
         self.open_endpoints();
         // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
-        for instance in self.holdings.holders() {
+        for instance in self.kinds.addresses.holdings.holders() {
             if changed.contains(&instance) {
                 self.hold(instance);
             }
         }
-        let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
-        self.wish(wishes);
+        self.hold_static_addresses();
         self.hold_static_ways();
         self.watch_ways();
         // As at a start: a new instance, or one with other addresses, begins without those that are there.
@@ -117,9 +116,10 @@ impl Effects {
             Some(next) => self.lanes.to_timing.push(ToTiming::Status(next)),
             None => {
                 self.status_request = None;
+                let refused = self.kinds.addresses.reconciler.refused();
                 let worker = WorkerStatus {
                     addresses_restored: self.restored,
-                    addresses_refused: u64::try_from(self.refused.len()).unwrap_or(u64::MAX),
+                    addresses_refused: u64::try_from(refused).unwrap_or(u64::MAX),
                     messages_lost: self.line.dropped() + self.news_lost,
                     ..figures
                 };

@@ -6,13 +6,13 @@ use std::net::IpAddr;
 use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Address, AddressKey, Change};
 use steadfast_kernel::process::limits;
-use steadfast_kernel::reconcile::addresses::Observed;
+use steadfast_kernel::reconcile::Heard;
 use steadfast_kernel::wait::clock;
 use steadfast_vrrp::InterfaceId;
 
 use super::endpoints::descriptors_needed;
 use super::interfaces::InterfaceState;
-use super::{Effects, index_of, now};
+use super::{Effects, now};
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::vrrp::timing::ToTiming;
@@ -32,9 +32,7 @@ impl Effects {
         }
         let mut sources_changed = false;
         for change in changes {
-            if let Observed::Removed { key, .. } = self.reconciler.observe(&change, clock::monotonic()) {
-                self.taken_away.insert(key);
-            }
+            self.kinds.heard(Heard::Change(&change), clock::monotonic());
             match change {
                 Change::Link(link) => self.interfaces.link(link),
                 Change::LinkGone(link) => self.interfaces.link_gone(link.index),
@@ -43,7 +41,9 @@ impl Effects {
                     sources_changed = true;
                     // Where the kernel tells no origin, what is wanted counts as put there by this program.
                     let key = address.key;
-                    if !self.reconciler.is_wanted(key) || self.interfaces.is_static(key.address) {
+                    if !self.kinds.addresses.reconciler.is_wanted(key)
+                        || self.interfaces.is_static(key.address)
+                    {
                         self.interfaces.address_added(address);
                     }
                 }
@@ -75,9 +75,9 @@ impl Effects {
     pub(super) fn read_everything(&mut self) -> Result<Vec<Address>, Error> {
         let links = self.requests.links()?;
         let addresses = self.requests.addresses()?;
-        self.reconciler.load(&addresses);
+        self.kinds.heard(Heard::Addresses(&addresses), clock::monotonic());
         let own = |address: &&Address| {
-            !self.reconciler.is_wanted(address.key)
+            !self.kinds.addresses.reconciler.is_wanted(address.key)
                 || self.interfaces.is_own(address.key)
                 || self.interfaces.is_static(address.key.address)
         };
@@ -112,14 +112,13 @@ impl Effects {
         }
         self.open_endpoints();
         if came_up {
-            self.ways.refresh();
+            self.kinds.heard(Heard::CameUp, clock::monotonic());
         }
         if moved {
-            for instance in self.holdings.holders() {
+            for instance in self.kinds.addresses.holdings.holders() {
                 self.hold(instance);
             }
-            let wishes = self.holdings.hold_static(&self.work, index_of(&self.interfaces));
-            self.wish(wishes);
+            self.hold_static_addresses();
             self.hold_static_ways();
         }
     }

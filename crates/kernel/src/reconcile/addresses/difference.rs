@@ -5,13 +5,13 @@ use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Reconciler;
+use super::Addresses;
 use crate::error::{Capability, Errno, Error};
 use crate::netlink::AddressKey;
 
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
+pub(super) enum Operation {
     /// Delete an address.
     Delete(AddressKey),
     /// Add an address.
@@ -22,7 +22,7 @@ pub enum Operation {
 
 impl Operation {
     /// Of which address.
-    pub const fn key(&self) -> AddressKey {
+    pub(super) const fn key(&self) -> AddressKey {
         match *self {
             Self::Delete(key) | Self::Add(key) | Self::Restore(key) => key,
         }
@@ -37,10 +37,10 @@ impl Operation {
     }
 }
 
-impl Reconciler {
+impl Addresses {
     /// The steps that lead from what exists to what is wanted: deletions first, so that an address can be made anew
     /// with other properties.
-    pub fn difference(&self) -> Vec<Operation> {
+    pub(super) fn difference(&self) -> Vec<Operation> {
         let mut deletes = Vec::new();
         let mut adds = Vec::new();
         for &key in &self.dirty {

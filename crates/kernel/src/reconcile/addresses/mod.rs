@@ -1,9 +1,9 @@
 //! Wanted addresses against those that exist: the difference, written in few large batches.
 //!
 //! ```text
-//! want, unwant ──▶ desired ─┐
-//!                           ├─ dirty keys ─▶ difference ─▶ apply: deletes, then adds, in one batch
-//! load, observe ─▶ present ─┘                                │
+//! wish, unwish ──▶ desired ─┐
+//!                           ├─ dirty keys ─▶ difference ─▶ deletes, then adds, in one batch
+//! heard, survey ─▶ present ─┘                                │
 //!        ▲                                                   ▼
 //!        └────────────── dump, announcements ───────────── kernel
 //! ```
@@ -18,21 +18,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::pause::Pause;
-use crate::error::{Errno, Error, Result};
+use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::{Fate, Heard, Reconcile, Report, Thing};
+use crate::error::{Errno, Result};
 use crate::netlink::{Address, AddressKey, AddressSpec, Batch, Change, Outcome, Requests};
 
-pub use difference::Operation;
-
-/// An address that somebody else keeps removing is put back at most once in this time.
-pub const PUT_BACK_INTERVAL_NANOSECONDS: u64 = 1_000_000_000;
-
-/// What the kernel refused is tried again after this time.
-pub const RETRY_INTERVAL_NANOSECONDS: u64 = 1_000_000_000;
+use difference::Operation;
 
 /// Keeps the addresses of the kernel as they are wanted.
 #[derive(Debug, Default)]
-pub struct Reconciler {
+pub struct Addresses {
     desired: BTreeMap<AddressKey, Desired>,
     /// Addresses in the kernel that are desired or carry our protocol number.
     present: BTreeMap<AddressKey, Present>,
@@ -44,7 +39,11 @@ pub struct Reconciler {
     own_removals: BTreeMap<AddressKey, u32>,
     /// Interfaces seen switched on.
     up: BTreeSet<u32>,
-    pause: Pause,
+    /// What the kernel refused last: told once.
+    refused: BTreeSet<AddressKey>,
+    /// Answers were lost: only a list can tell what there is.
+    must_load: bool,
+    reports: Vec<Report>,
 }
 
 #[derive(Debug)]
@@ -52,6 +51,8 @@ struct Desired {
     spec: Arc<AddressSpec>,
     /// What is present was made by another specification.
     replace: bool,
+    /// Somebody else removed it.
+    taken_away: bool,
     /// When it may be put back next.
     put_back_from: u64,
 }
@@ -63,48 +64,16 @@ struct Present {
     primary: Option<bool>,
 }
 
-/// What an announcement means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Observed {
-    /// Nothing that was not known or wanted.
-    AsExpected,
-    /// Another program removed a wanted address; it is put back by the first [`Reconciler::apply`] from this time on.
-    Removed {
-        /// Which.
-        key: AddressKey,
-        /// Nanoseconds of CLOCK_BOOTTIME; later than now when the rate is bounded.
-        put_back_at: u64,
-    },
-    /// Announcements were lost: dump and [`Reconciler::load`].
-    Lost,
-}
+impl Reconcile for Addresses {
+    type Way = Requests;
+    type Key = AddressKey;
+    type Wish = Arc<AddressSpec>;
 
-/// What [`Reconciler::apply`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Addresses added.
-    pub added: usize,
-    /// Addresses deleted.
-    pub deleted: usize,
-    /// Refused by the kernel, and tried again later.
-    pub failures: Vec<Failure>,
-    /// Answers were lost: dump and [`Reconciler::load`].
-    pub must_load: bool,
-}
+    fn key(wish: &Arc<AddressSpec>) -> AddressKey {
+        wish.key
+    }
 
-/// A refused operation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What was tried.
-    pub operation: Operation,
-    /// Why not.
-    pub error: Error,
-}
-
-impl Reconciler {
-    /// The address shall exist. Another specification under the same key replaces the former.
-    pub fn want(&mut self, spec: impl Into<Arc<AddressSpec>>) {
-        let spec = spec.into();
+    fn wish(&mut self, spec: Arc<AddressSpec>) {
         let key = spec.key;
         match self.desired.get_mut(&key) {
             Some(desired) if desired.spec == spec => return,
@@ -114,24 +83,73 @@ impl Reconciler {
             }
             // What an earlier run left is adopted as it is.
             None => {
-                self.desired.insert(key, Desired { spec, replace: false, put_back_from: 0 });
+                self.desired
+                    .insert(key, Desired { spec, replace: false, taken_away: false, put_back_from: 0 });
             }
         }
         self.dirty.insert(key);
     }
 
-    /// The address shall not exist.
-    pub fn unwant(&mut self, key: AddressKey) {
-        if self.desired.remove(&key).is_some() {
-            self.dirty.insert(key);
+    fn unwish(&mut self, key: &AddressKey) {
+        if self.desired.remove(key).is_some() {
+            self.refused.remove(key);
+            self.dirty.insert(*key);
         }
     }
 
+    fn heard(&mut self, heard: Heard<'_>, now: u64) {
+        match heard {
+            Heard::Change(change) => self.heard_change(change, now),
+            Heard::Addresses(addresses) => self.load(addresses),
+            Heard::Withdrawal(_) | Heard::CameUp => {}
+        }
+    }
+
+    /// Where answers were lost.
+    fn survey(&mut self, requests: &mut Requests, _: u64) -> Result<()> {
+        if self.must_load {
+            let addresses = requests.addresses()?;
+            self.load(&addresses);
+        }
+        Ok(())
+    }
+
+    /// Where something comes as well, the deletions are left to the batch that makes it: an address that is replaced, or
+    /// that goes with the primary one of its network, is missed no longer than the kernel needs.
+    fn retract(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
+        self.take_due(now);
+        let comes = |key| {
+            let desired = self.desired.get(key);
+            desired.is_some_and(|desired| desired.replace || !self.present.contains_key(key))
+        };
+        if self.dirty.is_empty() || self.dirty.iter().any(comes) {
+            return Ok(());
+        }
+        self.write(requests, now)
+    }
+
+    fn install(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
+        self.take_due(now);
+        self.write(requests, now)
+    }
+
+    fn next_wakeup(&self) -> Option<u64> {
+        let at_once = self.must_load || !self.dirty.is_empty();
+        if at_once { Some(0) } else { self.later.first().map(|(time, _)| *time) }
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+}
+
+impl Addresses {
     /// The address is of no more interest, and stays as it is.
     pub fn relinquish(&mut self, key: AddressKey) {
         self.desired.remove(&key);
         self.present.remove(&key);
         self.dirty.remove(&key);
+        self.refused.remove(&key);
     }
 
     /// Whether the address is wanted.
@@ -144,20 +162,13 @@ impl Reconciler {
         self.is_wanted(key) && self.present.contains_key(&key)
     }
 
-    /// Takes a dump for what exists: at the start, and after announcements or answers were lost.
-    pub fn load(&mut self, addresses: &[Address]) {
-        self.own_removals.clear();
-        self.present.clear();
-        for address in addresses {
-            if address.is_ours() || self.desired.contains_key(&address.key) {
-                self.present.insert(address.key, Present::of(address));
-            }
-        }
-        self.dirty.extend(self.desired.keys().filter(|key| !self.present.contains_key(key)));
+    /// How many the kernel refused and does not have.
+    pub fn refused(&self) -> usize {
+        self.refused.len()
     }
 
-    /// An address that exists and that nobody wants is deleted by the next [`apply`](Self::apply), whether or not it
-    /// carries our protocol number: older kernels and other programs do not set it.
+    /// An address that exists and that nobody wants is deleted by the next round, whether or not it carries our protocol
+    /// number: older kernels and other programs do not set it.
     pub fn discard(&mut self, address: &Address) {
         if !self.desired.contains_key(&address.key) {
             self.present.insert(address.key, Present::of(address));
@@ -165,15 +176,20 @@ impl Reconciler {
         }
     }
 
-    /// Learns from an announcement.
-    pub fn observe(&mut self, change: &Change, now: u64) -> Observed {
+    /// Takes a list for what exists.
+    fn load(&mut self, addresses: &[Address]) {
+        self.must_load = false;
+        self.own_removals.clear();
+        self.present.clear();
+        for address in addresses {
+            self.is_there(address);
+        }
+        self.dirty.extend(self.desired.keys().filter(|key| !self.present.contains_key(key)));
+    }
+
+    fn heard_change(&mut self, change: &Change, now: u64) {
         match change {
-            Change::AddressAdded { address, .. } => {
-                if address.is_ours() || self.desired.contains_key(&address.key) {
-                    self.present.insert(address.key, Present::of(address));
-                }
-                Observed::AsExpected
-            }
+            Change::AddressAdded { address, .. } => self.is_there(address),
             Change::AddressRemoved { address, .. } => self.removed(address.key, now),
             Change::Link(link) => {
                 if !link.up {
@@ -181,47 +197,29 @@ impl Reconciler {
                 } else if self.up.insert(link.index) {
                     self.retry_interface(link.index);
                 }
-                Observed::AsExpected
             }
-            Change::LinkGone(link) => {
-                self.forget_interface(link.index);
-                Observed::AsExpected
+            Change::LinkGone(link) => self.forget_interface(link.index),
+            // A list comes.
+            Change::Overrun => {}
+        }
+    }
+
+    fn is_there(&mut self, address: &Address) {
+        let key = address.key;
+        match self.desired.get_mut(&key) {
+            Some(desired) => {
+                self.refused.remove(&key);
+                if std::mem::take(&mut desired.taken_away) {
+                    self.reports.push(Thing::Address(key).came(Fate::PutBack));
+                }
             }
-            Change::Overrun => Observed::Lost,
+            None if address.is_ours() => {}
+            None => return,
         }
+        self.present.insert(key, Present::of(address));
     }
 
-    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_BOOTTIME, 0 for at once.
-    pub fn next_wakeup(&self) -> Option<u64> {
-        let due = if self.dirty.is_empty() { self.later.first().map(|(time, _)| *time) } else { Some(0) };
-        self.pause.put_off(due)
-    }
-
-    /// Writes the difference to the kernel.
-    ///
-    /// # Errors
-    /// Only when the netlink socket itself fails; the difference stays to be written, and until
-    /// [`next_wakeup`](Self::next_wakeup) nothing is attempted. Refusals are in the result.
-    pub fn apply(&mut self, requests: &mut Requests, now: u64) -> Result<Applied> {
-        if !self.pause.is_over(now) {
-            return Ok(Applied::default());
-        }
-        self.take_due(now);
-        let operations = self.difference();
-        let mut batch = Batch::default();
-        for operation in &operations {
-            self.encode(*operation, &mut batch);
-        }
-        let outcomes = self.pause.after(requests.send(&mut batch), now)?;
-        self.dirty.clear();
-        let mut applied = Applied::default();
-        for (operation, outcome) in operations.into_iter().zip(outcomes) {
-            self.settle(operation, outcome, now, &mut applied);
-        }
-        Ok(applied)
-    }
-
-    fn removed(&mut self, key: AddressKey, now: u64) -> Observed {
+    fn removed(&mut self, key: AddressKey, now: u64) {
         self.present.remove(&key);
         let own = match self.own_removals.get_mut(&key) {
             Some(count) => {
@@ -233,16 +231,17 @@ impl Reconciler {
             }
             None => false,
         };
-        let Some(desired) = self.desired.get_mut(&key) else { return Observed::AsExpected };
+        let Some(desired) = self.desired.get_mut(&key) else { return };
         if own {
             // Late news of a removal before it was wanted again. Adding it once more does no harm if it is there.
             self.dirty.insert(key);
-            return Observed::AsExpected;
+            return;
         }
         let put_back_at = desired.put_back_from.max(now);
         desired.put_back_from = put_back_at.saturating_add(PUT_BACK_INTERVAL_NANOSECONDS);
+        desired.taken_away = true;
         self.later.insert((put_back_at, key));
-        Observed::Removed { key, put_back_at }
+        self.reports.push(Thing::Address(key).came(Fate::TakenAway));
     }
 
     fn take_due(&mut self, now: u64) {
@@ -252,6 +251,20 @@ impl Reconciler {
             self.later.pop_first();
             self.dirty.insert(key);
         }
+    }
+
+    fn write(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
+        let operations = self.difference();
+        let mut batch = Batch::default();
+        for operation in &operations {
+            self.encode(*operation, &mut batch);
+        }
+        let outcomes = requests.send(&mut batch)?;
+        self.dirty.clear();
+        for (operation, outcome) in operations.into_iter().zip(outcomes) {
+            self.settle(operation, outcome, now);
+        }
+        Ok(())
     }
 
     fn encode(&self, operation: Operation, batch: &mut Batch) {
@@ -267,36 +280,32 @@ impl Reconciler {
         }
     }
 
-    fn settle(&mut self, operation: Operation, outcome: Outcome, now: u64, applied: &mut Applied) {
+    fn settle(&mut self, operation: Operation, outcome: Outcome, now: u64) {
         let key = operation.key();
         let refused = match outcome {
             Outcome::Done => None,
             Outcome::Refused { errno, kernel_message } => Some((errno, kernel_message)),
             Outcome::Unknown => {
-                applied.must_load = true;
+                self.must_load = true;
                 self.dirty.insert(key);
                 return;
             }
         };
         match (operation, refused) {
-            (Operation::Add(_), None) => {
-                applied.added += 1;
-                self.now_present(key);
-            }
             // It had gone with the primary address of its network.
             (Operation::Restore(_), None) => {
                 *self.own_removals.entry(key).or_default() += 1;
-                self.now_present(key);
+                self.now_present(key, None);
             }
-            (Operation::Add(_) | Operation::Restore(_), Some((Errno::EXIST, _))) => self.now_present(key),
+            (Operation::Restore(_), Some((Errno::EXIST, _))) => self.now_present(key, None),
+            (Operation::Add(_), None | Some((Errno::EXIST, _))) => {
+                self.now_present(key, Some(Fate::Installed));
+            }
             (Operation::Delete(_), None) => {
-                applied.deleted += 1;
                 *self.own_removals.entry(key).or_default() += 1;
-                self.present.remove(&key);
+                self.now_gone(key);
             }
-            (Operation::Delete(_), Some((Errno::ADDRNOTAVAIL | Errno::NODEV, _))) => {
-                self.present.remove(&key);
-            }
+            (Operation::Delete(_), Some((Errno::ADDRNOTAVAIL | Errno::NODEV, _))) => self.now_gone(key),
             (_, Some((errno, kernel_message))) => {
                 if !matches!(operation, Operation::Delete(_)) {
                     self.present.remove(&key);
@@ -305,16 +314,29 @@ impl Reconciler {
                 if errno != Errno::NODEV {
                     self.later.insert((now.saturating_add(RETRY_INTERVAL_NANOSECONDS), key));
                 }
-                applied.failures.push(Failure { operation, error: operation.error(errno, kernel_message) });
+                if self.refused.insert(key) {
+                    let error = Box::new(operation.error(errno, kernel_message));
+                    self.reports.push(Thing::Address(key).came(Fate::Refused(error)));
+                }
             }
         }
     }
 
-    fn now_present(&mut self, key: AddressKey) {
+    /// What comes of it, unless somebody had taken it away.
+    fn now_present(&mut self, key: AddressKey, fate: Option<Fate>) {
         let Some(desired) = self.desired.get_mut(&key) else { return };
         desired.replace = false;
         let peer = desired.spec.peer;
         self.present.entry(key).or_insert(Present { peer, primary: None });
+        self.refused.remove(&key);
+        let put_back = std::mem::take(&mut desired.taken_away).then_some(Fate::PutBack);
+        self.reports.extend(put_back.or(fate).map(|fate| Thing::Address(key).came(fate)));
+    }
+
+    fn now_gone(&mut self, key: AddressKey) {
+        self.present.remove(&key);
+        self.refused.remove(&key);
+        self.reports.push(Thing::Address(key).came(Fate::Gone));
     }
 
     fn retry_interface(&mut self, interface: u32) {

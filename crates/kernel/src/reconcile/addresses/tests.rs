@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use super::*;
 use crate::netlink::Monitor;
+use crate::reconcile::Rounds;
 use crate::testbed::fresh_namespace::in_fresh_namespace;
 use crate::wait::clock;
 use crate::wait::poll::{Events, Interest, Poller};
@@ -25,51 +26,92 @@ fn spec_v6(last: u16) -> AddressSpec {
 struct Bench {
     requests: Requests,
     monitor: Monitor,
-    reconciler: Reconciler,
+    reconciler: Addresses,
+    rounds: Rounds,
+}
+
+/// How many addresses came and went.
+#[derive(Debug, Default, PartialEq)]
+struct Applied {
+    added: usize,
+    deleted: usize,
 }
 
 impl Bench {
     fn new() -> Self {
         let monitor = Monitor::open().unwrap();
         let mut requests = Requests::open().unwrap();
-        let mut reconciler = Reconciler::default();
-        reconciler.load(&requests.addresses().unwrap());
-        Self { requests, monitor, reconciler }
+        let mut reconciler = Addresses::default();
+        reconciler.heard(Heard::Addresses(&requests.addresses().unwrap()), 0);
+        Self { requests, monitor, reconciler, rounds: Rounds::default() }
+    }
+
+    fn wish(&mut self, spec: &AddressSpec) {
+        self.reconciler.wish(Arc::new(spec.clone()));
+    }
+
+    fn unwish(&mut self, spec: &AddressSpec) {
+        self.reconciler.unwish(&spec.key);
     }
 
     fn apply(&mut self) -> Applied {
-        let applied = self.reconciler.apply(&mut self.requests, clock::monotonic()).unwrap();
-        assert_eq!(applied.failures, []);
-        assert!(!applied.must_load);
+        self.apply_at(clock::monotonic())
+    }
+
+    fn apply_at(&mut self, now: u64) -> Applied {
+        let mut applied = Applied::default();
+        for report in self.round(now) {
+            match report.fate {
+                Fate::Installed | Fate::PutBack => applied.added += 1,
+                Fate::Gone => applied.deleted += 1,
+                Fate::TakenAway => {}
+                Fate::Refused(_) | Fate::Changed | Fate::Intruded => panic!("{report:?}"),
+            }
+        }
+        assert!(!self.reconciler.must_load);
         applied
     }
 
-    /// Feeds announcements until one is observed as `wanted` says.
-    fn observe_until(&mut self, now: u64, mut wanted: impl FnMut(&Change, Observed) -> bool) {
+    fn round(&mut self, now: u64) -> Vec<Report> {
+        self.rounds.run(&mut self.requests, &mut [&mut self.reconciler], now).unwrap();
+        self.reconciler.take_reports()
+    }
+
+    fn next_wakeup(&mut self) -> Option<u64> {
+        self.rounds.next_wakeup(&mut [&mut self.reconciler])
+    }
+
+    /// Feeds announcements until one is `wanted`; what came about then.
+    fn hear_until(&mut self, now: u64, wanted: impl Fn(&Change) -> bool) -> Vec<Report> {
         let poller = Poller::open().unwrap();
         poller.add(&self.monitor, 0, Interest::Readable).unwrap();
         let deadline = clock::monotonic() + DEADLINE_NANOSECONDS;
         loop {
             let mut changes = Vec::new();
             self.monitor.read(&mut changes).unwrap();
-            let mut found = false;
-            for change in changes {
-                let observed = self.reconciler.observe(&change, now);
-                found |= wanted(&change, observed);
+            for change in &changes {
+                self.reconciler.heard(Heard::Change(change), now);
             }
-            if found {
-                return;
+            if changes.iter().any(&wanted) {
+                return self.reconciler.take_reports();
             }
             assert!(clock::monotonic() < deadline, "it was not announced");
             poller.wait(&mut Events::default(), Some(deadline)).unwrap();
         }
     }
 
-    /// Feeds what has been announced so far: the kernel announces before it answers.
-    fn observe_all(&mut self, now: u64) -> Vec<Observed> {
+    /// Feeds what has been announced so far: the kernel announces before it answers. Whether some of it was lost.
+    fn hear_all(&mut self, now: u64) -> bool {
         let mut changes = Vec::new();
         while self.monitor.read(&mut changes).unwrap() {}
-        changes.iter().map(|change| self.reconciler.observe(change, now)).collect()
+        changes.iter().for_each(|change| self.reconciler.heard(Heard::Change(change), now));
+        changes.contains(&Change::Overrun)
+    }
+
+    /// Feeds what has been announced so far: nothing of it was lost, and nobody else did anything.
+    fn hear_nothing_unexpected(&mut self, now: u64) {
+        assert!(!self.hear_all(now));
+        assert_eq!(self.reconciler.take_reports(), []);
     }
 
     /// Our addresses in the kernel.
@@ -84,17 +126,17 @@ fn wanted_addresses_come_and_unwanted_ones_go() {
     in_fresh_namespace("wanted_addresses_come_and_unwanted_ones_go", || {
         let mut bench = Bench::new();
         let (v4, v6) = (spec([192, 0, 2, 1], 32), spec_v6(1));
-        bench.reconciler.want(v4.clone());
-        bench.reconciler.want(v6.clone());
+        bench.wish(&v4);
+        bench.wish(&v6);
         assert_eq!(bench.apply().added, 2);
         assert_eq!(bench.ours(), [v4.key, v6.key]);
         assert!(bench.reconciler.is_served(v4.key));
-        bench.reconciler.want(v4.clone());
-        assert_eq!(bench.reconciler.next_wakeup(), None);
-        bench.reconciler.unwant(v4.key);
+        bench.wish(&v4);
+        assert_eq!(bench.next_wakeup(), None);
+        bench.unwish(&v4);
         assert_eq!(bench.apply().deleted, 1);
         assert_eq!(bench.ours(), [v6.key]);
-        assert!(bench.observe_all(0).iter().all(|observed| *observed == Observed::AsExpected));
+        bench.hear_nothing_unexpected(0);
         assert_eq!(bench.apply(), Applied::default());
     });
 }
@@ -104,10 +146,10 @@ fn an_address_that_moves_between_owners_is_never_gone() {
     in_fresh_namespace("an_address_that_moves_between_owners_is_never_gone", || {
         let mut bench = Bench::new();
         let address = spec([192, 0, 2, 1], 32);
-        bench.reconciler.want(address.clone());
+        bench.wish(&address);
         bench.apply();
-        bench.reconciler.unwant(address.key);
-        bench.reconciler.want(address.clone());
+        bench.unwish(&address);
+        bench.wish(&address);
         assert_eq!(bench.apply(), Applied::default());
         assert!(bench.reconciler.is_served(address.key));
     });
@@ -120,25 +162,24 @@ fn what_another_program_removes_is_put_back_at_a_bounded_rate() {
         let mut other = Requests::open().unwrap();
         for address in [spec([192, 0, 2, 1], 32), spec_v6(1)] {
             let key = address.key;
-            bench.reconciler.want(address);
+            let came = |fate| Thing::Address(key).came(fate);
+            let removed = |change: &Change| matches!(change, Change::AddressRemoved { address, .. } if address.key == key);
+            bench.wish(&address);
             bench.apply();
             let now = clock::monotonic();
             other.delete_address(key).unwrap();
-            let at_once = Observed::Removed { key, put_back_at: now };
-            bench.observe_until(now, |_, observed| observed == at_once);
+            assert_eq!(bench.hear_until(now, removed), [came(Fate::TakenAway)]);
             assert!(!bench.reconciler.is_served(key));
-            assert_eq!(bench.reconciler.next_wakeup(), Some(now));
-            assert_eq!(bench.apply().added, 1);
+            assert_eq!(bench.next_wakeup(), Some(now));
+            assert_eq!(bench.round(now), [came(Fate::PutBack)]);
             assert!(bench.ours().contains(&key));
 
             other.delete_address(key).unwrap();
             let put_back_at = now + PUT_BACK_INTERVAL_NANOSECONDS;
-            let bounded = Observed::Removed { key, put_back_at };
-            bench.observe_until(now + 5, |_, observed| observed == bounded);
-            let early = bench.reconciler.apply(&mut bench.requests, put_back_at - 1).unwrap();
-            assert_eq!(early.added, 0);
-            let due = bench.reconciler.apply(&mut bench.requests, put_back_at).unwrap();
-            assert_eq!(due.added, 1);
+            assert_eq!(bench.hear_until(now + 5, removed), [came(Fate::TakenAway)]);
+            assert_eq!(bench.next_wakeup(), Some(put_back_at));
+            assert_eq!(bench.round(put_back_at - 1), []);
+            assert_eq!(bench.round(put_back_at), [came(Fate::PutBack)]);
         }
     });
 }
@@ -148,16 +189,16 @@ fn a_changed_specification_replaces_the_address() {
     in_fresh_namespace("a_changed_specification_replaces_the_address", || {
         let mut bench = Bench::new();
         let mut address = spec([192, 0, 2, 1], 32);
-        bench.reconciler.want(address.clone());
+        bench.wish(&address);
         bench.apply();
         address.label = Some("lo:1".to_owned());
-        bench.reconciler.want(address.clone());
+        bench.wish(&address);
         let applied = bench.apply();
         assert_eq!((applied.added, applied.deleted), (1, 1));
         let found = bench.requests.addresses().unwrap();
         let found = found.iter().find(|found| found.key == address.key).unwrap();
         assert_eq!(found.label, address.label);
-        bench.observe_all(0);
+        bench.hear_nothing_unexpected(0);
         bench.apply();
         assert!(bench.reconciler.is_served(address.key));
     });
@@ -171,22 +212,21 @@ fn deleting_a_primary_address_keeps_the_wanted_secondaries() {
             let mut bench = Bench::new();
             let addresses: Vec<_> = (1..=4).map(|last| spec([10, 9, 9, last], 24)).collect();
             for address in &addresses {
-                bench.reconciler.want(address.clone());
+                bench.wish(address);
             }
             bench.apply();
             // Once without and once with knowing from announcements who is primary.
             for gone in 0..2 {
-                bench.reconciler.unwant(addresses[gone].key);
+                bench.unwish(&addresses[gone]);
                 assert_eq!(bench.apply().deleted, 1);
                 let left: Vec<_> = addresses[gone + 1..].iter().map(|address| address.key).collect();
                 assert_eq!(bench.ours(), left);
-                let observed = bench.observe_all(clock::monotonic());
-                assert!(observed.iter().all(|observed| *observed == Observed::AsExpected), "{observed:?}");
+                bench.hear_nothing_unexpected(clock::monotonic());
                 bench.apply();
                 assert_eq!(bench.ours(), left);
             }
             for address in &addresses {
-                bench.reconciler.unwant(address.key);
+                bench.unwish(address);
             }
             bench.apply();
             assert_eq!(bench.ours(), []);
@@ -200,12 +240,12 @@ fn addresses_of_an_earlier_run_are_adopted_or_cleaned() {
         let wanted = spec([192, 0, 2, 1], 32);
         let stale = spec([192, 0, 2, 2], 32);
         let mut earlier = Bench::new();
-        earlier.reconciler.want(wanted.clone());
-        earlier.reconciler.want(stale.clone());
+        earlier.wish(&wanted);
+        earlier.wish(&stale);
         earlier.apply();
 
         let mut bench = Bench::new();
-        bench.reconciler.want(wanted.clone());
+        bench.wish(&wanted);
         assert_eq!(bench.apply(), Applied::default(), "an adopted address is not touched");
         let found = bench.requests.addresses().unwrap();
         found.iter().filter(|address| address.is_ours()).for_each(|found| bench.reconciler.discard(found));
@@ -220,13 +260,15 @@ fn a_missing_interface_is_told_and_served_when_it_comes() {
         let mut bench = Bench::new();
         let mut address = spec([192, 0, 2, 1], 32);
         address.key.interface = 77;
-        bench.reconciler.want(address.clone());
-        let applied = bench.reconciler.apply(&mut bench.requests, SECOND).unwrap();
-        assert_eq!(applied.failures.len(), 1);
-        assert_eq!(applied.failures[0].error.errno, Errno::NODEV);
-        assert_eq!(bench.reconciler.next_wakeup(), None);
+        bench.wish(&address);
+        let reports = bench.round(SECOND);
+        assert!(
+            matches!(&reports[..], [Report { fate: Fate::Refused(error), .. }] if error.errno == Errno::NODEV),
+            "{reports:?}"
+        );
+        assert_eq!(bench.next_wakeup(), None);
         let link = crate::netlink::Link { index: 77, up: true, ..crate::netlink::Link::default() };
-        bench.reconciler.observe(&Change::Link(link), SECOND);
+        bench.reconciler.heard(Heard::Change(&Change::Link(link)), SECOND);
         assert_eq!(bench.reconciler.difference(), [Operation::Add(address.key)]);
     });
 }
@@ -240,7 +282,7 @@ fn five_thousand_addresses_come_and_go_in_few_calls() {
                 let address = Ipv4Addr::from_bits(0x0a00_0001 + number);
                 let address = AddressSpec::new(LOOPBACK, address.into(), 16);
                 let key = address.key;
-                bench.reconciler.want(address);
+                bench.wish(&address);
                 key
             })
             .collect();
@@ -248,17 +290,17 @@ fn five_thousand_addresses_come_and_go_in_few_calls() {
         assert_eq!(bench.apply().added, keys.len());
         let added = start.elapsed();
         assert_eq!(bench.ours(), keys);
-        let mut lost = bench.observe_all(clock::monotonic()).contains(&Observed::Lost);
+        let mut lost = bench.hear_all(clock::monotonic());
 
         for key in &keys {
-            bench.reconciler.unwant(*key);
+            bench.reconciler.unwish(key);
         }
         let start = Instant::now();
         let applied = bench.apply();
         let deleted = start.elapsed();
         assert_eq!(applied.deleted, keys.len());
         assert_eq!(bench.ours(), []);
-        lost |= bench.observe_all(clock::monotonic()).contains(&Observed::Lost);
+        lost |= bench.hear_all(clock::monotonic());
         println!("5,000 addresses: added in {added:?}, deleted in {deleted:?}, announcements lost: {lost}");
         // Generous: the machine runs other tests beside.
         assert!(added.as_secs() < 5 && deleted.as_secs() < 5, "{added:?} {deleted:?}");
@@ -266,14 +308,34 @@ fn five_thousand_addresses_come_and_go_in_few_calls() {
 }
 
 #[test]
+fn what_the_kernel_refuses_is_told_once_and_tried_again() {
+    in_fresh_namespace("what_the_kernel_refuses_is_told_once_and_tried_again", || {
+        let mut bench = Bench::new();
+        let switch = |off| std::fs::write("/proc/sys/net/ipv6/conf/lo/disable_ipv6", off).unwrap();
+        switch("1");
+        let address = spec_v6(1);
+        bench.wish(&address);
+        let reports = bench.round(SECOND);
+        assert!(matches!(&reports[..], [Report { fate: Fate::Refused(_), .. }]), "{reports:?}");
+        assert_eq!((bench.reconciler.refused(), bench.next_wakeup()), (1, Some(2 * SECOND)));
+        assert_eq!(bench.round(2 * SECOND), []);
+        assert_eq!(bench.next_wakeup(), Some(3 * SECOND));
+        switch("0");
+        assert_eq!(bench.apply_at(3 * SECOND).added, 1);
+        assert_eq!(bench.reconciler.refused(), 0);
+    });
+}
+
+#[test]
 fn a_socket_that_fails_is_not_asked_again_at_once() {
     let mut requests = Requests::broken();
     let (now, later) = (5, 5 + RETRY_INTERVAL_NANOSECONDS);
-    let mut reconciler = Reconciler::default();
-    reconciler.want(Arc::new(spec([127, 0, 0, 2], 32)));
-    assert_eq!(reconciler.next_wakeup(), Some(0));
-    assert!(reconciler.apply(&mut requests, now).is_err());
-    assert_eq!(reconciler.next_wakeup(), Some(later));
-    assert!(reconciler.apply(&mut requests, later - 1).is_ok(), "not attempted");
-    assert!(reconciler.apply(&mut requests, later).is_err(), "what was wanted is still to be done");
+    let (mut rounds, mut reconciler) = (Rounds::default(), Addresses::default());
+    reconciler.wish(Arc::new(spec([127, 0, 0, 2], 32)));
+    assert_eq!(rounds.next_wakeup(&mut [&mut reconciler]), Some(0));
+    assert!(rounds.run(&mut requests, &mut [&mut reconciler], now).is_err());
+    assert_eq!(rounds.next_wakeup(&mut [&mut reconciler]), Some(later));
+    assert!(rounds.run(&mut requests, &mut [&mut reconciler], later - 1).is_ok(), "not attempted");
+    let again = rounds.run(&mut requests, &mut [&mut reconciler], later);
+    assert!(again.is_err(), "what was wanted is still to be done");
 }

@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::addresses::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
 use crate::error::{Capability, Errno, Error, Result};
 use crate::netlink::{Outcome, Protocol, Requests};
 use crate::nftables::{Element, Family, Needs, Style, Transaction};

@@ -1,9 +1,9 @@
 //! The commands that turn what is present into what is desired.
 
-use super::{COMMANDS_MAX, Item, Reconciler};
+use super::{COMMANDS_MAX, Item, Services};
 use crate::ipvs::{Command, ServiceKey};
 
-impl Reconciler {
+impl Services {
     /// At most [`COMMANDS_MAX`] commands in an order that leaves no service without a server on the way: services, then
     /// servers that come or change, then what goes. What needs no command is dirty no more.
     pub(super) fn difference(&mut self) -> Vec<Command> {

@@ -1,8 +1,8 @@
 //! Wanted services and servers of IPVS against those that exist: the difference, written in few large batches.
 //!
 //! ```text
-//! want, unwant ──▶ desired ─┐
-//!                           ├─ dirty ─▶ difference ─▶ apply: services, servers, then what goes
+//! wish, unwish ──▶ desired ─┐
+//!                           ├─ dirty ─▶ difference ─▶ install: services, servers, then what goes
 //! adopt, survey ─▶ present ─┘                          │
 //!        ▲                                             ▼
 //!        └──────────────────── lists ─────────────── kernel
@@ -18,24 +18,25 @@ mod sync;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::error::Result;
+use super::pause::wait_after;
+use super::{Fate, Heard, RETRY_INTERVAL_NANOSECONDS, Reconcile, Report, Thing};
+use crate::error::{Capability, Error, Result};
 use crate::ipvs::{Command, Ipvs, Outcome, Refusal, Server, ServerKey, Service, ServiceKey};
 
-pub use survey::{Finding, Found, SURVEY_SERVICES_MAX, Survey};
+use survey::Survey;
+
+pub use survey::{SURVEY_INTERVAL_NANOSECONDS, SURVEY_SERVICES_MAX};
 pub use sync::{SyncFailure, settle_sync_daemons};
 
-/// What the kernel refused is tried again after this time, then after twice that, and so on.
-pub const RETRY_INTERVAL_NANOSECONDS: u64 = 1_000_000_000;
-
-/// No longer than this between two attempts.
+/// What the kernel refused is tried again after twice the time of before, but no longer than this.
 pub const RETRY_INTERVAL_MAX_NANOSECONDS: u64 = 60 * RETRY_INTERVAL_NANOSECONDS;
 
-/// Commands of one [`Reconciler::apply`]; the rest waits for the next, so that the caller's other work gets its turn.
+/// Commands of one round; the rest waits for the next, so that the caller's other work gets its turn.
 pub const COMMANDS_MAX: usize = 4_096;
 
 /// Keeps the table of IPVS as it is wanted.
 #[derive(Debug, Default)]
-pub struct Reconciler {
+pub struct Services {
     desired: BTreeMap<ServiceKey, Wanted>,
     /// What the kernel has of what is or was wanted.
     present: BTreeMap<ServiceKey, Present>,
@@ -47,14 +48,28 @@ pub struct Reconciler {
     refused: BTreeMap<Item, u32>,
     /// Services of which the picture is known to be wrong.
     stale: BTreeSet<ServiceKey>,
+    /// What others removed and what is not there again.
+    taken_away: BTreeSet<Item>,
     survey: Survey,
+    reports: Vec<Report>,
 }
 
 /// A service, or a server of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    service: ServiceKey,
-    server: Option<ServerKey>,
+pub struct Item {
+    /// The service.
+    pub service: ServiceKey,
+    /// Its server, if it is one.
+    pub server: Option<ServerKey>,
+}
+
+/// A service, or a server of one, as it shall be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Wish {
+    /// A service; another's settings under the same key replace the former.
+    Service(ServiceKey, Service),
+    /// A server of a service. Without such a service this has no effect.
+    Server(ServiceKey, ServerKey, Server),
 }
 
 #[derive(Debug)]
@@ -69,77 +84,144 @@ struct Present {
     servers: BTreeMap<ServerKey, Server>,
 }
 
-/// What [`Reconciler::apply`] did.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Applied {
-    /// Commands that the kernel carried out.
-    pub done: usize,
-    /// Commands that it refused; each is tried again later.
-    pub failures: Vec<Failure>,
+impl Item {
+    /// The service itself.
+    pub const fn service(service: ServiceKey) -> Self {
+        Self { service, server: None }
+    }
+
+    /// A server of it.
+    pub const fn server(service: ServiceKey, server: ServerKey) -> Self {
+        Self { service, server: Some(server) }
+    }
+
+    fn thing(self) -> Thing {
+        match self.server {
+            None => Thing::Service(self.service),
+            Some(server) => Thing::Server(self.service, server),
+        }
+    }
 }
 
-/// A refused command.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Failure {
-    /// What was tried.
-    pub command: Command,
-    /// Why not.
-    pub refusal: Refusal,
-    /// The how manyth attempt this was; of those behind the first nobody needs to be told.
-    pub attempt: u32,
+impl Reconcile for Services {
+    type Way = Ipvs;
+    type Key = Item;
+    type Wish = Wish;
+
+    fn key(wish: &Wish) -> Item {
+        match wish {
+            Wish::Service(service, _) => Item::service(*service),
+            Wish::Server(service, server, _) => Item::server(*service, *server),
+        }
+    }
+
+    fn wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Service(key, service) => self.wish_service(key, service),
+            Wish::Server(key, server_key, server) => self.wish_server(key, server_key, server),
+        }
+    }
+
+    /// A service goes with its servers.
+    fn unwish(&mut self, item: &Item) {
+        match item.server {
+            None => self.unwish_service(item.service),
+            Some(server) => self.unwish_server(item.service, server),
+        }
+    }
+
+    /// The kernel announces nothing of IPVS.
+    fn heard(&mut self, _: Heard<'_>, _: u64) {}
+
+    /// A part of the round through the table, when it is time to.
+    fn survey(&mut self, ipvs: &mut Ipvs, now: u64) -> Result<()> {
+        if self.survey.begin(now) {
+            let goes_on = self.look(ipvs, true)?;
+            self.survey.again(now, goes_on);
+        }
+        Ok(())
+    }
+
+    /// What goes has to wait for what comes: no service is without a server in between.
+    fn retract(&mut self, _: &mut Ipvs, _: u64) -> Result<()> {
+        Ok(())
+    }
+
+    /// Writes the difference to the kernel, at most [`COMMANDS_MAX`] of it.
+    fn install(&mut self, ipvs: &mut Ipvs, now: u64) -> Result<()> {
+        self.take_due(now);
+        self.refresh(ipvs)?;
+        let commands = self.difference();
+        let outcomes = ipvs.send(&commands)?;
+        for (command, outcome) in commands.into_iter().zip(outcomes) {
+            let item = Item { service: command.service(), server: command.server() };
+            self.dirty.remove(&item);
+            self.settle(item, command, outcome, now);
+        }
+        Ok(())
+    }
+
+    fn next_wakeup(&self) -> Option<u64> {
+        if !self.dirty.is_empty() || !self.stale.is_empty() {
+            return Some(0);
+        }
+        let later = self.later.first().map(|(time, _)| *time);
+        later.into_iter().chain(self.survey.due()).min()
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
 }
 
-impl Reconciler {
-    /// The service shall exist. Other settings under the same key replace the former.
-    pub fn want_service(&mut self, key: ServiceKey, service: Service) {
+impl Services {
+    fn wish_service(&mut self, key: ServiceKey, service: Service) {
         match self.desired.get_mut(&key) {
             Some(wanted) if wanted.service == service => return,
             Some(wanted) => wanted.service = service,
             None => {
                 // Servers that are there from before are kept only if they are wanted again.
                 let left = self.present.get(&key).map(|present| &present.servers).into_iter().flatten();
-                self.dirty.extend(left.map(|(server, _)| Item { service: key, server: Some(*server) }));
+                self.dirty.extend(left.map(|(server, _)| Item::server(key, *server)));
                 self.desired.insert(key, Wanted { service, servers: BTreeMap::new() });
             }
         }
-        self.dirty.insert(Item { service: key, server: None });
+        self.dirty.insert(Item::service(key));
     }
 
-    /// The service shall not exist, nor its servers.
-    pub fn unwant_service(&mut self, key: ServiceKey) {
+    fn unwish_service(&mut self, key: ServiceKey) {
         if self.desired.remove(&key).is_some() {
             self.forget_attempts(key);
-            self.dirty.insert(Item { service: key, server: None });
+            self.dirty.insert(Item::service(key));
         }
     }
 
-    /// The service shall have this server, with these settings. Without such a service this has no effect.
-    pub fn want_server(&mut self, key: ServiceKey, server_key: ServerKey, server: Server) {
+    fn wish_server(&mut self, key: ServiceKey, server_key: ServerKey, server: Server) {
         let Some(wanted) = self.desired.get_mut(&key) else { return };
         if wanted.servers.insert(server_key, server) != Some(server) {
-            self.dirty.insert(Item { service: key, server: Some(server_key) });
+            self.dirty.insert(Item::server(key, server_key));
         }
     }
 
-    /// The service shall not have this server.
-    pub fn unwant_server(&mut self, key: ServiceKey, server: ServerKey) {
+    fn unwish_server(&mut self, key: ServiceKey, server: ServerKey) {
         let Some(wanted) = self.desired.get_mut(&key) else { return };
         if wanted.servers.remove(&server).is_some() {
-            let item = Item { service: key, server: Some(server) };
+            let item = Item::server(key, server);
             self.refused.remove(&item);
+            self.taken_away.remove(&item);
             self.dirty.insert(item);
         }
     }
 
-    /// Nothing shall exist: what was made here is removed by the next [`apply`](Self::apply).
-    pub fn unwant_all(&mut self) {
+    /// Nothing shall exist: what was made here is removed by the next round.
+    pub fn unwish_all(&mut self) {
         let services: Vec<_> = self.desired.keys().copied().collect();
         for service in services {
-            self.unwant_service(service);
+            self.unwish_service(service);
         }
     }
 
-    /// A service of an earlier run that nobody wants any more is removed by the next [`apply`](Self::apply).
+    /// A service of an earlier run that nobody wants any more is removed by the next round.
     pub fn discard(&mut self, key: ServiceKey) {
         if !self.desired.contains_key(&key) {
             self.stale.insert(key);
@@ -164,7 +246,7 @@ impl Reconciler {
     }
 
     /// Reads what an earlier run left of the wanted services, so that only the difference is written. To be called when
-    /// everything is wanted, before the first [`apply`](Self::apply).
+    /// everything is wanted, before the first round.
     ///
     /// # Errors
     /// When the kernel gives no list.
@@ -199,35 +281,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// When [`apply`](Self::apply) has something to do, if ever: nanoseconds of CLOCK_BOOTTIME, 0 for at once.
-    pub fn next_wakeup(&self) -> Option<u64> {
-        if self.dirty.is_empty() && self.stale.is_empty() {
-            self.later.first().map(|(time, _)| *time)
-        } else {
-            Some(0)
-        }
-    }
-
-    /// Writes the difference to the kernel, at most [`COMMANDS_MAX`] of it.
-    ///
-    /// # Errors
-    /// Only when the netlink socket itself fails or gives no list; the difference stays to be written. Refusals are in
-    /// the result.
-    pub fn apply(&mut self, ipvs: &mut Ipvs, now: u64) -> Result<Applied> {
-        self.take_due(now);
-        self.refresh(ipvs)?;
-        let commands = self.difference();
-        let outcomes = ipvs.send(&commands)?;
-        let mut applied = Applied::default();
-        for (command, outcome) in commands.into_iter().zip(outcomes) {
-            let item = Item { service: command.service(), server: command.server() };
-            self.dirty.remove(&item);
-            self.settle(item, command, outcome, now, &mut applied);
-        }
-        Ok(applied)
-    }
-
-    /// What the next [`apply`](Self::apply) would do, as far as is known.
+    /// What the next round would do, as far as is known.
     pub fn planned(&mut self) -> Vec<Command> {
         self.difference()
     }
@@ -255,10 +309,10 @@ impl Reconciler {
 
     /// Everything of a service may differ.
     fn dirty_all(&mut self, key: ServiceKey) {
-        self.dirty.insert(Item { service: key, server: None });
+        self.dirty.insert(Item::service(key));
         let wanted = self.desired.get(&key).into_iter().flat_map(|wanted| wanted.servers.keys());
         let found = self.present.get(&key).into_iter().flat_map(|present| present.servers.keys());
-        self.dirty.extend(wanted.chain(found).map(|server| Item { service: key, server: Some(*server) }));
+        self.dirty.extend(wanted.chain(found).map(|server| Item::server(key, *server)));
     }
 
     fn take_due(&mut self, now: u64) {
@@ -271,26 +325,24 @@ impl Reconciler {
     }
 
     fn forget_attempts(&mut self, key: ServiceKey) {
-        let first = Item { service: key, server: None };
-        let ours: Vec<_> = self
-            .refused
-            .range(first..)
-            .map(|(item, _)| *item)
-            .take_while(|item| item.service == key)
-            .collect();
-        for item in ours {
+        let first = Item::service(key);
+        let ours = |items: &mut dyn Iterator<Item = Item>| -> Vec<Item> {
+            items.take_while(|item| item.service == key).collect()
+        };
+        for item in ours(&mut self.refused.range(first..).map(|(item, _)| *item)) {
             self.refused.remove(&item);
+        }
+        for item in ours(&mut self.taken_away.range(first..).copied()) {
+            self.taken_away.remove(&item);
         }
         self.later.retain(|(_, item)| item.service != key);
     }
 
-    fn settle(&mut self, item: Item, command: Command, outcome: Outcome, now: u64, applied: &mut Applied) {
+    fn settle(&mut self, item: Item, command: Command, outcome: Outcome, now: u64) {
         let refusal = match outcome {
             Outcome::Done => {
-                applied.done += 1;
                 self.refused.remove(&item);
-                self.done(command);
-                return;
+                return self.done(item, command);
             }
             Outcome::Unknown => {
                 self.stale.insert(item.service);
@@ -300,7 +352,7 @@ impl Reconciler {
         };
         match (&command, refusal) {
             (Command::DeleteService(_) | Command::DeleteServer(..), Refusal::ServiceMissing)
-            | (Command::DeleteServer(..), Refusal::ServerMissing) => self.done(command),
+            | (Command::DeleteServer(..), Refusal::ServerMissing) => self.done(item, command),
             // Its service is about to be tried again, and with it all its servers.
             (Command::AddServer(..), Refusal::ServiceMissing)
                 if !self.present.contains_key(&item.service) => {}
@@ -313,39 +365,58 @@ impl Reconciler {
             _ => {
                 let attempt = self.refused.get(&item).map_or(1, |count| count.saturating_add(1));
                 self.refused.insert(item, attempt);
-                let doubled = RETRY_INTERVAL_NANOSECONDS.checked_shl(attempt - 1).unwrap_or(u64::MAX);
-                let wait = doubled.min(RETRY_INTERVAL_MAX_NANOSECONDS);
+                let wait = wait_after(attempt, RETRY_INTERVAL_MAX_NANOSECONDS);
                 self.later.insert((now.saturating_add(wait), item));
-                applied.failures.push(Failure { command, refusal, attempt });
+                if attempt == 1 {
+                    let error = Box::new(refused(&command, refusal));
+                    self.reports.push(item.thing().came(Fate::Refused(error)));
+                }
             }
         }
     }
 
-    fn done(&mut self, command: Command) {
-        match command {
+    fn done(&mut self, item: Item, command: Command) {
+        let fate = match command {
             Command::AddService(key, service) => {
                 self.present.insert(key, Present { service, servers: BTreeMap::new() });
+                Fate::Installed
             }
             Command::SetService(key, service) => {
                 if let Some(present) = self.present.get_mut(&key) {
                     present.service = service;
                 }
+                Fate::Installed
             }
             Command::DeleteService(key) => {
                 self.present.remove(&key);
+                Fate::Gone
             }
             Command::AddServer(key, server_key, server) | Command::SetServer(key, server_key, server) => {
                 if let Some(present) = self.present.get_mut(&key) {
                     present.servers.insert(server_key, server);
                 }
+                Fate::Installed
             }
             Command::DeleteServer(key, server) => {
                 if let Some(present) = self.present.get_mut(&key) {
                     present.servers.remove(&server);
                 }
+                Fate::Gone
             }
-        }
+        };
+        let fate = if self.taken_away.remove(&item) { Fate::PutBack } else { fate };
+        self.reports.push(item.thing().came(fate));
     }
+}
+
+/// With what the number means for this command in place of the kernel's own words, of which it has none.
+fn refused(command: &Command, refusal: Refusal) -> Error {
+    let meaning = match refusal {
+        Refusal::NotPermitted(_) | Refusal::Other(_) => None,
+        _ => Some(refusal.to_string()),
+    };
+    let error = Error { kernel_message: meaning, ..Error::new(command.to_string(), refusal.errno()) };
+    error.needing(Capability::NetAdmin)
 }
 
 /// The servers of a service, without what changes by itself.

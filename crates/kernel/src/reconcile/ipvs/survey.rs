@@ -3,65 +3,63 @@
 
 use std::collections::BTreeMap;
 
-use super::{Item, Present, Reconciler, list_servers};
+use super::{Item, Present, Services, list_servers};
 use crate::error::Result;
-use crate::ipvs::{Ipvs, ListedService, Server, ServerKey, Service, ServiceKey};
+use crate::ipvs::{Ipvs, ListedService, Server, ServerKey, ServiceKey};
+use crate::reconcile::Fate;
 
 /// Services whose servers are read by one step, so that the caller's other work gets its turn.
 pub const SURVEY_SERVICES_MAX: usize = 64;
 
+/// Between two rounds through the table.
+pub const SURVEY_INTERVAL_NANOSECONDS: u64 = 10_000_000_000;
+
 /// How far the round through the table has come.
 #[derive(Debug, Default)]
-pub struct Survey {
+pub(super) struct Survey {
     /// The last service whose servers were read; none between two rounds.
     after: Option<ServiceKey>,
+    /// When the next step is to be made; not before somebody asked for one.
+    due: Option<u64>,
 }
 
-/// Something that another program changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
-    /// Of which service.
-    pub service: ServiceKey,
-    /// What.
-    pub found: Found,
+impl Survey {
+    /// Whether a step is due. Who asks for the first time has just written everything.
+    pub(super) fn begin(&mut self, now: u64) -> bool {
+        *self.due.get_or_insert(now.saturating_add(SURVEY_INTERVAL_NANOSECONDS)) <= now
+    }
+
+    /// A step was made.
+    pub(super) const fn again(&mut self, now: u64, goes_on: bool) {
+        let wait = if goes_on { 0 } else { SURVEY_INTERVAL_NANOSECONDS };
+        self.due = Some(now.saturating_add(wait));
+    }
+
+    pub(super) const fn due(&self) -> Option<u64> {
+        self.due
+    }
 }
 
-/// What another program did to a service.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
-    /// Removed it with its servers.
-    ServiceRemoved,
-    /// Changed its settings to these.
-    ServiceChanged(Service),
-    /// Removed a server.
-    ServerRemoved(ServerKey),
-    /// Changed the settings of a server to these.
-    ServerChanged(ServerKey, Server),
-    /// Added a server that is not wanted.
-    ServerAdded(ServerKey, Server),
-}
-
-impl Reconciler {
+impl Services {
     /// One step of a round through the table: the first compares all services, each further one the servers of
-    /// [`SURVEY_SERVICES_MAX`] of them. Returns what others changed, each change once, and whether the round goes on.
-    /// With `mend` the next [`apply`](Self::apply) puts everything back as it is wanted.
+    /// [`SURVEY_SERVICES_MAX`] of them. What others changed is reported, each change once; whether the round goes on comes
+    /// back. With `mend` the next round puts everything back as it is wanted.
     ///
     /// # Errors
     /// When the kernel gives no list.
-    pub fn survey(&mut self, ipvs: &mut Ipvs, mend: bool) -> Result<(Vec<Finding>, bool)> {
-        let mut findings = Vec::new();
+    pub fn look(&mut self, ipvs: &mut Ipvs, mend: bool) -> Result<bool> {
         let services = match self.survey.after {
             None => {
-                self.survey_services(ipvs, mend, &mut findings)?;
+                self.look_at_services(ipvs, mend)?;
                 self.services_after(None)
             }
             after => self.services_after(after),
         };
         for key in &services {
-            self.survey_servers(ipvs, *key, mend, &mut findings)?;
+            self.look_at_servers(ipvs, *key, mend)?;
         }
         self.survey.after = services.last().copied().filter(|_| services.len() == SURVEY_SERVICES_MAX);
-        Ok((findings, self.survey.after.is_some()))
+        Ok(self.survey.after.is_some())
     }
 
     fn services_after(&self, after: Option<ServiceKey>) -> Vec<ServiceKey> {
@@ -71,7 +69,7 @@ impl Reconciler {
         present.filter(|key| self.desired.contains_key(key)).take(SURVEY_SERVICES_MAX).collect()
     }
 
-    fn survey_services(&mut self, ipvs: &mut Ipvs, mend: bool, findings: &mut Vec<Finding>) -> Result<()> {
+    fn look_at_services(&mut self, ipvs: &mut Ipvs, mend: bool) -> Result<()> {
         let listed: BTreeMap<_, _> =
             ipvs.services()?.into_iter().map(|listed| (listed.key, listed.service)).collect();
         let watched: Vec<_> =
@@ -86,28 +84,19 @@ impl Reconciler {
             match found {
                 None => {
                     self.present.remove(&key);
-                    findings.push(Finding { service: key, found: Found::ServiceRemoved });
+                    self.found(Item::service(key), Fate::TakenAway, mend);
                 }
                 Some(service) if service != present.service => {
-                    present.service = service.clone();
-                    findings.push(Finding { service: key, found: Found::ServiceChanged(service) });
+                    present.service = service;
+                    self.found(Item::service(key), Fate::Changed, mend);
                 }
-                Some(_) => continue,
-            }
-            if mend {
-                self.dirty.insert(Item { service: key, server: None });
+                Some(_) => {}
             }
         }
         Ok(())
     }
 
-    fn survey_servers(
-        &mut self,
-        ipvs: &mut Ipvs,
-        key: ServiceKey,
-        mend: bool,
-        findings: &mut Vec<Finding>,
-    ) -> Result<()> {
+    fn look_at_servers(&mut self, ipvs: &mut Ipvs, key: ServiceKey, mend: bool) -> Result<()> {
         let mut listed = list_servers(ipvs, key)?;
         let Some(present) = self.present.get_mut(&key) else { return Ok(()) };
         if present.servers.keys().any(|server| !listed.contains_key(server)) {
@@ -118,13 +107,20 @@ impl Reconciler {
         let wanted = self.desired.get(&key).map(|wanted| &wanted.servers);
         let changed = changes(present, &listed, wanted);
         present.servers = listed;
-        for found in changed {
-            if mend {
-                self.dirty.insert(Item { service: key, server: Some(found.0) });
-            }
-            findings.push(Finding { service: key, found: found.1 });
+        for (server, fate) in changed {
+            self.found(Item::server(key, server), fate, mend);
         }
         Ok(())
+    }
+
+    fn found(&mut self, item: Item, fate: Fate, mend: bool) {
+        if mend {
+            self.dirty.insert(item);
+            if fate == Fate::TakenAway {
+                self.taken_away.insert(item);
+            }
+        }
+        self.reports.push(item.thing().came(fate));
     }
 }
 
@@ -133,7 +129,7 @@ fn changes(
     present: &Present,
     listed: &BTreeMap<ServerKey, Server>,
     wanted: Option<&BTreeMap<ServerKey, Server>>,
-) -> Vec<(ServerKey, Found)> {
+) -> Vec<(ServerKey, Fate)> {
     let is_wanted = |key: &ServerKey, server: &Server| {
         wanted.and_then(|wanted| wanted.get(key)).is_some_and(|wanted| server.satisfies(*wanted))
     };
@@ -142,11 +138,11 @@ fn changes(
         match present.servers.get(key) {
             Some(known) if server == known => {}
             _ if is_wanted(key, server) => {}
-            Some(_) => changes.push((*key, Found::ServerChanged(*key, *server))),
-            None => changes.push((*key, Found::ServerAdded(*key, *server))),
+            Some(_) => changes.push((*key, Fate::Changed)),
+            None => changes.push((*key, Fate::Intruded)),
         }
     }
     let gone = present.servers.keys().filter(|key| !listed.contains_key(key));
-    changes.extend(gone.map(|key| (*key, Found::ServerRemoved(*key))));
+    changes.extend(gone.map(|key| (*key, Fate::TakenAway)));
     changes
 }

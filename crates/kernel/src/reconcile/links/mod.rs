@@ -13,8 +13,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::addresses::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
-use super::pause::Pause;
+use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, Pause, RETRY_INTERVAL_NANOSECONDS};
 use crate::error::{Capability, Errno, Error, Result};
 use crate::netlink::{Batch, Change, Link, LinkSpec, MARK, Outcome, Requests};
 use crate::sysctl::{Family, InterfaceSetting};
