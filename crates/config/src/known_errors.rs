@@ -84,6 +84,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
+    use crate::diagnostic::Diagnostic;
+    use crate::diagnostic::code::Code;
     use crate::{AnyMachine, LoadOptions, Memory, load};
 
     fn read(text: &str) -> Loaded {
@@ -114,5 +116,42 @@ mod tests {
         let source = Memory::new();
         let nothing = || load(&source, Path::new("/none"), &AnyMachine, &LoadOptions::default());
         assert!(KnownErrors::of(&nothing()).reason_to_refuse(&nothing()).is_some());
+    }
+
+    /// A file that a daemon starts with is kept out of a running one by errors alone: never by a warning, of
+    /// whatever kind, and never by what is in force already.
+    #[test]
+    fn of_every_kind_of_problem_only_an_error_refuses() {
+        let before = KnownErrors::of(&read(""));
+        for code in Code::ALL.iter().copied() {
+            let mut loaded = read("global_defs {\n}\n");
+            loaded.diagnostics.push(Diagnostic::nowhere(code, "as it is"));
+            let starts = loaded.start_status().is_ok();
+            let reloads = before.reason_to_refuse(&loaded).is_none();
+            assert_eq!(reloads, starts && code.severity() < Severity::Error, "{code}");
+            let again = KnownErrors::of(&loaded).reason_to_refuse(&loaded).is_none();
+            assert_eq!(again, starts, "{code}, which is in force");
+        }
+    }
+
+    #[test]
+    fn what_a_file_is_completed_by_refuses_nothing() {
+        let instance = |name: &str, lines: &str| {
+            format!(
+                "vrrp_instance {name} {{\ninterface eth0\nvirtual_router_id 1\npriority 100\n{lines}\n\
+                 virtual_ipaddress {{\n192.0.2.1\n}}\n}}\n"
+            )
+        };
+        let grouped = "vrrp_script s {\nscript /bin/true\n}\nvrrp_sync_group G {\ngroup {\nV\n}\n}\n"
+            .to_owned()
+            + &instance("V", "track_script {\ns weight 10\n}");
+        for (code, text) in
+            [(Code::IntervalRounded, instance("V", "advert_int 0.5")), (Code::WeightInGroup, grouped)]
+        {
+            let next = read(&text);
+            assert!(next.diagnostics.iter().any(|told| told.code == code), "{code}: {:?}", next.diagnostics);
+            assert!(next.start_status().is_ok());
+            assert_eq!(KnownErrors::of(&read("")).reason_to_refuse(&next), None, "{code}");
+        }
     }
 }

@@ -11,7 +11,8 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Component, Path, PathBuf};
 
 use steadfast_config::load::{
-    InterfaceFacts, InterfaceKind, KeyFileState, Machine, NameFolders, NameTable, NamedNumber, ScriptState,
+    AnyMachine, InterfaceFacts, InterfaceKind, KeyFileState, Machine, NameFolders, NameTable, NamedNumber,
+    ScriptState,
 };
 use steadfast_config::model::Account;
 use steadfast_kernel::namespace::Network;
@@ -24,6 +25,8 @@ use self::accounts::Accounts;
 #[derive(Debug, Default)]
 pub struct ThisMachine {
     interfaces: BTreeMap<String, InterfaceFacts>,
+    /// Its interfaces are not known: each one that is named is taken as present.
+    unseen: bool,
     /// Names of iproute2, as they were when the first of a table was asked for.
     names: RefCell<BTreeMap<(NameTable, NameFolders), BTreeMap<String, u32>>>,
     accounts: Accounts,
@@ -66,6 +69,11 @@ impl ThisMachine {
         Self::ask_behind(&Path::new("/proc").join(process.to_string()).join("ns/net"))
     }
 
+    /// This machine with interfaces that nobody can tell of.
+    pub fn unseen() -> Self {
+        Self { unseen: true, ..Self::default() }
+    }
+
     fn ask_behind(network: &Path) -> Result<Self, steadfast_kernel::Error> {
         Network::open(network)?.run(Self::ask)?
     }
@@ -83,7 +91,7 @@ impl ThisMachine {
 
 impl Machine for ThisMachine {
     fn interface(&self, name: &str) -> Option<InterfaceFacts> {
-        self.interfaces.get(name).copied()
+        if self.unseen { AnyMachine.interface(name) } else { self.interfaces.get(name).copied() }
     }
 
     fn interface_names(&self) -> Vec<String> {

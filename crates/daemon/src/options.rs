@@ -37,8 +37,6 @@ pub struct Options {
     pub vrrp_pid_file: Option<PathBuf>,
     /// `-c`
     pub checkers_pid_file: Option<PathBuf>,
-    /// `-b`
-    pub bfd_pid_file: Option<PathBuf>,
     /// `-C` leaves the vrrp worker out.
     pub run_vrrp: bool,
     /// Run BFD sessions.
@@ -93,7 +91,6 @@ impl Default for Options {
             pid_file: None,
             vrrp_pid_file: None,
             checkers_pid_file: None,
-            bfd_pid_file: None,
             run_vrrp: true,
             run_bfd: true,
             run_checkers: true,
@@ -125,7 +122,6 @@ impl Options {
             &mut self.pid_file,
             &mut self.vrrp_pid_file,
             &mut self.checkers_pid_file,
-            &mut self.bfd_pid_file,
             &mut self.control_socket,
         ];
         for path in files.into_iter().flatten().chain([&mut self.configuration]) {

@@ -20,7 +20,12 @@ pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
     let reader = Reader::new(&arguments.reading, Mode::Test, &arguments.allow)?;
     if arguments.fix {
         for file in &arguments.files {
-            fix(file, &reader.read(file))?;
+            let told = fix(file, &reader.read(file))?;
+            match arguments.format {
+                Format::Text => terminal::print(told)?,
+                // A program reads the rest.
+                Format::Json | Format::Sarif => terminal::tell(&told),
+            }
         }
     }
     let mut checked: Vec<(&Path, Loaded)> =
@@ -67,7 +72,7 @@ fn more(checked: &[(&Path, Loaded)]) -> String {
 }
 
 /// Makes the changes that mean one thing only, and tells of each.
-fn fix(file: &Path, loaded: &Loaded) -> Result<(), Failure> {
+fn fix(file: &Path, loaded: &Loaded) -> Result<String, Failure> {
     let place = |diagnostic: &Diagnostic| {
         let span = diagnostic.fix.as_ref().map(|fix| fix.span).unwrap_or_default();
         let position = loaded.sources.position(span);
@@ -95,8 +100,7 @@ fn fix(file: &Path, loaded: &Loaded) -> Result<(), Failure> {
     for (diagnostic, reason) in &mending.left {
         told += &format!("{}: not fixed, {reason}: {}\n", place(diagnostic), title(diagnostic));
     }
-    terminal::print(&told)?;
-    Ok(())
+    Ok(told)
 }
 
 fn text(file: &Path, loaded: &Loaded) -> String {

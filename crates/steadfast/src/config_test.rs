@@ -3,7 +3,7 @@
 use std::io::{self, Write as _};
 use std::path::Path;
 
-use steadfast_config::{Files, LoadOptions, Mode, load, render};
+use steadfast_config::{Files, LoadOptions, Machine, Mode, load, render};
 use steadfast_daemon::host::ThisMachine;
 use steadfast_daemon::options::Options;
 use steadfast_kernel::file;
@@ -11,6 +11,7 @@ use steadfast_kernel::namespace::Network;
 
 use crate::exit;
 use crate::progress::Progress;
+use crate::reader::in_its_namespace;
 use crate::terminal::{Palette, Stream, complain};
 
 /// Tests what a daemon with these options would read. Problems go to standard error, or into `log`.
@@ -36,15 +37,11 @@ fn test(options: &Options, log: Option<&Path>) -> Result<u8, String> {
         ..LoadOptions::default()
     };
     let progress = Progress::of(format!("reading {}", options.configuration.display()));
-    let read_for = |machine: &ThisMachine| load(&source, &options.configuration, machine, &load_options);
+    let read_for = |machine: &dyn Machine| load(&source, &options.configuration, machine, &load_options);
     let mut loaded = read_for(&ThisMachine::ask().map_err(|error| error.to_string())?);
-    // The interfaces that the file means are those in there. One that does not exist decides nothing: the file
-    // may be for another machine.
-    if options.namespace.is_none()
-        && let Some(name) = &loaded.model.global.net_namespace
-        && let Ok(machine) = ThisMachine::ask_in(name)
-    {
-        loaded = read_for(&machine);
+    // -s beats what the file says.
+    if options.namespace.is_none() {
+        loaded = in_its_namespace(loaded, read_for);
     }
     drop(progress);
     let colour = log.is_none() && Stream::Error.palette() == Palette::Colours;

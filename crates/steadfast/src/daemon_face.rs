@@ -135,7 +135,6 @@ fn options(arguments: &DaemonArguments) -> Options {
         pid_file: arguments.pid_file.clone(),
         vrrp_pid_file: arguments.vrrp_pid_file.clone(),
         checkers_pid_file: arguments.checkers_pid_file.clone(),
-        bfd_pid_file: arguments.bfd_pid_file.clone(),
         run_vrrp: !arguments.check_only,
         run_bfd: !arguments.no_bfd,
         run_checkers: !arguments.vrrp_only,
@@ -221,6 +220,32 @@ mod tests {
             ..Options::default()
         };
         assert_eq!(options, expected);
+    }
+
+    /// Nothing is taken and passed over in silence: an option changes what the daemon does, or is told of.
+    #[test]
+    fn each_option_is_acted_upon_or_named() {
+        // What needs no daemon, and what is so anyway.
+        const OTHERS: [&str; 6] = ["config_test", "signum", "version", "help", "all", "surplus"];
+        let command = command_line::daemon_command(Name::Keepalived);
+        let mut seen = 0;
+        for argument in
+            command.get_arguments().filter(|argument| !OTHERS.contains(&argument.get_id().as_str()))
+        {
+            let long = argument.get_long().unwrap();
+            let value = match argument.get_id().as_str() {
+                _ if !argument.get_action().takes_values() => "",
+                "log_facility" | "umask" => "=1",
+                "allow" => "=SF0136",
+                _ => "=/x",
+            };
+            let words = ["keepalived".to_owned(), format!("--{long}{value}")].map(OsString::from);
+            let line = command_line::parse_daemon(Name::Keepalived, &words).unwrap();
+            let acted_upon = options(&line.arguments) != Options::default();
+            assert!(acted_upon || !line.unsupported.is_empty(), "--{long} is accepted and does nothing");
+            seen += 1;
+        }
+        assert!(seen > 35, "only {seen} options");
     }
 
     #[test]

@@ -63,12 +63,14 @@ fn spans(text: &str) -> Vec<&str> {
 }
 
 /// The commands of this program in a line of a shell, one for each of its ways to be read.
-fn commands(line: &str) -> Vec<Vec<String>> {
+pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
     for part in line.split(['|', ';', '#', '>']).flat_map(|part| part.split("&&")) {
         let part = part.trim().trim_start_matches("$ ").trim_start_matches("sudo ");
         let Some(arguments) = part.strip_prefix("steadfast ") else { continue };
-        let arguments = arguments.split(" 2").next().unwrap_or_default().replace('…', "");
+        // Of `2>`, which was split.
+        let arguments = arguments.trim_end();
+        let arguments = arguments.strip_suffix(" 2").unwrap_or(arguments).replace('…', "");
         // What stands in brackets may be left out.
         let with: Vec<String> = arguments
             .split_whitespace()

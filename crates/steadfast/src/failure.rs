@@ -53,6 +53,9 @@ pub(crate) enum Failure {
     /// A file that the daemon reads was to be read in another way; what to do instead.
     #[error("without OLD, the daemon reads NEW in its own way: {0}")]
     ReadByDaemon(&'static str),
+    /// A daemon was named that has nothing to do with the answer.
+    #[error("with OLD and NEW no daemon is asked: leave out --control-socket, --pid and --namespace")]
+    NobodyAsked,
     /// A keyword was asked for that does not exist.
     #[error("there is no keyword '{word}'{}", nearest(*.near))]
     NoKeyword {
@@ -93,7 +96,7 @@ impl Failure {
         match self {
             Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
             Self::NoDaemon => exit::NO_DAEMON,
-            Self::ReadByDaemon(_) => exit::USAGE,
+            Self::ReadByDaemon(_) | Self::NobodyAsked => exit::USAGE,
             _ => exit::FAILURE,
         }
     }

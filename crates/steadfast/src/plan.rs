@@ -16,6 +16,7 @@ use crate::terminal::{self, Palette, Stream, complain};
 /// Prints the plan; the exit status tells whether something would change.
 pub(crate) fn run(arguments: &PlanArguments) -> Result<u8, Failure> {
     let planned = match arguments.files.as_slice() {
+        [_, _] if arguments.daemon.is_told() => return Err(Failure::NobodyAsked),
         [old, new] => between(old, new, &arguments.reading)?,
         [new] if new == Path::new(STANDARD_INPUT) => return Err(Failure::ReadByDaemon("name a file for -")),
         [new] if arguments.reading == Reading::default() => against_daemon(new, arguments)?,

@@ -7,9 +7,11 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use steadfast_config::{
-    AnyMachine, Code, Files, LoadOptions, Loaded, Machine, Mode, Source as _, Unreadable, load,
+    AnyMachine, Class, Code, Diagnostic, Files, LoadOptions, Loaded, Machine, Mode, Severity, Source as _,
+    Unreadable, load,
 };
 use steadfast_daemon::host::ThisMachine;
+use steadfast_kernel::Errno;
 
 use crate::command_line::Reading;
 use crate::failure::Failure;
@@ -72,12 +74,7 @@ impl Reader {
         }
         let read_for = |machine: &dyn Machine| load(&source, file, machine, &self.options);
         let loaded = read_for(self.machine.as_ref());
-        // The interfaces that the file means are those in its namespace, if that can be entered.
-        let namespace = loaded.model.global.net_namespace.as_deref().filter(|_| self.is_this);
-        match namespace.map(ThisMachine::ask_in) {
-            Some(Ok(machine)) => read_for(&machine),
-            Some(Err(_)) | None => loaded,
-        }
+        if self.is_this { in_its_namespace(loaded, read_for) } else { loaded }
     }
 
     /// The text of what can be read only once: standard input, and pipes as the shell makes them of `<(command)`.
@@ -90,4 +87,27 @@ impl Reader {
         let refused = |error: io::Error| Unreadable::Refused(error.to_string());
         is_pipe.then(|| File::open(file).map_err(refused).and_then(Files::read_stream))
     }
+}
+
+/// Reads a file again that names a network namespace: the interfaces that it means are those in there. A daemon would
+/// end where it cannot enter it.
+pub(crate) fn in_its_namespace(loaded: Loaded, read_for: impl Fn(&dyn Machine) -> Loaded) -> Loaded {
+    let Some(name) = loaded.model.global.net_namespace.as_deref() else { return loaded };
+    let error = match ThisMachine::ask_in(name) {
+        Ok(machine) => return read_for(&machine),
+        Err(error) => error,
+    };
+    let message = format!("net_namespace {name}: {error}");
+    let told = Diagnostic::nowhere(Code::NamespaceMissing, message);
+    let mut loaded = read_for(&ThisMachine::unseen());
+    loaded.diagnostics.push(match error.errno {
+        Errno::NOENT => told.hint(format!("make it first: ip netns add {name}")),
+        // Whoever asks may not look into it; the daemon may.
+        Errno::PERM | Errno::ACCESS => told
+            .severity(Severity::Warning)
+            .class(Class::Silent)
+            .note("its interfaces are taken to be what the file says"),
+        _ => told,
+    });
+    loaded
 }

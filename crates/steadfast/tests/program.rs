@@ -500,3 +500,139 @@ fn schema_pages_and_reference_are_printed() {
         assert!(out.contains(begins), "{arguments:?}: {}", out.get(..200).unwrap_or_default());
     }
 }
+
+/// The commands that a help lists, with the words that each cannot be without.
+fn commands_with(option: &str) -> Vec<Vec<String>> {
+    let listed = |help: &str| -> Vec<String> {
+        let commands = help.lines().skip_while(|line| !line.starts_with("Commands:")).skip(1);
+        let names = commands
+            .take_while(|line| line.starts_with("  "))
+            .filter_map(|line| line.split_whitespace().next());
+        names.filter(|name| *name != "help").map(str::to_owned).collect()
+    };
+    let (_, help, _) = told(&steadfast(&["--help"]));
+    let mut found = Vec::new();
+    for name in listed(&help) {
+        let (help, ..) = told(&steadfast(&[&name, "--help"]));
+        let below = listed(&help);
+        let all = if below.is_empty() {
+            vec![vec![name]]
+        } else {
+            below.into_iter().map(|below| vec![name.clone(), below]).collect()
+        };
+        for words in all {
+            let mut asked: Vec<&str> = words.iter().map(String::as_str).collect();
+            asked.push("--help");
+            if told(&steadfast(&asked)).0.contains(option) {
+                found.push(words);
+            }
+        }
+    }
+    found
+}
+
+/// How a command is called: with nothing, and with each number of files that it takes, `file` being the last.
+fn calls(words: &[String], other: &str, file: &str) -> Vec<Vec<String>> {
+    let with = |files: &[&str]| words.iter().cloned().chain(files.iter().map(ToString::to_string)).collect();
+    match words.join(" ").as_str() {
+        "check" | "plan" => vec![with(&[file]), with(&[other, file])],
+        "show config" => vec![with(&[]), with(&[file])],
+        _ => vec![with(&[])],
+    }
+}
+
+/// What names the daemon either leads to it or is refused: it is never taken and passed over.
+#[test]
+fn each_command_asks_the_daemon_that_is_named_or_refuses_the_name() {
+    let commands = commands_with("--control-socket");
+    assert!(commands.len() > 5, "{commands:?}");
+    let file = scratch("named.conf");
+    std::fs::write(&file, "global_defs {\n}\n").unwrap();
+    let path = file.to_str().unwrap();
+    for words in commands {
+        for call in calls(&words, path, path) {
+            for (option, value, socket) in [
+                ("--control-socket", "/none/c.sock", "/none/c.sock"),
+                ("--pid", "/none/p.pid", "/none/p.sock"),
+                ("--namespace", "none", "/run/keepalived/none/keepalived.sock"),
+            ] {
+                let mut arguments: Vec<&str> = call.iter().map(String::as_str).collect();
+                arguments.extend([option, value]);
+                let (out, err, status) = told(&steadfast(&arguments));
+                let asks = status == Some(3) && err.contains(&format!("no control socket {socket}"));
+                assert!(asks || status == Some(2), "{arguments:?} ends with {status:?}: {out}{err}");
+            }
+        }
+    }
+    std::fs::remove_file(&file).unwrap();
+}
+
+/// How files are read changes what is found in them, or is refused.
+#[test]
+fn each_command_reads_files_as_it_is_told_or_refuses_to() {
+    let commands = commands_with("--any-machine");
+    assert!(commands.len() > 2, "{commands:?}");
+    let empty = scratch("empty.conf");
+    std::fs::write(&empty, "").unwrap();
+    for (option, text) in [
+        (
+            &["--any-machine"][..],
+            "vrrp_instance V {\ninterface none9\nvirtual_router_id 1\npriority 100\nvirtual_ipaddress {\n192.0.2.1\n}\n}\n",
+        ),
+        (&["--config-id", "one"], "@one nonsense\n"),
+        (&["--all-config"], "include /none/*.conf\n"),
+    ] {
+        let file = scratch(&format!("read{}.conf", option.len() + text.len()));
+        std::fs::write(&file, text).unwrap();
+        for words in &commands {
+            // Without a file it is the daemon's.
+            for call in calls(words, empty.to_str().unwrap(), file.to_str().unwrap())
+                .into_iter()
+                .filter(|call| call.len() > words.len())
+            {
+                let plain: Vec<&str> = call.iter().map(String::as_str).collect();
+                let with: Vec<&str> = plain.iter().copied().chain(option.iter().copied()).collect();
+                let (plain, with) = (told(&steadfast(&plain)), told(&steadfast(&with)));
+                assert!(with.2 == Some(2) || with != plain, "{call:?} passes over {option:?}: {with:?}");
+            }
+        }
+        std::fs::remove_file(&file).unwrap();
+    }
+    std::fs::remove_file(&empty).unwrap();
+}
+
+#[test]
+fn mending_tells_a_program_what_it_reads_and_people_the_rest() {
+    let file = scratch("mended.conf");
+    std::fs::write(&file, "global_defs {\n    router_id a\n    enable_script_securty\n}\n").unwrap();
+    let (out, err, _) = told(&steadfast(&["check", "--fix", "--format", "json", file.to_str().unwrap()]));
+    std::fs::remove_file(&file).unwrap();
+    assert!(out.starts_with('['), "{out}");
+    assert!(err.contains(": fixed: "), "{err}");
+}
+
+/// The verdict of a start: a namespace that does not exist ends it, and its interfaces are nobody's to judge.
+#[test]
+fn a_network_namespace_that_is_not_there_is_the_verdict() {
+    let file = scratch("space.conf");
+    let text = "net_namespace no-such-space\nvrrp_instance V {\ninterface none9\nvirtual_router_id 1\npriority 100\nvirtual_ipaddress {\n192.0.2.1\n}\n}\n";
+    std::fs::write(&file, text).unwrap();
+    let path = file.to_str().unwrap();
+    for arguments in [&["check", path][..], &["-t", "-f", path], &["show", "config", path]] {
+        let (out, err, status) = told(&steadfast(arguments));
+        let said = out + &err;
+        assert!(
+            said.contains("SF0510") && said.contains("ip netns add no-such-space"),
+            "{arguments:?}: {said}"
+        );
+        assert!(!said.contains("SF0303"), "{arguments:?}: {said}");
+        assert_eq!(
+            status,
+            Some(if arguments.len() == 3 && arguments[0] == "-t" { 4 } else { 1 }),
+            "{arguments:?}"
+        );
+    }
+    let (.., status) = told(&steadfast(&["check", "--any-machine", path]));
+    assert_eq!(status, Some(0));
+    std::fs::remove_file(&file).unwrap();
+}

@@ -366,6 +366,8 @@ codes! {
         "The file that a key is to come from does not exist, cannot be read, or holds something of another length than a key.";
     509 KeyFileExposed Warning Security "key file that others can read"
         "Who can read the file knows the key and can send adverts. Make it readable by its owner only: chmod 600.";
+    510 NamespaceMissing Error Fatal "network namespace cannot be entered"
+        "A daemon with this file would enter the network namespace that net_namespace names, and ends where it cannot. Make the namespace first (ip netns add), or give --any-machine for the file of another machine. What interfaces there are in it is not known.";
 }
 
 #[cfg(test)]

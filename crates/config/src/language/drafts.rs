@@ -90,6 +90,8 @@ pub(crate) struct Drafts {
     pub(crate) bfd_instances: Vec<BfdInstance>,
     pub(crate) virtual_server_groups: Vec<VirtualServerGroup>,
     pub(crate) virtual_servers: Vec<VirtualServer>,
+    /// Those that cannot work, whose scripts are looked at like all others.
+    pub(crate) dropped_servers: Vec<VirtualServer>,
     /// Where the names behind `only_while_master` stand, by the places of their virtual servers.
     pub(crate) masters: BTreeMap<Span, Span>,
     /// Empty between virtual servers.

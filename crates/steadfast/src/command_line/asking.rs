@@ -10,6 +10,7 @@ use steadfast_control::places;
 
 /// How to find the daemon.
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[group(id = Where::GROUP, multiple = false)]
 pub(crate) struct Where {
     /// Control socket of the daemon [default: /run/steadfast.sock]
     #[arg(long, value_name = "PATH")]
@@ -23,6 +24,9 @@ pub(crate) struct Where {
 }
 
 impl Where {
+    /// The options as one: whoever gives two could mean two daemons.
+    pub(crate) const GROUP: &'static str = "where";
+
     /// Path of the control socket. Whoever names nothing means the only daemon there is.
     pub(crate) fn socket(&self) -> PathBuf {
         if !self.is_told()
@@ -36,7 +40,8 @@ impl Where {
         places::control_socket(self.control_socket.as_deref(), pid_file.as_deref())
     }
 
-    fn is_told(&self) -> bool {
+    /// Whether any of the options is given.
+    pub(crate) fn is_told(&self) -> bool {
         self.control_socket.is_some() || self.pid_file.is_some() || self.namespace.is_some()
     }
 }
@@ -74,14 +79,14 @@ pub(crate) struct StatusArguments {
     #[arg(short = 'v', long)]
     pub(crate) verbose: bool,
     /// Show every daemon of this machine; as root also those with a control socket of their own
-    #[arg(long, conflicts_with_all = ["control_socket", "pid_file", "namespace"])]
+    #[arg(long, conflicts_with = Where::GROUP)]
     pub(crate) all: bool,
     /// Draw it anew, every second or so often, until interrupted
     #[arg(long, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "1",
           value_parser = seconds, conflicts_with_all = ["json", "check"])]
     pub(crate) watch: Option<Duration>,
     /// Print one line with performance data, and exit as a monitoring plugin does
-    #[arg(long, conflicts_with_all = ["json", "verbose"])]
+    #[arg(long, conflicts_with_all = ["json", "verbose", "utc"])]
     pub(crate) check: bool,
     #[command(flatten)]
     pub(crate) times: Times,

@@ -55,6 +55,9 @@ pub(crate) struct PlanArguments {
 
 /// `steadfast show`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast show config                      what the running daemon reads
+  steadfast show config new.conf             what a file means")]
 pub(crate) struct ShowArguments {
     /// What to show
     #[command(subcommand)]
@@ -79,7 +82,7 @@ Exit status: 0 shown, 1 the file has errors or another failure, 2 wrong usage, 3
 daemon could be asked for one. Of a file with errors it shows what a daemon would start with.")]
 pub(crate) struct ShowConfigArguments {
     /// The configuration; - is standard input [default: the file that the running daemon reads]
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with = Where::GROUP)]
     pub(crate) file: Option<PathBuf>,
     /// Print it as JSON; `steadfast schema` describes it
     #[arg(long)]

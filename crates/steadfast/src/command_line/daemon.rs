@@ -67,9 +67,6 @@ pub(crate) struct DaemonArguments {
     /// Pid file of the check worker
     #[arg(short = 'c', long = "checkers_pid", value_name = "FILE")]
     pub(crate) checkers_pid_file: Option<PathBuf>,
-    /// Pid file of the BFD worker
-    #[arg(short = 'b', long = "bfd_pid", value_name = "FILE")]
-    pub(crate) bfd_pid_file: Option<PathBuf>,
     /// Run VRRP only, no health checks
     #[arg(short = 'P', long = "vrrp", overrides_with = "all")]
     pub(crate) vrrp_only: bool,
@@ -146,6 +143,8 @@ pub(crate) struct DaemonArguments {
 pub(crate) struct Unsupported {
     #[arg(hide = true, short = 'x', long)]
     pub(crate) snmp: bool,
+    #[arg(hide = true, short = 'b', long = "bfd_pid", value_name = "FILE")]
+    bfd_pid_file: Option<PathBuf>,
     #[arg(hide = true, short = 'A', long, value_name = "SOCKET")]
     snmp_agent_socket: Option<String>,
     #[arg(hide = true, short = 'T', long)]

@@ -56,6 +56,12 @@ const EXAMPLES: &str = "Examples:
 Without a subcommand, or started under the name keepalived, this is the daemon, with keepalived's options.
 An optional value is attached, as in -g/var/log/vrrp.log or --log-file=/var/log/vrrp.log.";
 
+const KEEPALIVED_EXAMPLES: &str = "Examples:
+  keepalived -nlD                  run in the foreground, log to the console in detail
+  keepalived -t -f new.conf        check a configuration: every problem at once
+
+Whoever is to be asked answers to `steadfast`: see `steadfast status --help`.";
+
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
@@ -104,6 +110,8 @@ pub(crate) enum Subcommand {
     /// Print a completion script for a shell
     Completion(CompletionArguments),
     /// Print the JSON schema of what `show config --json` prints
+    #[command(after_help = "Example:
+  steadfast schema > keepalived.schema.json")]
     Schema,
     /// Print a manual page
     Man(ManArguments),
@@ -179,6 +187,7 @@ pub(crate) fn daemon_command(name: Name) -> clap::Command {
         Name::Keepalived => DaemonArguments::augment_args(
             clap::Command::new("keepalived")
                 .about("steadfast in the place of keepalived.")
+                .after_help(KEEPALIVED_EXAMPLES)
                 .disable_help_flag(true)
                 .disable_version_flag(true)
                 .max_term_width(100),

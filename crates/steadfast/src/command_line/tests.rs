@@ -34,6 +34,68 @@ fn help_of_each_subcommand() {
     }
 }
 
+/// Every command that has help of its own, below `command`.
+fn with_help_of_their_own(command: &clap::Command) -> Vec<&clap::Command> {
+    let below = command.get_subcommands().filter(|below| below.get_name() != "help");
+    below.flat_map(|below| std::iter::once(below).chain(with_help_of_their_own(below))).collect()
+}
+
+#[test]
+fn each_help_has_examples_and_each_example_is_a_command_of_this_program() {
+    let mut command = command_line();
+    command.build();
+    let mut told = with_help_of_their_own(&command);
+    assert!(told.len() > 14, "only {} commands", told.len());
+    told.push(&command);
+    for told in told {
+        let name = told.get_bin_name().unwrap_or("steadfast");
+        let text = told.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples: Vec<Vec<String>> = text
+            .lines()
+            .skip_while(|line| !line.starts_with("Example"))
+            .take_while(|line| !line.is_empty())
+            .filter_map(|line| line.strip_prefix("  "))
+            // What it does stands behind it.
+            .map(|line| line.split("  ").next().unwrap_or_default())
+            .flat_map(crate::documents::commands)
+            .collect();
+        assert!(!examples.is_empty(), "{name} --help has no example");
+        assert!(
+            examples.iter().any(|words| format!("steadfast {}", words.join(" ")).starts_with(name)),
+            "no example of {name} is one of it"
+        );
+        for example in examples {
+            let words: Vec<OsString> =
+                ["steadfast".to_owned()].into_iter().chain(example.clone()).map(OsString::from).collect();
+            let error = match example.first() {
+                Some(first) if !first.starts_with('-') => parse_client(&words).err(),
+                _ => parse_daemon(Name::Steadfast, &words).err(),
+            };
+            assert!(error.is_none(), "{name}: {}\n{}", example.join(" "), error.unwrap());
+        }
+    }
+    for line in KEEPALIVED_EXAMPLES.lines().filter_map(|line| line.strip_prefix("  ")) {
+        let example = line.split("  ").next().unwrap_or_default();
+        let parsed = parse_daemon(Name::Keepalived, &words(example)).unwrap();
+        assert!(parsed.surplus.is_empty() && parsed.unsupported.is_empty(), "{example}");
+    }
+}
+
+#[test]
+fn two_ways_to_name_the_daemon_are_one_too_many() {
+    for subcommand in ["status", "events", "peers", "reload", "plan NEW", "show config"] {
+        for line in
+            ["-p /run/a.pid -s blue", "-s blue --control-socket /run/b.sock", "-p a --control-socket b"]
+        {
+            let line = format!("steadfast {subcommand} {line}");
+            assert!(parse_client(&words(&line)).is_err(), "{line}");
+        }
+    }
+    for line in ["status --all -s blue", "show config a.conf -p /run/a.pid", "status --check --utc"] {
+        assert!(parse_client(&words(&format!("steadfast {line}"))).is_err(), "{line}");
+    }
+}
+
 #[test]
 fn a_misspelt_subcommand_is_answered_by_the_right_one() {
     let error = parse_client(&words("steadfast statsu")).unwrap_err();
@@ -76,8 +138,12 @@ fn wrong_options_are_refused() {
 fn every_row_of_the_unsupported_table_is_an_option_with_one_sentence() {
     for row in unsupported::TABLE {
         for option in row.option.split(", ") {
-            let value =
-                if matches!(option, "-A" | "--snmp-agent-socket" | "--config-fd") { " 1" } else { "" };
+            let value = if matches!(option, "-A" | "--snmp-agent-socket" | "--config-fd" | "-b" | "--bfd_pid")
+            {
+                " 1"
+            } else {
+                ""
+            };
             let line = words(&format!("keepalived {option}{value}"));
             let given = parse_daemon(Name::Keepalived, &line).unwrap().unsupported;
             assert_eq!(given, [row], "{option}");

@@ -37,7 +37,7 @@ impl Row {
 }
 
 /// Every option that is accepted by name only.
-pub(crate) const TABLE: [Row; 11] = [
+pub(crate) const TABLE: [Row; 12] = [
     Row {
         field: "snmp",
         option: "-x, --snmp",
@@ -97,6 +97,12 @@ pub(crate) const TABLE: [Row; 11] = [
         option: "--no-mem-check",
         treatment: Treatment::Ignored,
         reason: "there is no allocation checking to switch off",
+    },
+    Row {
+        field: "bfd_pid_file",
+        option: "-b, --bfd_pid",
+        treatment: Treatment::Ignored,
+        reason: "BFD has no process of its own; it runs in the vrrp worker, whose pid file -r names",
     },
     Row {
         field: "release_addresses",

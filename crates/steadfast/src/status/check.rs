@@ -57,7 +57,7 @@ fn asked(arguments: &StatusArguments) -> Result<Vec<Status>, Failure> {
     if !arguments.all {
         return Ok(vec![only(ask::one(&arguments.daemon)?, &arguments.instances)?]);
     }
-    ask::every()?.into_iter().map(|(_, answer)| Ok(answer?)).collect()
+    ask::every(&arguments.instances)?.into_iter().map(|(_, answer)| Ok(answer?)).collect()
 }
 
 /// A daemon that does not run is critical; one that cannot be asked may be well.

@@ -4,43 +4,30 @@ use std::fmt::Write as _;
 
 use steadfast_control::daemons::Daemon;
 
-use super::{View, only, render};
+use super::{View, render};
 use crate::ask::{self, Answer};
 use crate::command_line::StatusArguments;
 use crate::failure::Failure;
 use crate::terminal::{Paint, harmless};
 
 pub(super) fn told(arguments: &StatusArguments) -> Result<String, Failure> {
-    let found = ask::every()?;
+    let found = ask::every(&arguments.instances)?;
     if arguments.json {
         return json(found);
     }
     let view = View::of(arguments);
     let mut text = String::new();
-    let mut shown = false;
-    let mut unknown = None;
     for (daemon, answer) in found {
-        let answer = answer.map_err(Failure::from).and_then(|status| only(status, &arguments.instances));
-        let body = match answer {
-            Ok(status) => render(&status, &view),
-            // Another daemon may have it.
-            Err(failure @ Failure::NoInstance { .. }) => {
-                unknown = Some(failure);
-                continue;
-            }
-            Err(failure) => view.palette.paint(Paint::Bad, &failure.to_string()) + "\n",
-        };
-        shown = true;
         if !text.is_empty() {
             text.push('\n');
         }
         heading(&mut text, &daemon, &view);
-        text.push_str(&body);
+        text.push_str(&match answer {
+            Ok(status) => render(&status, &view),
+            Err(error) => view.palette.paint(Paint::Bad, &error.to_string()) + "\n",
+        });
     }
-    match unknown {
-        Some(failure) if !shown => Err(failure),
-        _ => Ok(text),
-    }
+    Ok(text)
 }
 
 /// Which daemon, and how to ask it alone.

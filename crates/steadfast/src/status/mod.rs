@@ -143,7 +143,7 @@ pub(crate) fn only(mut status: Status, asked: &[String]) -> Result<Status, Failu
 }
 
 /// By its name, or by one of its addresses, with or without the prefix.
-fn is_meant(instance: &Instance, asked: &str) -> bool {
+pub(crate) fn is_meant(instance: &Instance, asked: &str) -> bool {
     let address = |text: &str| text.split('/').next().unwrap_or(text).parse::<IpAddr>().ok();
     *instance.name == *asked
         || address(asked)

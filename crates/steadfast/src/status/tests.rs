@@ -110,7 +110,7 @@ fn script(name: &str, success: Option<bool>) -> Script {
     }
 }
 
-pub(super) fn status() -> Status {
+pub(crate) fn status() -> Status {
     let failing = Script {
         outcome: Some("timed out after 2 s".to_owned()),
         output: "connect: refused\n\u{1b}[31mgiving up\n".to_owned(),

@@ -107,8 +107,8 @@ impl Drafts {
             }
         }
         draft.scratch = std::mem::take(&mut context.server);
-        let (server, below) = super::check::complete(draft, node, &self.global, context);
-        self.virtual_servers.extend(server);
+        let (server, kept, below) = super::check::complete(draft, node, &self.global, context);
+        if kept { &mut self.virtual_servers } else { &mut self.dropped_servers }.push(server);
         self.below_server = below;
         let followed = node.children().into_iter().flatten();
         let followed = followed.filter(|line| line.keyword().as_str() == Some("only_while_master")).last();

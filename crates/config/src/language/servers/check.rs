@@ -21,14 +21,14 @@ use crate::table::{Context, Seen};
 use crate::text::tree::Node;
 use crate::value::Interval;
 
-/// Fills in what is inherited and checks it; `None` when the service is dropped. The second value is empty, to be
-/// used again.
+/// Fills in what is inherited and checks it; whether the service is kept, or dropped. The last value is empty, to
+/// be used again.
 pub(crate) fn complete(
     draft: ServerDraft,
     node: Node<'_>,
     global: &Global,
     context: &mut Context<'_>,
-) -> (Option<VirtualServer>, BelowServer) {
+) -> (VirtualServer, bool, BelowServer) {
     let mut draft = draft;
     inherit_into_real_servers(&mut draft, global);
     inherit_into_checkers(&mut draft, global);
@@ -39,11 +39,8 @@ pub(crate) fn complete(
     let mut check = ServerCheck { draft, node, context };
     let kept = check.all();
     let ServerDraft { mut server, mut below, .. } = check.draft;
-    if kept {
-        server.real_servers = below.real_servers.drain(..).map(|draft| draft.server).collect();
-    }
-    below.real_servers.clear();
-    (kept.then_some(server), below)
+    server.real_servers = below.real_servers.drain(..).map(|draft| draft.server).collect();
+    (server, kept, below)
 }
 
 fn name(server: &VirtualServer) -> String {

@@ -8,7 +8,7 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::language::Drafts;
 use crate::machine::{Machine, ScriptState};
-use crate::model::{Account, CheckKind, Notify, RealServer, Script, Tracked};
+use crate::model::{Account, CheckKind, Notify, RealServer, Script, Tracked, VirtualServer};
 use crate::table::Context;
 use crate::value::Name;
 
@@ -19,9 +19,11 @@ const DEFAULT_ACCOUNT: &str = "keepalived_script";
 pub(crate) fn complete(drafts: &mut Drafts, context: &mut Context<'_>) {
     let default = DefaultAccount::of(drafts, context.known.script_user_lacks);
     let secure = drafts.global.enable_script_security;
-    let check = ScriptCheck { default: &default, secure, warned: false };
+    let check = ScriptCheck { default: &default, secure, warned: false, dropped: false };
     vrrp(drafts, &mut check.clone(), context);
-    checkers(drafts, &mut check.clone(), context);
+    checkers(&mut drafts.virtual_servers, &mut check.clone(), context);
+    let mut dropped = std::mem::take(&mut drafts.dropped_servers);
+    checkers(&mut dropped, &mut ScriptCheck { dropped: true, ..check.clone() }, context);
     let mut check = check;
     let global = &mut drafts.global;
     let fifos = [&mut global.notify_fifo, &mut global.vrrp_notify_fifo, &mut global.lvs_notify_fifo];
@@ -120,8 +122,8 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<
     }
 }
 
-fn checkers(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
-    for server in &mut drafts.virtual_servers {
+fn checkers(servers: &mut [VirtualServer], check: &mut ScriptCheck<'_>, context: &mut Context<'_>) {
+    for server in servers {
         for slot in [&mut server.quorum_up, &mut server.quorum_down] {
             check.slot(slot, Owner::Notify("virtual_server"), context);
         }
@@ -152,6 +154,8 @@ struct ScriptCheck<'a> {
     default: &'a DefaultAccount,
     secure: bool,
     warned: bool,
+    /// Of what is dropped: keepalived never looks at its scripts.
+    dropped: bool,
 }
 
 /// Whose script it is.
@@ -203,6 +207,10 @@ impl std::fmt::Display for Owner<'_> {
 }
 
 impl ScriptCheck<'_> {
+    fn push(&self, diagnostic: Diagnostic, context: &mut Context<'_>) {
+        context.push(if self.dropped { diagnostic.class(Class::Silent) } else { diagnostic });
+    }
+
     /// Completes a script and looks at its file.
     fn script(&mut self, script: &mut Script, owner: Owner<'_>, context: &mut Context<'_>) -> Fate {
         let span = script.site.0;
@@ -212,7 +220,7 @@ impl ScriptCheck<'_> {
                     let message = format!(
                         "{owner}: its script is to run as {what} '{name}', which does not exist; it is dropped"
                     );
-                    context.push(Diagnostic::new(Code::UnknownAccount, span, message).class(class));
+                    self.push(Diagnostic::new(Code::UnknownAccount, span, message).class(class), context);
                 }
                 return Fate::NoAccount;
             }
@@ -222,7 +230,7 @@ impl ScriptCheck<'_> {
             let message = format!("{owner}: its script has no account to run as; it is dropped");
             let hint = format!("give script_user, or add a user {DEFAULT_ACCOUNT}");
             let diagnostic = Diagnostic::new(Code::NoScriptUser, span, message).hint(hint);
-            context.push(if owner.is_block() { diagnostic.of_block() } else { diagnostic });
+            self.push(if owner.is_block() { diagnostic.of_block() } else { diagnostic }, context);
             return Fate::NoAccount;
         }
         let program = script.program().to_owned();
@@ -235,14 +243,14 @@ impl ScriptCheck<'_> {
                 let message = format!("{owner}: '{program}' does not exist or cannot be reached");
                 let diagnostic =
                     Diagnostic::new(Code::ScriptMissing, span, message).class(owner.class_without_file());
-                context.push(diagnostic.note("the script is disabled"));
+                self.push(diagnostic.note("the script is disabled"), context);
                 return Fate::NoFile;
             }
             ScriptState::NotExecutable => {
                 let message = format!("{owner}: '{program}' may not be executed");
                 let diagnostic = Diagnostic::new(Code::ScriptNotExecutable, span, message)
                     .class(owner.class_without_file());
-                context.push(diagnostic.note("the script is disabled"));
+                self.push(diagnostic.note("the script is disabled"), context);
                 self.warn_of_security_off(script, context);
                 return Fate::NoFile;
             }
@@ -250,10 +258,10 @@ impl ScriptCheck<'_> {
                 let message = format!("{owner}: '{program}' runs as root, and others can change it");
                 let diagnostic = Diagnostic::new(Code::ScriptInsecure, span, message).note(how);
                 if self.secure {
-                    context.push(diagnostic.note("enable_script_security disables the script"));
+                    self.push(diagnostic.note("enable_script_security disables the script"), context);
                     return Fate::NoFile;
                 }
-                context.push(diagnostic);
+                self.push(diagnostic, context);
             }
             ScriptState::Good => {}
         }
@@ -267,7 +275,7 @@ impl ScriptCheck<'_> {
         }
         self.warned = true;
         let message = "scripts run, and enable_script_security is not set";
-        context.push(Diagnostic::new(Code::ScriptSecurityOff, script.site.0, message));
+        self.push(Diagnostic::new(Code::ScriptSecurityOff, script.site.0, message), context);
     }
 
     fn slot(
