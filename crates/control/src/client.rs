@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::event::{Filter, Record};
 use crate::request::{Answer, PlanReport, ReloadReport, Request};
-use crate::status::Status;
+use crate::status::{Service, Status};
 
 /// Longest request line, its newline included, that a daemon has to read.
 pub const REQUEST_BYTES_MAX: usize = 4096;
@@ -132,6 +132,28 @@ impl Client {
             Answer::Status(status) => Ok(*status),
             Answer::Error(reason) => Err(ClientError::Declined(reason)),
             _ => Err(ClientError::Unexpected { expected: "a status" }),
+        }
+    }
+
+    /// Virtual servers with everything behind them: those of these names, or all. Names that fit no request are left to
+    /// the caller to pick out.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting.
+    pub fn services(&mut self, named: &[String]) -> Result<Vec<Service>, ClientError> {
+        /// What stands around the names, and around each.
+        const AROUND_BYTES: usize = 64;
+        let bytes: usize = named.iter().map(|name| name.len() * 2 + AROUND_BYTES).sum();
+        let named = if bytes + AROUND_BYTES > REQUEST_BYTES_MAX { Vec::new() } else { named.to_vec() };
+        self.ask(&Request::Services { named })?;
+        let mut services = Vec::new();
+        loop {
+            match self.answer()? {
+                Answer::Service(service) => services.push(*service),
+                Answer::End => return Ok(services),
+                Answer::Error(reason) => return Err(ClientError::Declined(reason)),
+                _ => return Err(ClientError::Unexpected { expected: "a virtual server" }),
+            }
         }
     }
 

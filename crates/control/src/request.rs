@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_config::Plan;
 
 use crate::event::{Filter, Record};
-use crate::status::Status;
+use crate::status::{Service, Status};
 
 /// A request on the control socket: one line of JSON.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +12,13 @@ use crate::status::Status;
 pub enum Request {
     /// Answered by one [`Answer::Status`].
     Status,
+    /// Answered by one [`Answer::Service`] for each virtual server that is meant, in the order of their names, then by
+    /// [`Answer::End`].
+    Services {
+        /// Their names; all where none is told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        named: Vec<String>,
+    },
     /// Answered by the kept events, one [`Answer::Event`] each, then [`Answer::End`] or, when
     /// following, by every further event until the client hangs up.
     Events {
@@ -44,6 +51,8 @@ pub enum Answer {
     Reloaded(Box<ReloadReport>),
     /// Something that happened.
     Event(Box<Record>),
+    /// A virtual server with everything behind it.
+    Service(Box<Service>),
     /// Nothing more follows.
     End,
     /// The request could not be answered: why, and what to do.

@@ -1,12 +1,18 @@
 //! What `steadfast status` shows, as values; their JSON is what `--json` prints and what the control
 //! socket carries.
 
+mod balancing;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{Cause, State};
+
+pub use self::balancing::{
+    Check, KernelServer, Override, Server, Service, SorryServer, Traffic, is_service_meant,
+};
 
 /// The daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -36,6 +42,13 @@ pub struct Status {
     /// BFD sessions, ordered as configured.
     #[serde(default)]
     pub sessions: Vec<Session>,
+    /// The check worker, if one runs.
+    #[serde(default)]
+    pub check_worker: Option<Worker>,
+    /// Virtual servers, ordered by name. In the answer to [`Request::Status`](crate::request::Request::Status) they are
+    /// as the supervisor knows them, without their servers.
+    #[serde(default)]
+    pub services: Vec<Service>,
     /// Blocks that were accepted but do nothing in this version.
     pub not_active: Vec<String>,
     /// What the control socket turned away.
@@ -51,7 +64,7 @@ pub struct Control {
     pub clients_too_slow: u64,
 }
 
-/// The vrrp worker.
+/// A worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Worker {
     /// Its process id.
@@ -60,7 +73,7 @@ pub struct Worker {
     pub restarts: u32,
     /// It answered in time; otherwise states are the last it told, and counters are missing.
     pub responsive: bool,
-    /// Its own figures.
+    /// Its own figures: of the vrrp worker.
     pub figures: Option<WorkerStatus>,
 }
 

@@ -48,6 +48,24 @@ pub fn findings(status: &Status) -> Vec<Finding> {
         }
         _ => {}
     }
+    match &status.check_worker {
+        None if !status.services.is_empty() => {
+            tell(Gravity::Critical, "no check worker runs".to_owned());
+        }
+        Some(worker) if !worker.responsive => {
+            tell(Gravity::Critical, format!("the check worker (pid {}) does not answer", worker.pid));
+        }
+        _ => {}
+    }
+    for service in status.services.iter().filter(|service| service.up == Some(false)) {
+        let text = match service.live_weight {
+            Some(weight) => {
+                format!("{} has no quorum: live weight {weight} of {}", service.name, service.quorum)
+            }
+            None => format!("{} has no quorum", service.name),
+        };
+        tell(Gravity::Critical, text);
+    }
     if let Some(reason) = &status.refused_reload {
         tell(Gravity::Warning, format!("the last reload was refused: {reason}"));
     }

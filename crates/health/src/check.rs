@@ -29,6 +29,14 @@ pub(crate) struct Check {
     pub(crate) contribution: Contribution,
     /// What was wrong last.
     pub(crate) last_failure: Option<Arc<str>>,
+    /// When it went up or down last.
+    pub(crate) changed: Option<Moment>,
+    /// How long it took last until a verdict.
+    pub(crate) took: Option<Duration>,
+    /// How often it was judged.
+    pub(crate) verdicts: u64,
+    /// How often as bad.
+    pub(crate) bad_verdicts: u64,
     pub(crate) started: Moment,
     pub(crate) next: Moment,
     pub(crate) running: bool,
@@ -61,6 +69,10 @@ impl Check {
             failed_step: None,
             contribution: Contribution::None,
             last_failure: None,
+            changed: None,
+            took: None,
+            verdicts: 0,
+            bad_verdicts: 0,
             started: first,
             next: first,
             running: false,
@@ -72,6 +84,12 @@ impl Check {
     pub(crate) fn judge(&mut self, now: Moment, verdict: Verdict) -> Judgement {
         let asked = std::mem::take(&mut self.running);
         let before = (self.up, self.contribution);
+        self.verdicts = self.verdicts.saturating_add(1);
+        self.bad_verdicts =
+            self.bad_verdicts.saturating_add(u64::from(matches!(verdict, Verdict::Bad { .. })));
+        if asked {
+            self.took = Some(now.since(self.started));
+        }
         let (wait, failure) = match verdict {
             Verdict::Good { contribution } => {
                 self.contribution = contribution;
@@ -87,6 +105,9 @@ impl Check {
         if asked {
             let from = if self.config.rhythm.from_start { self.started } else { now };
             self.next = (from + wait).max(now);
+        }
+        if self.up != before.0 {
+            self.changed = Some(now);
         }
         Judgement { changed: self.up != before.0, reweighed: self.contribution != before.1, failure }
     }

@@ -252,6 +252,9 @@ impl Machine {
         let (alive, was_alive, was_weight) = (server.alive(), server.was_alive, server.weight);
         server.weight = weight;
         server.was_alive = alive;
+        if alive != was_alive && self.started {
+            server.changed = Some(now);
+        }
         let live = if alive { weight } else { 0 };
         service.live = service.live.saturating_sub(u64::from(server.live)) + u64::from(live);
         server.live = live;

@@ -23,6 +23,8 @@ pub(crate) struct Server {
     pub(crate) by: Override,
     /// What was last told of [`alive`](Self::alive).
     pub(crate) was_alive: bool,
+    /// When it came up or went down last.
+    pub(crate) changed: Option<Moment>,
     /// Configured weight and what checks made of it.
     pub(crate) weight: u32,
     /// What it adds to the live weight of its service.
@@ -43,6 +45,7 @@ impl Server {
             failing: 0,
             by: Override::None,
             was_alive: true,
+            changed: None,
             weight,
             live: 0,
             wanted: None,

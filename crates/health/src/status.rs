@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
@@ -76,6 +77,10 @@ pub struct ServiceStatus {
     pub key: Arc<str>,
     /// Whether it has its quorum.
     pub quorum: bool,
+    /// Live weight needed.
+    pub needed: u32,
+    /// Margin around it.
+    pub hysteresis: u32,
     /// Live weight.
     pub live_weight: u64,
     /// Whether its checks rest.
@@ -97,6 +102,10 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// None of its checks is down, and nobody has taken it out.
     pub alive: bool,
+    /// When it came up or went down last, if it did.
+    pub changed: Option<Moment>,
+    /// Configured weight.
+    pub configured_weight: u32,
     /// What its configuration, its checks and its operator make of its weight.
     pub weight: u32,
     /// The weight that its service shall give it, if it shall have it.
@@ -120,8 +129,18 @@ pub struct CheckStatus {
     pub has_run: bool,
     /// Failures in a row that do not count yet.
     pub failures: u32,
+    /// How many failures in a row do not count.
+    pub retries: u32,
     /// What was wrong last.
     pub last_failure: Option<Arc<str>>,
+    /// When it went up or down last, if it did.
+    pub changed: Option<Moment>,
+    /// How long it took last until a verdict.
+    pub took: Option<Duration>,
+    /// How often it was judged.
+    pub verdicts: u64,
+    /// How often as bad.
+    pub bad_verdicts: u64,
     /// When it is asked next, if it is not being asked.
     pub next: Option<Moment>,
     /// How many servers hang on it.
@@ -136,6 +155,8 @@ impl Machine {
             id,
             key: service.config.key.clone(),
             quorum: service.quorum,
+            needed: service.config.quorum,
+            hysteresis: service.config.hysteresis,
             live_weight: service.live,
             suspended: service.suspended,
             sorry: service.config.sorry,
@@ -151,6 +172,8 @@ impl Machine {
             service: server.service,
             address: server.config.address,
             alive: server.alive(),
+            changed: server.changed,
+            configured_weight: server.config.weight,
             weight: server.weight,
             entry: server.wanted,
             by: server.by,
@@ -168,7 +191,12 @@ impl Machine {
             up: check.up,
             has_run: check.has_run,
             failures: check.failures,
+            retries: check.config.rhythm.retries,
             last_failure: check.last_failure.clone(),
+            changed: check.changed,
+            took: check.took,
+            verdicts: check.verdicts,
+            bad_verdicts: check.bad_verdicts,
             next: idle.then_some(check.next),
             users: check.users.len(),
         })

@@ -1,13 +1,15 @@
 //! Asking daemons for their status, with patience.
 
+use std::path::Path;
+
 use steadfast_control::client::{Client, ClientError};
 use steadfast_control::daemons::{self, Daemon};
-use steadfast_control::status::Status;
+use steadfast_control::status::{Status, is_service_meant};
 
 use crate::command_line::Where;
 use crate::failure::Failure;
 use crate::progress::Progress;
-use crate::status::is_meant;
+use crate::status;
 
 /// The status of one daemon.
 pub(crate) fn one(daemon: &Where) -> Answer {
@@ -15,12 +17,18 @@ pub(crate) fn one(daemon: &Where) -> Answer {
     Client::connect(&daemon.socket())?.status()
 }
 
+/// The status of one daemon with everything behind the virtual servers that are meant; behind all if nothing is named.
+pub(crate) fn whole(daemon: &Where, asked: &[String]) -> Answer {
+    let _progress = Progress::of("asking the daemon");
+    whole_at(&daemon.socket(), asked)
+}
+
 /// What came of asking a daemon.
 pub(crate) type Answer = Result<Status, ClientError>;
 
-/// Every daemon of this machine, in order, with what it answers; where instances are named, by name or address, those
-/// daemons that have any of them, or do not answer.
-pub(crate) fn every(instances: &[String]) -> Result<Vec<(Daemon, Answer)>, Failure> {
+/// Every daemon of this machine, in order, with what it answers; where instances and virtual servers are named, by name or
+/// address, those daemons that have any of them, or do not answer.
+pub(crate) fn every(named: &[String]) -> Result<Vec<(Daemon, Answer)>, Failure> {
     let progress = Progress::of("looking for the daemons of this machine");
     let found = daemons::running();
     if found.is_empty() {
@@ -29,34 +37,49 @@ pub(crate) fn every(instances: &[String]) -> Result<Vec<(Daemon, Answer)>, Failu
     let all = found.len();
     let asked = found.into_iter().enumerate().map(|(before, daemon)| {
         progress.at(format!("asking {}, {} of {all}", daemon.socket.display(), before + 1));
-        let answer = Client::connect(&daemon.reachable).and_then(|mut client| client.status());
+        let answer = whole_at(&daemon.reachable, named);
         (daemon, answer)
     });
-    only_with(asked.collect(), instances)
+    only_with(asked.collect(), named)
 }
 
-fn only_with<D>(mut asked: Vec<(D, Answer)>, instances: &[String]) -> Result<Vec<(D, Answer)>, Failure> {
-    if instances.is_empty() {
+fn whole_at(socket: &Path, asked: &[String]) -> Answer {
+    let mut status = Client::connect(socket)?.status()?;
+    let meant = |name: &str| asked.is_empty() || asked.iter().any(|asked| is_service_meant(name, asked));
+    let names: Vec<String> =
+        status.services.iter().map(|service| service.name.to_string()).filter(|name| meant(name)).collect();
+    if names.is_empty() {
+        return Ok(status);
+    }
+    let named = if asked.is_empty() { &[] } else { names.as_slice() };
+    let mut services = Client::connect(socket)?.services(named)?;
+    services.retain(|service| meant(&service.name));
+    // Only some are shown: the others stay as they are, to be left out or listed.
+    status.services.retain(|service| !meant(&service.name));
+    status.services.extend(services);
+    status.services.sort_by(|one, other| one.name.cmp(&other.name));
+    Ok(status)
+}
+
+fn only_with<D>(mut asked: Vec<(D, Answer)>, named: &[String]) -> Result<Vec<(D, Answer)>, Failure> {
+    if named.is_empty() {
         return Ok(asked);
     }
     let has = |answer: &Answer, name: &str| match answer {
-        Ok(status) => status.instances.iter().any(|instance| is_meant(instance, name)),
+        Ok(status) => status::has(status, name),
         // It may have it.
         Err(_) => true,
     };
-    for name in instances {
+    for name in named {
         if !asked.iter().any(|(_, answer)| has(answer, name)) {
             let statuses = asked.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-            let known = statuses.flat_map(|status| &status.instances);
-            return Err(Failure::NoInstance {
-                name: name.clone(),
-                names: known.map(|instance| instance.name.to_string()).collect(),
-            });
+            let names = statuses.flat_map(status::names).collect();
+            return Err(Failure::NoInstance { name: name.clone(), names });
         }
     }
-    asked.retain(|(_, answer)| instances.iter().any(|name| has(answer, name)));
+    asked.retain(|(_, answer)| named.iter().any(|name| has(answer, name)));
     for status in asked.iter_mut().filter_map(|(_, answer)| answer.as_mut().ok()) {
-        status.instances.retain(|instance| instances.iter().any(|name| is_meant(instance, name)));
+        status::keep(status, named);
     }
     Ok(asked)
 }

@@ -64,8 +64,8 @@ pub(crate) enum Failure {
         /// What may be meant.
         near: Option<&'static str>,
     },
-    /// An instance was asked for that does not exist.
-    #[error("there is no instance or address '{name}'; {}", existing(.names))]
+    /// An instance or virtual server was asked for that does not exist.
+    #[error("there is no instance, virtual server or address '{name}'; {}", existing(.names))]
     NoInstance {
         /// What was asked for.
         name: String,

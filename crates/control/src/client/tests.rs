@@ -61,6 +61,8 @@ fn status() -> Status {
         groups: Vec::new(),
         scripts: Vec::new(),
         sessions: Vec::new(),
+        check_worker: None,
+        services: Vec::new(),
         not_active: Vec::new(),
         control: crate::status::Control::default(),
     }

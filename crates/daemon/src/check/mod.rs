@@ -7,6 +7,7 @@
 //! ```
 
 mod probes;
+pub(crate) mod report;
 mod spec;
 mod supervisor;
 mod table;
@@ -30,6 +31,7 @@ use steadfast_probe::tls::Context;
 use steadfast_time::Moment;
 
 use self::probes::{CONVERSATIONS_MAX, Judged, Probes};
+use self::report::{Part, Reports};
 use self::table::Table;
 use crate::beside;
 use crate::link::check::work::Work;
@@ -131,6 +133,7 @@ struct Checker {
     signals: Signals,
     keep_table: bool,
     stopping: bool,
+    reports: Reports,
     told: Vec<Told>,
     /// Checks of which a successor has to know more than that they exist.
     unusual: BTreeMap<CheckId, CheckResume>,
@@ -185,6 +188,7 @@ impl Checker {
             signals: opened.signals,
             keep_table: terms.keep_table,
             stopping: false,
+            reports: Reports::default(),
             told: Vec::new(),
             unusual: BTreeMap::new(),
             work,
@@ -229,14 +233,26 @@ impl Checker {
             self.judge(now, begun);
             self.advance(now);
             self.table.settle(now);
+            self.go_on_reporting(now);
             self.report();
         }
         self.end();
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {
+        if !self.reports.is_idle() {
+            return Some(Moment::ZERO);
+        }
         let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), self.table.next_wakeup()];
         wakeups.into_iter().flatten().min()
+    }
+
+    /// A part of what somebody wants to know.
+    fn go_on_reporting(&mut self, now: Moment) {
+        let part = self.reports.go_on(now, &self.machine, &self.work, &mut self.table);
+        if let Some(Part { request, services, last }) = part {
+            self.news(News::Services { request, services, last });
+        }
     }
 
     fn advance(&mut self, now: Moment) {
@@ -269,7 +285,11 @@ impl Checker {
     fn carry_out(&mut self, now: Moment, wishes: Wishes) -> Vec<Judged> {
         for check in wishes.forgotten {
             self.probes.forget(check, &self.poller);
-            self.unusual.remove(&check);
+            // The key stands for no check any more, and nobody else tells that.
+            if let Some(CheckResume { key, .. }) = self.unusual.remove(&check) {
+                let remembered = Remembered { ordinary: vec![key], ..Remembered::default() };
+                self.news(News::Resume(Box::new(remembered)));
+            }
         }
         for (service, target, weight) in wishes.entries {
             self.table.want(&service, target, weight);
@@ -385,7 +405,7 @@ fn concerned(happening: &Happening) -> Option<CheckId> {
 }
 
 /// What the machine is to run.
-fn config(work: &Work) -> Config {
+pub(crate) fn config(work: &Work) -> Config {
     let services = work.services.values().map(|service| service.health.clone()).collect();
     Config { services, seed: work.settings.seed }
 }

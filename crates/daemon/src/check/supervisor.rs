@@ -34,6 +34,7 @@ impl Checker {
             ToWorker::Ping => self.tell(&FromWorker::Pong),
             ToWorker::Stop => self.stopping = true,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
+            ToWorker::Order(Order::Services { request, named }) => self.reports.ask(request, named),
             ToWorker::Order(Order::Ran { check, settings, found }) => self.ran(check, &settings, found),
         }
     }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use steadfast_health::Target;
-use steadfast_kernel::ipvs::{Ipvs, Server, Timeouts};
+use steadfast_kernel::ipvs::{Ipvs, ListedServer, Server, ServiceKey, Statistics, Timeouts};
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
 use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds};
 use steadfast_kernel::{Errno, Error};
@@ -145,6 +145,13 @@ impl Table {
     }
 
     // The kernel.
+
+    /// What the kernel has of an entry, if it has it and can be asked.
+    pub(super) fn listed(&mut self, key: ServiceKey) -> Option<(Statistics, Vec<ListedServer>)> {
+        let ipvs = self.ipvs.as_mut()?;
+        let statistics = ipvs.service(key).ok()??.statistics;
+        Some((statistics, ipvs.servers(key).ok()?))
+    }
 
     /// When [`settle`](Self::settle) has something to do.
     pub(super) fn next_wakeup(&mut self) -> Option<Moment> {

@@ -164,6 +164,7 @@ impl Supervisor {
 
     fn timers(&mut self, now: Moment) {
         self.answer_late(now);
+        self.services_late(now);
         self.beat(now);
         self.run_scripts(now);
         self.give_up_startup(now);
@@ -182,6 +183,7 @@ impl Supervisor {
             self.workers.wakeup(),
             self.service.wakeup(),
             self.desk.asked.wakeup(),
+            self.desk.inquiries.wakeup(),
             self.scripts_wakeup(),
             self.stop_wakeup(),
             self.watches.wakeup(),

@@ -55,7 +55,7 @@ pub(super) fn run(arguments: &StatusArguments) -> Result<u8, Failure> {
 
 fn asked(arguments: &StatusArguments) -> Result<Vec<Status>, Failure> {
     if !arguments.all {
-        return Ok(vec![only(ask::one(&arguments.daemon)?, &arguments.instances)?]);
+        return Ok(vec![only(ask::whole(&arguments.daemon, &arguments.instances)?, &arguments.instances)?]);
     }
     ask::every(&arguments.instances)?.into_iter().map(|(_, answer)| Ok(answer?)).collect()
 }
@@ -95,8 +95,13 @@ fn judged(statuses: &[Status]) -> (Verdict, String) {
     let (masters, backups, faults) =
         (in_state(State::Master), in_state(State::Backup), in_state(State::Fault));
     let instances: usize = statuses.iter().map(|status| status.instances.len()).sum();
+    let services: usize = statuses.iter().map(|status| status.services.len()).sum();
     let mut text = if found.is_empty() {
-        format!("{instances} instances: {masters} MASTER, {backups} BACKUP")
+        let balanced = match services {
+            0 => String::new(),
+            _ => format!("; {services} virtual servers have their quorum"),
+        };
+        format!("{instances} instances: {masters} MASTER, {backups} BACKUP{balanced}")
     } else {
         let shown: Vec<&str> = found.iter().take(SHOWN_MAX).map(|finding| finding.text.as_str()).collect();
         shown.join("; ")
@@ -114,6 +119,11 @@ fn judged(statuses: &[Status]) -> (Verdict, String) {
         " | instances={instances} masters={masters} backups={backups} faults={faults} problems={} lateness_max={late}us",
         found.len()
     );
+    if services > 0 {
+        let all = statuses.iter().flat_map(|status| &status.services);
+        let down = all.filter(|service| service.up == Some(false)).count();
+        let _ = write!(text, " services={services} services_down={down}");
+    }
     (verdict, text)
 }
 
@@ -127,7 +137,7 @@ mod tests {
 
     use steadfast_control::status::Problem;
 
-    use super::super::tests::{quiet, status};
+    use super::super::tests::{balancer, quiet, status};
     use super::*;
 
     #[test]
@@ -177,6 +187,14 @@ mod tests {
             with(Problem::Dropping { peer: other, priority: None, reason, adverts: 3, milliseconds: 2000 }),
             Verdict::Warning
         );
+    }
+
+    #[test]
+    fn a_service_without_quorum_is_critical() {
+        let (verdict, text) = judged(&[balancer()]);
+        assert_eq!(verdict, Verdict::Critical);
+        assert!(text.starts_with("[web]:tcp has no quorum: live weight 0 of 1 | "), "{text}");
+        assert!(text.ends_with(" services=2 services_down=1"), "{text}");
     }
 
     #[test]

@@ -4,15 +4,17 @@ mod check;
 mod details;
 mod every;
 mod overview;
+mod selection;
+mod services;
 #[cfg(test)]
 pub(crate) mod tests;
 
 use std::io::IsTerminal as _;
-use std::net::IpAddr;
 use std::time::Duration;
 
-use steadfast_control::status::{Instance, Status};
+use steadfast_control::status::Status;
 
+pub(crate) use self::selection::{has, keep, names, only};
 use crate::ask;
 use crate::clock::Zone;
 use crate::command_line::StatusArguments;
@@ -38,7 +40,7 @@ fn told(arguments: &StatusArguments) -> Result<String, Failure> {
     if arguments.all {
         return every::told(arguments);
     }
-    let status = only(ask::one(&arguments.daemon)?, &arguments.instances)?;
+    let status = only(ask::whole(&arguments.daemon, &arguments.instances)?, &arguments.instances)?;
     Ok(if arguments.json {
         serde_json::to_string_pretty(&status)? + "\n"
     } else {
@@ -109,12 +111,19 @@ fn render(status: &Status, view: &View) -> String {
     }
     if view.detail == Detail::Overview {
         overview::instances(&mut text, status, view);
+        services::overview(&mut text, status, view);
     } else {
         for instance in &status.instances {
             if !text.is_empty() {
                 text.push('\n');
             }
             details::instance(&mut text, instance, view);
+        }
+        for service in &status.services {
+            if !text.is_empty() {
+                text.push('\n');
+            }
+            services::details(&mut text, service, view);
         }
     }
     if view.detail != Detail::InstancesOnly {
@@ -123,29 +132,4 @@ fn render(status: &Status, view: &View) -> String {
         overview::sessions(&mut text, status, view);
     }
     text
-}
-
-/// The status with these instances only, by name or address, in the order of the configuration; with all if none is
-/// named.
-pub(crate) fn only(mut status: Status, asked: &[String]) -> Result<Status, Failure> {
-    for name in asked {
-        if !status.instances.iter().any(|instance| is_meant(instance, name)) {
-            return Err(Failure::NoInstance {
-                name: name.clone(),
-                names: status.instances.iter().map(|instance| instance.name.to_string()).collect(),
-            });
-        }
-    }
-    if !asked.is_empty() {
-        status.instances.retain(|instance| asked.iter().any(|name| is_meant(instance, name)));
-    }
-    Ok(status)
-}
-
-/// By its name, or by one of its addresses, with or without the prefix.
-pub(crate) fn is_meant(instance: &Instance, asked: &str) -> bool {
-    let address = |text: &str| text.split('/').next().unwrap_or(text).parse::<IpAddr>().ok();
-    *instance.name == *asked
-        || address(asked)
-            .is_some_and(|asked| instance.addresses.iter().any(|candidate| address(candidate) == Some(asked)))
 }

@@ -47,7 +47,10 @@ pub(super) fn header(text: &mut String, status: &Status, view: &View) {
             ),
         );
     }
-    worker(&mut facts, status.worker.as_ref());
+    if status.worker.is_some() || !status.instances.is_empty() || status.services.is_empty() {
+        worker(&mut facts, status.worker.as_ref());
+    }
+    check_worker(&mut facts, status);
     if let Some(reason) = &status.refused_reload {
         facts.push("reload refused", Cell::painted(Paint::Bad, reason));
     }
@@ -132,6 +135,27 @@ fn worker(facts: &mut Facts, worker: Option<&Worker>) {
     }
 }
 
+fn check_worker(facts: &mut Facts, status: &Status) {
+    let Some(worker) = &status.check_worker else {
+        if !status.services.is_empty() {
+            let line = "none runs: virtual servers are as it told last";
+            facts.push("check worker", Cell::painted(Paint::Warn, line));
+        }
+        return;
+    };
+    let mut line = format!("pid {}", worker.pid);
+    if worker.restarts > 0 {
+        let _ = write!(line, ", died and was started again {}", times(u64::from(worker.restarts)));
+    }
+    if !worker.responsive {
+        line.push_str(", does not answer: virtual servers are as it told last");
+        facts.push("check worker", Cell::painted(Paint::Bad, line));
+        return;
+    }
+    let paint = (worker.restarts > 0).then_some(Paint::Warn);
+    facts.push("check worker", paint.map_or_else(|| Cell::plain(&line), |paint| Cell::painted(paint, &line)));
+}
+
 fn times(count: u64) -> String {
     match count {
         0 => "never".to_owned(),
@@ -143,6 +167,10 @@ fn times(count: u64) -> String {
 
 pub(super) fn instances(text: &mut String, status: &Status, view: &View) {
     text.push('\n');
+    if status.instances.is_empty() && !status.services.is_empty() {
+        text.pop();
+        return;
+    }
     if status.instances.is_empty() {
         text.push_str("No vrrp_instance is configured.\n");
         return;

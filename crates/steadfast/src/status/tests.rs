@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
-use steadfast_control::status::{Control, Group, Instance, Problem, Script, Tracker, Worker, WorkerStatus};
+use steadfast_control::status::{
+    Check, Control, Group, Instance, KernelServer, Override, Problem, Script, Server, Service, SorryServer,
+    Tracker, Traffic, Worker, WorkerStatus,
+};
 use steadfast_control::wording;
 use steadfast_vrrp::{Cause, State};
 
@@ -145,6 +148,8 @@ pub(crate) fn status() -> Status {
         }],
         scripts: vec![script("chk_ok", Some(true)), failing, script("chk_new", None)],
         sessions: Vec::new(),
+        check_worker: None,
+        services: Vec::new(),
         not_active: vec!["virtual_server 10.0.0.100 443 (line 40)".to_owned()],
         control: Control { clients_refused: 3, clients_too_slow: 1 },
     }
@@ -165,6 +170,8 @@ pub(super) fn quiet() -> Status {
         groups: Vec::new(),
         scripts: Vec::new(),
         sessions: Vec::new(),
+        check_worker: None,
+        services: Vec::new(),
         not_active: Vec::new(),
         control: Control::default(),
         ..status()
@@ -291,4 +298,111 @@ fn instances_are_found_by_address_too() {
 fn a_name_that_does_not_exist_is_a_failure() {
     assert!(matches!(only(status(), &["VI_9".to_owned()]), Err(Failure::NoInstance { .. })));
     assert_eq!(only(status(), &[]).unwrap(), status());
+}
+
+fn check(name: &str, up: bool) -> Check {
+    Check {
+        name: name.to_owned(),
+        up,
+        has_run: true,
+        milliseconds_in_state: (!up).then_some(65_000),
+        failures: 0,
+        retries: 1,
+        last_failure: (!up).then(|| "connection refused".into()),
+        took_microseconds: Some(840),
+        next_in_milliseconds: Some(2_500),
+        results: 120,
+        bad_results: if up { 0 } else { 7 },
+    }
+}
+
+fn server(last: u8, up: bool, operator: Override) -> Server {
+    let check = check(&format!("TCP_CHECK of 10.0.1.{last}:80"), up);
+    let traffic = Traffic {
+        connections: 1_200,
+        connections_per_second: 3,
+        bytes_in_per_second: 48_000,
+        ..Traffic::default()
+    };
+    let weight = if operator == Override::Drain { 0 } else { 2 };
+    Server {
+        address: format!("10.0.1.{last}:80").parse().unwrap(),
+        forwarding: "NAT".to_owned(),
+        up,
+        milliseconds_in_state: (!up).then_some(65_000),
+        why: (!up).then(|| format!("{} fails: connection refused", check.name)),
+        configured_weight: 2,
+        weight,
+        wanted_weight: up.then_some(weight),
+        operator,
+        checks: vec![check],
+        kernel: up.then_some(KernelServer {
+            weight,
+            active_connections: 12,
+            inactive_connections: 4,
+            persistent_connections: 0,
+            traffic,
+        }),
+    }
+}
+
+fn service(name: &str, servers: Vec<Server>) -> Service {
+    let live_weight: u64 =
+        servers.iter().filter(|server| server.up).map(|server| u64::from(server.weight)).sum();
+    Service {
+        name: name.into(),
+        up: Some(live_weight > 0),
+        quorum: 1,
+        hysteresis: 0,
+        live_weight: Some(live_weight),
+        suspended: false,
+        scheduler: "wrr".to_owned(),
+        sorry_server: Some(SorryServer {
+            address: "10.0.9.9:80".parse().unwrap(),
+            serves: live_weight == 0,
+            kernel: None,
+        }),
+        servers,
+        traffic: Some(Traffic { connections: 2_400, bytes_out: 7_340_032, ..Traffic::default() }),
+    }
+}
+
+/// A daemon that balances and routes nothing.
+pub(super) fn balancer() -> Status {
+    Status {
+        worker: None,
+        instances: Vec::new(),
+        check_worker: Some(Worker { pid: 814, restarts: 0, responsive: true, figures: None }),
+        services: vec![
+            service(
+                "[10.0.0.100]:tcp:80",
+                vec![
+                    server(1, true, Override::None),
+                    server(2, true, Override::Drain),
+                    server(3, false, Override::None),
+                ],
+            ),
+            service("[web]:tcp", vec![server(4, false, Override::None), server(5, false, Override::None)]),
+        ],
+        ..quiet()
+    }
+}
+
+#[test]
+fn overview_of_a_balancer() {
+    insta::assert_snapshot!(shown(&balancer(), Some(120), Detail::Overview));
+}
+
+#[test]
+fn one_virtual_server_in_full() {
+    let status = only(balancer(), &["10.0.0.100:80".to_owned()]).unwrap();
+    insta::assert_snapshot!(shown(&status, Some(160), Detail::InstancesOnly));
+}
+
+#[test]
+fn a_virtual_server_is_found_by_address_and_group() {
+    for asked in ["10.0.0.100", "web", "[web]:tcp"] {
+        assert_eq!(only(balancer(), &[asked.to_owned()]).unwrap().services.len(), 1, "{asked}");
+    }
+    assert!(only(balancer(), &["10.0.0.101".to_owned()]).is_err());
 }

@@ -6,6 +6,7 @@ pub mod work;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_control::status::Service;
 use steadfast_health::{CheckId, CheckKey, CheckResume, Event, ServiceResume};
 
 use self::change::Change;
@@ -26,6 +27,13 @@ impl Role for Check {
 pub enum Order {
     /// Change what a reload changes.
     Reload(Box<Change>),
+    /// Tell how services are, in one or more [`News::Services`].
+    Services {
+        /// Number of the question.
+        request: u32,
+        /// Which services.
+        named: Vec<Arc<str>>,
+    },
     /// The program of a check ended.
     Ran {
         /// Which check.
@@ -61,6 +69,15 @@ pub enum News {
         check: CheckId,
         /// Its settings.
         settings: Arc<str>,
+    },
+    /// How services are.
+    Services {
+        /// Number of the question.
+        request: u32,
+        /// Some of those that were asked for, in their order.
+        services: Vec<Service>,
+        /// No more follow.
+        last: bool,
     },
     /// Something about the kernel's table or this machine.
     Notice(Notice),

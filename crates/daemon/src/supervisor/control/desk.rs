@@ -7,6 +7,7 @@ use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
 
+use super::services::Inquiries;
 use super::status::{Asked, Purpose};
 use super::{CLIENTS_MAX, Control};
 use crate::supervisor::{CLIENTS, Supervisor};
@@ -16,6 +17,7 @@ use crate::supervisor::{CLIENTS, Supervisor};
 pub(crate) struct Desk {
     pub(crate) control: Option<Control>,
     pub(crate) asked: Asked,
+    pub(crate) inquiries: Inquiries,
     told_turned_away: report::Control,
     /// Dumps written so far, so that each has a name of its own while it is written.
     pub(crate) dumps: u64,
@@ -23,7 +25,13 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new(control: Option<Control>) -> Self {
-        Self { control, asked: Asked::default(), told_turned_away: report::Control::default(), dumps: 0 }
+        Self {
+            control,
+            asked: Asked::default(),
+            inquiries: Inquiries::default(),
+            told_turned_away: report::Control::default(),
+            dumps: 0,
+        }
     }
 
     /// Takes everyone who knocks.
@@ -61,6 +69,7 @@ impl Supervisor {
             match request {
                 Request::Plan { path } => self.send_plan(client, Path::new(&path)),
                 Request::Status => self.ask_workers(Purpose::Client(client)),
+                Request::Services { named } => self.ask_services(client, &named),
                 Request::Events { follow, filter } => self.send_events(client, follow, filter),
                 Request::Reload => self.reload_for(client),
             }

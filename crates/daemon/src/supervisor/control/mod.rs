@@ -6,6 +6,7 @@
 mod desk;
 pub(crate) mod dump;
 mod peers;
+mod services;
 mod sessions;
 pub(crate) mod status;
 

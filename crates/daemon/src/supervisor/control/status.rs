@@ -180,6 +180,13 @@ impl Supervisor {
             groups: self.groups(),
             scripts: self.scripts.checks.report(),
             sessions: self.sessions(now, &answered.sessions),
+            check_worker: self.workers.check.pid().map(|pid| report::Worker {
+                pid,
+                restarts: self.workers.check.restarts(),
+                responsive: self.workers.check.is_steady(),
+                figures: None,
+            }),
+            services: self.balancing.overview(),
             not_active: self.loaded.not_active.clone(),
             control: self.desk.turned_away(),
         }

@@ -4,13 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use steadfast_control::event::{Balancing, Ending, Happening as Public, Why};
-use steadfast_control::wording;
-use steadfast_health::{Cause, CheckId, CheckKey, CheckResume, Happening, Resume, ServiceResume};
+use steadfast_control::{status as report, wording};
+use steadfast_health::{
+    Cause, CheckId, CheckKey, CheckResume, Config, Happening, Machine, Resume, ServiceResume,
+};
 use steadfast_kernel::channel::Channel;
+use steadfast_time::Moment;
 
 use super::slot::Slot;
 use super::{Post, Workers};
 use crate::check::Terms;
+use crate::check::report::{Figures, service as service_report};
 use crate::link::check::work::Work;
 use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
 use crate::supervisor::notify::scripts::{Owner, Transition};
@@ -46,6 +50,7 @@ impl BalancingKept {
         let mut gone: std::collections::BTreeSet<_> = keys(&self.work);
         gone.append(&mut self.work.abandoned);
         let stay: std::collections::BTreeSet<_> = keys(&work);
+        self.services.retain(|key, _| work.services.contains_key(key));
         work.abandoned = gone.difference(&stay).copied().collect();
         self.work = work;
     }
@@ -56,6 +61,53 @@ impl BalancingKept {
         match place {
             Some((group, place)) => format!("[{group}]:{place}"),
             None => service.to_owned(),
+        }
+    }
+
+    /// Every service, without its servers.
+    pub(crate) fn overview(&self) -> Vec<report::Service> {
+        let services = self.work.services.iter();
+        let overview = services.map(|(name, balanced)| {
+            let kept = self.services.get(name);
+            report::Service {
+                name: Arc::clone(name),
+                up: kept.map(|kept| kept.quorum),
+                quorum: balanced.health.quorum,
+                hysteresis: balanced.health.hysteresis,
+                live_weight: None,
+                suspended: kept.is_some_and(|kept| kept.suspended),
+                scheduler: balanced.service.scheduler.to_string(),
+                sorry_server: None,
+                servers: Vec::new(),
+                traffic: None,
+            }
+        });
+        overview.collect()
+    }
+
+    /// These services as the worker told of them last.
+    pub(crate) fn last_known<'a>(
+        &self,
+        now: Moment,
+        names: impl IntoIterator<Item = &'a Arc<str>>,
+    ) -> Vec<report::Service> {
+        let names = names.into_iter();
+        let found: Vec<_> = names.filter_map(|name| self.work.services.get(name)).collect();
+        let services = found.iter().map(|balanced| balanced.health.clone()).collect();
+        let machine = Machine::new(now, Config { services, seed: 0 }, self.resume());
+        let known = found.into_iter().filter_map(|balanced| {
+            let kept = self.services.get(&balanced.health.key);
+            let service = service_report(now, &machine, balanced, &Figures::default())?;
+            Some(report::Service { up: kept.map(|kept| kept.quorum), live_weight: None, ..service })
+        });
+        known.collect()
+    }
+
+    fn resume(&self) -> Resume {
+        Resume {
+            services: self.services.values().cloned().collect(),
+            checks: self.checks.values().cloned().collect(),
+            others_have_run: self.started,
         }
     }
 
@@ -86,12 +138,8 @@ impl Errand {
 impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_check_errand(self) -> Errand {
-        let BalancingKept { work, checks, services, started } = self.balancing;
-        let resume = Resume {
-            services: services.into_values().collect(),
-            checks: checks.into_values().collect(),
-            others_have_run: started,
-        };
+        let resume = self.balancing.resume();
+        let BalancingKept { work, started, .. } = self.balancing;
         let pid_file = self.workers.check.pid_file().clone();
         let confined = !self.options.unconfined;
         let terms = Terms { keep_table: self.options.keep_ipvs, begun_before: started, confined, pid_file };
@@ -217,6 +265,9 @@ impl Post for Check {
         match news {
             News::Happened(happened) => happened.into_iter().for_each(|told| supervisor.balanced(told)),
             News::Resume(remembered) => supervisor.balancing.remember(*remembered),
+            News::Services { request, services, last } => {
+                supervisor.services_told(request, services, last);
+            }
             News::Run { check, settings } => supervisor.check_server(check, settings),
             News::Notice(notice) => supervisor.tell(Public::Balancing(noticed(notice))),
         }
@@ -237,7 +288,9 @@ impl Post for Check {
 
     fn drained(_: &mut Supervisor) {}
 
-    fn ended(_: &mut Supervisor) {}
+    fn ended(supervisor: &mut Supervisor) {
+        supervisor.abandon_inquiry();
+    }
 }
 
 /// The protocol of a service as its name has it; marks have none.
