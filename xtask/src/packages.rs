@@ -35,6 +35,7 @@ const NEEDS: &[Need] = &[
         package: "python3-aiosmtpd",
         what_for: "the mail server of the end-to-end tests",
     },
+    Need { program: "openssl", package: "openssl", what_for: "the certificate of a real server" },
     Need { program: "nginx", package: "nginx-light", what_for: "the real servers of the end-to-end tests" },
 ];
 

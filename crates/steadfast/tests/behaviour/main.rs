@@ -26,6 +26,8 @@ mod failover;
 #[cfg(test)]
 mod fifos;
 #[cfg(test)]
+mod genhash;
+#[cfg(test)]
 mod groups;
 #[cfg(test)]
 mod interfaces;
