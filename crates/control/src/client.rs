@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::event::{Filter, Record};
+use crate::operation::{Operated, Operation};
 use crate::request::{Answer, PlanReport, ReloadReport, Request};
 use crate::status::{Service, Status};
 
@@ -154,6 +155,26 @@ impl Client {
                 Answer::Error(reason) => return Err(ClientError::Declined(reason)),
                 _ => return Err(ClientError::Unexpected { expected: "a virtual server" }),
             }
+        }
+    }
+
+    /// Has a server used otherwise: of one virtual server, or of every one that has it.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting; [`ClientError::Declined`] for who has not the daemon's rights, and
+    /// for what there is not.
+    pub fn operate(
+        &mut self,
+        server: &str,
+        service: Option<&str>,
+        operation: Operation,
+    ) -> Result<Vec<Operated>, ClientError> {
+        let (server, service) = (server.to_owned(), service.map(str::to_owned));
+        self.ask(&Request::Operate { server, service, operation })?;
+        match self.answer()? {
+            Answer::Operated(servers) => Ok(servers),
+            Answer::Error(reason) => Err(ClientError::Declined(reason)),
+            _ => Err(ClientError::Unexpected { expected: "what was done" }),
         }
     }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_config::Plan;
 
 use crate::event::{Filter, Record};
+use crate::operation::{Operated, Operation};
 use crate::status::{Service, Status};
 
 /// A request on the control socket: one line of JSON.
@@ -18,6 +19,17 @@ pub enum Request {
         /// Their names; all where none is told.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         named: Vec<String>,
+    },
+    /// Answered by one [`Answer::Operated`] when the check worker has done it. The daemon does it with its own rights, so
+    /// only who has those may ask.
+    Operate {
+        /// A server, as `ADDRESS:PORT` or `ADDRESS`.
+        server: String,
+        /// Of which virtual server: its name, address or group; of every one that has it without this.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        service: Option<String>,
+        /// What to do.
+        operation: Operation,
     },
     /// Answered by the kept events, one [`Answer::Event`] each, then [`Answer::End`] or, when
     /// following, by every further event until the client hangs up.
@@ -53,6 +65,8 @@ pub enum Answer {
     Event(Box<Record>),
     /// A virtual server with everything behind it.
     Service(Box<Service>),
+    /// Servers are used as an operator wants it: how they are since.
+    Operated(Vec<Operated>),
     /// Nothing more follows.
     End,
     /// The request could not be answered: why, and what to do.

@@ -77,6 +77,8 @@ impl Server {
     pub(crate) fn entry(&self, now: Moment, displaced: bool) -> Option<u32> {
         match self.by {
             Override::Disable => None,
+            // Its connections go on whoever gets the new ones.
+            Override::Drain if self.failing == 0 => Some(0),
             _ if self.alive() && !displaced => Some(self.slowed(now)),
             _ => self.config.inhibit.then_some(0),
         }

@@ -56,6 +56,15 @@ pub(crate) enum Failure {
     /// A daemon was named that has nothing to do with the answer.
     #[error("with OLD and NEW no daemon is asked: leave out --control-socket, --pid and --namespace")]
     NobodyAsked,
+    /// Standard input could not be read.
+    #[error("cannot read standard input: {0}")]
+    Input(io::Error),
+    /// Rules for the kernel's load balancer are wrong.
+    #[error("nothing was done: {0}")]
+    Rules(String),
+    /// A server did not give a page.
+    #[error("there is no digest: {0}")]
+    Page(String),
     /// A keyword was asked for that does not exist.
     #[error("there is no keyword '{word}'{}", nearest(*.near))]
     NoKeyword {

@@ -13,9 +13,12 @@ mod events;
 mod exit;
 mod failure;
 mod fmt;
+mod genhash;
+mod ipvs;
 mod lab;
 mod language;
 mod manual;
+mod operate;
 mod peers;
 mod plan;
 mod progress;
@@ -33,12 +36,14 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use command_line::Subcommand;
+use steadfast_control::operation::Operation;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
     let status = match face(&arguments) {
         Face::Daemon(name) => daemon_face::run(name, &arguments),
         Face::Client => client(&arguments),
+        Face::Genhash => client(&command_line::genhash_words(&arguments)),
     };
     ExitCode::from(status)
 }
@@ -50,6 +55,8 @@ enum Face {
     Daemon(command_line::Name),
     /// A subcommand.
     Client,
+    /// One subcommand, which keepalived has as a program of its own.
+    Genhash,
 }
 
 /// A subcommand is what comes first and is no option; under keepalived's name there is none.
@@ -57,6 +64,9 @@ fn face(arguments: &[OsString]) -> Face {
     let program = arguments.first().map(Path::new).and_then(Path::file_name);
     if program == Some(OsStr::new("keepalived")) {
         return Face::Daemon(command_line::Name::Keepalived);
+    }
+    if program == Some(OsStr::new("genhash")) {
+        return Face::Genhash;
     }
     match arguments.get(1) {
         Some(word) if !word.as_encoded_bytes().starts_with(b"-") => Face::Client,
@@ -78,6 +88,13 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Events(arguments) => events::run(&arguments),
         Subcommand::Peers(arguments) => peers::run(&arguments),
         Subcommand::Reload(arguments) => reload::run(&arguments),
+        Subcommand::Drain(arguments) => operate::take(Operation::Drain, &arguments),
+        Subcommand::Undrain(arguments) => operate::give_back(Operation::Undrain, &arguments),
+        Subcommand::Disable(arguments) => operate::take(Operation::Disable, &arguments),
+        Subcommand::Enable(arguments) => operate::give_back(Operation::Enable, &arguments),
+        Subcommand::Weight(arguments) => operate::weigh(&arguments),
+        Subcommand::Genhash(arguments) => genhash::run(&arguments),
+        Subcommand::Ipvs(arguments) => ipvs::run(&arguments.command),
         Subcommand::Check(arguments) => check::run(&arguments),
         Subcommand::Plan(arguments) => plan::run(&arguments),
         Subcommand::Show(arguments) => show::run(&arguments),
@@ -112,6 +129,11 @@ mod tests {
     fn the_name_keepalived_never_has_subcommands() {
         assert_eq!(face_of(&["/usr/sbin/keepalived"]), Face::Daemon(Name::Keepalived));
         assert_eq!(face_of(&["keepalived", "status"]), Face::Daemon(Name::Keepalived));
+    }
+
+    #[test]
+    fn the_name_genhash_is_one_of_them() {
+        assert_eq!(face_of(&["/usr/bin/genhash", "-s", "10.0.0.1"]), Face::Genhash);
     }
 
     #[test]

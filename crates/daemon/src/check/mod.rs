@@ -6,6 +6,7 @@
 //!                             └──── probes ── sockets ── servers
 //! ```
 
+mod operator;
 mod probes;
 pub(crate) mod report;
 mod spec;

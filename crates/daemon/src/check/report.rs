@@ -105,6 +105,15 @@ impl Reports {
 }
 
 impl Figures {
+    /// What the kernel has of a service, of as many of its entries as one turn reads.
+    pub(super) fn of(balanced: &Balanced, table: &mut Table) -> Self {
+        let mut figures = Self::default();
+        for key in balanced.keys.iter().take(ENTRIES_OF_A_TURN) {
+            figures.take(balanced, *key, table);
+        }
+        figures
+    }
+
     /// Adds what the kernel has of one entry.
     fn take(&mut self, balanced: &Balanced, key: ServiceKey, table: &mut Table) {
         let Some((statistics, servers)) = table.listed(key) else { return };
@@ -170,7 +179,8 @@ pub(crate) fn service(
     })
 }
 
-fn server(
+/// One server of a service.
+pub(super) fn server(
     now: Moment,
     machine: &Machine,
     balanced: &Balanced,

@@ -35,6 +35,7 @@ impl Checker {
             ToWorker::Stop => self.stopping = true,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
             ToWorker::Order(Order::Services { request, named }) => self.reports.ask(request, named),
+            ToWorker::Order(Order::Handle { request, handled }) => self.handle_servers(request, &handled),
             ToWorker::Order(Order::Ran { check, settings, found }) => self.ran(check, &settings, found),
         }
     }

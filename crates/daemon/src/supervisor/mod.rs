@@ -165,6 +165,7 @@ impl Supervisor {
     fn timers(&mut self, now: Moment) {
         self.answer_late(now);
         self.services_late(now);
+        self.operations_late(now);
         self.beat(now);
         self.run_scripts(now);
         self.give_up_startup(now);
@@ -184,6 +185,7 @@ impl Supervisor {
             self.service.wakeup(),
             self.desk.asked.wakeup(),
             self.desk.inquiries.wakeup(),
+            self.desk.operations.wakeup(),
             self.scripts_wakeup(),
             self.stop_wakeup(),
             self.watches.wakeup(),

@@ -115,6 +115,18 @@ fn an_operator_drains_weighs_disables_and_gives_back() {
 }
 
 #[test]
+fn the_connections_of_a_drained_server_go_on_while_the_sorry_server_serves() {
+    let mut service = service(1);
+    service.sorry = sorry(false);
+    let mut bench = Bench::of(service);
+    let id = bench.find(1);
+    bench.handle(Input::Override { server: id, by: Override::Drain });
+    assert_eq!(bench.table(), [(0, 1), (1, 0)]);
+    bench.run(seconds(1), &[(1, bad())]);
+    assert_eq!(bench.table(), [(0, 1)]);
+}
+
+#[test]
 fn a_server_that_comes_back_starts_slowly() {
     let mut service = service(2);
     service.servers[0] = ServerConfig { weight: 110, slow_start: seconds(20), ..service.servers[0].clone() };

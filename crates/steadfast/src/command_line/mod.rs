@@ -1,10 +1,12 @@
 //! The command line: keepalived's options, and the subcommands.
 
 mod asking;
+mod balancer;
 mod completion;
 mod configuration;
 pub(crate) mod daemon;
 mod getopt;
+mod operating;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unsupported;
@@ -18,9 +20,11 @@ use clap_complete::Shell;
 use steadfast_lab::demo::Scenario;
 
 pub(crate) use asking::*;
+pub(crate) use balancer::*;
 pub(crate) use completion::completion;
 pub(crate) use configuration::*;
 pub(crate) use daemon::DaemonArguments;
+pub(crate) use operating::*;
 use unsupported::Row;
 
 /// The name that the daemon was started under.
@@ -93,6 +97,20 @@ pub(crate) enum Subcommand {
     Peers(PeersArguments),
     /// Have the daemon read its configuration again, and wait until it is in force or refused
     Reload(ReloadArguments),
+    /// Give a real server no new connections, and let those that are go on
+    Drain(TakeArguments),
+    /// Use a real server again that was drained
+    Undrain(GiveBackArguments),
+    /// Take a real server out
+    Disable(TakeArguments),
+    /// Use a real server again that was disabled
+    Enable(GiveBackArguments),
+    /// Give a real server another weight
+    Weight(WeightArguments),
+    /// Print the digest of a page, for HTTP_GET and SSL_GET
+    Genhash(GenhashArguments),
+    /// Save and restore the table of the kernel's load balancer
+    Ipvs(IpvsArguments),
     /// Read configurations and say everything that is to be said about them
     Check(CheckArguments),
     /// Show what a reload with another configuration would do, keyword by keyword
@@ -224,6 +242,14 @@ pub(crate) fn parse_client(arguments: &[OsString]) -> Result<Subcommand, clap::E
     parsed.subcommand.ok_or_else(|| {
         command_line().error(clap::error::ErrorKind::MissingSubcommand, "a subcommand is expected first")
     })
+}
+
+/// What somebody typed who started the program as genhash, as a subcommand.
+pub(crate) fn genhash_words(arguments: &[OsString]) -> Vec<OsString> {
+    const NAME: &str = "genhash";
+    let command = command_line().find_subcommand(NAME).cloned().unwrap_or_default();
+    let words = getopt::rewrite(&command, arguments.get(1..).unwrap_or_default());
+    [OsString::from("steadfast"), OsString::from(NAME)].into_iter().chain(words).collect()
 }
 
 /// Whether this word is a subcommand, for advice to those who typed it too late.

@@ -7,7 +7,7 @@ use steadfast_lab::{Signal, wait};
 use super::director::{Director, LIMIT};
 
 /// Two web servers behind one address, asked every second.
-const WEB: &str = "
+pub(crate) const WEB: &str = "
 virtual_server 10.9.0.1 80 {
   delay_loop 1
   lb_algo wrr
@@ -34,9 +34,9 @@ virtual_server 10.9.0.1 80 {
 }
 ";
 
-const SERVICE: &str = "-A -t 10.9.0.1:80 -s wrr";
-const FIRST: &str = "-a -t 10.9.0.1:80 -r 127.0.0.1:8081 -m -w 3";
-const SECOND: &str = "-a -t 10.9.0.1:80 -r 127.0.0.1:8082 -m -w 1";
+pub(crate) const SERVICE: &str = "-A -t 10.9.0.1:80 -s wrr";
+pub(crate) const FIRST: &str = "-a -t 10.9.0.1:80 -r 127.0.0.1:8081 -m -w 3";
+pub(crate) const SECOND: &str = "-a -t 10.9.0.1:80 -r 127.0.0.1:8082 -m -w 1";
 
 #[test]
 fn a_dead_server_leaves_and_a_revived_one_comes_back() {

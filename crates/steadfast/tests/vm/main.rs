@@ -6,3 +6,4 @@
 
 mod director;
 mod living;
+mod operating;

@@ -3,11 +3,13 @@
 pub mod change;
 pub mod work;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use steadfast_control::operation::Operated;
 use steadfast_control::status::Service;
-use steadfast_health::{CheckId, CheckKey, CheckResume, Event, ServiceResume};
+use steadfast_health::{CheckId, CheckKey, CheckResume, Event, Override, ServiceResume};
 
 use self::change::Change;
 use super::lifecycle::{Role, Worker};
@@ -34,6 +36,13 @@ pub enum Order {
         /// Which services.
         named: Vec<Arc<str>>,
     },
+    /// Use servers otherwise, and tell it in a [`News::Handled`].
+    Handle {
+        /// Number of the order.
+        request: u32,
+        /// Which servers, and how.
+        handled: Vec<Handled>,
+    },
     /// The program of a check ended.
     Ran {
         /// Which check.
@@ -43,6 +52,17 @@ pub enum Order {
         /// What it found.
         found: Found,
     },
+}
+
+/// How an operator uses a server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Handled {
+    /// Of which service.
+    pub service: Arc<str>,
+    /// Which server.
+    pub server: SocketAddr,
+    /// How.
+    pub by: Override,
 }
 
 /// What the program of a check found.
@@ -78,6 +98,13 @@ pub enum News {
         services: Vec<Service>,
         /// No more follow.
         last: bool,
+    },
+    /// Servers are used as an operator wants it.
+    Handled {
+        /// Number of the order.
+        request: u32,
+        /// How they are since.
+        servers: Vec<Operated>,
     },
     /// Something about the kernel's table or this machine.
     Notice(Notice),

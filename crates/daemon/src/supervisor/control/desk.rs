@@ -7,6 +7,7 @@ use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
 
+use super::operations::Operations;
 use super::services::Inquiries;
 use super::status::{Asked, Purpose};
 use super::{CLIENTS_MAX, Control};
@@ -18,6 +19,7 @@ pub(crate) struct Desk {
     pub(crate) control: Option<Control>,
     pub(crate) asked: Asked,
     pub(crate) inquiries: Inquiries,
+    pub(crate) operations: Operations,
     told_turned_away: report::Control,
     /// Dumps written so far, so that each has a name of its own while it is written.
     pub(crate) dumps: u64,
@@ -29,6 +31,7 @@ impl Desk {
             control,
             asked: Asked::default(),
             inquiries: Inquiries::default(),
+            operations: Operations::default(),
             told_turned_away: report::Control::default(),
             dumps: 0,
         }
@@ -70,6 +73,9 @@ impl Supervisor {
                 Request::Plan { path } => self.send_plan(client, Path::new(&path)),
                 Request::Status => self.ask_workers(Purpose::Client(client)),
                 Request::Services { named } => self.ask_services(client, &named),
+                Request::Operate { server, service, operation } => {
+                    self.operate(client, &server, service.as_deref(), operation);
+                }
                 Request::Events { follow, filter } => self.send_events(client, follow, filter),
                 Request::Reload => self.reload_for(client),
             }

@@ -5,6 +5,7 @@
 
 mod desk;
 pub(crate) mod dump;
+mod operations;
 mod peers;
 mod services;
 mod sessions;

@@ -103,6 +103,11 @@ impl BalancingKept {
         known.collect()
     }
 
+    /// What was told last of a service.
+    pub(crate) fn resume_of(&self, service: &str) -> Option<&ServiceResume> {
+        self.services.get(service)
+    }
+
     fn resume(&self) -> Resume {
         Resume {
             services: self.services.values().cloned().collect(),
@@ -268,6 +273,7 @@ impl Post for Check {
             News::Services { request, services, last } => {
                 supervisor.services_told(request, services, last);
             }
+            News::Handled { request, servers } => supervisor.operated(request, servers),
             News::Run { check, settings } => supervisor.check_server(check, settings),
             News::Notice(notice) => supervisor.tell(Public::Balancing(noticed(notice))),
         }
@@ -290,6 +296,7 @@ impl Post for Check {
 
     fn ended(supervisor: &mut Supervisor) {
         supervisor.abandon_inquiry();
+        supervisor.abandon_operations();
     }
 }
 
