@@ -120,7 +120,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
             "`FILE_CHECK`, `BFD_CHECK`, `ha_suspend`, `SSL`",
             "`FILE_CHECK`、`BFD_CHECK`、`ha_suspend`、`SSL`",
         ),
-        Feature::Bfd => ("`track_bfd`", "`track_bfd`"),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
             ("virtual MAC addresses (`use_vmac`), ipvlan, `vrf`", "虚拟 MAC 地址(`use_vmac`)、ipvlan、`vrf`")

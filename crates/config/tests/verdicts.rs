@@ -286,6 +286,12 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Root, "track_file E {\nfile /tmp/y\ninit_file -254 overwrite\n}", 0, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.9\nttl 5\nmax_hops 6\n}", 5, false),
     (Root, "bfd_instance C {\nneighbor_ip 10.0.0.6\n}", 5, false),
+    (
+        Root,
+        "bfd_instance C {\nneighbor_ip 10.0.0.9\nchecker\n}\nvrrp_instance Z {\ninterface eth0\nvirtual_router_id 9\nvirtual_ipaddress {\n10.0.0.3\n}\ntrack_bfd {\nC\n}\n}",
+        5,
+        true,
+    ),
     // A quote that is never closed.
     (Instance, "notify \"/bin/true", 5, true),
     // Mistakes of address lines, some of which cost the address.

@@ -118,6 +118,11 @@ impl Bfd {
         let words = ["vtysh", "--vty_socket", FOLDER, "-c", "show bfd peers json"];
         Ok(self.bfdd.host().run(&words)?.output)
     }
+
+    /// The daemon, to signal it and read its log.
+    pub fn bfdd(&self) -> &Daemon {
+        &self.bfdd
+    }
 }
 
 /// vrrpd takes the addresses of a virtual router from a macvlan with its link-layer address

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId, WatchConfig, WatchId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Reading,
+    ScriptConfig, ScriptId, WatchConfig, WatchId,
 };
 
 /// The difference between two configurations, to be handed to [`Machine::apply`](crate::Machine::apply).
@@ -51,6 +51,15 @@ impl Plan {
             watches_set: [watches.changed, watches.added].concat(),
             interfaces_removed: interfaces.removed,
             interfaces_set: [interfaces.changed, interfaces.added].concat(),
+        }
+    }
+
+    /// Puts in how things are that instances follow from here on, where `reading` knows it.
+    pub fn read_watches(&mut self, reading: impl Fn(WatchId) -> Option<Reading>) {
+        for watch in &mut self.watches_set {
+            if let Some(reading) = reading(watch.id) {
+                Arc::make_mut(watch).reading = Some(reading);
+            }
         }
     }
 

@@ -155,7 +155,7 @@ impl Drafts {
         if script.timeout.is_zero() {
             script.timeout = script.interval;
         }
-        let definition = Definition { weight: script.weight, span };
+        let definition = Definition { weight: script.weight, span, followable: true };
         context.known.scripts.insert(Name::clone(&script.name), definition);
         let places = Places::of_block(SCRIPT, node);
         self.scripts.push(Draft { value: script, seen, places, span });
@@ -172,7 +172,7 @@ impl Drafts {
             return;
         }
         fit_quorum(&mut process, &Places::of_block(TRACK_PROCESS, node), context);
-        let definition = Definition { weight: process.weight, span };
+        let definition = Definition { weight: process.weight, span, followable: true };
         context.known.processes.insert(Name::clone(&process.name), definition);
         self.track_processes.push(Draft { value: process, seen, places: Places::default(), span });
     }
@@ -191,7 +191,7 @@ impl Drafts {
             context.push(Diagnostic::new(Code::IncompleteBlock, span, message).of_block());
             return;
         }
-        let definition = Definition { weight: file.weight, span };
+        let definition = Definition { weight: file.weight, span, followable: true };
         context.known.files.insert(Name::clone(&file.name), definition);
         self.track_files.push(Draft { value: file, seen, places: Places::default(), span });
     }

@@ -5,8 +5,6 @@
 pub enum Feature {
     /// What virtual servers have beside checks over the network.
     LoadBalancer,
-    /// What follows BFD sessions.
-    Bfd,
     /// Groups of instances that static addresses follow.
     TrackGroups,
     /// VMAC, ipvlan and VRF interfaces.
@@ -47,7 +45,6 @@ impl Feature {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::LoadBalancer,
-        Self::Bfd,
         Self::TrackGroups,
         Self::VirtualInterfaces,
         Self::Firewall,
@@ -73,7 +70,6 @@ impl Feature {
             Self::LoadBalancer => {
                 "parts of load balancing (FILE_CHECK, BFD_CHECK, ha_suspend, SSL, a sync daemon that follows an instance, some regex_options)"
             }
-            Self::Bfd => "instances that follow BFD sessions (track_bfd)",
             Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
             Self::Firewall => "packet filters (nftables, iptables, ipsets)",

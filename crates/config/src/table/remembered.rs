@@ -45,6 +45,8 @@ pub(crate) struct Definition {
     pub(crate) weight: Weight,
     /// Where its name stands.
     pub(crate) span: Span,
+    /// Instances may follow it; a BFD session may be for checkers only.
+    pub(crate) followable: bool,
 }
 
 /// What is defined so far.

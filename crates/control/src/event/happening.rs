@@ -197,6 +197,18 @@ pub enum Happening {
         /// Why.
         cause: steadfast_bfd::Cause,
     },
+    /// What those who follow a BFD session are to make of it changed. It is not the state itself: a peer that holds
+    /// its session down on purpose says nothing of the path (RFC 5880 section 6.2).
+    SessionPath {
+        /// Its name.
+        session: Arc<str>,
+        /// With whom.
+        peer: IpAddr,
+        /// The path works.
+        good: bool,
+        /// Why.
+        cause: steadfast_bfd::Cause,
+    },
     /// A BFD session that is up goes on at other intervals.
     SessionIntervals {
         /// Its name.
@@ -289,6 +301,7 @@ impl Happening {
             | Self::Disagreement { instance, .. } => Some(instance),
             Self::GroupState { group, .. } => Some(group),
             Self::SessionState { session, .. }
+            | Self::SessionPath { session, .. }
             | Self::SessionIntervals { session, .. }
             | Self::SessionDropped { session, .. } => Some(session),
             Self::Script { script, .. } => Some(script),
@@ -346,6 +359,7 @@ impl Happening {
             | Self::MasterChanged { .. }
             | Self::LowerPriorityHeard { .. }
             | Self::SessionState { .. }
+            | Self::SessionPath { .. }
             | Self::SessionIntervals { .. }
             | Self::Script { .. }
             | Self::WorkerStarted { .. } => Severity::Info,

@@ -52,6 +52,11 @@ pub fn happening(happening: &Happening) -> String {
         Happening::SessionState { session, peer, to, diagnostic, cause, .. } => {
             super::session::state(session, *peer, *to, *diagnostic, cause)
         }
+        Happening::SessionPath { session, peer, good, cause } => {
+            let path = if *good { "works" } else { "is broken" };
+            let why = super::session::cause(cause);
+            format!("BFD_Instance({session}) tells its followers that the path to {peer} {path}: {why}")
+        }
         Happening::SessionIntervals {
             session,
             peer,

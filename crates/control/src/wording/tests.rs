@@ -81,6 +81,7 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::Dropped { .. } => "dropped",
         Happening::Disagreement { .. } => "disagreement",
         Happening::SessionState { .. } => "session_state",
+        Happening::SessionPath { .. } => "session_path",
         Happening::SessionIntervals { .. } => "session_intervals",
         Happening::SessionDropped { .. } => "session_dropped",
         Happening::Script { .. } => "script",
@@ -182,6 +183,8 @@ fn sessions(number: u64) -> Vec<Happening> {
         Cause::Stop,
     ];
     let mut told = vec![
+        Happening::SessionPath { session: session(), peer: PEER, good: true, cause: Cause::Reload },
+        Happening::SessionPath { session: session(), peer: PEER, good: false, cause: Cause::Reload },
         Happening::SessionIntervals {
             session: session(),
             peer: PEER,

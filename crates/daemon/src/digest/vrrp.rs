@@ -235,7 +235,7 @@ fn instance_config(
     }
 }
 
-/// Files and processes, those of the group too.
+/// Files, processes and sessions, those of the group too.
 fn track_watches(
     instance: &VrrpInstance,
     group: Option<&VrrpSyncGroup>,
@@ -246,6 +246,7 @@ fn track_watches(
     let kinds = [
         (WatchKind::File, &instance.tracks.files, of_group.map_or(&none, |tracks| &tracks.files)),
         (WatchKind::Process, &instance.tracks.processes, of_group.map_or(&none, |tracks| &tracks.processes)),
+        (WatchKind::Session, &instance.tracks.bfds, of_group.map_or(&none, |tracks| &tracks.bfds)),
     ];
     let mut tracked = Vec::new();
     for (kind, own, of_group) in kinds {

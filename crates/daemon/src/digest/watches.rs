@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{Model, ParameterMatch, TrackFile, TrackProcess, Tracks};
-use steadfast_vrrp::{WatchConfig, WatchId, WatchKind};
+use steadfast_vrrp::{Reading, WatchConfig, WatchId, WatchKind};
 
 use crate::link::vrrp::work::Work;
 
@@ -78,16 +78,22 @@ pub(super) fn configs(model: &Model, mut number: impl FnMut(&str) -> u32) -> Vec
     };
     let files = followed(|tracks| &tracks.files);
     let processes = followed(|tracks| &tracks.processes);
+    let sessions = followed(|tracks| &tracks.bfds);
     let mut watches = BTreeMap::new();
     let mut add = |kind, name: &Arc<str>| {
         let id = WatchId(number(&key(kind, name)));
-        watches.insert(id, Arc::new(WatchConfig { id, kind, name: Arc::clone(name), reading: None }));
+        // Down until it is told to be up, as keepalived has it.
+        let reading = (kind == WatchKind::Session).then_some(Reading::Good(false));
+        watches.insert(id, Arc::new(WatchConfig { id, kind, name: Arc::clone(name), reading }));
     };
     for file in model.track_files.iter().filter(|file| files.contains(&*file.name)) {
         add(WatchKind::File, &file.name);
     }
     for process in model.track_processes.iter().filter(|process| processes.contains(&*process.name)) {
         add(WatchKind::Process, &process.name);
+    }
+    for session in model.bfd_instances.iter().filter(|session| sessions.contains(&*session.name)) {
+        add(WatchKind::Session, &session.name);
     }
     watches.into_values().collect()
 }

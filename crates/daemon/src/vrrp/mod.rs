@@ -30,7 +30,7 @@ use steadfast_vrrp::{Machine, Moment};
 
 use self::effects::{Effects, Kernel, Lanes};
 use self::lane::lane;
-use self::timing::{Coalescing, Machines, Timing};
+use self::timing::{Coalescing, Followed, Machines, Timing};
 use crate::beside;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::lifecycle::Trouble;
@@ -122,12 +122,15 @@ fn prepare(
         troubles.push(Trouble::NotInherited { reason: why.to_string() });
         Inheritance::default()
     });
-    let routers = Machine::new(now, work.machine.clone(), inheritance.routers.clone());
-    let superseded = routers.superseded(now);
     let seed = steadfast_kernel::random::seed();
     let resume = std::mem::take(&mut inheritance.sessions);
     let sessions = steadfast_bfd::Machine::new(now, &work.sessions, seed, resume);
-    let machines = Machines { routers, sessions };
+    let followed = Followed::of(&work);
+    let mut config = work.machine.clone();
+    followed.fill(&mut config.watches, &sessions);
+    let routers = Machine::new(now, config, inheritance.routers.clone());
+    let superseded = routers.superseded(now);
+    let machines = Machines { routers, sessions, followed };
     let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),

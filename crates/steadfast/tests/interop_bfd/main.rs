@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+mod following;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::process::Command;

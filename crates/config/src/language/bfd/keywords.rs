@@ -44,16 +44,16 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "multihop" Switch => at!(multihop), Last, Restart;
         "off; no argument means on",
         "Use the multihop port 4784 instead of 3784.";
-    "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace, Bfd;
+    "weight" Grammar("INTEGER -253..253 [reverse]") => with!(read_weight, show_weight), Last, InPlace;
         "0",
         "Priority change in VRRP instances tracking the session; 0 means fault when down.";
-    "weight reverse" Flag => Described, Last, InPlace, Bfd;
+    "weight reverse" Flag => Described, Last, InPlace;
         "off",
         "Invert the sense.";
-    "vrrp" Flag => with!(read_vrrp, show_vrrp), Last, InPlace, Bfd;
+    "vrrp" Flag => with!(read_vrrp, show_vrrp), Last, InPlace;
         "both vrrp and checker",
         "Report events to the VRRP process (only, unless checker is also given)";
-    "checker" Flag => with!(read_checker, show_checker), Last, InPlace, Bfd;
+    "checker" Flag => with!(read_checker, show_checker), Last, InPlace, LoadBalancer;
         "both vrrp and checker",
         "Report events to the checker process (only, unless vrrp is also given)";
 };

@@ -33,7 +33,9 @@ impl Drafts {
         if !check::complete(&mut bfd, &seen, &self.bfd_instances, context) {
             return;
         }
-        context.known.bfds.insert(Name::clone(&bfd.name), Definition { weight: bfd.weight, span });
+        let followable = bfd.reports != BfdReports::Checker;
+        let definition = Definition { weight: bfd.weight, span, followable };
+        context.known.bfds.insert(Name::clone(&bfd.name), definition);
         self.bfd_instances.push(bfd);
     }
 }

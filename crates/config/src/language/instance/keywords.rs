@@ -93,7 +93,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(read_track_process, show_track_process), Adds, InPlace;
         "none",
         "Process sets to watch (must be defined earlier)";
-    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(read_track_bfd, show_track_bfd), Adds, InPlace, Bfd;
+    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(read_track_bfd, show_track_bfd), Adds, InPlace;
         "none",
         "BFD sessions to watch (must be defined earlier)";
     "mcast_src_ip" Address => with!(read_source, show_source), Last, InPlace;

@@ -319,7 +319,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         "BFD_CHECK" => {
             let mut bfd = BfdCheckDraft::default();
             fill(&mut bfd, BFD, node, context);
-            context.uses(Feature::Bfd, || node.keyword().span());
+            context.uses(Feature::LoadBalancer, || node.keyword().span());
             let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
             let Some(session) = session else {
                 let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";

@@ -23,7 +23,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
     "track_process" Argument::lines(&TRACK_PROCESS_LINES) => with!(group::read_track_process, |group| show_tracked(&group.tracks.processes)), Adds, InPlace;
         "none",
         "Processes tracked for every member.";
-    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(group::read_track_bfd, |group| show_tracked(&group.tracks.bfds)), Adds, InPlace, Bfd;
+    "track_bfd" Argument::lines(&TRACK_BFD_LINES) => with!(group::read_track_bfd, |group| show_tracked(&group.tracks.bfds)), Adds, InPlace;
         "none",
         "BFD sessions tracked for every member.";
     "notify_backup" Script => at!(notify.backup), First, NextUse;
@@ -129,13 +129,13 @@ pub static TRACK_PROCESS_OPTIONS: &Keywords<()> = keywords! {
 
 /// Options of a line of `track_bfd`.
 pub static TRACK_BFD_OPTIONS: &Keywords<()> = keywords! {
-    "weight" Argument::integer(-254, 254) => Described, Last, InPlace, Bfd;
+    "weight" Argument::integer(-254, 254) => Described, Last, InPlace;
         "weight of bfd_instance",
         "Override the weight.";
-    "reverse" Flag => Described, Last, InPlace, Bfd;
+    "reverse" Flag => Described, Last, InPlace;
         "setting of bfd_instance",
         "Invert the sense.";
-    "noreverse" Flag => Described, Last, InPlace, Bfd;
+    "noreverse" Flag => Described, Last, InPlace;
         "setting of bfd_instance",
         "Cancel an inherited reverse.";
 };

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
-use crate::diagnostic::span::Span;
 use crate::diagnostic::suggest::MAX_CANDIDATES;
 use crate::model::{GarpGroup, Site, TrackGroup, Tracked, VrrpSyncGroup, Weight};
 use crate::table::notation::quote;
@@ -27,7 +26,9 @@ impl Kind {
     fn definition(self, known: &Known, name: &str) -> Option<Weight> {
         match self.definitions(known) {
             None => Some(Weight::default()),
-            Some(definitions) => definitions.get(name).map(|known| known.weight),
+            Some(definitions) => {
+                definitions.get(name).filter(|known| known.followable).map(|known| known.weight)
+            }
         }
     }
 
@@ -42,8 +43,8 @@ impl Kind {
         }
     }
 
-    fn place(self, known: &Known, name: &str) -> Option<Span> {
-        self.definitions(known)?.get(name).map(|definition| definition.span)
+    fn defined(self, known: &Known, name: &str) -> Option<Definition> {
+        self.definitions(known)?.get(name).copied()
     }
 
     fn names(self, known: &Known) -> Vec<String> {
@@ -164,8 +165,15 @@ pub(crate) fn keep_track_group(
 pub(crate) fn report_undefined(context: &mut Context<'_>) {
     for Undefined { kind, name, span } in std::mem::take(&mut context.known.undefined) {
         let title = kind.title();
-        match kind.place(context.known, &name) {
-            Some(place) => {
+        match kind.defined(context.known, &name) {
+            Some(Definition { followable: false, span: place, .. }) => {
+                let message = format!("{title} '{name}' reports to checkers only");
+                let diagnostic = Diagnostic::new(Code::TrackedUnknown, span, message);
+                context.push(
+                    diagnostic.label(place, "this one").hint("write vrrp into it, or leave checker out"),
+                );
+            }
+            Some(Definition { span: place, .. }) => {
                 let message = format!("{title} '{name}' is defined only after this line");
                 let diagnostic = Diagnostic::new(Code::TrackedUnknown, span, message);
                 context.push(

@@ -7,7 +7,7 @@ pub(crate) mod processes;
 use std::sync::Arc;
 
 use steadfast_control::event::Severity;
-use steadfast_vrrp::{Moment, Reading, WatchId};
+use steadfast_vrrp::{Moment, Reading, WatchConfig, WatchId, WatchKind};
 
 use self::files::Files;
 use self::processes::Processes;
@@ -43,9 +43,10 @@ impl Watches {
         Self { files: Files::default(), processes }
     }
 
-    /// Puts what was read last into what a worker is sent with.
+    /// Puts what was read last into what a worker is sent with. Sessions are its own.
     pub(crate) fn fill(&self, work: &mut Work) {
-        for watch in &mut work.machine.watches {
+        let watched_here = |watch: &&mut Arc<WatchConfig>| watch.kind != WatchKind::Session;
+        for watch in work.machine.watches.iter_mut().filter(watched_here) {
             let reading = self.files.reading(watch.id).or_else(|| self.processes.reading(watch.id));
             if watch.reading != reading {
                 Arc::make_mut(watch).reading = reading;

@@ -66,7 +66,7 @@ impl Known {
         self.session_resume.get(&session)
     }
 
-    /// Says in names what a session told; `None` for what only its followers want to know.
+    /// Says in names what a session told; `None` of one that a reload removed meanwhile.
     pub(crate) fn session_told(&self, event: steadfast_bfd::Event) -> Option<Happening> {
         let of = |id: SessionId| self.sessions.get(&id).cloned();
         Some(match event {
@@ -87,7 +87,10 @@ impl Known {
             steadfast_bfd::Event::Dropped { session, source, reason, .. } => {
                 Happening::SessionDropped { session: of(session)?.0, source, reason }
             }
-            steadfast_bfd::Event::Path { .. } => return None,
+            steadfast_bfd::Event::Path { session, good, cause, .. } => {
+                let (session, peer) = of(session)?;
+                Happening::SessionPath { session, peer, good, cause }
+            }
         })
     }
 

@@ -11,7 +11,7 @@ use crate::link::line::Heard;
 use crate::link::vrrp::Living;
 use crate::link::vrrp::change::Change;
 use crate::link::vrrp::{News, Notice, Order};
-use crate::vrrp::timing::{Coalescing, ToTiming};
+use crate::vrrp::timing::{Coalescing, Followed, ToTiming};
 
 impl Effects {
     pub(super) fn hear_supervisor(&mut self) {
@@ -93,9 +93,14 @@ impl Effects {
         }
         // First: an instance that comes with the plan has its source address from the beginning.
         self.tell_sources();
-        self.lanes.to_timing.push(ToTiming::Apply(Box::new(change.plan), coalescing));
-        if !change.sessions.is_empty() {
+        // Sessions first: instances may follow them.
+        let brings_sessions = !change.sessions.is_empty();
+        if brings_sessions {
             self.lanes.to_timing.push(ToTiming::ApplySessions(Box::new(change.sessions)));
+        }
+        let followed = Followed::of(&self.work);
+        self.lanes.to_timing.push(ToTiming::Apply(Box::new(change.plan), followed, coalescing));
+        if brings_sessions {
             // Sessions that the plan brings can hear only then that they have no socket.
             self.endpoints.forget_sessions_told();
             self.open_endpoints();

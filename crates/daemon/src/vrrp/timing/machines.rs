@@ -9,11 +9,14 @@
 //! Which machine a datagram is for is known by its socket ([`SocketKey::protocol`]), and whose a refused datagram was by
 //! its [`tag`](Protocol::tag); both are a match on [`Protocol`], so that another machine costs the others nothing.
 
-use steadfast_bfd::Machine as SessionMachine;
+use std::collections::BTreeMap;
+
+use steadfast_bfd::{Machine as SessionMachine, SessionId};
 use steadfast_kernel::datagram;
-use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment};
+use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment, Plan, Reading, WatchId};
 use steadfast_wire::vrrp::{Carrier, IpProtocol};
 
+use super::followed::Followed;
 use super::sockets::{Place, SocketKey};
 use super::transmit::Out;
 
@@ -78,6 +81,8 @@ pub(crate) struct Machines {
     pub(crate) routers: Machine,
     /// The sessions of BFD.
     pub(crate) sessions: SessionMachine,
+    /// Which of these the virtual routers follow.
+    pub(crate) followed: Followed,
 }
 
 impl Machines {
@@ -90,7 +95,47 @@ impl Machines {
     ) {
         match key.protocol() {
             Protocol::Vrrp => self.routers.hear(arrival, key, datagram, out),
-            Protocol::Bfd => self.sessions.hear(arrival, key, datagram, out),
+            Protocol::Bfd => {
+                self.sessions.hear(arrival, key, datagram, out);
+                self.follow(arrival, out);
+            }
+        }
+    }
+
+    /// Takes over a reload, when the sessions have theirs.
+    pub(super) fn apply(&mut self, now: Moment, mut plan: Plan, followed: Followed, out: &mut Out) {
+        self.followed = followed;
+        let readings: BTreeMap<WatchId, Reading> = self.followed.readings(&self.sessions).collect();
+        out.take_judged();
+        // Who begins to follow a session that is up has it up from the beginning.
+        plan.read_watches(|watch| readings.get(&watch).copied());
+        self.routers.apply(now, plan, out);
+        // A session of another path under the same name began anew.
+        for (watch, reading) in readings {
+            self.routers.handle(now, Input::Watched { watch, reading }, out);
+        }
+    }
+
+    /// These sessions have their socket, or why they have none.
+    pub(super) fn session_channel(
+        &mut self,
+        now: Moment,
+        sessions: &[SessionId],
+        obstacle: Option<&str>,
+        out: &mut Out,
+    ) {
+        for &session in sessions {
+            self.sessions.handle(now, steadfast_bfd::Input::Channel { session, obstacle }, out);
+        }
+        self.follow(now, out);
+    }
+
+    /// Tells the virtual routers what became of the sessions that they follow.
+    fn follow(&mut self, now: Moment, out: &mut Out) {
+        for (session, good) in out.take_judged() {
+            if let Some(watch) = self.followed.watch(session) {
+                self.routers.handle(now, Input::Watched { watch, reading: Reading::Good(good) }, out);
+            }
         }
     }
 
@@ -110,6 +155,7 @@ impl Machines {
     pub(super) fn advance(&mut self, now: Moment, out: &mut Out) {
         // Sessions first: routers may follow what becomes of them.
         Driven::advance(&mut self.sessions, now, out);
+        self.follow(now, out);
         Driven::advance(&mut self.routers, now, out);
     }
 

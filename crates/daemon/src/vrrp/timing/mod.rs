@@ -3,6 +3,7 @@
 //! It waits for nothing but the next timer, a datagram or its inbox. One wake-up reads every
 //! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
 
+mod followed;
 mod machines;
 pub(super) mod sockets;
 pub(super) mod transmit;
@@ -22,6 +23,7 @@ use steadfast_vrrp::{
     Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, WatchId, config,
 };
 
+pub(super) use self::followed::Followed;
 pub(super) use self::machines::{Machines, Protocol};
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
@@ -80,11 +82,11 @@ pub(crate) enum ToTiming {
     Source(IpAddr, bool),
     /// A script ended.
     ScriptResult(ScriptId, bool),
-    /// A file, a set of processes or a session changed.
+    /// A file or a set of processes changed.
     Watched(WatchId, config::Reading),
-    /// A reload, worked out.
-    Apply(Box<Plan>, Coalescing),
-    /// What a reload changes of the sessions.
+    /// A reload, worked out, and which sessions instances follow from then on.
+    Apply(Box<Plan>, Followed, Coalescing),
+    /// What a reload changes of the sessions; comes before [`Self::Apply`].
     ApplySessions(Box<steadfast_bfd::Plan>),
     /// These sessions have their socket, or why they have none.
     SessionChannel {
@@ -381,17 +383,14 @@ impl Engine {
                 self.out.unroute(key);
                 self.sockets.close(key, &self.everything);
             }
-            ToTiming::Apply(plan, coalescing) => {
+            ToTiming::Apply(plan, followed, coalescing) => {
                 self.coalescing = coalescing;
-                self.machines.routers.apply(at, *plan, &mut self.out);
+                self.machines.apply(at, *plan, followed, &mut self.out);
                 self.instances = self.machines.routers.instances().collect();
             }
             ToTiming::ApplySessions(plan) => self.machines.sessions.apply(at, &plan, &mut self.out),
             ToTiming::SessionChannel { sessions, obstacle } => {
-                for session in sessions {
-                    let input = steadfast_bfd::Input::Channel { session, obstacle: obstacle.as_deref() };
-                    self.machines.sessions.handle(at, input, &mut self.out);
-                }
+                self.machines.session_channel(at, &sessions, obstacle.as_deref(), &mut self.out);
             }
             ToTiming::Begin => self.begun = true,
             ToTiming::Status(from) => self.snapshots(from),

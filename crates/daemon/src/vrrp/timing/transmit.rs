@@ -20,6 +20,8 @@ pub(crate) struct Out {
     routes: BTreeMap<SocketKey, (SocketIndex, Option<u32>)>,
     changed: Vec<InstanceId>,
     changed_sessions: Vec<SessionId>,
+    /// Sessions whose followers have something new to hear.
+    judged: Vec<(SessionId, bool)>,
     /// Interfaces whose adverts were refused, and when that last happened: each is told once.
     refusing: BTreeMap<InterfaceId, Moment>,
     failures: u64,
@@ -40,6 +42,7 @@ impl Out {
             routes: BTreeMap::new(),
             changed: Vec::new(),
             changed_sessions: Vec::new(),
+            judged: Vec::new(),
             refusing: BTreeMap::new(),
             failures: 0,
             unknown: BTreeSet::new(),
@@ -106,6 +109,11 @@ impl Out {
     /// Sessions whose state changed in this turn.
     pub(crate) fn take_changed_sessions(&mut self) -> Vec<SessionId> {
         std::mem::take(&mut self.changed_sessions)
+    }
+
+    /// What followers of sessions have not heard yet, oldest first.
+    pub(super) fn take_judged(&mut self) -> Vec<(SessionId, bool)> {
+        std::mem::take(&mut self.judged)
     }
 
     /// Passes on what gathered.
@@ -177,6 +185,9 @@ impl steadfast_bfd::Sink for Out {
     }
 
     fn tell(&mut self, event: steadfast_bfd::Event) {
+        if let steadfast_bfd::Event::Path { session, good, .. } = event {
+            self.judged.push((session, good));
+        }
         Self::tell(self, FromTiming::Session(event));
     }
 
