@@ -7,7 +7,10 @@ use std::time::Duration;
 
 use steadfast_time::{Moment, Random};
 use steadfast_vrrp::config::{Authentication, TrackScript, Trailer, Transport, UnicastPeer, Weight};
-use steadfast_vrrp::{GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId};
+use steadfast_vrrp::{
+    GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId, TrackWatch,
+    WatchId,
+};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Key, Priority, TrailerKey};
 
 use crate::check::Bounds;
@@ -40,6 +43,9 @@ impl Scenario {
     }
 }
 
+/// The session that a router follows, if it follows one.
+const SESSION: WatchId = WatchId(0);
+
 /// What all routers of a scenario share.
 struct Traits {
     family: Family,
@@ -53,16 +59,29 @@ struct Traits {
     unicast: bool,
     nopreempt_permille: u64,
     preempt_delays: bool,
-    scripts: Scripts,
+    scripts: Tracking,
+    sessions: Tracking,
     down_timer_adverts: u32,
     owner: bool,
 }
 
+/// What following something does.
 #[derive(Clone, Copy, PartialEq)]
-enum Scripts {
+enum Tracking {
     None,
     Weighted,
     Faulting,
+}
+
+impl Tracking {
+    fn weight(self) -> Option<Weight> {
+        let value = match self {
+            Self::None => return None,
+            Self::Weighted => -60,
+            Self::Faulting => 0,
+        };
+        Some(Weight { value, reverse: false })
+    }
 }
 
 /// How all routers prove who they are.
@@ -101,10 +120,12 @@ impl Traits {
         };
         let grouped = random.permille(200);
         let instances = if grouped || random.permille(200) { 2 } else { 1 };
-        let scripts = match random.below(8) {
-            0 if !grouped => Scripts::Weighted,
-            1 => Scripts::Faulting,
-            _ => Scripts::None,
+        let (scripts, sessions) = match random.below(8) {
+            0 if !grouped => (Tracking::Weighted, Tracking::None),
+            1 => (Tracking::Faulting, Tracking::None),
+            2 if !grouped => (Tracking::None, Tracking::Weighted),
+            3 => (Tracking::None, Tracking::Faulting),
+            _ => (Tracking::None, Tracking::None),
         };
         let family = if random.permille(250) { Family::V6 } else { Family::V4 };
         let durations = || intervals.iter().map(|interval| interval.duration());
@@ -125,6 +146,7 @@ impl Traits {
             },
             preempt_delays: random.permille(200),
             scripts,
+            sessions,
             down_timer_adverts: if random.permille(100) { 2 } else { 3 },
             owner: random.permille(150),
         }
@@ -163,6 +185,7 @@ impl Traits {
                 down_timer_adverts: self.down_timer_adverts,
                 group: self.grouped.then_some(GroupId(0)),
                 track_scripts: self.track_scripts(),
+                track_watches: self.track_sessions(),
                 ..instance(InstanceId(number), segment, self.family, interval, priority)
             }
         };
@@ -179,18 +202,20 @@ impl Traits {
         RouterPlan {
             instances,
             groups: if self.grouped { vec![group] } else { Vec::new() },
-            scripts: if self.scripts == Scripts::None { Vec::new() } else { vec![script] },
+            scripts: if self.scripts == Tracking::None { Vec::new() } else { vec![script] },
+            sessions: if self.sessions == Tracking::None { Vec::new() } else { vec![SESSION] },
             clock: random.between(Duration::from_secs(1), Duration::from_secs(1 << 20)),
         }
     }
 
     fn track_scripts(&self) -> Vec<TrackScript> {
-        let value = match self.scripts {
-            Scripts::None => return Vec::new(),
-            Scripts::Weighted => -60,
-            Scripts::Faulting => 0,
-        };
-        vec![TrackScript { script: ScriptId(0), weight: Weight { value, reverse: false } }]
+        let weight = self.scripts.weight().into_iter();
+        weight.map(|weight| TrackScript { script: ScriptId(0), weight }).collect()
+    }
+
+    fn track_sessions(&self) -> Vec<TrackWatch> {
+        let weight = self.sessions.weight().into_iter();
+        weight.map(|weight| TrackWatch { watch: SESSION, weight }).collect()
     }
 
     fn crown_owner(&self, random: &mut Random, scenario: &mut Scenario) {
@@ -254,6 +279,7 @@ struct Sight {
     paused: BTreeSet<RouterId>,
     links_down: BTreeSet<(RouterId, InterfaceId)>,
     scripts_bad: BTreeMap<RouterId, ScriptId>,
+    sessions_down: BTreeMap<RouterId, WatchId>,
     partitioned: BTreeSet<InterfaceId>,
     lossy: bool,
 }
@@ -304,6 +330,14 @@ impl Sight {
             }
             return Fault::Script { router, script: script.id, good };
         }
+        let session = scenario.routers.get(router.index()).and_then(|plan| plan.sessions.first());
+        if let Some(&session) = session.filter(|_| random.permille(400)) {
+            let up = self.sessions_down.remove(&router).is_some();
+            if !up {
+                self.sessions_down.insert(router, session);
+            }
+            return Fault::Session { router, session, up };
+        }
         match random.below(6) {
             0 => {
                 self.off.insert(router);
@@ -343,6 +377,12 @@ impl Sight {
             good: true,
         };
         faults.extend(self.scripts_bad.iter().map(good));
+        let up = |(router, session): (&RouterId, &WatchId)| Fault::Session {
+            router: *router,
+            session: *session,
+            up: true,
+        };
+        faults.extend(self.sessions_down.iter().map(up));
         faults.extend(self.paused.iter().copied().map(Fault::Resume));
         faults.extend(self.off.iter().copied().map(Fault::PowerOn));
         faults

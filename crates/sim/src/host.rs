@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Resume, ScriptId};
+use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Resume, ScriptId, WatchId};
 use steadfast_wire::vrrp::Carrier;
 
 use crate::participant::Participant;
@@ -54,6 +54,7 @@ pub(crate) struct Host {
     pub(crate) plan: Option<Arc<RouterPlan>>,
     pub(crate) links_down: BTreeSet<InterfaceId>,
     pub(crate) scripts_bad: BTreeSet<ScriptId>,
+    pub(crate) sessions_down: BTreeSet<WatchId>,
     /// What the kernel has.
     pub(crate) owned: BTreeSet<InstanceId>,
     pub(crate) inbox: VecDeque<Packet>,
@@ -81,6 +82,7 @@ impl Host {
             plan: self.plan.take(),
             links_down: std::mem::take(&mut self.links_down),
             scripts_bad: std::mem::take(&mut self.scripts_bad),
+            sessions_down: std::mem::take(&mut self.sessions_down),
             start_again,
             ..Self::default()
         };

@@ -9,7 +9,8 @@ use std::time::Duration;
 use steadfast_time::Moment;
 use steadfast_vrrp::config::{AnnounceConfig, InterfaceConfig};
 use steadfast_vrrp::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Reading, ScriptConfig, ScriptId,
+    WatchConfig, WatchId, WatchKind,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Vrid};
 
@@ -83,6 +84,8 @@ pub struct RouterPlan {
     pub groups: Vec<GroupConfig>,
     /// Ordered by id.
     pub scripts: Vec<ScriptConfig>,
+    /// BFD sessions, ordered by id; all are up at first.
+    pub sessions: Vec<WatchId>,
     /// What its clock shows at the start of the run.
     pub clock: Duration,
 }
@@ -148,6 +151,15 @@ pub enum Fault {
         /// Exit status 0.
         good: bool,
     },
+    /// A BFD session goes down or comes up.
+    Session {
+        /// Whose.
+        router: RouterId,
+        /// Which.
+        session: WatchId,
+        /// It is up from here on.
+        up: bool,
+    },
 }
 
 /// A fault and its time.
@@ -167,6 +179,7 @@ impl Scenario {
             instances: vec![instance(InstanceId(0), InterfaceId(0), Family::V4, interval, *priority)],
             groups: Vec::new(),
             scripts: Vec::new(),
+            sessions: Vec::new(),
             clock: Duration::ZERO,
         };
         Self {
@@ -265,7 +278,8 @@ impl Fault {
             | Self::Link { router, .. }
             | Self::Reload { router, .. }
             | Self::SetClock { router, .. }
-            | Self::Script { router, .. } => Some(*router),
+            | Self::Script { router, .. }
+            | Self::Session { router, .. } => Some(*router),
             Self::Partition { .. } | Self::Loss { .. } => None,
         }
     }
@@ -274,11 +288,17 @@ impl Fault {
 impl RouterPlan {
     /// As the machine takes it.
     pub fn config(&self, segments: u32) -> Config {
+        let session = |id: &WatchId| WatchConfig {
+            id: *id,
+            kind: WatchKind::Session,
+            name: format!("uplink{}", id.0).into(),
+            reading: Some(Reading::Good(true)),
+        };
         let interface = |id| InterfaceConfig { id: InterfaceId(id), name: format!("eth{id}").into() };
         Config {
             instances: self.instances.iter().cloned().map(Arc::new).collect(),
             groups: self.groups.iter().cloned().map(Arc::new).collect(),
-            watches: Vec::new(),
+            watches: self.sessions.iter().map(session).map(Arc::new).collect(),
             scripts: self.scripts.iter().cloned().map(Arc::new).collect(),
             interfaces: (0..segments).map(interface).collect(),
             startup_delay: Duration::ZERO,
@@ -344,6 +364,9 @@ impl fmt::Display for Fault {
             Self::SetClock { router, ahead } => write!(f, "{router} clock {ahead:?} ahead"),
             Self::Script { router, script, good } => {
                 write!(f, "{router} script {} {}", script.0, if *good { "good" } else { "bad" })
+            }
+            Self::Session { router, session, up } => {
+                write!(f, "{router} session {} {}", session.0, if *up { "up" } else { "down" })
             }
         }
     }

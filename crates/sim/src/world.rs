@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use steadfast_time::{Moment, Random};
 use steadfast_vrrp::{
-    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Resume, ScriptId,
+    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Reading, Resume, ScriptId, WatchId,
 };
 use steadfast_wire::vrrp::{Advert, Family};
 
@@ -177,6 +177,7 @@ where
                     self.record(Happening::Fault(fault));
                 }
             }
+            Fault::Session { router, session, up } => self.set_session(router, session, up),
         }
     }
 
@@ -205,6 +206,7 @@ where
             self.push(at, Due::Script { router, script, life });
         }
         self.tell_clock(router);
+        self.tell_sessions(router);
         self.tell_interfaces(router);
     }
 
@@ -303,6 +305,7 @@ where
             daemon.advance(now, out);
         });
         self.tell_clock(router);
+        self.tell_sessions(router);
         self.tell_interfaces(router);
     }
 
@@ -353,6 +356,28 @@ where
         self.record(Happening::Fault(Fault::Link { router, segment, up }));
         self.tell_interface(router, segment);
         self.drive(router, |daemon, now, out| daemon.advance(now, out));
+    }
+
+    fn set_session(&mut self, router: RouterId, session: WatchId, up: bool) {
+        let Some(host) = self.hosts.get_mut(router.index()) else { return };
+        let changed =
+            if up { host.sessions_down.remove(&session) } else { host.sessions_down.insert(session) };
+        if !changed {
+            return;
+        }
+        self.record(Happening::Fault(Fault::Session { router, session, up }));
+        self.tell_sessions(router);
+        self.drive(router, |daemon, now, out| daemon.advance(now, out));
+    }
+
+    /// Before the start, and as soon as somebody hears it.
+    fn tell_sessions(&mut self, router: RouterId) {
+        let Some(plan) = self.plan(router) else { return };
+        for &watch in &plan.sessions {
+            let Some(host) = self.hosts.get(router.index()) else { return };
+            let reading = Reading::Good(!host.sessions_down.contains(&watch));
+            self.drive(router, |daemon, now, out| daemon.handle(now, Input::Watched { watch, reading }, out));
+        }
     }
 
     fn run_script(&mut self, router: RouterId, script: ScriptId, life: u64) {

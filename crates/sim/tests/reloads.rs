@@ -26,6 +26,7 @@ fn plans(random: &mut Random, alike: bool) -> Vec<RouterPlan> {
             instances: Vec::new(),
             groups: Vec::new(),
             scripts: Vec::new(),
+            sessions: Vec::new(),
             clock: Duration::ZERO,
         };
         for id in 0..INSTANCES {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
 use steadfast_time::Moment;
 use steadfast_vrrp::config::{TrackScript, Weight};
-use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, ScriptConfig, ScriptId};
+use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, ScriptConfig, ScriptId, TrackWatch, WatchId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Priority};
 
 const R1: RouterId = RouterId(0);
@@ -229,6 +229,30 @@ fn failed_script_moves_the_address_and_its_recovery_brings_it_back() {
         let history = kept(&scenario.with(at(2.0), script(false)).with(at(4.0), script(true)));
         assert_eq!(history.owners(VI_1, moment(1.9)), [R1], "weight {weight}");
         assert_eq!(history.owners(VI_1, moment(3.5)), [R2], "weight {weight}");
+        assert_eq!(history.owners(VI_1, history.end), [R1], "weight {weight}");
+    }
+}
+
+#[test]
+fn lost_session_moves_the_address_and_its_return_brings_it_back() {
+    let session = WatchId(0);
+    for weight in [0, -150] {
+        let scenario = Scenario::single(centiseconds(100), &[200, 100]);
+        let mut scenario = scenario.each(|_, instance| {
+            let weight = Weight { value: weight, reverse: false };
+            instance.track_watches = vec![TrackWatch { watch: session, weight }];
+        });
+        for plan in &mut scenario.routers {
+            plan.sessions = vec![session];
+        }
+        let told = |up| Fault::Session { router: R1, session, up };
+        let history = kept(&scenario.with(at(10.0), told(false)).with(at(20.0), told(true)));
+        let taken = owned_by(&history, R2, moment(10.0)).since(moment(10.0));
+        // A fault releases at once; adverts of a lower priority are no longer heard.
+        let bound = if weight == 0 { at(1.0) * 156 / 256 } else { master_down(at(1.0)) };
+        assert!(taken <= bound + JITTER, "weight {weight}: {taken:?}");
+        assert_eq!(history.owners(VI_1, moment(9.9)), [R1], "weight {weight}");
+        assert_eq!(history.owners(VI_1, moment(19.9)), [R2], "weight {weight}");
         assert_eq!(history.owners(VI_1, history.end), [R1], "weight {weight}");
     }
 }

@@ -90,15 +90,16 @@ fn master_down(instance: &InstanceConfig, interval: Duration, priority: Priority
 }
 
 fn lowest_priority(plan: &RouterPlan, instance: &InstanceConfig) -> Priority {
-    effective_priority(plan, instance, |_| true)
+    effective_priority(plan, instance, |_| true, |_| true)
 }
 
-/// Base and trackers, when `bad` scripts have failed: clamped to 1 to 254, and without effect on an
+/// Base and trackers, when `bad` scripts have failed and sessions are `down`: clamped to 1 to 254, and without effect on an
 /// owner.
 pub(super) fn effective_priority(
     plan: &RouterPlan,
     instance: &InstanceConfig,
     bad: impl Fn(steadfast_vrrp::ScriptId) -> bool,
+    down: impl Fn(steadfast_vrrp::WatchId) -> bool,
 ) -> Priority {
     if instance.priority == Priority::OWNER {
         return Priority::OWNER;
@@ -106,7 +107,9 @@ pub(super) fn effective_priority(
     let known = |id| plan.scripts.iter().any(|script| script.id == id);
     let share = |Weight { value, .. }, bad: bool| if bad == (value < 0) { i32::from(value) } else { 0 };
     let trackers = instance.track_scripts.iter().filter(|track| known(track.script));
-    let sum: i32 = trackers.map(|track| share(track.weight, bad(track.script))).sum();
+    let scripts = trackers.map(|track| share(track.weight, bad(track.script)));
+    let sessions = instance.track_watches.iter().map(|track| share(track.weight, down(track.watch)));
+    let sum: i32 = scripts.chain(sessions).sum();
     let clamped = (i32::from(instance.priority.get()) + sum).clamp(1, 254);
     Priority::new(u8::try_from(clamped).unwrap_or(u8::MAX))
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, ScriptId};
+use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, ScriptId, WatchId};
 use steadfast_wire::vrrp::Priority;
 
 use super::bounds::{Bounds, effective_priority};
@@ -30,6 +30,7 @@ struct Standing {
     stopping: Option<Moment>,
     links_down: BTreeSet<InterfaceId>,
     scripts_bad: BTreeSet<ScriptId>,
+    sessions_down: BTreeSet<WatchId>,
     /// Last fault that touched it.
     since: Moment,
 }
@@ -121,6 +122,13 @@ impl<'a> View<'a> {
                     standing.scripts_bad.insert(*script)
                 };
             }
+            Fault::Session { session, up, .. } => {
+                if *up {
+                    standing.sessions_down.remove(session)
+                } else {
+                    standing.sessions_down.insert(*session)
+                };
+            }
             Fault::Reload { .. } | Fault::SetClock { .. } | Fault::Partition { .. } | Fault::Loss { .. } => {}
         }
     }
@@ -168,10 +176,12 @@ impl<'a> View<'a> {
     pub(super) fn healthy(&self, router: RouterId, instance: InstanceId) -> bool {
         let Some(standing) = self.routers.get(router.index()) else { return false };
         let Some(config) = self.scenario.instance(router, instance) else { return false };
-        let faulting = config.track_scripts.iter().filter(|track| track.weight.value == 0);
+        let mut scripts = config.track_scripts.iter().filter(|track| track.weight.value == 0);
+        let mut sessions = config.track_watches.iter().filter(|track| track.weight.value == 0);
         self.live(router, instance)
             && standing.stopping.is_none()
-            && faulting.map(|track| track.script).all(|script| !standing.scripts_bad.contains(&script))
+            && !scripts.any(|track| standing.scripts_bad.contains(&track.script))
+            && !sessions.any(|track| standing.sessions_down.contains(&track.watch))
     }
 
     pub(super) fn config(&self, router: RouterId, instance: InstanceId) -> Option<&'a InstanceConfig> {
@@ -185,7 +195,12 @@ impl<'a> View<'a> {
         else {
             return Priority::RELEASE;
         };
-        effective_priority(plan, config, |script| standing.scripts_bad.contains(&script))
+        effective_priority(
+            plan,
+            config,
+            |script| standing.scripts_bad.contains(&script),
+            |session| standing.sessions_down.contains(&session),
+        )
     }
 
     /// Segments that decide about an instance: those of its group.
