@@ -96,8 +96,11 @@ fn an_address_moves_when_frr_at_the_uplink_dies() {
     assert!(wait::until(LIMIT, settled), "{}", master.log_tail());
 }
 
-/// Lines of `track_bfd`, and the priorities that they make of 100 while the session is down and while it is up.
-const WEIGHTS: [(&str, Option<u8>, Option<u8>); 6] = [
+/// A line of `track_bfd`, and the priorities that it makes of 100 while the session is down and while it is up; nothing
+/// for FAULT.
+type Case = (&'static str, Option<u8>, Option<u8>);
+
+const WEIGHTS: [Case; 6] = [
     ("B weight 30", Some(100), Some(130)),
     ("B weight -40", Some(60), Some(100)),
     ("B weight 20 reverse", Some(100), Some(80)),
@@ -127,7 +130,7 @@ fn a_session_moves_the_priority_as_it_does_with_keepalived() {
             text += &router(&format!("V{vrid}"), vrid, 100, &more).replace("advert_int 1", "advert_int 0.1");
         }
         let daemon = Daemon::start(&host, program, &text).unwrap();
-        let expect = |when: &str, of: fn(&(&str, Option<u8>, Option<u8>)) -> Option<u8>| {
+        let expect = |when: &str, of: fn(&Case) -> Option<u8>| {
             let since = Instant::now();
             for (vrid, case) in (1..).zip(&WEIGHTS) {
                 let told = || {
