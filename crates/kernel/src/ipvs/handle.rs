@@ -42,9 +42,31 @@ impl Ipvs {
     /// # Errors
     /// ENOENT when the kernel has no IPVS.
     pub fn open() -> Result<Self> {
-        let mut requests = Requests::open_for(Protocol::Generic)?;
-        let family = generic::family(&mut requests, FAMILY)?;
-        Ok(Self { requests, family })
+        Self::over(Self::socket()?).map_err(|failed| failed.1)
+    }
+
+    /// A socket that leads to the table of the network namespace of the calling thread, whether the kernel has one or not.
+    ///
+    /// # Errors
+    /// The kernel's, should it have no descriptor left.
+    pub fn socket() -> Result<Requests> {
+        Requests::open_for(Protocol::Generic)
+    }
+
+    /// Goes over a socket that is there already. The kernel loads its module if it can.
+    ///
+    /// # Errors
+    /// ENOENT when the kernel has no IPVS; with the socket, for another attempt.
+    pub fn over(mut socket: Requests) -> Result<Self, Box<(Requests, Error)>> {
+        match generic::family(&mut socket, FAMILY) {
+            Ok(family) => Ok(Self { requests: socket, family }),
+            Err(error) => Err(Box::new((socket, error))),
+        }
+    }
+
+    /// The socket, for another attempt.
+    pub fn into_socket(self) -> Requests {
+        self.requests
     }
 
     /// What the kernel says of itself.
