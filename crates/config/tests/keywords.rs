@@ -130,7 +130,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         Feature::Snmp => ("SNMP", "SNMP"),
         Feature::Dbus => ("D-Bus", "D-Bus"),
         Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
-        Feature::Namespaces => ("`net_namespace_ipvs`", "`net_namespace_ipvs`"),
         Feature::AnnouncePacing => ("`garp_group` and `garp_extra_if`", "`garp_group` 和 `garp_extra_if`"),
         Feature::InterfaceDelays => ("`interface_up_down_delays`", "`interface_up_down_delays`"),
         Feature::ProcessTuning => (

@@ -36,12 +36,12 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "net_namespace" Word("NAME") => at!(global.net_namespace), First, Refused | Told;
         "none (current namespace)",
         "Run the daemon in the named network namespace and switch pid/run files to the per-daemon directory; a second occurrence is rejected; cannot change on reload.";
-    "net_namespace_ipvs" OptionalWord("NAME") => at!(global.net_namespace_ipvs), First, Refused, Namespaces;
+    "net_namespace_ipvs" OptionalWord("NAME") => at!(global.net_namespace_ipvs), First, Refused;
         "same namespace as the daemon",
         "Namespace used for talking to IPVS; without a name the initial (default) namespace is used; cannot change on reload.";
-    "namespace_with_ipsets" Flag => at!(global.namespace_with_ipsets), Last, StartOnly, Namespaces;
+    "namespace_with_ipsets" Flag => at!(global.namespace_with_ipsets), Last, StartOnly;
         "off",
-        "Permit ipsets together with a network namespace on kernels too old (before 3.13) to isolate them.";
+        "Permit ipsets together with a network namespace on kernels too old (before 3.13) to isolate them; newer ones need no permission.";
     "use_pid_dir" Flag => at!(global.use_pid_dir), Last, StartOnly;
         "off (implied by instance or net_namespace)",
         "Put pid files and related run files in the keepalived sub-directory of the run directory.";

@@ -17,8 +17,6 @@ pub enum Feature {
     Dbus,
     /// Link state by polling.
     Linkbeat,
-    /// A network namespace of its own for IPVS.
-    Namespaces,
     /// Pacing of gratuitous ARP by groups, and announcements on further interfaces.
     AnnouncePacing,
     /// Debounce of link state.
@@ -51,7 +49,6 @@ impl Feature {
         Self::Snmp,
         Self::Dbus,
         Self::Linkbeat,
-        Self::Namespaces,
         Self::AnnouncePacing,
         Self::InterfaceDelays,
         Self::ProcessTuning,
@@ -76,7 +73,6 @@ impl Feature {
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Linkbeat => "polling of link state",
-            Self::Namespaces => "a network namespace of its own for IPVS",
             Self::AnnouncePacing => "garp_group and garp_extra_if",
             Self::InterfaceDelays => "interface_up_down_delays",
             Self::ProcessTuning => {

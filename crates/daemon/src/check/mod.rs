@@ -21,10 +21,13 @@ use steadfast_health::{
     CheckId, CheckResume, Config, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
 };
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::ipvs::Ipvs;
+use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::process::confinement::{Call, Family, Needs, confine, yield_memory_first};
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_kernel::{Capability, Error};
@@ -51,6 +54,8 @@ const PROBES: u64 = 16;
 /// What does not change while a daemon runs.
 #[derive(Debug)]
 pub(crate) struct Terms {
+    /// Where the table is; servers are asked from where the process lives.
+    pub(crate) space: Space,
     /// Leave the table in place at the end.
     pub(crate) keep_table: bool,
     /// There was a worker before this one: the table is as it left it.
@@ -80,6 +85,11 @@ const MEMORY_YIELDED_FIRST: i32 = 500;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Terms) -> i32 {
+    // Once it is confined the process cannot enter another network namespace.
+    let elsewhere = match socket_elsewhere(&terms.space) {
+        Ok(socket) => socket,
+        Err(error) => return give_up(&mut channel, &error),
+    };
     let troubles = give_up_needless(terms);
     // Held until the end. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
@@ -90,10 +100,16 @@ pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Term
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
-    let mut checker = Checker::new(work, resume, channel, opened, terms);
+    let table = Table::new(&work, terms.begun_before, elsewhere);
+    let mut checker = Checker::new(work, resume, channel, opened, table, terms.keep_table);
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
     checker.run();
     0
+}
+
+/// The socket that leads to the table, where that is not in the process's own network namespace.
+fn socket_elsewhere(space: &Space) -> Result<Option<Requests>, Error> {
+    if space.is_own() { Ok(None) } else { space.within(Ipvs::socket)?.map(Some) }
 }
 
 /// What the work does without; what cannot be given up is told.
@@ -173,7 +189,14 @@ impl Sink for Wishes {
 }
 
 impl Checker {
-    fn new(work: Work, resume: Resume, channel: Channel, opened: Opened, terms: &Terms) -> Self {
+    fn new(
+        work: Work,
+        resume: Resume,
+        channel: Channel,
+        opened: Opened,
+        table: Table,
+        keep_table: bool,
+    ) -> Self {
         let now = moment();
         let machine = Machine::new(now, config(&work), resume);
         let (tls, problem) = match Context::new(None) {
@@ -181,13 +204,13 @@ impl Checker {
             Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
         };
         let mut checker = Self {
-            table: Table::new(&work, terms.begun_before),
+            table,
             machine,
             probes: Probes::new(PROBES, tls),
             line: Line::new(channel, CHANNEL),
             poller: opened.poller,
             signals: opened.signals,
-            keep_table: terms.keep_table,
+            keep_table,
             stopping: false,
             reports: Reports::default(),
             told: Vec::new(),

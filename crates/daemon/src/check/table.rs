@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use steadfast_health::Target;
 use steadfast_kernel::ipvs::{Ipvs, ListedServer, Server, ServiceKey, Statistics, Timeouts};
+use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
 use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds};
 use steadfast_kernel::{Errno, Error};
@@ -24,6 +25,9 @@ const LAST_ROUNDS: usize = 64;
 #[derive(Debug)]
 pub(super) struct Table {
     ipvs: Option<Ipvs>,
+    /// Leads to the table of another network namespace, which is not to be entered again; None while it is in use.
+    spare: Option<Requests>,
+    is_elsewhere: bool,
     reconciler: Services,
     rounds: Rounds,
     services: BTreeMap<Arc<str>, Arc<Balanced>>,
@@ -37,9 +41,12 @@ pub(super) struct Table {
 }
 
 impl Table {
-    pub(super) fn new(work: &Work, begun_before: bool) -> Self {
+    /// `elsewhere` is the socket that leads to the table, unless that is in the process's own network namespace.
+    pub(super) fn new(work: &Work, begun_before: bool, elsewhere: Option<Requests>) -> Self {
         let mut table = Self {
             ipvs: None,
+            is_elsewhere: elsewhere.is_some(),
+            spare: elsewhere,
             reconciler: Services::default(),
             rounds: Rounds::pausing(Pause::doubling_to(NO_TABLE_PAUSE_NANOSECONDS)),
             services: BTreeMap::new(),
@@ -179,18 +186,17 @@ impl Table {
     }
 
     fn open(&mut self, now: Moment) {
-        let opened = Ipvs::open().and_then(|mut ipvs| {
+        let found = self.find().and_then(|ipvs| {
+            let ipvs = self.ipvs.insert(ipvs);
             if self.settings.flush && !self.begun {
-                self.reconciler.flush(&mut ipvs)?;
+                self.reconciler.flush(ipvs)
             } else {
-                self.reconciler.adopt(&mut ipvs)?;
+                self.reconciler.adopt(ipvs)
             }
-            Ok(ipvs)
         });
         let came_late = self.rounds.pause().failures() > 0;
-        match self.rounds.opened(opened, now.as_nanos()) {
-            Ok(ipvs) => {
-                self.ipvs = Some(ipvs);
+        match self.rounds.opened(found, now.as_nanos()) {
+            Ok(()) => {
                 if came_late {
                     self.notices.push(Notice::Table);
                 }
@@ -202,9 +208,22 @@ impl Table {
         }
     }
 
+    /// The way to the table.
+    fn find(&mut self) -> Result<Ipvs, Error> {
+        let Some(socket) = self.spare.take() else { return Ipvs::open() };
+        Ipvs::over(socket).map_err(|failed| {
+            let (socket, error) = *failed;
+            self.spare = Some(socket);
+            error
+        })
+    }
+
     /// Told at the first of several failures.
     fn close(&mut self, error: &Error) {
-        self.ipvs = None;
+        let ipvs = self.ipvs.take();
+        if self.is_elsewhere {
+            self.spare = ipvs.map(Ipvs::into_socket).or(self.spare.take());
+        }
         if self.rounds.pause().failures() == 1 {
             self.notices.push(Notice::NoTable { reason: missing(error) });
         }

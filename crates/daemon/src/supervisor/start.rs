@@ -12,6 +12,7 @@ use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
 use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::process::{self, Foreground, ProcessEvents, limits, user};
+use steadfast_kernel::space::{Space, SpaceId};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
@@ -44,6 +45,8 @@ use crate::places::{self, Places};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;
+/// The network namespace of the table of IPVS, where it is another than that of the process.
+const SPACE_OF_IPVS: SpaceId = SpaceId(1);
 /// keepalived's umask: nothing for group and others.
 const UMASK: u32 = 0o177;
 
@@ -105,19 +108,28 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         lock_pid_files(&options, &loaded, &places).map_err(|reason| refuse(&mut journal, &reason))?;
     let turn =
         look_around(&options, &loaded, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
+    let space = space_of_ipvs(&options, &loaded).map_err(|reason| refuse(&mut journal, &reason))?;
     let mut foreground = None;
     if !options.foreground {
         foreground = Some(process::daemonise().map_err(|error| complain(error.to_string()))?);
         journal.log().set_pid(std::process::id());
     }
     let process_events = process_events.filter(|_| !loaded.model.track_processes.is_empty());
-    let opened = (pid_files, turn, process_events);
+    let opened = (pid_files, turn, process_events, space);
     assemble(options, loaded, journal, opened, places, &mut foreground).map_err(|error| {
         if let Some(foreground) = foreground {
             foreground.report(STATUS_FATAL, &format!("steadfast: {error}\n"));
         }
         complain(error.to_string())
     })
+}
+
+/// Where the table of IPVS is, be there virtual servers from the start or not: a reload may bring some, and this cannot
+/// change then.
+fn space_of_ipvs(options: &Options, loaded: &Loaded) -> Result<Space, String> {
+    let name = loaded.model.global.net_namespace_ipvs.as_deref().filter(|_| options.run_checkers);
+    let opened = name.map_or_else(|| Ok(Space::own()), |name| Space::open(SPACE_OF_IPVS, name));
+    opened.map_err(|error| format!("net_namespace_ipvs {}: {error}", name.unwrap_or_default()))
 }
 
 /// Looks for other daemons in this network namespace; in words, why this one may not run beside them. Until it speaks
@@ -158,7 +170,7 @@ fn assemble(
     options: Options,
     loaded: Loaded,
     mut journal: Journal,
-    (mut pid_files, turn, process_events): (Vec<PidFile>, Option<Turn>, Option<ProcessEvents>),
+    (mut pid_files, turn, process_events, space): (Vec<PidFile>, Option<Turn>, Option<ProcessEvents>, Space),
     places: Places,
     foreground: &mut Option<Foreground>,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
@@ -188,7 +200,7 @@ fn assemble(
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
     let (effective, model) = Effective::of(loaded, &options);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
-    let balancing = BalancingKept::new(check::digest(&model));
+    let balancing = BalancingKept::new(check::digest(&model), space);
     let mut problems = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut problems);
     let mail = Mail::new(Subjects::of(&model, &work));

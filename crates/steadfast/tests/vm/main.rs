@@ -7,3 +7,4 @@
 mod director;
 mod living;
 mod operating;
+mod spaces;

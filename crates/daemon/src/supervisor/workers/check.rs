@@ -9,6 +9,7 @@ use steadfast_health::{
     Cause, CheckId, CheckKey, CheckResume, Config, Happening, Machine, Resume, ServiceResume,
 };
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::space::Space;
 use steadfast_time::Moment;
 
 use super::slot::Slot;
@@ -29,6 +30,8 @@ pub(crate) struct BalancingKept {
     services: BTreeMap<Arc<str>, ServiceResume>,
     /// A worker has begun once.
     pub(crate) started: bool,
+    /// Where the table is.
+    space: Space,
 }
 
 /// What a check worker is sent with.
@@ -39,8 +42,8 @@ pub(crate) struct Errand {
 }
 
 impl BalancingKept {
-    pub(crate) fn new(work: Work) -> Self {
-        Self { work, checks: BTreeMap::new(), services: BTreeMap::new(), started: false }
+    pub(crate) fn new(work: Work, space: Space) -> Self {
+        Self { work, checks: BTreeMap::new(), services: BTreeMap::new(), started: false, space }
     }
 
     /// Goes on with another configuration. What the kernel has of services that are no more is taken away by whoever
@@ -144,10 +147,11 @@ impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_check_errand(self) -> Errand {
         let resume = self.balancing.resume();
-        let BalancingKept { work, started, .. } = self.balancing;
+        let BalancingKept { work, started, space, .. } = self.balancing;
         let pid_file = self.workers.check.pid_file().clone();
         let confined = !self.options.unconfined;
-        let terms = Terms { keep_table: self.options.keep_ipvs, begun_before: started, confined, pid_file };
+        let keep_table = self.options.keep_ipvs;
+        let terms = Terms { space, keep_table, begun_before: started, confined, pid_file };
         Errand { work, resume, terms }
     }
 
