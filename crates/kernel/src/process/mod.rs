@@ -1,7 +1,7 @@
 //! Processes: children without exec, scripts, waiting through pidfds, going into the background.
 
 #[cfg(test)]
-mod alone;
+pub(crate) mod alone;
 mod background;
 mod child;
 pub mod confinement;

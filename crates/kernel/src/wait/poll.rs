@@ -86,20 +86,23 @@ impl Poller {
     }
 
     /// Waits until something is ready or `deadline` (nanoseconds of CLOCK_BOOTTIME; `None`: for ever) is
-    /// reached. Reports nothing when the deadline came first or a signal interrupted.
+    /// reached. Reports nothing when the deadline came first. An interruption is none: a process that was stopped and
+    /// goes on (signal(7)) learns what came meanwhile before it acts on a deadline that has passed.
     ///
     /// # Errors
     /// The kernel's; none is expected.
     pub fn wait(&self, events: &mut Events, deadline: Option<u64>) -> Result<()> {
-        let timeout = deadline.map(|deadline| timespec(deadline.saturating_sub(clock::monotonic())));
         events.ready.clear();
-        match epoll::wait(&self.fd, &mut events.buffer, timeout.as_ref()) {
-            Ok((found, _)) => {
-                events.ready.extend(found.iter().map(Ready::from));
-                Ok(())
+        loop {
+            let timeout = deadline.map(|deadline| timespec(deadline.saturating_sub(clock::monotonic())));
+            match epoll::wait(&self.fd, &mut events.buffer, timeout.as_ref()) {
+                Ok((found, _)) => {
+                    events.ready.extend(found.iter().map(Ready::from));
+                    return Ok(());
+                }
+                Err(Errno::INTR) => {}
+                Err(errno) => return Err(Error::new("wait for descriptors", errno)),
             }
-            Err(Errno::INTR) => Ok(()),
-            Err(errno) => Err(Error::new("wait for descriptors", errno)),
         }
     }
 }
@@ -165,6 +168,9 @@ fn timespec(nanoseconds: u64) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::alone::alone;
+    use crate::process::signal::Signal;
+    use crate::process::{Exit, fork_child};
     use crate::wait::wake::Waker;
 
     #[test]
@@ -175,6 +181,37 @@ mod tests {
         poller.wait(&mut events, Some(deadline)).unwrap();
         assert!(clock::monotonic() >= deadline);
         assert!(events.is_empty());
+    }
+
+    /// As a machine that is held up does to its processes.
+    #[test]
+    fn who_was_stopped_past_its_deadline_learns_what_came_meanwhile() {
+        alone(module_path!(), "who_was_stopped_past_its_deadline_learns_what_came_meanwhile", || {
+            let (ours, theirs) = rustix::pipe::pipe().unwrap();
+            let (begun, begins) = rustix::pipe::pipe().unwrap();
+            let deadline = clock::monotonic() + 100_000_000;
+            let waits = || {
+                let poller = Poller::open().unwrap();
+                poller.add(&ours, 1, Interest::Readable).unwrap();
+                rustix::io::write(&begins, b"x").unwrap();
+                let mut events = Events::default();
+                poller.wait(&mut events, Some(deadline)).unwrap();
+                i32::from(events.is_empty())
+            };
+            let mut child = fork_child("waits", waits).unwrap();
+            rustix::io::read(&begun, &mut [0_u8; 1]).unwrap();
+            child.signal(Signal(libc::SIGSTOP)).unwrap();
+            let state = || std::fs::read_to_string(format!("/proc/{}/stat", child.pid())).unwrap_or_default();
+            while !state().contains(") T ") {
+                std::thread::yield_now();
+            }
+            rustix::io::write(&theirs, b"x").unwrap();
+            while clock::monotonic() < deadline {
+                std::thread::yield_now();
+            }
+            child.signal(Signal(libc::SIGCONT)).unwrap();
+            assert_eq!(child.wait().unwrap(), Exit::Status(0));
+        });
     }
 
     #[test]

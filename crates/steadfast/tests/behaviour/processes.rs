@@ -108,6 +108,32 @@ fn killing_the_supervisor_makes_the_worker_give_up() {
     stage.start(&host, &simple(200)).reaches("V1", State::Master);
 }
 
+/// Its timer has run out, and what says that it need not have waits in its socket.
+#[test]
+fn a_backup_that_hung_hears_the_master_before_it_would_claim() {
+    let Some(stage) = Stage::set("a_backup_that_hung_hears_the_master_before_it_would_claim") else { return };
+    let first = stage.router("r1", &simple(200));
+    let second = stage.router("r2", &simple(100));
+    let client = stage.host("client");
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    for round in 1..=5 {
+        second.signal_all(Signal::STOP).unwrap();
+        let stopped = Instant::now();
+        soon("more adverts pass than it would wait for", || senders(&capture, 51, stopped).len() > 6);
+        second.signal_all(Signal::CONT).unwrap();
+        let goes_on = Instant::now();
+        soon("some adverts follow", || senders(&capture, 51, goes_on).len() > 3);
+        assert_eq!(second.counter("V1", "became_master"), Some(0), "round {round}");
+    }
+    let own = IpAddr::from(address_v4(1));
+    let adverts = senders(&capture, 51, begin);
+    assert!(adverts.iter().all(|(_, source, _)| *source == own), "{adverts:?}");
+    assert_eq!(second.state("V1"), Some(State::Backup));
+}
+
 #[test]
 fn a_hung_worker_is_replaced() {
     let Some(stage) = Stage::set("a_hung_worker_is_replaced") else { return };
