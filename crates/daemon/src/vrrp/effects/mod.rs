@@ -246,6 +246,7 @@ impl Effects {
             self.act_on_slice();
             self.retry_endpoints();
             self.reconcile();
+            self.hear_who_gave_up();
             self.announce();
             self.report();
             self.settle();
@@ -304,6 +305,15 @@ impl Effects {
         self.lanes.from_timing.drain(|message| unheard.push_back(message));
         if self.unheard.len() >= BURST_MESSAGES {
             self.settle_at = Some(now() + SETTLE_AFTER);
+        }
+    }
+
+    /// Who gave its addresses up while they were being written must not announce them any more: the new master may have
+    /// announced them already, and clients believe the last.
+    fn hear_who_gave_up(&mut self) {
+        self.hear_timing();
+        for instance in self.unheard.iter().filter_map(gives_up) {
+            self.pacer.cancel(instance);
         }
     }
 
@@ -388,10 +398,35 @@ impl Effects {
     }
 }
 
+/// Whose addresses a message takes away.
+fn gives_up(message: &FromTiming) -> Option<InstanceId> {
+    match message {
+        FromTiming::Act(
+            Action::Addresses { instance, wanted: false } | Action::CancelAnnounce { instance },
+        ) => Some(*instance),
+        _ => None,
+    }
+}
+
 fn index_of(interfaces: &Interfaces) -> impl Fn(InterfaceId) -> Option<u32> + '_ {
     |id| interfaces.last(id).index
 }
 
 fn now() -> Moment {
     Moment::from_nanos(clock::monotonic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_gives_addresses_up_or_is_told_to_be_silent_announces_no_more() {
+        let instance = InstanceId(7);
+        let act = |action| gives_up(&FromTiming::Act(action));
+        assert_eq!(act(Action::Addresses { instance, wanted: false }), Some(instance));
+        assert_eq!(act(Action::CancelAnnounce { instance }), Some(instance));
+        assert_eq!(act(Action::Addresses { instance, wanted: true }), None);
+        assert_eq!(act(Action::Announce { instance, repeat: 5 }), None);
+    }
 }
