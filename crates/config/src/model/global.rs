@@ -227,7 +227,7 @@ impl Default for Global {
             extra_announce: None,
             down_timer_adverts: 3,
             lower_priority_no_advert: false,
-            higher_priority_send_advert: false,
+            higher_priority_send_advert: true,
             check_unicast_source: false,
             skip_check_addresses: false,
             strict: false,

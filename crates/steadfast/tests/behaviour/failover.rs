@@ -129,10 +129,16 @@ fn the_higher_priority_returns_without_an_outage() {
     let client = stage.host("client");
     let pinger = Pinger::start(&client, VIRTUAL, PING).unwrap();
     assert!(pinger.answered_within(LIMIT));
+    let capture = Capture::start(&client).unwrap();
     let begin = Instant::now();
     let first = stage.router("r2", &simple(200));
     first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
+    // So that the better one learns that there was another, also where both were masters for long.
+    let adverts = senders(&capture, 51, begin);
+    let taken_over = adverts.iter().position(|(_, _, priority)| *priority == 200).unwrap();
+    let last_words = adverts[taken_over..].iter().filter(|(_, _, priority)| *priority == 100);
+    assert_eq!(last_words.count(), 1, "{adverts:?}");
     soon("the address moves", || first.owns(VIRTUAL) && !second.owns(VIRTUAL));
     assert!(pinger.answered_within(LIMIT));
     let outage = pinger.longest_outage_since(begin);

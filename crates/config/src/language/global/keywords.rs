@@ -185,8 +185,8 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
         "off; no argument means on",
         "A master does not answer a lower-priority advert with its own advert.";
     "vrrp_higher_prio_send_advert" Switch => at!(higher_priority_send_advert), Last, InPlace;
-        "off; no argument means on",
-        "A master sends one advert before yielding to a higher-priority advert.";
+        "on; no argument means on",
+        "A master sends one advert before yielding to a higher-priority advert, so that the other announces its addresses after it.";
     "vrrp_version" Argument::unsigned(2, 3) => at!(vrrp_version), Last, InPlace;
         "2",
         "Default protocol version for IPv4 instances.";
