@@ -1,6 +1,7 @@
 //! Developer commands of the steadfast workspace.
 #![forbid(unsafe_code)]
 
+mod chaos;
 mod documents;
 mod leftovers;
 mod packages;
@@ -32,6 +33,9 @@ Commands:
   simulate [--seeds N | --seed N]
                  Only the simulator: the first N seeds (10,000), or one alone with its whole trace. A
                  seed that breaks a promise is printed with its trace
+  chaos [--minutes N] [--seed S] [--program steadfast|mixed|keepalived]
+                 Real daemons on a switch, and one fault after another from a seed (2 minutes, seed 1,
+                 steadfast). Who owned and who answered is judged after each
   docs           Only the documents: every number, name, command, configuration and link in them
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
@@ -63,6 +67,13 @@ fn main() -> ExitCode {
         ["simulate"] => plan::simulate(None, None),
         ["simulate", "--seeds", seeds] if is_number(seeds) => plan::simulate(Some(seeds), None),
         ["simulate", "--seed", seed] if is_number(seed) => plan::simulate(None, Some(seed)),
+        ["chaos", options @ ..] => match chaos::Options::parse(options) {
+            Ok(options) => plan::chaos(&options),
+            Err(word) => {
+                eprintln!("error: `{word}` is no option of chaos, or lacks its value\n\n{HELP}");
+                return ExitCode::from(2);
+            }
+        },
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
         ["docs", "--write"] => plan::documents(Generated::Write),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::chaos;
 use crate::documents::{self, Generated};
 use crate::leftovers::Marker;
 use crate::packages;
@@ -25,6 +26,10 @@ const CARGO_DENY: &str = "0.20.2";
 /// Seeds of the simulator, handed to its tests by [`SIMULATOR_SEEDS`].
 const SEEDS: &str = "10000";
 const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
+
+/// How long each test of chaos lets faults happen.
+const CHAOS_SECONDS: &str = "STEADFAST_CHAOS_SECONDS";
+const CHAOS_SECONDS_OF_TEST: &str = "120";
 
 /// Packages whose integration tests run real daemons and measure time: one test at a time, with the
 /// release binary.
@@ -113,6 +118,20 @@ pub(crate) fn simulate(seeds: Option<&str>, seed: Option<&str>) -> Result<bool> 
     if let Some(seed) = seed {
         run.env("STEADFAST_SIM_SEED", seed);
     }
+    Ok(run.status().context("cargo cannot be run")?.success())
+}
+
+/// Lets faults happen to real daemons, and shows what comes of it; whether nothing did that may not.
+pub(crate) fn chaos(options: &chaos::Options<'_>) -> Result<bool> {
+    let mut plan = Plan::new()?;
+    plan.packages()?;
+    let build = plan.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
+    plan.check("release binary", build, Duration::from_secs(900))?;
+    let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-lab", "--test", "chaos"]);
+    run.args([options.test, "--", "--include-ignored", "--nocapture"]);
+    run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
+    run.env(CHAOS_SECONDS, options.seconds.to_string());
+    run.env("STEADFAST_CHAOS_SEED", options.seed.to_string());
     Ok(run.status().context("cargo cannot be run")?.success())
 }
 
@@ -279,7 +298,7 @@ impl Plan {
             }
             selection.extend(more);
             let mut tests = plan.runner_one_at_a_time(&selection);
-            tests.env("STEADFAST_BIN", binary);
+            tests.env("STEADFAST_BIN", binary).env(CHAOS_SECONDS, CHAOS_SECONDS_OF_TEST);
             plan.run(name, tests, limit)
         };
         let watch = StallWatch::start();

@@ -113,6 +113,17 @@ impl Host {
         Ok(self.wiring().withdraw(interface, address, prefix_length)?)
     }
 
+    /// Sets the time to live of what the host sends by IPv4.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn set_hop_limit(&self, hop_limit: u8) -> Result<()> {
+        let path = "/proc/sys/net/ipv4/ip_default_ttl";
+        self.network()
+            .run(|| fs::write(path, hop_limit.to_string()))?
+            .with_context(|| format!("writing {path} on {}", self.name))
+    }
+
     /// Everything else that can be done to the host's links.
     pub fn wiring(&self) -> MutexGuard<'_, Wiring> {
         self.wiring.lock().unwrap_or_else(PoisonError::into_inner)

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod chaos;
 pub mod daemon;
 pub mod demo;
 pub mod frr;

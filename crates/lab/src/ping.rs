@@ -27,6 +27,8 @@ pub struct Ping {
     pub sent: Instant,
     /// When the answer was read.
     pub answered: Option<Instant>,
+    /// The time to live that the answer had, with IPv4: hosts of a segment can be told apart by it.
+    pub hop_limit: Option<u8>,
 }
 
 /// Pings an address from a host until it is dropped.
@@ -107,6 +109,15 @@ impl Pinger {
         longest_outage(pings.get(first..).unwrap_or_default(), self.interval)
     }
 
+    /// With which times to live the last so many questions were answered that had a ping's time for it, or not at all;
+    /// oldest first.
+    pub fn last_hop_limits(&self, count: usize) -> Vec<Option<u8>> {
+        let pings = self.shared.lock();
+        let due = pings.len().saturating_sub(1);
+        let first = due.saturating_sub(count);
+        pings.get(first..due).unwrap_or_default().iter().map(|ping| ping.hop_limit).collect()
+    }
+
     /// When the last answer came.
     pub fn last_answer(&self) -> Option<Instant> {
         self.shared.lock().iter().rev().find_map(|ping| ping.answered)
@@ -143,7 +154,7 @@ impl Shared {
                 if pings.len() >= PINGS_MAX {
                     return;
                 }
-                pings.push(Ping { sent: Instant::now(), answered: None });
+                pings.push(Ping { sent: Instant::now(), answered: None, hop_limit: None });
                 truncated(pings.len() - 1)
             };
             let kind = EchoKind::Request;
@@ -167,32 +178,37 @@ impl Shared {
         while !self.over.load(Ordering::Relaxed) {
             let Ok(length) = socket.read(&mut buffer) else { continue };
             let now = Instant::now();
-            if let Some(sequence) = self.sequence_of(buffer.get(..length).unwrap_or_default()) {
-                self.note(sequence, now);
+            if let Some((sequence, hop_limit)) = self.answer(buffer.get(..length).unwrap_or_default()) {
+                self.note(sequence, hop_limit, now);
             }
         }
     }
 
-    /// The sequence number of a reply to this pinger. Raw sockets get the IP header with IPv4, and
+    /// The sequence number of a reply to this pinger, and its time to live. Raw sockets get the IP header with IPv4, and
     /// not with IPv6 (raw(7), RFC 3542 section 3).
-    fn sequence_of(&self, received: &[u8]) -> Option<u16> {
-        let (family, message) = match self.family {
-            EchoFamily::V4 => (EchoFamily::V4, Ipv4Packet::parse(received).ok()?.payload),
+    fn answer(&self, received: &[u8]) -> Option<(u16, Option<u8>)> {
+        let (family, message, hop_limit) = match self.family {
+            EchoFamily::V4 => {
+                let packet = Ipv4Packet::parse(received).ok()?;
+                (EchoFamily::V4, packet.payload, Some(packet.ttl))
+            }
             EchoFamily::V6 { source, destination } => {
-                (EchoFamily::V6 { source: destination, destination: source }, received)
+                (EchoFamily::V6 { source: destination, destination: source }, received, None)
             }
         };
         let echo = Echo::parse(family, message)?;
-        (echo.kind == EchoKind::Reply && echo.identifier == self.identifier).then_some(echo.sequence)
+        (echo.kind == EchoKind::Reply && echo.identifier == self.identifier)
+            .then_some((echo.sequence, hop_limit))
     }
 
     /// Sequence numbers come round after 65,536 questions; the latest one of the number is meant.
-    fn note(&self, sequence: u16, now: Instant) {
+    fn note(&self, sequence: u16, hop_limit: Option<u8>, now: Instant) {
         let mut pings = self.lock();
         let Some(last) = pings.len().checked_sub(1) else { return };
         let back = usize::from(truncated(last).wrapping_sub(sequence));
         if let Some(ping) = last.checked_sub(back).and_then(|index| pings.get_mut(index)) {
             ping.answered.get_or_insert(now);
+            ping.hop_limit = ping.hop_limit.or(hop_limit);
         }
     }
 }
@@ -243,7 +259,7 @@ mod tests {
     fn pings(begin: Instant, questions: &[(u64, bool)]) -> Vec<Ping> {
         let ping = |(at, answered): &(u64, bool)| {
             let sent = begin + Duration::from_millis(*at);
-            Ping { sent, answered: answered.then_some(sent + Duration::from_micros(100)) }
+            Ping { sent, answered: answered.then_some(sent + Duration::from_micros(100)), hop_limit: None }
         };
         questions.iter().map(ping).collect()
     }

@@ -1,10 +1,11 @@
 //! A switch and the cables to it.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::process::Command;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::testbed::Wiring;
 
@@ -20,7 +21,7 @@ const PREFIX_V6: u8 = 64;
 #[derive(Debug)]
 pub struct Segment {
     wiring: Mutex<Wiring>,
-    _switch: Network,
+    switch: Network,
     hosts: AtomicU8,
 }
 
@@ -33,7 +34,7 @@ impl Segment {
         let switch = Network::anonymous()?;
         let mut wiring = Wiring::open(&switch)?;
         wiring.create_bridge(BRIDGE)?;
-        Ok(Self { wiring: Mutex::new(wiring), _switch: switch, hosts: AtomicU8::new(0) })
+        Ok(Self { wiring: Mutex::new(wiring), switch, hosts: AtomicU8::new(0) })
     }
 
     /// A host whose `eth0` is plugged in here. The n-th has 10.0.0.n/16 and fd00::n/64, counted
@@ -103,6 +104,34 @@ impl Segment {
     /// The kernel's.
     pub fn rejoin(&self, host: &Host) -> Result<()> {
         Ok(self.wiring().attach(host.name(), BRIDGE)?)
+    }
+
+    /// Lets nothing pass to the host that is meant for all or for a group; what it sends passes, and it keeps its
+    /// carrier: a switch that forgot a group.
+    ///
+    /// # Errors
+    /// Without the program `bridge` of iproute2, and the kernel's.
+    pub fn deafen(&self, host: &Host) -> Result<()> {
+        self.flood(host, "off")
+    }
+
+    /// Ends [`Segment::deafen`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn let_hear(&self, host: &Host) -> Result<()> {
+        self.flood(host, "on")
+    }
+
+    fn flood(&self, host: &Host, how: &str) -> Result<()> {
+        let program = crate::program::find("bridge").context("there is no program `bridge` (iproute2)")?;
+        let mut command = Command::new(program);
+        command.args(["link", "set", "dev", host.name()]);
+        command.args(["flood", how, "mcast_flood", how, "bcast_flood", how]);
+        let output = self.switch.run(|| command.output())??;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "bridge link set dev {}: {said}", host.name());
+        Ok(())
     }
 
     fn wiring(&self) -> MutexGuard<'_, Wiring> {

@@ -167,7 +167,10 @@ mod tests {
     fn a_character_sums_its_pings_up() {
         let begin = Instant::now();
         let pings = |answers: &[bool]| -> Vec<Ping> {
-            answers.iter().map(|is| Ping { sent: begin, answered: is.then_some(begin) }).collect()
+            answers
+                .iter()
+                .map(|is| Ping { sent: begin, answered: is.then_some(begin), hop_limit: None })
+                .collect()
         };
         assert_eq!(character(&pings(&[true, true]), begin), '█');
         assert_eq!(character(&pings(&[true, false]), begin), '▒');

@@ -1,0 +1,104 @@
+//! What came of it.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::{Duration, Instant};
+
+use super::Options;
+use super::fault::{Fault, Strike};
+
+/// Violations that are kept.
+const VIOLATIONS_MAX: usize = 1_000;
+
+/// Something that may not happen.
+#[derive(Debug, Clone)]
+pub struct Violation {
+    at: Instant,
+    /// During what.
+    pub during: String,
+    /// What it was.
+    pub what: String,
+}
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Report {
+    seed: u64,
+    programs: Vec<&'static str>,
+    began: Instant,
+    played: BTreeMap<Fault, Played>,
+    /// Oldest first.
+    pub violations: Vec<Violation>,
+}
+
+#[derive(Debug, Default, Clone, Copy)]
+struct Played {
+    times: usize,
+    /// What a client noticed of it alone.
+    worst: Duration,
+}
+
+impl Report {
+    pub(super) fn new(options: &Options) -> Self {
+        Self {
+            seed: options.seed,
+            programs: options.programs.iter().map(crate::Program::name).collect(),
+            began: Instant::now(),
+            played: BTreeMap::new(),
+            violations: Vec::new(),
+        }
+    }
+
+    pub(super) fn violation(&mut self, during: &str, what: String) {
+        if self.violations.len() < VIOLATIONS_MAX {
+            self.violations.push(Violation { at: Instant::now(), during: during.to_owned(), what });
+        }
+    }
+
+    pub(super) fn violations_since(&self, since: Instant) -> impl Iterator<Item = &Violation> {
+        self.violations.iter().filter(move |violation| violation.at >= since)
+    }
+
+    pub(super) fn played(&mut self, strikes: &[Strike], worst: Duration) {
+        for strike in strikes {
+            let played = self.played.entry(strike.fault).or_default();
+            played.times += 1;
+            if strikes.len() == 1 {
+                played.worst = played.worst.max(worst);
+            }
+        }
+    }
+
+    /// How many faults happened.
+    pub fn faults(&self) -> usize {
+        self.played.values().map(|played| played.times).sum()
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.during, self.what)
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.began.elapsed().as_secs();
+        writeln!(
+            f,
+            "seed {}, {}: {} faults in {seconds} s",
+            self.seed,
+            self.programs.join(", "),
+            self.faults()
+        )?;
+        writeln!(f, "\n| a router … | times | longest without an answer, alone |\n|---|---|---|")?;
+        for (fault, played) in &self.played {
+            writeln!(f, "| {fault} | {} | {:.1} ms |", played.times, played.worst.as_secs_f64() * 1e3)?;
+        }
+        match self.violations.len() {
+            0 => writeln!(f, "\nno violation"),
+            count => writeln!(f, "\n{count} violations"),
+        }?;
+        self.violations.iter().try_for_each(|violation| writeln!(f, "- {violation}"))
+    }
+}
