@@ -13,6 +13,7 @@ use steadfast_vrrp::{Cause, State};
 pub use self::balancing::{
     Check, KernelServer, Override, Server, Service, SorryServer, Traffic, is_service_meant,
 };
+use crate::event::Fault;
 
 /// The daemon at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -31,6 +32,9 @@ pub struct Status {
     pub generation: u32,
     /// The last reload that was refused, if none succeeded since.
     pub refused_reload: Option<String>,
+    /// What is out of order in the supervisor's own work, in the order of its kinds.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
     /// The vrrp worker, if one runs.
     pub worker: Option<Worker>,
     /// Ordered as configured.

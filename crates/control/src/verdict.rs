@@ -66,6 +66,9 @@ pub fn findings(status: &Status) -> Vec<Finding> {
         };
         tell(Gravity::Critical, text);
     }
+    for fault in &status.faults {
+        tell(Gravity::Warning, wording::fault(fault));
+    }
     if let Some(reason) = &status.refused_reload {
         tell(Gravity::Warning, format!("the last reload was refused: {reason}"));
     }

@@ -56,6 +56,7 @@ fn status() -> Status {
         configuration_errors: 0,
         generation: 1,
         refused_reload: None,
+        faults: Vec::new(),
         worker: None,
         instances: Vec::new(),
         groups: Vec::new(),

@@ -9,7 +9,7 @@ use steadfast_bfd::Diagnostic;
 use steadfast_vrrp::{Cause, Difference, State};
 use steadfast_wire::vrrp::Reject;
 
-use super::{Balancing, Changes, Ending, Network, ReloadRefusal, Severity, Trouble, Worker};
+use super::{Balancing, Changes, Ending, Fault, Network, ReloadRefusal, Severity, Trouble, Worker};
 use crate::wording;
 
 /// What happened.
@@ -241,6 +241,22 @@ pub enum Happening {
         /// Why.
         reason: Box<ReloadRefusal>,
     },
+    /// A time in `reload_time_file` was taken up.
+    ReloadPlanned {
+        /// RFC 3339.
+        at: String,
+    },
+    /// It is gone before it came.
+    ReloadCancelled {
+        /// RFC 3339.
+        at: String,
+    },
+    /// It has come.
+    ReloadDue,
+    /// Something in the supervisor's own work is out of order.
+    Fault(Fault),
+    /// It is in order again.
+    FaultOver(Fault),
     /// Something about an interface, an address, a route or a socket.
     Network(Network),
     /// Something about the load balancer: a service, a server, a check.
@@ -264,6 +280,13 @@ pub enum Bound {
     NotifyScripts {
         /// So many.
         running: usize,
+    },
+    /// As many transitions of an instance or group wait for their notify scripts as may; older ones are forgotten.
+    NotifiesForgotten {
+        /// Whose.
+        owner: Arc<str>,
+        /// So many.
+        waiting: usize,
     },
     /// As many lines wait for the reader of a notification FIFO as may.
     FifoLines {
@@ -305,7 +328,10 @@ impl Happening {
             | Self::SessionIntervals { session, .. }
             | Self::SessionDropped { session, .. } => Some(session),
             Self::Script { script, .. } => Some(script),
-            Self::Notify { owner, .. } => Some(owner),
+            Self::Notify { owner, .. } | Self::Bound { bound: Bound::NotifiesForgotten { owner, .. } } => {
+                Some(owner)
+            }
+            Self::Fault(fault) | Self::FaultOver(fault) => fault.name(),
             Self::Balancing(told) => told.service(),
             Self::Started { .. }
             | Self::WorkerStarted { .. }
@@ -315,6 +341,9 @@ impl Happening {
             | Self::Bound { .. }
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. }
+            | Self::ReloadPlanned { .. }
+            | Self::ReloadCancelled { .. }
+            | Self::ReloadDue
             | Self::Network(_)
             | Self::Stopping
             | Self::Stopped => None,
@@ -329,6 +358,7 @@ impl Happening {
         match self {
             Self::Network(network) => network.severity(),
             Self::Balancing(told) => told.severity(),
+            Self::Fault(fault) => fault.severity(),
             Self::Notify { ending, .. } if ending.is_success() => Severity::Debug,
             Self::TwoMasters { .. }
             | Self::WorkerDied { .. }
@@ -353,6 +383,8 @@ impl Happening {
             | Self::OneMaster { .. }
             | Self::SessionState { to: steadfast_bfd::State::Up | steadfast_bfd::State::AdminDown, .. }
             | Self::Reloaded { .. }
+            | Self::ReloadDue
+            | Self::FaultOver(_)
             | Self::Stopping
             | Self::Stopped => Severity::Notice,
             Self::PriorityChanged { .. }
@@ -362,6 +394,8 @@ impl Happening {
             | Self::SessionPath { .. }
             | Self::SessionIntervals { .. }
             | Self::Script { .. }
+            | Self::ReloadPlanned { .. }
+            | Self::ReloadCancelled { .. }
             | Self::WorkerStarted { .. } => Severity::Info,
         }
     }

@@ -2,6 +2,7 @@
 
 mod balancing;
 mod ending;
+mod fault;
 mod happening;
 mod neighbour;
 mod network;
@@ -14,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::balancing::{Balancing, Override, Why};
 pub use self::ending::{Ending, Step};
+pub use self::fault::{Fault, Matter};
 pub use self::happening::{Bound, Happening};
 pub use self::neighbour::{Clash, Neighbour, VirtualRouter};
 pub use self::network::{Network, Placed, Sent};

@@ -97,11 +97,17 @@ pub fn happening(happening: &Happening) -> String {
             format!("the {} does not answer: it is killed, and its successor goes on", worker_title(*worker))
         }
         Happening::Worker { worker, trouble } => self::trouble(*worker, trouble),
+        Happening::Bound { bound: told @ Bound::NotifiesForgotten { .. } } => self::bound(told),
         Happening::Bound { bound } => told_once(&self::bound(bound)),
         Happening::Reloaded { changes } => format!("reload: {}", reload::changes(changes)),
         Happening::ReloadRefused { reason } => {
             format!("reload refused, the running configuration goes on: {}", reload::refusal(reason))
         }
+        Happening::ReloadPlanned { at } => format!("the configuration is read again at {at}"),
+        Happening::ReloadCancelled { at } => format!("the reload at {at} is cancelled"),
+        Happening::ReloadDue => "reload_time_file: its time has come, reading the configuration".to_owned(),
+        Happening::Fault(fault) => super::fault(fault),
+        Happening::FaultOver(fault) => super::fault_over(fault),
         Happening::Stopping => "stopping".to_owned(),
         Happening::Stopped => "stopped".to_owned(),
         Happening::Network(network) => super::network(network),
@@ -166,6 +172,9 @@ fn bound(bound: &Bound) -> String {
         Bound::NotifyScripts { running } => format!(
             "{running} notify scripts run: further ones wait until some end, and the last of each instance runs"
         ),
+        Bound::NotifiesForgotten { owner, waiting } => {
+            format!("({owner}) {waiting} transitions wait for their notify scripts: older ones are forgotten")
+        }
         Bound::FifoLines { keyword, waiting } => format!(
             "{keyword}: nobody reads, {waiting} lines wait; older news are left out where there is later news"
         ),

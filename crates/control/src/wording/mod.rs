@@ -3,6 +3,7 @@
 
 mod balancing;
 pub mod duration;
+mod fault;
 mod happening;
 mod network;
 mod processes;
@@ -15,6 +16,7 @@ use steadfast_vrrp::{Cause, Difference, State};
 
 pub use self::balancing::balancing;
 use self::duration::exact_milliseconds;
+pub use self::fault::{fault, fault_over};
 pub use self::happening::happening;
 pub use self::network::{network, no_socket, send_refused};
 pub use self::processes::{clash, ending, family, neighbour, worker_title};

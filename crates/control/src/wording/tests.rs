@@ -10,8 +10,8 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Rejec
 
 use super::*;
 use crate::event::{
-    Balancing, Bound, Changed, Changes, Clash, Ending, FixedKeyword, Happening, Neighbour, Network, Override,
-    Placed, Record, ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Why, Worker,
+    Balancing, Bound, Changed, Changes, Clash, Ending, Fault, FixedKeyword, Happening, Neighbour, Network,
+    Override, Placed, Record, ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Why, Worker,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -93,6 +93,11 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::Bound { .. } => "bound",
         Happening::Reloaded { .. } => "reloaded",
         Happening::ReloadRefused { .. } => "reload_refused",
+        Happening::ReloadPlanned { .. } => "reload_planned",
+        Happening::ReloadCancelled { .. } => "reload_cancelled",
+        Happening::ReloadDue => "reload_due",
+        Happening::Fault(_) => "fault",
+        Happening::FaultOver(_) => "fault_over",
         Happening::Network(_) => "network",
         Happening::Balancing(_) => "balancing",
         Happening::Stopping => "stopping",
@@ -100,7 +105,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 28;
+const KINDS: usize = 33;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -136,6 +141,10 @@ fn every(number: u64) -> Vec<Happening> {
         Happening::WorkerStarted { worker: Worker::Vrrp, pid: 7 },
         Happening::WorkerHung { worker: Worker::Vrrp },
         Happening::Bound { bound: Bound::AdvertsLost { count: number } },
+        Happening::Bound { bound: Bound::NotifiesForgotten { owner: name(), waiting: 64 } },
+        Happening::ReloadPlanned { at: "2026-01-02T03:04:05Z".to_owned() },
+        Happening::ReloadCancelled { at: "2026-01-02T03:04:05Z".to_owned() },
+        Happening::ReloadDue,
         Happening::Reloaded { changes: Box::new(changed()) },
         Happening::ReloadRefused { reason: Box::new(ReloadRefusal::Clash(clash())) },
         Happening::Stopping,
@@ -165,9 +174,53 @@ fn every(number: u64) -> Vec<Happening> {
     ];
     every.extend(troubles.map(|trouble| Happening::Worker { worker: Worker::Vrrp, trouble }));
     every.extend(sessions(number));
+    every.extend(
+        faults(number)
+            .into_iter()
+            .flat_map(|fault| [Happening::Fault(fault.clone()), Happening::FaultOver(fault)]),
+    );
     every.extend(networks().into_iter().map(Happening::Network));
     every.extend(balancings().into_iter().map(Happening::Balancing));
     every
+}
+
+fn faults(number: u64) -> Vec<Fault> {
+    let (name, keyword) = (|| "n".into(), || "notify_fifo".into());
+    let (path, reason) = (|| "/run/f".to_owned(), || "no such file".to_owned());
+    let ending = Ending::NoRoom { running: 1_024 };
+    vec![
+        Fault::Fifo { keyword: keyword(), path: path(), reason: reason() },
+        Fault::FifoReader { keyword: keyword(), ending: ending.clone() },
+        Fault::Mail { server: "m".to_owned(), reason: reason(), waiting: 3, again_seconds: number },
+        Fault::CheckNotRun { script: name(), ending },
+        Fault::ProgramNotRun { command: path(), reason: reason() },
+        Fault::StartupScript,
+        Fault::TrackFile { name: name(), path: path(), reason: reason() },
+        Fault::TrackFileNotMade { name: name(), path: path(), reason: reason() },
+        Fault::FilesPolled { reason: reason() },
+        Fault::ProcessesPolled { reason: reason() },
+        Fault::WorkerNotStarted { worker: Worker::Check, error: error() },
+        Fault::WorkerNotTold { worker: Worker::Vrrp },
+        Fault::NothingToRun { reason: reason() },
+        Fault::NotWritten { keyword: None, path: path(), reason: reason() },
+        Fault::NotWritten { keyword: Some(keyword()), path: path(), reason: reason() },
+        Fault::ReloadTime { reason: reason() },
+        Fault::AddressesLeft,
+        Fault::NotWaitedFor { reason: reason() },
+        Fault::Beside { neighbour: clash().neighbour, reason: reason() },
+    ]
+}
+
+/// What lasts has an end that is told in words of its own; what is over when it is told has none.
+#[test]
+fn a_fault_that_lasts_has_an_end() {
+    let matters: Vec<_> = faults(3).iter().filter_map(Fault::matter).collect();
+    assert_eq!(matters.len(), 8);
+    assert_eq!(matters.iter().collect::<std::collections::BTreeSet<_>>().len(), matters.len());
+    for fault in faults(3) {
+        let over = super::fault_over(&fault);
+        assert_eq!(over.starts_with("no longer"), fault.matter().is_none(), "{over}");
+    }
 }
 
 fn sessions(number: u64) -> Vec<Happening> {

@@ -27,7 +27,7 @@ use steadfast_wire::vrrp::{Family, Vrid};
 
 use self::arguments::Arguments;
 use self::files::FilesOf;
-pub(crate) use self::turn::Turn;
+pub(crate) use self::turn::{TURN_WAIT_MAX, Turn};
 use crate::link::vrrp::Living;
 
 /// VRRP (RFC 9568 section 5.1.1.4), and the authentication header of version 2 (RFC 2402).
@@ -104,6 +104,11 @@ impl Other {
             None => configured(&process),
         };
         Self { who: Neighbour { pid: Some(process.pid), name: process.name }, runs }
+    }
+
+    /// Who it is.
+    pub(crate) const fn who(&self) -> &Neighbour {
+        &self.who
     }
 
     /// Why its routers are not known, if they are not.

@@ -13,7 +13,7 @@ use std::time::Duration;
 const NAME: &str = "steadfast.starting";
 
 /// Any program may take the name, or a start may take long: who has waited so long starts all the same.
-const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
+pub(crate) const TURN_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Attempts, each after somebody who was before had done.
 const ATTEMPTS_MAX: u32 = 64;
@@ -31,6 +31,23 @@ impl Turn {
     /// When it is somebody else's for longer than the bound, or there can be no socket.
     pub(crate) fn take() -> io::Result<Self> {
         Self::take_named(NAME, TURN_WAIT_MAX)
+    }
+
+    /// Takes it if it is nobody's, for who may not wait.
+    ///
+    /// # Errors
+    /// When there can be no socket.
+    pub(crate) fn take_free() -> io::Result<Option<Self>> {
+        Self::take_free_named(NAME)
+    }
+
+    fn take_free_named(name: &str) -> io::Result<Option<Self>> {
+        let address = SocketAddr::from_abstract_name(name)?;
+        match UnixListener::bind_addr(&address) {
+            Ok(listener) => Ok(Some(Self { _name: listener })),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn take_named(name: &str, patience: Duration) -> io::Result<Self> {
@@ -86,6 +103,15 @@ mod tests {
             drop(first);
             assert_eq!(second.join().unwrap(), (true, true));
         });
+    }
+
+    #[test]
+    fn who_may_not_wait_has_it_when_it_is_free() {
+        let name = name("free");
+        let first = Turn::take_free_named(&name).unwrap();
+        assert!(first.is_some() && Turn::take_free_named(&name).unwrap().is_none());
+        drop(first);
+        assert!(Turn::take_free_named(&name).unwrap().is_some());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! Each concern has a folder and a structure of its own; [`Supervisor`] only joins them.
 
 mod control;
+mod faults;
 mod findings;
 mod journal;
 mod notify;
@@ -26,6 +27,7 @@ use steadfast_vrrp::Moment;
 use self::control::Desk;
 use self::control::dump::Dump;
 use self::control::status::Purpose;
+use self::faults::Faults;
 use self::journal::Journal;
 use self::notify::fifo::Fifos;
 use self::notify::mail::Mail;
@@ -68,6 +70,7 @@ struct Supervisor {
     pid_files: Vec<PidFile>,
     journal: Journal,
     desk: Desk,
+    faults: Faults,
     loaded: Effective,
     reloads: Reloads,
     scripts: Scripts,
@@ -192,6 +195,7 @@ impl Supervisor {
             self.mail.wakeup(),
             self.settle_at,
             self.reloads.schedule.wakeup(),
+            self.reload_wakeup(),
         ];
         wakeups.into_iter().flatten().min()
     }

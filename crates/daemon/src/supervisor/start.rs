@@ -6,7 +6,7 @@ use std::path::Path;
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::model::Global;
 use steadfast_config::source::Files;
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Fault, Happening, Severity};
 use steadfast_control::wording;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::process::pidfile::{PidFile, PidFileError};
@@ -17,6 +17,7 @@ use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
 use super::control::{Control, Desk};
+use super::faults::Faults;
 use super::findings::Report;
 use super::journal::Journal;
 use super::journal::log::Log;
@@ -140,10 +141,7 @@ fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Res
     }
     let turn = Turn::take();
     if let Err(error) = &turn {
-        let message = format!(
-            "another daemon may be starting in this network namespace, and is not waited for: {error}"
-        );
-        journal.line(Severity::Warning, &message);
+        journal.add(Happening::Fault(Fault::NotWaitedFor { reason: error.to_string() }));
     }
     let wanted = Runs::of(&loaded.model);
     for other in beside::others(&[std::process::id()]) {
@@ -151,10 +149,8 @@ fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Res
             return Err(wording::clash(&clash));
         }
         if let Some(why) = other.unknown() {
-            let message = format!(
-                "{other} speaks VRRP in this network namespace too; which virtual routers it runs is not known: {why}"
-            );
-            journal.line(Severity::Warning, &message);
+            let neighbour = other.who().clone();
+            journal.add(Happening::Fault(Fault::Beside { neighbour, reason: why.to_owned() }));
         }
     }
     Ok(turn.ok())
@@ -201,15 +197,12 @@ fn assemble(
     let (effective, model) = Effective::of(loaded, &options);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let balancing = BalancingKept::new(check::digest(&model), space);
-    let mut problems = Vec::new();
-    let programs = Programs::resolve(&model, &work, &mut problems);
+    let mut faults = Vec::new();
+    let programs = Programs::resolve(&model, &work, &mut faults);
     let mail = Mail::new(Subjects::of(&model, &work));
     let orders = Orders::of(&model, &work);
     // A worker forked while it is there would keep its copy for good.
     drop(model);
-    for problem in problems {
-        journal.line(Severity::Warning, &problem);
-    }
     let now = moment();
     let service = Service::open(now, foreground.take());
     let workers = Workers::new(&places, service.beat());
@@ -222,6 +215,7 @@ fn assemble(
         pid_files,
         journal,
         desk: Desk::new(control),
+        faults: Faults::default(),
         loaded: effective,
         reloads: Reloads::new(),
         scripts: Scripts::new(programs),
@@ -235,6 +229,7 @@ fn assemble(
         stopping: None,
         settle_at: Some(now + SETTLE_AFTER),
     };
+    faults.into_iter().for_each(|fault| supervisor.fault(fault));
     supervisor.configure_watches(orders, true);
     supervisor.begin(now);
     Ok(supervisor)
@@ -277,7 +272,7 @@ impl Supervisor {
                     "the configuration has no vrrp_instance, no bfd_instance and no virtual_server"
                 }
             };
-            self.journal.line(Severity::Warning, &format!("nothing to run: {why}"));
+            self.tell(Happening::Fault(Fault::NothingToRun { reason: why.to_owned() }));
             self.service.ready(&self.summary());
         }
         self.scripts.checks.configure(now, &self.scripts.programs);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Fault, Happening};
 use steadfast_kernel::netlink::{Address, AddressKey, Batch, Requests};
 use steadfast_vrrp::Moment;
 
@@ -121,7 +121,7 @@ impl Supervisor {
             return;
         }
         if self.remove_addresses().is_err() {
-            self.journal.line(Severity::Error, "addresses may be left: the kernel cannot be asked");
+            self.fault(Fault::AddressesLeft);
         }
     }
 

@@ -158,11 +158,11 @@ mod tests {
         assert_eq!(verdict, Verdict::Critical);
         assert!(
             text.starts_with(
-                "VI_3 is in FAULT: interface eth9 is down or missing; the last reload was refused"
+                "VI_3 is in FAULT: interface eth9 is down or missing; notify_fifo_script exited with status 3"
             ),
             "{text}"
         );
-        assert!(text.contains(" | instances=3 masters=1 backups=1 faults=1 problems=2 "), "{text}");
+        assert!(text.contains(" | instances=3 masters=1 backups=1 faults=1 problems=3 "), "{text}");
     }
 
     #[test]

@@ -51,6 +51,10 @@ pub(super) fn header(text: &mut String, status: &Status, view: &View) {
         worker(&mut facts, status.worker.as_ref());
     }
     check_worker(&mut facts, status);
+    for (position, fault) in status.faults.iter().enumerate() {
+        let label = if position == 0 { "out of order" } else { "" };
+        facts.push(label, Cell::painted(Paint::Warn, wording::fault(fault)));
+    }
     if let Some(reason) = &status.refused_reload {
         facts.push("reload refused", Cell::painted(Paint::Bad, reason));
     }

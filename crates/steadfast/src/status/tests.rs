@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use steadfast_control::event::{Ending, Fault};
 use steadfast_control::status::{
     Check, Control, Group, Instance, KernelServer, Override, Problem, Script, Server, Service, SorryServer,
     Tracker, Traffic, Worker, WorkerStatus,
@@ -127,6 +128,10 @@ pub(crate) fn status() -> Status {
         configuration_errors: 2,
         generation: 3,
         refused_reload: Some("keepalived.conf:12: unknown keyword 'prioritty'".to_owned()),
+        faults: vec![Fault::FifoReader {
+            keyword: "notify_fifo_script".into(),
+            ending: Ending::Exited { status: 3 },
+        }],
         worker: Some(Worker {
             pid: 813,
             restarts: 1,
@@ -160,6 +165,7 @@ pub(super) fn quiet() -> Status {
         configuration_errors: 0,
         generation: 1,
         refused_reload: None,
+        faults: Vec::new(),
         worker: Some(Worker {
             pid: 813,
             restarts: 0,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::process::Command;
 
 use steadfast_control::event::{Happening, Network};
-use steadfast_lab::{Daemon, Host, Program, Signal};
+use steadfast_lab::{Daemon, Host, Program, Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, own_etc, simple, soon, text_of};
@@ -135,6 +135,30 @@ fn of_two_that_start_at_the_same_moment_one_gives_way() {
         }
     }
     assert_eq!(both.iter().filter(|daemon| refused(daemon)).count(), 1);
+}
+
+/// A reload looks for the routers of other daemons too, and one that starts cannot be seen yet.
+#[test]
+fn a_reload_waits_until_another_has_started() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let Some(stage) = Stage::set("a_reload_waits_until_another_has_started") else { return };
+    let host = stage.host("r1");
+    let router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Master);
+    let starts = SocketAddr::from_abstract_name("steadfast.starting").unwrap();
+    let starts = || host.network().run(|| UnixListener::bind_addr(&starts)).unwrap();
+    let start = wait::value(LIMIT, || starts().ok()).expect("nobody starts any more");
+    router.configure(&simple(120)).unwrap();
+    router.signal(Signal::HUP);
+    // The signal came before the questions.
+    for _ in 0..2 {
+        assert_eq!(router.status().unwrap().generation, 1);
+    }
+    drop(start);
+    soon("the reload is in force", || router.status().is_some_and(|status| status.generation == 2));
+    soon("its turn is over", || starts().is_ok());
 }
 
 #[test]

@@ -3,6 +3,8 @@
 use std::process::Command;
 use std::sync::Arc;
 
+use steadfast_control::event::{Ending, Fault, Happening};
+use steadfast_control::verdict;
 use steadfast_lab::{Daemon, Host, Program, Segment};
 use steadfast_vrrp::State;
 
@@ -98,4 +100,43 @@ fn what_is_no_fifo_is_left_alone() {
     router.reaches("V1", State::Master);
     assert!(router.log().contains("notify_fifo: /run/fifo is not used: it is no FIFO"), "{}", router.log());
     assert_eq!(text_of(&host, "/run/fifo"), "a file\n");
+}
+
+/// The programs that the supervisor runs on its own behalf are seen to: what ended stays in the status until it is put right.
+#[test]
+fn a_reader_that_ends_is_an_event_and_stands_in_the_status_until_a_reload_brings_another() {
+    let test = "a_reader_that_ends_is_an_event_and_stands_in_the_status_until_a_reload_brings_another";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/ends", "exit 3");
+    write_script(&host, "/run/reads", "exec cat \"$1\"");
+    let configuration = |reader: &str| {
+        let globals = format!(
+            "vrrp_version 3\nscript_user root\nnotify_fifo /run/fifo\nnotify_fifo_script {reader}\n\
+             smtp_server 127.0.0.1 2525\nnotification_email {{\na@example.org\n}}"
+        );
+        with_globals(&globals, &[&Virtual::default().more("smtp_alert")])
+    };
+    let router = stage.start(&host, &configuration("/run/ends"));
+    let ended = |fault: &Fault| matches!(fault, Fault::FifoReader { keyword, ending: Ending::Exited { status: 3 } } if keyword == "notify_fifo_script");
+    let stands =
+        |fault: &dyn Fn(&Fault) -> bool| router.status().is_some_and(|told| told.faults.iter().any(fault));
+    let happened = |wanted: &dyn Fn(&Fault) -> bool| {
+        router.happened(|happening| matches!(happening, Happening::Fault(fault) if wanted(fault)))
+    };
+    soon("the end of the reader is told", || happened(&ended) && stands(&ended));
+    // Nobody takes its mail either.
+    let mail = |fault: &Fault| matches!(fault, Fault::Mail { server, .. } if server == "127.0.0.1");
+    soon("the mail server is told of", || happened(&mail) && stands(&mail));
+    assert!(router.status().is_some_and(|status| {
+        verdict::findings(&status).iter().any(|found| found.text.contains("notify_fifo_script exited"))
+    }));
+
+    router.reload(&configuration("/run/reads"));
+    soon("there is a reader", || !stands(&ended));
+    assert!(stands(&mail));
+    router.reload(&with_globals("vrrp_version 3", &[&Virtual::default()]));
+    soon("nothing is out of order", || router.status().is_some_and(|status| status.faults.is_empty()));
+    let over = |happening: &Happening| matches!(happening, Happening::Fault(fault) if ended(fault));
+    assert_eq!(router.events().iter().filter(|record| over(&record.happening)).count(), 1);
 }

@@ -170,6 +170,7 @@ impl Supervisor {
             configuration_errors: self.loaded.errors.count(),
             generation: self.reloads.generation,
             refused_reload: self.reloads.refused.clone(),
+            faults: self.faults.standing(),
             worker: self.workers.vrrp.pid().map(|pid| report::Worker {
                 pid,
                 restarts: self.workers.vrrp.restarts(),

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
-use steadfast_control::event::{Bound, Happening, Severity};
+use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_control::wording;
 use steadfast_kernel::file::fifo::Fifo;
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -176,6 +176,9 @@ impl Supervisor {
             if before.is_some() {
                 self.close_fifo(kind);
             }
+            if setting.is_none() {
+                self.forget_faults(|matter| *matter == Matter::Fifo(kind.keyword().into()));
+            }
             if let Some(setting) = setting {
                 self.open_fifo(kind, setting);
             }
@@ -187,23 +190,27 @@ impl Supervisor {
         let fifo = match Fifo::open(&setting.path, owner) {
             Ok(fifo) => fifo,
             Err(error) => {
-                let message = format!("{}: {} is not used: {error}", kind.keyword(), setting.path.display());
-                return self.journal.line(Severity::Warning, &message);
+                return self.fault(Fault::Fifo {
+                    keyword: kind.keyword().into(),
+                    path: setting.path.display().to_string(),
+                    reason: error.to_string(),
+                });
             }
         };
         let (waiting, owners) = (VecDeque::new(), BTreeMap::new());
         let pipe = Pipe { fifo, setting: setting.clone(), waiting, owners, left_out: false };
         self.fifos.open.insert(kind, pipe);
+        self.fault_over(&Matter::Fifo(kind.keyword().into()));
         let Some(reader) = &setting.reader else { return };
         let started =
             self.scripts.runner.start(moment(), reader, Purpose::Reader(kind), None, &self.poller, RUNS);
         if let Err(ending) = started {
-            let message = format!("{} {}", kind.script_keyword(), wording::ending(&ending));
-            self.journal.line(Severity::Warning, &message);
+            self.fault(Fault::FifoReader { keyword: kind.script_keyword().into(), ending });
         }
     }
 
     fn close_fifo(&mut self, kind: Kind) {
+        self.forget_faults(|matter| *matter == Matter::FifoReader(kind.script_keyword().into()));
         if let Some(mut pipe) = self.fifos.open.remove(&kind) {
             if !pipe.flush() {
                 let _ = self.poller.remove(&pipe.fifo);

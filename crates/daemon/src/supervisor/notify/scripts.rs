@@ -148,10 +148,12 @@ struct Lane {
     waiting: VecDeque<Vec<Command>>,
     running: u32,
     impatient_at: Option<Moment>,
+    /// That it forgot something was told.
+    forgot: bool,
 }
 
 impl Order {
-    /// Adds a transition; `false` when an older one had to be forgotten for it.
+    /// Adds a transition; `false` when an older one had to be forgotten for it, for the first time since nothing waited.
     pub(crate) fn add(&mut self, transition: Transition) -> bool {
         let lane = self.owners.entry(transition.owner).or_default();
         let forgets = lane.waiting.len() >= WAITING_MAX;
@@ -159,7 +161,7 @@ impl Order {
             lane.waiting.pop_front();
         }
         lane.waiting.push_back(transition.commands);
-        !forgets
+        !forgets || std::mem::replace(&mut lane.forgot, true)
     }
 
     /// What may start now, where there is room for so many scripts. What has no room waits.

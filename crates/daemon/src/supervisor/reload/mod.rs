@@ -16,10 +16,11 @@ use std::fs::{OpenOptions, Permissions};
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use steadfast_config::model::{Global, Model};
 use steadfast_config::{Loaded, Plan};
-use steadfast_control::event::{Changes, Clash, Happening, ReloadRefusal, Severity};
+use steadfast_control::event::{Changes, Clash, Fault, Happening, Matter, ReloadRefusal};
 use steadfast_control::request::{Answer, ReloadReport};
 use steadfast_control::wording;
 use steadfast_kernel::process::limits;
@@ -35,7 +36,7 @@ use super::notify::mail::Subjects;
 use super::scripts::programs::Programs;
 use super::workers::Post;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
-use crate::beside::{self, Runs};
+use crate::beside::{self, Runs, TURN_WAIT_MAX, Turn};
 use crate::digest::vrrp::digest;
 use crate::digest::watches::Orders;
 use crate::link::check::{self, Check};
@@ -56,6 +57,10 @@ pub(crate) struct Reloads {
     marker: Option<PathBuf>,
     /// Another one was asked for meanwhile.
     again: bool,
+    /// Held while one is under way: nobody starts beside it unseen.
+    turn: Option<Turn>,
+    /// One waits for another daemon's start: since when, and when to look again.
+    waits: Option<Waits>,
     /// Who waits for the end of the one under way, and who for that of the next.
     waiting: Vec<ClientId>,
     waiting_for_next: Vec<ClientId>,
@@ -75,6 +80,8 @@ impl Reloads {
             under_way: None,
             marker: None,
             again: false,
+            turn: None,
+            waits: None,
             waiting: Vec::new(),
             waiting_for_next: Vec::new(),
             outcome: None,
@@ -94,6 +101,16 @@ impl Reloads {
         self.under_way.is_none()
     }
 }
+
+/// Another daemon starts in this network namespace: what it will run cannot be seen before it speaks.
+#[derive(Debug, Clone, Copy)]
+struct Waits {
+    since: Moment,
+    look_at: Moment,
+}
+
+/// How often it is looked whether the start of another daemon is over.
+const TURN_LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A reload that is not in force everywhere.
 #[derive(Debug)]
@@ -119,7 +136,7 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
-        if !self.reloads.is_free() || self.scripts.starting.is_some() {
+        if !self.reloads.is_free() || self.scripts.starting.is_some() || !self.has_turn(moment()) {
             self.reloads.again = true;
             return;
         }
@@ -136,6 +153,34 @@ impl Supervisor {
             Some(loaded) => self.put_in_force(loaded),
             None => self.reload_over(),
         }
+    }
+
+    /// Takes the turn of starts in this network namespace, so that two daemons never look for each other at the same
+    /// moment; `false` while another daemon has it, for so long as one is waited for.
+    fn has_turn(&mut self, now: Moment) -> bool {
+        // The own start has it still, or there is nothing to look for.
+        if self.turn.is_some() || !self.options.run_vrrp {
+            return true;
+        }
+        match Turn::take_free() {
+            Ok(Some(turn)) => self.reloads.turn = Some(turn),
+            Ok(None) => {
+                let since = self.reloads.waits.map_or(now, |waits| waits.since);
+                if now.since(since) < TURN_WAIT_MAX {
+                    self.reloads.waits = Some(Waits { since, look_at: now + TURN_LOOK_EVERY });
+                    return false;
+                }
+                self.fault(Fault::NotWaitedFor { reason: "it takes too long".to_owned() });
+            }
+            Err(error) => self.fault(Fault::NotWaitedFor { reason: error.to_string() }),
+        }
+        self.reloads.waits = None;
+        true
+    }
+
+    /// When a reload that waits for another daemon's start looks again.
+    pub(crate) fn reload_wakeup(&self) -> Option<Moment> {
+        self.reloads.waits.filter(|_| self.stopping.is_none()).map(|waits| waits.look_at)
     }
 
     /// Reloads, and tells a client what came of it.
@@ -194,6 +239,7 @@ impl Supervisor {
             self.reloads.ended(true, wording::changes(&changes));
             self.tell(Happening::Reloaded { changes: changes.into() });
         }
+        self.reloads.turn = None;
         self.remove_marker();
         self.answer_reload();
     }
@@ -210,16 +256,24 @@ impl Supervisor {
     /// Takes over the settings in force.
     pub(crate) fn configure_schedule(&mut self) {
         let settings = &self.loaded.global.reload;
-        let lines = self.reloads.schedule.configure(settings, moment(), &self.poller, RELOAD_TIME);
-        for (severity, line) in lines {
-            self.journal.line(severity, &line);
-        }
+        let news = self.reloads.schedule.configure(settings, moment(), &self.poller, RELOAD_TIME);
+        news.into_iter().for_each(|news| self.tell_schedule(news));
     }
 
     /// Something happened to the file with the time.
     pub(crate) fn reload_time_changed(&mut self) {
-        if let Some((severity, line)) = self.reloads.schedule.ready(moment(), &self.poller) {
-            self.journal.line(severity, &line);
+        if let Some(news) = self.reloads.schedule.ready(moment(), &self.poller) {
+            self.tell_schedule(news);
+        }
+    }
+
+    fn tell_schedule(&mut self, news: Happening) {
+        match news {
+            Happening::Fault(fault) => self.fault(fault),
+            news => {
+                self.forget_faults(|matter| *matter == Matter::ReloadTime);
+                self.tell(news);
+            }
         }
     }
 
@@ -227,17 +281,17 @@ impl Supervisor {
     pub(crate) fn reload_if_due(&mut self, now: Moment) {
         if self.reloads.is_free()
             && self.scripts.starting.is_none()
+            && self.reload_wakeup().is_none_or(|at| at <= now)
             && std::mem::take(&mut self.reloads.again)
         {
             self.reload();
         }
-        let (due, line) = self.reloads.schedule.take_due(now);
+        let (due, news) = self.reloads.schedule.take_due(now);
         if due {
-            self.journal
-                .line(Severity::Notice, "reload_time_file: its time has come, reading the configuration");
+            self.tell_schedule(Happening::ReloadDue);
         }
-        if let Some((severity, line)) = line {
-            self.journal.line(severity, &line);
+        if let Some(news) = news {
+            self.tell_schedule(news);
         }
         if due {
             self.reload();
@@ -256,8 +310,8 @@ impl Supervisor {
             && log != Path::new("/dev/null")
             && let Err(error) = report.append(log, &wording::refusal(&reason))
         {
-            let message = format!("reload_check_config: cannot write to {}: {error}", log.display());
-            self.journal.line(Severity::Warning, &message);
+            let (keyword, path) = (Some("reload_check_config".into()), log.display().to_string());
+            self.fault(Fault::NotWritten { keyword, path, reason: error.to_string() });
         }
         self.refuse(reason)
     }
@@ -313,8 +367,8 @@ impl Supervisor {
         }
 
         let balancing = crate::digest::check::digest(&model);
-        let mut problems = Vec::new();
-        let mut programs = Programs::resolve(&model, &work, &mut problems);
+        let mut faults = Vec::new();
+        let mut programs = Programs::resolve(&model, &work, &mut faults);
         let mut subjects = Subjects::of(&model, &work);
         subjects.keep(&self.mail.subjects, |id| self.routers.leaving.contains_key(id));
         self.mail.subjects = subjects;
@@ -328,9 +382,8 @@ impl Supervisor {
         let before = &self.scripts.programs;
         let leaves = |id: &&InstanceId| self.routers.leaving.contains_key(*id);
         programs.tells_deleted.extend(before.tells_deleted.iter().filter(leaves));
-        for problem in problems {
-            self.journal.line(Severity::Warning, &problem);
-        }
+        self.forget_faults(|matter| matches!(matter, Matter::Program(_)));
+        faults.into_iter().for_each(|fault| self.fault(fault));
         let now = moment();
         self.routers.known.configure(&work);
         self.scripts.configure(now, programs);
@@ -340,6 +393,7 @@ impl Supervisor {
         self.reloads.refused = None;
         self.configure_schedule();
         self.configure_fifos();
+        self.forget_what_is_gone();
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
@@ -372,9 +426,7 @@ impl Supervisor {
                 return Some(Confirmation::Reloaded);
             }
             slot.kill();
-            let title = wording::worker_title(R::WORKER);
-            let message = format!("the {title} cannot be told of the reload: its successor begins with it");
-            self.journal.line(Severity::Error, &message);
+            self.fault(Fault::WorkerNotTold { worker: R::WORKER });
             return Some(Confirmation::Started);
         }
         if wanted {
@@ -388,8 +440,8 @@ impl Supervisor {
         match create_marker(&path) {
             Ok(()) => self.reloads.marker = Some(path),
             Err(error) => {
-                let message = format!("reload_file: cannot make {}: {error}", path.display());
-                self.journal.line(Severity::Warning, &message);
+                let (keyword, path) = (Some("reload_file".into()), path.display().to_string());
+                self.fault(Fault::NotWritten { keyword, path, reason: error.to_string() });
             }
         }
     }
@@ -406,7 +458,8 @@ pub(crate) fn remove_stale_marker(global: &Global, pid_files: &[PidFile]) {
 pub(crate) fn save(journal: &mut Journal, loaded: &Loaded, number: u32) {
     let Some(folder) = loaded.model.global.reload.save_dir.as_deref() else { return };
     if let Err(error) = saved::save(Path::new(folder), number, &loaded.sources) {
-        journal.line(Severity::Warning, &format!("config_save_dir: no copy in {folder}: {error}"));
+        let (keyword, path) = (Some("config_save_dir".into()), folder.to_owned());
+        journal.add(Happening::Fault(Fault::NotWritten { keyword, path, reason: error.to_string() }));
     }
 }
 

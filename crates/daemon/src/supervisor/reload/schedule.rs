@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use steadfast_config::model::ReloadSettings;
-use steadfast_control::event::Severity;
+use steadfast_control::event::{Fault, Happening};
 use steadfast_kernel::file;
 use steadfast_kernel::file::watch::{Change, Watch};
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -19,9 +19,6 @@ use super::time::ReloadTime;
 const BYTES_MAX: u32 = 128;
 /// Longest sleep: the wall clock may be set meanwhile.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-
-/// A line for the log.
-pub(crate) type Line = (Severity, String);
 
 /// The file and what it says.
 #[derive(Debug, Default)]
@@ -47,7 +44,7 @@ impl Schedule {
         now: Moment,
         poller: &Poller,
         token: u64,
-    ) -> Vec<Line> {
+    ) -> Vec<Happening> {
         self.repeat = settings.repeat;
         let path = settings.time_file.as_deref().map(PathBuf::from);
         if path == self.path && self.watch.is_some() == path.is_some() {
@@ -63,10 +60,9 @@ impl Schedule {
             });
             match watched {
                 Ok(watch) => self.watch = Some(watch),
-                Err(error) => lines.push((
-                    Severity::Warning,
-                    format!("no reload by reload_time_file until the next one is asked for: {error}"),
-                )),
+                Err(error) => lines.push(failed(format!(
+                    "no reload by reload_time_file until the next one is asked for: {error}"
+                ))),
             }
         }
         lines.extend(self.look(now));
@@ -74,15 +70,14 @@ impl Schedule {
     }
 
     /// The watch has something to tell.
-    pub(crate) fn ready(&mut self, now: Moment, poller: &Poller) -> Option<Line> {
+    pub(crate) fn ready(&mut self, now: Moment, poller: &Poller) -> Option<Happening> {
         match self.watch.as_mut()?.take() {
             Change::Nothing => None,
             Change::File => self.look(now),
             Change::FolderGone => {
                 self.stop_watching(poller);
                 self.due = None;
-                Some((
-                    Severity::Warning,
+                Some(failed(
                     "the folder of reload_time_file is gone: no reload by it until the next one is asked for"
                         .to_owned(),
                 ))
@@ -96,7 +91,7 @@ impl Schedule {
     }
 
     /// Whether the time has come. The file goes, unless its time comes again.
-    pub(crate) fn take_due(&mut self, now: Moment) -> (bool, Option<Line>) {
+    pub(crate) fn take_due(&mut self, now: Moment) -> (bool, Option<Happening>) {
         let Some(due) = self.due.filter(|due| due.look_at <= now) else { return (false, None) };
         let clock = Timestamp::now();
         if clock < due.at {
@@ -109,28 +104,28 @@ impl Schedule {
             return (true, Some(line));
         }
         self.due = None;
-        let failed = self.path.as_deref().and_then(|path| match std::fs::remove_file(path) {
+        let kept = self.path.as_deref().and_then(|path| match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                Some((Severity::Warning, format!("cannot remove {}: {error}", path.display())))
+                Some(failed(format!("cannot remove {}: {error}", path.display())))
             }
             _ => None,
         });
-        (true, failed)
+        (true, kept)
     }
 
     /// Reads the file again.
-    fn look(&mut self, now: Moment) -> Option<Line> {
+    fn look(&mut self, now: Moment) -> Option<Happening> {
         let path = self.path.as_deref()?;
         let before = self.due.take();
         match read(path) {
-            Ok(None) => before.map(|due| (Severity::Info, format!("the reload at {} is cancelled", due.at))),
+            Ok(None) => before.map(|due| Happening::ReloadCancelled { at: due.at.to_string() }),
             Ok(Some(time)) => {
                 let (due, line) = next(time, now, Timestamp::now());
                 self.due = due;
                 let same = before.zip(due).is_some_and(|(before, due)| before.at == due.at);
                 (!same).then_some(line)
             }
-            Err(reason) => Some((Severity::Warning, format!("{}: {reason}", path.display()))),
+            Err(reason) => Some(failed(format!("{}: {reason}", path.display()))),
         }
     }
 
@@ -140,6 +135,10 @@ impl Schedule {
         }
         self.due = None;
     }
+}
+
+fn failed(reason: String) -> Happening {
+    Happening::Fault(Fault::ReloadTime { reason })
 }
 
 /// The time in the file; `None` without a file.
@@ -153,16 +152,13 @@ fn read(path: &Path) -> Result<Option<ReloadTime>, String> {
     ReloadTime::of_file(&text).map_err(|error| error.to_string())
 }
 
-fn next(time: ReloadTime, now: Moment, clock: Timestamp) -> (Option<Due>, Line) {
+fn next(time: ReloadTime, now: Moment, clock: Timestamp) -> (Option<Due>, Happening) {
     match time.next(clock, &TimeZone::system()) {
         Some(at) => (
             Some(Due { time, at, look_at: look_at(now, clock, at) }),
-            (Severity::Info, format!("the configuration is read again at {at}")),
+            Happening::ReloadPlanned { at: at.to_string() },
         ),
-        None => (
-            None,
-            (Severity::Warning, "the time in reload_time_file is past: no reload comes of it".to_owned()),
-        ),
+        None => (None, failed("the time in reload_time_file is past: no reload comes of it".to_owned())),
     }
 }
 

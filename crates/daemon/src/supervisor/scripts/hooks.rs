@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use steadfast_control::event::{Happening, Severity};
+use steadfast_control::event::{Fault, Happening};
 use steadfast_vrrp::Moment;
 
 use super::runner::{Ended, Purpose};
@@ -63,7 +63,7 @@ impl Supervisor {
     /// A start that waits for a script which does not end goes on without it.
     pub(crate) fn give_up_startup(&mut self, now: Moment) {
         if self.scripts.starting.is_some_and(|until| until <= now) {
-            self.journal.line(Severity::Error, "startup_script does not end: the start goes on without it");
+            self.fault(Fault::StartupScript);
             self.hook_over(Hook::Startup);
         }
     }

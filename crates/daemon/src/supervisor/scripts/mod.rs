@@ -7,8 +7,7 @@ pub(crate) mod runner;
 
 use std::sync::Arc;
 
-use steadfast_control::event::{Bound, Happening, Severity};
-use steadfast_control::wording;
+use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_vrrp::{Moment, ScriptId};
 
 use self::checks::{CheckId, Checks, Due, Verdict};
@@ -109,9 +108,9 @@ impl Supervisor {
     pub(crate) fn notify(&mut self, transition: Transition) {
         let owner = transition.owner.clone();
         if !self.scripts.order.add(transition) {
-            let message =
-                format!("({}) too many notify scripts wait: the oldest was forgotten", owner.name());
-            self.journal.line(Severity::Warning, &message);
+            let bound =
+                Bound::NotifiesForgotten { owner: Arc::clone(owner.name()), waiting: notifying::WAITING_MAX };
+            self.tell(Happening::Bound { bound });
         }
         self.run_scripts(moment());
     }
@@ -130,23 +129,24 @@ impl Supervisor {
                 None => {}
                 Some(Verdict::Result { name, changed }) => {
                     self.pass_on(id.script, ended.success);
+                    self.fault_over(&Matter::Check(Arc::clone(&name)));
                     if changed {
                         let Ended { success, ending, output, .. } = ended;
                         self.tell(Happening::Script { script: name, success, ending, output });
                     }
                 }
-                Some(Verdict::NotRun(name)) => {
-                    let message = format!(
-                        "Script `{name}` {}: its last result stands until it can be run again",
-                        wording::ending(&ended.ending)
-                    );
-                    self.journal.line(Severity::Warning, &message);
+                Some(Verdict::NotRun(script)) => {
+                    self.fault(Fault::CheckNotRun { script, ending: ended.ending });
                 }
             },
             Purpose::Reader(kind) => {
-                let how = wording::ending(&ended.ending);
-                let message = format!("{} {how}: it is not started again", kind.script_keyword());
-                self.journal.line(Severity::Warning, &message);
+                // One that was told to end has ended well.
+                if !ended.overstayed {
+                    self.fault(Fault::FifoReader {
+                        keyword: kind.script_keyword().into(),
+                        ending: ended.ending,
+                    });
+                }
             }
             Purpose::Server(check, settings) => {
                 let (check, settings) = (*check, Arc::clone(settings));

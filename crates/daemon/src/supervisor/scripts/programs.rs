@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{Account, CheckKind, Fifo, Model, Notify, Script};
+use steadfast_control::event::Fault;
 use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
@@ -129,14 +130,14 @@ pub(crate) struct Timed {
 }
 
 impl Programs {
-    /// Looks everything up; what cannot be run is left out and named in `problems`.
-    pub(crate) fn resolve(model: &Model, work: &Work, problems: &mut Vec<String>) -> Self {
+    /// Looks everything up; what cannot be run is left out and named in `faults`.
+    pub(crate) fn resolve(model: &Model, work: &Work, faults: &mut Vec<Fault>) -> Self {
         let mut programs = Self::default();
         let script_ids: BTreeMap<&str, ScriptId> =
             work.machine.scripts.iter().map(|script| (&*script.name, script.id)).collect();
         for script in &model.scripts {
             let Some(&id) = script_ids.get(&*script.name) else { continue };
-            if let Some(command) = resolve(&script.script, problems) {
+            if let Some(command) = resolve(&script.script, faults) {
                 let (name, interval, timeout) =
                     (Arc::clone(&script.name), script.interval.duration(), script.timeout.duration());
                 let timeout = if timeout.is_zero() { interval } else { timeout };
@@ -147,7 +148,7 @@ impl Programs {
             work.machine.instances.iter().map(|instance| (&*instance.name, instance.id)).collect();
         for instance in &model.instances {
             if let Some(&id) = instance_ids.get(&*instance.name) {
-                let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, problems);
+                let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, faults);
                 programs.instances.extend(told.map(|told| (id, told)));
                 programs.tells_deleted.extend(instance.notify_deleted.then_some(id));
                 programs.tells_priority.extend(instance.notify_priority_changes.then_some(id));
@@ -157,25 +158,25 @@ impl Programs {
             work.machine.groups.iter().map(|group| (&*group.name, group.id)).collect();
         for group in &model.groups {
             if let Some(&id) = group_ids.get(&*group.name) {
-                let told = notifies(&group.name, &group.notify, false, problems);
+                let told = notifies(&group.name, &group.notify, false, faults);
                 programs.groups.extend(told.map(|told| (id, told)));
             }
         }
         let global = &model.global;
-        let general = fifo(global.notify_fifo.as_ref(), problems);
-        let vrrp = fifo(global.vrrp_notify_fifo.as_ref(), problems);
+        let general = fifo(Kind::General, global.notify_fifo.as_ref(), faults);
+        let vrrp = fifo(Kind::Vrrp, global.vrrp_notify_fifo.as_ref(), faults);
         // Its lines would come twice.
         let vrrp = vrrp.filter(|vrrp| general.as_ref().is_none_or(|general| general.path != vrrp.path));
-        let balancing = fifo(global.lvs_notify_fifo.as_ref(), problems);
+        let balancing = fifo(Kind::Balancing, global.lvs_notify_fifo.as_ref(), faults);
         let balancing =
             balancing.filter(|own| general.as_ref().is_none_or(|general| general.path != own.path));
         programs.fifos.extend(balancing.map(|setting| (Kind::Balancing, setting)));
-        programs.services = services(model, problems);
-        programs.server_checks = server_checks(model, problems);
+        programs.services = services(model, faults);
+        programs.server_checks = server_checks(model, faults);
         programs.fifos.extend(general.map(|setting| (Kind::General, setting)));
         programs.fifos.extend(vrrp.map(|setting| (Kind::Vrrp, setting)));
         let mut timed = |script: &Option<Script>, seconds: u32| {
-            let command = script.as_ref().and_then(|script| resolve(script, problems))?;
+            let command = script.as_ref().and_then(|script| resolve(script, faults))?;
             Some(Timed { command, limit: Duration::from_secs(seconds.into()) })
         };
         programs.startup = timed(&global.startup_script, global.startup_script_timeout_seconds);
@@ -185,11 +186,10 @@ impl Programs {
 }
 
 /// Services that have scripts, or servers that have.
-fn services(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>, ServiceNotifies> {
+fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
     let mut ready = |up: &Option<Box<Script>>, down: &Option<Box<Script>>| {
-        let mut resolve = |script: &Option<Box<Script>>| {
-            script.as_deref().and_then(|script| self::resolve(script, problems))
-        };
+        let mut resolve =
+            |script: &Option<Box<Script>>| script.as_deref().and_then(|script| self::resolve(script, faults));
         UpAndDown { up: resolve(up), down: resolve(down) }
     };
     let mut services = BTreeMap::new();
@@ -212,7 +212,7 @@ fn services(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>, Ser
     services
 }
 
-fn server_checks(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>, ServerCheck> {
+fn server_checks(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServerCheck> {
     let mut checks = BTreeMap::new();
     let servers = model.virtual_servers.iter().flat_map(|service| &service.real_servers);
     for checker in servers.flat_map(|server| server.checkers.iter()) {
@@ -221,7 +221,7 @@ fn server_checks(model: &Model, problems: &mut Vec<String>) -> BTreeMap<Arc<str>
         if checks.contains_key(&settings) {
             continue;
         }
-        if let Some(command) = resolve(&misc.script, problems) {
+        if let Some(command) = resolve(&misc.script, faults) {
             let limit = misc.timeout.unwrap_or(checker.delay_loop).duration();
             let check = ServerCheck { program: Timed { command, limit }, dynamic: misc.dynamic };
             checks.insert(settings, check);
@@ -235,11 +235,11 @@ fn notifies(
     name: &Arc<str>,
     notify: &Notify,
     tell_deleted: bool,
-    problems: &mut Vec<String>,
+    faults: &mut Vec<Fault>,
 ) -> Option<Notifies> {
     notify.scripts().next()?;
     let mut ready =
-        |script: &Option<Box<Script>>| script.as_deref().and_then(|script| resolve(script, problems));
+        |script: &Option<Box<Script>>| script.as_deref().and_then(|script| resolve(script, faults));
     Some(Notifies {
         name: Arc::clone(name),
         backup: ready(&notify.backup),
@@ -253,16 +253,17 @@ fn notifies(
     })
 }
 
-fn fifo(fifo: Option<&Fifo>, problems: &mut Vec<String>) -> Option<Setting> {
+fn fifo(kind: Kind, fifo: Option<&Fifo>, faults: &mut Vec<Fault>) -> Option<Setting> {
     let fifo = fifo.filter(|fifo| !fifo.path.is_empty())?;
     let owner = match fifo.account.as_ref().map(identity).transpose() {
         Ok(owner) => owner,
         Err(reason) => {
-            problems.push(format!("FIFO {} is not used: {reason}", fifo.path));
+            let path = fifo.path.to_string();
+            faults.push(Fault::Fifo { keyword: kind.keyword().into(), path, reason });
             return None;
         }
     };
-    let reader = fifo.script.as_ref().and_then(|script| resolve(script, problems));
+    let reader = fifo.script.as_ref().and_then(|script| resolve(script, faults));
     let reader = reader.map(|mut reader| {
         reader.arguments.push(fifo.path.to_string());
         reader
@@ -270,7 +271,7 @@ fn fifo(fifo: Option<&Fifo>, problems: &mut Vec<String>) -> Option<Setting> {
     Some(Setting { path: PathBuf::from(&*fifo.path), owner, reader })
 }
 
-fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {
+fn resolve(script: &Script, faults: &mut Vec<Fault>) -> Option<Command> {
     let text = script.words.join(" ");
     let (program, arguments) = script.words.split_first()?;
     let arguments: Vec<String> = arguments.iter().map(|word| word.to_string()).collect();
@@ -285,7 +286,7 @@ fn resolve(script: &Script, problems: &mut Vec<String>) -> Option<Command> {
     let account = match script.account.as_ref().map_or_else(|| Ok(Identity::own()), identity) {
         Ok(identity) => identity,
         Err(reason) => {
-            problems.push(format!("script {text} is not run: {reason}"));
+            faults.push(Fault::ProgramNotRun { command: text, reason });
             return None;
         }
     };

@@ -3,8 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_control::event::Fault;
 use steadfast_kernel::file;
 use steadfast_kernel::file::watch::{Folders, Told};
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -42,6 +44,11 @@ struct Entry {
 
 impl Files {
     /// The last number of a file.
+    /// Whether a file of that name is followed.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.entries.values().any(|entry| *entry.order.name == *name)
+    }
+
     pub(crate) fn reading(&self, id: WatchId) -> Option<Reading> {
         self.entries.get(&id).map(|entry| Reading::Value(entry.value))
     }
@@ -76,7 +83,7 @@ impl Files {
         if self.folders.is_none() && !self.entries.is_empty() {
             self.folders = Folders::open()
                 .and_then(|folders| poller.add(&folders, WATCHED_FILES, Interest::Readable).map(|()| folders))
-                .map_err(|error| findings.warn(format!("track_file: {error}: files are read every second")))
+                .map_err(|error| findings.faults.push(Fault::FilesPolled { reason: error.to_string() }))
                 .ok();
         }
         self.look(now, findings);
@@ -139,9 +146,13 @@ impl Files {
                 Err(error) => problem = Some(error.to_string()),
             }
             if entry.told != problem {
-                if let Some(problem) = &problem {
-                    let path = entry.order.path.display();
-                    findings.warn(format!("track_file {} ({path}): {problem}", entry.order.name));
+                let name = Arc::clone(&entry.order.name);
+                match &problem {
+                    Some(reason) => {
+                        let (path, reason) = (entry.order.path.display().to_string(), reason.clone());
+                        findings.faults.push(Fault::TrackFile { name, path, reason });
+                    }
+                    None => findings.mended.push(name),
                 }
                 entry.told = problem;
             }
@@ -164,7 +175,11 @@ fn initialise(order: &FileOrder, at_start: bool, findings: &mut Findings) {
     }
     let written = file::put(&order.path, format!("{value}\n").as_bytes(), replace);
     if let Err(error) = written {
-        findings.warn(format!("track_file {}: cannot write {}: {error}", order.name, order.path.display()));
+        findings.faults.push(Fault::TrackFileNotMade {
+            name: Arc::clone(&order.name),
+            path: order.path.display().to_string(),
+            reason: error.to_string(),
+        });
     }
 }
 
@@ -270,7 +285,7 @@ mod tests {
         let value = |files: &Files, id| files.reading(id);
         assert_eq!(value(&files, first), Some(Reading::Value(9)));
         assert_eq!(value(&files, second), Some(Reading::Value(3)));
-        assert_eq!((value(&files, third), findings.lines.len()), (Some(Reading::Value(0)), 1));
+        assert_eq!((value(&files, third), findings.faults.len()), (Some(Reading::Value(0)), 1));
         std::fs::write(&real, "4").unwrap();
         std::fs::write(&made, "10").unwrap();
         let mut findings = Findings::default();

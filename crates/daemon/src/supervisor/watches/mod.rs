@@ -6,7 +6,7 @@ pub(crate) mod processes;
 
 use std::sync::Arc;
 
-use steadfast_control::event::Severity;
+use steadfast_control::event::{Fault, Matter};
 use steadfast_vrrp::{Moment, Reading, WatchConfig, WatchId, WatchKind};
 
 use self::files::Files;
@@ -28,14 +28,10 @@ pub(crate) struct Watches {
 pub(crate) struct Findings {
     /// What is not as it was.
     pub(crate) readings: Vec<(WatchId, Reading)>,
-    /// What a person should know.
-    pub(crate) lines: Vec<(Severity, String)>,
-}
-
-impl Findings {
-    fn warn(&mut self, line: String) {
-        self.lines.push((Severity::Warning, line));
-    }
+    /// What is out of order.
+    pub(crate) faults: Vec<Fault>,
+    /// Files that are in order again.
+    pub(crate) mended: Vec<Arc<str>>,
 }
 
 impl Watches {
@@ -93,8 +89,9 @@ impl Supervisor {
     }
 
     fn found(&mut self, findings: Findings) {
-        for (severity, line) in findings.lines {
-            self.journal.line(severity, &line);
+        findings.faults.into_iter().for_each(|fault| self.fault(fault));
+        for name in findings.mended {
+            self.fault_over(&Matter::TrackFile(name));
         }
         for (watch, reading) in findings.readings {
             self.workers.vrrp.order(Order::Watched { watch, reading }, &self.poller);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use steadfast_control::event::Severity;
+use steadfast_control::event::Fault;
 use steadfast_kernel::process::{Process, ProcessEvent, ProcessEvents};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Moment, Reading, WatchId};
@@ -174,8 +174,7 @@ impl Processes {
             let _ = poller.remove(&events);
         }
         self.count_at = Some(now);
-        let line = format!("track_process: {why}: processes are counted every second instead of at once");
-        findings.lines.push((Severity::Notice, line));
+        findings.faults.push(Fault::ProcessesPolled { reason: why.to_string() });
     }
 
     /// Nothing is followed: whatever the kernel told would be for nothing.

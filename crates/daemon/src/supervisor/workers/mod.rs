@@ -11,8 +11,7 @@ pub(crate) mod vrrp;
 use std::time::Duration;
 
 use steadfast_config::model::Global;
-use steadfast_control::event::{Happening, Severity};
-use steadfast_control::wording::worker_title;
+use steadfast_control::event::{Fault, Happening, Matter};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork};
 use steadfast_kernel::{Error, process::limits};
@@ -180,6 +179,7 @@ impl Supervisor {
         let died = slot.take_died(now);
         R::forked(&mut self);
         died.into_iter().for_each(|died| self.tell(died));
+        self.forget_faults(|matter| *matter == Matter::Worker(R::WORKER));
         self.tell(Happening::WorkerStarted { worker: R::WORKER, pid });
         self
     }
@@ -189,8 +189,7 @@ impl Supervisor {
         slot.not_filled(now);
         let died = slot.take_died(now);
         died.into_iter().for_each(|died| self.tell(died));
-        self.journal
-            .line(Severity::Error, &format!("the {} cannot be started: {error}", worker_title(R::WORKER)));
+        self.fault(Fault::WorkerNotStarted { worker: R::WORKER, error: Box::new(error.clone()) });
         self
     }
 

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use steadfast_config::model::{Global, Model, VrrpInstance, VrrpSyncGroup};
-use steadfast_control::event::Severity;
+use steadfast_control::event::Fault;
 use steadfast_control::status::{Script, Status};
 use steadfast_vrrp::status::{InstanceStatus, TrackerKind, TrackerShare};
 use steadfast_vrrp::{InstanceId, Moment, State};
@@ -151,7 +151,11 @@ impl Supervisor {
         };
         for (path, text) in files {
             if let Err(error) = replace(&path, &text, self.desk.dumps) {
-                self.journal.line(Severity::Error, &format!("cannot write {}: {error}", path.display()));
+                self.fault(Fault::NotWritten {
+                    keyword: None,
+                    path: path.display().to_string(),
+                    reason: error.to_string(),
+                });
             }
             self.desk.dumps += 1;
         }

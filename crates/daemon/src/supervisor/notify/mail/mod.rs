@@ -10,7 +10,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use steadfast_config::model::{Global, Model};
-use steadfast_control::event::{Bound, Happening, Severity};
+use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork, host_name};
 use steadfast_kernel::wait::poll::Interest;
@@ -303,7 +303,7 @@ impl Supervisor {
             self.mail.again_at = None;
             self.mail.bound_told = false;
             if std::mem::take(&mut self.mail.failures) > 0 {
-                self.journal.line(Severity::Notice, "mail is delivered again");
+                self.fault_over(&Matter::Mail);
             }
         } else {
             let until = moment() + RETRY_AFTER;
@@ -324,14 +324,12 @@ impl Supervisor {
         self.mail.failures = self.mail.failures.saturating_add(1);
         self.mail.again_at = Some(now + wait);
         if self.mail.failures == 1 {
-            let waiting = self.mail.waiting.len();
-            let server = self.loaded.global.mail.server.as_deref().unwrap_or_default();
-            let line = format!(
-                "mail is not delivered by {server}: {reason}; letters that wait: {waiting}; it is tried again after {} s \
-                 and later",
-                wait.as_secs()
-            );
-            self.journal.line(Severity::Warning, &line);
+            self.fault(Fault::Mail {
+                server: self.loaded.global.mail.server.as_deref().unwrap_or_default().to_owned(),
+                reason: reason.to_owned(),
+                waiting: self.mail.waiting.len(),
+                again_seconds: wait.as_secs(),
+            });
         }
     }
 }
