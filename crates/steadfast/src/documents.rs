@@ -65,7 +65,7 @@ fn spans(text: &str) -> Vec<&str> {
 /// The commands of this program in a line of a shell, one for each of its ways to be read.
 pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    for part in line.split(['|', ';', '#', '>']).flat_map(|part| part.split("&&")) {
+    for part in line.split(['|', ';', '#', '>', '<']).flat_map(|part| part.split("&&")) {
         let part = part.trim().trim_start_matches("$ ").trim_start_matches("sudo ");
         let Some(arguments) = part.strip_prefix("steadfast ") else { continue };
         // Of `2>`, which was split.
@@ -94,6 +94,8 @@ pub(crate) fn commands(line: &str) -> Vec<Vec<String>> {
 fn placeholder(word: &str) -> String {
     match word {
         "SHELL" => "bash".to_owned(),
+        "ADDRESS" => "192.0.2.1".to_owned(),
+        "PORT" => "80".to_owned(),
         "CODE" => "SF0201".to_owned(),
         "BLOCK/WORD" => "vrrp_instance/priority".to_owned(),
         _ => word.to_owned(),

@@ -9,6 +9,9 @@ use steadfast_probe::http::Version;
 
 /// `steadfast ipvs`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast ipvs save >rules                 keep what the kernel has
+  steadfast ipvs restore --clear <rules      put it back in place of what is there")]
 pub(crate) struct IpvsArguments {
     #[command(subcommand)]
     pub(crate) command: IpvsCommand,
