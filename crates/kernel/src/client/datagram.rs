@@ -1,11 +1,11 @@
 //! Datagrams to and from one address: UDP, and echo requests of ICMP.
 
 use std::io::{Read as _, Write as _};
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Protocol, SockAddr, Socket, Type};
 
+use super::echo::RawEcho;
 use super::{Unreached, Way, errno};
 use crate::error::Errno;
 use crate::sockopt;
@@ -15,40 +15,56 @@ use crate::sockopt;
 pub enum DatagramKind {
     /// UDP.
     Udp,
-    /// ICMP or ICMPv6 by the family; needs a group within the sysctl net.ipv4.ping_group_range.
+    /// ICMP or ICMPv6 by the family; needs a group within the sysctl net.ipv4.ping_group_range, or CAP_NET_RAW.
     Echo,
 }
+
+/// Messages of others that are passed over in one call, so that they keep nobody busy.
+const OTHERS_OF_A_CALL: usize = 16;
 
 /// Sends to one address and hears from it alone; hears also why nothing can come from there.
 #[derive(Debug)]
 pub struct DatagramSocket {
     socket: Socket,
     way: Way,
+    raw: Option<RawEcho>,
 }
 
 impl DatagramSocket {
     /// Opens one in the network namespace of the calling thread.
     ///
     /// # Errors
-    /// EACCES for echo requests when the group may not send them; what can be told of the way at once.
+    /// EPERM for echo requests when nobody may send them; what can be told of the way at once.
     pub fn open(kind: DatagramKind, way: &Way) -> Result<Self, Unreached> {
-        let v4 = matches!(way.to.ip(), IpAddr::V4(_));
-        let protocol = match (kind, v4) {
+        let opened = Self::socket(kind, way).and_then(|(raw, socket)| {
+            way.prepare(&socket)?;
+            // Errors of the way, not only a port that refuses, are told to those who ask for them.
+            let (level, option) = if way.to.is_ipv4() {
+                (libc::SOL_IP, libc::IP_RECVERR)
+            } else {
+                (libc::SOL_IPV6, libc::IPV6_RECVERR)
+            };
+            sockopt::set_int(&socket, level, option, 1)?;
+            socket.connect(&SockAddr::from(way.connected(raw.is_some())))?;
+            Ok((raw, socket))
+        });
+        let (raw, socket) = opened.map_err(|error| way.unreached(errno(&error)))?;
+        Ok(Self { socket, way: way.clone(), raw })
+    }
+
+    fn socket(kind: DatagramKind, way: &Way) -> std::io::Result<(Option<RawEcho>, Socket)> {
+        let protocol = match (kind, way.to.is_ipv4()) {
             (DatagramKind::Udp, _) => Protocol::UDP,
             (DatagramKind::Echo, true) => Protocol::ICMPV4,
             (DatagramKind::Echo, false) => Protocol::ICMPV6,
         };
-        let opened = Socket::new(way.domain(), Type::DGRAM, Some(protocol)).and_then(|socket| {
-            way.prepare(&socket)?;
-            // Errors of the way, not only a port that refuses, are told to those who ask for them.
-            let (level, option) =
-                if v4 { (libc::SOL_IP, libc::IP_RECVERR) } else { (libc::SOL_IPV6, libc::IPV6_RECVERR) };
-            sockopt::set_int(&socket, level, option, 1)?;
-            socket.connect(&SockAddr::from(way.to))?;
-            Ok(socket)
-        });
-        let socket = opened.map_err(|error| way.unreached(errno(&error)))?;
-        Ok(Self { socket, way: way.clone() })
+        match Socket::new(way.domain(), Type::DGRAM, Some(protocol)) {
+            Ok(socket) => Ok((None, socket)),
+            Err(error) if kind == DatagramKind::Echo && errno(&error) == Errno::ACCESS => {
+                RawEcho::open(way).map(|(raw, socket)| (Some(raw), socket))
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends one datagram.
@@ -56,7 +72,11 @@ impl DatagramSocket {
     /// # Errors
     /// Also what the network said of an earlier one.
     pub fn send(&mut self, octets: &[u8]) -> Result<(), Unreached> {
-        self.socket.write(octets).map(drop).map_err(|error| self.way.unreached(errno(&error)))
+        let sent = match self.raw {
+            Some(raw) => self.socket.write(&raw.sealed(octets)),
+            None => self.socket.write(octets),
+        };
+        sent.map(drop).map_err(|error| self.way.unreached(errno(&error)))
     }
 
     /// Takes one datagram; none if there is none.
@@ -64,11 +84,21 @@ impl DatagramSocket {
     /// # Errors
     /// What the network said of what was sent.
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Unreached> {
-        match self.socket.read(buffer) {
-            Ok(length) => Ok(Some(length)),
-            Err(error) if errno(&error) == Errno::AGAIN => Ok(None),
-            Err(error) => Err(self.way.unreached(errno(&error))),
+        for _ in 0..OTHERS_OF_A_CALL {
+            let length = match self.socket.read(buffer) {
+                Ok(length) => length,
+                Err(error) if errno(&error) == Errno::AGAIN => return Ok(None),
+                Err(error) => return Err(self.way.unreached(errno(&error))),
+            };
+            let Some(raw) = self.raw else { return Ok(Some(length)) };
+            let message = buffer.get(..length).and_then(|received| raw.opened(received)).map(<[u8]>::len);
+            if let Some(message) = message {
+                // What stands before it is the header of IP.
+                buffer.copy_within(length - message..length, 0);
+                return Ok(Some(message));
+            }
         }
+        Ok(None)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Sockets of one who asks others: streams and datagrams to one address, never waiting.
 
 mod datagram;
+mod echo;
 mod stream;
 
 #[cfg(test)]
@@ -61,6 +62,15 @@ impl Way {
             socket.bind(&SockAddr::from(from))?;
         }
         Ok(())
+    }
+
+    /// The address to connect to. Raw sockets have no ports: for those of IPv6 it has to be 0.
+    const fn connected(&self, raw: bool) -> SocketAddr {
+        let mut to = self.to;
+        if raw {
+            to.set_port(0);
+        }
+        to
     }
 
     const fn domain(&self) -> Domain {

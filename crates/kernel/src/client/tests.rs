@@ -85,3 +85,30 @@ fn datagrams_are_answered_or_refused() {
         }
     });
 }
+
+/// Asks for an echo until it comes or the way is said to be none.
+fn echo(to: &str) -> Result<usize, Unreached> {
+    let mut socket =
+        DatagramSocket::open(DatagramKind::Echo, &Way::to(SocketAddr::new(to.parse().unwrap(), 80)))?;
+    let kind = if to.contains(':') { 128 } else { 8 };
+    socket.send(&[kind, 0, 0, 0, 0, 0, 0x12, 0x34, 9, 9])?;
+    wait(&socket, Interest::Readable);
+    let mut buffer = [0; 1500];
+    let length = socket.receive(&mut buffer)?.unwrap();
+    assert_eq!(buffer.get(6..length), Some(&[0x12, 0x34, 9, 9][..]));
+    Ok(length)
+}
+
+#[test]
+fn echo_requests_are_sent_whatever_group_may_send_them() {
+    in_fresh_namespace("echo_requests_are_sent_whatever_group_may_send_them", || {
+        let range = "/proc/sys/net/ipv4/ping_group_range";
+        for allowed in ["1 0", "0 2147483647"] {
+            std::fs::write(range, allowed).unwrap();
+            for to in ["127.0.0.1", "127.0.0.2", "::1"] {
+                assert_eq!(echo(to), Ok(10), "{allowed}: {to}");
+            }
+            assert_eq!(echo("192.0.2.1"), Err(Unreached::Far(Errno::NETUNREACH)), "{allowed}");
+        }
+    });
+}
