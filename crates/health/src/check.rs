@@ -37,6 +37,8 @@ pub(crate) struct Check {
     pub(crate) verdicts: u64,
     /// How often as bad.
     pub(crate) bad_verdicts: u64,
+    /// Why it cannot be made on this machine, which has been told.
+    pub(crate) trouble: Option<Arc<str>>,
     pub(crate) started: Moment,
     pub(crate) next: Moment,
     pub(crate) running: bool,
@@ -53,6 +55,8 @@ pub(crate) struct Judgement {
     pub(crate) reweighed: bool,
     /// A failure that changed nothing: which in a row.
     pub(crate) failure: Option<u32>,
+    /// Why it cannot be made on this machine, if that is new.
+    pub(crate) trouble: Option<Arc<str>>,
 }
 
 impl Check {
@@ -73,6 +77,7 @@ impl Check {
             took: None,
             verdicts: 0,
             bad_verdicts: 0,
+            trouble: None,
             started: first,
             next: first,
             running: false,
@@ -90,6 +95,7 @@ impl Check {
         if asked {
             self.took = Some(now.since(self.started));
         }
+        let known = self.trouble.take();
         let (wait, failure) = match verdict {
             Verdict::Good { contribution } => {
                 self.contribution = contribution;
@@ -100,7 +106,10 @@ impl Check {
                 self.last_failure = Some(reason);
                 self.failed()
             }
-            Verdict::Trouble { .. } => (self.config.rhythm.delay_loop, None),
+            Verdict::Trouble { reason } => {
+                self.trouble = Some(reason);
+                (self.config.rhythm.delay_loop, None)
+            }
         };
         if asked {
             let from = if self.config.rhythm.from_start { self.started } else { now };
@@ -109,7 +118,8 @@ impl Check {
         if self.up != before.0 {
             self.changed = Some(now);
         }
-        Judgement { changed: self.up != before.0, reweighed: self.contribution != before.1, failure }
+        let trouble = self.trouble.clone().filter(|reason| known.as_ref() != Some(reason));
+        Judgement { changed: self.up != before.0, reweighed: self.contribution != before.1, failure, trouble }
     }
 
     /// How long to wait.

@@ -48,7 +48,7 @@ pub enum Happening {
         /// How many do not count.
         retries: u32,
     },
-    /// A check could not be made on this machine.
+    /// A check could not be made on this machine; told once for as long as it stays so for the same reason.
     Trouble {
         /// Which.
         check: CheckId,

@@ -146,24 +146,20 @@ impl Machine {
             return;
         }
         let reason = match &verdict {
-            Verdict::Good { .. } => None,
-            Verdict::Bad { reason } | Verdict::Trouble { reason } => Some(Arc::clone(reason)),
+            Verdict::Good { .. } | Verdict::Trouble { .. } => None,
+            Verdict::Bad { reason } => Some(Arc::clone(reason)),
         };
-        let trouble = matches!(verdict, Verdict::Trouble { .. });
         let judgement = check.judge(now, verdict);
         let (up, retries) = (check.up, check.config.rhythm.retries);
         let log_all = check.config.log_all_failures;
         let users = if judgement.changed || judgement.reweighed { check.users.clone() } else { Vec::new() };
         self.schedule(id);
-        match (reason.clone(), judgement.failure) {
-            (Some(reason), _) if trouble => {
-                sink.event(Event { at: now, happening: Happening::Trouble { check: id, reason } });
-            }
-            (Some(reason), Some(attempt)) if log_all => {
-                let happening = Happening::Failure { check: id, reason, attempt, retries };
-                sink.event(Event { at: now, happening });
-            }
-            _ => {}
+        if let Some(reason) = judgement.trouble {
+            sink.event(Event { at: now, happening: Happening::Trouble { check: id, reason } });
+        }
+        if let (Some(reason), Some(attempt), true) = (reason.clone(), judgement.failure, log_all) {
+            let happening = Happening::Failure { check: id, reason, attempt, retries };
+            sink.event(Event { at: now, happening });
         }
         for user in users {
             if judgement.changed {
@@ -304,7 +300,8 @@ impl Machine {
             hysteresis: service.config.hysteresis,
             sum: service.live,
             cause: cause.clone(),
-            notify: true,
+            // keepalived tells nobody of a service that begins without servers, unless the sorry server stands in.
+            notify: quorum || !starting || service.config.sorry.is_some(),
         };
         self.refresh(now, id, &servers, sink);
         if flipped || !told {

@@ -145,9 +145,27 @@ fn trouble_on_this_machine_changes_nothing() {
 }
 
 #[test]
+fn trouble_that_stays_is_told_once() {
+    let mut bench = with(rhythm(), false);
+    bench.round(good());
+    bench.told();
+    let trouble = |reason: &str| Verdict::Trouble { reason: reason.into() };
+    for (verdict, told) in [
+        (trouble("no socket"), &["trouble"][..]),
+        (trouble("no socket"), &[]),
+        (trouble("no address"), &["trouble"]),
+        (good(), &[]),
+        (trouble("no address"), &["trouble"]),
+    ] {
+        bench.round(verdict);
+        assert_eq!(bench.told(), told);
+    }
+}
+
+#[test]
 fn a_check_that_starts_down_comes_up_with_its_first_success() {
     let mut bench = with(rhythm(), true);
-    assert_eq!(bench.told(), ["quorum down 0 at start"]);
+    assert_eq!(bench.told(), ["quorum down 0 at start quietly"]);
     assert_eq!(bench.table(), []);
     bench.round(good());
     assert_eq!(bench.told(), ["check 1 up", "server 1 up", "quorum up 1"]);

@@ -22,6 +22,16 @@ fn the_quorum_has_a_margin_on_both_sides() {
 }
 
 #[test]
+fn a_service_that_begins_without_servers_is_told_of_where_the_sorry_server_stands_in() {
+    let down = |sorry| {
+        let mut bench = Bench::of(ServiceConfig { quorum: 9, sorry, ..service(1) });
+        bench.told()
+    };
+    assert_eq!(down(None), ["quorum down 1 at start quietly"]);
+    assert_eq!(down(sorry(false)), ["quorum down 1 at start"]);
+}
+
+#[test]
 fn without_a_sorry_server_those_that_are_alive_go_on() {
     let mut bench = Bench::of(ServiceConfig { quorum: 2, ..service(2) });
     bench.run(seconds(1), &[(1, bad())]);
