@@ -104,6 +104,7 @@ pub fn load(source: &dyn Source, root: &Path, machine: &dyn Machine, options: &L
     let unreadable = context.diagnostics.has_class(Class::FileNotFound);
     crate::language::tracking::read::report_undefined(&mut context);
     let (model, unusable) = crate::language::complete(drafts, &mut context);
+    let unusable = unusable && !options.without_vrrp;
     crate::language::advise(&model, &mut context);
     let asked: Vec<Feature> = context.features.keys().copied().collect();
     context.report_features();

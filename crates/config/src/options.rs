@@ -26,10 +26,18 @@ pub struct LoadOptions {
     pub silenced: BTreeSet<Code>,
     /// Lines after which reading stops with an error.
     pub max_lines: u64,
+    /// `-C`: virtual routers that cannot work keep nobody from starting, since none of them will run.
+    pub without_vrrp: bool,
 }
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { mode: Mode::default(), check_includes: false, silenced: BTreeSet::new(), max_lines: MAX_LINES }
+        Self {
+            mode: Mode::default(),
+            check_includes: false,
+            silenced: BTreeSet::new(),
+            max_lines: MAX_LINES,
+            without_vrrp: false,
+        }
     }
 }

@@ -155,6 +155,17 @@ fn two_instances_cannot_be_one_virtual_router() {
 }
 
 #[test]
+fn virtual_routers_that_cannot_work_are_no_fault_where_none_runs() {
+    let source = Memory::new().file("keepalived.conf", "vrrp_instance A {\n interface eth0\n}\n");
+    for (without_vrrp, expected) in [(false, Err(2)), (true, Ok(()))] {
+        let options = LoadOptions { mode: Mode::Run, without_vrrp, ..LoadOptions::default() };
+        let loaded = load(&source, Path::new("/keepalived.conf"), &AnyMachine, &options);
+        assert_eq!(loaded.start_status(), expected);
+        assert!(codes(&loaded).contains(&Code::NoVirtualRouterId));
+    }
+}
+
+#[test]
 fn json_gives_the_model_back() {
     let loaded = read(PAIR);
     let json = serde_json::to_string(&loaded.model).unwrap();

@@ -71,6 +71,7 @@ pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), s
         mode: Mode::Run,
         check_includes: options.strict_includes,
         silenced: options.allowed.clone(),
+        without_vrrp: !options.run_vrrp,
         ..LoadOptions::default()
     };
     let loaded = load(&source, file, &machine, &load_options);

@@ -81,7 +81,7 @@ pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
         "Name sent in HELO.";
     "host" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart;
         "none",
-        "Extra host to check; becomes a separate checker.";
+        "Where to connect instead; write one SMTP_CHECK for each host.";
 };
 
 /// Keywords of `UDP_CHECK` alone.

@@ -143,7 +143,8 @@ fn commands(server: &mut RealServer, check: &mut ScriptCheck<'_>, context: &mut 
     }
     let mut checkers = server.checkers.to_vec();
     checkers.retain_mut(|checker| match &mut checker.kind {
-        CheckKind::Misc(misc) => check.script(&mut misc.script, Owner::MiscCheck, context) != Fate::NoAccount,
+        // keepalived asks nothing of a server whose program cannot be run, and lets it serve.
+        CheckKind::Misc(misc) => check.script(&mut misc.script, Owner::MiscCheck, context) == Fate::Kept,
         _ => true,
     });
     server.checkers = checkers.into();
