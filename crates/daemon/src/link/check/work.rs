@@ -52,13 +52,13 @@ pub struct Reach {
 }
 
 impl Reach {
-    /// What it is in an entry of the kernel. The kernel translates ports only together with addresses, and marks have
-    /// none.
+    /// What it is in an entry of the kernel, which translates ports only together with addresses: any other server
+    /// hears the port that the client asked for, of which a mark tells nothing.
     pub fn in_service(&self, service: ServiceKey) -> ServerKey {
-        let port = match (service, self.forwarding) {
-            (ServiceKey::Mark { .. }, _) => 0,
-            (ServiceKey::Address { .. }, Forwarding::Masquerade) => self.address.port(),
-            (ServiceKey::Address { port, .. }, _) => port,
+        let port = match (self.forwarding, service) {
+            (Forwarding::Masquerade, _) => self.address.port(),
+            (_, ServiceKey::Address { port, .. }) => port,
+            (_, ServiceKey::Mark { .. }) => 0,
         };
         ServerKey { address: self.address.ip(), port }
     }
