@@ -37,6 +37,7 @@ const NEEDS: &[Need] = &[
     },
     Need { program: "openssl", package: "openssl", what_for: "the certificate of a real server" },
     Need { program: "nginx", package: "nginx-light", what_for: "the real servers of the end-to-end tests" },
+    Need { program: "unbound", package: "unbound", what_for: "the name server of the end-to-end tests" },
 ];
 
 /// What the guest of [`crate::vm`] needs.

@@ -1,15 +1,30 @@
 //! A host that balances, and the servers that it asks, which listen on addresses of its own.
 
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::nginx;
+use super::running::Running;
 use steadfast_lab::{Daemon, Host, Program, left_out, permission, wait};
 
 /// How long anything that must happen may take in the guest.
 pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+
+/// Whether this kernel has a load balancer; tells it if `test` is left out for lack of it.
+pub(crate) fn balances(test: &str) -> bool {
+    if !permission::lab_possible(test) {
+        return false;
+    }
+    // Where IPv6 is a module nobody may have asked for it yet, and hosts have both families.
+    let _ = Command::new("modprobe").arg("ipv6").status();
+    let asked = Host::new("asked").unwrap().run(&["ipvsadm", "-Sn"]).unwrap();
+    if !asked.status.success() {
+        left_out(test, "this kernel has no IPVS, or there is no ipvsadm; see `cargo xtask vm`");
+    }
+    asked.status.success()
+}
 
 /// A host with a load balancer.
 pub(crate) struct Director {
@@ -20,16 +35,13 @@ pub(crate) struct Director {
 impl Director {
     /// None where no lab is possible or the kernel has no IPVS; that is then told.
     pub(crate) fn new(test: &str) -> Option<Self> {
-        let program = Program::steadfast(test).filter(|_| permission::lab_possible(test))?;
-        // Where IPv6 is a module nobody may have asked for it yet, and hosts have both families.
-        let _ = Command::new("modprobe").arg("ipv6").status();
-        let host = Arc::new(Host::new("director").unwrap());
-        let director = Self { host, program };
-        if !director.host.run(&["ipvsadm", "-Sn"]).unwrap().status.success() {
-            left_out(test, "this kernel has no IPVS, or there is no ipvsadm; see `cargo xtask vm`");
-            return None;
-        }
-        Some(director)
+        let program = Program::steadfast(test)?;
+        balances(test).then(|| Self::with(program))
+    }
+
+    /// A host for that program.
+    pub(crate) fn with(program: Program) -> Self {
+        Self { host: Arc::new(Host::new("director").unwrap()), program }
     }
 
     pub(crate) fn start(&self, configuration: &str) -> Daemon {
@@ -59,36 +71,38 @@ impl Director {
         assert!(reached, "expected {expected:#?}, found {:#?}\n{}", self.table(), of.log_tail());
     }
 
+    /// The kernel's own list, which costs less than a program's.
+    pub(crate) fn glance(&self) -> String {
+        self.host
+            .network()
+            .run(|| std::fs::read_to_string("/proc/thread-self/net/ip_vs"))
+            .unwrap()
+            .unwrap_or_default()
+    }
+
+    /// What ipvsadm saves and lists: also the limits of servers, the timeouts and the daemons.
+    pub(crate) fn full_table(&self) -> Vec<String> {
+        let mut lines = self.table();
+        for words in [
+            &["ipvsadm", "-Ln", "--thresholds"][..],
+            &["ipvsadm", "-Ln", "--timeout"],
+            &["ipvsadm", "-Ln", "--daemon"],
+        ] {
+            lines.extend(self.run(words).lines().map(|line| line.trim_end().to_owned()));
+        }
+        lines.sort();
+        lines
+    }
+
     /// nginx on an address; it serves one page.
-    pub(crate) fn nginx(&self, listen: &str) -> Nginx {
-        assert!(Path::new("/usr/sbin/nginx").exists(), "the guest's packages bring nginx");
-        let home = format!("/run/nginx-{}", listen.replace([':', '.'], "-"));
+    pub(crate) fn nginx(&self, listen: &str) -> Running {
+        let name = listen.replace([':', '.'], "-");
+        let home = nginx::home(&name);
         self.host.write(&format!("{home}/page"), "all is well\n").unwrap();
-        let configuration = format!(
-            "daemon off; master_process off; user root; pid {home}/pid; error_log {home}/errors;
-             events {{}}
-             http {{
-               access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
-               uwsgi_temp_path {home}; scgi_temp_path {home};
-               server {{ listen {listen}; root {home}; }}
-             }}"
-        );
-        self.host.write(&format!("{home}/conf"), &configuration).unwrap();
-        let mut command = Command::new("/usr/sbin/nginx");
-        command.args(["-c", &format!("{home}/conf"), "-p", &home]);
-        let nginx = Nginx(self.host.spawn(&mut command).unwrap());
+        let server = format!("server {{ listen {listen}; root {home}; }}");
+        let nginx = nginx::start(&self.host, &name, &server);
         let answers = || self.host.network().run(|| TcpStream::connect(listen).is_ok()).unwrap();
         assert!(wait::until(LIMIT, answers), "nginx does not listen on {listen}");
         nginx
-    }
-}
-
-/// A server that can die.
-pub(crate) struct Nginx(Child);
-
-impl Drop for Nginx {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }

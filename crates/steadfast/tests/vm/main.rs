@@ -4,7 +4,13 @@
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test stops at what it does not expect")]
 
+mod checkers;
+mod differential;
 mod director;
 mod living;
+mod nginx;
 mod operating;
+mod running;
+mod servers;
+mod side;
 mod spaces;
