@@ -1,8 +1,9 @@
 //! Coming, going and staying: at the start, at a reload, and where a predecessor died. What stays keeps its state and its
 //! rhythm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use steadfast_time::Moment;
 
@@ -18,16 +19,30 @@ use crate::status::Resume;
 impl Machine {
     /// Goes on with another configuration. Of what is the same in both nothing is asked for.
     pub fn reload(&mut self, now: Moment, config: Config, sink: &mut impl Sink) {
+        let staying: BTreeSet<_> = config.services.iter().map(|service| service.key.clone()).collect();
+        let gone: Vec<_> = self.service_keys.keys().filter(|key| !staying.contains(*key)).cloned().collect();
+        self.revise(now, config.services, &gone, sink);
+    }
+
+    /// The same where it is known what differs: `services` are new or have other settings, and those of the keys `gone`
+    /// are no more. All others are not looked at.
+    pub fn revise(
+        &mut self,
+        now: Moment,
+        services: Vec<ServiceConfig>,
+        gone: &[Arc<str>],
+        sink: &mut impl Sink,
+    ) {
         if self.stopping {
             return;
         }
-        let mut leaving = std::mem::take(&mut self.service_keys);
-        for new in config.services {
-            if self.service_keys.contains_key(&new.key) {
+        let mut seen = BTreeSet::new();
+        for new in services {
+            if !seen.insert(new.key.clone()) {
                 continue;
             }
-            match leaving.remove(&new.key) {
-                Some(id) => self.change(now, id, new, sink),
+            match self.service_keys.get(&new.key) {
+                Some(id) => self.change(now, *id, new, sink),
                 None => {
                     let Some(id) = self.enrol(now, new) else { continue };
                     self.settle(now, id, &Cause::Reload, sink);
@@ -35,7 +50,8 @@ impl Machine {
             }
         }
         // What comes is there before anything goes.
-        for id in leaving.into_values() {
+        for key in gone {
+            let Some(id) = self.service_keys.remove(key) else { continue };
             let notify = self.services.get(id).is_some_and(|service| service.config.omega);
             self.tell_end(now, id, &Cause::Reload, notify, sink);
             let servers = self.services.get(id).map(|service| service.servers.clone()).unwrap_or_default();
@@ -160,7 +176,6 @@ impl Machine {
 
     /// A service that stays, perhaps with other settings and servers.
     fn change(&mut self, now: Moment, id: ServiceId, mut new: ServiceConfig, sink: &mut impl Sink) {
-        self.service_keys.insert(new.key.clone(), id);
         let servers = std::mem::take(&mut new.servers);
         let Some(service) = self.services.get_mut(id) else { return };
         let watched = service.config.ha_suspend;
@@ -204,7 +219,7 @@ impl Machine {
         let Some(server) = self.servers.get_mut(id) else { return };
         let service = server.service;
         let same_checks =
-            std::sync::Arc::ptr_eq(&server.config.checks, &new.checks) || server.config.checks == new.checks;
+            Arc::ptr_eq(&server.config.checks, &new.checks) || server.config.checks == new.checks;
         let checks = new.checks.clone();
         let alpha_counts = server.failing > 0;
         let same = server.config.weight == new.weight && same_checks;

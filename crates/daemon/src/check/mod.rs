@@ -226,7 +226,8 @@ impl Checker {
         self.schedule(&crate::link::vrrp::work::Settings::default());
         self.allow_descriptors();
         self.advance(now);
-        self.remember_services();
+        let services: Vec<_> = self.work.services.keys().cloned().collect();
+        self.remember_services(&services);
         self.table.settle(now);
         self.report();
         self.tell(&FromWorker::Started);
@@ -396,18 +397,19 @@ impl Checker {
     }
 
     fn remember_service(&mut self, service: &Arc<str>) {
-        let id = self.machine.service_id(service);
-        let mut remembered = Remembered::default();
-        match id.and_then(|id| self.machine.service_resume(id)) {
-            Some(resume) => remembered.services.push(resume),
-            None => remembered.gone.push(Arc::clone(service)),
-        }
-        self.news(News::Resume(Box::new(remembered)));
+        self.remember_services(std::slice::from_ref(service));
     }
 
-    fn remember_services(&mut self) {
-        let services = self.machine.resume().services;
-        self.news(News::Resume(Box::new(Remembered { services, ..Remembered::default() })));
+    fn remember_services(&mut self, services: &[Arc<str>]) {
+        let mut remembered = Remembered::default();
+        for service in services {
+            let id = self.machine.service_id(service);
+            match id.and_then(|id| self.machine.service_resume(id)) {
+                Some(resume) => remembered.services.push(resume),
+                None => remembered.gone.push(Arc::clone(service)),
+            }
+        }
+        self.news(News::Resume(Box::new(remembered)));
     }
 }
 

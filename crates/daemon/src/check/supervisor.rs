@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steadfast_health::{CheckId, Contribution, Verdict};
 
 use super::probes::Judged;
-use super::{Checker, Wishes, config, moment};
+use super::{Checker, Wishes, moment};
 use crate::link::check::change::Change;
 use crate::link::check::{Found, News, Notice, Order};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
@@ -69,17 +69,21 @@ impl Checker {
             self.table.configure(service);
         }
         let removed: Vec<Arc<str>> = change.removed.clone();
+        let revised: Vec<_> =
+            change.added.iter().chain(&change.changed).map(|service| service.health.clone()).collect();
         self.work.follow(change);
         self.table.set(self.work.settings.clone());
         self.schedule(&before);
         if concerns_services {
             self.probes.reloaded();
+            let keys: Vec<_> =
+                revised.iter().map(|service| service.key.clone()).chain(removed.clone()).collect();
             let mut wishes = Wishes::default();
-            self.machine.reload(now, config(&self.work), &mut wishes);
+            self.machine.revise(now, revised, &removed, &mut wishes);
             self.fulfil(now, wishes);
             removed.iter().for_each(|service| self.table.drop_service(service));
             self.allow_descriptors();
-            self.remember_services();
+            self.remember_services(&keys);
         }
         self.table.settle(now);
         self.report();
