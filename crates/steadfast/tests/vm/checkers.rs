@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::net::{IpAddr, TcpStream};
+use std::net::{IpAddr, TcpStream, UdpSocket};
 use std::time::Duration;
 
 use steadfast_lab::{Daemon, Program, wait};
@@ -181,12 +181,19 @@ fn furnish(side: &Side) {
     mail(side);
     names(side);
     side.servers.come(&every_address());
-    for number in [9, 10] {
-        let port = if number == 9 { 25 } else { 53 };
-        let server = format!("{}:{port}", address(number));
-        let answers = || host.network().run(|| TcpStream::connect(&server).is_ok()).unwrap();
-        assert!(wait::until(LIMIT, answers), "nobody listens on {server}");
-    }
+    let greets = || host.network().run(|| TcpStream::connect((address(9).as_str(), 25)).is_ok()).unwrap();
+    assert!(wait::until(LIMIT, greets), "nobody listens for mail");
+    let resolves = || host.network().run(resolves).unwrap().is_ok();
+    assert!(wait::until(LIMIT, resolves), "no name is resolved");
+}
+
+/// Asks for a name as the checker of UDP does.
+fn resolves() -> std::io::Result<usize> {
+    let socket = UdpSocket::bind("0.0.0.0:0")?;
+    socket.set_read_timeout(Some(Duration::from_secs(1)))?;
+    socket
+        .send_to(b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x07example\0\0\x01\0\x01", (address(10).as_str(), 53))?;
+    socket.recv(&mut [0; 512])
 }
 
 fn every_address() -> Vec<IpAddr> {

@@ -14,3 +14,4 @@ mod running;
 mod servers;
 mod side;
 mod spaces;
+mod traffic;
