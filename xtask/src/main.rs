@@ -36,6 +36,9 @@ Commands:
   chaos [--minutes N] [--seed S] [--program steadfast|mixed|keepalived]
                  Real daemons on a switch, and one fault after another from a seed (2 minutes, seed 1,
                  steadfast). Who owned and who answered is judged after each
+  soak [--minutes N]
+                 A pair of routers, and a pair of keepalived beside it, for so long (10 minutes) under
+                 everything that should not delay them; what was late, and what a bare timer was
   docs           Only the documents: every number, name, command, configuration and link in them
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
@@ -74,6 +77,8 @@ fn main() -> ExitCode {
                 return ExitCode::from(2);
             }
         },
+        ["soak"] => plan::soak("10"),
+        ["soak", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes),
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
         ["docs", "--write"] => plan::documents(Generated::Write),

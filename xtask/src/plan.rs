@@ -121,6 +121,20 @@ pub(crate) fn simulate(seeds: Option<&str>, seed: Option<&str>) -> Result<bool> 
     Ok(run.status().context("cargo cannot be run")?.success())
 }
 
+/// Runs pairs of routers under stress for so many minutes, and shows how late they were; whether none failed over.
+pub(crate) fn soak(minutes: &str) -> Result<bool> {
+    let mut plan = Plan::new()?;
+    plan.packages()?;
+    let build = plan.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
+    plan.check("release binary", build, Duration::from_secs(900))?;
+    let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-lab", "--test", "soak"]);
+    run.args(["--", "--nocapture"]);
+    run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
+    run.env("STEADFAST_SOAK_SECONDS", minutes.parse::<u64>()?.saturating_mul(60).to_string());
+    run.env("STEADFAST_SOAK_BESIDE", "1");
+    Ok(run.status().context("cargo cannot be run")?.success())
+}
+
 /// Lets faults happen to real daemons, and shows what comes of it; whether nothing did that may not.
 pub(crate) fn chaos(options: &chaos::Options<'_>) -> Result<bool> {
     let mut plan = Plan::new()?;

@@ -16,6 +16,8 @@ pub mod permission;
 pub mod ping;
 pub mod program;
 pub mod segment;
+pub mod soak;
+mod stalls;
 pub mod wait;
 pub mod watch;
 

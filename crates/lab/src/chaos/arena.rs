@@ -11,13 +11,13 @@ use steadfast_time::Random;
 use super::fault::{Bound, Condition, Fault, Strike};
 use super::judge::{Candidate, Verdict, verdict};
 use super::report::Report;
-use super::stalls::Stalls;
 use crate::capture::{Capture, Content};
 use crate::daemon::Daemon;
 use crate::host::{Host, send};
 use crate::ping::Pinger;
 use crate::program::Program;
 use crate::segment::Segment;
+use crate::stalls::Stalls;
 use crate::wait;
 use crate::watch::Watch;
 

@@ -11,7 +11,6 @@ mod arena;
 mod fault;
 mod judge;
 mod report;
-mod stalls;
 
 use std::io::Write;
 use std::time::{Duration, Instant};

@@ -12,7 +12,7 @@ const WORTH_KEEPING: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 10_000;
 
 /// A thread that only sleeps, and keeps how much too late it woke.
-pub(super) struct Stalls {
+pub(crate) struct Stalls {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
@@ -24,7 +24,7 @@ struct Shared {
 }
 
 impl Stalls {
-    pub(super) fn start() -> std::io::Result<Self> {
+    pub(crate) fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watching = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("stalls".to_owned()).spawn(move || watching.watch())?;
@@ -32,7 +32,7 @@ impl Stalls {
     }
 
     /// The longest that ended at `since` or later.
-    pub(super) fn longest_since(&self, since: Instant) -> Duration {
+    pub(crate) fn longest_since(&self, since: Instant) -> Duration {
         let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
         stalls
             .iter()

@@ -1,0 +1,198 @@
+//! A soak: a pair of routers while everything around them is as bad as can be arranged, and an ear on the wire.
+//!
+//! A second pair can run the reference on a switch of its own, in the same time and on the same machine. A bare timer
+//! beside them tells what the kernel's scheduler alone delays.
+
+mod report;
+mod stress;
+
+use std::io::Write;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, ensure};
+use steadfast_wire::vrrp::Vrid;
+
+pub use self::report::{Lateness, Report};
+use self::stress::Stress;
+use crate::capture::Capture;
+use crate::daemon::Daemon;
+use crate::host::Host;
+use crate::program::Program;
+use crate::segment::{Segment, address_v4};
+use crate::stalls::Stalls;
+use crate::wait;
+
+/// Of every instance.
+pub const ADVERT_INTERVAL: Duration = Duration::from_millis(100);
+/// Instances of each pair.
+pub const INSTANCES: u8 = 8;
+const VRID_FIRST: u8 = 11;
+/// How long the routers may take to come to rest at first.
+const SETTLE_LIMIT: Duration = Duration::from_secs(15);
+/// A capture keeps a bounded number of frames, so that a long soak is heard in pieces.
+const PIECE: Duration = Duration::from_secs(20);
+
+/// What to do.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// For how long.
+    pub duration: Duration,
+    /// What runs beside each other, each as a pair of its own.
+    pub programs: Vec<Program>,
+}
+
+/// Two routers and whoever listens.
+struct Pair {
+    program: Program,
+    segment: Segment,
+    master: Arc<Host>,
+    daemons: [Daemon; 2],
+    ear: Arc<Host>,
+}
+
+/// Runs the pairs under stress until the time is over.
+///
+/// # Errors
+/// When the hosts cannot be set up, or a pair does not come to rest before the stress begins.
+pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
+    let pairs = options.programs.iter().map(Pair::set_up).collect::<Result<Vec<_>>>()?;
+    let mut report = Report::new(options);
+    let stalls = Stalls::start()?;
+    let stress = pairs.iter().map(|pair| Stress::start(&pair.segment, &pair.master, &pair.daemons[0]));
+    let stress = stress.collect::<Result<Vec<_>>>()?;
+    let begin = Instant::now();
+    while begin.elapsed() < options.duration {
+        let piece = Instant::now();
+        let captures = pairs.iter().map(|pair| Capture::start(&pair.ear)).collect::<Result<Vec<_>>>()?;
+        std::thread::sleep(PIECE.min(options.duration.saturating_sub(begin.elapsed())));
+        for (number, (pair, capture)) in pairs.iter().zip(&captures).enumerate() {
+            pair.listen(capture, piece, number, &mut report);
+        }
+        report.kernel(stalls.longest_since(piece));
+        writeln!(out, "{:>6} s: {report}", begin.elapsed().as_secs())?;
+        out.flush()?;
+    }
+    for stress in stress {
+        report.stressed(stress.end());
+    }
+    for (number, pair) in pairs.iter().enumerate() {
+        report.panics(number, pair.panics());
+    }
+    Ok(report)
+}
+
+impl Pair {
+    fn set_up(program: &Program) -> Result<Self> {
+        let segment = Segment::new()?;
+        let (master, backup, ear) = (segment.host("master")?, segment.host("backup")?, segment.host("ear")?);
+        let daemons = [start(&master, program, 200)?, start(&backup, program, 100)?];
+        let settled =
+            || (0..INSTANCES).all(|number| master.has(address(number)) && !backup.has(address(number)));
+        ensure!(
+            wait::until(SETTLE_LIMIT, settled),
+            "{} did not come to rest:\n{}",
+            program.name(),
+            daemons[0].log_tail()
+        );
+        Ok(Self { program: program.clone(), segment, master, daemons, ear })
+    }
+
+    /// Who said what since then, and how late.
+    fn listen(&self, capture: &Capture, since: Instant, number: usize, report: &mut Report) {
+        let own = IpAddr::from(address_v4(1));
+        for instance in 0..INSTANCES {
+            let Some(vrid) = Vrid::new(VRID_FIRST + instance) else { continue };
+            let adverts = capture.adverts(vrid, since);
+            let foreign = adverts.iter().filter(|(_, advert)| advert.source != own).count();
+            report.failovers(number, foreign);
+            let mine: Vec<Instant> =
+                adverts.iter().filter(|(_, advert)| advert.source == own).map(|(at, _)| *at).collect();
+            for gap in mine.windows(2) {
+                if let [one, next] = gap {
+                    report.gap(number, next.duration_since(*one));
+                }
+            }
+        }
+    }
+
+    fn panics(&self) -> Vec<String> {
+        let logs = self.daemons.iter().map(Daemon::log);
+        let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines
+            .filter(|line| line.contains("panicked"))
+            .map(|line| format!("{}: {line}", self.program.name()))
+            .collect()
+    }
+}
+
+fn start(host: &Arc<Host>, program: &Program, priority: u8) -> Result<Daemon> {
+    host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
+    make_executable(host, "/run/hangs")?;
+    Daemon::start(host, program, &configuration(host.name(), priority))
+}
+
+fn make_executable(host: &Host, path: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(std::fs::set_permissions(host.outside(path), std::fs::Permissions::from_mode(0o755))?)
+}
+
+/// Mail that nobody takes, a FIFO that nobody reads, scripts that never end, and instances that are asked for all that.
+fn configuration(name: &str, priority: u8) -> String {
+    let interval = ADVERT_INTERVAL.as_secs_f64();
+    let scripts: String = (0..SCRIPTS)
+        .map(|number| {
+            format!(
+                "vrrp_script hangs{number} {{\n    script /run/hangs\n    interval 1\n    timeout 1\n    \
+                 weight 1\n}}\n"
+            )
+        })
+        .collect();
+    let tracked: String = (0..SCRIPTS).map(|number| format!("        hangs{number}\n")).collect();
+    let instances: String = (0..INSTANCES)
+        .map(|number| {
+            let track =
+                if number == 0 { format!("    track_script {{\n{tracked}    }}\n") } else { String::new() };
+            format!(
+                "vrrp_instance V{number} {{
+    state BACKUP
+    interface eth0
+    virtual_router_id {}
+    priority {priority}
+    advert_int {interval}
+    smtp_alert
+    notify /run/hangs
+{track}    virtual_ipaddress {{
+        {}/32
+    }}
+}}
+",
+                VRID_FIRST + number,
+                address(number)
+            )
+        })
+        .collect();
+    format!(
+        "global_defs {{
+    router_id {name}
+    vrrp_version 3
+    script_user root
+    enable_script_security
+    smtp_server 10.0.77.77
+    notification_email_from soak@localhost
+    notification_email {{
+        nobody@localhost
+    }}
+    vrrp_notify_fifo /run/nobody-reads
+}}
+{scripts}{instances}"
+    )
+}
+
+/// Scripts that never end, of each router.
+const SCRIPTS: u8 = 40;
+
+fn address(number: u8) -> IpAddr {
+    IpAddr::from([10, 0, 9, 100 + number])
+}
