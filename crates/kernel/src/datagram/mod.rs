@@ -246,9 +246,18 @@ fn open_send(endpoint: &Endpoint) -> std::result::Result<OwnedFd, Errno> {
         sockopt::set_int(&fd, libc::SOL_SOCKET, libc::SO_DONTROUTE, group.into())?;
     } else {
         options::set_ipv6_multicast_loop(&fd, false)?;
+        if let Endpoint::Group { interface, .. } = *endpoint {
+            // The sender writes its address into the header, but the kernel wants to know of one all the same, and an
+            // interface with a virtual MAC address has none of its own.
+            sockopt::set_int(&fd, libc::IPPROTO_IPV6, libc::IPV6_FREEBIND, 1)?;
+            rustix::net::bind(&fd, &SocketAddrV6::new(ANY_LINK_LOCAL, 0, 0, interface))?;
+        }
     }
     Ok(fd)
 }
+
+/// A link-local address that nobody has (RFC 4291 section 2.6.1: the anycast address of all routers).
+const ANY_LINK_LOCAL: Ipv6Addr = Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0);
 
 fn raw_socket(family: AddressFamily, protocol: Protocol) -> std::result::Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;

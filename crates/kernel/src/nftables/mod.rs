@@ -8,6 +8,9 @@ mod monitor;
 mod ruleset;
 mod transaction;
 
+use crate::error::{Error, Result};
+use crate::netlink::{Outcome, Protocol, Requests};
+
 pub use monitor::Monitor;
 pub use ruleset::{Element, Needs, Style};
 pub use transaction::Transaction;
@@ -39,6 +42,23 @@ impl Message {
             Self::DeleteElements => 14,
         };
         u16::from_be_bytes([SUBSYSTEM, low])
+    }
+}
+
+/// Removes the tables of a name, be they there or not.
+///
+/// # Errors
+/// When there are no packet filters in the kernel, or it refuses.
+pub fn remove(table: &str) -> Result<()> {
+    let style = Style { table: table.to_owned(), priority: 0, counters: false, duplicate: false };
+    let mut transaction = Transaction::default();
+    Family::ALL.into_iter().for_each(|family| transaction.clear(&style, family));
+    match transaction.commit(&mut Requests::open_for(Protocol::Netfilter)?)? {
+        Outcome::Done | Outcome::Unknown => Ok(()),
+        Outcome::Refused { errno, kernel_message } => Err(Error {
+            kernel_message,
+            ..Error::new(format!("remove the packet filters of table {table}"), errno)
+        }),
     }
 }
 

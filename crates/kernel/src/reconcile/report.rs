@@ -19,6 +19,10 @@ pub struct Report {
 /// Something that a reconciler keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Thing {
+    /// An interface, by its name.
+    Link(Arc<str>),
+    /// The packet filters of a table.
+    Filters(Arc<str>),
     /// An address.
     Address(AddressKey),
     /// A route.
@@ -53,6 +57,8 @@ pub enum Fate {
 impl fmt::Display for Thing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Link(name) => write!(f, "the interface {name}"),
+            Self::Filters(table) => write!(f, "the packet filters of table {table}"),
             Self::Address(key) => key.fmt(f),
             Self::Route(route) => route.fmt(f),
             Self::Rule(rule) => rule.fmt(f),

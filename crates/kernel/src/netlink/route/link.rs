@@ -2,7 +2,7 @@
 
 use netlink_packet_core::NlasIterator;
 
-use super::virtual_link::{IPVLAN, IPVLAN_FLAGS, IPVLAN_MODE, MACVLAN, MACVLAN_MODE};
+use super::virtual_link::{IPVLAN, IPVLAN_FLAGS, IPVLAN_MODE, MACVLAN, MACVLAN_MODE, MARK};
 use crate::error::Result;
 use crate::netlink::transport::{Attribute, Attributes, List, Requests};
 
@@ -55,6 +55,11 @@ pub enum Sharing {
 }
 
 impl Link {
+    /// Whether this program made it.
+    pub fn is_made(&self) -> bool {
+        self.alias.as_deref().is_some_and(|alias| alias.starts_with(MARK))
+    }
+
     /// From the payload of RTM_NEWLINK or RTM_DELLINK. Only the attributes wanted here are read, so that one of
     /// a future kernel hides no interface, and without the codec: every process needs this, and the code of all
     /// kinds of interfaces would stay in its memory. `None` for what other families tell under

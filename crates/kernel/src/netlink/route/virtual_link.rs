@@ -68,6 +68,8 @@ pub enum Ipv4Setting {
     ReversePathFilter,
     /// Answer for an address only where its route leads.
     ArpFilter,
+    /// Ask with an address of the interface itself.
+    ArpAnnounce,
     /// Answer only for addresses of the interface itself.
     ArpIgnore,
     /// The next address becomes primary when the primary one goes.
@@ -82,6 +84,7 @@ impl Ipv4Setting {
         match self {
             Self::ReversePathFilter => 8,
             Self::ArpFilter => 13,
+            Self::ArpAnnounce => 18,
             Self::ArpIgnore => 19,
             Self::PromoteSecondaries => 20,
             Self::AcceptLocal => 23,
@@ -141,9 +144,8 @@ impl LinkSpec {
 
     /// Whether an interface of its name was made by an earlier run, or by keepalived for the same purpose.
     pub fn was_made_for(&self, link: &Link) -> bool {
-        let marked = link.alias.as_deref().is_some_and(|alias| alias.starts_with(MARK));
         let address = self.kind.address().is_none_or(|address| link.hardware_address == address);
-        self.is_kind(link) && (marked || (address && link.lower == Some(self.lower)))
+        self.is_kind(link) && (link.is_made() || (address && link.lower == Some(self.lower)))
     }
 
     fn is_kind(&self, link: &Link) -> bool {

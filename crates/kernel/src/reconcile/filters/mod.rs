@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::{Fate, Heard, Reconcile, Report, Thing};
 use crate::error::{Capability, Errno, Error, Result};
 use crate::netlink::{Outcome, Protocol, Requests};
 use crate::nftables::{Element, Family, Needs, Style, Transaction};
@@ -28,19 +29,18 @@ pub struct Filters {
     built: BTreeMap<Family, Needs>,
     /// Tables that may be anything.
     unsure: BTreeSet<Family>,
-    /// Open once there was something to write.
+    /// Open once there was something to write: packet filters are not spoken of where links and addresses are.
     requests: Option<Requests>,
     not_before: u64,
     refused: bool,
+    reports: Vec<Report>,
 }
 
-/// What came of writing to the kernel.
-#[derive(Debug, Default)]
-pub struct Filtered {
-    /// Somebody else had changed a table, and it is as it shall be again.
-    pub restored: bool,
-    /// The kernel refused, told once until it succeeds; it is tried again later.
-    pub refused: Option<Error>,
+impl Default for Filters {
+    /// As keepalived has them where nothing is configured.
+    fn default() -> Self {
+        Self::new(Style { table: "keepalived".to_owned(), priority: -1, counters: false, duplicate: true })
+    }
 }
 
 impl Filters {
@@ -56,6 +56,7 @@ impl Filters {
             requests: None,
             not_before: 0,
             refused: false,
+            reports: Vec::new(),
         }
     }
 
@@ -74,20 +75,6 @@ impl Filters {
         self.desired.is_empty() && self.stale.is_empty()
     }
 
-    /// It shall be done.
-    pub fn wish(&mut self, element: Element) {
-        if self.desired.insert(element) && !self.stale.remove(&element) {
-            self.fresh.insert(element);
-        }
-    }
-
-    /// It shall not be done any more.
-    pub fn unwish(&mut self, element: Element) {
-        if self.desired.remove(&element) && !self.fresh.remove(&element) {
-            self.stale.insert(element);
-        }
-    }
-
     /// Tables look like this from here on. Another name is one for the next start.
     pub fn restyle(&mut self, style: Style) {
         let duplicate = self.style.duplicate && style.duplicate;
@@ -103,58 +90,45 @@ impl Filters {
         self.unsure.extend(self.built.keys());
     }
 
-    /// When [`Self::install`] has something to do: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
-    pub fn next_wakeup(&self) -> Option<u64> {
-        let idle = self.fresh.is_empty() && self.stale.is_empty() && self.unsure.is_empty();
-        (!idle).then_some(self.not_before)
-    }
-
-    /// Brings about what is wanted.
-    ///
-    /// # Errors
-    /// When the netlink socket cannot be had or fails; everything stays to be done.
-    pub fn install(&mut self, now: u64) -> Result<Filtered> {
-        let mut filtered = Filtered::default();
-        if self.next_wakeup().is_none_or(|at| at > now) {
-            return Ok(filtered);
-        }
+    /// Brings about what is wished.
+    fn write(&mut self, now: u64) {
         let anew = self.to_be_rebuilt();
         let disturbed = anew.iter().any(|family| self.unsure.contains(family));
-        let outcome = self.commit(&anew).inspect_err(|_| {
-            self.not_before = now.saturating_add(RETRY_INTERVAL_NANOSECONDS);
-        })?;
-        match outcome {
-            Outcome::Done => {
+        let error = match self.commit(&anew) {
+            Ok(Outcome::Done) => {
                 self.written(&anew);
                 self.refused = false;
-                filtered.restored = disturbed;
                 if disturbed {
                     self.not_before = now.saturating_add(PUT_BACK_INTERVAL_NANOSECONDS);
                 }
+                let fate = if disturbed { Fate::PutBack } else { Fate::Installed };
+                return self.reports.push(self.thing().came(fate));
             }
             // Without the expression that duplicates, reports are dropped and nothing more.
-            Outcome::Refused { errno: Errno::NOENT, .. } if self.style.duplicate && !anew.is_empty() => {
+            Ok(Outcome::Refused { errno: Errno::NOENT, .. }) if self.style.duplicate && !anew.is_empty() => {
                 self.style.duplicate = false;
-                return self.install(now);
+                return self.write(now);
             }
             // An element or a table is not as it was left.
-            Outcome::Refused { errno: Errno::NOENT, .. } if anew.len() < self.families().len() => {
+            Ok(Outcome::Refused { errno: Errno::NOENT, .. }) if anew.len() < self.families().len() => {
                 self.unsure.extend(self.families());
-                return self.install(now);
+                return self.write(now);
             }
-            Outcome::Unknown => self.unsure.extend(self.families()),
-            Outcome::Refused { errno, kernel_message } => {
-                self.not_before = now.saturating_add(RETRY_INTERVAL_NANOSECONDS);
-                let error = Error {
-                    kernel_message,
-                    ..Error::new(format!("write the packet filters of table {}", self.style.table), errno)
-                };
-                if !std::mem::replace(&mut self.refused, true) {
-                    filtered.refused = Some(error.needing(Capability::NetAdmin));
-                }
+            Ok(Outcome::Unknown) => return self.unsure.extend(self.families()),
+            Ok(Outcome::Refused { errno, kernel_message }) => {
+                let attempted = format!("write the packet filters of table {}", self.style.table);
+                Error { kernel_message, ..Error::new(attempted, errno) }.needing(Capability::NetAdmin)
             }
+            Err(error) => error,
+        };
+        self.not_before = now.saturating_add(RETRY_INTERVAL_NANOSECONDS);
+        if !std::mem::replace(&mut self.refused, true) {
+            self.reports.push(self.thing().came(Fate::Refused(Box::new(error))));
         }
-        Ok(filtered)
+    }
+
+    fn thing(&self) -> Thing {
+        Thing::Filters(self.style.table.as_str().into())
     }
 
     /// Families that something is wanted in, or there.
@@ -219,5 +193,54 @@ impl Filters {
                 self.built.insert(*family, needs);
             }
         }
+    }
+}
+
+impl Reconcile for Filters {
+    type Way = Requests;
+    type Key = Element;
+    type Wish = Element;
+
+    fn key(wish: &Element) -> Element {
+        *wish
+    }
+
+    fn wish(&mut self, element: Element) {
+        if self.desired.insert(element) && !self.stale.remove(&element) {
+            self.fresh.insert(element);
+        }
+    }
+
+    fn unwish(&mut self, element: &Element) {
+        if self.desired.remove(element) && !self.fresh.remove(element) {
+            self.stale.insert(*element);
+        }
+    }
+
+    /// Changes of packet filters are heard of by a [`Monitor`](crate::nftables::Monitor).
+    fn heard(&mut self, _: Heard<'_>, _: u64) {}
+
+    /// Where something comes as well, both happen in one transaction.
+    fn retract(&mut self, _: &mut Requests, now: u64) -> Result<()> {
+        if self.fresh.is_empty() {
+            self.write(now);
+        }
+        Ok(())
+    }
+
+    fn install(&mut self, _: &mut Requests, now: u64) -> Result<()> {
+        if self.next_wakeup().is_some_and(|at| at <= now) {
+            self.write(now);
+        }
+        Ok(())
+    }
+
+    fn next_wakeup(&self) -> Option<u64> {
+        let idle = self.fresh.is_empty() && self.stale.is_empty() && self.unsure.is_empty();
+        (!idle).then_some(self.not_before)
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
     }
 }

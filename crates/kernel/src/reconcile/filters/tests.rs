@@ -33,7 +33,7 @@ fn interfaces() -> (u32, u32) {
     };
     let lower = index(&mut requests, "eth0");
     let mut links = Links::default();
-    links.wish([LinkSpec {
+    links.wish(std::sync::Arc::new(LinkSpec {
         name: "vrrp.7".into(),
         lower,
         kind: LinkKind::Macvlan([0, 0, 0x5e, 0, 1, 7]),
@@ -42,15 +42,21 @@ fn interfaces() -> (u32, u32) {
         alias: MARK.into(),
         ipv4: Vec::new(),
         no_ipv6: false,
-    }]);
+    }));
     links.install(&mut requests, 1).unwrap();
     (lower, index(&mut requests, "vrrp.7"))
 }
 
-fn install(filters: &mut Filters, now: u64) -> Filtered {
-    let filtered = filters.install(now).unwrap();
-    assert!(filtered.refused.is_none(), "{filtered:?}");
-    filtered
+/// What came of it.
+fn install(filters: &mut Filters, now: u64) -> Vec<Fate> {
+    let mut requests = Requests::open().unwrap();
+    if filters.next_wakeup().is_some_and(|at| at <= now) {
+        filters.retract(&mut requests, now).unwrap();
+        filters.install(&mut requests, now).unwrap();
+    }
+    let fates: Vec<Fate> = filters.take_reports().into_iter().map(|report| report.fate).collect();
+    assert!(fates.iter().all(|fate| matches!(fate, Fate::Installed | Fate::PutBack)), "{fates:?}");
+    fates
 }
 
 /// What `nft list ruleset` shows of keepalived 2.2.7 for one instance of IPv4 with use_vmac and no_accept.
@@ -73,12 +79,12 @@ fn filters_of_ipv4_are_those_of_keepalived_and_go() {
         assert_eq!(ruleset(), AS_KEEPALIVED);
         assert_eq!(filters.next_wakeup(), None);
 
-        filters.unwish(Element::NotAccepted([10, 0, 0, 101].into()));
+        filters.unwish(&Element::NotAccepted([10, 0, 0, 101].into()));
         install(&mut filters, 2);
         let left = ruleset();
         assert!(left.contains("elements = { 10.0.0.100 }"), "{left}");
-        filters.unwish(Element::NotAccepted([10, 0, 0, 100].into()));
-        filters.unwish(Element::Quiet { family: Family::V4, vmac, lower });
+        filters.unwish(&Element::NotAccepted([10, 0, 0, 100].into()));
+        filters.unwish(&Element::Quiet { family: Family::V4, vmac, lower });
         install(&mut filters, 3);
         assert_eq!(ruleset(), "");
         assert!(filters.is_empty());
@@ -137,7 +143,7 @@ fn what_others_flush_is_put_back_and_what_a_killed_run_left_is_replaced() {
         run("nft flush ruleset");
         assert!(monitor.is_changed("keepalived", port).unwrap());
         filters.disturbed();
-        assert!(install(&mut filters, 2).restored);
+        assert_eq!(install(&mut filters, 2), [Fate::PutBack]);
         let own = ruleset();
         assert!(own.starts_with("table ip keepalived") && whole.ends_with(&own), "{own}");
 

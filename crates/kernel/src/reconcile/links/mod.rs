@@ -3,7 +3,7 @@
 //! ```text
 //! wish ───▶ dirty ──▶ install: what exists is read, what differs is made, corrected or made anew
 //! unwish ─▶ doomed ─▶ retract: deletes
-//! observe (an announcement) ──▶ dirty
+//! heard (an announcement) ──▶ dirty
 //! ```
 
 mod settings;
@@ -13,9 +13,10 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, Pause, RETRY_INTERVAL_NANOSECONDS};
+use super::pause::{PUT_BACK_INTERVAL_NANOSECONDS, RETRY_INTERVAL_NANOSECONDS};
+use super::{Fate, Heard, Reconcile, Report, Thing};
 use crate::error::{Capability, Errno, Error, Result};
-use crate::netlink::{Batch, Change, Link, LinkSpec, MARK, Outcome, Requests};
+use crate::netlink::{Batch, Change, Link, LinkSpec, Outcome, Requests};
 use crate::sysctl::{Family, InterfaceSetting};
 
 pub use settings::{Remembered, Settings};
@@ -30,7 +31,7 @@ pub struct Links {
     doomed: BTreeSet<Arc<str>>,
     /// To become dirty at a time.
     later: BTreeSet<(u64, Arc<str>)>,
-    pause: Pause,
+    reports: Vec<Report>,
 }
 
 #[derive(Debug)]
@@ -42,17 +43,6 @@ struct Desired {
     refused: bool,
     /// When it may be put back next.
     put_back_from: u64,
-}
-
-/// What came of writing to the kernel.
-#[derive(Debug, Default)]
-pub struct Installed {
-    /// What somebody else had removed or changed and is as it shall be again.
-    pub restored: Vec<Arc<str>>,
-    /// What the kernel refused, each told once until it succeeds; it is tried again later.
-    pub refused: Vec<(Arc<str>, Error)>,
-    /// Whether anything was written, so that the interfaces are to be read again.
-    pub changed: bool,
 }
 
 /// What has to be done for an interface.
@@ -67,33 +57,24 @@ enum Deed {
     Taken,
 }
 
-impl Links {
-    /// Whether nothing is wanted, nor to be deleted.
-    pub fn is_empty(&self) -> bool {
-        self.desired.is_empty() && self.doomed.is_empty()
+impl Reconcile for Links {
+    type Way = Requests;
+    type Key = Arc<str>;
+    type Wish = Arc<LinkSpec>;
+
+    fn key(wish: &Arc<LinkSpec>) -> Arc<str> {
+        Arc::clone(&wish.name)
     }
 
-    /// Exactly these shall exist, of all that was ever wished.
-    pub fn wish(&mut self, specs: impl IntoIterator<Item = LinkSpec>) {
-        let mut wanted: BTreeMap<Arc<str>, LinkSpec> =
-            specs.into_iter().map(|spec| (Arc::clone(&spec.name), spec)).collect();
-        let gone: Vec<Arc<str>> =
-            self.desired.keys().filter(|name| !wanted.contains_key(*name)).cloned().collect();
-        gone.iter().for_each(|name| self.unwish(name));
-        while let Some((name, spec)) = wanted.pop_first() {
-            self.doomed.remove(&name);
-            match self.desired.get_mut(&name) {
-                Some(desired) if *desired.spec == spec => continue,
-                Some(desired) => *desired = Desired::of(spec),
-                None => {
-                    self.desired.insert(Arc::clone(&name), Desired::of(spec));
-                }
-            }
+    fn wish(&mut self, spec: Arc<LinkSpec>) {
+        let name = Arc::clone(&spec.name);
+        self.doomed.remove(&name);
+        if self.desired.get(&name).is_none_or(|desired| desired.spec != spec) {
+            self.desired.insert(Arc::clone(&name), Desired::of(spec));
             self.dirty.insert(name);
         }
     }
 
-    /// It shall not exist any more.
     fn unwish(&mut self, name: &Arc<str>) {
         if self.desired.remove(name).is_some() {
             self.dirty.remove(name);
@@ -101,20 +82,13 @@ impl Links {
         }
     }
 
-    /// What an earlier run made and nobody wants goes; only where no other daemon of this kind lives.
-    pub fn discard_leftovers(&mut self, found: &[Link]) {
-        let marked = found.iter().filter(|link| is_marked(link));
-        let names = marked.map(|link| Arc::from(link.name.as_str()));
-        self.doomed.extend(names.filter(|name: &Arc<str>| !self.desired.contains_key(name)));
-    }
-
-    /// Takes note of an announcement. Changes that this reconciler makes itself lead to one look more.
-    pub fn observe(&mut self, change: &Change, now: u64) {
-        let (link, there) = match change {
-            Change::Link(link) => (link, true),
-            Change::LinkGone(link) => (link, false),
-            Change::Overrun => return self.dirty.extend(self.desired.keys().cloned()),
-            Change::AddressAdded { .. } | Change::AddressRemoved { .. } => return,
+    /// What this reconciler does itself is announced as well, and leads to one look more.
+    fn heard(&mut self, heard: Heard<'_>, now: u64) {
+        let (link, there) = match heard {
+            Heard::Change(Change::Link(link)) => (link, true),
+            Heard::Change(Change::LinkGone(link)) => (link, false),
+            Heard::Change(Change::Overrun) => return self.dirty.extend(self.desired.keys().cloned()),
+            _ => return,
         };
         let Some((name, desired)) = self.desired.get_key_value(link.name.as_str()) else { return };
         if !there || !desired.spec.fits(link) {
@@ -122,41 +96,24 @@ impl Links {
         }
     }
 
-    /// When [`Self::install`] or [`Self::retract`] has something to do: nanoseconds of CLOCK_MONOTONIC, 0 for at once.
-    pub fn next_wakeup(&self) -> Option<u64> {
-        let idle = self.dirty.is_empty() && self.doomed.is_empty();
-        self.pause.put_off(if idle { self.later.first().map(|(time, _)| *time) } else { Some(0) })
-    }
-
-    /// Deletes what is not wanted, if it was made by this program.
-    ///
-    /// # Errors
-    /// Only when the netlink socket itself fails; the rest stays to be done, and until [`Self::next_wakeup`] nothing is
-    /// attempted.
-    pub fn retract(&mut self, requests: &mut Requests, now: u64) -> Result<bool> {
-        if self.doomed.is_empty() || !self.pause.is_over(now) {
-            return Ok(false);
+    /// Only what this program has made is deleted.
+    fn retract(&mut self, requests: &mut Requests, _: u64) -> Result<()> {
+        if self.doomed.is_empty() {
+            return Ok(());
         }
-        let found = self.pause.after(requests.links(), now)?;
+        let found = requests.links()?;
         let mut batch = Batch::default();
-        for link in found.iter().filter(|link| is_marked(link) && self.doomed.contains(link.name.as_str())) {
+        for link in found.iter().filter(|link| link.is_made() && self.doomed.contains(link.name.as_str())) {
             batch.delete_link(link.index);
         }
-        let changed = !batch.is_empty();
-        self.pause.after(requests.send(&mut batch), now)?;
-        self.doomed.clear();
-        Ok(changed)
+        requests.send(&mut batch)?;
+        for name in std::mem::take(&mut self.doomed) {
+            self.reports.push(Thing::Link(name).came(Fate::Gone));
+        }
+        Ok(())
     }
 
-    /// Makes what is wanted.
-    ///
-    /// # Errors
-    /// As [`Self::retract`].
-    pub fn install(&mut self, requests: &mut Requests, now: u64) -> Result<Installed> {
-        let mut installed = Installed::default();
-        if !self.pause.is_over(now) {
-            return Ok(installed);
-        }
+    fn install(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
         while let Some((time, name)) = self.later.first().cloned()
             && time <= now
         {
@@ -166,26 +123,36 @@ impl Links {
             }
         }
         if self.dirty.is_empty() {
-            return Ok(installed);
+            return Ok(());
         }
-        let found = self.pause.after(requests.links(), now)?;
+        let found = requests.links()?;
         let found: BTreeMap<&str, &Link> = found.iter().map(|link| (link.name.as_str(), link)).collect();
-        let deeds: Vec<(Arc<str>, Deed)> = std::mem::take(&mut self.dirty)
-            .into_iter()
-            .map(|name| {
-                let deed = self.deed(&name, found.get(&*name).copied());
-                (name, deed)
-            })
-            .collect();
-        let outcomes = self.write(requests, &deeds);
-        let outcomes = self.pause.after(outcomes, now).inspect_err(|_| {
-            self.dirty.extend(deeds.iter().map(|(name, _)| Arc::clone(name)));
-        })?;
+        let deed = |name: &Arc<str>| (Arc::clone(name), self.deed(name, found.get(&**name).copied()));
+        let deeds: Vec<(Arc<str>, Deed)> = self.dirty.iter().map(deed).collect();
+        let outcomes = self.write(requests, &deeds)?;
+        self.dirty.clear();
         for ((name, deed), outcome) in deeds.into_iter().zip(outcomes) {
-            installed.changed |= !matches!(deed, Deed::Nothing | Deed::Taken);
-            self.settle(name, deed, outcome, now, &mut installed);
+            self.settle(name, deed, outcome, now);
         }
-        Ok(installed)
+        Ok(())
+    }
+
+    fn next_wakeup(&self) -> Option<u64> {
+        let idle = self.dirty.is_empty() && self.doomed.is_empty();
+        if idle { self.later.first().map(|(time, _)| *time) } else { Some(0) }
+    }
+
+    fn take_reports(&mut self) -> Vec<Report> {
+        std::mem::take(&mut self.reports)
+    }
+}
+
+impl Links {
+    /// What an earlier run made and nobody wishes goes; only where no other daemon of this kind lives.
+    pub fn discard_leftovers(&mut self, found: &[Link]) {
+        let marked = found.iter().filter(|link| link.is_made());
+        let names = marked.map(|link| Arc::from(link.name.as_str()));
+        self.doomed.extend(names.filter(|name: &Arc<str>| !self.desired.contains_key(name)));
     }
 
     fn deed(&self, name: &str, found: Option<&Link>) -> Deed {
@@ -245,7 +212,7 @@ impl Links {
         Ok(outcomes)
     }
 
-    fn settle(&mut self, name: Arc<str>, deed: Deed, outcome: Outcome, now: u64, installed: &mut Installed) {
+    fn settle(&mut self, name: Arc<str>, deed: Deed, outcome: Outcome, now: u64) {
         let Some(desired) = self.desired.get_mut(&name) else { return };
         let attempted = || format!("make the interface {name}");
         let error = match (deed, outcome) {
@@ -255,12 +222,14 @@ impl Links {
                 Error { kernel_message, ..Error::new(attempted(), Errno::EXIST) }
             }
             (_, Outcome::Done) => {
-                if std::mem::replace(&mut desired.served, true) {
+                let fate = if std::mem::replace(&mut desired.served, true) {
                     desired.put_back_from = now.saturating_add(PUT_BACK_INTERVAL_NANOSECONDS);
-                    installed.restored.push(name);
-                }
+                    Fate::PutBack
+                } else {
+                    Fate::Installed
+                };
                 desired.refused = false;
-                return;
+                return self.reports.push(Thing::Link(name).came(fate));
             }
             (_, Outcome::Unknown) => {
                 self.dirty.insert(name);
@@ -271,22 +240,17 @@ impl Links {
             }
         };
         self.later.insert((now.saturating_add(RETRY_INTERVAL_NANOSECONDS), Arc::clone(&name)));
-        // An interface whose lower one has just gone will not be wanted any more.
+        // An interface whose lower one has just gone will not be wished any more.
         if error.errno != Errno::NODEV && !std::mem::replace(&mut desired.refused, true) {
-            installed.refused.push((name, error));
+            self.reports.push(Thing::Link(name).came(Fate::Refused(Box::new(error))));
         }
     }
 }
 
 impl Desired {
-    fn of(spec: LinkSpec) -> Self {
-        Self { spec: Arc::new(spec), served: false, refused: false, put_back_from: 0 }
+    fn of(spec: Arc<LinkSpec>) -> Self {
+        Self { spec, served: false, refused: false, put_back_from: 0 }
     }
-}
-
-/// Whether this program made it.
-fn is_marked(link: &Link) -> bool {
-    link.alias.as_deref().is_some_and(|alias| alias.starts_with(MARK))
 }
 
 /// `places` says for each of the answers which outcome it belongs to; the first refusal stays.

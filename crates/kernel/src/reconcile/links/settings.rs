@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::{Errno, Error, Result};
+use crate::error::{Attempt, Capability, Errno, Error, Result};
 use crate::netlink::{Batch, Ipv4Setting, Link, Outcome, Requests};
 use crate::sysctl::{Family, InterfaceSetting};
 
@@ -12,6 +12,9 @@ use crate::sysctl::{Family, InterfaceSetting};
 const ALL: InterfaceSetting<'static> =
     InterfaceSetting { family: Family::Ipv4, interface: "all", name: "rp_filter" };
 const DEFAULT: InterfaceSetting<'static> = InterfaceSetting { interface: "default", ..ALL };
+
+/// Linux 4.3.
+const LOCAL_REPORTS: &str = "/proc/sys/net/ipv4/igmp_link_local_mcast_reports";
 
 /// Settings that were changed. It goes to a successor, which has no other way to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +25,8 @@ pub struct Remembered {
     all: Option<Changed>,
     /// rp_filter of `default`, likewise.
     default: Option<Changed>,
+    /// Whether IPv4 reports members of groups that do not leave the link.
+    local_reports: Option<Changed>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +41,23 @@ pub struct Settings {
     wished: BTreeMap<(u32, Ipv4Setting), u32>,
     /// Whether each interface shall have its own rp_filter, with nothing of `all` beside it.
     own_reverse_path: bool,
+    /// Whether IPv4 shall report no members of groups that do not leave the link.
+    no_local_reports: bool,
     remembered: Remembered,
     dirty: bool,
 }
 
 impl Settings {
+    /// Sets back what somebody changed who cannot do so any more.
+    ///
+    /// # Errors
+    /// As [`Self::install`].
+    pub fn restore(remembered: Remembered, requests: &mut Requests) -> Result<()> {
+        let mut settings = Self::default();
+        settings.inherit(remembered);
+        settings.install(requests).map(drop)
+    }
+
     /// Goes on where a predecessor was.
     pub fn inherit(&mut self, remembered: Remembered) {
         self.remembered = remembered;
@@ -52,11 +69,23 @@ impl Settings {
         &self.remembered
     }
 
+    /// Whether any shall be changed.
+    pub fn are_wished(&self) -> bool {
+        !self.wished.is_empty() || self.no_local_reports
+    }
+
     /// Exactly these shall be changed. A VMAC of IPv4 needs its own rp_filter, which the one of `all` would overrule.
     pub fn wish(&mut self, wished: BTreeMap<(u32, Ipv4Setting), u32>, own_reverse_path: bool) {
         self.dirty |= wished != self.wished || own_reverse_path != self.own_reverse_path;
         self.wished = wished;
         self.own_reverse_path = own_reverse_path;
+    }
+
+    /// IPv4 shall not report members of groups that do not leave the link: RFC 4541 section 2.1.2 has switches flood
+    /// their packets anyway.
+    pub fn wish_no_local_reports(&mut self, none: bool) {
+        self.dirty |= none != self.no_local_reports;
+        self.no_local_reports = none;
     }
 
     /// Brings them about, and sets back what is not wished any more where nobody has changed it meanwhile. Returns
@@ -72,11 +101,12 @@ impl Settings {
         // In one go before the first interface is made: what `all` says counts for it, too.
         let pushed = if self.own_reverse_path { self.push_reverse_path(requests) } else { Ok(()) };
         let set = self.set(requests);
+        let local = self.set_local_reports();
         if !self.own_reverse_path {
             self.restore_reverse_path();
         }
         let changed = self.remembered != before;
-        pushed.and(set).map(|()| changed)
+        pushed.and(set).and(local).map(|()| changed)
     }
 
     fn set(&mut self, requests: &mut Requests) -> Result<()> {
@@ -119,7 +149,7 @@ impl Settings {
         }
         let mut batch = Batch::default();
         let links = requests.links()?;
-        let made: BTreeSet<u32> = links.iter().filter(|link| super::is_marked(link)).map(index_of).collect();
+        let made: BTreeSet<u32> = links.iter().filter(|link| link.is_made()).map(index_of).collect();
         for index in links.iter().map(index_of).filter(|index| !made.contains(index)) {
             let setting = Ipv4Setting::ReversePathFilter;
             let Ok(current) = requests.ipv4_setting(index, setting) else { continue };
@@ -137,6 +167,24 @@ impl Settings {
         }
         ALL.write("0")?;
         self.remembered.all.get_or_insert(Changed { before: all, after: 0 });
+        Ok(())
+    }
+
+    fn set_local_reports(&mut self) -> Result<()> {
+        let attempted = format!("write {LOCAL_REPORTS}");
+        let read = || std::fs::read_to_string(LOCAL_REPORTS).ok()?.trim_end().parse().ok();
+        if self.no_local_reports {
+            let before = read().unwrap_or(1);
+            if before != 0 {
+                std::fs::write(LOCAL_REPORTS, "0").attempt_with(Capability::NetAdmin, attempted)?;
+                self.remembered.local_reports.get_or_insert(Changed { before, after: 0 });
+            }
+        } else if let Some(changed) = self.remembered.local_reports.take()
+            && read() == Some(changed.after)
+        {
+            std::fs::write(LOCAL_REPORTS, changed.before.to_string())
+                .attempt_with(Capability::NetAdmin, attempted)?;
+        }
         Ok(())
     }
 

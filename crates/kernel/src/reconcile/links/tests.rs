@@ -1,7 +1,7 @@
 use std::process::Command;
 
 use super::*;
-use crate::netlink::{Ipv4Setting, LinkKind, Monitor};
+use crate::netlink::{Ipv4Setting, LinkKind, MARK, Monitor};
 use crate::testbed::fresh_namespace::in_fresh_namespace;
 
 /// An interface whose other end is in the same namespace; its index comes back.
@@ -22,8 +22,8 @@ fn sysctl(interface: &str, name: &str) -> String {
     InterfaceSetting { family: Family::Ipv4, interface, name }.read().unwrap()
 }
 
-fn spec(name: &str, lower: u32, last: u8) -> LinkSpec {
-    LinkSpec {
+fn spec(name: &str, lower: u32, last: u8) -> Arc<LinkSpec> {
+    Arc::new(LinkSpec {
         name: name.into(),
         lower,
         kind: LinkKind::Macvlan([0, 0, 0x5e, 0, 1, last]),
@@ -32,7 +32,13 @@ fn spec(name: &str, lower: u32, last: u8) -> LinkSpec {
         alias: format!("{MARK}virtual router {last}").into(),
         ipv4: vec![(Ipv4Setting::ArpIgnore, 1), (Ipv4Setting::AcceptLocal, 1)],
         no_ipv6: true,
-    }
+    })
+}
+
+/// What came of it.
+fn install(links: &mut Links, requests: &mut Requests, now: u64) -> Vec<Report> {
+    links.install(requests, now).unwrap();
+    links.take_reports()
 }
 
 fn shown(name: &str) -> String {
@@ -44,10 +50,10 @@ fn a_macvlan_is_made_corrected_and_deleted() {
     in_fresh_namespace("a_macvlan_is_made_corrected_and_deleted", || {
         let lower = cable("eth0");
         let (mut requests, mut links) = (Requests::open().unwrap(), Links::default());
-        links.wish([spec("vrrp.7", lower, 7)]);
+        links.wish(spec("vrrp.7", lower, 7));
         assert_eq!(links.next_wakeup(), Some(0));
-        let installed = links.install(&mut requests, 1).unwrap();
-        assert!(installed.refused.is_empty() && installed.restored.is_empty(), "{installed:?}");
+        let installed = Thing::Link("vrrp.7".into()).came(Fate::Installed);
+        assert_eq!(install(&mut links, &mut requests, 1), [installed]);
         let text = shown("vrrp.7");
         for part in
             ["macvlan mode private", "00:00:5e:00:01:07", "addrgenmode none", "state UP", "vrrp.7@eth0"]
@@ -62,12 +68,12 @@ fn a_macvlan_is_made_corrected_and_deleted() {
         assert_eq!(v6.read().unwrap(), "1");
         assert_eq!(links.next_wakeup(), None);
 
-        links.wish([spec("vrrp.7", lower, 8)]);
-        links.install(&mut requests, 2).unwrap();
+        links.wish(spec("vrrp.7", lower, 8));
+        install(&mut links, &mut requests, 2);
         assert!(shown("vrrp.7").contains("00:00:5e:00:01:08"));
 
-        links.wish([]);
-        assert!(links.retract(&mut requests, 3).unwrap());
+        links.unwish(&"vrrp.7".into());
+        links.retract(&mut requests, 3).unwrap();
         assert!(!ip("link").contains("vrrp.7"));
         assert_eq!(links.next_wakeup(), None);
     });
@@ -78,25 +84,25 @@ fn what_others_change_or_delete_is_put_back() {
     in_fresh_namespace("what_others_change_or_delete_is_put_back", || {
         let lower = cable("eth0");
         let (mut requests, mut links) = (Requests::open().unwrap(), Links::default());
-        links.wish([spec("vrrp.7", lower, 7)]);
-        links.install(&mut requests, 1).unwrap();
+        links.wish(spec("vrrp.7", lower, 7));
+        install(&mut links, &mut requests, 1);
         let mut monitor = Monitor::open().unwrap();
         let mut now = 10 * PUT_BACK_INTERVAL_NANOSECONDS;
         for (deed, sign) in [("link set vrrp.7 down", "state UP"), ("link del vrrp.7", "00:00:5e:00:01:07")] {
             ip(deed);
             let mut changes = Vec::new();
             while monitor.read(&mut changes).unwrap() {}
-            changes.iter().for_each(|change| links.observe(change, now));
+            changes.iter().for_each(|change| links.heard(Heard::Change(change), now));
             assert_eq!(links.next_wakeup(), Some(now), "{deed}");
-            let installed = links.install(&mut requests, now).unwrap();
-            assert_eq!(installed.restored, ["vrrp.7".into()], "{deed}");
+            let put_back = Thing::Link("vrrp.7".into()).came(Fate::PutBack);
+            assert_eq!(install(&mut links, &mut requests, now), [put_back], "{deed}");
             assert!(shown("vrrp.7").contains(sign), "{deed}");
             now += 10 * PUT_BACK_INTERVAL_NANOSECONDS;
             // What this reconciler did itself is announced as well, and needs nothing.
             let mut changes = Vec::new();
             while monitor.read(&mut changes).unwrap() {}
-            changes.iter().for_each(|change| links.observe(change, now));
-            assert!(links.install(&mut requests, now).unwrap().restored.is_empty());
+            changes.iter().for_each(|change| links.heard(Heard::Change(change), now));
+            assert_eq!(install(&mut links, &mut requests, now), []);
         }
     });
 }
@@ -117,17 +123,20 @@ fn leftovers_are_adopted_or_go_and_strangers_stay() {
         };
         let first = index(&mut requests, "vrrp.1");
         let mut links = Links::default();
-        links.wish([spec("vrrp.1", lower, 1), spec("vrrp.2", lower, 2), spec("vrrp.4", lower, 4)]);
-        let installed = links.install(&mut requests, 1).unwrap();
-        let refused: Vec<&str> = installed.refused.iter().map(|(name, _)| &**name).collect();
-        assert_eq!(refused, ["vrrp.4"], "{installed:?}");
+        for last in [1, 2, 4] {
+            links.wish(spec(&format!("vrrp.{last}"), lower, last));
+        }
+        let came = install(&mut links, &mut requests, 1);
+        let refused = came.iter().filter(|report| matches!(report.fate, Fate::Refused(_)));
+        let refused: Vec<String> = refused.map(|report| report.thing.to_string()).collect();
+        assert_eq!(refused, ["the interface vrrp.4"], "{came:?}");
         assert_eq!(index(&mut requests, "vrrp.1"), first, "taken over as it is");
         assert!(shown("vrrp.1").contains("state UP"));
         assert!(shown("vrrp.2").contains("vrrp.2@eth0"), "made anew on the right interface");
         assert_ne!(lower, other);
 
         let mut later = Links::default();
-        later.wish([spec("vrrp.1", lower, 1)]);
+        later.wish(spec("vrrp.1", lower, 1));
         later.discard_leftovers(&requests.links().unwrap());
         later.retract(&mut requests, 1).unwrap();
         let left = ip("link");
