@@ -122,15 +122,16 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         ),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
-            ("virtual MAC addresses (`use_vmac`), ipvlan, `vrf`", "虚拟 MAC 地址(`use_vmac`)、ipvlan、`vrf`")
+            ("`vrf` of instances without interface and of routes", "无接口实例和路由的 `vrf`")
         }
-        Feature::Firewall => {
-            ("packet filters (`no_accept`, nftables, iptables)", "包过滤(`no_accept`、nftables、iptables)")
-        }
+        Feature::Firewall => (
+            "`vrrp_iptables`, `vrrp_ipsets`, `nftables_ipvs`",
+            "`vrrp_iptables`、`vrrp_ipsets`、`nftables_ipvs`",
+        ),
         Feature::Snmp => ("SNMP", "SNMP"),
         Feature::Dbus => ("D-Bus", "D-Bus"),
         Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
-        Feature::AnnouncePacing => ("`garp_group` and `garp_extra_if`", "`garp_group` 和 `garp_extra_if`"),
+        Feature::AnnouncePacing => ("`garp_group`", "`garp_group`"),
         Feature::InterfaceDelays => ("`interface_up_down_delays`", "`interface_up_down_delays`"),
         Feature::ProcessTuning => (
             "names and scheduling of other processes than the worker, automatic priorities, `umask`",
@@ -139,7 +140,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
         Feature::SocketBuffers => ("sizes of socket buffers", "套接字缓冲区大小"),
         Feature::BootDelay => ("`vrrp_delay_after_boot`", "`vrrp_delay_after_boot`"),
         Feature::OldChecksum => ("`old_unicast_checksum`", "`old_unicast_checksum`"),
-        Feature::PromoteSecondaries => ("`promote_secondaries`", "`promote_secondaries`"),
         Feature::LateTimers => ("`timer_expired_backup`", "`timer_expired_backup`"),
         Feature::RandomSeed => ("`random_seed`", "`random_seed`"),
         Feature::Extensions => return None,
@@ -150,7 +150,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
 fn in_short(feature: Feature) -> Option<&'static str> {
     Some(match feature {
         Feature::LoadBalancer => "parts of the LVS load balancer",
-        Feature::VirtualInterfaces => "virtual MACs",
         Feature::Snmp => "SNMP",
         Feature::Dbus => "D-Bus",
         _ => return None,

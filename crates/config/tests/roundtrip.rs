@@ -179,11 +179,11 @@ fn a_default_of_all_instances_restarts_those_that_differ_and_only_then() {
 #[test]
 fn a_plan_says_what_is_not_active() {
     let plan = |old: &str, new: &str| Plan::between(&read(old).model, &read(new).model);
-    let virtual_interface = plan(&instance(""), &instance("use_vmac vrrp.7"));
-    assert_eq!(virtual_interface.entities[0].outcome, Outcome::Changed);
+    let passive = plan(&instance(""), &instance("linkbeat_use_polling"));
+    assert_eq!(passive.entities[0].outcome, Outcome::Changed);
     assert_eq!(
-        virtual_interface.to_string(),
-        "vrrp_instance A: changed in place\n    use_vmac + name vrrp.7  (not active in this version)\n"
+        passive.to_string(),
+        "vrrp_instance A: changed in place\n    linkbeat_use_polling +  (not active in this version)\n"
     );
     let service = "virtual_server 192.0.2.1 80 {\n real_server 10.0.0.1 80 {\n weight 1\n }\n}\n";
     let added = plan("", service);

@@ -153,7 +153,7 @@ impl Advert {
     ) -> Transmit<'a> {
         Transmit {
             instance: config.id,
-            interface: config.interface,
+            interface: config.adverts_on,
             source,
             destination,
             hop_limit,

@@ -77,8 +77,10 @@ pub struct InstanceConfig {
     pub family: Family,
     /// IpProtocol version; both families allow both (keepalived sends v2 for IPv6 when told to).
     pub version: Version,
-    /// Interface that carries the adverts.
+    /// Interface that it is on: its peers, its source address and its own state.
     pub interface: InterfaceId,
+    /// Interface that adverts leave and come by: the same, or one with a MAC address of its own on top of it.
+    pub adverts_on: InterfaceId,
     /// Where adverts go and whence they are taken.
     pub transport: Transport,
     /// Configured source address; otherwise the interface's own (link-local for IPv6).
@@ -162,6 +164,7 @@ impl InstanceConfig {
             family: Family::of(group),
             version: interval.version(),
             interface,
+            adverts_on: interface,
             transport: Transport::Multicast { group },
             source: None,
             track_source: false,

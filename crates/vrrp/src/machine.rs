@@ -219,7 +219,7 @@ impl Machine {
     /// Takes an instance in, in INIT.
     pub(crate) fn enrol(&mut self, now: Moment, config: std::sync::Arc<InstanceConfig>) {
         let config = sound(config);
-        self.lookup.insert((config.interface, config.family, config.vrid, config.id));
+        self.lookup.insert((config.adverts_on, config.family, config.vrid, config.id));
         self.trackers.subscribe(&config);
         let mut instance = Instance::new(now, config);
         if let Some(ahead) = self.clock_ahead {

@@ -85,7 +85,7 @@ impl Machine {
     pub(crate) fn forget(&mut self, id: InstanceId, sink: &mut impl Sink) {
         if let Some(instance) = self.instances.remove(id) {
             let config = &instance.config;
-            self.lookup.remove(&(config.interface, config.family, config.vrid, id));
+            self.lookup.remove(&(config.adverts_on, config.family, config.vrid, id));
             self.trackers.forget_refusal(id);
             sink.act(Action::Removed { instance: id });
         }
@@ -122,6 +122,8 @@ impl Machine {
         let config = Arc::clone(&instance.config);
         self.trackers.unsubscribe(&old);
         self.trackers.subscribe(&config);
+        self.lookup.remove(&(old.adverts_on, old.family, old.vrid, id));
+        self.lookup.insert((config.adverts_on, config.family, config.vrid, id));
         instance.advert.invalidate();
         match instance.state {
             State::Master => {

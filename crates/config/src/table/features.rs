@@ -7,9 +7,9 @@ pub enum Feature {
     LoadBalancer,
     /// Groups of instances that static addresses follow.
     TrackGroups,
-    /// VMAC, ipvlan and VRF interfaces.
+    /// VRFs that instances without interface and routes name.
     VirtualInterfaces,
-    /// nftables, iptables and ipsets.
+    /// iptables and ipsets, and marks for virtual servers by nftables.
     Firewall,
     /// SNMP.
     Snmp,
@@ -17,7 +17,7 @@ pub enum Feature {
     Dbus,
     /// Link state by polling.
     Linkbeat,
-    /// Pacing of gratuitous ARP by groups, and announcements on further interfaces.
+    /// Pacing of gratuitous ARP by groups.
     AnnouncePacing,
     /// Debounce of link state.
     InterfaceDelays,
@@ -29,8 +29,6 @@ pub enum Feature {
     BootDelay,
     /// The unicast checksum of keepalived's early versions.
     OldChecksum,
-    /// Switching on promote_secondaries of an interface.
-    PromoteSecondaries,
     /// Giving mastership up after a late timer.
     LateTimers,
     /// A fixed series of `_RANDOM`.
@@ -55,7 +53,6 @@ impl Feature {
         Self::SocketBuffers,
         Self::BootDelay,
         Self::OldChecksum,
-        Self::PromoteSecondaries,
         Self::LateTimers,
         Self::RandomSeed,
         Self::Extensions,
@@ -68,12 +65,12 @@ impl Feature {
                 "parts of load balancing (FILE_CHECK, BFD_CHECK, ha_suspend, SSL, a sync daemon that follows an instance, some regex_options)"
             }
             Self::TrackGroups => "track groups of static addresses",
-            Self::VirtualInterfaces => "VMAC, ipvlan and VRF interfaces",
-            Self::Firewall => "packet filters (nftables, iptables, ipsets)",
+            Self::VirtualInterfaces => "VRFs that instances without interface and routes name (vrf)",
+            Self::Firewall => "iptables, ipsets, and marks by nftables for virtual servers",
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Linkbeat => "polling of link state",
-            Self::AnnouncePacing => "garp_group and garp_extra_if",
+            Self::AnnouncePacing => "pacing of announcements for several interfaces together (garp_group)",
             Self::InterfaceDelays => "interface_up_down_delays",
             Self::ProcessTuning => {
                 "name and scheduling of the bfd worker, names of all processes, automatic priorities, umask"
@@ -81,7 +78,6 @@ impl Feature {
             Self::SocketBuffers => "sizes of socket buffers",
             Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",
             Self::OldChecksum => "the unicast checksum of early versions (old_unicast_checksum)",
-            Self::PromoteSecondaries => "setting promote_secondaries",
             Self::LateTimers => "giving up after a late timer (timer_expired_backup)",
             Self::RandomSeed => "random_seed",
             Self::Extensions => "settings that keepalived does not have",

@@ -3,6 +3,7 @@
 
 mod authentication;
 pub mod check;
+mod links;
 mod numbers;
 mod sessions;
 pub mod vrrp;

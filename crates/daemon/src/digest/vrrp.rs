@@ -4,6 +4,7 @@
 //! same virtual router (`RouterKey` in vrrp); its name may change. Scripts, groups and interfaces are matched by name.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,12 +19,15 @@ use steadfast_vrrp::{
     Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
     ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
-use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Version};
+use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
 use super::authentication::authentication;
+use super::links::Links;
 use super::numbers::Numbers;
 use super::{sessions, watches, ways};
-use crate::link::vrrp::work::{Install, Pacing, Settings, Standing, VirtualAddress, Work};
+use crate::link::vrrp::work::{
+    ExtraAnnounce, FilterStyle, Install, Pacing, Settings, Standing, VirtualAddress, Work,
+};
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
 /// removed and that still hand over, and so may not be given to another.
@@ -40,6 +44,7 @@ pub fn digest(
     let watches = watches::configs(model, |key| names.watches.of(key));
     let mut machine =
         Config { startup_delay: startup_delay(model), scripts, watches, groups, ..Config::default() };
+    let made = Links::of(model, previous);
     let mut installs = Vec::new();
     let group_of: BTreeMap<&str, &VrrpSyncGroup> = model
         .groups
@@ -48,20 +53,37 @@ pub fn digest(
         .collect();
     for (&id, &instance) in &instances {
         let group = group_of.get(&*instance.name).copied();
-        machine.instances.push(Arc::new(instance_config(id, instance, group, &mut names)));
+        machine.instances.push(Arc::new(instance_config(id, instance, group, &made, &mut names)));
         let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
         let addresses =
-            addresses.filter_map(|a| address(a, instance.interface.as_deref(), &mut names)).collect();
+            addresses.filter_map(|a| address(a, made.of_address(instance, a), &mut names)).collect();
         let routes = ways::routes(&instance.routes, |name| names.interface(name));
-        installs.push(Install { instance: id, addresses, routes, rules: ways::rules(&instance.rules) });
+        let rules = ways::rules(&instance.rules);
+        // RFC 9568 section 6.1: an owner accepts whatever Accept_Mode says.
+        let not_accepted = !instance.accept && instance.priority != Priority::OWNER;
+        let promote_secondaries = instance.promote_secondaries;
+        installs.push(Install {
+            instance: id,
+            addresses,
+            routes,
+            rules,
+            not_accepted,
+            promote_secondaries,
+            extra_announce: extra_announce(instance),
+        });
     }
     let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
-    let addresses =
-        model.static_addresses.iter().filter_map(|a| address(a, default_interface, &mut names)).collect();
+    let addresses = model
+        .static_addresses
+        .iter()
+        .filter_map(|a| address(a, a.interface.as_deref().or(default_interface), &mut names));
+    let addresses = addresses.collect();
     let routes = ways::routes(&model.static_routes, |name| names.interface(name));
+    let links = made.numbered(|name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
     if leaving.is_empty() {
-        let before = previous.machine.instances.iter().map(|instance| instance.interface.0);
+        let before = previous.machine.instances.iter();
+        let before = before.flat_map(|instance| [instance.interface.0, instance.adverts_on.0]);
         let before = before.chain(
             previous
                 .installs
@@ -76,6 +98,8 @@ pub fn digest(
         sessions: sessions::sessions(model, previous),
         installs,
         standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules) },
+        links,
+        filters: filters(model),
         pacing: pacing(model),
         settings: settings(model, log_addresses),
     }
@@ -185,8 +209,10 @@ fn instance_config(
     id: InstanceId,
     instance: &VrrpInstance,
     group: Option<&VrrpSyncGroup>,
+    made: &Links,
     names: &mut Names,
 ) -> InstanceConfig {
+    let adverts_on = names.interface(made.of_adverts(instance).unwrap_or_default());
     let interface = names.interface(instance.interface.as_deref().unwrap_or_default());
     let authentication = authentication(instance);
     let unproven = authentication.as_ref().err().cloned();
@@ -200,8 +226,9 @@ fn instance_config(
         family: instance.family,
         version: instance.version,
         interface,
+        adverts_on,
         transport: transport(instance),
-        source: instance.source_address,
+        source: instance.source_address.or(of_ipvlan(instance)),
         track_source: instance.track_source_address,
         initial_master: instance.initial_master,
         priority: instance.priority,
@@ -233,6 +260,18 @@ fn instance_config(
         group: group.map(|group| GroupId(names.groups.of(&group.name))),
         broken: broken(instance).or(unproven),
     }
+}
+
+fn extra_announce(instance: &VrrpInstance) -> Option<ExtraAnnounce> {
+    let extra = instance.extra_announce?;
+    let period = extra.interval.duration();
+    (!period.is_zero()).then_some(ExtraAnnounce { period, all: extra.all })
+}
+
+/// The address of its own that an ipvlan has.
+fn of_ipvlan(instance: &VrrpInstance) -> Option<IpAddr> {
+    let (address, _) = instance.ipvlan.as_ref()?.address?;
+    (Family::of(address) == instance.family).then_some(address)
 }
 
 /// Files, processes and sessions, those of the group too.
@@ -344,18 +383,13 @@ fn track_interfaces(
     tracked
 }
 
-fn address(
-    line: &ModelAddress,
-    default_interface: Option<&str>,
-    names: &mut Names,
-) -> Option<VirtualAddress> {
-    let interface = line.interface.as_deref().or(default_interface)?;
+fn address(line: &ModelAddress, interface: Option<&str>, names: &mut Names) -> Option<VirtualAddress> {
     let preferred_seconds = match line.preferred_lifetime {
         Some(Lifetime::Seconds(seconds)) if line.address.is_ipv6() => Some(seconds),
         Some(Lifetime::Seconds(_) | Lifetime::Forever) | None => None,
     };
     Some(VirtualAddress {
-        interface: names.interface(interface),
+        interface: names.interface(interface?),
         address: line.address,
         prefix: line.prefix_length,
         peer: line.peer,
@@ -377,6 +411,18 @@ fn startup_delay(model: &Model) -> Duration {
 
 fn pacing(model: &Model) -> Pacing {
     Pacing { arp: model.global.garp_interval.duration(), neighbour: model.global.gna_interval.duration() }
+}
+
+/// What VMACs and no_accept need is written by nftables whatever else is configured, as keepalived does it where the
+/// program iptables is one for nftables, too.
+fn filters(model: &Model) -> FilterStyle {
+    let firewall = &model.global.firewall;
+    FilterStyle {
+        table: firewall.nftables_table.as_deref().unwrap_or("keepalived").to_owned(),
+        priority: firewall.nftables_priority.unwrap_or(-1),
+        counters: firewall.nftables_counters,
+        no_local_igmp: model.global.disable_local_igmp,
+    }
 }
 
 fn settings(model: &Model, log_addresses: bool) -> Settings {

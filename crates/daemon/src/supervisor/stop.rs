@@ -1,10 +1,12 @@
 //! The end: hand-overs first, then stop scripts, then everything else.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use steadfast_control::event::{Fault, Happening};
 use steadfast_kernel::netlink::{Address, AddressKey, Batch, Requests};
+use steadfast_kernel::nftables;
+use steadfast_kernel::reconcile::links::Settings;
 use steadfast_vrrp::Moment;
 
 use super::scripts::hooks::{Hook, Shutdown};
@@ -151,7 +153,16 @@ impl Supervisor {
                 batch.delete_address(key, found.peer);
             }
         }
+        let made: BTreeSet<&str> =
+            work.links.iter().map(|link| work.interface_name(link.interface)).collect();
+        for link in links.iter().filter(|link| link.is_made() && made.contains(link.name.as_str())) {
+            batch.delete_link(link.index);
+        }
         requests.send(&mut batch)?;
+        Settings::restore(known.settings().clone(), &mut requests)?;
+        if !work.links.is_empty() || work.installs.iter().any(|install| install.not_accepted) {
+            nftables::remove(&work.filters.table)?;
+        }
         Ok(())
     }
 }

@@ -52,4 +52,6 @@ mod stage;
 #[cfg(test)]
 mod unicast;
 #[cfg(test)]
+mod virtual_macs;
+#[cfg(test)]
 mod watches;

@@ -19,4 +19,6 @@ mod routes;
 #[cfg(test)]
 mod trackers;
 #[cfg(test)]
+mod virtual_macs;
+#[cfg(test)]
 mod wire;

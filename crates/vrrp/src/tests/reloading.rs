@@ -209,6 +209,19 @@ fn a_plan_applied_before_the_start_is_what_starts() {
 }
 
 #[test]
+fn adverts_move_to_another_interface_and_the_router_stays_the_same() {
+    let mut router = Router::one(instance(0));
+    let moved = InstanceConfig { adverts_on: WAN, ..instance(0) };
+    router.reload(config(vec![moved.clone()]));
+    let before = router.counters().adverts_received;
+    router.hear_from(&instance(0), LOWER, 200);
+    assert_eq!(router.counters().adverts_received, before, "nothing is heard where it was");
+    router.hear_from(&moved, LOWER, 200);
+    assert_eq!(router.counters().adverts_received, before + 1);
+    assert_eq!(router.machine.status(FIRST).unwrap().interface, instance(0).interface);
+}
+
+#[test]
 fn who_follows_a_plan_has_the_new_configuration() {
     let old = grouped(vec![instance(0), instance(1), instance(2)]);
     let changed = InstanceConfig { priority: Priority::new(7), ..instance(2) };

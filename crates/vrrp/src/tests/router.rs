@@ -269,7 +269,7 @@ impl Router {
             Transport::Unicast { .. } => OWN,
         };
         let message = message(peer, source, destination, priority);
-        self.hear_message(peer.interface, source, destination, Some(255), &message);
+        self.hear_message(peer.adverts_on, source, destination, Some(255), &message);
     }
 
     pub(super) fn hear_message(

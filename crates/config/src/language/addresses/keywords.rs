@@ -53,7 +53,7 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "track_group" Word("NAME of a track_group") => at!(track_group), First, InPlace, TrackGroups;
         "none",
         "Instances that go to FAULT if the address is lost and cannot be restored; needs an interface.";
-    "use_vmac" Flag => at!(use_vmac), Last, Difference, VirtualInterfaces;
+    "use_vmac" Flag => at!(use_vmac), Last, Difference;
         "off",
         "Put this address on its own VMAC.";
 };

@@ -91,7 +91,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "default_interface" Interface => at!(default_interface), Last, Difference | Told;
         "eth0 if it exists (used only for static addresses)",
         "Interface for static addresses that name none.";
-    "disable_local_igmp" Flag => at!(disable_local_igmp), Last, Refused, VirtualInterfaces;
+    "disable_local_igmp" Flag => at!(disable_local_igmp), Last, Refused;
         "off",
         "Turn off IGMP reports for link-local groups through sysctl; error if the kernel lacks that sysctl.";
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
@@ -175,10 +175,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_min_garp" Switch => at!(announce_minimal), Last, InPlace;
         "off; no argument means on",
         "Where still at default, set repeat 1, refresh 0, refresh_repeat 0 and delay 0.";
-    "vrrp_garp_extra_if" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
+    "vrrp_garp_extra_if" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace | Told;
         "off",
         "Periodic GARP/NA on VIP interfaces other than the advert one; all includes non-VMAC interfaces.";
-    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "vrrp_garp_extra_if" | Told [Mark::DeprecatedLoudly];
+    "vrrp_vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 1..86400") => with!(read_extra_announce, show_nothing), Last, InPlace = "vrrp_garp_extra_if" | Told [Mark::DeprecatedLoudly];
         "off",
         "Deprecated spelling of vrrp_garp_extra_if (reports a deprecation status)";
     "vrrp_lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;
@@ -196,13 +196,13 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_ipsets" Grammar("[SET4 [SET6 [SETIF6 [IGMP [MLD [ND]]]]]]") => with!(read_ipsets, show_ipsets), Last, StartOnly, Firewall;
         "names keepalived, keepalived6, keepalived_if6, keepalived_igmp, keepalived_mld, keepalived_nd when vrrp_iptables is used",
         "Set names used with iptables; no argument disables ipsets; omitted names are derived; all must differ.";
-    "nftables" OptionalWord("TABLE") => with!(read_nftables, show_nftables), First, Refused, Firewall;
+    "nftables" OptionalWord("TABLE") => with!(read_nftables, show_nftables), First, Refused;
         "not used; no argument means keepalived",
         "Use nftables with this table name for VRRP firewall rules.";
-    "nftables_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.nftables_priority), Last, StartOnly, Firewall;
+    "nftables_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.nftables_priority), Last, InPlace;
         "-1",
         "Priority of the VRRP nftables chains.";
-    "nftables_ifindex" Flag => at!(firewall.nftables_by_index), Last, StartOnly, Firewall;
+    "nftables_ifindex" Flag => at!(firewall.nftables_by_index), Last, InPlace;
         "off (match by name)",
         "Match interfaces by index in nftables sets.";
     "vrrp_check_unicast_src" Flag => at!(check_unicast_source), Last, InPlace;
@@ -241,7 +241,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "nftables_ipvs_start_fwmark" Argument::unsigned(1, 4294967295) => at!(firewall.ipvs_start_mark), Last, StartOnly, Firewall;
         "1000",
         "First firewall mark to allocate.";
-    "nftables_counters" Flag => at!(firewall.nftables_counters), Last, StartOnly, Firewall;
+    "nftables_counters" Flag => at!(firewall.nftables_counters), Last, InPlace;
         "off",
         "Add counters to generated nftables rules.";
     "notify_fifo" Grammar("PATH [USER [GROUP]]") => with!(read_notify_fifo, show_notify_fifo), First, InPlace | Told;
@@ -406,10 +406,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "off; no argument means on",
         "Default for owner_ignore_adverts on priority 255 instances.";
-    "vmac_prefix" Word("STRING") => at!(vmac_prefix), First, Restart, VirtualInterfaces;
+    "vmac_prefix" Word("STRING") => at!(vmac_prefix), First, InPlace;
         "vrrp",
         "Prefix of generated VMAC interface names.";
-    "vmac_addr_prefix" Word("STRING") => at!(vmac_address_prefix), First, Restart, VirtualInterfaces;
+    "vmac_addr_prefix" Word("STRING") => at!(vmac_address_prefix), First, InPlace;
         "value of vmac_prefix",
         "Prefix of generated VMAC interface names made for addresses.";
     "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace, ProcessTuning;

@@ -454,6 +454,8 @@ impl Check<'_, '_, '_> {
         if instance.vmac.is_none() {
             return;
         }
+        self.strict_vmac();
+        let instance = self.instance();
         let unicast = instance.is_unicast();
         let promote = std::mem::take(&mut instance.promote_secondaries);
         let transmit = !instance.vmac_transmit_on_parent;
@@ -471,6 +473,23 @@ impl Check<'_, '_, '_> {
                 &[("use_vmac", "the VMAC")],
                 "promote_secondaries holds for VMACs anyway",
             );
+        }
+    }
+
+    /// Strict mode has adverts come from the standard MAC address.
+    fn strict_vmac(&mut self) {
+        let instance = self.instance();
+        if !instance.strict {
+            return;
+        }
+        let mac = instance.vmac.as_mut().and_then(|vmac| vmac.mac.take());
+        if mac.is_some() {
+            let message = "strict mode does not allow another MAC address; the standard one is used";
+            self.report_at(Code::StrictModeConflict, "use_vmac", STRICT, message);
+        }
+        if std::mem::take(&mut self.instance().vmac_transmit_on_parent) {
+            let message = "strict mode does not allow vmac_xmit_base; it is reset";
+            self.report_at(Code::StrictModeConflict, "vmac_xmit_base", STRICT, message);
         }
     }
 

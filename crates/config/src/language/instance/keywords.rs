@@ -18,40 +18,40 @@ use Store::*;
 
 /// Keywords of `vrrp_instance`.
 pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
-    "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, Restart, VirtualInterfaces | Told;
+    "use_vmac" Grammar("[IFNAME or name IFNAME] [MAC] [group IFGROUP] [netlink_notify_msg]") => with!(read_vmac, show_vmac), Last, InPlace | Told;
         "off; name PREFIX.VRID; MAC 00:00:5e:00:01:VRID or 00:00:5e:00:02:VRID",
         "Use a private-mode macvlan with the virtual MAC.";
-    "use_vmac name" Interface => Described, First, Restart, VirtualInterfaces;
+    "use_vmac name" Interface => Described, First, InPlace;
         "generated",
         "Explicit way to give the VMAC interface name.";
-    "use_vmac MAC" Word("5 or 6 hex octets with colons, unicast") => Described, First, Restart, VirtualInterfaces;
+    "use_vmac MAC" Word("5 or 6 hex octets with colons, unicast") => Described, First, InPlace;
         "RFC 5798 address",
         "Override the MAC; five octets means the VRID is appended; ignored in strict mode.";
-    "use_vmac group" Word("IFGROUP name or number") => Described, Last, Restart, VirtualInterfaces;
+    "use_vmac group" Word("IFGROUP name or number") => Described, Last, InPlace;
         "none",
         "Interface group of the created interface.";
-    "use_vmac netlink_notify_msg" Flag => Described, Last, Restart, VirtualInterfaces;
+    "use_vmac netlink_notify_msg" Flag => Described, Last, InPlace;
         "off",
         "Make the created interface generate extra netlink notifications so other software notices it.";
-    "use_vmac_addr" Flag => at!(vmac_for_addresses), Last, Restart, VirtualInterfaces;
+    "use_vmac_addr" Flag => at!(vmac_for_addresses), Last, InPlace;
         "off",
         "Also create VMACs for addresses on other interfaces or of the other family.";
-    "vmac_xmit_base" Flag => at!(vmac_transmit_on_parent), Last, Restart, VirtualInterfaces;
+    "vmac_xmit_base" Flag => at!(vmac_transmit_on_parent), Last, InPlace;
         "off (forced on with unicast and use_vmac)",
         "Send and receive adverts on the parent interface; cleared in strict mode or without use_vmac.";
-    "use_ipvlan" Grammar("[IFNAME or name IFNAME] [ADDRESS[/LEN]] [bridge|private|vepa] [group IFGROUP]") => with!(read_ipvlan, show_ipvlan), First, Restart, VirtualInterfaces | Told;
+    "use_ipvlan" Grammar("[IFNAME or name IFNAME] [ADDRESS[/LEN]] [bridge|private|vepa] [group IFGROUP]") => with!(read_ipvlan, show_ipvlan), First, InPlace | Told;
         "off; bridge",
         "Use an ipvlan L2 interface; IPv4 instances need the address, which also becomes the advert source.";
-    "use_ipvlan bridge" Flag => Described, First, Restart, VirtualInterfaces;
+    "use_ipvlan bridge" Flag => Described, First, InPlace;
         "default mode",
         "Ipvlan bridge flag.";
-    "use_ipvlan private" Flag => Described, First, Restart, VirtualInterfaces;
+    "use_ipvlan private" Flag => Described, First, InPlace;
         "off",
         "Ipvlan private flag.";
-    "use_ipvlan vepa" Flag => Described, First, Restart, VirtualInterfaces;
+    "use_ipvlan vepa" Flag => Described, First, InPlace;
         "off",
         "Ipvlan VEPA flag.";
-    "use_ipvlan group" Word("IFGROUP name or number") => Described, Last, Restart, VirtualInterfaces;
+    "use_ipvlan group" Word("IFGROUP name or number") => Described, Last, InPlace;
         "none",
         "Interface group of the created interface.";
     "unicast_peer" Argument::lines(&PEER_LINES) => with!(read_peers, show_peers), Adds, InPlace;
@@ -132,7 +132,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "no_virtual_ipaddress" Flag => at!(no_addresses_intended), Last, InPlace;
         "off",
         "Accept having no virtual address without complaint; cleared in strict mode.";
-    "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace, PromoteSecondaries;
+    "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace;
         "off (always on for VMACs)",
         "Set the promote_secondaries sysctl on the interface.";
     "linkbeat_use_polling" Flag => with!(read_linkbeat, show_linkbeat), Last, Restart, Linkbeat;
@@ -150,7 +150,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "accept" Flag => at!(accept), Last, InPlace;
         "on, unless strict and priority not 255",
         "Accept packets addressed to the virtual addresses.";
-    "no_accept" Flag => with!(read_no_accept, show_no_accept), Last, InPlace, Firewall;
+    "no_accept" Flag => with!(read_no_accept, show_no_accept), Last, InPlace;
         "see accept",
         "Install firewall rules dropping packets addressed to the virtual addresses (firewall builds)";
     "skip_check_adv_addr" Switch => with!(read_skip_check, show_skip_check), Last, InPlace;
@@ -264,10 +264,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace, LateTimers = "timer_expired_backup";
         "off",
         "Deprecated spelling of timer_expired_backup.";
-    "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace, AnnouncePacing | Told;
+    "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace | Told;
         "vrrp_garp_extra_if",
         "Periodic GARP/NA on VIP interfaces other than the advert one; disabled when there is none.";
-    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace, AnnouncePacing = "garp_extra_if" | Told [Mark::DeprecatedLoudly];
+    "vmac_garp_intvl" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_nothing), Last, InPlace = "garp_extra_if" | Told [Mark::DeprecatedLoudly];
         "vrrp_garp_extra_if",
         "Deprecated spelling of garp_extra_if.";
     "lower_prio_no_advert" Switch => at!(lower_priority_no_advert), Last, InPlace;

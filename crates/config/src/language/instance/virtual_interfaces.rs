@@ -30,7 +30,13 @@ pub(crate) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_,
                 Some(_) => {
                     line.report(Code::GivenTwice, place, "the MAC is given already; the first one counts")
                 }
-                None => vmac.mac = Some(word.into()),
+                None => match unsuitable_mac(word) {
+                    Some(why) => {
+                        let message = format!("'{word}' {why}; it is ignored");
+                        line.report(Code::SettingIgnored, place, message);
+                    }
+                    None => vmac.mac = Some(word.into()),
+                },
             },
             _ if word.contains(':') => {
                 line.report(Code::InvalidAddress, place, format!("'{word}' is no MAC; it is ignored"));
@@ -64,6 +70,17 @@ fn interface_name(slot: &mut Option<Name>, owner: &Name, place: usize, line: Sta
 fn is_taken(name: &str, line: &Line<'_, '_, '_>) -> bool {
     let kind = line.context.machine.interface(name).map(|facts| facts.kind);
     matches!(kind, Some(InterfaceKind::Vrf | InterfaceKind::Other))
+}
+
+/// Why a virtual router cannot have that MAC address.
+fn unsuitable_mac(word: &str) -> Option<&'static str> {
+    let octets: Vec<u8> = word.split(':').filter_map(|octet| u8::from_str_radix(octet, 16).ok()).collect();
+    // RFC 9568 section 7.3: those follow from family and number.
+    match octets.as_slice() {
+        [0, 0, 0x5e, 0, 1 | 2, ..] => Some("is the standard MAC address of a virtual router"),
+        [first, ..] if first & 1 == 1 => Some("is the MAC address of a group"),
+        _ => None,
+    }
 }
 
 /// Five or six octets with colons between them.

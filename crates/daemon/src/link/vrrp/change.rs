@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{InstanceId, Plan};
 
-use super::work::{Install, Pacing, Settings, Standing, Work};
+use super::work::{FilterStyle, Install, MadeLink, Pacing, Settings, Standing, Work};
 use crate::link::lifecycle::Reloaded;
 
 /// The way from one [`Work`] to another. Instances that are equal in both do not occur in it.
@@ -19,6 +19,10 @@ pub struct Change {
     pub installs: Vec<Install>,
     /// All that exists whatever the state of any instance, if it is other than before.
     pub standing: Option<Standing>,
+    /// Interfaces that are made.
+    pub links: Vec<MadeLink>,
+    /// How packet filters look.
+    pub filters: FilterStyle,
     /// Spacing of announcements.
     pub pacing: Pacing,
     /// How the worker runs.
@@ -29,13 +33,15 @@ impl Change {
     /// What has to change to get from `old` to `new`.
     pub fn between(old: &Work, new: &Work) -> Self {
         // Whole, so that what a worker is given and what a reload brings cannot come apart.
-        let Work { machine, sessions, installs, standing, pacing, settings } = new;
+        let Work { machine, sessions, installs, standing, links, filters, pacing, settings } = new;
         let differs = |install: &&Install| old.install(install.instance) != Some(*install);
         Self {
             plan: Plan::between(&old.machine, machine),
             sessions: steadfast_bfd::Plan::between(&old.sessions, sessions),
             installs: installs.iter().filter(differs).cloned().collect(),
             standing: (old.standing != *standing).then(|| standing.clone()),
+            links: links.clone(),
+            filters: filters.clone(),
             pacing: *pacing,
             settings: settings.clone(),
         }
@@ -64,6 +70,8 @@ impl Work {
         if let Some(standing) = &change.standing {
             self.standing.clone_from(standing);
         }
+        self.links.clone_from(&change.links);
+        self.filters.clone_from(&change.filters);
         self.pacing = change.pacing;
         self.settings.clone_from(&change.settings);
     }

@@ -1,6 +1,7 @@
 //! What a vrrp worker leaves to its successor.
 
 use serde::{Deserialize, Serialize};
+use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::Resume;
 
 use super::work::VirtualAddress;
@@ -16,10 +17,12 @@ pub struct Inheritance {
     /// Addresses that no instance shall hold any more and that the predecessor may not have taken away: of instances that a
     /// reload removed and whose hand-over was cut short.
     pub abandoned: Vec<VirtualAddress>,
+    /// Settings of interfaces that the predecessor changed.
+    pub settings: Remembered,
 }
 
 impl Inheritable for Inheritance {
-    const VERSION: u16 = 4;
+    const VERSION: u16 = 5;
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use steadfast_control::event::{Neighbour, Sent};
 use steadfast_control::status::WorkerStatus;
 use steadfast_kernel::Error;
 use steadfast_kernel::error::{self, Errno};
+use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, Reading, ScriptId, WatchId};
 
@@ -98,6 +99,8 @@ pub enum News {
         /// Ordered by number.
         sessions: Vec<SessionStatus>,
     },
+    /// Settings of interfaces that were changed, and how they were before: for a successor.
+    Settings(Box<Remembered>),
     /// Something outside the machine.
     Notice(Notice),
     /// Part of the answer to [`Order::Status`].

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use steadfast_kernel::netlink::{RouteSpec, RuleSpec};
 use steadfast_vrrp::{Config, InstanceId, InterfaceId};
-use steadfast_wire::vrrp::Family;
+use steadfast_wire::vrrp::{Family, Vrid};
 
 /// Everything one vrrp worker runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,13 +21,65 @@ pub struct Work {
     pub installs: Vec<Install>,
     /// What exists whatever the state of any instance.
     pub standing: Standing,
+    /// Interfaces that are made on top of others, ordered by interface.
+    pub links: Vec<MadeLink>,
+    /// How packet filters look.
+    pub filters: FilterStyle,
     /// Spacing of announcements on an interface.
     pub pacing: Pacing,
     /// How the worker runs.
     pub settings: Settings,
 }
 
+/// An interface that is made on top of another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MadeLink {
+    /// Itself.
+    pub interface: InterfaceId,
+    /// The one below.
+    pub lower: InterfaceId,
+    /// What it is.
+    pub kind: MadeKind,
+    /// Number of the virtual router that it is made for.
+    pub vrid: Vrid,
+    /// Family of that virtual router.
+    pub family: Family,
+    /// Its group of interfaces, if it is not that of the one below.
+    pub group: Option<u32>,
+    /// IPv6 is spoken on it.
+    pub with_ipv6: bool,
+    /// An address that it always has, with its prefix.
+    pub address: Option<(IpAddr, u8)>,
+}
+
+/// What is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum MadeKind {
+    /// A macvlan with this MAC address.
+    Vmac([u8; 6]),
+    /// An ipvlan with these IPVLAN_F_* flags.
+    Ipvlan(u16),
+}
+
+/// How packet filters look.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterStyle {
+    /// Name of the tables.
+    pub table: String,
+    /// Priority of the chains.
+    pub priority: i32,
+    /// Whether rules count.
+    pub counters: bool,
+    /// No reports of group members are sent by IPv4 at all.
+    pub no_local_igmp: bool,
+}
+
 impl Work {
+    /// The interface that is made under this number, if it is such.
+    pub fn made(&self, id: InterfaceId) -> Option<&MadeLink> {
+        self.links.binary_search_by_key(&id, |link| link.interface).ok().and_then(|at| self.links.get(at))
+    }
+
     /// Whether there are routes or rules at all.
     pub fn has_ways(&self) -> bool {
         !self.standing.routes.is_empty()
@@ -73,6 +125,21 @@ pub struct Install {
     pub routes: Vec<Arc<RouteSpec<InterfaceId>>>,
     /// Rules, in configured order.
     pub rules: Vec<Arc<RuleSpec>>,
+    /// Packets to and from the addresses are dropped while the instance holds them.
+    pub not_accepted: bool,
+    /// Its interfaces keep further addresses when the first one goes.
+    pub promote_secondaries: bool,
+    /// Announcements on further interfaces.
+    pub extra_announce: Option<ExtraAnnounce>,
+}
+
+/// Announcements on interfaces other than the one that carries the adverts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExtraAnnounce {
+    /// Between two of them.
+    pub period: Duration,
+    /// On all interfaces, not only on made ones.
+    pub all: bool,
 }
 
 /// One address as the kernel shall hold it.

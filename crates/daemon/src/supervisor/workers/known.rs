@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use steadfast_bfd::SessionId;
 use steadfast_control::event::{Bound, Happening, Network, Placed};
+use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, State};
 
@@ -22,6 +23,7 @@ pub(crate) struct Known {
     session_resume: BTreeMap<SessionId, steadfast_bfd::Resume>,
     /// What a successor of the worker needs, and what is told while none answers. Boxed: nodes of a map are half empty.
     resume: BTreeMap<InstanceId, Box<Resume>>,
+    settings: Remembered,
 }
 
 impl Known {
@@ -97,6 +99,16 @@ impl Known {
     /// Keeps what a successor needs.
     pub(crate) fn keep(&mut self, resume: Resume) {
         self.resume.insert(resume.instance, Box::new(resume));
+    }
+
+    /// Keeps what a successor needs to know of settings that were changed.
+    pub(crate) fn keep_settings(&mut self, settings: Remembered) {
+        self.settings = settings;
+    }
+
+    /// Settings that were changed.
+    pub(crate) const fn settings(&self) -> &Remembered {
+        &self.settings
     }
 
     /// Whether an instance said that it held its addresses, and nothing else since.

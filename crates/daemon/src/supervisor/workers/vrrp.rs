@@ -65,12 +65,13 @@ impl Supervisor {
     pub(super) fn into_vrrp_errand(self) -> Errand {
         let Routers { mut work, known, leaving, dropped, .. } = self.routers;
         self.watches.fill(&mut work);
+        let settings = known.settings().clone();
         let (mut routers, sessions) = known.into_resume();
         if let Some(alive) = self.workers.vrrp.predecessor_lived_until() {
             routers.iter_mut().for_each(|router| router.lived_until(alive));
         }
         let abandoned = leaving.into_values().flatten().chain(dropped).collect();
-        let inheritance = Inheritance { routers, sessions, abandoned };
+        let inheritance = Inheritance { routers, sessions, abandoned, settings };
         let pid_file = self.workers.vrrp.pid_file().clone();
         let terms = Terms {
             keep_addresses: self.options.keep_addresses,
@@ -118,6 +119,7 @@ impl Post for Vrrp {
             }
             News::SessionResume(state) => routers.known.keep_session(*state),
             News::Sessions { request, sessions } => supervisor.desk.asked.sessions(request, sessions),
+            News::Settings(settings) => routers.known.keep_settings(*settings),
             News::Notice(notice) => {
                 let happening = routers.known.noticed(notice);
                 supervisor.tell(happening);

@@ -10,6 +10,7 @@ use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 
 use super::holdings::{STATIC, Wish};
+use super::links::own_addresses;
 use super::{Effects, index_of};
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::VirtualAddress;
@@ -22,6 +23,8 @@ impl Effects {
         let configured = self.work.install(instance).map(|install| install.addresses.as_slice());
         let wanted = specs(configured.unwrap_or_default(), index_of(&self.interfaces));
         let (wishes, gained) = self.kinds.addresses.holdings.hold(instance, wanted);
+        self.hold_filters(instance);
+        self.begin_further(instance);
         self.wish(wishes);
         self.hold_ways(instance);
         if held_before && !gained.is_empty() {
@@ -52,7 +55,9 @@ impl Effects {
 
     /// The addresses that do not follow any instance are held.
     pub(super) fn hold_static_addresses(&mut self) {
-        let wanted = specs(&self.work.standing.addresses, index_of(&self.interfaces));
+        let own = own_addresses(&self.work);
+        let wanted = specs(&self.work.standing.addresses, index_of(&self.interfaces))
+            .chain(specs(&own, index_of(&self.interfaces)));
         let wishes = self.kinds.addresses.holdings.hold(STATIC, wanted).0;
         self.wish(wishes);
     }

@@ -21,6 +21,8 @@ use crate::vrrp::timing::{Protocol, ToTiming};
 
 /// Sockets that could not be opened are tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
+/// What is bound to no interface.
+const NO_INTERFACE: u32 = 0;
 /// Descriptors of a worker besides its sockets for adverts.
 const OTHER_DESCRIPTORS: u64 = 32;
 /// Descriptors of one endpoint: one hears, one speaks.
@@ -173,6 +175,11 @@ impl Endpoints {
         if interfaces.last(instance.interface).index.is_none() {
             return Some("its interface does not exist".into());
         }
+        if instance.adverts_on != instance.interface
+            && interfaces.of(instance.adverts_on).is_none_or(|link| !link.up)
+        {
+            return Some("the interface with its virtual MAC address is missing or switched off".into());
+        }
         // Without a source address it is in FAULT for that.
         let keys = keys(instance, interfaces);
         keys.into_iter().flatten().find_map(|key| self.failing.get(&key).cloned())
@@ -190,7 +197,7 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
                 Transport::Multicast { group } => Some(group),
                 Transport::Unicast { .. } => instance.source,
             };
-            let key = move |protocol| (instance.interface, instance.family, address, protocol);
+            let key = move |protocol| (instance.adverts_on, instance.family, address, protocol);
             [IpProtocol::Vrrp, instance.protocol()].map(key)
         })
         .collect();
@@ -203,11 +210,14 @@ fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
     let instances = work.machine.instances.iter().filter(|instance| instance.broken.is_none());
     instances
         .filter_map(|instance| {
-            let index = interfaces.last(instance.interface).index?;
-            Some(keys(instance, interfaces)?.map(move |key| (key, index)))
+            let index = interfaces.last(instance.adverts_on).index?;
+            // Over unicast the routes choose the interface: those of its VRF, if it is in one.
+            let vrf = interfaces.last(instance.interface).vrf.unwrap_or(NO_INTERFACE);
+            let bound = move |key: SocketKey| if matches!(key.place, Place::Source(_)) { vrf } else { index };
+            Some(keys(instance, interfaces)?.map(move |key| (key, bound(key))))
         })
         .flatten()
-        .chain(keys_of_sessions(work).map(|key| (key, 0)))
+        .chain(keys_of_sessions(work).map(|key| (key, NO_INTERFACE)))
         .collect()
 }
 
@@ -221,7 +231,7 @@ fn keys(
     instance: &InstanceConfig,
     interfaces: &Interfaces,
 ) -> Option<impl Iterator<Item = SocketKey> + use<>> {
-    let (interface, place) = (instance.interface, place(instance, interfaces)?);
+    let (interface, place) = (instance.adverts_on, place(instance, interfaces)?);
     let own = instance.protocol();
     let other = (own != IpProtocol::Vrrp).then_some(IpProtocol::Vrrp);
     Some(std::iter::once(own).chain(other).map(move |ip_protocol| SocketKey {
@@ -248,7 +258,9 @@ fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
 fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error> {
     let endpoint = match key.place {
         Place::Group(group) => Endpoint::Group { interface: index, group },
-        Place::Source(source) => Endpoint::Unicast { interface: None, source },
+        Place::Source(source) => {
+            Endpoint::Unicast { interface: Some(index).filter(|index| *index != NO_INTERFACE), source }
+        }
         Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
     };
     Ok((ReceiveSocket::open(endpoint, key.ip_protocol)?, SendSocket::open(endpoint)?))

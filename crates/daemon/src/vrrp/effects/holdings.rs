@@ -84,6 +84,16 @@ impl<R: Reconcile> Holdings<R> {
         self.held.keys().copied().filter(|id| *id != STATIC).collect()
     }
 
+    /// What an instance holds under this key.
+    pub(crate) fn held(&self, instance: InstanceId, key: &R::Key) -> Option<R::Wish> {
+        find::<R>(self.held.get(&instance)?, key).cloned()
+    }
+
+    /// All that is held.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &R::Key> {
+        self.users.iter().map(|(key, _)| key)
+    }
+
     /// Whether anybody holds this.
     pub(crate) fn is_held(&self, key: &R::Key) -> bool {
         self.users_of(key).next().is_some()

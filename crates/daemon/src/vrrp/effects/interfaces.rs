@@ -25,6 +25,8 @@ pub(crate) struct InterfaceState {
     pub(crate) source_v6: Option<Ipv6Addr>,
     /// Largest datagram, bytes.
     pub(crate) mtu: u32,
+    /// The VRF that it belongs to.
+    pub(crate) vrf: Option<u32>,
 }
 
 /// All interfaces of the namespace, and those that the configuration names.
@@ -50,6 +52,7 @@ impl Interfaces {
         self.virtual_addresses =
             work.installs.iter().flat_map(|install| install.addresses.iter().map(|a| a.address)).collect();
         self.static_addresses = work.standing.addresses.iter().map(|address| address.address).collect();
+        self.static_addresses.extend(work.links.iter().filter_map(|link| Some(link.address?.0)));
         let interfaces = &work.machine.interfaces;
         self.told.retain(|id, _| interfaces.binary_search_by_key(id, |interface| interface.id).is_ok());
         self.stale = true;
@@ -121,6 +124,17 @@ impl Interfaces {
             self.stale = true;
             self.count(&gone, false);
         }
+    }
+
+    /// All interfaces that exist.
+    pub(crate) fn by_name(&self) -> BTreeMap<&str, &Link> {
+        self.links.values().map(|link| (link.name.as_str(), link)).collect()
+    }
+
+    /// The VRF that an interface belongs to.
+    pub(crate) fn vrf_of(&self, link: &Link) -> Option<u32> {
+        let master = self.links.get(&link.master?)?;
+        (master.kind.as_deref() == Some("vrf")).then_some(master.index)
     }
 
     /// Name of an interface that exists.
@@ -221,6 +235,7 @@ impl Interfaces {
             source_v4,
             source_v6,
             mtu: link.mtu,
+            vrf: self.vrf_of(link),
         }
     }
 }

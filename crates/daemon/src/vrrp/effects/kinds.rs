@@ -5,6 +5,8 @@ use steadfast_kernel::Error;
 use steadfast_kernel::netlink::{Requests, RouteSpec, RuleSpec};
 use steadfast_kernel::reconcile::addresses::Addresses;
 use steadfast_kernel::reconcile::entries::Entries;
+use steadfast_kernel::reconcile::filters::Filters;
+use steadfast_kernel::reconcile::links::Links;
 use steadfast_kernel::reconcile::{Fate, Heard, Reconcile, Report, Rounds, Thing};
 use steadfast_kernel::wait::clock;
 use steadfast_vrrp::InstanceId;
@@ -59,6 +61,8 @@ impl<R: Reconcile> Kept<R> {
 /// All kinds.
 #[derive(Default)]
 pub(super) struct Kinds {
+    pub(super) links: Kept<Links>,
+    pub(super) filters: Kept<Filters>,
     pub(super) addresses: Kept<Addresses>,
     pub(super) routes: Kept<Entries<RouteSpec<u32>>>,
     pub(super) rules: Kept<Entries<RuleSpec>>,
@@ -66,10 +70,18 @@ pub(super) struct Kinds {
 }
 
 impl Kinds {
-    /// Each may lean on those before it: routes on the addresses they leave from, rules on the tables that routes fill.
-    fn in_order(&mut self) -> (&mut Rounds, [&mut dyn Reconcile<Way = Requests>; 3]) {
-        let Self { addresses, routes, rules, rounds } = self;
-        (rounds, [&mut addresses.reconciler, &mut routes.reconciler, &mut rules.reconciler])
+    /// Each may lean on those before it: filters and addresses on their interfaces, no address is there before what keeps
+    /// packets from it, routes on the addresses they leave from, rules on the tables that routes fill.
+    fn in_order(&mut self) -> (&mut Rounds, [&mut dyn Reconcile<Way = Requests>; 5]) {
+        let Self { links, filters, addresses, routes, rules, rounds } = self;
+        let kinds: [&mut dyn Reconcile<Way = Requests>; 5] = [
+            &mut links.reconciler,
+            &mut filters.reconciler,
+            &mut addresses.reconciler,
+            &mut routes.reconciler,
+            &mut rules.reconciler,
+        ];
+        (rounds, kinds)
     }
 
     /// What the kernel says unasked.
@@ -98,8 +110,16 @@ impl Effects {
     /// Writes what differs, and tells what came of it.
     pub(super) fn reconcile(&mut self) {
         self.changes = 0;
+        // Before the first interface is made, and after the last is gone.
+        let needed = self.settings.are_wished();
+        if needed {
+            self.settle_settings();
+        }
         if let Err(error) = self.kinds.round(&mut self.requests, clock::monotonic()) {
             self.trouble(Trouble::Netlink { error: error.into() });
+        }
+        if !needed {
+            self.settle_settings();
         }
         for Report { thing, fate } in self.kinds.take_reports() {
             match (thing, fate) {

@@ -4,10 +4,12 @@
 mod addresses;
 mod announcing;
 mod endpoints;
+mod further;
 mod holdings;
 mod interfaces;
 mod kinds;
 mod leftovers;
+mod links;
 mod pacing;
 mod supervisor;
 mod surroundings;
@@ -15,20 +17,24 @@ mod ways;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_control::event::Sent;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::datagram::announce::Announcer;
-use steadfast_kernel::netlink::{Monitor, Requests, Withdrawals};
+use steadfast_kernel::netlink::{LinkSpec, Monitor, Requests, Withdrawals};
+use steadfast_kernel::nftables;
 use steadfast_kernel::process::signal::Signals;
+use steadfast_kernel::reconcile::links::Settings as LinkSettings;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
 
 use self::endpoints::Endpoints;
+use self::further::Further;
 use self::holdings::STATIC;
 use self::interfaces::Interfaces;
 use self::kinds::Kinds;
@@ -47,6 +53,7 @@ const CHANNEL: u64 = 1;
 const MONITOR: u64 = 2;
 const SIGNALS: u64 = 3;
 const WITHDRAWALS: u64 = 4;
+const FILTERS: u64 = 5;
 /// Quiet time after which memory is given back.
 const SETTLE_AFTER: Duration = Duration::from_secs(1);
 /// What is done so long after the start belongs to it: the program's pages that it used may be given back. Later they
@@ -65,6 +72,7 @@ pub(super) struct Effects {
     pub(super) work: Work,
     pub(super) interfaces: Interfaces,
     pacer: Pacer,
+    further: Further,
     pub(super) announcer: Announcer,
     keep_addresses: bool,
     requests: Requests,
@@ -72,6 +80,12 @@ pub(super) struct Effects {
     /// Open once there is something to watch.
     withdrawals: Option<Withdrawals>,
     kinds: Kinds,
+    /// What interfaces below made ones need.
+    settings: LinkSettings,
+    /// Made interfaces that a reload took out and that still carry addresses.
+    parting: Vec<Arc<LinkSpec>>,
+    /// Open once there are packet filters.
+    filter_monitor: Option<nftables::Monitor>,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
     /// What a predecessor may not have taken away, until it was looked for.
@@ -146,12 +160,16 @@ impl Effects {
             work,
             interfaces: Interfaces::default(),
             pacer: Pacer::default(),
+            further: Further::default(),
             announcer: kernel.announcer,
             keep_addresses,
             requests: kernel.requests,
             monitor: kernel.monitor,
             withdrawals: None,
             kinds: Kinds::default(),
+            settings: LinkSettings::default(),
+            parting: Vec::new(),
+            filter_monitor: None,
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
             abandoned: Vec::new(),
@@ -197,7 +215,14 @@ impl Effects {
         self.poller.add(&self.signals, SIGNALS, Interest::Readable)?;
         self.allow_descriptors();
         self.interfaces.configure(&self.work);
-        let found = self.read_everything()?;
+        self.style_filters(true);
+        self.settings.inherit(inheritance.settings);
+        let mut found = self.read_everything()?;
+        self.make_links(&[]);
+        self.clean_links(living);
+        if !self.work.links.is_empty() {
+            found = self.read_everything()?;
+        }
         self.tell_interfaces();
         // Sessions need no interface whose state could have been told.
         self.open_endpoints();
@@ -240,12 +265,14 @@ impl Effects {
                     MONITOR => self.hear_kernel(),
                     SIGNALS => self.hear_signals(),
                     WITHDRAWALS => self.hear_withdrawals(),
+                    FILTERS => self.hear_filters(),
                     _ => {}
                 }
             }
             self.act_on_slice();
             self.retry_endpoints();
             self.reconcile();
+            self.announce_further();
             self.hear_who_gave_up();
             self.announce();
             self.report();
@@ -271,6 +298,7 @@ impl Effects {
         let retry = self.lanes.to_timing.is_behind().then(|| now() + Duration::from_millis(1));
         [
             self.pacer.next_wakeup(),
+            self.further.next_wakeup(),
             self.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
@@ -372,6 +400,7 @@ impl Effects {
         if !self.keep_addresses {
             self.give_up_static_ways();
             self.give_up_addresses(STATIC);
+            self.give_up_links();
         }
         self.drained = true;
     }
@@ -381,9 +410,14 @@ impl Effects {
             Action::Addresses { instance, wanted: true } => self.hold(instance),
             Action::Addresses { instance, wanted: false } => {
                 self.pacer.cancel(instance);
+                self.end_further(instance);
                 if !(self.stopping && self.keep_addresses) {
                     self.give_up_ways(instance);
                     self.give_up_addresses(instance);
+                    self.kinds.filters.give_up(instance);
+                    if !self.parting.is_empty() {
+                        self.hold_links();
+                    }
                 }
             }
             Action::Announce { instance, repeat } => {

@@ -68,6 +68,7 @@ impl Effects {
 
     pub(super) fn reload(&mut self, change: Change, living: &[Living]) {
         let before = self.work.settings.clone();
+        let links_before = self.work.links.clone();
         self.work.follow(&change);
         let coalescing = Coalescing::of(&self.work.machine, &self.work.sessions);
         let reloaded = change.reloaded();
@@ -75,6 +76,8 @@ impl Effects {
         self.schedule(&before);
         self.allow_descriptors();
         self.interfaces.configure(&self.work);
+        self.style_filters(false);
+        self.make_links(&links_before);
         let found = self.read_everything().unwrap_or_default();
         self.tell_interfaces();
         self.open_endpoints();
@@ -86,6 +89,9 @@ impl Effects {
         }
         self.hold_static_addresses();
         self.hold_static_ways();
+        if !self.parting.is_empty() {
+            self.hold_links();
+        }
         self.watch_ways();
         // As at a start: a new instance, or one with other addresses, begins without those that are there.
         if !changed.is_empty() {

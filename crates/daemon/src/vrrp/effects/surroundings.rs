@@ -93,9 +93,10 @@ impl Effects {
         if changes.is_empty() {
             return;
         }
-        let (mut moved, mut came_up) = (false, false);
+        let (mut moved, mut came_up, mut other_vrf) = (false, false, false);
         for (interface, before, after) in changes {
             moved |= before.index != after.index;
+            other_vrf |= before.vrf != after.vrf;
             // The kernel drops the routes of an interface that goes down without a word.
             came_up |= after.up && !before.up;
             if after.index.is_none() {
@@ -109,6 +110,9 @@ impl Effects {
                 source_v6: after.source_v6,
                 mtu: after.mtu,
             });
+        }
+        if moved || other_vrf {
+            self.hold_links();
         }
         self.open_endpoints();
         if came_up {

@@ -63,6 +63,7 @@ fn inheritance() -> impl Strategy<Value = Inheritance> {
         routers,
         sessions: Vec::new(),
         abandoned,
+        settings: Remembered::default(),
     })
 }
 

@@ -152,8 +152,17 @@ fn standing(out: &mut Lines, picture: &Picture<'_>, shown: &Shown<'_>) {
 /// How adverts travel.
 fn transport(out: &mut Lines, shown: &Shown<'_>) {
     let config = shown.config;
-    if let Some(interface) = &config.interface {
-        out.field("Interface", interface);
+    match (shown.made, config.interface.as_deref()) {
+        (Some(made), Some(below)) if config.vmac.is_some() => {
+            let (up, base) = (shown.state() != FileState::Fault, config.vmac_transmit_on_parent);
+            out.line(3, format_args!("Use VMAC, i/f name {made}, is_up = {up}, xmit_base = {base}"));
+            out.field("Interface", format_args!("{made}, vmac on {below}"));
+        }
+        (made, below) => {
+            if let Some(interface) = made.or(below) {
+                out.field("Interface", interface);
+            }
+        }
     }
     if config.dont_track_interface {
         out.line(3, "VRRP interface tracking disabled");

@@ -44,8 +44,8 @@ fn data(picture: &Picture<'_>, shown: &Shown<'_>) -> String {
     out.flag("dont_track_primary", config.dont_track_interface);
     out.flag("skip_check_adv_addr", config.skip_check_addresses);
     out.flag("strict_mode", config.strict);
-    out.string("vmac_ifname", config.vmac.as_ref().and_then(|vmac| vmac.name.as_deref()).unwrap_or_default());
-    if let Some(interface) = &config.interface {
+    out.string("vmac_ifname", shown.made.unwrap_or_default());
+    if let Some(interface) = shown.made.or(config.interface.as_deref()) {
         out.string("ifp_ifname", interface);
     }
     out.raw("master_priority", master_priority);

@@ -55,6 +55,8 @@ struct Shown<'a> {
     since: Moment,
     group: Option<&'a VrrpSyncGroup>,
     notifies: Option<&'a Notifies>,
+    /// The interface that is made for it.
+    made: Option<&'a str>,
 }
 
 impl Shown<'_> {
@@ -161,6 +163,20 @@ impl Supervisor {
         }
     }
 
+    /// Name of the interface that is made for an instance itself.
+    fn made_for(&self, config: &VrrpInstance, id: InstanceId) -> Option<&str> {
+        if config.vmac.is_none() && config.ipvlan.is_none() {
+            return None;
+        }
+        let work = &self.routers.work;
+        let instances = &work.machine.instances;
+        let at = instances.binary_search_by_key(&id, |instance| instance.id).ok()?;
+        let instance = instances.get(at)?;
+        let mut links = work.links.iter().filter(|link| link.lower == instance.interface);
+        let link = links.find(|link| link.vrid == instance.vrid && link.family == instance.family)?;
+        Some(work.interface_name(link.interface))
+    }
+
     fn picture<'a>(&'a self, model: &'a Model, told: &'a [InstanceStatus]) -> Picture<'a> {
         let ids: BTreeMap<&str, InstanceId> = self
             .routers
@@ -191,6 +207,7 @@ impl Supervisor {
                 since,
                 group,
                 notifies: self.scripts.programs.instances.get(id),
+                made: self.made_for(config, *id),
             })
         };
         let Programs { checks, groups: programs_of_groups, .. } = &self.scripts.programs;
