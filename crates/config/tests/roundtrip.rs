@@ -183,7 +183,7 @@ fn a_plan_says_what_is_not_active() {
     assert_eq!(passive.entities[0].outcome, Outcome::Changed);
     assert_eq!(
         passive.to_string(),
-        "vrrp_instance A: changed in place\n    linkbeat_use_polling +  (not active in this version)\n"
+        "vrrp_instance A: changed in place\n    linkbeat_use_polling + on  (not active in this version)\n"
     );
     let service = "virtual_server 192.0.2.1 80 {\n real_server 10.0.0.1 80 {\n weight 1\n }\n}\n";
     let added = plan("", service);

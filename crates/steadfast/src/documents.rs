@@ -176,7 +176,7 @@ fn each_option_in_the_documents_is_one_of_this_program() {
 }
 
 /// Words with an underscore that are none of the language.
-const NO_KEYWORDS: [&str; 21] = [
+const NO_KEYWORDS: [&str; 23] = [
     "planned_stop",
     "left_out",
     "next_on_grid",
@@ -197,6 +197,8 @@ const NO_KEYWORDS: [&str; 21] = [
     "ip_vs",
     "arp_ignore",
     "arp_announce",
+    "arp_filter",
+    "rp_filter",
     "oom_score_adj",
 ];
 

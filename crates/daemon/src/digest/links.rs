@@ -58,10 +58,18 @@ impl Links {
             links.taken.extend(instance.interface.iter().map(|name| Arc::from(&**name)));
             links.taken.extend(explicit_name(instance).map(Arc::from));
         }
+        let places = model.instances.iter().flat_map(|instance| {
+            let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
+            let of_addresses = addresses.filter_map(|address| alike_of_address(instance, address));
+            own(instance).into_iter().chain(of_addresses)
+        });
+        let wanted: BTreeSet<Alike> = places.collect();
         for link in &previous.links {
-            let lower = Arc::from(previous.interface_name(link.lower));
-            let name = Arc::from(previous.interface_name(link.interface));
-            links.names.insert((lower, link.kind), name);
+            let alike = (Arc::from(previous.interface_name(link.lower)), link.kind);
+            let name: Arc<str> = previous.interface_name(link.interface).into();
+            if wanted.contains(&alike) && links.taken.insert(Arc::clone(&name)) {
+                links.names.insert(alike, name);
+            }
         }
         for instance in &model.instances {
             links.of_instance(instance);
@@ -159,9 +167,7 @@ impl Links {
             there.with_ipv6 |= made.with_ipv6;
             return;
         }
-        let free = |name: &Arc<str>| !self.taken.contains(name) && !self.made.contains_key(name);
-        let explicit = explicit.map(Arc::from);
-        let name = explicit.or(known.filter(free)).or_else(|| self.generate(prefix, &made));
+        let name = explicit.map(Arc::from).or(known).or_else(|| self.generate(prefix, &made));
         let Some(name) = name else { return };
         self.taken.insert(Arc::clone(&name));
         self.names.insert(alike, Arc::clone(&name));

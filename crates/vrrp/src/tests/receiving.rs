@@ -95,7 +95,7 @@ fn rfc2338_5_3_6_authentication_must_agree() {
 fn rfc9568_7_1_unknown_vrid_is_dropped_and_counted() {
     let mut router = Router::one(instance(0));
     router.hear_from(&instance(7), LOWER, 200);
-    router.hear_from(&InstanceConfig { interface: WAN, ..instance(0) }, LOWER, 200);
+    router.hear_from(&InstanceConfig { adverts_on: WAN, ..instance(0) }, LOWER, 200);
     assert_eq!(router.machine.counters().unknown_vrid, 2);
     router.hear_message(LAN, LOWER, GROUP_V4, Some(255), &[0x31]);
     assert_eq!(router.machine.counters().malformed, 1);
