@@ -116,10 +116,7 @@ fn what_is_not_active_is_counted() {
 /// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
 fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
     Some(match feature {
-        Feature::LoadBalancer => (
-            "`FILE_CHECK`, `BFD_CHECK`, `ha_suspend`, `SSL`",
-            "`FILE_CHECK`、`BFD_CHECK`、`ha_suspend`、`SSL`",
-        ),
+        Feature::PatternOptions => ("some `regex_options`", "部分 `regex_options`"),
         Feature::TrackGroups => ("`track_group`", "`track_group`"),
         Feature::VirtualInterfaces => {
             ("`vrf` of instances without interface and of routes", "无接口实例和路由的 `vrf`")
@@ -149,7 +146,6 @@ fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
 /// How the first screen of the README names what most would look for.
 fn in_short(feature: Feature) -> Option<&'static str> {
     Some(match feature {
-        Feature::LoadBalancer => "parts of the LVS load balancer",
         Feature::Snmp => "SNMP",
         Feature::Dbus => "D-Bus",
         _ => return None,

@@ -46,6 +46,8 @@ pub struct Config {
     pub services: Vec<ServiceConfig>,
     /// Where the spread of the first checks comes from.
     pub seed: u64,
+    /// At the start those are told, too, that are alive from the beginning.
+    pub tell_initial: bool,
 }
 
 /// A service.

@@ -29,6 +29,7 @@ pub struct Machine {
     pub(crate) check_keys: BTreeMap<CheckKey, CheckId>,
     pub(crate) queue: Queue<Timer>,
     pub(crate) seed: u64,
+    pub(crate) tell_initial: bool,
     pub(crate) started: bool,
     pub(crate) stopping: bool,
 }
@@ -54,6 +55,7 @@ impl Machine {
             check_keys: BTreeMap::new(),
             queue: Queue::default(),
             seed: config.seed,
+            tell_initial: config.tell_initial,
             started: false,
             stopping: false,
         };
@@ -84,6 +86,7 @@ impl Machine {
         }
         if !std::mem::replace(&mut self.started, true) {
             for service in self.services.keys() {
+                self.tell_initial(now, service, sink);
                 self.settle(now, service, &Cause::Start, sink);
             }
         }
@@ -92,6 +95,24 @@ impl Machine {
             match entry.key {
                 Timer::Check(check) => self.due(now, entry.at, check, sink),
                 Timer::Growth(server) => self.grow(now, server, sink),
+            }
+        }
+    }
+
+    /// Tells of the servers of a service that are alive from the beginning, where that is wanted and nobody told it before.
+    fn tell_initial(&self, now: Moment, id: ServiceId, sink: &mut impl Sink) {
+        let wanted = self.services.get(id).filter(|service| self.tell_initial && !service.resumed);
+        let Some(service) = wanted else { return };
+        for server in service.servers.iter().filter_map(|id| self.servers.get(*id)) {
+            if server.alive() {
+                let happening = Happening::Server {
+                    server: server.config.address,
+                    service: service.config.key.clone(),
+                    up: true,
+                    cause: Cause::Start,
+                    notify: true,
+                };
+                sink.event(Event { at: now, happening });
             }
         }
     }

@@ -212,6 +212,11 @@ impl Machine {
         self.checks.keys()
     }
 
+    /// Whether the results of a check come unasked.
+    pub fn is_unasked(&self, id: CheckId) -> bool {
+        self.checks.get(id).is_some_and(|check| check.config.rhythm.unasked)
+    }
+
     /// Who is asked by a check.
     pub fn check_key(&self, id: CheckId) -> Option<&CheckKey> {
         self.checks.get(id).map(|check| &check.config.key)

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 
@@ -37,6 +38,24 @@ pub struct Identity {
     pub certificates: Vec<CertificateDer<'static>>,
     /// Its key.
     pub key: PrivateKeyDer<'static>,
+}
+
+impl Identity {
+    /// Reads certificates and a key in PEM (RFC 7468); a key that a password protects is none.
+    ///
+    /// # Errors
+    /// What is missing or cannot be read.
+    pub fn read(certificates: &[u8], key: &[u8]) -> Result<Self, ContextError> {
+        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(certificates).collect();
+        let certificates = read.map_err(|error| ContextError(format!("the certificate: {error}")))?;
+        if certificates.is_empty() {
+            return Err(ContextError("the file of the certificate holds none".to_owned()));
+        }
+        let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| {
+            ContextError(format!("the key: {error} (a key that a password protects is not understood)"))
+        })?;
+        Ok(Self { certificates, key })
+    }
 }
 
 impl Context {

@@ -93,7 +93,7 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "interface_up_down_delays" Argument::lines(&DELAY_LINES) => with!(Drafts::interface_delays, show_nothing), Adds, InPlace, InterfaceDelays;
         "0 0",
         "Debounce of link state; unknown interface without dynamic_interfaces is fatal; trimmed to stay below (down_timer_adverts-1) advert intervals.";
-    "SSL" Argument::block(&[SSL]) => with!(Drafts::ssl, show_nothing), Last, Restart, LoadBalancer;
+    "SSL" Argument::block(&[SSL]) => with!(Drafts::ssl, show_nothing), Last, Restart;
         "none",
         "TLS material for SSL_GET.";
     "virtual_server_group" Block(Head::Name { more: More::Told, again: Again::PassesOverSilently }, Inside::Lines(&SERVER_GROUP_LINES)) => with!(Drafts::virtual_server_group, show_nothing), Adds, Difference;

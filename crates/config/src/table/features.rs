@@ -3,8 +3,8 @@
 /// A part of keepalived that is accepted and not yet active; the one place where these are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Feature {
-    /// What virtual servers have beside checks over the network.
-    LoadBalancer,
+    /// Options of patterns that the engine does not have.
+    PatternOptions,
     /// Groups of instances that static addresses follow.
     TrackGroups,
     /// VRFs that instances without interface and routes name.
@@ -40,7 +40,7 @@ pub enum Feature {
 impl Feature {
     /// All of them.
     pub const ALL: &'static [Self] = &[
-        Self::LoadBalancer,
+        Self::PatternOptions,
         Self::TrackGroups,
         Self::VirtualInterfaces,
         Self::Firewall,
@@ -61,9 +61,7 @@ impl Feature {
     /// Its name in a sentence.
     pub const fn title(self) -> &'static str {
         match self {
-            Self::LoadBalancer => {
-                "parts of load balancing (FILE_CHECK, BFD_CHECK, ha_suspend, SSL, a sync daemon that follows an instance, some regex_options)"
-            }
+            Self::PatternOptions => "some regex_options",
             Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VRFs that instances without interface and routes name (vrf)",
             Self::Firewall => "iptables, ipsets, and marks by nftables for virtual servers",

@@ -21,6 +21,8 @@ pub struct Service {
     pub live_weight: Option<u64>,
     /// Its checks rest: its address is not here.
     pub suspended: bool,
+    /// It is in the kernel only while this instance is master, which it is not at the moment.
+    pub waits_for: Option<Arc<str>>,
     /// The scheduler of the kernel.
     pub scheduler: String,
     /// Serves while there is no quorum.

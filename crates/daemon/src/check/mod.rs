@@ -6,7 +6,9 @@
 //!                             └──── probes ── sockets ── servers
 //! ```
 
+mod following;
 mod operator;
+mod presence;
 mod probes;
 pub(crate) mod report;
 mod spec;
@@ -34,11 +36,14 @@ use steadfast_kernel::{Capability, Error};
 use steadfast_probe::tls::Context;
 use steadfast_time::Moment;
 
+use self::following::Following;
+use self::presence::Presence;
 use self::probes::{CONVERSATIONS_MAX, Judged, Probes};
 use self::report::{Part, Reports};
 use self::table::Table;
 use crate::beside;
-use crate::link::check::work::Work;
+use crate::link::check::seen::Surroundings;
+use crate::link::check::work::{Identity, Work};
 use crate::link::check::{News, Notice, Remembered, Told};
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::{Line, give_up};
@@ -49,6 +54,7 @@ const OTHER_DESCRIPTORS: usize = 64;
 
 const CHANNEL: u64 = 0;
 const SIGNALS: u64 = 1;
+const ADDRESSES: u64 = 2;
 const PROBES: u64 = 16;
 
 /// What does not change while a daemon runs.
@@ -84,7 +90,13 @@ pub(crate) const NEEDS: Needs = Needs {
 const MEMORY_YIELDED_FIRST: i32 = 500;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
-pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Terms) -> i32 {
+pub(crate) fn run(
+    work: Work,
+    resume: Resume,
+    surroundings: Surroundings,
+    mut channel: Channel,
+    terms: &Terms,
+) -> i32 {
     // Once it is confined the process cannot enter another network namespace.
     let elsewhere = match socket_elsewhere(&terms.space) {
         Ok(socket) => socket,
@@ -101,8 +113,9 @@ pub(crate) fn run(work: Work, resume: Resume, mut channel: Channel, terms: &Term
         Err(error) => return give_up(&mut channel, &error),
     };
     let table = Table::new(&work, terms.begun_before, elsewhere);
-    let mut checker = Checker::new(work, resume, channel, opened, table, terms.keep_table);
+    let mut checker = Checker::new(work, resume, channel, opened, table, terms);
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
+    checker.following.surroundings = surroundings;
     checker.run();
     0
 }
@@ -149,8 +162,12 @@ struct Checker {
     poller: Poller,
     signals: Signals,
     keep_table: bool,
+    /// There was a worker before this one: who is to be told was told.
+    begun_before: bool,
     stopping: bool,
     reports: Reports,
+    following: Following,
+    presence: Presence,
     told: Vec<Told>,
     /// Checks of which a successor has to know more than that they exist.
     unusual: BTreeMap<CheckId, CheckResume>,
@@ -195,14 +212,11 @@ impl Checker {
         channel: Channel,
         opened: Opened,
         table: Table,
-        keep_table: bool,
+        terms: &Terms,
     ) -> Self {
         let now = moment();
         let machine = Machine::new(now, config(&work), resume);
-        let (tls, problem) = match Context::new(None) {
-            Ok(context) => (Some(context), None),
-            Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
-        };
+        let (tls, problem) = context(work.settings.identity.as_ref());
         let mut checker = Self {
             table,
             machine,
@@ -210,9 +224,12 @@ impl Checker {
             line: Line::new(channel, CHANNEL),
             poller: opened.poller,
             signals: opened.signals,
-            keep_table,
+            keep_table: terms.keep_table,
+            begun_before: terms.begun_before,
             stopping: false,
             reports: Reports::default(),
+            following: Following::default(),
+            presence: Presence::default(),
             told: Vec::new(),
             unusual: BTreeMap::new(),
             work,
@@ -225,6 +242,8 @@ impl Checker {
         let now = moment();
         self.schedule(&crate::link::vrrp::work::Settings::default());
         self.allow_descriptors();
+        self.begin_following(now);
+        self.follow_addresses(now);
         self.advance(now);
         let services: Vec<_> = self.work.services.keys().cloned().collect();
         self.remember_services(&services);
@@ -243,6 +262,7 @@ impl Checker {
                 match ready.token {
                     CHANNEL => self.hear_supervisor(),
                     SIGNALS => self.hear_signals(),
+                    ADDRESSES => self.hear_addresses(now),
                     _ => {
                         let judged = self.probes.ready(now, ready, &self.poller);
                         self.judge(now, judged);
@@ -430,10 +450,33 @@ fn concerned(happening: &Happening) -> Option<CheckId> {
     }
 }
 
+/// What the checks over TLS have in common. With an identity that cannot be used they are nobody, and that is told.
+fn context(identity: Option<&Identity>) -> (Option<Context>, Option<Notice>) {
+    let read = |identity: &Identity| {
+        let file = |path: &str| std::fs::read(path).map_err(|error| format!("{path}: {error}"));
+        let (certificate, key) = (file(&identity.certificate)?, file(&identity.key)?);
+        let read =
+            steadfast_probe::tls::Identity::read(&certificate, &key).map_err(|error| error.to_string());
+        read.and_then(|identity| Context::new(Some(identity)).map_err(|error| error.to_string()))
+    };
+    let (context, problem) = match identity.map(read) {
+        Some(Ok(context)) => return (Some(context), None),
+        Some(Err(reason)) => {
+            let reason = format!("SSL: checks show no certificate to servers: {reason}");
+            (Context::new(None), Some(Notice::Check { reason }))
+        }
+        None => (Context::new(None), None),
+    };
+    match context {
+        Ok(context) => (Some(context), problem),
+        Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
+    }
+}
+
 /// What the machine is to run.
 pub(crate) fn config(work: &Work) -> Config {
     let services = work.services.values().map(|service| service.health.clone()).collect();
-    Config { services, seed: work.settings.seed }
+    Config { services, seed: work.settings.seed, tell_initial: work.settings.tell_initial }
 }
 
 /// The worker's clock, shared with the supervisor.

@@ -77,6 +77,16 @@ impl Probes {
         }
     }
 
+    /// How a check is made.
+    pub(super) fn spec(&mut self, key: &CheckKey) -> Option<Arc<Spec>> {
+        self.specs.of(key).ok()
+    }
+
+    /// Checks over TLS have this in common from now on.
+    pub(super) fn set_tls(&mut self, tls: Option<Context>) {
+        self.tls = tls;
+    }
+
     /// Settings of checks may be others.
     pub(super) fn reloaded(&mut self) {
         self.specs.forget();

@@ -84,7 +84,10 @@ impl Reports {
                 }
                 if now_read == keys.len() {
                     let figures = std::mem::take(&mut report.read);
-                    part.services.extend(service(now, machine, balanced, &figures));
+                    let told = service(now, machine, balanced, &figures);
+                    part.services.extend(
+                        told.map(|told| report::Service { waits_for: table.waits_for(balanced), ..told }),
+                    );
                 }
             }
             report.entries += now_read;
@@ -168,6 +171,7 @@ pub(crate) fn service(
         hysteresis: status.hysteresis,
         live_weight: Some(status.live_weight),
         suspended: status.suspended,
+        waits_for: None,
         scheduler: balanced.service.scheduler.to_string(),
         sorry_server: status.sorry.map(|sorry| report::SorryServer {
             address: sorry.address,

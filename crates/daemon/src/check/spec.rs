@@ -55,6 +55,11 @@ impl Spec {
         Ok(Self { checker, pages })
     }
 
+    /// What it does.
+    pub(super) const fn kind(&self) -> &CheckKind {
+        &self.checker.kind
+    }
+
     /// How long each step of it may take.
     pub(super) fn step_timeout(&self) -> Duration {
         self.checker.connect_timeout.duration()
@@ -236,41 +241,34 @@ impl Specs {
     }
 }
 
-/// What a check is called: its kind by keepalived's keyword, and whom it asks.
+/// What a check is called: its kind by keepalived's keyword, what it follows, and whom it asks.
 pub(super) fn name(key: &CheckKey) -> String {
     // Of the whole only the kind is wanted, and that stands at the beginning.
     #[derive(serde::Deserialize)]
     struct Kind {
         kind: serde_json::Value,
     }
-    let kind = serde_json::from_str::<Kind>(&key.settings).ok().map(|read| match read.kind {
-        serde_json::Value::String(kind) => kind,
-        serde_json::Value::Object(fields) => match fields.into_iter().next() {
-            Some((kind, value)) if kind == "http" => match value.get("tls") {
-                Some(serde_json::Value::Bool(true)) => "ssl".to_owned(),
-                _ => kind,
-            },
-            Some((kind, _)) => kind,
-            None => String::new(),
-        },
-        _ => String::new(),
-    });
-    let keyword = match kind.as_deref() {
-        Some("tcp") => "TCP_CHECK",
-        Some("ping") => "PING_CHECK",
-        Some("http") => "HTTP_GET",
-        Some("ssl") => "SSL_GET",
-        Some("smtp") => "SMTP_CHECK",
-        Some("dns") => "DNS_CHECK",
-        Some("grpc") => "GRPC_CHECK",
-        Some("udp") => "UDP_CHECK",
-        Some("misc") => "MISC_CHECK",
-        Some("bfd") => "BFD_CHECK",
-        Some("file") => "FILE_CHECK",
-        _ => "check",
+    let read = serde_json::from_str::<Kind>(&key.settings).ok();
+    let (kind, settings) = match read.map(|read| read.kind) {
+        Some(serde_json::Value::String(kind)) => (kind, serde_json::Value::Null),
+        Some(serde_json::Value::Object(fields)) => fields.into_iter().next().unwrap_or_default(),
+        _ => Default::default(),
     };
-    match keyword {
-        "PING_CHECK" => format!("{keyword} of {}", key.target.ip()),
-        _ => format!("{keyword} of {}", key.target),
+    let whom = key.target;
+    let followed =
+        |name: Option<&serde_json::Value>| name.and_then(|name| name.as_str()).unwrap_or_default().to_owned();
+    match kind.as_str() {
+        "tcp" => format!("TCP_CHECK of {whom}"),
+        "ping" => format!("PING_CHECK of {}", whom.ip()),
+        "http" if settings.get("tls") == Some(&serde_json::Value::Bool(true)) => format!("SSL_GET of {whom}"),
+        "http" => format!("HTTP_GET of {whom}"),
+        "smtp" => format!("SMTP_CHECK of {whom}"),
+        "dns" => format!("DNS_CHECK of {whom}"),
+        "grpc" => format!("GRPC_CHECK of {whom}"),
+        "udp" => format!("UDP_CHECK of {whom}"),
+        "misc" => format!("MISC_CHECK of {whom}"),
+        "bfd" => format!("BFD_CHECK {} of {whom}", followed(Some(&settings))),
+        "file" => format!("FILE_CHECK {} of {whom}", followed(settings.get("track_file"))),
+        _ => format!("check of {whom}"),
     }
 }

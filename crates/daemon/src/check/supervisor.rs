@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steadfast_health::{CheckId, Contribution, Verdict};
 
 use super::probes::Judged;
-use super::{Checker, Wishes, moment};
+use super::{Checker, Wishes, context, moment};
 use crate::link::check::change::Change;
 use crate::link::check::{Found, News, Notice, Order};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
@@ -34,6 +34,8 @@ impl Checker {
             ToWorker::Ping => self.tell(&FromWorker::Pong),
             ToWorker::Stop => self.stopping = true,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
+            ToWorker::Order(Order::Surroundings(surroundings)) => self.surrounded(moment(), *surroundings),
+            ToWorker::Order(Order::Seen(seen)) => self.seen(moment(), seen),
             ToWorker::Order(Order::Services { request, named }) => self.reports.ask(request, named),
             ToWorker::Order(Order::Handle { request, handled }) => self.handle_servers(request, &handled),
             ToWorker::Order(Order::Ran { check, settings, found }) => self.ran(check, &settings, found),
@@ -64,6 +66,12 @@ impl Checker {
         let now = moment();
         let reloaded = change.reloaded();
         let before = self.work.settings.scheduling.clone();
+        if change.settings.identity.is_some() || self.work.settings.identity.is_some() {
+            // The files may hold something else under the same names.
+            let (tls, problem) = context(change.settings.identity.as_ref());
+            self.probes.set_tls(tls);
+            problem.into_iter().for_each(|notice| self.notice(notice));
+        }
         let concerns_services = change.concerns_services();
         for service in change.added.iter().chain(&change.changed) {
             self.table.configure(service);
@@ -81,7 +89,10 @@ impl Checker {
             let mut wishes = Wishes::default();
             self.machine.revise(now, revised, &removed, &mut wishes);
             self.fulfil(now, wishes);
+            self.find_followed();
+            self.look_around(now);
             removed.iter().for_each(|service| self.table.drop_service(service));
+            self.follow_addresses(now);
             self.allow_descriptors();
             self.remember_services(&keys);
         }

@@ -1,11 +1,13 @@
 //! The kernel's table: what the machine and the configuration want in it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use steadfast_health::Target;
-use steadfast_kernel::ipvs::{Ipvs, ListedServer, Server, ServiceKey, Statistics, Timeouts};
+use steadfast_kernel::ipvs::{
+    Ipvs, ListedServer, Server, ServiceKey, Statistics, SyncDaemon, SyncRole, Timeouts,
+};
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
 use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds};
@@ -34,6 +36,8 @@ pub(super) struct Table {
     /// What the machine wants, with how packets reach it.
     wanted: BTreeMap<Arc<str>, BTreeMap<Target, (Reach, u32)>>,
     settings: Settings,
+    /// Instances that are master.
+    masters: BTreeSet<Arc<str>>,
     /// What the timeouts were before.
     timeouts_before: Option<Timeouts>,
     begun: bool,
@@ -52,6 +56,7 @@ impl Table {
             services: BTreeMap::new(),
             wanted: BTreeMap::new(),
             settings: work.settings.clone(),
+            masters: BTreeSet::new(),
             timeouts_before: None,
             begun: begun_before,
             notices: Vec::new(),
@@ -72,8 +77,13 @@ impl Table {
     pub(super) fn configure(&mut self, service: &Arc<Balanced>) {
         let key = &service.health.key;
         let before = self.services.insert(Arc::clone(key), Arc::clone(service));
+        let present = self.is_present(service);
         for entry in &service.keys {
-            self.reconciler.wish(Wish::Service(*entry, service.service.clone()));
+            if present {
+                self.reconciler.wish(Wish::Service(*entry, service.service.clone()));
+            } else {
+                self.reconciler.unwish(&Item::service(*entry));
+            }
         }
         let placed = self.wanted.entry(Arc::clone(key)).or_default();
         // How packets reach what is wanted already may have changed too.
@@ -82,7 +92,7 @@ impl Table {
             if *reach == found {
                 continue;
             }
-            for entry in &service.keys {
+            for entry in service.keys.iter().filter(|_| present) {
                 let (old, new) = (reach.in_service(*entry), found.in_service(*entry));
                 if old != new {
                     self.reconciler.unwish(&Item::server(*entry, old));
@@ -90,14 +100,16 @@ impl Table {
             }
             *reach = found;
         }
-        for (reach, weight) in self.wanted.get(key).into_iter().flat_map(BTreeMap::values) {
+        let placed = self.wanted.get(key).filter(|_| present);
+        for (reach, weight) in placed.into_iter().flat_map(BTreeMap::values) {
             for entry in &service.keys {
                 let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(*weight));
                 self.reconciler.wish(server);
             }
         }
         if let Some(before) = before {
-            let gone = before.keys.iter().filter(|entry| !service.keys.contains(entry));
+            let stay: BTreeSet<_> = service.keys.iter().collect();
+            let gone = before.keys.iter().filter(|entry| !stay.contains(entry));
             gone.for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
         }
     }
@@ -108,14 +120,42 @@ impl Table {
         if before.timeouts != self.settings.timeouts {
             self.set_timeouts();
         }
-        if before.sync != self.settings.sync {
+        let sync = |of: &Settings| (of.sync.clone(), of.sync_follows.clone());
+        if sync(&before) != sync(&self.settings) {
             self.settle_sync();
         }
     }
 
+    /// Instances became master, or ceased to be.
+    pub(super) fn see_masters(&mut self, masters: &BTreeSet<Arc<str>>) {
+        if self.masters == *masters {
+            return;
+        }
+        let before = std::mem::replace(&mut self.masters, masters.clone());
+        let turned = |instance: &Option<Arc<str>>| {
+            instance.as_ref().is_some_and(|name| before.contains(name) != masters.contains(name))
+        };
+        if turned(&self.settings.sync_follows) {
+            self.settle_sync();
+        }
+        let services: Vec<Arc<Balanced>> =
+            self.services.values().filter(|service| turned(&service.only_while_master)).cloned().collect();
+        services.iter().for_each(|service| self.configure(service));
+    }
+
+    /// The instance that a service waits for.
+    pub(super) fn waits_for(&self, service: &Balanced) -> Option<Arc<str>> {
+        service.only_while_master.clone().filter(|_| !self.is_present(service))
+    }
+
+    /// Whether a service is to be in the kernel.
+    fn is_present(&self, service: &Balanced) -> bool {
+        service.only_while_master.as_ref().is_none_or(|instance| self.masters.contains(instance))
+    }
+
     /// The machine wants an entry of a service, or does not want it any more.
     pub(super) fn want(&mut self, service: &Arc<str>, target: Target, weight: Option<u32>) {
-        let Some(balanced) = self.services.get(service) else { return };
+        let Some(balanced) = self.services.get(service).cloned() else { return };
         let Some(placed) = self.wanted.get_mut(service) else { return };
         let reach = match weight {
             Some(weight) => {
@@ -128,6 +168,10 @@ impl Table {
                 reach
             }
         };
+        if !self.is_present(&balanced) {
+            return;
+        }
+        let Some(placed) = self.wanted.get(service) else { return };
         // The sorry server may be one of the others.
         let twins = [Target::Server(reach.address), Target::Sorry];
         let rest = twins.iter().filter_map(|twin| placed.get(twin));
@@ -250,7 +294,14 @@ impl Table {
 
     fn settle_sync(&mut self) {
         let Some(ipvs) = &mut self.ipvs else { return };
-        match settle_sync_daemons(ipvs, &self.settings.sync) {
+        let role =
+            self.settings.sync_follows.as_ref().map(|instance| match self.masters.contains(instance) {
+                true => SyncRole::Master,
+                false => SyncRole::Backup,
+            });
+        let daemons = self.settings.sync.iter().filter(|daemon| role.is_none_or(|role| daemon.role == role));
+        let wanted: Vec<SyncDaemon> = daemons.cloned().collect();
+        match settle_sync_daemons(ipvs, &wanted) {
             Ok(failures) => self.notices.extend(
                 failures
                     .into_iter()

@@ -7,16 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{
-    self, CheckKind, Checker, ForwardingMethod, GroupEntry, Model, RealServer, ServerAddress, ServiceTarget,
-    TunnelChecksum, TunnelKind, VirtualServer,
+    self, CheckKind, Checker, ForwardingMethod, GroupEntry, LvsSyncDaemon, Model, RealServer, ServerAddress,
+    ServiceTarget, TunnelChecksum, TunnelKind, VirtualServer,
 };
 use steadfast_health::{CheckConfig, CheckKey, Rhythm, ServerConfig, ServiceConfig, SorryConfig};
 use steadfast_kernel::ipvs::{
-    Checksum, Forwarding, Name, Persistence, SchedulerFlags, Service, ServiceKey, Transport, Tunnel,
+    Checksum, Forwarding, Name, Persistence, SchedulerFlags, Service, ServiceKey, SyncDaemon, SyncRole,
+    Transport, Tunnel,
 };
 use steadfast_wire::vrrp::Family;
 
-use crate::link::check::work::{Balanced, Reach, Settings, Work};
+use crate::link::check::seen::Followed;
+use crate::link::check::work::{Balanced, Identity, Reach, Settings, Work};
 use crate::link::vrrp::work::Settings as Scheduling;
 
 /// Entries of the kernel that one group may become; the addresses behind are left out.
@@ -32,6 +34,8 @@ pub fn digest(model: &Model) -> Work {
     let mut users_of_groups = BTreeMap::new();
     // Two services that share an entry of the kernel would write it in turn: the first has it.
     let mut taken = BTreeSet::new();
+    let mut followed = Followed::default();
+    followed.instances.extend(followed_by_sync(model));
     for server in &model.virtual_servers {
         let key: Arc<str> = service_name(server).into();
         if server.real_servers.is_empty() || services.contains_key(&key) {
@@ -56,9 +60,29 @@ pub fn digest(model: &Model) -> Work {
             }
             ServiceTarget::Address(_) | ServiceTarget::Mark(_) => None,
         };
-        services.insert(key, Arc::new(Balanced { health, place_in_group, keys, service, servers, sorry }));
+        let only_while_master =
+            server.extensions.as_ref().and_then(|extensions| extensions.only_while_master.clone());
+        followed.instances.extend(only_while_master.clone());
+        follow(&mut followed, server);
+        let balanced = Balanced { health, place_in_group, keys, service, servers, sorry, only_while_master };
+        services.insert(key, Arc::new(balanced));
     }
-    Work { services, settings: settings(model), abandoned: BTreeSet::new() }
+    Work { services, settings: settings(model), abandoned: BTreeSet::new(), followed }
+}
+
+/// What the checks of a service follow.
+fn follow(followed: &mut Followed, server: &VirtualServer) {
+    for checker in server.real_servers.iter().flat_map(|real| real.checkers.iter()) {
+        match &checker.kind {
+            CheckKind::File(file) => {
+                followed.files.insert(Arc::clone(&file.track_file));
+            }
+            CheckKind::Bfd(session) => {
+                followed.sessions.insert(Arc::clone(session));
+            }
+            _ => {}
+        }
+    }
 }
 
 /// What a service is called: as keepalived calls it in its log.
@@ -188,8 +212,8 @@ fn health(key: Arc<str>, server: &VirtualServer, texts: &mut Texts) -> ServiceCo
         quorum: server.quorum,
         hysteresis: server.hysteresis,
         omega: server.omega,
-        // Without anybody who says whether the address is here the checks would rest for ever.
-        ha_suspend: false,
+        // A mark has no address that could be here.
+        ha_suspend: server.ha_suspend && !matches!(server.target, ServiceTarget::Mark(_)),
         sorry: server
             .sorry_server
             .as_ref()
@@ -218,8 +242,10 @@ pub const fn is_made(kind: &CheckKind) -> bool {
         | CheckKind::Smtp(_)
         | CheckKind::Dns(_)
         | CheckKind::Misc(_)
-        | CheckKind::Udp(_) => true,
-        CheckKind::Grpc(_) | CheckKind::Bfd(_) | CheckKind::File(_) => false,
+        | CheckKind::Udp(_)
+        | CheckKind::Bfd(_)
+        | CheckKind::File(_) => true,
+        CheckKind::Grpc(_) => false,
     }
 }
 
@@ -233,7 +259,8 @@ fn check(checker: &Checker, real: &RealServer, server: &VirtualServer, texts: &m
     CheckConfig {
         key: CheckKey { target, settings: texts.of(checker, host) },
         rhythm: rhythm(checker),
-        alpha: checker.alpha,
+        // What a file says is known from the beginning.
+        alpha: checker.alpha && !matches!(checker.kind, CheckKind::File(_)),
         log_all_failures: checker.log_all_failures,
     }
 }
@@ -309,21 +336,59 @@ fn settings(model: &Model) -> Settings {
         flush_at_end: model.global.lvs_flush_on_stop == model::LvsFlushOnStop::All,
         timeouts: model.global.lvs_timeouts,
         sync: sync_daemons(model),
+        sync_follows: followed_by_sync(model),
+        tell_initial: model.global.rs_init_notifies,
+        identity: identity(model),
         seed: u64::from(std::process::id()),
     }
 }
 
-/// Without an instance whose state decides, both daemons run.
-fn sync_daemons(model: &Model) -> Vec<steadfast_kernel::ipvs::SyncDaemon> {
-    use steadfast_kernel::ipvs::{SyncDaemon, SyncRole};
-    let Some(sync) = model.global.lvs_sync_daemon.as_deref().filter(|sync| sync.instance.is_none()) else {
-        return Vec::new();
-    };
+/// Only both together are somebody.
+fn identity(model: &Model) -> Option<Identity> {
+    let ssl = model.ssl.as_ref()?;
+    Some(Identity {
+        certificate: Arc::from(&**ssl.certificate.as_ref()?),
+        key: Arc::from(&**ssl.key.as_ref()?),
+    })
+}
+
+/// The instance whose state decides which synchronisation daemon runs.
+fn followed_by_sync(model: &Model) -> Option<Arc<str>> {
+    sync_daemon(model).and_then(|sync| sync.instance)
+}
+
+/// As the globals have it, or else the first instance in the way of early versions.
+fn sync_daemon(model: &Model) -> Option<LvsSyncDaemon> {
+    if let Some(sync) = model.global.lvs_sync_daemon.as_deref() {
+        return Some(sync.clone());
+    }
+    let mut instances = model.instances.iter();
+    instances.find_map(|instance| {
+        let interface = instance.lvs_sync_daemon_interface.clone()?;
+        let instance = Some(Arc::clone(&instance.name));
+        Some(LvsSyncDaemon {
+            interface,
+            instance,
+            id: None,
+            max_length: None,
+            port: None,
+            ttl: None,
+            group: None,
+        })
+    })
+}
+
+/// Both daemons; without an instance whose state decides, both run.
+fn sync_daemons(model: &Model) -> Vec<SyncDaemon> {
+    let Some(sync) = sync_daemon(model) else { return Vec::new() };
+    let followed = sync.instance.as_ref();
+    let followed = followed.and_then(|name| model.instances.iter().find(|instance| instance.name == *name));
+    let id = sync.id.or(followed.map(|instance| instance.virtual_router_id.get()));
     [SyncRole::Master, SyncRole::Backup]
         .map(|role| SyncDaemon {
             role,
             interface: sync.interface.to_string(),
-            id: sync.id.unwrap_or(0),
+            id: id.unwrap_or(0),
             message_bytes: sync.max_length,
             group: sync.group,
             port: sync.port,

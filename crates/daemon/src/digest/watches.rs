@@ -1,11 +1,11 @@
-//! Files and processes that instances follow: their numbers, and how they are to be watched.
+//! Files and processes that instances and checks follow: their numbers, and how they are to be watched.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::{Model, ParameterMatch, TrackFile, TrackProcess, Tracks};
+use steadfast_config::model::{CheckKind, Model, ParameterMatch, TrackFile, TrackProcess, Tracks};
 use steadfast_vrrp::{Reading, WatchConfig, WatchId, WatchKind};
 
 use crate::link::vrrp::work::Work;
@@ -70,13 +70,20 @@ pub(super) fn key(kind: WatchKind, name: &str) -> String {
     format!("{kind} {name}")
 }
 
-/// What instances and groups follow and the file defines, ordered by number.
+/// What instances, groups and checks follow and the file defines, ordered by number.
 pub(super) fn configs(model: &Model, mut number: impl FnMut(&str) -> u32) -> Vec<Arc<WatchConfig>> {
     let tracks = || model.instances.iter().map(|i| &i.tracks).chain(model.groups.iter().map(|g| &g.tracks));
     let followed = |list: fn(&Tracks) -> &Vec<steadfast_config::model::Tracked>| -> BTreeSet<&str> {
         tracks().flat_map(list).map(|tracked| &*tracked.name).collect()
     };
-    let files = followed(|tracks| &tracks.files);
+    let mut files = followed(|tracks| &tracks.files);
+    let servers = model.virtual_servers.iter().flat_map(|service| &service.real_servers);
+    files.extend(servers.flat_map(|server| server.checkers.iter()).filter_map(
+        |checker| match &checker.kind {
+            CheckKind::File(file) => Some(&*file.track_file),
+            _ => None,
+        },
+    ));
     let processes = followed(|tracks| &tracks.processes);
     let sessions = followed(|tracks| &tracks.bfds);
     let mut watches = BTreeMap::new();

@@ -210,7 +210,7 @@ fn first_checks_are_spread_over_the_warmup_by_the_seed() {
     let mut wide = service(0);
     wide.servers = (1..=200).map(|last| server(last, vec![check(last, spread)])).collect();
     let firsts = |seed| {
-        let config = Config { services: vec![wide.clone()], seed };
+        let config = Config { services: vec![wide.clone()], seed, tell_initial: false };
         let mut bench = Bench::with(config, Resume::default());
         bench.run(seconds(61), &[]);
         let mut seen = BTreeMap::new();

@@ -117,7 +117,7 @@ fn sorry(inhibit: bool) -> Option<SorryConfig> {
 }
 
 fn config(services: Vec<ServiceConfig>) -> Config {
-    Config { services, seed: 1 }
+    Config { services, seed: 1, tell_initial: false }
 }
 
 fn good() -> Verdict {

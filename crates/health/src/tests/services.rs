@@ -140,3 +140,35 @@ fn the_end_is_told_loudly_only_with_omega() {
         assert!(bench.told().is_empty());
     }
 }
+
+#[test]
+fn servers_that_are_up_from_the_beginning_are_told_where_that_is_wanted() {
+    let mut alpha = service(2);
+    alpha.servers[0].checks = vec![CheckConfig { alpha: true, ..check(1, rhythm()) }].into();
+    let config = Config { tell_initial: true, ..config(vec![alpha]) };
+    let mut bench = Bench::with(config.clone(), Resume::default());
+    assert_eq!(bench.told(), ["server 2 up", "quorum up 1 at start"]);
+    // A successor says nothing that was said.
+    let mut successor = Bench::with(config, bench.machine.resume());
+    assert_eq!(successor.told(), Vec::<String>::new());
+}
+
+#[test]
+fn what_comes_unasked_before_the_start_is_how_it_starts() {
+    let mut followed = service(1);
+    let rhythm = Rhythm { unasked: true, ..rhythm() };
+    followed.servers[0].checks = vec![check(1, rhythm)].into();
+    let now = Moment::ZERO + seconds(1_000);
+    let mut bench = Bench {
+        machine: Machine::new(now, config(vec![followed]), Resume::default()),
+        now,
+        record: Record { now, ..Record::default() },
+    };
+    bench.handle(Input::Verdict { check: CheckId(0), verdict: bad() });
+    assert_eq!(bench.table(), []);
+    bench.machine.advance(now, &mut bench.record);
+    assert_eq!(bench.table(), []);
+    assert!(bench.told().contains(&"quorum down 0 at start".to_owned()));
+    bench.handle(Input::Verdict { check: CheckId(0), verdict: good() });
+    assert_eq!(bench.table(), [(1, 1)]);
+}

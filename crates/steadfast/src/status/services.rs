@@ -66,6 +66,10 @@ pub(super) fn details(text: &mut String, service: &Service, view: &View) {
         });
         facts.push("sorry server", Cell::plain(format!("{} {used}{connections}", sorry.address)));
     }
+    if let Some(instance) = &service.waits_for {
+        let line = format!("only while {instance} is master, which it is not");
+        facts.push("in the kernel", Cell::plain(line));
+    }
     facts.push(
         "traffic",
         service.traffic.as_ref().map_or_else(not_there, |counted| Cell::plain(traffic(counted))),
@@ -117,7 +121,7 @@ fn checks(text: &mut String, service: &Service, view: &View) {
             check_result(check),
             Cell::plain(check.milliseconds_in_state.map_or_else(dash, duration::milliseconds)),
             Cell::plain(check.took_microseconds.map_or_else(dash, duration::microseconds)),
-            Cell::plain(check.next_in_milliseconds.map_or_else(|| "now".to_owned(), duration::milliseconds)),
+            Cell::plain(check.next_in_milliseconds.map_or_else(dash, duration::milliseconds)),
             Cell::plain(check.bad_results.to_string()),
             Cell::plain(check.results.to_string()),
             Cell::plain(check.last_failure.as_deref().unwrap_or_default()),
@@ -127,6 +131,9 @@ fn checks(text: &mut String, service: &Service, view: &View) {
 }
 
 fn state(service: &Service) -> Cell {
+    if let Some(instance) = &service.waits_for {
+        return Cell::painted(Paint::Calm, format!("waits for {instance}"));
+    }
     match (service.up, service.suspended) {
         (None, _) => Cell::painted(Paint::Warn, "unknown"),
         (Some(_), true) => Cell::painted(Paint::Calm, "rests"),

@@ -362,6 +362,7 @@ fn service(name: &str, servers: Vec<Server>) -> Service {
         hysteresis: 0,
         live_weight: Some(live_weight),
         suspended: false,
+        waits_for: None,
         scheduler: "wrr".to_owned(),
         sorry_server: Some(SorryServer {
             address: "10.0.9.9:80".parse().unwrap(),

@@ -7,6 +7,7 @@
 mod checkers;
 mod differential;
 mod director;
+mod following;
 mod living;
 mod nginx;
 mod operating;

@@ -7,7 +7,7 @@ use super::director::{Director, LIMIT};
 use super::living::{FIRST, SECOND, SERVICE, WEB};
 
 /// What a subcommand prints, and its exit status.
-fn ask(director: &Director, daemon: &Daemon, words: &[&str]) -> (String, Option<i32>) {
+pub(crate) fn ask(director: &Director, daemon: &Daemon, words: &[&str]) -> (String, Option<i32>) {
     let program = director.program.path().to_str().unwrap();
     let socket = format!("{}/k.sock", daemon.folder());
     let told = director.host.run(&[&[program], words, &["--control-socket", &socket]].concat()).unwrap();

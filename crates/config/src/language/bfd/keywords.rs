@@ -53,7 +53,7 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "vrrp" Flag => with!(read_vrrp, show_vrrp), Last, InPlace;
         "both vrrp and checker",
         "Report events to the VRRP process (only, unless checker is also given)";
-    "checker" Flag => with!(read_checker, show_checker), Last, InPlace, LoadBalancer;
+    "checker" Flag => with!(read_checker, show_checker), Last, InPlace;
         "both vrrp and checker",
         "Report events to the checker process (only, unless vrrp is also given)";
 };

@@ -47,7 +47,7 @@ pub static COMMON: &Keywords<Checker> = keywords! {
     "delay_loop" Argument::decimal(1, LONGEST_DELAY) => at!(delay_loop), Last, InPlace;
         "real server setting",
         "Time between checks.";
-    "check_timeout" Argument::TIMER => at!(check_timeout), Last, InPlace, Extensions;
+    "check_timeout" Argument::TIMER => at!(check_timeout), Last, InPlace;
         "real server setting",
         "Longest time of a whole check, beside the timeouts of its steps.";
     "alpha" Switch => at!(alpha), Last, StartOnly;
@@ -122,23 +122,23 @@ pub static DNS: &Keywords<DnsCheck> = keywords! {
 
 /// Keywords of `FILE_CHECK`.
 pub static FILE: &Keywords<FileCheck> = keywords! {
-    "track_file" Word("NAME of a track_file") => at!(track_file), Last, Restart, LoadBalancer;
+    "track_file" Word("NAME of a track_file") => at!(track_file), Last, Restart;
         "none (mandatory)",
         "File to follow.";
-    "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace, LoadBalancer | Told;
+    "weight" Grammar("INTEGER -2147483647..2147483647 [reverse|noreverse]") => with!(read_file_weight, show_file_weight), Last, InPlace | Told;
         "weight of the track_file",
         "Multiplier of the file value; 0 means non-zero content is a failure.";
-    "weight reverse" Flag => Described, Last, InPlace, LoadBalancer;
+    "weight reverse" Flag => Described, Last, InPlace;
         "setting of the track_file",
         "Invert the sense.";
-    "weight noreverse" Flag => Described, Last, InPlace, LoadBalancer;
+    "weight noreverse" Flag => Described, Last, InPlace;
         "setting of the track_file",
         "Cancel inversion.";
 };
 
 /// Keywords of `BFD_CHECK`.
 pub(crate) static BFD: &Keywords<BfdCheckDraft> = keywords! {
-    "name" Word("NAME of a bfd_instance") => at!(session), First, Restart, LoadBalancer;
+    "name" Word("NAME of a bfd_instance") => at!(session), First, Restart;
         "none (mandatory)",
         "Session to follow; a bad name removes the checker.";
     "alpha" Switch => at!(alpha), Last, StartOnly;
@@ -217,19 +217,19 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart | Told;
         "none",
         "PCRE2 compile options; unknown names are silently ignored.";
-    "regex_options allow_empty_class" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options allow_empty_class" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_bsux" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options alt_bsux" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options auto_callout" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options auto_callout" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options caseless" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options dollar_endonly" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options dollar_endonly" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options dotall" Flag => Described, Last, Restart;
@@ -241,19 +241,19 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options extended" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options firstline" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options firstline" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options match_unset_backref" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options match_unset_backref" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options multiline" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_ucp" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options never_ucp" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_utf" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options never_utf" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options no_auto_capture" Flag => Described, Last, Restart;
@@ -277,16 +277,16 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options utf" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_backslash_c" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options never_backslash_c" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_circumflex" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options alt_circumflex" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_verbnames" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options alt_verbnames" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options use_offset_limit" Flag => Described, Last, Restart, LoadBalancer;
+    "regex_options use_offset_limit" Flag => Described, Last, Restart, PatternOptions;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace | Told;

@@ -76,7 +76,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "smtp_alert_vrrp" Switch => at!(mail.alert_vrrp), Last, NextUse;
         "unset; no argument means on",
         "Default smtp_alert for instances and sync groups (beats smtp_alert)";
-    "smtp_alert_checker" Switch => at!(mail.alert_checker), Last, NextUse, LoadBalancer;
+    "smtp_alert_checker" Switch => at!(mail.alert_checker), Last, NextUse;
         "unset; no argument means on",
         "Default smtp_alert for virtual and real servers (beats smtp_alert)";
     "checker_log_all_failures" Switch => at!(checker_log_all_failures), Last, NextUse;
@@ -121,7 +121,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";
-    "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Described, First, InPlace, LoadBalancer;
+    "lvs_sync_daemon inst" Word("NAME of a vrrp_instance") => Described, First, InPlace;
         "none: both master and backup sync daemons run",
         "Tie the sync daemon role to the state of this VRRP instance.";
     "lvs_sync_daemon id" Argument::unsigned(0, 255) => Described, Last, InPlace;
@@ -379,10 +379,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_netlink_monitor_rcv_bufs_force" Switch => at!(lvs_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "rs_init_notifies" Switch => at!(rs_init_notifies), Last, StartOnly, LoadBalancer;
+    "rs_init_notifies" Switch => at!(rs_init_notifies), Last, StartOnly;
         "off; no argument means on",
         "Run real-server up notifications when servers are first added at start-up.";
-    "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse, LoadBalancer;
+    "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse;
         "off; no argument means on",
         "Mail only when the real server itself changes state, not for each checker.";
     "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace, SocketBuffers | Told;

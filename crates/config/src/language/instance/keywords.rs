@@ -234,7 +234,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "notify_priority_changes" Switch => at!(notify_priority_changes), Last, InPlace;
         "sync group value, then vrrp_notify_priority_changes",
         "Write priority changes to the FIFOs.";
-    "lvs_sync_daemon_interface" Interface => at!(lvs_sync_daemon_interface), First, InPlace, LoadBalancer = "lvs_sync_daemon" [Mark::DeprecatedLoudly];
+    "lvs_sync_daemon_interface" Interface => at!(lvs_sync_daemon_interface), First, InPlace = "lvs_sync_daemon" [Mark::DeprecatedLoudly];
         "none",
         "Deprecated: same as global lvs_sync_daemon IFNAME tied to this instance.";
     "garp_master_delay" Argument::seconds(0, 4294) => at!(announce.master_delay), Last, InPlace;

@@ -18,7 +18,7 @@ use crate::model::{
     ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
 };
 use crate::table::remembered::ServerScratch;
-use crate::table::{Context, Feature, Keywords, Line, Outcome, Seen, Statement, apply, unknown, unread};
+use crate::table::{Context, Keywords, Line, Outcome, Seen, Statement, apply, unknown, unread};
 use crate::text::tree::Node;
 use crate::value::{Interval, Name, Text};
 
@@ -319,7 +319,6 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         "BFD_CHECK" => {
             let mut bfd = BfdCheckDraft::default();
             fill(&mut bfd, BFD, node, context);
-            context.uses(Feature::LoadBalancer, || node.keyword().span());
             let session = bfd.session.filter(|session| context.known.bfds.contains_key(session));
             let Some(session) = session else {
                 let message = "BFD_CHECK names no bfd_instance that is defined; it is dropped";
@@ -377,7 +376,6 @@ fn file(draft: CheckerDraft, node: Node<'_>, context: &mut Context<'_>) -> Optio
     let mut file = FileCheck::default();
     context.file_weight_given = false;
     fill(&mut file, FILE, node, context);
-    context.uses(Feature::LoadBalancer, || node.keyword().span());
     let Some(weight) = context.known.files.get(&file.track_file).map(|known| known.weight) else {
         let message = format!("FILE_CHECK: track_file '{}' is not defined; it is dropped", file.track_file);
         let span = place_of(node, "track_file");

@@ -99,19 +99,19 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "protocol" Word("TCP, UDP or SCTP") => with!(read_protocol, show_protocol), Last, Restart;
         "UDP (with an error) for addresses; ignored with a warning for marks",
         "Transport protocol.";
-    "ha_suspend" Flag => at!(ha_suspend), Last, InPlace, LoadBalancer;
+    "ha_suspend" Flag => at!(ha_suspend), Last, InPlace;
         "off",
         "Run checkers only while the virtual address is present locally; not with marks.";
-    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse;
         "smtp_alert_checker, then smtp_alert, then off",
         "Mail quorum changes.";
-    "check_timeout" Argument::TIMER => at!(checks.check_timeout), Last, InPlace, Extensions;
+    "check_timeout" Argument::TIMER => at!(checks.check_timeout), Last, InPlace;
         "none",
         "Default of checkers below: longest time of a whole check, beside the timeouts of its steps.";
-    "slow_start" Argument::seconds(1, 86400) => at!(checks.slow_start), Last, NextUse, Extensions;
+    "slow_start" Argument::seconds(1, 86400) => at!(checks.slow_start), Last, NextUse;
         "none",
         "Time in which a real server that comes up reaches its weight.";
-    "only_while_master" Word("NAME of a vrrp_instance") => lazily!(extensions.only_while_master), Last, InPlace, Extensions;
+    "only_while_master" Word("NAME of a vrrp_instance") => lazily!(extensions.only_while_master), Last, InPlace;
         "none",
         "Install the service only while that instance is master.";
     "install_after_first_check" Switch => with!(read_install_after, show_install_after), Last, InPlace, Extensions;
@@ -199,13 +199,13 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "delay_loop" Argument::decimal(1, LONGEST_DELAY) => lazily!(checks.delay_loop), Last, InPlace;
         "virtual server setting",
         "Default check interval.";
-    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse, LoadBalancer;
+    "smtp_alert" Switch => at!(smtp_alert), Last, NextUse;
         "smtp_alert_checker, then smtp_alert, then on",
         "Mail state changes.";
-    "check_timeout" Argument::TIMER => lazily!(checks.check_timeout), Last, InPlace, Extensions;
+    "check_timeout" Argument::TIMER => lazily!(checks.check_timeout), Last, InPlace;
         "virtual server setting",
         "Default of checkers below: longest time of a whole check, beside the timeouts of its steps.";
-    "slow_start" Argument::seconds(1, 86400) => lazily!(checks.slow_start), Last, NextUse, Extensions;
+    "slow_start" Argument::seconds(1, 86400) => lazily!(checks.slow_start), Last, NextUse;
         "virtual server setting",
         "Time in which a real server that comes up reaches its weight.";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace | Told;
@@ -241,26 +241,26 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "DNS_CHECK" Argument::block(&[COMMON, CONNECTION, DNS]) => Elsewhere, Adds, Restart;
         "none",
         "One DNS query over UDP.";
-    "FILE_CHECK" Argument::block(&[FILE]) => Elsewhere, Adds, Restart, LoadBalancer;
+    "FILE_CHECK" Argument::block(&[FILE]) => Elsewhere, Adds, Restart;
         "none",
         "Follow a track_file.";
-    "BFD_CHECK" Argument::block(&[BFD]) => Elsewhere, Adds, Restart, LoadBalancer;
+    "BFD_CHECK" Argument::block(&[BFD]) => Elsewhere, Adds, Restart;
         "none",
         "Follow a BFD session.";
 };
 
 /// Keywords of `SSL`.
 pub static SSL: &Keywords<Ssl> = keywords! {
-    "password" Word("PASSWORD") => at!(password), Replaces, Restart, LoadBalancer | Told [Mark::Secret(0)];
+    "password" Word("PASSWORD") => at!(password), Replaces, Restart | Told [Mark::Secret(0)];
         "none",
         "Passphrase of the key file.";
-    "ca" Word("PATH") => at!(ca), Replaces, Restart, LoadBalancer | Told;
+    "ca" Word("PATH") => at!(ca), Replaces, Restart | Told;
         "none",
         "CA bundle loaded as trusted (peer verification is not turned on)";
-    "certificate" Word("PATH") => at!(certificate), Replaces, Restart, LoadBalancer | Told;
+    "certificate" Word("PATH") => at!(certificate), Replaces, Restart | Told;
         "none",
         "Client certificate chain, PEM.";
-    "key" Word("PATH") => at!(key), Replaces, Restart, LoadBalancer | Told;
+    "key" Word("PATH") => at!(key), Replaces, Restart | Told;
         "none",
         "Client private key, PEM.";
 };

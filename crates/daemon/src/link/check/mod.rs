@@ -1,6 +1,7 @@
 //! What the supervisor and a check worker say to each other.
 
 pub mod change;
+pub mod seen;
 pub mod work;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use steadfast_control::status::Service;
 use steadfast_health::{CheckId, CheckKey, CheckResume, Event, Override, ServiceResume};
 
 use self::change::Change;
+use self::seen::{Seen, Surroundings};
 use super::lifecycle::{Role, Worker};
 
 /// The worker of health checks and of the kernel's load balancer.
@@ -29,6 +31,10 @@ impl Role for Check {
 pub enum Order {
     /// Change what a reload changes.
     Reload(Box<Change>),
+    /// This is how things are that are followed, all of them.
+    Surroundings(Box<Surroundings>),
+    /// Something that is followed is not as it was.
+    Seen(Seen),
     /// Tell how services are, in one or more [`News::Services`].
     Services {
         /// Number of the question.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_health::ServiceConfig;
 use steadfast_kernel::ipvs::{Forwarding, ServerKey, Service, ServiceKey, SyncDaemon};
 
+use super::seen::Followed;
 use crate::link::vrrp::work::Settings as Scheduling;
 
 /// Everything one check worker runs.
@@ -19,6 +20,8 @@ pub struct Work {
     pub settings: Settings,
     /// Entries of the kernel that a reload took away while no worker could do it: they go at the start.
     pub abandoned: BTreeSet<ServiceKey>,
+    /// What the supervisor has to see on its behalf.
+    pub followed: Followed,
 }
 
 /// A service, and what it is in the kernel.
@@ -36,6 +39,8 @@ pub struct Balanced {
     pub servers: Vec<Reach>,
     /// Likewise the sorry server.
     pub sorry: Option<Reach>,
+    /// It is in the kernel only while this instance is master.
+    pub only_while_master: Option<Arc<str>>,
 }
 
 /// How packets reach a server.
@@ -77,6 +82,21 @@ pub struct Settings {
     pub timeouts: [Option<u32>; 3],
     /// Daemons that tell connections to other directors, or hear of theirs.
     pub sync: Vec<SyncDaemon>,
+    /// Of these only that of its role runs: the one that tells while this instance is master, else the one that hears.
+    pub sync_follows: Option<Arc<str>>,
+    /// At the start scripts are run also for the servers that are up from the beginning.
+    pub tell_initial: bool,
+    /// Who the checks are over TLS, for servers that ask.
+    pub identity: Option<Identity>,
     /// Seed of the spread of first checks.
     pub seed: u64,
+}
+
+/// Where a certificate lies, with those that vouch for it, and its key: files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The certificates.
+    pub certificate: Arc<str>,
+    /// The key.
+    pub key: Arc<str>,
 }

@@ -406,6 +406,8 @@ impl Supervisor {
         let living = if settled { Vec::new() } else { beside::living(&self.own_processes()) };
         let order = Order::Reload { change: Box::new(change), living };
         awaited.extend(self.hand_over::<Vrrp>(order, wanted.0, now).map(|what| (Worker::Vrrp, what)));
+        let surroundings = check::Order::Surroundings(Box::new(self.surroundings()));
+        self.workers.check.order(surroundings, &self.poller);
         let order = check::Order::Reload(Box::new(change_of_balancing));
         awaited.extend(self.hand_over::<Check>(order, wanted.1, now).map(|what| (Worker::Check, what)));
         let nobody = awaited.is_empty();

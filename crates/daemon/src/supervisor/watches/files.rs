@@ -53,6 +53,16 @@ impl Files {
         self.entries.get(&id).map(|entry| Reading::Value(entry.value))
     }
 
+    /// What a file is called.
+    pub(super) fn name(&self, id: WatchId) -> Option<Arc<str>> {
+        self.entries.get(&id).map(|entry| Arc::clone(&entry.order.name))
+    }
+
+    /// The last number of the file that is called so.
+    pub(super) fn number(&self, name: &str) -> Option<i32> {
+        self.entries.values().find(|entry| &*entry.order.name == name).map(|entry| entry.value)
+    }
+
     pub(super) fn wakeup(&self) -> Option<Moment> {
         self.retry_at
     }

@@ -13,6 +13,7 @@ use self::files::Files;
 use self::processes::Processes;
 use super::{Supervisor, moment};
 use crate::digest::watches::Orders;
+use crate::link::check::seen::Seen;
 use crate::link::vrrp::Order;
 use crate::link::vrrp::work::Work;
 
@@ -48,6 +49,11 @@ impl Watches {
                 Arc::make_mut(watch).reading = reading;
             }
         }
+    }
+
+    /// The last number of the file of that `track_file`.
+    pub(crate) fn number(&self, name: &str) -> Option<i32> {
+        self.files.number(name)
     }
 
     /// When something is due.
@@ -94,6 +100,9 @@ impl Supervisor {
             self.fault_over(&Matter::TrackFile(name));
         }
         for (watch, reading) in findings.readings {
+            if let (Some(name), Reading::Value(number)) = (self.watches.files.name(watch), reading) {
+                self.seen(Seen::File(name, number));
+            }
             self.workers.vrrp.order(Order::Watched { watch, reading }, &self.poller);
         }
     }

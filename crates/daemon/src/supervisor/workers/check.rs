@@ -1,8 +1,10 @@
 //! What the supervisor keeps for the check worker, and what it does with its news.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use steadfast_config::model::LvsFlushOnStop;
 use steadfast_control::event::{Balancing, Ending, Happening as Public, Why};
 use steadfast_control::{status as report, wording};
 use steadfast_health::{
@@ -11,11 +13,13 @@ use steadfast_health::{
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::space::Space;
 use steadfast_time::Moment;
+use steadfast_vrrp::State;
 
 use super::slot::Slot;
 use super::{Post, Workers};
 use crate::check::Terms;
 use crate::check::report::{Figures, service as service_report};
+use crate::link::check::seen::{Seen, Surroundings};
 use crate::link::check::work::Work;
 use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
 use crate::supervisor::notify::scripts::{Owner, Transition};
@@ -38,6 +42,7 @@ pub(crate) struct BalancingKept {
 pub(crate) struct Errand {
     work: Work,
     resume: Resume,
+    surroundings: Surroundings,
     terms: Terms,
 }
 
@@ -59,12 +64,17 @@ impl BalancingKept {
     }
 
     /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
-    fn fifo_name(&self, service: &str) -> String {
+    pub(crate) fn fifo_name(&self, service: &str) -> String {
         let place = self.work.services.get(service).and_then(|service| service.place_in_group.as_ref());
         match place {
             Some((group, place)) => format!("[{group}]:{place}"),
             None => service.to_owned(),
         }
+    }
+
+    /// What keepalived calls a server of a service.
+    pub(crate) fn server_name(&self, service: &str, server: SocketAddr) -> String {
+        format!("[{}]:{}:{}", server.ip(), protocol(service), server.port())
     }
 
     /// Every service, without its servers.
@@ -79,6 +89,7 @@ impl BalancingKept {
                 hysteresis: balanced.health.hysteresis,
                 live_weight: None,
                 suspended: kept.is_some_and(|kept| kept.suspended),
+                waits_for: None,
                 scheduler: balanced.service.scheduler.to_string(),
                 sorry_server: None,
                 servers: Vec::new(),
@@ -97,7 +108,7 @@ impl BalancingKept {
         let names = names.into_iter();
         let found: Vec<_> = names.filter_map(|name| self.work.services.get(name)).collect();
         let services = found.iter().map(|balanced| balanced.health.clone()).collect();
-        let machine = Machine::new(now, Config { services, seed: 0 }, self.resume());
+        let machine = Machine::new(now, Config { services, ..Config::default() }, self.resume());
         let known = found.into_iter().filter_map(|balanced| {
             let kept = self.services.get(&balanced.health.key);
             let service = service_report(now, &machine, balanced, &Figures::default())?;
@@ -139,26 +150,53 @@ impl BalancingKept {
 impl Errand {
     /// The worker's whole life; its exit status comes back.
     pub(crate) fn run(self, channel: Channel) -> i32 {
-        crate::check::run(self.work, self.resume, channel, &self.terms)
+        crate::check::run(self.work, self.resume, self.surroundings, channel, &self.terms)
     }
 }
 
 impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_check_errand(self) -> Errand {
+        let surroundings = self.surroundings();
         let resume = self.balancing.resume();
         let BalancingKept { work, started, space, .. } = self.balancing;
         let pid_file = self.workers.check.pid_file().clone();
         let confined = !self.options.unconfined;
         let keep_table = self.options.keep_ipvs;
         let terms = Terms { space, keep_table, begun_before: started, confined, pid_file };
-        Errand { work, resume, terms }
+        Errand { work, resume, surroundings, terms }
+    }
+
+    /// Everything that the load balancer follows, as far as it is known.
+    pub(crate) fn surroundings(&self) -> Surroundings {
+        let followed = &self.balancing.work.followed;
+        let files =
+            followed.files.iter().filter_map(|name| Some((Arc::clone(name), self.watches.number(name)?)));
+        let known = &self.routers.known;
+        let sessions = known.session_paths().filter(|(name, _)| followed.sessions.contains(name));
+        let masters = self.routers.work.machine.instances.iter().filter(|config| {
+            followed.instances.contains(&config.name)
+                && matches!(known.standing(config.id), Some((State::Master, _)))
+        });
+        Surroundings {
+            files: files.collect(),
+            sessions: sessions.collect(),
+            masters: masters.map(|config| Arc::clone(&config.name)).collect(),
+        }
+    }
+
+    /// Something is not as it was; the check worker is told where it follows that.
+    pub(crate) fn seen(&mut self, seen: Seen) {
+        if self.balancing.work.followed.has(&seen) {
+            self.workers.check.order(Order::Seen(seen), &self.poller);
+        }
     }
 
     /// Something happened to a service, a server or a check.
     fn balanced(&mut self, told: Told) {
         let notified = told.event.happening.clone();
         let check = told.check.unwrap_or_default();
+        let told_check = check.clone();
         let why = |cause: Cause| match cause {
             Cause::Start => Why::Start,
             Cause::Check { reason, .. } => Why::Check { check: check.clone(), reason },
@@ -190,6 +228,7 @@ impl Supervisor {
         };
         self.tell(Public::Balancing(happening));
         self.notify_of_balancing(&notified);
+        self.mail_of_balancing(&notified, &told_check);
     }
 
     /// Runs the program of a check.
@@ -236,7 +275,10 @@ impl Supervisor {
 
     /// Scripts and FIFOs are told of a server or of a quorum, in keepalived's order.
     fn notify_of_balancing(&mut self, happening: &Happening) {
+        let flushed = self.loaded.global.lvs_flush_on_stop != LvsFlushOnStop::No;
         let (service, server, up) = match happening {
+            // Where the table is flushed, servers are not removed one by one.
+            Happening::Server { cause: Cause::Stop, .. } if flushed => return,
             Happening::Server { service, server, up, notify: true, .. } => (service, Some(*server), *up),
             Happening::Quorum { service, up, notify: true, .. } => (service, None, *up),
             _ => return,
@@ -256,8 +298,8 @@ impl Supervisor {
         let state = if up { "UP" } else { "DOWN" };
         let line = match server {
             Some(server) => {
-                let protocol = protocol(service);
-                format!("RS [{}]:{protocol}:{} {name} {state}\n", server.ip(), server.port())
+                let server = self.balancing.server_name(service, server);
+                format!("RS {server} {name} {state}\n")
             }
             None => format!("VS {name} {state}\n"),
         };

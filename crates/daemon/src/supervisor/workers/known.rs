@@ -96,6 +96,14 @@ impl Known {
         })
     }
 
+    /// Whether the paths of BFD sessions work, of those that have ever been up.
+    pub(crate) fn session_paths(&self) -> impl Iterator<Item = (Arc<str>, bool)> {
+        self.session_resume.values().filter_map(|resume| {
+            let (name, _) = self.sessions.get(&resume.session)?;
+            Some((Arc::clone(name), resume.good?))
+        })
+    }
+
     /// Keeps what a successor needs.
     pub(crate) fn keep(&mut self, resume: Resume) {
         self.resume.insert(resume.instance, Box::new(resume));

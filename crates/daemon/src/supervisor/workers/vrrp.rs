@@ -1,13 +1,16 @@
 //! What the supervisor keeps for the vrrp worker, and what it does with its news.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use steadfast_control::event::Happening;
 use steadfast_kernel::channel::Channel;
-use steadfast_vrrp::{Event, InstanceId};
+use steadfast_vrrp::{Event, InstanceId, State};
 
 use super::known::Known;
 use super::slot::Slot;
 use super::{Post, Workers};
+use crate::link::check::seen::Seen;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{VirtualAddress, Work};
@@ -84,6 +87,10 @@ impl Supervisor {
     /// An event of the machine: told, and passed on to who is to be notified.
     fn happened(&mut self, event: &Event) {
         let transition = notifying::transition(&self.scripts.programs, event);
+        if let Event::InstanceState { instance, to, .. } = event {
+            let name = self.routers.known.instance(*instance);
+            self.seen(Seen::Instance(name, *to == State::Master));
+        }
         let happening = self.routers.known.told(event);
         self.tell_fifos(event);
         self.mail_event(event);
@@ -114,6 +121,9 @@ impl Post for Vrrp {
             News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
             News::Session(event) => {
                 if let Some(happening) = routers.known.session_told(event) {
+                    if let Happening::SessionPath { session, good, .. } = &happening {
+                        supervisor.seen(Seen::Session(Arc::clone(session), *good));
+                    }
                     supervisor.tell(happening);
                 }
             }

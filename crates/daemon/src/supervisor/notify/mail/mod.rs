@@ -1,6 +1,7 @@
 //! Alert mail: letters wait in the supervisor, and a process of its own takes them to the mail server, so that a name
 //! service or a server that hangs delays nothing.
 
+mod balancing;
 mod delivery;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -63,6 +64,7 @@ struct Relay {
 pub(crate) struct Subjects {
     instances: BTreeSet<InstanceId>,
     groups: BTreeSet<GroupId>,
+    balancing: balancing::Subjects,
 }
 
 /// Letters on their way.
@@ -146,6 +148,7 @@ impl Subjects {
                 .filter(|i| instances.contains(&*i.name))
                 .map(|i| i.id)
                 .collect(),
+            balancing: balancing::Subjects::of(model),
             groups: machine.groups.iter().filter(|g| groups.contains(&*g.name)).map(|g| g.id).collect(),
         }
     }

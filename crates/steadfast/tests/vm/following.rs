@@ -1,0 +1,219 @@
+//! Checks and services that follow files, addresses and instances, and mail about them.
+
+use std::process::{Child, Command};
+
+use steadfast_control::status::Status;
+use steadfast_lab::{Daemon, Program, wait};
+
+use super::director::{Director, LIMIT};
+
+const SERVICE: &str = "-A -t 10.9.0.1:80 -s wrr";
+
+/// Two servers without a process behind them.
+fn service(of_service: &str, of_first: &str) -> String {
+    format!(
+        "virtual_server 10.9.0.1 80 {{
+           delay_loop 1
+           warmup 0
+           lb_algo wrr
+           lb_kind NAT
+           protocol TCP
+           {of_service}
+           real_server 127.0.0.1 8081 {{
+             weight 5
+             {of_first}
+           }}
+           real_server 127.0.0.1 8082 {{
+             weight 5
+           }}
+         }}"
+    )
+}
+
+fn server(port: u16, weight: u32) -> String {
+    format!("-a -t 10.9.0.1:80 -r 127.0.0.1:{port} -m -w {weight}")
+}
+
+/// An interface `d0` with an address; nobody is at its other end.
+fn interface(director: &Director, address: &str) {
+    director.run(&["ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
+    director.run(&["ip", "link", "set", "d1", "up"]);
+    director.run(&["ip", "link", "set", "d0", "up"]);
+    director.run(&["ip", "address", "add", address, "dev", "d0"]);
+}
+
+#[test]
+fn a_file_changes_the_weight_of_a_server_and_takes_it_out() {
+    let Some(director) = Director::new("a_file_changes_the_weight_of_a_server_and_takes_it_out") else {
+        return;
+    };
+    director.host.write("/run/load", "-2\n").unwrap();
+    let file = "track_file load {\n file /run/load\n weight 1\n}\n";
+    let check = "FILE_CHECK {\n track_file load\n }";
+    let daemon = director.start(&format!("{file}{}", service("", check)));
+    director.await_table(&[SERVICE, &server(8081, 3), &server(8082, 5)], &daemon);
+    director.host.write("/run/load", "4\n").unwrap();
+    director.await_table(&[SERVICE, &server(8081, 9), &server(8082, 5)], &daemon);
+    director.host.write("/run/load", "-2147483648\n").unwrap();
+    director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
+    assert!(daemon.log().contains("track_file load holds -2147483648"), "{}", daemon.log_tail());
+    director.host.write("/run/load", "0\n").unwrap();
+    director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 5)], &daemon);
+}
+
+#[test]
+fn a_server_that_a_file_holds_down_at_the_start_is_never_there() {
+    let Some(director) = Director::new("a_server_that_a_file_holds_down_at_the_start_is_never_there") else {
+        return;
+    };
+    director.host.write("/run/maintenance", "1\n").unwrap();
+    let file = "track_file maintenance {\n file /run/maintenance\n weight 0\n}\n";
+    let check = "FILE_CHECK {\n track_file maintenance\n }";
+    let daemon = director.start(&format!("{file}{}", service("", check)));
+    director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
+    assert!(!daemon.log().contains("Removing server 127.0.0.1:8081"), "{}", daemon.log());
+    director.host.write("/run/maintenance", "0\n").unwrap();
+    director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 5)], &daemon);
+}
+
+#[test]
+fn checks_rest_while_the_address_is_elsewhere() {
+    let Some(director) = Director::new("checks_rest_while_the_address_is_elsewhere") else { return };
+    let daemon = director.start(&service("ha_suspend", "TCP_CHECK {\n retry 0\n connect_timeout 2\n }"));
+    // Nobody listens, but nobody asks either.
+    director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 5)], &daemon);
+    let asked = || {
+        let (told, _) = super::operating::ask(&director, &daemon, &["status", "--json"]);
+        let status: Status = serde_json::from_str(&told).unwrap();
+        (status.services[0].suspended, status.services[0].servers[0].checks[0].results)
+    };
+    assert_eq!(asked(), (true, 0));
+    interface(&director, "10.9.0.1/32");
+    director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
+    director.run(&["ip", "address", "del", "10.9.0.1/32", "dev", "d0"]);
+    assert!(wait::until(LIMIT, || asked().0), "{}", daemon.log_tail());
+    // What was found last stands.
+    director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
+}
+
+const INSTANCE: &str = "vrrp_instance V1 {
+  state BACKUP
+  interface d0
+  virtual_router_id 51
+  priority 100
+  advert_int 1
+  virtual_ipaddress {
+    10.9.0.1/32 dev d0
+  }
+}
+";
+
+/// What `ipvsadm -l --daemon` has of the synchronisation daemons, a word each.
+fn sync_daemons(director: &Director) -> Vec<String> {
+    let told = director.run(&["ipvsadm", "-l", "--daemon"]);
+    told.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
+}
+
+#[test]
+fn services_and_the_sync_daemon_follow_an_instance() {
+    let Some(director) = Director::new("services_and_the_sync_daemon_follow_an_instance") else { return };
+    interface(&director, "10.8.0.1/24");
+    let globals = "global_defs {\n lvs_sync_daemon d0 V1\n}\n";
+    let daemon = director.start(&format!("{globals}{INSTANCE}{}", service("only_while_master V1", "")));
+    let whole = [SERVICE.to_owned(), server(8081, 5), server(8082, 5)];
+    let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
+    director.await_table(&whole, &daemon);
+    assert!(daemon.log().contains("Entering MASTER STATE"), "{}", daemon.log());
+    assert_eq!(sync_daemons(&director), ["master"]);
+    director.run(&["ip", "link", "set", "d0", "down"]);
+    director.await_table(&[], &daemon);
+    assert!(wait::until(LIMIT, || sync_daemons(&director) == ["backup"]), "{}", daemon.log_tail());
+    let (told, _) = super::operating::ask(&director, &daemon, &["status"]);
+    assert!(told.contains("waits for V1"), "{told}");
+    director.run(&["ip", "link", "set", "d0", "up"]);
+    director.await_table(&whole, &daemon);
+    assert!(wait::until(LIMIT, || sync_daemons(&director) == ["master"]), "{}", daemon.log_tail());
+}
+
+/// A mail server that writes everything it takes to a file.
+const MAIL_SERVER: &str = "import time
+from aiosmtpd.controller import Controller
+class Take:
+    async def handle_DATA(self, server, session, envelope):
+        with open('/run/mail', 'a') as file:
+            file.write('LETTER\\n' + envelope.content.decode())
+        return '250 OK'
+Controller(Take(), hostname='127.0.0.1', port=2525).start()
+time.sleep(600)
+";
+
+fn mail_server(director: &Director) -> Child {
+    director.host.write("/run/server.py", MAIL_SERVER).unwrap();
+    let server = director.host.spawn(Command::new("/usr/bin/python3").arg("/run/server.py")).unwrap();
+    let listens = || {
+        let told = director.host.run(&["ss", "-Hltn", "sport = :2525"]);
+        told.is_ok_and(|told| told.output.contains("2525"))
+    };
+    assert!(wait::until(LIMIT, listens), "the mail server of the test does not listen");
+    server
+}
+
+/// Letters without what differs from run to run, in order of their text.
+fn letters(director: &Director) -> Vec<String> {
+    let text = director.host.read("/run/mail").unwrap_or_default().replace('\r', "");
+    let mut letters: Vec<String> = text
+        .split("LETTER\n")
+        .skip(1)
+        .map(|letter| {
+            letter.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n")
+        })
+        .map(|letter| letter.trim_end().to_owned())
+        .collect();
+    letters.sort();
+    letters
+}
+
+#[test]
+fn servers_and_services_are_written_of_as_by_keepalived() {
+    let test = "servers_and_services_are_written_of_as_by_keepalived";
+    let Some(director) = Director::new(test) else { return };
+    let Some(keepalived) = Program::keepalived(test) else { return };
+    let globals = "global_defs {
+        router_id lab
+        notification_email {
+            ops@example.org
+        }
+        notification_email_from keeper@example.org
+        smtp_server 127.0.0.1 2525
+        smtp_connect_timeout 5
+        smtp_alert
+      }
+      ";
+    let check = "TCP_CHECK {\n retry 0\n connect_timeout 2\n }";
+    let only_first = service("smtp_alert\nquorum 6", check);
+    let configuration = format!("{globals}{only_first}");
+    let mut server_of_mail = mail_server(&director);
+    let found: Vec<Vec<String>> = [&director.program, &keepalived]
+        .into_iter()
+        .map(|program| {
+            let _ = director.host.run(&["rm", "-f", "/run/mail"]);
+            let mut daemon = Daemon::start(&director.host, program, &configuration).unwrap();
+            let count = |wanted: usize, daemon: &Daemon| {
+                let reached = wait::until(LIMIT, || letters(&director).len() >= wanted);
+                assert!(reached, "{:#?}\n{}", letters(&director), daemon.log_tail());
+            };
+            // It starts with the quorum, and loses it with the first check.
+            count(3, &daemon);
+            let first = director.nginx("127.0.0.1:8081");
+            count(5, &daemon);
+            daemon.stop(LIMIT).unwrap();
+            drop(first);
+            letters(&director)
+        })
+        .collect();
+    server_of_mail.kill().unwrap();
+    server_of_mail.wait().unwrap();
+    assert_eq!(found[0], found[1]);
+    let down = "Subject: [lab] Realserver [127.0.0.1]:tcp:8081 of virtual server [10.9.0.1]:tcp:80 - DOWN";
+    assert!(found[0].iter().any(|letter| letter.contains(down)), "{:#?}", found[0]);
+}
