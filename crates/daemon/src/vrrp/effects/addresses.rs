@@ -19,10 +19,10 @@ impl Effects {
     /// An instance holds its addresses. Those that a reload added to a list that was held before are
     /// announced at once; for a new master the machine asks for announcements itself.
     pub(super) fn hold(&mut self, instance: InstanceId) {
-        let held_before = self.kinds.addresses.holdings.holds(instance);
+        let held_before = self.site.kinds.addresses.holdings.holds(instance);
         let configured = self.work.install(instance).map(|install| install.addresses.as_slice());
-        let wanted = specs(configured.unwrap_or_default(), index_of(&self.interfaces));
-        let (wishes, gained) = self.kinds.addresses.holdings.hold(instance, wanted);
+        let wanted = specs(configured.unwrap_or_default(), index_of(&self.site.interfaces));
+        let (wishes, gained) = self.site.kinds.addresses.holdings.hold(instance, wanted);
         self.hold_filters(instance);
         self.begin_further(instance);
         self.wish(wishes);
@@ -56,14 +56,14 @@ impl Effects {
     /// The addresses that do not follow any instance are held.
     pub(super) fn hold_static_addresses(&mut self) {
         let own = own_addresses(&self.work);
-        let wanted = specs(&self.work.standing.addresses, index_of(&self.interfaces))
-            .chain(specs(&own, index_of(&self.interfaces)));
-        let wishes = self.kinds.addresses.holdings.hold(STATIC, wanted).0;
+        let wanted = specs(&self.work.standing.addresses, index_of(&self.site.interfaces))
+            .chain(specs(&own, index_of(&self.site.interfaces)));
+        let wishes = self.site.kinds.addresses.holdings.hold(STATIC, wanted).0;
         self.wish(wishes);
     }
 
     pub(super) fn give_up_addresses(&mut self, holder: InstanceId) {
-        let wishes = self.kinds.addresses.holdings.give_up(holder);
+        let wishes = self.site.kinds.addresses.holdings.give_up(holder);
         self.wish(wishes);
     }
 
@@ -71,17 +71,17 @@ impl Effects {
         self.changes += wishes.len();
         for wish in wishes {
             match wish {
-                Wish::Have(spec) => self.kinds.addresses.reconciler.wish(spec),
-                Wish::Lack(key) if self.stays(key) => self.kinds.addresses.reconciler.relinquish(key),
-                Wish::Lack(key) => self.kinds.addresses.reconciler.unwish(&key),
+                Wish::Have(spec) => self.site.kinds.addresses.reconciler.wish(spec),
+                Wish::Lack(key) if self.stays(key) => self.site.kinds.addresses.reconciler.relinquish(key),
+                Wish::Lack(key) => self.site.kinds.addresses.reconciler.unwish(&key),
             }
         }
     }
 
     pub(super) fn announce_restored(&mut self, key: AddressKey) {
-        let Some(interface) = self.interfaces.configured(key.interface) else { return };
+        let Some(interface) = self.site.interfaces.configured(key.interface) else { return };
         self.notice(Notice::AddressRestored { interface, address: key.address });
-        for instance in self.kinds.addresses.holdings.holders_of(&key) {
+        for instance in self.site.kinds.addresses.holdings.holders_of(&key) {
             let Some(install) = self.work.install(instance) else { continue };
             let position =
                 install.addresses.iter().position(|a| a.interface == interface && a.address == key.address);

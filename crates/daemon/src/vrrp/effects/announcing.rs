@@ -49,9 +49,9 @@ impl Effects {
     /// Sends the frames. Clients that hear no announcement go on asking the old master, so a refusal is told, once for each
     /// interface until there was none for a while; the rounds that follow are the next attempts.
     fn flush_frames(&mut self, now: Moment) {
-        self.announcer.flush();
+        self.site.announcer.flush();
         let mut refused = Vec::new();
-        for failure in self.announcer.failures() {
+        for failure in self.site.announcer.failures() {
             let Ok(interface) = u32::try_from(failure.tag).map(InterfaceId) else { continue };
             let last = self.announcements_refused.insert(interface, now);
             if last.is_none_or(|last| now.since(last) > REFUSALS_OVER) {
@@ -67,7 +67,7 @@ impl Effects {
         let instances = &self.work.machine.instances;
         let at = instances.binary_search_by_key(&instance, |config| config.id).ok();
         let Some(config) = at.and_then(|at| instances.get(at)) else { return };
-        let state = self.interfaces.last(config.interface);
+        let state = self.site.interfaces.last(config.interface);
         let own = match config.family {
             Family::V4 => state.source_v4.map(IpAddr::V4),
             Family::V6 => state.source_v6.map(IpAddr::V6),
@@ -78,7 +78,7 @@ impl Effects {
     }
 
     fn push_frame(&mut self, interface: InterfaceId, address: IpAddr) {
-        let Some(link) = self.interfaces.of(interface) else { return };
+        let Some(link) = self.site.interfaces.of(interface) else { return };
         // Interfaces without ARP or without a hardware address have nobody to tell.
         let Some(hardware) = hardware(&link.hardware_address) else { return };
         if link.no_arp || link.hardware_type != HARDWARE_ETHERNET {
@@ -89,11 +89,11 @@ impl Effects {
             IpAddr::V4(address) => {
                 let broadcast = self::hardware(&link.broadcast).unwrap_or(MacAddress::BROADCAST);
                 let frame = arp::gratuitous_frame(address, hardware, broadcast);
-                self.announcer.push(link.index, &frame, tag);
+                self.site.announcer.push(link.index, &frame, tag);
             }
             IpAddr::V6(address) => {
                 let frame = Announcement { address, hardware, router: forwards(link) }.frame();
-                self.announcer.push(link.index, &frame, tag);
+                self.site.announcer.push(link.index, &frame, tag);
             }
         }
     }
@@ -138,7 +138,7 @@ mod tests {
         let address = [192, 0, 2, 1].into();
         let frame = arp::gratuitous_frame(address, MacAddress([2, 0, 0, 0, 0, 1]), MacAddress::BROADCAST);
         for interface in [interfaces, interfaces].concat() {
-            assert!(effects.announcer.push(GONE, &frame, interface.into()));
+            assert!(effects.site.announcer.push(GONE, &frame, interface.into()));
         }
         effects.flush_frames(now);
         let mut told = Vec::new();

@@ -96,7 +96,7 @@ impl Kinds {
     }
 
     /// Writes what differs.
-    fn round(&mut self, requests: &mut Requests, now: u64) -> Result<(), Error> {
+    pub(super) fn round(&mut self, requests: &mut Requests, now: u64) -> Result<(), Error> {
         let (rounds, mut kinds) = self.in_order();
         rounds.run(requests, &mut kinds, now)
     }
@@ -111,20 +111,20 @@ impl Effects {
     pub(super) fn reconcile(&mut self) {
         self.changes = 0;
         // Before the first interface is made, and after the last is gone.
-        let needed = self.settings.are_wished();
+        let needed = self.site.settings.are_wished();
         if needed {
             self.settle_settings();
         }
-        if let Err(error) = self.kinds.round(&mut self.requests, clock::monotonic()) {
+        if let Err(error) = self.site.round(clock::monotonic()) {
             self.trouble(Trouble::Netlink { error: error.into() });
         }
         if !needed {
             self.settle_settings();
         }
-        for Report { thing, fate } in self.kinds.take_reports() {
+        for Report { thing, fate } in self.site.kinds.take_reports() {
             match (thing, fate) {
                 (Thing::Address(key), Fate::Refused(error)) => {
-                    if let Some(interface) = self.interfaces.configured(key.interface) {
+                    if let Some(interface) = self.site.interfaces.configured(key.interface) {
                         self.notice(Notice::Address { interface, address: key.address, error: *error });
                     }
                 }

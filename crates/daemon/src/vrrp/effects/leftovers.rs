@@ -50,7 +50,7 @@ impl Effects {
             if let Some(holder) = holder {
                 of_another.entry(holder).or_default().push(address);
             } else if address.is_ours() || seen_held.contains(&address.key) {
-                self.kinds.addresses.reconciler.discard(address);
+                self.site.kinds.addresses.reconciler.discard(address);
                 removed.push(address);
             } else if !owned.contains(&address.key.address) {
                 strange.push(address);
@@ -74,14 +74,15 @@ impl Effects {
 
     /// Of these addresses, those that nobody holds.
     fn not_held(&self, addresses: &[VirtualAddress]) -> BTreeSet<AddressKey> {
-        let keys = specs(addresses, index_of(&self.interfaces)).flatten().map(|spec| spec.key);
-        keys.filter(|key| !self.kinds.addresses.holdings.is_held(key)).collect()
+        let keys = specs(addresses, index_of(&self.site.interfaces)).flatten().map(|spec| spec.key);
+        keys.filter(|key| !self.site.kinds.addresses.holdings.is_held(key)).collect()
     }
 
     /// Whether an address stays when its instance gives it up: it was the host's own before, and the instance owns it,
     /// or the host would lose its only one.
     pub(super) fn stays(&self, key: AddressKey) -> bool {
-        self.interfaces.is_needed(key) || (self.interfaces.is_own(key) && self.owned().contains(&key.address))
+        self.site.interfaces.is_needed(key)
+            || (self.site.interfaces.is_own(key) && self.owned().contains(&key.address))
     }
 
     /// Addresses of virtual routers that own theirs (RFC 9568 section 5.2.4: priority 255).
@@ -95,7 +96,7 @@ impl Effects {
     fn named(&self, addresses: &[&Address]) -> Option<(Vec<(InterfaceId, IpAddr)>, usize)> {
         let first = addresses.iter().take(NAMED_MAX);
         let first = first.filter_map(|address| {
-            Some((self.interfaces.configured(address.key.interface)?, address.key.address))
+            Some((self.site.interfaces.configured(address.key.interface)?, address.key.address))
         });
         (!addresses.is_empty()).then(|| (first.collect(), addresses.len()))
     }

@@ -37,7 +37,7 @@ const BELOW_IPV4: [(Ipv4Setting, u32); 3] =
 impl Effects {
     /// Makes what the configuration asks for where the interface below exists, and brings settings and filters along.
     pub(super) fn hold_links(&mut self) {
-        let by_name = self.interfaces.by_name();
+        let by_name = self.site.interfaces.by_name();
         let below = |link: &MadeLink| by_name.get(self.work.interface_name(link.lower)).copied();
         let itself = |link: &MadeLink| by_name.get(self.work.interface_name(link.interface)).copied();
         let mut wanted: Vec<Option<Arc<LinkSpec>>> = Vec::new();
@@ -65,17 +65,17 @@ impl Effects {
             settings.extend(below.map(|link| ((link.index, Ipv4Setting::PromoteSecondaries), 1)));
         }
         // What a reload took out stays until its last address is given up.
-        let addresses = &self.kinds.addresses.holdings;
+        let addresses = &self.site.kinds.addresses.holdings;
         self.parting.retain(|spec| {
             let index = by_name.get(&*spec.name).map(|link| link.index);
             let named_again = wanted.iter().flatten().any(|wanted| wanted.name == spec.name);
             !named_again && addresses.keys().any(|key| Some(key.interface) == index)
         });
         wanted.extend(self.parting.iter().cloned().map(Some));
-        self.settings.wish(settings, own_reverse_path);
-        self.settings.wish_no_local_reports(self.work.filters.no_local_igmp);
-        self.kinds.links.hold(STATIC, wanted);
-        self.kinds.filters.hold(STATIC, quiet);
+        self.site.settings.wish(settings, own_reverse_path);
+        self.site.settings.wish_no_local_reports(self.work.filters.no_local_igmp);
+        self.site.kinds.links.hold(STATIC, wanted);
+        self.site.kinds.filters.hold(STATIC, quiet);
         self.watch_filters();
     }
 
@@ -94,7 +94,7 @@ impl Effects {
             lower: lower.index,
             kind,
             group: link.group.unwrap_or(lower.group),
-            master: self.interfaces.vrf_of(lower),
+            master: self.site.interfaces.vrf_of(lower),
             alias: format!("{MARK}virtual router {} of {family}", link.vrid).into(),
             ipv4,
             no_ipv6: !link.with_ipv6,
@@ -105,7 +105,7 @@ impl Effects {
     pub(super) fn make_links(&mut self, before: &[MadeLink]) {
         let gone = before.iter().filter(|link| self.work.made(link.interface) != Some(*link));
         let names = gone.map(|link| self.work.interface_name(link.interface));
-        let parting = names.filter_map(|name| self.kinds.links.holdings.held(STATIC, &name.into()));
+        let parting = names.filter_map(|name| self.site.kinds.links.holdings.held(STATIC, &name.into()));
         let parting: Vec<Arc<LinkSpec>> = parting.collect();
         self.parting.extend(parting);
         self.hold_links();
@@ -117,25 +117,25 @@ impl Effects {
     /// What an earlier run left goes, unless another daemon runs in this namespace: it may be its own.
     pub(super) fn clean_links(&mut self, living: &[Living]) {
         if living.is_empty() {
-            let found: Vec<Link> = self.interfaces.by_name().into_values().cloned().collect();
-            self.kinds.links.reconciler.discard_leftovers(&found);
+            let found: Vec<Link> = self.site.interfaces.by_name().into_values().cloned().collect();
+            self.site.kinds.links.reconciler.discard_leftovers(&found);
         }
     }
 
     /// Nothing of it is needed any more.
     pub(super) fn give_up_links(&mut self) {
         self.parting.clear();
-        self.kinds.filters.give_up(STATIC);
-        self.kinds.links.give_up(STATIC);
-        self.settings.wish(BTreeMap::new(), false);
-        self.settings.wish_no_local_reports(false);
+        self.site.kinds.filters.give_up(STATIC);
+        self.site.kinds.links.give_up(STATIC);
+        self.site.settings.wish(BTreeMap::new(), false);
+        self.site.settings.wish_no_local_reports(false);
     }
 
     /// Settings of interfaces below. A successor could not know what they were before.
     pub(super) fn settle_settings(&mut self) {
-        match self.settings.install(&mut self.requests) {
+        match self.site.settings.install(&mut self.site.requests) {
             Ok(true) => {
-                let settings = self.settings.remembered().clone();
+                let settings = self.site.settings.remembered().clone();
                 self.news(News::Settings(Box::new(settings)));
             }
             Ok(false) => {}
@@ -146,16 +146,16 @@ impl Effects {
     /// While an instance that does not accept holds its addresses, nothing to and from them passes.
     pub(super) fn hold_filters(&mut self, instance: InstanceId) {
         let install = self.work.install(instance).filter(|install| install.not_accepted);
-        let Some(install) = install else { return self.kinds.filters.give_up(instance) };
+        let Some(install) = install else { return self.site.kinds.filters.give_up(instance) };
         let element = |address: &VirtualAddress| match address.address {
             IpAddr::V6(link_local) if link_local.is_unicast_link_local() => {
-                let index = self.interfaces.last(address.interface).index?;
+                let index = self.site.interfaces.last(address.interface).index?;
                 Some(Element::NotAcceptedOn(link_local, index))
             }
             address => Some(Element::NotAccepted(address)),
         };
         let wanted: Vec<Option<Element>> = install.addresses.iter().map(element).collect();
-        self.kinds.filters.hold(instance, wanted);
+        self.site.kinds.filters.hold(instance, wanted);
         self.watch_filters();
     }
 
@@ -164,28 +164,28 @@ impl Effects {
         let FilterStyle { table, priority, counters, .. } = &self.work.filters;
         let style = Style { table: table.clone(), priority: *priority, counters: *counters, duplicate: true };
         if at_start {
-            self.kinds.filters.reconciler = Filters::new(style);
+            self.site.kinds.filters.reconciler = Filters::new(style);
         } else {
-            self.kinds.filters.reconciler.restyle(style);
+            self.site.kinds.filters.reconciler.restyle(style);
         }
     }
 
     /// Starts to hear of what others do to the filters, once there are any.
     fn watch_filters(&mut self) {
-        if self.filter_monitor.is_some() || self.kinds.filters.reconciler.is_empty() {
+        if self.site.filter_monitor.is_some() || self.site.kinds.filters.reconciler.is_empty() {
             return;
         }
-        let opened = Monitor::open().and_then(|monitor| {
+        let opened = self.site.space.within(Monitor::open).flatten().and_then(|monitor| {
             self.poller.add(&monitor, FILTERS, Interest::Readable)?;
             Ok(monitor)
         });
         // Where there are no packet filters at all, writing them tells.
-        self.filter_monitor = opened.ok();
+        self.site.filter_monitor = opened.ok();
     }
 
     pub(super) fn hear_filters(&mut self) {
-        let Some(monitor) = &mut self.filter_monitor else { return };
-        let filters = &mut self.kinds.filters.reconciler;
+        let Some(monitor) = &mut self.site.filter_monitor else { return };
+        let filters = &mut self.site.kinds.filters.reconciler;
         match monitor.is_changed(filters.table(), filters.port()) {
             Ok(true) => filters.disturbed(),
             Ok(false) => {}

@@ -11,6 +11,7 @@ mod kinds;
 mod leftovers;
 mod links;
 mod pacing;
+mod site;
 mod supervisor;
 mod surroundings;
 mod ways;
@@ -23,11 +24,9 @@ use std::time::Duration;
 use steadfast_control::event::Sent;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::datagram::announce::Announcer;
-use steadfast_kernel::netlink::{LinkSpec, Monitor, Requests, Withdrawals};
-use steadfast_kernel::nftables;
+use steadfast_kernel::netlink::LinkSpec;
 use steadfast_kernel::process::signal::Signals;
-use steadfast_kernel::reconcile::links::Settings as LinkSettings;
+use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
@@ -37,8 +36,8 @@ use self::endpoints::Endpoints;
 use self::further::Further;
 use self::holdings::STATIC;
 use self::interfaces::Interfaces;
-use self::kinds::Kinds;
 use self::pacing::Pacer;
+use self::site::Site;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, Protocol, ToTiming};
@@ -70,22 +69,12 @@ const SLICE_CHANGES: usize = 256;
 /// The thread's state.
 pub(super) struct Effects {
     pub(super) work: Work,
-    pub(super) interfaces: Interfaces,
+    site: Site,
     pacer: Pacer,
     further: Further,
-    pub(super) announcer: Announcer,
     keep_addresses: bool,
-    requests: Requests,
-    monitor: Monitor,
-    /// Open once there is something to watch.
-    withdrawals: Option<Withdrawals>,
-    kinds: Kinds,
-    /// What interfaces below made ones need.
-    settings: LinkSettings,
     /// Made interfaces that a reload took out and that still carry addresses.
     parting: Vec<Arc<LinkSpec>>,
-    /// Open once there are packet filters.
-    filter_monitor: Option<nftables::Monitor>,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
     /// What a predecessor may not have taken away, until it was looked for.
@@ -124,9 +113,7 @@ pub(super) struct Lanes {
 /// Sockets that speak with the kernel.
 pub(super) struct Kernel {
     poller: Poller,
-    requests: Requests,
-    monitor: Monitor,
-    announcer: Announcer,
+    site: Site,
 }
 
 impl Kernel {
@@ -135,15 +122,7 @@ impl Kernel {
     /// # Errors
     /// When the kernel refuses: usually a missing capability.
     pub(super) fn open() -> Result<Self, Error> {
-        let mut requests = Requests::open()?;
-        // A master that cannot add its addresses is worse than none.
-        requests.check_permission()?;
-        Ok(Self {
-            poller: Poller::open()?,
-            monitor: Monitor::open()?,
-            requests,
-            announcer: Announcer::open()?,
-        })
+        Ok(Self { poller: Poller::open()?, site: Site::open(Space::own())? })
     }
 }
 
@@ -158,18 +137,11 @@ impl Effects {
     ) -> Self {
         Self {
             work,
-            interfaces: Interfaces::default(),
+            site: kernel.site,
             pacer: Pacer::default(),
             further: Further::default(),
-            announcer: kernel.announcer,
             keep_addresses,
-            requests: kernel.requests,
-            monitor: kernel.monitor,
-            withdrawals: None,
-            kinds: Kinds::default(),
-            settings: LinkSettings::default(),
             parting: Vec::new(),
-            filter_monitor: None,
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
             abandoned: Vec::new(),
@@ -211,12 +183,12 @@ impl Effects {
     ) -> Result<(), Error> {
         self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
         self.line.listen(&self.poller)?;
-        self.poller.add(&self.monitor, MONITOR, Interest::Readable)?;
+        self.poller.add(&self.site.monitor, MONITOR, Interest::Readable)?;
         self.poller.add(&self.signals, SIGNALS, Interest::Readable)?;
         self.allow_descriptors();
-        self.interfaces.configure(&self.work);
+        self.site.interfaces.configure(&self.work);
         self.style_filters(true);
-        self.settings.inherit(inheritance.settings);
+        self.site.settings.inherit(inheritance.settings);
         let mut found = self.read_everything()?;
         self.make_links(&[]);
         self.clean_links(living);
@@ -299,7 +271,7 @@ impl Effects {
         [
             self.pacer.next_wakeup(),
             self.further.next_wakeup(),
-            self.kinds.next_wakeup().map(Moment::from_nanos),
+            self.site.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
             self.settle_at,
@@ -414,7 +386,7 @@ impl Effects {
                 if !(self.stopping && self.keep_addresses) {
                     self.give_up_ways(instance);
                     self.give_up_addresses(instance);
-                    self.kinds.filters.give_up(instance);
+                    self.site.kinds.filters.give_up(instance);
                     if !self.parting.is_empty() {
                         self.hold_links();
                     }

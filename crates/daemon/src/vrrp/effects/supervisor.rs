@@ -75,14 +75,14 @@ impl Effects {
         let changed: BTreeSet<InstanceId> = change.installs.iter().map(|install| install.instance).collect();
         self.schedule(&before);
         self.allow_descriptors();
-        self.interfaces.configure(&self.work);
+        self.site.interfaces.configure(&self.work);
         self.style_filters(false);
         self.make_links(&links_before);
         let found = self.read_everything().unwrap_or_default();
         self.tell_interfaces();
         self.open_endpoints();
         // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
-        for instance in self.kinds.addresses.holdings.holders() {
+        for instance in self.site.kinds.addresses.holdings.holders() {
             if changed.contains(&instance) {
                 self.hold(instance);
             }
@@ -127,7 +127,7 @@ impl Effects {
             Some(next) => self.lanes.to_timing.push(ToTiming::Status(next)),
             None => {
                 self.status_request = None;
-                let refused = self.kinds.addresses.reconciler.refused();
+                let refused = self.site.kinds.addresses.reconciler.refused();
                 let worker = WorkerStatus {
                     addresses_restored: self.restored,
                     addresses_refused: u64::try_from(refused).unwrap_or(u64::MAX),

@@ -19,45 +19,19 @@ use crate::vrrp::timing::ToTiming;
 
 impl Effects {
     pub(super) fn hear_kernel(&mut self) {
-        let mut changes = Vec::new();
-        loop {
-            match self.monitor.read(&mut changes) {
-                Ok(true) => {}
-                Ok(false) => break,
-                Err(_) => {
-                    changes.push(Change::Overrun);
-                    break;
-                }
-            }
-        }
         let mut sources_changed = false;
-        for change in changes {
-            self.kinds.heard(Heard::Change(&change), clock::monotonic());
-            match change {
-                Change::Link(link) => self.interfaces.link(link),
-                Change::LinkGone(link) => self.interfaces.link_gone(link.index),
-                Change::AddressAdded { address, .. } => {
-                    self.tell_address(address.key, true);
-                    sources_changed = true;
-                    // Where the kernel tells no origin, what is wanted counts as put there by this program.
-                    let key = address.key;
-                    if !self.kinds.addresses.reconciler.is_wanted(key)
-                        || self.interfaces.is_static(key.address)
-                    {
-                        self.interfaces.address_added(address);
-                    }
-                }
-                Change::AddressRemoved { address, .. } => {
-                    self.tell_address(address.key, false);
-                    sources_changed = true;
-                    self.interfaces.address_removed(&address);
-                }
+        for change in self.site.announced() {
+            match &change {
+                Change::AddressAdded { address, .. } => self.tell_address(address.key, true),
+                Change::AddressRemoved { address, .. } => self.tell_address(address.key, false),
                 Change::Overrun => {
                     self.trouble(Trouble::Overrun);
-                    sources_changed = true;
                     let _ = self.read_everything();
                 }
+                Change::Link(_) | Change::LinkGone(_) => {}
             }
+            sources_changed |= !matches!(change, Change::Link(_) | Change::LinkGone(_));
+            self.site.learn(change, clock::monotonic());
         }
         self.tell_interfaces();
         if sources_changed {
@@ -67,29 +41,19 @@ impl Effects {
 
     pub(super) fn tell_address(&mut self, key: AddressKey, added: bool) {
         if self.work.settings.log_addresses {
-            let interface = self.interfaces.name(key.interface).unwrap_or("?").into();
+            let interface = self.site.interfaces.name(key.interface).unwrap_or("?").into();
             self.notice(Notice::AddressSeen { interface, address: key.address, added });
         }
     }
 
     pub(super) fn read_everything(&mut self) -> Result<Vec<Address>, Error> {
-        let links = self.requests.links()?;
-        let addresses = self.requests.addresses()?;
-        self.kinds.heard(Heard::Addresses(&addresses), clock::monotonic());
-        let own = |address: &&Address| {
-            !self.kinds.addresses.reconciler.is_wanted(address.key)
-                || self.interfaces.is_own(address.key)
-                || self.interfaces.is_static(address.key.address)
-        };
-        let own: Vec<Address> = addresses.iter().filter(own).cloned().collect();
-        self.interfaces.refill(links, own);
-        Ok(addresses)
+        self.site.read_everything(clock::monotonic())
     }
 
     /// Passes on what changed of configured interfaces: to the machine, to the sockets, and to the
     /// addresses of masters when an interface came back under another index.
     pub(super) fn tell_interfaces(&mut self) {
-        let changes = self.interfaces.changes();
+        let changes = self.site.interfaces.changes();
         if changes.is_empty() {
             return;
         }
@@ -116,10 +80,10 @@ impl Effects {
         }
         self.open_endpoints();
         if came_up {
-            self.kinds.heard(Heard::CameUp, clock::monotonic());
+            self.site.kinds.heard(Heard::CameUp, clock::monotonic());
         }
         if moved {
-            for instance in self.kinds.addresses.holdings.holders() {
+            for instance in self.site.kinds.addresses.holdings.holders() {
                 self.hold(instance);
             }
             self.hold_static_addresses();
@@ -132,14 +96,14 @@ impl Effects {
         let v4 = after.source_v4.filter(|address| before.source_v4 != Some(*address)).map(IpAddr::V4);
         let v6 = after.source_v6.filter(|address| before.source_v6 != Some(*address)).map(IpAddr::V6);
         for address in [v4, v6].into_iter().flatten() {
-            if self.interfaces.is_virtual(address) {
+            if self.site.interfaces.is_virtual(address) {
                 self.notice(Notice::SourceIsVirtual { interface, address });
             }
         }
     }
 
     pub(super) fn open_endpoints(&mut self) {
-        let updated = self.endpoints.update(&self.work, &self.interfaces, now());
+        let updated = self.endpoints.update(&self.work, &self.site.interfaces, now());
         for message in updated.messages {
             self.lanes.to_timing.push(message);
         }
@@ -166,7 +130,7 @@ impl Effects {
     pub(super) fn tell_sources(&mut self) {
         let sources = self.work.machine.instances.iter().filter_map(|instance| instance.source);
         let told: BTreeMap<IpAddr, bool> =
-            sources.map(|source| (source, self.interfaces.has_address(source))).collect();
+            sources.map(|source| (source, self.site.interfaces.has_address(source))).collect();
         for (source, present) in &told {
             if self.sources_present.get(source) != Some(present) {
                 self.lanes.to_timing.push(ToTiming::Source(*source, *present));

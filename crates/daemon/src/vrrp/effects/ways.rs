@@ -20,25 +20,25 @@ impl Effects {
         if install.routes.is_empty() && install.rules.is_empty() {
             return self.give_up_ways(instance);
         }
-        let index = index_of(&self.interfaces);
+        let index = index_of(&self.site.interfaces);
         let route =
             |route: &Arc<RouteSpec<_>>| route.with_interfaces(|interface| index(*interface)).map(Arc::new);
-        self.kinds.routes.hold(instance, install.routes.iter().map(route));
-        self.kinds.rules.hold(instance, install.rules.iter().cloned().map(Some));
+        self.site.kinds.routes.hold(instance, install.routes.iter().map(route));
+        self.site.kinds.rules.hold(instance, install.rules.iter().cloned().map(Some));
     }
 
     pub(super) fn give_up_ways(&mut self, instance: InstanceId) {
-        self.kinds.routes.give_up(instance);
-        self.kinds.rules.give_up(instance);
+        self.site.kinds.routes.give_up(instance);
+        self.site.kinds.rules.give_up(instance);
     }
 
     /// Routes and rules that do not follow any instance.
     pub(super) fn hold_static_ways(&mut self) {
-        let index = index_of(&self.interfaces);
+        let index = index_of(&self.site.interfaces);
         let route =
             |route: &Arc<RouteSpec<_>>| route.with_interfaces(|interface| index(*interface)).map(Arc::new);
-        self.kinds.routes.hold(STATIC, self.work.standing.routes.iter().map(route));
-        self.kinds.rules.hold(STATIC, self.work.standing.rules.iter().cloned().map(Some));
+        self.site.kinds.routes.hold(STATIC, self.work.standing.routes.iter().map(route));
+        self.site.kinds.rules.hold(STATIC, self.work.standing.rules.iter().cloned().map(Some));
     }
 
     pub(super) fn give_up_static_ways(&mut self) {
@@ -47,15 +47,15 @@ impl Effects {
 
     /// Starts to hear of what others take away, once there is anything to lose.
     pub(super) fn watch_ways(&mut self) {
-        if self.withdrawals.is_some() || !self.work.has_ways() {
+        if self.site.withdrawals.is_some() || !self.work.has_ways() {
             return;
         }
-        let opened = Withdrawals::open().and_then(|withdrawals| {
+        let opened = self.site.space.within(Withdrawals::open).flatten().and_then(|withdrawals| {
             self.poller.add(&withdrawals, WITHDRAWALS, Interest::Readable)?;
             Ok(withdrawals)
         });
         match opened {
-            Ok(withdrawals) => self.withdrawals = Some(withdrawals),
+            Ok(withdrawals) => self.site.withdrawals = Some(withdrawals),
             Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
         }
     }
@@ -65,22 +65,22 @@ impl Effects {
         if !self.work.has_ways() || !living.is_empty() {
             return;
         }
-        let index = index_of(&self.interfaces);
+        let index = index_of(&self.site.interfaces);
         for install in &self.work.installs {
             for route in &install.routes {
                 if let Some(route) = route.with_interfaces(|interface| index(*interface)) {
-                    self.kinds.routes.discard(&Arc::new(route));
+                    self.site.kinds.routes.discard(&Arc::new(route));
                 }
             }
             for rule in &install.rules {
-                self.kinds.rules.discard(rule);
+                self.site.kinds.rules.discard(rule);
             }
         }
     }
 
     pub(super) fn hear_withdrawals(&mut self) {
-        let Some(withdrawals) = &mut self.withdrawals else { return };
-        let (kinds, now) = (&mut self.kinds, clock::monotonic());
+        let Some(withdrawals) = &mut self.site.withdrawals else { return };
+        let (kinds, now) = (&mut self.site.kinds, clock::monotonic());
         let read = withdrawals.read(|withdrawal| kinds.heard(Heard::Withdrawal(withdrawal), now));
         if let Err(error) = read {
             self.trouble(Trouble::Netlink { error: error.into() });
