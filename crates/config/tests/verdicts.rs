@@ -164,6 +164,11 @@ const CASES: &[(Place, &str, u8, bool)] = &[
     (Instance, "old_unicast_checksum", 5, false),
     (Instance, "unicast_peer {\n}", 5, false),
     (Instance, "vmac_xmit_base", 5, false),
+    (Instance, "use_vmac 00:00:5e:00:01:0a", 5, true),
+    (Instance, "use_vmac 01:02:03:04:05:06", 5, true),
+    (Instance, "use_vmac 02:00:00:00:00", 0, false),
+    (Instance, "strict_mode\nuse_vmac 02:00:00:00:00:01", 5, false),
+    (Instance, "strict_mode\nuse_vmac\nvmac_xmit_base", 5, false),
     (Instance, "use_ipvlan", 5, false),
     (Instance, "vrf eth1", 5, true),
     // Routes and rules: one family, numbers in range, and what needs something else.
@@ -290,7 +295,7 @@ const CASES: &[(Place, &str, u8, bool)] = &[
         Root,
         "bfd_instance C {\nneighbor_ip 10.0.0.9\nchecker\n}\nvrrp_instance Z {\ninterface eth0\nvirtual_router_id 9\nvirtual_ipaddress {\n10.0.0.3\n}\ntrack_bfd {\nC\n}\n}",
         5,
-        true,
+        false,
     ),
     // A quote that is never closed.
     (Instance, "notify \"/bin/true", 5, true),

@@ -10,7 +10,7 @@ use steadfast_lab::{Host, Signal, wait};
 use steadfast_vrrp::State;
 use steadfast_wire::ethernet::MacAddress;
 
-use crate::stage::{LIMIT, Router, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, soon};
+use crate::stage::{LIMIT, Router, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, soon, with_globals};
 
 /// Of virtual router 51.
 const V4_MAC: MacAddress = MacAddress([0, 0, 0x5e, 0, 1, 51]);
@@ -251,4 +251,45 @@ fn nothing_is_accepted_for_an_address_that_is_only_for_routing() {
     let since = Instant::now();
     soon("it answers", || pinger.pings_since(since).iter().any(|ping| ping.answered.is_some()));
     assert!(wait::until(LIMIT, || rules().is_empty()), "{}", rules());
+}
+
+#[test]
+fn addresses_elsewhere_are_announced_again_and_again() {
+    let Some(stage) = Stage::set("addresses_elsewhere_are_announced_again_and_again") else { return };
+    let host = stage.host("r1");
+    let outside = steadfast_lab::Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let listener = outside.listener("listener").unwrap();
+    let capture = Capture::start(&listener).unwrap();
+    let since = Instant::now();
+    let router = Virtual {
+        addresses: vec!["10.0.9.9/16", "10.7.0.9/16 dev eth1 use_vmac"],
+        ..Virtual::with_priority(200)
+    };
+    let once = "garp_master_delay 0\ngarp_master_repeat 1\ngarp_extra_if 1";
+    let router = stage.start(&host, &configuration(&[&router.more(once)]));
+    router.reaches("V1", State::Master);
+    let address = "10.7.0.9".parse().unwrap();
+    soon("it is announced for the third time", || capture.gratuitous_arps(address, since).len() > 2);
+    let announced = capture.gratuitous_arps(address, since);
+    assert!(announced.iter().all(|(_, arp)| arp.sender_hardware == V4_MAC), "{announced:?}");
+    let periods: Vec<Duration> = announced.windows(2).map(|pair| pair[1].0 - pair[0].0).collect();
+    assert!(periods.iter().all(|period| *period > Duration::from_millis(900)), "{periods:?}");
+}
+
+#[test]
+fn settings_that_are_asked_for_are_set_and_set_back() {
+    let Some(stage) = Stage::set("settings_that_are_asked_for_are_set_and_set_back") else { return };
+    let globals = "vrrp_version 3\ndisable_local_igmp";
+    let router = Virtual::with_priority(200).more("promote_secondaries");
+    let mut router = stage.router("r1", &with_globals(globals, &[&router]));
+    let host = router.host().clone();
+    router.reaches("V1", State::Master);
+    let settings = || {
+        let reports = shown(&host, "cat /proc/sys/net/ipv4/igmp_link_local_mcast_reports");
+        (setting(&host, "eth0", "promote_secondaries"), reports)
+    };
+    assert_eq!(settings(), ("1".to_owned(), "0".to_owned()));
+    router.stop(LIMIT).unwrap();
+    assert_eq!(settings(), ("0".to_owned(), "1".to_owned()));
 }
