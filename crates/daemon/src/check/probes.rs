@@ -1,6 +1,6 @@
 //! The conversations that go on: their sockets, and until when each may take.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -17,6 +17,10 @@ use super::spec::{Asking, Begin, Spec, Specs};
 /// Conversations at the same time; further checks wait for one of them to end.
 pub(super) const CONVERSATIONS_MAX: usize = 8_192;
 
+/// Conversations that begin in one turn, and that end in one for lack of time, so that the supervisor is heard and others get
+/// their answers in between.
+const CONVERSATIONS_OF_A_TURN: usize = 256;
+
 /// Octets read at a time.
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -30,8 +34,12 @@ pub(super) struct Probes {
     /// By the token of its socket.
     running: BTreeMap<u64, Conversation>,
     by_check: BTreeMap<CheckId, u64>,
-    /// Those for which there was no room.
-    waiting: VecDeque<(CheckId, CheckKey, u16)>,
+    /// Those for which there was no room, in their order.
+    waiting: BTreeMap<u64, (CheckId, CheckKey, u16)>,
+    waiting_by_check: BTreeMap<CheckId, u64>,
+    next_place: u64,
+    /// How many have begun in this turn.
+    begun: usize,
     deadlines: Queue<u64>,
     /// Tokens are given once: an event of a socket that was closed means nobody.
     next_token: u64,
@@ -69,7 +77,10 @@ impl Probes {
             tls,
             running: BTreeMap::new(),
             by_check: BTreeMap::new(),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
+            waiting_by_check: BTreeMap::new(),
+            next_place: 0,
+            begun: 0,
             deadlines: Queue::default(),
             next_token: first_token,
             number: 0,
@@ -92,8 +103,11 @@ impl Probes {
         self.specs.forget();
     }
 
-    /// When [`expire`](Self::expire) may have something to do.
+    /// When [`expire`](Self::expire) or [`begin_waiting`](Self::begin_waiting) may have something to do.
     pub(super) fn next_wakeup(&self) -> Option<Moment> {
+        if !self.waiting.is_empty() && self.running.len() < CONVERSATIONS_MAX {
+            return Some(Moment::ZERO);
+        }
         self.deadlines.peek().map(|entry| entry.at)
     }
 
@@ -106,10 +120,13 @@ impl Probes {
         step: u16,
         poller: &Poller,
     ) -> Option<Judged> {
-        if self.running.len() >= CONVERSATIONS_MAX {
-            self.waiting.push_back((check, key.clone(), step));
+        if self.running.len() >= CONVERSATIONS_MAX || self.begun >= CONVERSATIONS_OF_A_TURN {
+            self.waiting.insert(self.next_place, (check, key.clone(), step));
+            self.waiting_by_check.insert(check, self.next_place);
+            self.next_place += 1;
             return None;
         }
+        self.begun += 1;
         let verdict = match self.open(now, check, key, step, poller) {
             Ok(found) => found?,
             Err(verdict) => verdict,
@@ -165,12 +182,15 @@ impl Probes {
         std::mem::take(&mut self.programs)
     }
 
-    /// Begins what waited for room.
+    /// Begins what waited for room: a turn begins.
     pub(super) fn begin_waiting(&mut self, now: Moment, poller: &Poller) -> Vec<Judged> {
+        self.begun = 0;
         let mut judged = Vec::new();
         while self.running.len() < CONVERSATIONS_MAX
-            && let Some((check, key, step)) = self.waiting.pop_front()
+            && self.begun < CONVERSATIONS_OF_A_TURN
+            && let Some((_, (check, key, step))) = self.waiting.pop_first()
         {
+            self.waiting_by_check.remove(&check);
             judged.extend(self.begin(now, check, &key, step, poller));
         }
         judged
@@ -178,7 +198,9 @@ impl Probes {
 
     /// What a check would have found concerns nobody any more.
     pub(super) fn forget(&mut self, check: CheckId, poller: &Poller) {
-        self.waiting.retain(|(waiting, ..)| *waiting != check);
+        if let Some(place) = self.waiting_by_check.remove(&check) {
+            self.waiting.remove(&place);
+        }
         if let Some(token) = self.by_check.remove(&check)
             && let Some(conversation) = self.running.remove(&token)
         {
@@ -198,7 +220,9 @@ impl Probes {
     /// Ends what has taken too long.
     pub(super) fn expire(&mut self, now: Moment, poller: &Poller) -> Vec<Judged> {
         let mut judged = Vec::new();
-        while let Some(entry) = self.deadlines.peek().filter(|entry| entry.at <= now) {
+        while judged.len() < CONVERSATIONS_OF_A_TURN
+            && let Some(entry) = self.deadlines.peek().filter(|entry| entry.at <= now)
+        {
             self.deadlines.pop();
             let Some(conversation) = self.running.get(&entry.key) else { continue };
             if conversation.step_ends > now {
@@ -361,4 +385,42 @@ fn noise(now: Moment, target: SocketAddr) -> u16 {
     }
     let hash = SECRET.with(|secret| secret.hash_one((now.as_nanos(), target)));
     u16::try_from(hash & 0xffff).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use steadfast_config::{AnyMachine, LoadOptions, Memory, load};
+
+    use super::*;
+
+    /// The key of a check of a port at which nobody listens.
+    fn key() -> CheckKey {
+        let text = "virtual_server 192.0.2.1 80 {\n real_server 127.0.0.1 1 {\n TCP_CHECK {\n }\n }\n}\n";
+        let source = Memory::new().file("k.conf", text);
+        let model = load(&source, "/k.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model;
+        let server = &model.virtual_servers[0].real_servers[0];
+        let settings = crate::digest::check::settings_text(&server.checkers[0]);
+        CheckKey { target: "127.0.0.1:1".parse().unwrap(), settings: settings.as_str().into() }
+    }
+
+    #[test]
+    fn a_turn_begins_so_many_and_the_others_wait_for_theirs() {
+        let poller = Poller::open().unwrap();
+        let mut probes = Probes::new(1, None);
+        let (key, now) = (key(), Moment::ZERO);
+        let count = CONVERSATIONS_OF_A_TURN * 2 + 10;
+        for number in 0..u32::try_from(count).unwrap() {
+            let _ = probes.begin(now, CheckId(number), &key, 0, &poller);
+        }
+        assert_eq!(probes.waiting.len(), count - CONVERSATIONS_OF_A_TURN);
+        assert_eq!(probes.next_wakeup(), Some(Moment::ZERO));
+        // The first of those that wait is not wanted any more.
+        probes.forget(CheckId(u32::try_from(CONVERSATIONS_OF_A_TURN).unwrap()), &poller);
+        assert_eq!(probes.waiting.len(), count - CONVERSATIONS_OF_A_TURN - 1);
+        let _ = probes.begin_waiting(now, &poller);
+        assert_eq!(probes.waiting.len(), 9);
+        let _ = probes.begin_waiting(now, &poller);
+        assert!(probes.waiting.is_empty() && probes.waiting_by_check.is_empty());
+        assert!(probes.next_wakeup().is_none_or(|at| at > now));
+    }
 }
