@@ -214,7 +214,11 @@ fn alike_of_address(instance: &VrrpInstance, address: &VirtualAddress) -> Option
     let interface = address.interface.as_deref().or(base)?;
     let family = Family::of(address.address);
     let at_home = Some(interface) == base && family == instance.family;
-    if at_home && let Some(own) = own(instance) {
+    // An ipvlan carries adverts from an address of its own; those of the virtual router stay below.
+    if at_home
+        && instance.vmac.is_some()
+        && let Some(own) = own(instance)
+    {
         return Some(own);
     }
     let wanted = address.use_vmac || (instance.vmac_for_addresses && !at_home);
@@ -314,6 +318,19 @@ mod tests {
         let d = &model.instances[0];
         assert_eq!(links.of_address(d, &d.addresses[0]), Some("eth0"));
         assert_eq!(links.of_adverts(d), Some("eth0"));
+    }
+
+    #[test]
+    fn an_ipvlan_carries_adverts_and_its_own_address_only() {
+        let model = model(&instance("I", "eth0", 7, "use_ipvlan 10.0.0.50/24 private", "10.0.0.52/24"));
+        let links = Links::of(&model, &Work::default());
+        let i = &model.instances[0];
+        assert_eq!(
+            (links.of_adverts(i), links.of_address(i, &i.addresses[0])),
+            (Some("vrrp.7"), Some("eth0"))
+        );
+        let made: Vec<_> = links.made.values().map(|made| (made.kind, made.address)).collect();
+        assert_eq!(made, [(MadeKind::Ipvlan(PRIVATE), Some(("10.0.0.50".parse().unwrap(), 24)))]);
     }
 
     #[test]

@@ -48,7 +48,7 @@ vrrp_instance U {
 
 fn host(test: &str) -> Option<(Arc<Host>, Program)> {
     let program = Program::steadfast(test).filter(|_| permission::lab_possible(test))?;
-    for module in ["ipv6", "veth", "macvlan", "ipvlan", "vrf", "nf_tables", "nft_dup_ipv4"] {
+    for module in ["ipv6", "veth", "macvlan", "ipvlan", "vrf", "nf_tables"] {
         let _ = Command::new("modprobe").arg(module).status();
     }
     let host = Arc::new(Host::new("router").unwrap());
