@@ -65,6 +65,13 @@ pub enum Input<'a> {
         /// How it is.
         reading: Reading,
     },
+    /// Somebody removed an address of an instance that [`gives_up_removed`](crate::InstanceConfig::gives_up_removed).
+    AddressRemoved {
+        /// Whose.
+        instance: InstanceId,
+        /// Which.
+        address: IpAddr,
+    },
     /// What time it is, or somebody set the clock: told before the first `advance` where an instance has a trailer.
     Clock {
         /// Nanoseconds since 1970, less those of the moment; they come round.

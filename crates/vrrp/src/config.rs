@@ -98,8 +98,12 @@ pub struct InstanceConfig {
     pub down_timer_adverts: u32,
     /// Do not take over from a living master of lower priority.
     pub nopreempt: bool,
+    /// Take over all the same from a master that lowers its priority while it is master.
+    pub yields_to_health: bool,
     /// Wait this long before taking over from a living master of lower priority.
     pub preempt_delay: Duration,
+    /// A master one of whose addresses somebody removes gives up, as keepalived does.
+    pub gives_up_removed: bool,
     /// How adverts prove who sent them.
     pub authentication: Authentication,
     /// Addresses in adverts, in configured order; excluded addresses are not here.
@@ -173,7 +177,9 @@ impl InstanceConfig {
             interval,
             down_timer_adverts: 3,
             nopreempt: false,
+            yields_to_health: false,
             preempt_delay: Duration::ZERO,
+            gives_up_removed: false,
             authentication: Authentication::None,
             addresses: Vec::new(),
             skip_check_addresses: false,

@@ -150,6 +150,11 @@ pub enum Cause {
         /// The member that started it.
         member: Arc<str>,
     },
+    /// Somebody removed an address of the master.
+    AddressRemoved {
+        /// Which.
+        address: IpAddr,
+    },
     /// The configuration cannot work as it stands.
     Broken {
         /// In a sentence.
@@ -278,6 +283,15 @@ pub enum Event {
         /// Its adverts since then.
         adverts: u64,
         /// When the first of them came.
+        since: Moment,
+    },
+    /// A master has heard no other router of its virtual router, ever: told once.
+    NobodyHeard {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// Since when it is master.
         since: Moment,
     },
     /// A datagram was dropped; reported once per reason until the instance changes state, counted always.

@@ -34,6 +34,8 @@ pub(crate) struct Instance {
     pub(crate) master: Option<Master>,
     /// Active_Adver_Interval of RFC 9568 section 6.1; our own in version 2.
     pub(crate) master_interval: Duration,
+    /// The master heard, with the highest priority that it told.
+    pub(crate) best: Option<Master>,
     pub(crate) last_heard: Option<Heard>,
     pub(crate) peers: Peers,
     pub(crate) standing: Standing,
@@ -60,6 +62,8 @@ pub(crate) struct Instance {
     pub(crate) lower_told_at: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
     pub(crate) speech: Speech,
+    /// That nobody was ever heard has been told.
+    pub(crate) loneliness_told: bool,
     /// Removed by a reload: forget it once it has handed over.
     pub(crate) departing: bool,
 }
@@ -125,6 +129,7 @@ impl Instance {
             causes: Vec::new(),
             master: None,
             master_interval: config.interval.duration(),
+            best: None,
             last_heard: None,
             peers: Peers::default(),
             standing: Standing { fault: false, pending: false, priority: config.priority },
@@ -145,6 +150,7 @@ impl Instance {
             lower_told_at: None,
             recovery: None,
             speech: Speech::default(),
+            loneliness_told: false,
             departing: false,
             config,
         }

@@ -153,6 +153,7 @@ impl Machine {
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }
+            Input::AddressRemoved { instance, address } => self.robbed(now, instance, address, sink),
             Input::Clock { ahead } => {
                 self.clock_ahead = Some(ahead);
                 self.instances.iter_mut().for_each(|instance| instance.proofs.set_clock(ahead));

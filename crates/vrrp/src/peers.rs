@@ -20,6 +20,9 @@ pub const PEERS_MAX: usize = 16;
 /// the longer of its own and ours: what a backup waits at most.
 const CLAIM_INTERVALS: u32 = 4;
 
+/// A master that has heard nobody for so long since it took over asks whether anybody can be heard.
+pub(crate) const LONELY_AFTER: Duration = Duration::from_secs(60);
+
 /// Adverts of another router after a shorter silence belong to what was told of it already: a sender
 /// that comes and goes makes one event with a count, not many.
 const CLAIM_FORGOTTEN_AFTER: Duration = Duration::from_secs(60);

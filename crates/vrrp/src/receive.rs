@@ -13,7 +13,7 @@ use crate::counters::Counters;
 use crate::event::{Cause, Difference, Event, State};
 use crate::instance::{Instance, Rivalry, Wait};
 use crate::machine::Machine;
-use crate::peers::{Claims, Said};
+use crate::peers::{Claims, LONELY_AFTER, Said};
 use crate::proof::kind;
 use crate::status::{Heard, Master};
 use crate::transition::HANDOVER_GRACE;
@@ -109,14 +109,15 @@ impl Machine {
         }
         let better = claim.priority >= instance.standing.priority;
         let delay = instance.config.preempt_delay;
+        let patient = instance.is_patient_with(claim);
         if better {
             instance.preempt_at = None;
-        } else if !instance.config.nopreempt && !delay.is_zero() && instance.preempt_at.is_none() {
+        } else if !patient && !delay.is_zero() && instance.preempt_at.is_none() {
             instance.preempt_at = Some(now + delay);
         }
         let delayed = instance.preempt_at.is_some_and(|end| now < end);
         instance.note_master(now, claim.master(), sink);
-        if better || instance.config.nopreempt || delayed {
+        if better || patient || delayed {
             instance.adopt_interval(claim.interval);
             instance.wants_master = false;
             instance.restart_down_timer(now);
@@ -388,6 +389,16 @@ impl Instance {
         }
     }
 
+    /// Tells once that this master has met nobody since it began, which is right only for a router that has no peer.
+    pub(crate) fn miss_everybody(&mut self, now: Moment, sink: &mut impl Sink) {
+        if self.loneliness_told || self.peers.len() > 0 || now.since(self.since) < LONELY_AFTER {
+            return;
+        }
+        self.loneliness_told = true;
+        let (instance, since) = (self.id(), self.since);
+        sink.act(Action::Event(Event::NobodyHeard { instance, at: now, since }));
+    }
+
     /// Leaving MASTER, or entering it: who claims the addresses beside us is counted anew.
     pub(crate) fn drop_claims(&mut self, now: Moment, sink: &mut impl Sink) {
         let instance = self.id();
@@ -415,6 +426,15 @@ impl Instance {
                 priority,
             }));
         }
+    }
+
+    /// Leaves a master of lower priority its addresses. One that told a higher priority before has lost its health, and
+    /// keeps them only where that does not matter.
+    fn is_patient_with(&mut self, claim: Claim) -> bool {
+        let before = self.best.filter(|best| best.address == claim.source);
+        let best = before.map_or(claim.priority, |best| best.priority.max(claim.priority));
+        self.best = Some(Master { address: claim.source, priority: best });
+        self.config.nopreempt && !(self.config.yields_to_health && claim.priority < best)
     }
 
     /// Active_Adver_Interval follows the master (RFC 9568 section 6.4.2); in version 2 the receive

@@ -14,7 +14,7 @@ use crate::event::{Cause, State};
 use crate::grid::next_on_grid;
 use crate::instance::Instance;
 use crate::machine::Machine;
-use crate::peers::{Peer, Peers};
+use crate::peers::{LONELY_AFTER, Peer, Peers};
 use crate::proof::LastProof;
 use steadfast_time::Moment;
 
@@ -304,6 +304,7 @@ impl Machine {
         if !matches!(resume.state, State::Init | State::Stop) {
             instance.state = resume.state;
             instance.since = resume.since;
+            instance.loneliness_told = now.since(resume.since) > LONELY_AFTER;
             instance.causes = resume.causes;
             instance.master = resume.master;
             instance.master_interval = resume.master_interval;

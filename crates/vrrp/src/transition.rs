@@ -1,6 +1,7 @@
 //! Changes of state and all that goes with them (RFC 3768 and RFC 9568 section 6.4).
 
 use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use steadfast_wire::vrrp::Priority;
@@ -168,6 +169,7 @@ impl Machine {
                 instance.send_advert(now, &self.trackers, sink);
                 instance.reschedule_advert(now);
                 instance.miss_rivals(now, sink);
+                instance.miss_everybody(now, sink);
             }
             State::Backup => self.master_down(now, id, sink),
             State::Stop => self.finish_handover(now, id, sink),
@@ -250,8 +252,13 @@ impl Machine {
         if let Some(Master { address, priority }) = instance.master {
             causes.push(Cause::HigherPriority { master: address, priority });
         }
-        for member in self.team(loser) {
-            let because = self.followed(member, loser, &causes);
+        self.hand_over_all(now, loser, causes, sink);
+    }
+
+    /// The masters of the team of `id` go to BACKUP, each with an advert of priority 0.
+    fn hand_over_all(&mut self, now: Moment, id: InstanceId, causes: Vec<Cause>, sink: &mut impl Sink) {
+        for member in self.team(id) {
+            let because = self.followed(member, id, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
             if instance.state == State::Master {
                 instance.leave_master(now, 1, &self.trackers, sink);
@@ -259,7 +266,7 @@ impl Machine {
                 self.arm(member);
             }
         }
-        self.tell_group(now, loser, causes, sink);
+        self.tell_group(now, id, causes, sink);
     }
 
     /// A master that was held up for longer than backups wait gives its addresses up before it says
@@ -283,6 +290,17 @@ impl Machine {
         }
         self.tell_group(now, id, causes, sink);
         true
+    }
+
+    /// Somebody removed an address of a master that is to give up for it, and its sync group with it: backups hear that
+    /// at once.
+    pub(crate) fn robbed(&mut self, now: Moment, id: InstanceId, address: IpAddr, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get(id) else { return };
+        if instance.state != State::Master || !instance.config.gives_up_removed {
+            return;
+        }
+        let causes = instance.chain(now, &self.trackers, Cause::AddressRemoved { address });
+        self.hand_over_all(now, id, causes, sink);
     }
 
     /// An owner lowers itself below another owner that does not give way.

@@ -25,6 +25,8 @@ pub struct InstanceExtensions {
     pub incumbent_wins_ties: bool,
     /// With `nopreempt`: a master whose trackers lower its priority yields all the same.
     pub yields_to_health: bool,
+    /// What follows when somebody removes an address of the master.
+    pub removed_address: RemovedAddress,
     /// BFD sessions to whoever is heard as master.
     pub fast_detection: Option<FastDetection>,
 }
@@ -43,6 +45,17 @@ pub enum PrepareFailure {
     Announce,
     /// It goes to FAULT.
     Fault,
+}
+
+/// What follows when somebody removes an address of a master.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RemovedAddress {
+    /// It is put back.
+    #[default]
+    PutBack,
+    /// The instance gives up and goes to BACKUP, as keepalived's do.
+    Backup,
 }
 
 /// `split_brain_check`.

@@ -182,6 +182,13 @@ pub enum Happening {
         /// Which.
         bound: Bound,
     },
+    /// A master has heard no other router of its virtual router, ever.
+    NobodyHeard {
+        /// Name of the instance.
+        instance: Arc<str>,
+        /// Since it became master.
+        milliseconds: u64,
+    },
     /// A BFD session changed state.
     SessionState {
         /// Its name.
@@ -319,6 +326,7 @@ impl Happening {
             | Self::HandedOver { instance, .. }
             | Self::LowerPriorityHeard { instance, .. }
             | Self::TwoMasters { instance, .. }
+            | Self::NobodyHeard { instance, .. }
             | Self::OneMaster { instance, .. }
             | Self::Dropped { instance, .. }
             | Self::Disagreement { instance, .. } => Some(instance),
@@ -370,6 +378,7 @@ impl Happening {
             | Self::InstanceState { to: State::Fault, .. }
             | Self::GroupState { to: State::Fault, .. }
             | Self::HandedOver { to: None, .. }
+            | Self::NobodyHeard { .. }
             | Self::Dropped { .. }
             | Self::Disagreement { .. }
             | Self::Script { success: false, .. }

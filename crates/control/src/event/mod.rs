@@ -18,7 +18,7 @@ pub use self::ending::{Ending, Step};
 pub use self::fault::{Fault, Matter};
 pub use self::happening::{Bound, Happening};
 pub use self::neighbour::{Clash, Neighbour, VirtualRouter};
-pub use self::network::{Network, Placed, Sent};
+pub use self::network::{Network, Placed, Sent, Suspect};
 pub use self::reload::{Changed, Changes, FixedKeyword, ReloadRefusal};
 pub use self::worker::{Trouble, Worker};
 

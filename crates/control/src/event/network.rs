@@ -41,6 +41,17 @@ pub enum Network {
         interface: Arc<str>,
         /// Which.
         address: IpAddr,
+        /// Who may have removed it.
+        suspect: Suspect,
+    },
+    /// Somebody else removed an address of an instance that gives its addresses up then.
+    AddressLost {
+        /// Where it belonged.
+        interface: Arc<str>,
+        /// Which.
+        address: IpAddr,
+        /// Who may have removed it.
+        suspect: Suspect,
     },
     /// The kernel refused an address.
     AddressRefused {
@@ -111,6 +122,34 @@ pub enum Network {
     },
 }
 
+/// Who may have changed something in the kernel.
+///
+/// The kernel tells the port of the socket that asked for it, which is the number of the process that opened the socket
+/// where that chose none itself, as seen from its own PID namespace. That is a suspicion, and no proof.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Suspect {
+    /// A process that runs.
+    Process {
+        /// Its number.
+        pid: u32,
+        /// Its name in process lists.
+        name: String,
+    },
+    /// A process that has ended, as commands do.
+    Ended {
+        /// Its number.
+        pid: u32,
+    },
+    /// The kernel does not tell; these are known to remove addresses that they do not know, and run.
+    Running {
+        /// Their names in process lists.
+        names: Vec<String>,
+    },
+    /// Nothing is known.
+    Unknown,
+}
+
 /// An address and where it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Placed {
@@ -138,6 +177,7 @@ impl Network {
             | Self::SocketRefused { interface, .. }
             | Self::SendRefused { interface, .. }
             | Self::AddressRestored { interface, .. }
+            | Self::AddressLost { interface, .. }
             | Self::AddressRefused { interface, .. }
             | Self::SourceIsVirtual { interface, .. }
             | Self::AddressSeen { interface, .. }
@@ -159,6 +199,7 @@ impl Network {
             | Self::EntryRefused { .. } => Severity::Error,
             Self::InterfaceMissing { .. }
             | Self::AddressRestored { .. }
+            | Self::AddressLost { .. }
             | Self::EntryRestored { .. }
             | Self::LeftoversRemoved { .. }
             | Self::AddressesNotOurs { .. }

@@ -43,6 +43,11 @@ pub fn happening(happening: &Happening) -> String {
             "({instance}) one master again: {other} claimed the addresses too for {} with {adverts} adverts",
             duration::milliseconds(*milliseconds)
         ),
+        Happening::NobodyHeard { instance, milliseconds } => format!(
+            "({instance}) master for {}: {}",
+            duration::milliseconds(*milliseconds),
+            super::NOBODY_HEARD
+        ),
         Happening::Dropped { instance, source, reason } => {
             format!("({instance}) dropped an advert from {source}: {reason}")
         }

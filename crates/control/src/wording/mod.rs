@@ -102,6 +102,7 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Session { name, up: false } => write!(text, "BFD session {name} is down"),
         Cause::Priority { from, to } => write!(text, "priority {from} to {to}"),
         Cause::Group { group, member } => write!(text, "group {group} follows {member}"),
+        Cause::AddressRemoved { address } => write!(text, "somebody removed {address}"),
         Cause::Broken { reason } => write!(text, "configuration cannot work: {reason}"),
         Cause::Reload => write!(text, "reload"),
         Cause::Stop => write!(text, "stopping"),

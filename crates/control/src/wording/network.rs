@@ -4,7 +4,7 @@ use steadfast_kernel::Error;
 use steadfast_kernel::error::Errno;
 
 use super::neighbour;
-use crate::event::{Network, Placed, Sent};
+use crate::event::{Network, Placed, Sent, Suspect};
 
 /// In a sentence.
 pub fn network(network: &Network) -> String {
@@ -19,8 +19,11 @@ pub fn network(network: &Network) -> String {
         Network::SendRefused { interface, sent: Sent::Announcements, errno } => {
             format!("{interface}: gratuitous ARP and neighbour advertisements cannot be sent: {errno}")
         }
-        Network::AddressRestored { interface, address } => {
-            format!("{interface}: somebody removed {address}; put back")
+        Network::AddressRestored { interface, address, suspect } => {
+            format!("{interface}: somebody removed {address}; put back{}", suspected(suspect))
+        }
+        Network::AddressLost { interface, address, suspect } => {
+            format!("{interface}: somebody removed {address}; given up{}", suspected(suspect))
         }
         Network::AddressRefused { interface, address, error } => format!("{interface}: {address}: {error}"),
         Network::LeftoversRemoved { addresses, count } => {
@@ -64,6 +67,19 @@ pub fn send_refused(errno: Errno) -> String {
     match errno {
         Errno::PERM => format!("{errno}: a packet filter of this machine drops IP protocol 112"),
         _ => errno.to_string(),
+    }
+}
+
+fn suspected(suspect: &Suspect) -> String {
+    match suspect {
+        Suspect::Process { pid, name } => format!(" (suspected: {name}, process {pid})"),
+        Suspect::Ended { pid } => {
+            format!(" (suspected: process {pid}, which has ended; a command such as ip does)")
+        }
+        Suspect::Running { names } => {
+            format!(" (the kernel does not tell who; {} may do so and runs here)", names.join(", "))
+        }
+        Suspect::Unknown => " (the kernel does not tell who)".to_owned(),
     }
 }
 

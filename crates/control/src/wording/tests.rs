@@ -11,7 +11,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Rejec
 use super::*;
 use crate::event::{
     Balancing, Bound, Changed, Changes, Clash, Ending, Fault, FixedKeyword, Happening, Neighbour, Network,
-    Override, Placed, Record, ReloadRefusal, Sent, Step, Trouble, VirtualRouter, Why, Worker,
+    Override, Placed, Record, ReloadRefusal, Sent, Step, Suspect, Trouble, VirtualRouter, Why, Worker,
 };
 
 const PEER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 0, 2));
@@ -78,6 +78,7 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::LowerPriorityHeard { .. } => "lower_priority_heard",
         Happening::TwoMasters { .. } => "two_masters",
         Happening::OneMaster { .. } => "one_master",
+        Happening::NobodyHeard { .. } => "nobody_heard",
         Happening::Dropped { .. } => "dropped",
         Happening::Disagreement { .. } => "disagreement",
         Happening::SessionState { .. } => "session_state",
@@ -105,7 +106,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 33;
+const KINDS: usize = 34;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -130,6 +131,7 @@ fn every(number: u64) -> Vec<Happening> {
         handed(Some(PEER)),
         handed(None),
         Happening::LowerPriorityHeard { instance: name(), master: PEER, priority: 3 },
+        Happening::NobodyHeard { instance: name(), milliseconds: number },
         Happening::TwoMasters { instance: name(), other: PEER, priority: None, dropped: Some(reason) },
         Happening::OneMaster { instance: name(), other: PEER, adverts: 3, milliseconds: number },
         Happening::Dropped { instance: name(), source: PEER, reason },
@@ -317,7 +319,18 @@ fn networks() -> Vec<Network> {
         Network::SocketRefused { interface: interface(), error: error() },
         Network::SendRefused { interface: interface(), sent: Sent::Adverts, errno: Errno::PERM },
         Network::SendRefused { interface: interface(), sent: Sent::Announcements, errno: Errno::NODEV },
-        Network::AddressRestored { interface: interface(), address },
+        Network::AddressRestored { interface: interface(), address, suspect: Suspect::Unknown },
+        Network::AddressLost {
+            interface: interface(),
+            address,
+            suspect: Suspect::Process { pid: 7, name: "systemd-network".to_owned() },
+        },
+        Network::AddressRestored { interface: interface(), address, suspect: Suspect::Ended { pid: 7 } },
+        Network::AddressRestored {
+            interface: interface(),
+            address,
+            suspect: Suspect::Running { names: vec!["dhcpcd".to_owned()] },
+        },
         Network::AddressRefused { interface: interface(), address, error: error() },
         Network::LeftoversRemoved { addresses: addresses(), count: 3 },
         Network::AddressesNotOurs { addresses: addresses(), count: 1 },

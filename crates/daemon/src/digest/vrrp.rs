@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{
-    Lifetime, Model, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+    Lifetime, Model, RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
 use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
@@ -55,8 +55,9 @@ pub fn digest(
         let group = group_of.get(&*instance.name).copied();
         machine.instances.push(Arc::new(instance_config(id, instance, group, &made, &mut names)));
         let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
-        let addresses =
-            addresses.filter_map(|a| address(a, made.of_address(instance, a), &mut names)).collect();
+        let addresses = addresses.filter_map(|a| address(a, made.of_address(instance, a), &mut names));
+        let lease_seconds = lease_seconds(instance);
+        let addresses = addresses.map(|address| VirtualAddress { lease_seconds, ..address }).collect();
         let routes = ways::routes(&instance.routes, |name| names.interface(name));
         let rules = ways::rules(&instance.rules);
         // RFC 9568 section 6.1: an owner accepts whatever Accept_Mode says.
@@ -235,6 +236,11 @@ fn instance_config(
         interval: interval(instance),
         down_timer_adverts: instance.down_timer_adverts,
         nopreempt: instance.nopreempt,
+        yields_to_health: instance.extensions.as_ref().is_some_and(|asked| asked.yields_to_health),
+        gives_up_removed: instance
+            .extensions
+            .as_ref()
+            .is_some_and(|asked| asked.removed_address == RemovedAddress::Backup),
         preempt_delay: instance.preempt_delay.duration(),
         authentication: authentication.unwrap_or(Authentication::None),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
@@ -397,12 +403,19 @@ fn address(line: &ModelAddress, interface: Option<&str>, names: &mut Names) -> O
         label: line.label.as_ref().map(|label| (&**label).into()),
         scope: line.scope.0,
         preferred_seconds,
+        lease_seconds: None,
         detect_duplicates: line.duplicate_detection,
         home: line.home,
         manage_temporary: line.manage_temporary,
         no_prefix_route: line.no_prefix_route,
         auto_join: line.autojoin,
     })
+}
+
+/// `fence_lease` in whole seconds, as the kernel counts them.
+fn lease_seconds(instance: &VrrpInstance) -> Option<u32> {
+    let lease = instance.extensions.as_ref()?.fence_lease?.duration();
+    Some(u32::try_from(lease.as_secs()).unwrap_or(u32::MAX).max(1))
 }
 
 fn startup_delay(model: &Model) -> Duration {

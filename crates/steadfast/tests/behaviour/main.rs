@@ -44,6 +44,8 @@ mod processes;
 #[cfg(test)]
 mod reload;
 #[cfg(test)]
+mod removals;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 mod signals;

@@ -13,6 +13,8 @@ mod mail;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod rarer;
+#[cfg(test)]
 mod refusals;
 #[cfg(test)]
 mod routes;

@@ -276,3 +276,39 @@ fn becoming_master_is_advert_then_addresses_then_announcement_then_event() {
         .collect();
     assert_eq!(kinds, ["addresses", "announce", "event"]);
 }
+
+#[test]
+fn nopreempt_yields_to_health_where_it_is_asked_to() {
+    for yields_to_health in [false, true] {
+        let config = InstanceConfig { nopreempt: true, yields_to_health, ..instance(0) };
+        let mut router = Router::one(config);
+        let hear = |router: &mut Router, priority, adverts| {
+            for _ in 0..adverts {
+                router.hear(LOWER, priority);
+                router.wait(ms(1000));
+            }
+        };
+        // A master that has always been worse is healthy as far as anybody knows.
+        hear(&mut router, 90, 6);
+        assert_eq!(router.state(), State::Backup);
+        hear(&mut router, 150, 2);
+        // It is still the better one.
+        hear(&mut router, 120, 6);
+        assert_eq!(router.state(), State::Backup);
+        hear(&mut router, 50, 6);
+        let expected = if yields_to_health { State::Master } else { State::Backup };
+        assert_eq!(router.state(), expected, "{yields_to_health}");
+    }
+}
+
+#[test]
+fn another_master_is_measured_by_what_it_told_itself() {
+    let config = InstanceConfig { nopreempt: true, yields_to_health: true, ..instance(0) };
+    let mut router = Router::one(config);
+    router.hear(HIGHER, 150);
+    for _ in 0..6 {
+        router.hear(LOWER, 90);
+        router.wait(ms(1000));
+    }
+    assert_eq!(router.state(), State::Backup);
+}

@@ -6,7 +6,8 @@ use steadfast_wire::vrrp::Priority;
 
 use super::router::*;
 use crate::config::AnnounceConfig;
-use crate::{Action, Cause, Event, InstanceConfig, State};
+use crate::event::Difference;
+use crate::{Action, Cause, Event, Input, InstanceConfig, InstanceId, State};
 
 fn master(instance: InstanceConfig) -> Router {
     let mut router = Router::one(instance);
@@ -209,11 +210,18 @@ fn equal_priority_from_the_own_address_is_told_and_changes_nothing() {
     assert!(matches!(router.events()[..], [Event::Disagreement { .. }]));
 }
 
+/// Section 7.1 dropped what an owner hears; as corrected it is told of another owner and goes on as ever.
 #[test]
-fn of_two_owners_the_one_with_the_lower_address_yields() {
+fn rfc9568_erratum_8298_an_owner_tells_of_another_and_takes_its_adverts() {
     let mut router = Router::one(owner(0));
+    router.forget_output();
     router.hear(HIGHER, 255);
-    assert_eq!(router.state(), State::Backup);
+    assert_eq!(router.state(), State::Backup, "the one with the lower address yields");
+    let told = router.events().into_iter().any(|event| {
+        matches!(event, Event::Disagreement { source: HIGHER, difference: Difference::TwoOwners, .. })
+    });
+    assert!(told);
+    assert_eq!(router.counters().adverts_received, 1);
 }
 
 #[test]
@@ -335,4 +343,49 @@ fn the_cause_chain_reads_from_the_script_to_the_state() {
     let priority = Cause::Priority { from: Priority::new(90), to: Priority::new(150) };
     let preempt = Cause::Preempt { master: LOWER, priority: Priority::new(100) };
     assert_eq!(router.transitions(), [(State::Master, vec![script, priority, preempt])]);
+}
+
+#[test]
+fn a_master_that_never_heard_anybody_tells_so_once() {
+    let lonely = |router: &mut Router| {
+        router.events().iter().filter(|event| matches!(event, Event::NobodyHeard { .. })).count()
+    };
+    let mut router = Router::one(owner(0));
+    router.wait(ms(59_000));
+    assert_eq!(lonely(&mut router), 0);
+    router.wait(ms(2000));
+    assert_eq!(lonely(&mut router), 1);
+    router.wait(ms(200_000));
+    assert_eq!(lonely(&mut router), 0);
+    // Whoever was heard, if only once and dropped, is there.
+    let mut router = Router::one(owner(0));
+    router.hear(LOWER, 100);
+    router.wait(ms(200_000));
+    assert_eq!(lonely(&mut router), 0);
+}
+
+#[test]
+fn a_removed_address_ends_the_mastership_only_where_that_is_asked_for() {
+    let address = instance(0).addresses[0];
+    for gives_up_removed in [false, true] {
+        let member = |id| InstanceConfig { gives_up_removed, ..instance(id) };
+        let mut router = Router::start(grouped(vec![member(0), member(1)]));
+        router.wait(ms(5000));
+        assert_eq!((router.state_of(FIRST), router.state_of(SECOND)), (State::Master, State::Master));
+        router.forget_output();
+        router.input(Input::AddressRemoved { instance: FIRST, address });
+        if !gives_up_removed {
+            assert_eq!(router.state(), State::Master);
+            continue;
+        }
+        assert_eq!((router.state_of(FIRST), router.state_of(SECOND)), (State::Backup, State::Backup));
+        assert_eq!(router.sent(), [0, 0]);
+        assert_eq!(router.transitions(), [(State::Backup, vec![Cause::AddressRemoved { address }])]);
+        // As with keepalived it is master again if nobody else is.
+        router.wait(ms(5000));
+        assert_eq!(router.state(), State::Master);
+        router.forget_output();
+        router.input(Input::AddressRemoved { instance: InstanceId(9), address });
+        assert!(router.actions().is_empty());
+    }
 }

@@ -2,7 +2,8 @@
 
 use crate::diagnostic::code::Code;
 use crate::model::{
-    FastDetection, InstanceExtensions, PrepareFailure, ServerAddress, SplitBrainCheck, VrrpInstance,
+    FastDetection, InstanceExtensions, PrepareFailure, RemovedAddress, ServerAddress, SplitBrainCheck,
+    VrrpInstance,
 };
 use crate::table::notation::quote_script;
 use crate::table::{Argument, Feature, Statement, Value};
@@ -15,10 +16,6 @@ fn of(instance: &mut VrrpInstance) -> &mut InstanceExtensions {
 /// The one word that may follow; keepalived passes over others.
 fn asks_for(line: Statement<'_, '_, '_, '_>, word: &str) -> bool {
     let asked = line.word(0) == Some(word);
-    if asked {
-        let span = line.span(0);
-        line.context.uses(Feature::Extensions, || span);
-    }
     line.no_more(usize::from(asked));
     asked
 }
@@ -26,6 +23,8 @@ fn asks_for(line: Statement<'_, '_, '_, '_>, word: &str) -> bool {
 pub(crate) fn read_preempt(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
     instance.nopreempt = false;
     if asks_for(line, "incumbent_wins_ties") {
+        let span = line.span(0);
+        line.context.uses(Feature::Extensions, || span);
         of(instance).incumbent_wins_ties = true;
     }
 }
@@ -49,6 +48,20 @@ pub(crate) fn show_nopreempt(instance: &VrrpInstance) -> Vec<String> {
         (true, false) => vec![String::new()],
         (false, _) => Vec::new(),
     }
+}
+
+pub(crate) fn read_removed_address(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
+    match line.value(Argument::Choice(&["put_back", "backup"]), 0) {
+        Some(Value::Text("put_back")) => of(instance).removed_address = RemovedAddress::PutBack,
+        Some(Value::Text("backup")) => of(instance).removed_address = RemovedAddress::Backup,
+        _ => {}
+    }
+}
+
+pub(crate) fn show_removed_address(instance: &VrrpInstance) -> Vec<String> {
+    let extensions = instance.extensions.as_ref();
+    let gives_up = extensions.is_some_and(|asked| asked.removed_address == RemovedAddress::Backup);
+    if gives_up { vec!["backup".to_owned()] } else { Vec::new() }
 }
 
 pub(crate) fn read_split_brain_check(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {

@@ -168,12 +168,15 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "nopreempt" Grammar("[yields_to_health]") => with!(read_nopreempt, show_nopreempt), Last, InPlace;
         "off",
         "Do not take over from a lower-priority master; cleared for initial state MASTER or priority 255.";
-    "nopreempt yields_to_health" Flag => Described, Last, InPlace, Extensions;
+    "nopreempt yields_to_health" Flag => Described, Last, InPlace;
         "off",
         "A healthy backup takes over from a master whose trackers have lowered its priority, in spite of nopreempt.";
-    "fence_lease" Argument::seconds(1, 3600) => lazily!(extensions.fence_lease), Last, InPlace, Extensions;
+    "fence_lease" Argument::seconds(1, 3600) => lazily!(extensions.fence_lease), Last, InPlace;
         "none: addresses stay",
         "The kernel removes the addresses of a master whose daemon has not renewed them for this long.";
+    "removed_address" Choice(&["put_back", "backup"]) => with!(read_removed_address, show_removed_address), Last, InPlace;
+        "put_back",
+        "What a master does when somebody removes one of its addresses: put it back at once, or give up and go to BACKUP as keepalived does.";
     "split_brain_check" Grammar("[link] [arbiter ADDRESS] [tcp ADDRESS PORT] [yield]") => with!(read_split_brain_check, show_split_brain_check), Last, InPlace, Extensions;
         "off; no word means link",
         "Ask, before and after becoming master, whether another still serves: the link for the addresses, an arbiter, a port; tell, and with yield give way.";

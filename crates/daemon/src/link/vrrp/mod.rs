@@ -137,12 +137,16 @@ pub enum Notice {
         /// What failed.
         error: Error,
     },
-    /// Somebody else removed an address that a master holds; it is back.
-    AddressRestored {
+    /// Somebody else removed an address that a master holds.
+    AddressRemoved {
         /// Where.
         interface: InterfaceId,
         /// Which.
         address: IpAddr,
+        /// Port of the socket that asked for it; 0 where the kernel does not tell.
+        origin: u32,
+        /// It is back; otherwise the instance gives up its others too.
+        restored: bool,
     },
     /// Somebody else removed a route or a rule that is wanted; it is back.
     WayRestored {

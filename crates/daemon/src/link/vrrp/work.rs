@@ -161,6 +161,8 @@ pub struct VirtualAddress {
     pub scope: u8,
     /// Preferred lifetime in seconds; `None` for ever.
     pub preferred_seconds: Option<u32>,
+    /// The kernel removes it unless it is renewed within so many seconds.
+    pub lease_seconds: Option<u32>,
     /// Let the kernel run duplicate address detection (IPv6).
     pub detect_duplicates: bool,
     /// Mobile home address.

@@ -75,6 +75,7 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         Event::PriorityChanged { .. }
         | Event::MasterChanged { .. }
         | Event::TwoMasters { .. }
+        | Event::NobodyHeard { .. }
         | Event::OneMaster { .. }
         | Event::HandedOver { .. }
         | Event::Dropped { .. }

@@ -8,8 +8,9 @@ use steadfast_bfd::SessionId;
 use steadfast_control::event::{Bound, Happening, Network, Placed};
 use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::Resume;
-use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, State};
+use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
 
+use super::suspects::Suspects;
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::Work;
 
@@ -204,6 +205,10 @@ impl Known {
                 adverts: *adverts,
                 milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
             },
+            Event::NobodyHeard { instance, at, since } => Happening::NobodyHeard {
+                instance: self.instance(*instance),
+                milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
+            },
             Event::Disagreement { instance, source, difference, .. } => Happening::Disagreement {
                 instance: self.instance(*instance),
                 source: *source,
@@ -216,7 +221,7 @@ impl Known {
     }
 
     /// Says a notice in names.
-    pub(crate) fn noticed(&self, notice: Notice) -> Happening {
+    pub(crate) fn noticed(&self, notice: Notice, suspects: &mut Suspects, now: Moment) -> Happening {
         Happening::Network(match notice {
             Notice::DatagramsLost { count } => {
                 return Happening::Bound { bound: Bound::AdvertsLost { count } };
@@ -230,8 +235,13 @@ impl Known {
             Notice::Send { interface, sent, errno } => {
                 Network::SendRefused { interface: self.place(interface), sent, errno }
             }
-            Notice::AddressRestored { interface, address } => {
-                Network::AddressRestored { interface: self.place(interface), address }
+            Notice::AddressRemoved { interface, address, origin, restored } => {
+                let (interface, suspect) = (self.place(interface), suspects.of(origin, now));
+                if restored {
+                    Network::AddressRestored { interface, address, suspect }
+                } else {
+                    Network::AddressLost { interface, address, suspect }
+                }
             }
             Notice::Address { interface, address, error } => {
                 Network::AddressRefused { interface: self.place(interface), address, error: error.into() }

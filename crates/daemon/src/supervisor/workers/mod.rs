@@ -6,6 +6,7 @@ pub(crate) mod known;
 mod respawn;
 pub(crate) mod service;
 pub(crate) mod slot;
+pub(crate) mod suspects;
 pub(crate) mod vrrp;
 
 use std::time::Duration;

@@ -9,14 +9,15 @@ use steadfast_vrrp::{Event, InstanceId, State};
 
 use super::known::Known;
 use super::slot::Slot;
+use super::suspects::Suspects;
 use super::{Post, Workers};
 use crate::link::check::seen::Seen;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{VirtualAddress, Work};
 use crate::link::vrrp::{News, Vrrp};
-use crate::supervisor::Supervisor;
 use crate::supervisor::notify::scripts as notifying;
+use crate::supervisor::{Supervisor, moment};
 use crate::vrrp::Terms;
 
 /// The virtual routers: what runs, and what was told of it.
@@ -32,6 +33,8 @@ pub(crate) struct Routers {
     pub(crate) addresses_out: bool,
     /// A worker has begun once.
     pub(crate) started: bool,
+    /// Who may be behind changes that a worker hears of.
+    pub(crate) suspects: Suspects,
 }
 
 /// What a vrrp worker is sent with.
@@ -52,6 +55,7 @@ impl Routers {
             dropped: Vec::new(),
             addresses_out: false,
             started: false,
+            suspects: Suspects::default(),
         }
     }
 }
@@ -131,7 +135,7 @@ impl Post for Vrrp {
             News::Sessions { request, sessions } => supervisor.desk.asked.sessions(request, sessions),
             News::Settings(settings) => routers.known.keep_settings(*settings),
             News::Notice(notice) => {
-                let happening = routers.known.noticed(notice);
+                let happening = routers.known.noticed(notice, &mut routers.suspects, moment());
                 supervisor.tell(happening);
             }
             News::Instances { request, instances } => supervisor.desk.asked.instances(request, instances),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_kernel::netlink::{AddressKey, AddressSpec};
 use steadfast_kernel::reconcile::Reconcile;
 use steadfast_kernel::reconcile::addresses::Addresses;
-use steadfast_vrrp::{InstanceId, InterfaceId};
+use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId};
 use steadfast_wire::vrrp::Family;
 
 use super::holdings::{STATIC, Wish};
@@ -14,6 +14,7 @@ use super::links::own_addresses;
 use super::{Effects, index_of};
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::VirtualAddress;
+use crate::vrrp::timing::ToTiming;
 
 impl Effects {
     /// An instance holds its addresses. Those that a reload added to a list that was held before are
@@ -35,9 +36,13 @@ impl Effects {
     }
 
     pub(super) fn announce_repeat(&self, instance: InstanceId) -> u32 {
+        self.config_of(instance).map_or(1, |config| config.announce.master_repeat)
+    }
+
+    fn config_of(&self, instance: InstanceId) -> Option<&InstanceConfig> {
         let instances = &self.work.machine.instances;
         let at = instances.binary_search_by_key(&instance, |config| config.id).ok();
-        at.and_then(|at| instances.get(at)).map_or(1, |config| config.announce.master_repeat)
+        at.and_then(|at| instances.get(at)).map(AsRef::as_ref)
     }
 
     pub(super) fn request_announcements(&mut self, instance: InstanceId, only: Option<&[u32]>, repeat: u32) {
@@ -78,9 +83,31 @@ impl Effects {
         }
     }
 
+    /// Somebody removed an address. An instance that gives up for it is told, and it is not put back.
+    pub(super) fn give_up_removed(&mut self, key: AddressKey) {
+        let holders = self.site.kinds.addresses.holdings.holders_of(&key);
+        let gives_up = |id: &InstanceId| self.config_of(*id).is_some_and(|config| config.gives_up_removed);
+        let givers: Vec<InstanceId> = holders.into_iter().filter(gives_up).collect();
+        if givers.is_empty() {
+            return;
+        }
+        self.site.kinds.addresses.reconciler.unwish(&key);
+        for instance in givers {
+            self.lanes.to_timing.push(ToTiming::AddressRemoved(instance, key.address));
+        }
+        self.tell_removal(key, false);
+    }
+
+    fn tell_removal(&mut self, key: AddressKey, restored: bool) {
+        let origin = self.removers.remove(&key).unwrap_or(0);
+        if let Some(interface) = self.site.interfaces.configured(key.interface) {
+            self.notice(Notice::AddressRemoved { interface, address: key.address, origin, restored });
+        }
+    }
+
     pub(super) fn announce_restored(&mut self, key: AddressKey) {
+        self.tell_removal(key, true);
         let Some(interface) = self.site.interfaces.configured(key.interface) else { return };
-        self.notice(Notice::AddressRestored { interface, address: key.address });
         for instance in self.site.kinds.addresses.holdings.holders_of(&key) {
             let Some(install) = self.work.install(instance) else { continue };
             let position =
@@ -115,5 +142,6 @@ fn spec(address: &VirtualAddress, index: u32) -> AddressSpec {
         manage_temporary: address.manage_temporary,
         autojoin: address.auto_join,
         preferred_lifetime_seconds: address.preferred_seconds,
+        lease_seconds: address.lease_seconds,
     }
 }

@@ -110,6 +110,8 @@ impl Effects {
     /// Writes what differs, and tells what came of it.
     pub(super) fn reconcile(&mut self) {
         self.changes = 0;
+        // First, since what is given up then is not put back.
+        self.take_in_reports();
         // Before the first interface is made, and after the last is gone.
         let needed = self.site.settings.are_wished();
         if needed {
@@ -121,6 +123,10 @@ impl Effects {
         if !needed {
             self.settle_settings();
         }
+        self.take_in_reports();
+    }
+
+    fn take_in_reports(&mut self) {
         for Report { thing, fate } in self.site.kinds.take_reports() {
             match (thing, fate) {
                 (Thing::Address(key), Fate::Refused(error)) => {
@@ -132,6 +138,7 @@ impl Effects {
                     self.restored += 1;
                     self.announce_restored(key);
                 }
+                (Thing::Address(key), Fate::TakenAway) => self.give_up_removed(key),
                 (_, Fate::Refused(error)) => self.notice(Notice::Way { error: *error }),
                 (thing, Fate::PutBack) => self.notice(Notice::WayRestored { entry: thing.to_string() }),
                 (_, Fate::Installed | Fate::Gone | Fate::TakenAway | Fate::Changed | Fate::Intruded) => {}

@@ -24,7 +24,7 @@ use std::time::Duration;
 use steadfast_control::event::Sent;
 use steadfast_kernel::Error;
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::netlink::LinkSpec;
+use steadfast_kernel::netlink::{AddressKey, LinkSpec};
 use steadfast_kernel::process::signal::Signals;
 use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::clock;
@@ -92,6 +92,8 @@ pub(super) struct Effects {
     status_request: Option<u32>,
     /// Addresses that somebody else removed and that were put back.
     restored: u64,
+    /// Ports of the sockets by which wanted addresses were removed last.
+    removers: BTreeMap<AddressKey, u32>,
     /// Interfaces on which announcements were refused, and when that last happened.
     announcements_refused: BTreeMap<InterfaceId, Moment>,
     /// News of the timing thread that were dropped because this thread did not take them.
@@ -155,6 +157,7 @@ impl Effects {
             states: Vec::new(),
             status_request: None,
             restored: 0,
+            removers: BTreeMap::new(),
             announcements_refused: BTreeMap::new(),
             news_lost: 0,
             told_datagrams_lost: false,

@@ -23,7 +23,12 @@ impl Effects {
         for change in self.site.announced() {
             match &change {
                 Change::AddressAdded { address, .. } => self.tell_address(address.key, true),
-                Change::AddressRemoved { address, .. } => self.tell_address(address.key, false),
+                Change::AddressRemoved { address, origin } => {
+                    if self.site.kinds.addresses.reconciler.is_wanted(address.key) {
+                        self.removers.insert(address.key, *origin);
+                    }
+                    self.tell_address(address.key, false);
+                }
                 Change::Overrun => {
                     self.trouble(Trouble::Overrun);
                     let _ = self.read_everything();

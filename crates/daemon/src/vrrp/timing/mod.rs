@@ -80,6 +80,8 @@ pub(crate) enum ToTiming {
     },
     /// A configured source address came or went.
     Source(IpAddr, bool),
+    /// Somebody removed an address of an instance that gives up for it.
+    AddressRemoved(InstanceId, IpAddr),
     /// A script ended.
     ScriptResult(ScriptId, bool),
     /// A file or a set of processes changed.
@@ -362,6 +364,9 @@ impl Engine {
             }
             ToTiming::Source(address, present) => {
                 self.machines.routers.handle(at, Input::SourcePresent { address, present }, &mut self.out);
+            }
+            ToTiming::AddressRemoved(instance, address) => {
+                self.machines.routers.handle(at, Input::AddressRemoved { instance, address }, &mut self.out);
             }
             ToTiming::ScriptResult(script, success) => {
                 self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);

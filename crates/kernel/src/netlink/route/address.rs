@@ -3,7 +3,7 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
-use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NlasIterator, Parseable};
+use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, NlasIterator, Parseable};
 use netlink_packet_route::address::{
     AddressAttribute, AddressFlags, AddressHeader, AddressMessage, AddressProtocol, AddressScope, CacheInfo,
 };
@@ -130,6 +130,8 @@ pub struct AddressSpec {
     pub autojoin: bool,
     /// Seconds for which IPv6 prefers it as source; `None` is for ever.
     pub preferred_lifetime_seconds: Option<u32>,
+    /// Seconds after which the kernel removes it unless it is renewed; `None` is never.
+    pub lease_seconds: Option<u32>,
 }
 
 impl AddressSpec {
@@ -147,6 +149,7 @@ impl AddressSpec {
             manage_temporary: false,
             autojoin: false,
             preferred_lifetime_seconds: None,
+            lease_seconds: None,
         }
     }
 
@@ -166,10 +169,11 @@ impl AddressSpec {
         if !flags.is_empty() {
             message.attributes.push(AddressAttribute::Flags(flags));
         }
-        if let Some(preferred) = self.preferred_lifetime_seconds.filter(|_| self.key.address.is_ipv6()) {
+        let preferred = self.preferred_lifetime_seconds.filter(|_| self.key.address.is_ipv6());
+        if preferred.is_some() || self.lease_seconds.is_some() {
             let mut lifetimes = CacheInfo::default();
-            lifetimes.ifa_preferred = preferred;
-            lifetimes.ifa_valid = FOREVER;
+            lifetimes.ifa_valid = self.lease_seconds.unwrap_or(FOREVER);
+            lifetimes.ifa_preferred = preferred.unwrap_or(FOREVER).min(lifetimes.ifa_valid);
             message.attributes.push(AddressAttribute::CacheInfo(lifetimes));
         }
         message.attributes.push(AddressAttribute::Protocol(AddressProtocol::Other(PROTOCOL)));
@@ -192,6 +196,11 @@ impl Batch {
     /// Adds an address; refused with EEXIST if it is there.
     pub fn add_address(&mut self, spec: &AddressSpec) {
         self.push(RouteNetlinkMessage::NewAddress(spec.message()), NLM_F_CREATE | NLM_F_EXCL);
+    }
+
+    /// Gives an address its lifetimes anew, and adds it should it have gone.
+    pub fn renew_address(&mut self, spec: &AddressSpec) {
+        self.push(RouteNetlinkMessage::NewAddress(spec.message()), NLM_F_CREATE | NLM_F_REPLACE);
     }
 
     /// Deletes an address; refused with EADDRNOTAVAIL if it is not there.

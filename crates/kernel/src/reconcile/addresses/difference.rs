@@ -16,6 +16,8 @@ pub(super) enum Operation {
     Delete(AddressKey),
     /// Add an address.
     Add(AddressKey),
+    /// Give an address another lease.
+    Renew(AddressKey),
     /// Add an address that the deletion of another one may have taken along.
     Restore(AddressKey),
 }
@@ -24,7 +26,7 @@ impl Operation {
     /// Of which address.
     pub(super) const fn key(&self) -> AddressKey {
         match *self {
-            Self::Delete(key) | Self::Add(key) | Self::Restore(key) => key,
+            Self::Delete(key) | Self::Add(key) | Self::Renew(key) | Self::Restore(key) => key,
         }
     }
 
@@ -32,6 +34,7 @@ impl Operation {
         let attempted: Cow<'static, str> = match self {
             Self::Delete(key) => format!("delete {key}").into(),
             Self::Add(key) | Self::Restore(key) => format!("add {key}").into(),
+            Self::Renew(key) => format!("renew the lease of {key}").into(),
         };
         Error { kernel_message, ..Error::new(attempted, errno) }.needing(Capability::NetAdmin)
     }
@@ -63,7 +66,16 @@ impl Addresses {
         let mut operations: Vec<_> = deletes.into_iter().map(Operation::Delete).collect();
         operations.append(&mut adds);
         operations.extend(restores);
+        operations.extend(self.renewals());
         operations
+    }
+
+    /// What is there as it is wanted and gets another lease; what is made anew has one.
+    fn renewals(&self) -> impl Iterator<Item = Operation> + '_ {
+        let stays = |key: &AddressKey| {
+            self.present.contains_key(key) && self.desired.get(key).is_some_and(|desired| !desired.replace)
+        };
+        self.renew.iter().copied().filter(stays).map(Operation::Renew)
     }
 
     fn may_be_primary(&self, key: AddressKey) -> bool {

@@ -25,6 +25,10 @@ use crate::netlink::{Address, AddressKey, AddressSpec, Batch, Change, Outcome, R
 
 use difference::Operation;
 
+/// A lease is renewed so often that one renewal may fail, and the next may be late.
+const RENEWALS_PER_LEASE: u64 = 3;
+const NANOSECONDS_PER_SECOND: u64 = 1_000_000_000;
+
 /// Keeps the addresses of the kernel as they are wanted.
 #[derive(Debug, Default)]
 pub struct Addresses {
@@ -35,6 +39,10 @@ pub struct Addresses {
     dirty: BTreeSet<AddressKey>,
     /// Keys to become dirty at a time.
     later: BTreeSet<(u64, AddressKey)>,
+    /// When leases are to be renewed.
+    leases: BTreeSet<(u64, AddressKey)>,
+    /// Leases that are due.
+    renew: BTreeSet<AddressKey>,
     /// Announcements of removals that this reconciler caused and has not heard of.
     own_removals: BTreeMap<AddressKey, u32>,
     /// Interfaces seen switched on.
@@ -55,6 +63,8 @@ struct Desired {
     taken_away: bool,
     /// When it may be put back next.
     put_back_from: u64,
+    /// When its lease is to be renewed; other times of it are out of date.
+    renew_at: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -81,10 +91,14 @@ impl Reconcile for Addresses {
                 desired.spec = spec;
                 desired.replace = true;
             }
-            // What an earlier run left is adopted as it is.
+            // What an earlier run left is adopted as it is, but for its lease.
             None => {
-                self.desired
-                    .insert(key, Desired { spec, replace: false, taken_away: false, put_back_from: 0 });
+                let renew_at = if spec.lease_seconds.is_some() { 0 } else { u64::MAX };
+                if renew_at == 0 {
+                    self.leases.insert((renew_at, key));
+                }
+                let desired = Desired { spec, replace: false, taken_away: false, put_back_from: 0, renew_at };
+                self.desired.insert(key, desired);
             }
         }
         self.dirty.insert(key);
@@ -134,8 +148,11 @@ impl Reconcile for Addresses {
     }
 
     fn next_wakeup(&self) -> Option<u64> {
-        let at_once = self.must_load || !self.dirty.is_empty();
-        if at_once { Some(0) } else { self.later.first().map(|(time, _)| *time) }
+        let at_once = self.must_load || !self.dirty.is_empty() || !self.renew.is_empty();
+        if at_once {
+            return Some(0);
+        }
+        [self.later.first(), self.leases.first()].into_iter().flatten().map(|(time, _)| *time).min()
     }
 
     fn take_reports(&mut self) -> Vec<Report> {
@@ -251,6 +268,23 @@ impl Addresses {
             self.later.pop_first();
             self.dirty.insert(key);
         }
+        while let Some(&(time, key)) = self.leases.first()
+            && time <= now
+        {
+            self.leases.pop_first();
+            if self.desired.get(&key).is_some_and(|desired| desired.renew_at == time) {
+                self.renew.insert(key);
+            }
+        }
+    }
+
+    /// The address has its whole lease before it.
+    fn is_leased(&mut self, key: AddressKey, now: u64) {
+        let Some(desired) = self.desired.get_mut(&key) else { return };
+        let Some(lease) = desired.spec.lease_seconds else { return };
+        let part = u64::from(lease) * NANOSECONDS_PER_SECOND / RENEWALS_PER_LEASE;
+        desired.renew_at = now.saturating_add(part);
+        self.leases.insert((desired.renew_at, key));
     }
 
     fn write(&mut self, requests: &mut Requests, now: u64) -> Result<()> {
@@ -261,6 +295,7 @@ impl Addresses {
         }
         let outcomes = requests.send(&mut batch)?;
         self.dirty.clear();
+        self.renew.clear();
         for (operation, outcome) in operations.into_iter().zip(outcomes) {
             self.settle(operation, outcome, now);
         }
@@ -277,6 +312,11 @@ impl Addresses {
                     batch.add_address(&desired.spec);
                 }
             }
+            Operation::Renew(key) => {
+                if let Some(desired) = self.desired.get(&key) {
+                    batch.renew_address(&desired.spec);
+                }
+            }
         }
     }
 
@@ -291,14 +331,22 @@ impl Addresses {
                 return;
             }
         };
+        if refused.is_none() && !matches!(operation, Operation::Delete(_)) {
+            self.is_leased(key, now);
+        }
         match (operation, refused) {
+            (Operation::Renew(_), None) => {}
             // It had gone with the primary address of its network.
             (Operation::Restore(_), None) => {
                 *self.own_removals.entry(key).or_default() += 1;
                 self.now_present(key, None);
             }
             (Operation::Restore(_), Some((Errno::EXIST, _))) => self.now_present(key, None),
-            (Operation::Add(_), None | Some((Errno::EXIST, _))) => {
+            (Operation::Add(_), None) => self.now_present(key, Some(Fate::Installed)),
+            (Operation::Add(_), Some((Errno::EXIST, _))) => {
+                // Somebody made it, for longer than it shall be there.
+                let leased = self.desired.get(&key).filter(|desired| desired.spec.lease_seconds.is_some());
+                self.renew.extend(leased.map(|_| key));
                 self.now_present(key, Some(Fate::Installed));
             }
             (Operation::Delete(_), None) => {

@@ -184,6 +184,40 @@ fn what_another_program_removes_is_put_back_at_a_bounded_rate() {
     });
 }
 
+/// What a hung or killed daemon does not renew, the kernel removes; it counts whole seconds.
+#[test]
+fn a_lease_is_renewed_and_ends_with_who_renews_it() {
+    in_fresh_namespace("a_lease_is_renewed_and_ends_with_who_renews_it", || {
+        let lease = 2;
+        for address in [spec([192, 0, 2, 1], 32), spec_v6(1)] {
+            let mut bench = Bench::new();
+            let address = AddressSpec { lease_seconds: Some(lease), ..address };
+            let key = address.key;
+            // Somebody made it for ever.
+            bench.requests.add_address(&AddressSpec { lease_seconds: None, ..address.clone() }).unwrap();
+            bench.wish(&address);
+            let part = u64::from(lease) * SECOND / RENEWALS_PER_LEASE;
+            let mut renewed = Instant::now();
+            for _ in 0..2 * RENEWALS_PER_LEASE {
+                let now = clock::monotonic();
+                bench.round(now);
+                renewed = Instant::now();
+                bench.hear_all(now);
+                assert!(bench.ours().contains(&key));
+                bench.round(now);
+                assert_eq!(bench.next_wakeup(), Some(now + part));
+                let poller = Poller::open().unwrap();
+                poller.wait(&mut Events::default(), Some(now + part)).unwrap();
+            }
+            let removed = |change: &Change| matches!(change, Change::AddressRemoved { address, .. } if address.key == key);
+            bench.hear_until(clock::monotonic(), removed);
+            let lasted = renewed.elapsed();
+            let lease = std::time::Duration::from_secs(lease.into());
+            assert!(lasted >= lease * 3 / 4, "{lasted:?}");
+        }
+    });
+}
+
 #[test]
 fn a_changed_specification_replaces_the_address() {
     in_fresh_namespace("a_changed_specification_replaces_the_address", || {

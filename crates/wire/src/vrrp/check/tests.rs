@@ -188,10 +188,18 @@ fn every_check_has_its_reject_and_counter() {
     assert_eq!(v2.check(&far), Err(Reject::HopLimit { expected: 255, found: 254 }));
     assert!(Expect { on_link: false, ..v2 }.check(&far).is_ok());
     assert!(v2.check(&Received { hop_limit: None, ..far }).is_ok());
+}
 
+/// The field has twelve bits, and zero is no interval.
+#[test]
+fn rfc9568_erratum_8301_an_interval_is_1_to_4095_centiseconds() {
     let mut zero = V3;
-    zero[5] = 0;
+    (zero[4], zero[5]) = (0, 0);
     assert_eq!(refuse(expect_v4(centiseconds(1), Authentication::None), &zero), Reject::IntervalZero);
+    assert_eq!(
+        [0, 1, 4095, 4096].map(|value| Centiseconds::new(value).is_some()),
+        [false, true, true, false]
+    );
 }
 
 #[test]

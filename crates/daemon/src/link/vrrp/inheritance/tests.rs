@@ -49,6 +49,7 @@ fn address() -> impl Strategy<Value = VirtualAddress> {
         label: None,
         scope: 0,
         preferred_seconds: None,
+        lease_seconds: None,
         detect_duplicates: false,
         home: false,
         manage_temporary: false,
