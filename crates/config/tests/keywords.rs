@@ -21,6 +21,7 @@ const BEYOND_KEEPALIVED: &[&str] = &[
     "preempt incumbent_wins_ties",
     "nopreempt yields_to_health",
     "fence_lease",
+    "removed_address",
     "split_brain_check",
     "split_brain_check link",
     "split_brain_check arbiter",
@@ -111,6 +112,46 @@ fn what_is_not_active_is_counted() {
     assert_eq!(named, all, "features without a keyword, or not in the list of features");
     let accepted = table().filter(|row| row.entry.support != Support::Active).count();
     println!("{} keywords wait for {} features", accepted, named.len());
+}
+
+/// Keywords of VRRP without an end-to-end test that sees what they do on the wire or in the kernel.
+const WITHOUT_TEST: usize = 214;
+
+/// Blocks whose keywords are all VRRP's.
+const OF_VRRP: &[&str] = &["vrrp_", "track_group", "garp_group", "address-line", "route-line", "rule-line"];
+
+/// The table names for each keyword the end-to-end test that sees its effect, or `-` for none: what is added needs a test,
+/// and a test that goes leaves a hole.
+#[test]
+fn each_keyword_of_vrrp_names_the_test_that_sees_its_effect() {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../steadfast/tests");
+    let table_of_tests = std::fs::read_to_string(tests.join("coverage.tsv")).unwrap();
+    let mut listed = BTreeSet::new();
+    let mut holes = 0;
+    for line in table_of_tests.lines() {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [block, keyword, test] = cells[..] else { panic!("three cells: {line}") };
+        assert!(listed.insert(format!("{block}\t{keyword}")), "twice: {line}");
+        if test == "-" {
+            holes += 1;
+            continue;
+        }
+        let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("file::test: {line}"));
+        let text = std::fs::read_to_string(tests.join(file)).unwrap_or_else(|_| panic!("no file: {line}"));
+        assert!(text.contains(&format!("#[test]\nfn {name}()")), "no such test: {line}");
+    }
+    let rows = rows();
+    let strange: Vec<_> = listed.difference(&rows).collect();
+    assert!(strange.is_empty(), "no keywords: {strange:#?}");
+    let of_vrrp = |row: &&String| OF_VRRP.iter().any(|block| row.starts_with(block));
+    let accepted: BTreeSet<String> = table()
+        .filter(|row| row.entry.support != Support::Active)
+        .map(|row| format!("{}\t{}", row.block, row.entry.name))
+        .collect();
+    let missing: Vec<_> = rows.iter().filter(of_vrrp).filter(|row| !listed.contains(*row)).collect();
+    let missing: Vec<_> = missing.into_iter().filter(|row| !accepted.contains(*row)).collect();
+    assert!(missing.is_empty(), "not in the table of tests: {missing:#?}");
+    assert_eq!(holes, WITHOUT_TEST, "a keyword more or less has a test: say so in WITHOUT_TEST");
 }
 
 /// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
