@@ -195,7 +195,8 @@ fn every_check_has_its_reject_and_counter() {
 fn rfc9568_erratum_8301_an_interval_is_1_to_4095_centiseconds() {
     let mut zero = V3;
     (zero[4], zero[5]) = (0, 0);
-    assert_eq!(refuse(expect_v4(centiseconds(1), Authentication::None), &zero), Reject::IntervalZero);
+    let expect = expect_v4(centiseconds(1), Authentication::None);
+    assert_eq!(expect.check(&from_v4(&zero)), Err(Reject::IntervalZero));
     assert_eq!(
         [0, 1, 4095, 4096].map(|value| Centiseconds::new(value).is_some()),
         [false, true, true, false]
