@@ -142,8 +142,8 @@ impl Machine {
         }
         let Some(own_address) = self.trackers.source(&instance.config) else { return };
         if claim.priority == Priority::OWNER && instance.standing.priority == Priority::OWNER {
-            let gives_way = claim.source < own_address && instance.rival_persists(now, claim, sink);
-            if gives_way {
+            let persists = instance.rival_persists(now, claim, sink);
+            if persists && claim.source < own_address {
                 self.give_way_to_owner(now, id, claim.master(), sink);
             }
         }
