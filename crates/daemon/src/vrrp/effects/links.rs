@@ -213,6 +213,7 @@ pub(super) fn own_addresses(work: &Work) -> Vec<VirtualAddress> {
             label: None,
             scope: 0,
             preferred_seconds: None,
+            lease_seconds: None,
             detect_duplicates: false,
             home: false,
             manage_temporary: false,
