@@ -108,12 +108,13 @@ pub(crate) fn run(
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }
-    let opened = match open(&channel) {
+    let line = Line::new(channel, CHANNEL);
+    let opened = match open(&line) {
         Ok(opened) => opened,
-        Err(error) => return give_up(&mut channel, &error),
+        Err(error) => return give_up(&mut line.into_channel(), &error),
     };
     let table = Table::new(&work, terms.begun_before, elsewhere);
-    let mut checker = Checker::new(work, resume, channel, opened, table, terms);
+    let mut checker = Checker::new(work, resume, line, opened, table, terms);
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
     checker.following.surroundings = surroundings;
     checker.run();
@@ -140,7 +141,7 @@ struct Opened {
     signals: Signals,
 }
 
-fn open(channel: &Channel) -> Result<Opened, Error> {
+fn open(line: &Line) -> Result<Opened, Error> {
     // The supervisor decides what these mean; a terminal sends them to every process of the group.
     for signal in [Signal::INTERRUPT, Signal::HANGUP, Signal::USER_1, Signal::USER_2, Signal::PIPE] {
         signal::ignore(signal)?;
@@ -148,7 +149,7 @@ fn open(channel: &Channel) -> Result<Opened, Error> {
     let poller = Poller::open()?;
     let signals = Signals::open(&[Signal::TERMINATE])?;
     poller.add(&signals, SIGNALS, Interest::Readable)?;
-    poller.add(channel, CHANNEL, Interest::Readable)?;
+    line.listen(&poller)?;
     Ok(Opened { poller, signals })
 }
 
@@ -206,14 +207,7 @@ impl Sink for Wishes {
 }
 
 impl Checker {
-    fn new(
-        work: Work,
-        resume: Resume,
-        channel: Channel,
-        opened: Opened,
-        table: Table,
-        terms: &Terms,
-    ) -> Self {
+    fn new(work: Work, resume: Resume, line: Line, opened: Opened, table: Table, terms: &Terms) -> Self {
         let now = moment();
         let machine = Machine::new(now, config(&work), resume);
         let (tls, problem) = context(work.settings.identity.as_ref());
@@ -221,7 +215,7 @@ impl Checker {
             table,
             machine,
             probes: Probes::new(PROBES, tls),
-            line: Line::new(channel, CHANNEL),
+            line,
             poller: opened.poller,
             signals: opened.signals,
             keep_table: terms.keep_table,

@@ -131,3 +131,44 @@ impl Line {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::check::{News, Notice};
+
+    /// Everything that the supervisor hears, and that the worker still had for it.
+    fn heard(line: &mut Line, supervisor: &mut Channel) -> Vec<FromWorker<News>> {
+        let mut heard = Vec::new();
+        loop {
+            line.flush();
+            match supervisor.receive().unwrap() {
+                Incoming::Message(bytes) => heard.push(postcard::from_bytes(&bytes).unwrap()),
+                Incoming::Nothing if line.channel.wants_to_write() => {}
+                Incoming::Nothing => return heard,
+                Incoming::Closed => panic!("the worker is there"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_check_worker_could_not_tell_is_told_once_when_there_is_room_again() {
+        let (ours, mut supervisor) = Channel::pair().unwrap();
+        let mut line = Line::new(ours, 0);
+        let long = FromWorker::News(News::Notice(Notice::Check { reason: "x".repeat(60 << 20) }));
+        let mut sent = 0;
+        while line.dropped() == 0 {
+            line.tell(&long);
+            sent += 1;
+        }
+        line.tell(&long);
+        line.tell_lost::<News>(0);
+        let first = heard(&mut line, &mut supervisor);
+        assert_eq!(first.len(), sent - 1, "what found room arrives");
+        assert!(first.iter().all(|message| *message == long), "and nothing before it");
+        line.tell_lost::<News>(0);
+        line.tell_lost::<News>(0);
+        let lost = FromWorker::Trouble(Trouble::MessagesLost { count: 2 });
+        assert_eq!(heard(&mut line, &mut supervisor), [lost]);
+    }
+}
