@@ -60,11 +60,16 @@ pub(crate) fn namespace<'a>(options: &'a Options, global: &'a Global) -> Option<
 /// Those of the file system.
 pub(crate) fn make_folder(pid_file: &Path) -> std::io::Result<()> {
     let own: Vec<&Path> = folders(pid_file).collect();
-    for folder in own.into_iter().rev().filter(|folder| !folder.is_dir()) {
-        std::fs::create_dir(folder)?;
-        std::fs::set_permissions(folder, Permissions::from_mode(0o755))?;
+    own.into_iter().rev().try_for_each(make_one)
+}
+
+/// Several daemons start at the same moment, and whoever comes second finds it made.
+fn make_one(folder: &Path) -> std::io::Result<()> {
+    match std::fs::create_dir(folder) {
+        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o755)),
+        Err(_) if folder.is_dir() => Ok(()),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 /// Takes the folder away again, unless others have files in it.
@@ -86,6 +91,27 @@ mod tests {
     use steadfast_control::places::pid_file_in_namespace;
 
     use super::*;
+
+    #[test]
+    fn of_daemons_that_start_at_the_same_moment_each_has_its_folder() {
+        let root = std::env::temp_dir().join(format!("steadfast-places-{}", std::process::id()));
+        std::fs::create_dir(&root).unwrap();
+        let together = std::sync::Barrier::new(4);
+        for round in 0..100 {
+            let folder = root.join(round.to_string());
+            let make = || {
+                together.wait();
+                make_one(&folder)
+            };
+            let made = std::thread::scope(|scope| {
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
+                threads.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert!(made.iter().all(Result::is_ok), "{made:?}");
+        }
+        assert!(make_one(&root.join("none/inner")).is_err());
+        std::fs::remove_dir_all(&root).unwrap();
+    }
 
     /// Pid files and control socket, one after the other.
     fn places(options: &Options, global: &Global) -> String {

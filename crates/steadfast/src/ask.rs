@@ -2,6 +2,8 @@
 
 use std::path::Path;
 
+use std::collections::BTreeSet;
+
 use steadfast_control::client::{Client, ClientError};
 use steadfast_control::daemons::{self, Daemon};
 use steadfast_control::status::{Status, is_service_meant};
@@ -73,8 +75,9 @@ fn only_with<D>(mut asked: Vec<(D, Answer)>, named: &[String]) -> Result<Vec<(D,
     for name in named {
         if !asked.iter().any(|(_, answer)| has(answer, name)) {
             let statuses = asked.iter().filter_map(|(_, answer)| answer.as_ref().ok());
-            let names = statuses.flat_map(status::names).collect();
-            return Err(Failure::NoInstance { name: name.clone(), names });
+            // Two routers of a machine, in namespaces of their own, may have one name.
+            let names: BTreeSet<String> = statuses.flat_map(status::names).collect();
+            return Err(Failure::NoInstance { name: name.clone(), names: names.into_iter().collect() });
         }
     }
     asked.retain(|(_, answer)| named.iter().any(|name| has(answer, name)));
