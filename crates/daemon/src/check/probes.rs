@@ -65,7 +65,7 @@ struct Conversation {
 }
 
 enum Socket {
-    Stream { stream: Stream, dialogue: Box<dyn Dialogue>, connected: bool, out: Vec<u8> },
+    Stream { stream: Stream, dialogue: Box<dyn Dialogue>, connected: bool, out: Vec<u8>, watched: Interest },
     Datagram { socket: DatagramSocket, asking: Asking },
 }
 
@@ -158,7 +158,8 @@ impl Probes {
             Begin::Stream(dialogue) => {
                 let (stream, _) = Stream::connect(&way).map_err(|unreached| verdict_of(&unreached))?;
                 poller.add(&stream, token, Interest::Writable).map_err(|error| trouble(&error))?;
-                Socket::Stream { stream, dialogue, connected: false, out: Vec::new() }
+                let watched = Interest::Writable;
+                Socket::Stream { stream, dialogue, connected: false, out: Vec::new(), watched }
             }
             Begin::Datagram(kind, asking) => {
                 let mut socket =
@@ -249,7 +250,7 @@ impl Conversation {
     fn go_on(&mut self, now: Moment, ready: Ready, poller: &Poller) -> Option<Verdict> {
         let progress = match &mut self.socket {
             Socket::Datagram { socket, asking } => return hear(socket, asking),
-            Socket::Stream { stream, dialogue, connected, out } => {
+            Socket::Stream { stream, dialogue, connected, out, watched } => {
                 let mut moved = false;
                 if !*connected {
                     if let Err(unreached) = stream.connected() {
@@ -265,10 +266,17 @@ impl Conversation {
                         return Some(verdict(result));
                     }
                 }
-                let progress = speak_and_hear(stream, dialogue.as_mut(), out, &mut moved);
+                // Nobody has answered yet what is said only now.
+                let asks = moved && !out.is_empty();
+                let progress = if asks {
+                    speak(stream, out).map(|()| Progress::Wait)
+                } else {
+                    speak_and_hear(stream, dialogue.as_mut(), out, &mut moved)
+                };
                 let interest = if out.is_empty() { Interest::Readable } else { Interest::Both };
-                let token = ready.token;
-                let _ = poller.modify(&*stream, token, interest);
+                if std::mem::replace(watched, interest) != interest {
+                    let _ = poller.modify(&*stream, ready.token, interest);
+                }
                 if moved {
                     // The entry in the queue stays where it is: it is looked at again when it comes up.
                     self.step_ends = (now + self.spec.step_timeout()).min(self.ends);
