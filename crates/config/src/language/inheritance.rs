@@ -2,7 +2,7 @@
 
 use super::global::keywords::GLOBAL;
 use super::instance::keywords::INSTANCE;
-use crate::model::{Announce, Global, VrrpInstance};
+use crate::model::{Announce, AuthType, Global, VrrpInstance};
 use crate::table::Seen;
 use crate::value::Interval;
 
@@ -31,7 +31,10 @@ const INHERITED: &[(&str, Inherit)] = &[
         instance.lower_priority_no_advert = global.lower_priority_no_advert;
     }),
     ("higher_prio_send_advert", |instance, global| {
-        instance.higher_priority_send_advert = global.higher_priority_send_advert;
+        let kind = instance.authentication.as_ref().map(|authentication| authentication.kind);
+        // keepalived numbers authentication headers for all routers together, and takes ours for recorded ones after its own.
+        instance.higher_priority_send_advert =
+            global.higher_priority_send_advert && kind != Some(AuthType::Header);
     }),
     ("owner_ignore_adverts", |instance, global| instance.owner_ignore_adverts = global.owner_ignore_adverts),
     ("check_unicast_src", |instance, global| instance.check_unicast_source |= global.check_unicast_source),

@@ -16,6 +16,7 @@ const CONFIGURATION: &str = r#"
 global_defs {
     router_id lab
     vrrp_version 3
+    vrrp_higher_prio_send_advert false
     script_user root
     enable_script_security
     vrrp_garp_interval 0.001
@@ -174,6 +175,7 @@ const SET: usize = 11;
 const PEER: &str = "
 global_defs {
     vrrp_version 3
+    vrrp_higher_prio_send_advert false
 }
 vrrp_instance BACKUP_4 {
     state BACKUP

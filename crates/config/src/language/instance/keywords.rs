@@ -277,7 +277,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
         "global value, on in strict mode",
         "A master does not answer a lower-priority advert with its own advert; on in strict mode.";
     "higher_prio_send_advert" Switch => at!(higher_priority_send_advert), Last, InPlace;
-        "global value, off in strict mode",
+        "global value, off in strict mode and with auth_type AH",
         "A master sends one advert before yielding to a higher-priority advert; off in strict mode.";
     "owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "on for priority 255 in strict mode, else global value; always off for other priorities",
