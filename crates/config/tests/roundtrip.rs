@@ -190,7 +190,7 @@ fn a_plan_says_what_is_not_active() {
     assert!(added.entities[0].active);
     assert!(added.to_string().ends_with("80 UDP: added\n"), "{added}");
     let text = plan(service, &service.replace("weight 1", "weight 1\n slow_start 5")).to_string();
-    assert!(text.ends_with("(not active in this version)\n"), "{text}");
+    assert!(text.contains("slow_start + 5  (from its next use)\n"), "{text}");
     let refused = plan("", "net_namespace_ipvs blue\n");
     assert!(refused.is_refused() && refused.to_string().contains("+ blue  (refused)"), "{refused}");
     let active = plan(&instance(""), &instance("nopreempt"));
