@@ -101,7 +101,8 @@ pub(super) struct Effects {
     told_datagrams_lost: bool,
     /// When to give back memory that a burst of events needed.
     settle_at: Option<Moment>,
-    start_ends_at: Moment,
+    /// Until it is over.
+    start_ends_at: Option<Moment>,
     stopping: bool,
     drained: bool,
 }
@@ -162,7 +163,7 @@ impl Effects {
             news_lost: 0,
             told_datagrams_lost: false,
             settle_at: Some(now() + SETTLE_AFTER),
-            start_ends_at: now() + START_LASTS,
+            start_ends_at: Some(now() + START_LASTS),
             stopping: false,
             drained: false,
         }
@@ -285,15 +286,22 @@ impl Effects {
     }
 
     fn settle(&mut self) {
-        if self.settle_at.is_some_and(|at| at <= now()) {
-            self.settle_at = None;
-            self.unheard.shrink_to_fit();
-            if now() < self.start_ends_at {
-                steadfast_kernel::process::memory::settle();
-            } else {
-                // The heap only: the timing thread uses the program's pages, too.
-                steadfast_kernel::process::memory::give_heap_back();
-            }
+        let now = now();
+        if self.settle_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.settle_at = None;
+        self.unheard.shrink_to_fit();
+        let Some(end) = self.start_ends_at else {
+            // The heap only: the timing thread uses the program's pages, too.
+            return steadfast_kernel::process::memory::give_heap_back();
+        };
+        steadfast_kernel::process::memory::settle();
+        if now < end {
+            // The first elections come after the first quiet, and use pages that nothing needs after them.
+            self.settle_at = Some(end);
+        } else {
+            self.start_ends_at = None;
         }
     }
 
