@@ -16,7 +16,7 @@ pub struct Lateness {
     pub program: &'static str,
     /// Adverts that followed another.
     pub adverts: u64,
-    /// More than [`LATE`] after their time.
+    /// So late that it counts.
     pub late: u64,
     /// The latest.
     pub worst: Duration,
