@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(shown(asked(), &["VI_内网"]).unwrap(), [daemon("b", 1)]);
         assert_eq!(shown(asked(), &["VI_1", "VI_3"]).unwrap(), [daemon("a", 1), daemon("b", 1)]);
         let failure = shown(asked(), &["VI_1", "VI_9"]).unwrap_err();
-        assert!(failure.to_string().contains("'VI_9'; there are: VI_1, VI_内网, VI_3"), "{failure}");
+        assert!(failure.to_string().contains("'VI_9'; there are: VI_1, VI_3, VI_内网"), "{failure}");
         let mut one_is_silent = asked();
         one_is_silent.push(("d", silent()));
         assert_eq!(shown(one_is_silent, &["VI_9"]).unwrap(), [daemon("d", usize::MAX)]);
