@@ -29,7 +29,7 @@ const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
 
 /// How long each test of chaos lets faults happen.
 const CHAOS_SECONDS: &str = "STEADFAST_CHAOS_SECONDS";
-const CHAOS_SECONDS_OF_TEST: &str = "120";
+const CHAOS_SECONDS_OF_TEST: &str = "60";
 
 /// Packages whose integration tests run real daemons and measure time: one test at a time, with the
 /// release binary.
@@ -316,7 +316,7 @@ impl Plan {
             plan.run(name, tests, limit)
         };
         let watch = StallWatch::start();
-        let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(1_200))?;
+        let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(1_500))?;
         if let Some(stalled) = stalled(&outcome, &watch) {
             let filters: Vec<String> = stalled.iter().map(|(failure, _)| failure.filter()).collect();
             let again = ["-E", &filters.join(" or ")];
