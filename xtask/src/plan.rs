@@ -142,7 +142,7 @@ pub(crate) fn chaos(options: &chaos::Options<'_>) -> Result<bool> {
     let build = plan.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
     plan.check("release binary", build, Duration::from_secs(900))?;
     let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-lab", "--test", "chaos"]);
-    run.args([options.test, "--", "--include-ignored", "--nocapture"]);
+    run.args([options.test(), "--", "--nocapture"]).env("STEADFAST_CHAOS_PROGRAM", options.program);
     run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
     run.env(CHAOS_SECONDS, options.seconds.to_string());
     run.env("STEADFAST_CHAOS_SEED", options.seed.to_string());
