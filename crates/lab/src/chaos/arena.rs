@@ -41,7 +41,7 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(5);
 /// How long a stop may take.
 const STOP_LIMIT: Duration = Duration::from_secs(10);
 /// What a busy machine adds to what a client notices, beside what is measured of its stalls.
-const TOLERANCE: Duration = Duration::from_millis(30);
+const TOLERANCE: Duration = Duration::from_millis(50);
 /// Each of the processes between a fault and an answer can meet the stall.
 const STALLS_COUNT: u32 = 4;
 /// The last answers that must be of the owner.
