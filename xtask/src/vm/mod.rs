@@ -78,11 +78,12 @@ impl Guest {
         let mut kernel = self.command(&log)?.spawn().with_context(|| format!("starting {PROGRAM}"))?;
         let ended = wait(&mut kernel, limit + BOOT)?;
         if !ended {
-            // The guest's processes are processes of the machine, held by the kernel's.
             self.marker.kill_all()?;
             let _ = kernel.kill();
         }
         let _ = kernel.wait()?;
+        // The guest's processes are processes of the machine, and can outlive the kernel that held them.
+        self.marker.kill_all()?;
         let status = fs::read_to_string(self.folder.join("status")).unwrap_or_default();
         match status.trim().parse::<u8>() {
             Ok(status) => Ok(ExitCode::from(status)),

@@ -175,6 +175,28 @@ pub struct VirtualAddress {
     pub auto_join: bool,
 }
 
+impl VirtualAddress {
+    /// An address without anything special, for ever.
+    pub const fn plain(interface: InterfaceId, address: IpAddr, prefix: u8) -> Self {
+        Self {
+            interface,
+            address,
+            prefix,
+            peer: None,
+            broadcast: None,
+            label: None,
+            scope: 0,
+            preferred_seconds: None,
+            lease_seconds: None,
+            detect_duplicates: false,
+            home: false,
+            manage_temporary: false,
+            no_prefix_route: false,
+            auto_join: false,
+        }
+    }
+}
+
 /// Spacing between announcements on one interface; zero sends them at once.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pacing {

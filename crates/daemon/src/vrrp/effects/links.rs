@@ -204,21 +204,6 @@ fn quiet_families(link: &MadeLink, style: &FilterStyle) -> impl Iterator<Item = 
 pub(super) fn own_addresses(work: &Work) -> Vec<VirtualAddress> {
     let with_address = work.links.iter().filter_map(|link| Some((link.interface, link.address?)));
     with_address
-        .map(|(interface, (address, prefix))| VirtualAddress {
-            interface,
-            address,
-            prefix,
-            peer: None,
-            broadcast: None,
-            label: None,
-            scope: 0,
-            preferred_seconds: None,
-            lease_seconds: None,
-            detect_duplicates: false,
-            home: false,
-            manage_temporary: false,
-            no_prefix_route: false,
-            auto_join: false,
-        })
+        .map(|(interface, (address, prefix))| VirtualAddress::plain(interface, address, prefix))
         .collect()
 }

@@ -40,21 +40,8 @@ fn router() -> impl Strategy<Value = Resume> {
 }
 
 fn address() -> impl Strategy<Value = VirtualAddress> {
-    any::<(u32, u32, u8)>().prop_map(|(interface, address, prefix)| VirtualAddress {
-        interface: InterfaceId(interface),
-        address: IpAddr::V4(Ipv4Addr::from_bits(address)),
-        prefix,
-        peer: None,
-        broadcast: None,
-        label: None,
-        scope: 0,
-        preferred_seconds: None,
-        lease_seconds: None,
-        detect_duplicates: false,
-        home: false,
-        manage_temporary: false,
-        no_prefix_route: false,
-        auto_join: false,
+    any::<(u32, u32, u8)>().prop_map(|(interface, address, prefix)| {
+        VirtualAddress::plain(InterfaceId(interface), IpAddr::V4(Ipv4Addr::from_bits(address)), prefix)
     })
 }
 
