@@ -117,7 +117,7 @@ pub struct CheckKey {
 }
 
 /// When a check is asked, and how often before it is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rhythm {
     /// Never: its results come unasked (a file, a BFD session).
     pub unasked: bool,

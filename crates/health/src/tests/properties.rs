@@ -92,7 +92,7 @@ fn called_for(bench: &mut Bench) -> BTreeMap<(Arc<str>, Target), u32> {
             assert_eq!(server.failing as usize, failing.count());
             live += if server.alive() { u64::from(server.weight) } else { 0 };
             if let Some(weight) = server.entry(now, displaced) {
-                table.insert((status.key.clone(), Target::Server(server.config.address)), weight);
+                table.insert((status.key.clone(), Target::Server(server.address())), weight);
             }
         }
         assert_eq!(live, status.live_weight);
