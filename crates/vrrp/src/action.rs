@@ -188,4 +188,6 @@ pub trait Sink {
     /// What a successor would need to know of this instance has changed: time to ask for
     /// [`resume_state`](crate::Machine::resume_state). Every state change means that as well.
     fn remember(&mut self, _instance: InstanceId) {}
+    /// The datagram that is being handled was dropped because its proof is none: another secret made it.
+    fn forged(&mut self) {}
 }

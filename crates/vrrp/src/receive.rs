@@ -317,6 +317,9 @@ impl Instance {
         if let Some(counter) = counter {
             *counter += 1;
         }
+        if matches!(reason, Reject::AuthFailure | Reject::HeaderDigest | Reject::TrailerDigest { .. }) {
+            sink.forged();
+        }
         if self.first_report(bit) {
             sink.act(Action::Event(Event::Dropped { instance: self.id(), at: now, source, reason }));
         }

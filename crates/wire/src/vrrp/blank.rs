@@ -50,11 +50,9 @@ impl Places {
         let (password, trailer_digest) = match trailing {
             Some(trailer::LENGTH) => (addresses..end, Some(end + trailer::FIXED_LENGTH..payload.len())),
             Some(0) => (addresses..end, None),
-            // No sender of ours: a password may stand anywhere.
-            Some(_) if is_v2 => (addresses..payload.len(), None),
-            Some(_) => (addresses..end, None),
-            None if is_v2 => (start + HEADER_LENGTH..payload.len(), None),
-            None => (payload.len()..payload.len(), None),
+            // Padding, or no sender of ours: then a password may stand anywhere.
+            Some(_) => (addresses..payload.len(), None),
+            None => (start + HEADER_LENGTH..payload.len(), None),
         };
         Some(Self { start, header_digest, password, trailer_digest, covered })
     }
