@@ -265,15 +265,11 @@ impl<'a> Told<'a> {
             Self::SourcePresent(address, present) => {
                 To::SourcePresent { address: *address, present: *present }
             }
-            Self::Channel(instances, obstacle) => {
-                To::Channel { instances, obstacle: obstacle.as_deref() }
-            }
+            Self::Channel(instances, obstacle) => To::Channel { instances, obstacle: obstacle.as_deref() },
             Self::Refused(instance, datagrams, reason) => {
                 To::Refused { instance: *instance, datagrams: *datagrams, reason }
             }
-            Self::ScriptResult(script, success) => {
-                To::ScriptResult { script: *script, success: *success }
-            }
+            Self::ScriptResult(script, success) => To::ScriptResult { script: *script, success: *success },
             Self::Watched(watch, reading) => To::Watched { watch: *watch, reading: *reading },
             Self::AddressRemoved(instance, address) => {
                 To::AddressRemoved { instance: *instance, address: *address }

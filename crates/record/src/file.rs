@@ -70,7 +70,10 @@ impl fmt::Display for FileError {
         match self {
             Self::Foreign => f.write_str("this is no record: it does not begin with \"steadfast record\""),
             Self::Version { found } => {
-                write!(f, "expected a record of version {VERSION}, found {found}: use the program that wrote it")
+                write!(
+                    f,
+                    "expected a record of version {VERSION}, found {found}: use the program that wrote it"
+                )
             }
             Self::Long => write!(f, "expected at most {RECORD_BYTES_MAX} bytes"),
             Self::Short => f.write_str("the record is cut off"),
@@ -212,7 +215,8 @@ mod tests {
             clock_ahead: 5,
             written: 7,
         };
-        let segment = |sequence| Segment { sequence, contiguous: true, entries: vec![tag::ADVANCE, 5, tag::WHOLE] };
+        let segment =
+            |sequence| Segment { sequence, contiguous: true, entries: vec![tag::ADVANCE, 5, tag::WHOLE] };
         Record { header, segments: vec![segment(3), segment(4)] }
     }
 

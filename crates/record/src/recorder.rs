@@ -337,4 +337,3 @@ impl<Out: Sink> Sink for Tap<'_, Out> {
         self.sink.forged();
     }
 }
-

@@ -252,10 +252,8 @@ impl Parsed {
         loop {
             let mut cursor = Cursor(self.entries.get(self.at..).unwrap_or_default());
             let Some((tag, body)) = cursor.entry() else { break };
-            let is_input = matches!(
-                tag,
-                tag::ADVANCE | tag::TOLD | tag::PLAN | tag::DATAGRAM | tag::AGAIN | tag::LIKE
-            );
+            let is_input =
+                matches!(tag, tag::ADVANCE | tag::TOLD | tag::PLAN | tag::DATAGRAM | tag::AGAIN | tag::LIKE);
             if is_input && recorded.is_some() {
                 break;
             }

@@ -84,9 +84,8 @@ pub(crate) fn differences(template: &[AtomicU8], datagram: &[u8], out: &mut Vec<
     if template.len() != datagram.len() {
         return false;
     }
-    let same = |at: usize| {
-        template.get(at).map(|octet| octet.load(Ordering::Relaxed)) == datagram.get(at).copied()
-    };
+    let same =
+        |at: usize| template.get(at).map(|octet| octet.load(Ordering::Relaxed)) == datagram.get(at).copied();
     let mut at = 0;
     let mut different = 0;
     while at < datagram.len() {

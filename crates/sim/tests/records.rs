@@ -197,9 +197,8 @@ fn what_was_not_told_is_noticed() {
             let [mut segment] = <[Segment; 1]>::try_from(read(&ring)).unwrap();
             let middle = segment.entries.len() / 2;
             segment.entries[middle] ^= 1;
-            let runs = Replay::new(&[segment]).is_ok_and(|mut replay| {
-                replay.all(|step| step.is_ok_and(|step| step.difference.is_none()))
-            });
+            let runs = Replay::new(&[segment])
+                .is_ok_and(|mut replay| replay.all(|step| step.is_ok_and(|step| step.difference.is_none())));
             tried += 1;
             noticed += u32::from(!runs);
         }

@@ -13,13 +13,13 @@ use crate::plan::Plan;
 #[derive(Debug)]
 pub(crate) struct Configured {
     used: Arc<InstanceConfig>,
-    /// The same one where there is no secret.
-    blank: Arc<InstanceConfig>,
+    /// What differs from it by secrets only; `None` where there are none.
+    blank: Option<Arc<InstanceConfig>>,
 }
 
 impl Configured {
     pub(crate) fn new(config: Arc<InstanceConfig>) -> Self {
-        Self { blank: config.blank(), used: config }
+        Self { blank: config.blank().map(Arc::new), used: config }
     }
 
     /// Takes another one over; the one before comes back.
@@ -38,7 +38,7 @@ impl Deref for Configured {
 
 impl Serialize for Configured {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.blank.serialize(serializer)
+        self.blank.as_ref().unwrap_or(&self.used).serialize(serializer)
     }
 }
 
@@ -49,10 +49,10 @@ impl<'de> Deserialize<'de> for Configured {
 }
 
 impl InstanceConfig {
-    /// The same with blank secrets; see [`blank`](steadfast_wire::vrrp::blank).
-    fn blank(self: &Arc<Self>) -> Arc<Self> {
+    /// The same with blank secrets, if it has any; see [`blank`](steadfast_wire::vrrp::blank).
+    fn blank(&self) -> Option<Self> {
         let authentication = match &self.authentication {
-            Authentication::None => return Arc::clone(self),
+            Authentication::None => return None,
             Authentication::Password(_) => Authentication::Password([0; 8]),
             Authentication::Header(_) => Authentication::Header(Key::blank()),
             Authentication::Trailer(trailer) => {
@@ -61,7 +61,7 @@ impl InstanceConfig {
                 Authentication::Trailer(Arc::new(Trailer { keys, ..(**trailer).clone() }))
             }
         };
-        Arc::new(Self { authentication, ..(**self).clone() })
+        Some(Self { authentication, ..self.clone() })
     }
 }
 
@@ -69,8 +69,12 @@ impl Plan {
     /// The same with blank secrets; see [`blank`](steadfast_wire::vrrp::blank).
     #[must_use]
     pub fn blank(&self) -> Self {
-        let blank =
-            |configs: &[Arc<InstanceConfig>]| configs.iter().map(InstanceConfig::blank).collect::<Vec<_>>();
-        Self { changed: blank(&self.changed), added: blank(&self.added), ..self.clone() }
+        let mut plan = self.clone();
+        for config in plan.changed.iter_mut().chain(&mut plan.added) {
+            if let Some(blank) = config.blank() {
+                *config = Arc::new(blank);
+            }
+        }
+        plan
     }
 }
