@@ -74,6 +74,8 @@ pub(crate) struct Judgement {
     pub(crate) changed: bool,
     /// Its contribution changed.
     pub(crate) reweighed: bool,
+    /// A whole round of it has been judged for the first time.
+    pub(crate) first: bool,
     /// A failure that changed nothing: which in a row.
     pub(crate) failure: Option<u32>,
     /// Why it cannot be made on this machine, if that is new.
@@ -164,6 +166,7 @@ impl Check {
     pub(crate) fn judge(&mut self, now: Moment, verdict: Verdict) -> Judgement {
         let asked = std::mem::take(&mut self.running);
         let before = (self.up, self.contribution());
+        let had_run = self.has_run;
         self.verdicts = self.verdicts.saturating_add(1);
         self.bad_verdicts =
             self.bad_verdicts.saturating_add(u64::from(matches!(verdict, Verdict::Bad { .. })));
@@ -201,8 +204,13 @@ impl Check {
             self.changed = Some(now.into());
         }
         let trouble = self.trouble().filter(|reason| known.as_ref() != Some(reason));
-        let reweighed = self.contribution() != before.1;
-        Judgement { changed: self.up != before.0, reweighed, failure, trouble }
+        Judgement {
+            changed: self.up != before.0,
+            reweighed: self.contribution() != before.1,
+            first: self.has_run && !had_run,
+            failure,
+            trouble,
+        }
     }
 
     /// How long to wait.

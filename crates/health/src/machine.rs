@@ -181,7 +181,8 @@ impl Machine {
         let judgement = check.judge(now, verdict);
         let (up, retries) = (check.up, check.config.rhythm.retries);
         let log_all = check.config.log_all_failures;
-        let users = if judgement.changed || judgement.reweighed { check.users.clone() } else { Few::None };
+        let concerned = judgement.changed || judgement.reweighed || judgement.first;
+        let users = if concerned { check.users.clone() } else { Few::None };
         self.schedule(id);
         if let Some(reason) = judgement.trouble {
             sink.event(Event { at: now, happening: Happening::Trouble { check: id, reason } });
@@ -191,12 +192,32 @@ impl Machine {
             sink.event(Event { at: now, happening });
         }
         for user in users.iter().copied() {
+            let proven = judgement.first && self.prove(user);
             if judgement.changed {
                 self.check_changed(now, id, user, up, reason.clone(), sink);
-            } else {
+            } else if judgement.reweighed {
                 self.update_server(now, user, &Cause::Contribution { check: id }, sink);
+            } else if proven {
+                // What it counted as till then it is: there is nothing to tell.
+                self.appear(now, user, sink);
             }
         }
+    }
+
+    /// Whether a server that waited for its checks has waited for the last of them.
+    pub(crate) fn prove(&mut self, id: ServerId) -> bool {
+        let Some(server) = self.servers.get(id).filter(|server| !server.proven) else { return false };
+        let asked = |check: &CheckId| self.checks.get(*check).is_none_or(|check| check.has_run);
+        let proven = !server.config.proven_first || server.checks.iter().all(asked);
+        if let Some(server) = self.servers.get_mut(id) {
+            server.proven = proven;
+        }
+        proven
+    }
+
+    fn appear(&mut self, now: Moment, id: ServerId, sink: &mut impl Sink) {
+        let Some(server) = self.servers.get(id) else { return };
+        self.refresh(now, server.service, &[id], sink);
     }
 
     fn check_changed(

@@ -21,6 +21,15 @@ use crate::service::Service;
 use crate::slab::Slab;
 use crate::status::Resume;
 
+/// How a check begins that nobody has made before.
+#[derive(Clone, Copy)]
+struct Begin {
+    /// What is to be down until it has been asked is so.
+    alpha_counts: bool,
+    /// Its server waits for it.
+    hurried: bool,
+}
+
 impl Machine {
     /// Goes on with another configuration. Of what is the same in both nothing is asked for.
     pub fn reload(&mut self, now: Moment, config: Config, sink: &mut impl Sink) {
@@ -98,9 +107,10 @@ impl Machine {
     /// A server that was not there before.
     fn add_server(&mut self, now: Moment, service: ServiceId, config: ServerConfig) -> ServerId {
         let settings = self.settings.share(Settings::of(&config));
+        let begin = Begin { alpha_counts: true, hurried: settings.proven_first };
         let id = self.servers.insert(Server::new(service, config.address, settings));
         let checks: Few<CheckId> =
-            config.checks.iter().map(|check| self.acquire(now, check, id, service, true)).collect();
+            config.checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
         if let Some(server) = self.servers.get_mut(id) {
             server.checks = checks;
         }
@@ -117,6 +127,7 @@ impl Machine {
         if let Some(server) = self.servers.get_mut(id) {
             server.was_alive = server.alive();
         }
+        self.prove(id);
         self.weigh(now, id);
     }
 
@@ -138,17 +149,21 @@ impl Machine {
         config: &CheckConfig,
         server: ServerId,
         service: ServiceId,
-        alpha_counts: bool,
+        begin: Begin,
     ) -> CheckId {
         let awake = self.services.get(service).is_some_and(|service| !service.suspended);
         let id = match self.check_id(&config.key) {
             Some(id) => id,
             None => {
-                let first = now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup);
+                let first = if begin.hurried {
+                    now + self.spread(&config.key, FIRST_DELAY)
+                } else {
+                    now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup)
+                };
                 let manner = self.manners.share(Manner::of(config));
                 let mut check = Check::new(config.key.target, manner, first);
                 // Under a server that serves already, a check that nobody has asked must not take it away.
-                check.up |= !alpha_counts;
+                check.up |= !begin.alpha_counts;
                 let id = self.checks.insert(check);
                 let checks = &self.checks;
                 self.check_keys.insert(&config.key.identity(), id.0, |place| hash_of(checks, place));
@@ -236,15 +251,17 @@ impl Machine {
         let checks = new.checks;
         let Some(server) = self.servers.get_mut(id) else { return };
         let service = server.service;
-        let alpha_counts = server.failing > 0;
+        let begin =
+            Begin { alpha_counts: server.failing > 0, hurried: settings.proven_first && !server.proven };
         let same = server.config.weight == settings.weight && same_checks;
         server.config = settings;
         if same {
+            self.prove(id);
             return;
         }
         if !same_checks {
             let fresh: Few<CheckId> =
-                checks.iter().map(|check| self.acquire(now, check, id, service, alpha_counts)).collect();
+                checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
             let awake = self.services.get(service).is_some_and(|service| !service.suspended);
             let old = match self.servers.get_mut(id) {
                 Some(server) => std::mem::replace(&mut server.checks, fresh),
@@ -255,6 +272,7 @@ impl Machine {
             }
             self.recount(id);
         }
+        self.prove(id);
         if let Some(change) = self.weigh(now, id) {
             self.tell(now, &change, &Cause::Reload, sink);
         }

@@ -28,6 +28,8 @@ pub(crate) struct Server {
     /// How many of its checks are down.
     pub(crate) failing: u32,
     pub(crate) by: Override,
+    /// Each of its checks has been made once, or need not have been.
+    pub(crate) proven: bool,
     /// What was last told of [`alive`](Self::alive).
     pub(crate) was_alive: bool,
     /// When it came up or went down last.
@@ -47,13 +49,14 @@ pub(crate) struct Server {
 pub(crate) struct Settings {
     pub(crate) weight: u32,
     pub(crate) inhibit: bool,
+    pub(crate) proven_first: bool,
     pub(crate) slow_start: Duration,
 }
 
 impl Settings {
     pub(crate) const fn of(config: &ServerConfig) -> Self {
-        let ServerConfig { address: _, checks: _, weight, inhibit, slow_start } = config;
-        Self { weight: *weight, inhibit: *inhibit, slow_start: *slow_start }
+        let ServerConfig { address: _, checks: _, weight, inhibit, proven_first, slow_start } = config;
+        Self { weight: *weight, inhibit: *inhibit, proven_first: *proven_first, slow_start: *slow_start }
     }
 }
 
@@ -67,6 +70,7 @@ impl Server {
             checks: Few::None,
             failing: 0,
             by: Override::None,
+            proven: false,
             was_alive: true,
             changed: None,
             weight,
@@ -104,6 +108,7 @@ impl Server {
     pub(crate) fn entry(&self, now: Moment, displaced: bool) -> Option<u32> {
         match self.by {
             Override::Disable => None,
+            _ if !self.proven => None,
             // Its connections go on whoever gets the new ones.
             Override::Drain if self.failing == 0 => Some(0),
             _ if self.alive() && !displaced => Some(self.slowed(now)),

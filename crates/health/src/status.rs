@@ -103,6 +103,8 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// None of its checks is down, and nobody has taken it out.
     pub alive: bool,
+    /// It is not installed before each of its checks has been made, and waits for that.
+    pub unproven: bool,
     /// When it came up or went down last, if it did.
     pub changed: Option<Moment>,
     /// Configured weight.
@@ -173,6 +175,7 @@ impl Machine {
             service: server.service,
             address: server.address(),
             alive: server.alive(),
+            unproven: !server.proven,
             changed: server.changed.map(Moment::from),
             configured_weight: server.config.weight,
             weight: server.weight,

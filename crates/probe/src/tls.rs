@@ -262,7 +262,7 @@ mod tests {
 
     fn page(name: Option<&str>, compliant: bool) -> Secured<Http> {
         let address = "192.0.2.1:443".parse().unwrap();
-        let request = Request { path: "/", version: Version::Http10, host: name, server: address };
+        let request = Request::get("/", Version::Http10, name, address);
         let http = Http::new(&request, Arc::new(Expectation::default()));
         Secured::new(&Context::new(None).unwrap(), http, name, compliant)
     }

@@ -135,7 +135,7 @@ fn ask(server: &str, mut dialogue: impl Dialogue) -> Result<Found, String> {
 fn page(path: &str, version: Version, expectation: &Expectation) -> Http {
     let server: SocketAddr = HTTP.parse().unwrap();
     Http::new(
-        &Request { path, version, host: Some("www.example.org"), server },
+        &Request::get(path, version, Some("www.example.org"), server),
         Arc::new(expectation.clone()),
     )
 }

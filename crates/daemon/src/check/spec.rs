@@ -147,7 +147,15 @@ impl Spec {
             HttpProtocol::V1_0Close => Version::Http10Close,
             HttpProtocol::V1_1 => Version::Http11,
         };
-        let request = Request { path: &url.path, version, host, server: target };
+        let mut request = Request::get(&url.path, version, host, target);
+        let own = url.request.as_deref();
+        let headers: Vec<(&str, &str)> =
+            own.map(|own| own.headers.iter().map(|(name, value)| (&**name, &**value)).collect()).unwrap_or_default();
+        request.headers = &headers;
+        if let Some(own) = own {
+            request.method = own.method.as_deref().unwrap_or(request.method);
+            request.body = own.body.as_deref();
+        }
         let page = Http::new(&request, Arc::clone(expectation));
         if !http.tls {
             return Ok(Box::new(page));

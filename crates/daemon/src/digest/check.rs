@@ -228,6 +228,7 @@ fn server_config(real: &RealServer, server: &VirtualServer, texts: &mut Texts) -
         address: socket_address(real.address),
         weight: u32::try_from(real.weight).unwrap_or(0).min(SERVER_WEIGHT_TOP),
         inhibit: real.inhibit_on_failure,
+        proven_first: server.extensions.as_ref().is_some_and(|extensions| extensions.install_after_first_check),
         slow_start: real.slow_start(server).map_or(Duration::ZERO, |interval| interval.duration()),
         checks: checks.map(|checker| check(checker, real, server, texts)).collect(),
     }
