@@ -208,7 +208,8 @@ fn one_check_of_two_is_not_enough() {
         let target = bench.machine.check_key(check).unwrap().target;
         bench.handle(Input::Verdict { check, verdict: good() });
         let asked = |other: &CheckId| bench.machine.checks.get(*other).unwrap().has_run;
-        let checks = bench.machine.server(bench.machine.find_server(SERVICE, target).unwrap()).unwrap().checks;
+        let checks =
+            bench.machine.server(bench.machine.find_server(SERVICE, target).unwrap()).unwrap().checks;
         let whole = checks.iter().all(asked);
         assert_eq!(bench.record.table.contains_key(&(waiting().key, Target::Server(target))), whole);
     }

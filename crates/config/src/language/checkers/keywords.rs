@@ -105,6 +105,9 @@ pub static GRPC: &Keywords<GrpcCheck> = keywords! {
     "service" Word("NAME") => at!(service), Last, InPlace;
         "the server as a whole",
         "Service that the health service is asked about.";
+    "virtualhost" Word("HOST") => at!(virtualhost), Last, InPlace;
+        "real server, then virtual server setting, else the address",
+        "Name that the server is called by, also in TLS (SNI).";
     "tls" Switch => at!(tls), Last, Restart;
         "off; no argument means on",
         "Speak TLS.";
