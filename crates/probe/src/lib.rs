@@ -8,7 +8,6 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
-pub mod grpc;
 pub mod http;
 pub mod ping;
 pub mod smtp;

@@ -6,7 +6,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
 
 use crate::action::Sink;
@@ -23,7 +22,7 @@ pub const SPEECH_TRIAL: Duration = Duration::from_secs(1);
 const VERDICT_AFTER: Duration = Duration::from_millis(1);
 
 /// What stands between an instance and its peers.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Obstacles {
     /// Why it has no socket.
     pub(crate) socket: Option<Arc<str>>,
@@ -32,7 +31,7 @@ pub(crate) struct Obstacles {
 }
 
 /// What became of the adverts of an instance.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Speech {
     /// The first refusal since an advert left.
     refused_since: Option<Moment>,

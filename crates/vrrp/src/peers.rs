@@ -273,7 +273,7 @@ impl Peer {
 }
 
 /// The routers heard, in the order in which they were met.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Peers(Vec<Peer>);
 
 impl Peers {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
 use steadfast_wire::vrrp::{Authentication as Kind, HeaderProof, Proof, Proven, Stamp, TrailerProof};
 
@@ -24,7 +23,7 @@ const SKIPPED_SEQUENCE: u32 = 1_000;
 const ADVERTS_PER_INTERVAL: u32 = 4;
 
 /// One instance's.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Proofs {
     /// The highest that may have been used with an authentication header. keepalived counts what it sends and what it
     /// hears in one row, and takes nothing below.
@@ -43,7 +42,7 @@ pub(crate) struct Proofs {
 }
 
 /// Oldest use first.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Senders<T>(Vec<(IpAddr, T)>);
 
 impl<T> Default for Senders<T> {
@@ -71,7 +70,7 @@ impl<T: Copy> Senders<T> {
 }
 
 /// What time it is, in nanoseconds since 1970 less those of a [`Moment`]; sums come round.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Clock {
     known: bool,
     ahead: u64,
@@ -104,7 +103,7 @@ impl Clock {
 }
 
 /// What a successor has to know: the stamp, or the sequence number, that no later advert may fall behind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct LastProof {
     sequence: u32,
     used: u32,

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{Family, Priority};
 
 use crate::channel::Obstacles;
@@ -17,7 +16,7 @@ use crate::tally::{self, Tally};
 use crate::watch::{Effect, Watches};
 
 /// Everything that is watched, and by whom.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Trackers {
     interfaces: BTreeMap<InterfaceId, Interface>,
     scripts: BTreeMap<ScriptId, Script>,
@@ -27,7 +26,7 @@ pub(crate) struct Trackers {
     pub(crate) obstacles: BTreeMap<InstanceId, Obstacles>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct Interface {
     name: Arc<str>,
     up: bool,
@@ -37,13 +36,13 @@ struct Interface {
 }
 
 /// A configured source address.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 struct Source {
     present: bool,
     users: BTreeSet<InstanceId>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Script {
     config: Arc<ScriptConfig>,
     tally: Tally,
@@ -51,7 +50,7 @@ struct Script {
 }
 
 /// What the trackers say of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Standing {
     /// Something of its own keeps it in FAULT.
     pub(crate) fault: bool,
@@ -62,7 +61,7 @@ pub(crate) struct Standing {
 }
 
 /// What an instance knows of itself that matters to its standing.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct OwnState {
     /// An owner that gave way to another owner.
     pub(crate) lowered: bool,

@@ -3,8 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use crate::config::{InstanceId, Reading, TrackWatch, WatchConfig, WatchId, WatchKind, Weight};
 use crate::event::Cause;
 use crate::status::{TrackerKind, TrackerShare};
@@ -13,10 +11,10 @@ use crate::status::{TrackerKind, TrackerShare};
 const LARGEST_FILE_SHARE: i64 = 253;
 
 /// Everything of that kind, and by whom it is followed.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default)]
 pub(crate) struct Watches(BTreeMap<WatchId, Watch>);
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug)]
 struct Watch {
     config: Arc<WatchConfig>,
     users: BTreeSet<InstanceId>,

@@ -343,16 +343,15 @@ impl Checker {
         let mut judged = Vec::new();
         for (check, step) in wishes.probes {
             let Some(key) = self.machine.check_key(check) else { continue };
-            judged.extend(self.probes.begin(now, check, &key, step, &self.poller));
+            judged.extend(self.probes.begin(now, check, key, step, &self.poller));
         }
         judged
     }
 
     fn take_events(&mut self, events: Vec<Event>) {
         for event in events {
-            let check = concerned(&event.happening)
-                .and_then(|check| self.machine.check_key(check))
-                .map(|key| spec::name(&key));
+            let check =
+                concerned(&event.happening).and_then(|check| self.machine.check_key(check)).map(spec::name);
             if let Happening::Quorum { service, .. }
             | Happening::Suspended { service, .. }
             | Happening::Overridden { service, .. } = &event.happening
