@@ -17,7 +17,7 @@ pub(crate) fn run(octets: &[u8]) {
         ..Expectation::default()
     });
     let server = "192.0.2.1:80".parse().unwrap();
-    let request = Request { path: "/", version: Version::Http11, host: None, server };
+    let request = Request::get("/", Version::Http11, None, server);
     let http = || Http::new(&request, expectation.clone());
     assert_eq!(talk(http(), octets, piece), talk(http(), octets, octets.len().max(1)));
     let smtp = || Smtp::new("example.org");

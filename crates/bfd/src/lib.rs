@@ -15,7 +15,6 @@
 #![forbid(unsafe_code)]
 
 mod action;
-mod beat;
 mod config;
 mod counters;
 mod event;

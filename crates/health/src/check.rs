@@ -1,18 +1,24 @@
 //! One check: how often it has to fail or succeed before it is believed, and when it is asked next.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::Moment;
 
 use crate::action::{Contribution, Verdict};
-use crate::config::{CheckConfig, ServerId};
+use crate::config::{CheckConfig, CheckKey, Rhythm, ServerId};
+use crate::endpoint::Endpoint;
+use crate::few::Few;
+use crate::instant::{Lapse, Since};
 
+/// One check, of which there are tens of thousands: what many have in common is shared, and what few have is behind a pointer.
 #[derive(Debug)]
 pub(crate) struct Check {
-    pub(crate) config: CheckConfig,
+    target: Endpoint,
+    pub(crate) config: Arc<Manner>,
     /// Those whose state it decides.
-    pub(crate) users: Vec<ServerId>,
+    pub(crate) users: Few<ServerId>,
     /// How many of them belong to a service whose checks do not rest.
     pub(crate) active_users: u32,
     pub(crate) up: bool,
@@ -24,26 +30,41 @@ pub(crate) struct Check {
     pub(crate) successes: u32,
     /// The page that is asked next.
     pub(crate) step: u16,
-    /// The page that made it go down and has not answered since.
-    pub(crate) failed_step: Option<u16>,
-    pub(crate) contribution: Contribution,
-    /// What was wrong last.
-    pub(crate) last_failure: Option<Arc<str>>,
+    /// Whatever is not as with a check that succeeds.
+    rare: Option<Box<Rare>>,
     /// When it went up or down last.
-    pub(crate) changed: Option<Moment>,
+    pub(crate) changed: Option<Since>,
     /// How long it took last until a verdict.
-    pub(crate) took: Option<Duration>,
+    pub(crate) took: Option<Lapse>,
     /// How often it was judged.
     pub(crate) verdicts: u64,
     /// How often as bad.
     pub(crate) bad_verdicts: u64,
-    /// Why it cannot be made on this machine, which has been told.
-    pub(crate) trouble: Option<Arc<str>>,
     pub(crate) started: Moment,
     pub(crate) next: Moment,
     pub(crate) running: bool,
     /// Its time came while nobody wanted to know.
     pub(crate) parked: bool,
+}
+
+/// What checks that are made alike have in common.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Manner {
+    pub(crate) settings: Arc<str>,
+    pub(crate) rhythm: Rhythm,
+    pub(crate) alpha: bool,
+    pub(crate) log_all_failures: bool,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rare {
+    /// The page that made it go down and has not answered since.
+    pub(crate) failed_step: Option<u16>,
+    pub(crate) contribution: Contribution,
+    /// What was wrong last.
+    pub(crate) last_failure: Option<Arc<str>>,
+    /// Why it cannot be made on this machine, which has been told.
+    pub(crate) trouble: Option<Arc<str>>,
 }
 
 /// What a verdict came to.
@@ -53,31 +74,45 @@ pub(crate) struct Judgement {
     pub(crate) changed: bool,
     /// Its contribution changed.
     pub(crate) reweighed: bool,
+    /// A whole round of it has been judged for the first time.
+    pub(crate) first: bool,
     /// A failure that changed nothing: which in a row.
     pub(crate) failure: Option<u32>,
     /// Why it cannot be made on this machine, if that is new.
     pub(crate) trouble: Option<Arc<str>>,
 }
 
+impl CheckKey {
+    pub(crate) fn identity(&self) -> (Endpoint, &str) {
+        (self.target.into(), &self.settings)
+    }
+}
+
+impl Manner {
+    pub(crate) fn of(config: &CheckConfig) -> Self {
+        let CheckConfig { key, rhythm, alpha, log_all_failures } = config;
+        let settings = Arc::clone(&key.settings);
+        Self { settings, rhythm: *rhythm, alpha: *alpha, log_all_failures: *log_all_failures }
+    }
+}
+
 impl Check {
-    pub(crate) fn new(config: CheckConfig, first: Moment) -> Self {
+    pub(crate) fn new(target: SocketAddr, config: Arc<Manner>, first: Moment) -> Self {
         Self {
             up: !config.alpha,
+            target: target.into(),
             config,
-            users: Vec::new(),
+            users: Few::None,
             active_users: 0,
             has_run: false,
             failures: 0,
             successes: 0,
             step: 0,
-            failed_step: None,
-            contribution: Contribution::None,
-            last_failure: None,
+            rare: None,
             changed: None,
             took: None,
             verdicts: 0,
             bad_verdicts: 0,
-            trouble: None,
             started: first,
             next: first,
             running: false,
@@ -85,29 +120,79 @@ impl Check {
         }
     }
 
+    pub(crate) const fn target(&self) -> SocketAddr {
+        self.target.get()
+    }
+
+    pub(crate) fn key(&self) -> CheckKey {
+        CheckKey { target: self.target(), settings: Arc::clone(&self.config.settings) }
+    }
+
+    /// By what it is found.
+    pub(crate) fn identity(&self) -> (Endpoint, &str) {
+        (self.target, &self.config.settings)
+    }
+
+    pub(crate) fn is_configured_as(&self, config: &CheckConfig) -> bool {
+        let Manner { settings: _, rhythm, alpha, log_all_failures } = &*self.config;
+        self.identity() == config.key.identity()
+            && (*rhythm, *alpha, *log_all_failures) == (config.rhythm, config.alpha, config.log_all_failures)
+    }
+
+    pub(crate) fn contribution(&self) -> Contribution {
+        self.rare.as_ref().map_or(Contribution::None, |rare| rare.contribution)
+    }
+
+    pub(crate) fn failed_step(&self) -> Option<u16> {
+        self.rare.as_ref()?.failed_step
+    }
+
+    pub(crate) fn last_failure(&self) -> Option<Arc<str>> {
+        self.rare.as_ref()?.last_failure.clone()
+    }
+
+    fn trouble(&self) -> Option<Arc<str>> {
+        self.rare.as_ref()?.trouble.clone()
+    }
+
+    /// Changes what few checks have.
+    pub(crate) fn set_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().unwrap_or_default();
+        change(&mut rare);
+        self.rare = (*rare != Rare::default()).then_some(rare);
+    }
+
     /// Takes a verdict that came at `now`.
     pub(crate) fn judge(&mut self, now: Moment, verdict: Verdict) -> Judgement {
         let asked = std::mem::take(&mut self.running);
-        let before = (self.up, self.contribution);
+        let before = (self.up, self.contribution());
+        let had_run = self.has_run;
         self.verdicts = self.verdicts.saturating_add(1);
         self.bad_verdicts =
             self.bad_verdicts.saturating_add(u64::from(matches!(verdict, Verdict::Bad { .. })));
         if asked {
-            self.took = Some(now.since(self.started));
+            self.took = Some(now.since(self.started).into());
         }
-        let known = self.trouble.take();
+        let known = self.trouble();
+        if known.is_some() {
+            self.set_rare(|rare| rare.trouble = None);
+        }
         let (wait, failure) = match verdict {
             Verdict::Good { contribution } => {
-                self.contribution = contribution;
+                if contribution != before.1 {
+                    self.set_rare(|rare| rare.contribution = contribution);
+                }
                 (self.succeeded(), None)
             }
             Verdict::Bad { reason } => {
-                self.contribution = Contribution::None;
-                self.last_failure = Some(reason);
+                self.set_rare(|rare| {
+                    rare.contribution = Contribution::None;
+                    rare.last_failure = Some(reason);
+                });
                 self.failed()
             }
             Verdict::Trouble { reason } => {
-                self.trouble = Some(reason);
+                self.set_rare(|rare| rare.trouble = Some(reason));
                 (self.config.rhythm.delay_loop, None)
             }
         };
@@ -116,10 +201,16 @@ impl Check {
             self.next = (from + wait).max(now);
         }
         if self.up != before.0 {
-            self.changed = Some(now);
+            self.changed = Some(now.into());
         }
-        let trouble = self.trouble.clone().filter(|reason| known.as_ref() != Some(reason));
-        Judgement { changed: self.up != before.0, reweighed: self.contribution != before.1, failure, trouble }
+        let trouble = self.trouble().filter(|reason| known.as_ref() != Some(reason));
+        Judgement {
+            changed: self.up != before.0,
+            reweighed: self.contribution() != before.1,
+            first: self.has_run && !had_run,
+            failure,
+            trouble,
+        }
     }
 
     /// How long to wait.
@@ -127,10 +218,13 @@ impl Check {
         let rhythm = self.config.rhythm;
         self.failures = 0;
         let pages = rhythm.steps.max(1);
-        if self.failed_step.take().is_some() && pages > 1 {
-            // The page that failed answers; whether all do is asked from the first on.
-            self.step = 0;
-            return rhythm.delay_loop;
+        if self.failed_step().is_some() {
+            self.set_rare(|rare| rare.failed_step = None);
+            if pages > 1 {
+                // The page that failed answers; whether all do is asked from the first on.
+                self.step = 0;
+                return rhythm.delay_loop;
+            }
         }
         let last = self.step + 1 >= pages;
         self.step = if last { 0 } else { self.step + 1 };
@@ -166,7 +260,8 @@ impl Check {
         self.has_run = true;
         // A page that fails is asked alone until it answers, not more often than the others were.
         let wait = if rhythm.steps > 1 {
-            self.failed_step = Some(self.step);
+            let step = self.step;
+            self.set_rare(|rare| rare.failed_step = Some(step));
             rhythm.delay_loop.max(rhythm.delay_before_retry)
         } else {
             rhythm.delay_loop

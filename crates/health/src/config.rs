@@ -87,6 +87,8 @@ pub struct ServerConfig {
     pub weight: u32,
     /// Stays at weight 0 while it is down.
     pub inhibit: bool,
+    /// It is installed when each of its checks has been made once; till then it counts as it begins.
+    pub proven_first: bool,
     /// After it came back its weight grows for this long.
     pub slow_start: Duration,
     /// It is alive while none of them is down.
@@ -117,7 +119,7 @@ pub struct CheckKey {
 }
 
 /// When a check is asked, and how often before it is believed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Rhythm {
     /// Never: its results come unasked (a file, a BFD session).
     pub unasked: bool,

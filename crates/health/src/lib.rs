@@ -17,8 +17,13 @@
 mod action;
 mod check;
 mod config;
+mod endpoint;
 mod event;
+mod few;
+mod index;
+mod instant;
 mod machine;
+mod pool;
 mod reload;
 mod server;
 mod service;

@@ -8,10 +8,13 @@ use std::time::Duration;
 use steadfast_time::{Entry, Moment, Queue};
 
 use crate::action::{Contribution, Input, Override, Sink, Target, Verdict};
-use crate::check::Check;
+use crate::check::{Check, Manner};
 use crate::config::{CheckId, CheckKey, Config, ServerId, ServiceId};
 use crate::event::{Cause, Event, Happening};
-use crate::server::Server;
+use crate::few::Few;
+use crate::index::Index;
+use crate::pool::Pool;
+use crate::server::{Server, Settings};
 use crate::service::Service;
 use crate::slab::Slab;
 use crate::status::Resume;
@@ -26,7 +29,10 @@ pub struct Machine {
     pub(crate) servers: Slab<ServerId, Server>,
     pub(crate) checks: Slab<CheckId, Check>,
     pub(crate) service_keys: BTreeMap<Arc<str>, ServiceId>,
-    pub(crate) check_keys: BTreeMap<CheckKey, CheckId>,
+    /// Checks by their keys.
+    pub(crate) check_keys: Index,
+    pub(crate) manners: Pool<Manner>,
+    pub(crate) settings: Pool<Settings>,
     pub(crate) queue: Queue<Timer>,
     pub(crate) seed: u64,
     pub(crate) tell_initial: bool,
@@ -52,7 +58,9 @@ impl Machine {
             servers: Slab::default(),
             checks: Slab::default(),
             service_keys: BTreeMap::new(),
-            check_keys: BTreeMap::new(),
+            check_keys: Index::default(),
+            manners: Pool::default(),
+            settings: Pool::default(),
             queue: Queue::default(),
             seed: config.seed,
             tell_initial: config.tell_initial,
@@ -106,7 +114,7 @@ impl Machine {
         for server in service.servers.iter().filter_map(|id| self.servers.get(*id)) {
             if server.alive() {
                 let happening = Happening::Server {
-                    server: server.config.address,
+                    server: server.address(),
                     service: service.config.key.clone(),
                     up: true,
                     cause: Cause::Start,
@@ -173,7 +181,8 @@ impl Machine {
         let judgement = check.judge(now, verdict);
         let (up, retries) = (check.up, check.config.rhythm.retries);
         let log_all = check.config.log_all_failures;
-        let users = if judgement.changed || judgement.reweighed { check.users.clone() } else { Vec::new() };
+        let concerned = judgement.changed || judgement.reweighed || judgement.first;
+        let users = if concerned { check.users.clone() } else { Few::None };
         self.schedule(id);
         if let Some(reason) = judgement.trouble {
             sink.event(Event { at: now, happening: Happening::Trouble { check: id, reason } });
@@ -182,13 +191,33 @@ impl Machine {
             let happening = Happening::Failure { check: id, reason, attempt, retries };
             sink.event(Event { at: now, happening });
         }
-        for user in users {
+        for user in users.iter().copied() {
+            let proven = judgement.first && self.prove(user);
             if judgement.changed {
                 self.check_changed(now, id, user, up, reason.clone(), sink);
-            } else {
+            } else if judgement.reweighed {
                 self.update_server(now, user, &Cause::Contribution { check: id }, sink);
+            } else if proven {
+                // What it counted as till then it is: there is nothing to tell.
+                self.appear(now, user, sink);
             }
         }
+    }
+
+    /// Whether a server that waited for its checks has waited for the last of them.
+    pub(crate) fn prove(&mut self, id: ServerId) -> bool {
+        let Some(server) = self.servers.get(id).filter(|server| !server.proven) else { return false };
+        let asked = |check: &CheckId| self.checks.get(*check).is_none_or(|check| check.has_run);
+        let proven = !server.config.proven_first || server.checks.iter().all(asked);
+        if let Some(server) = self.servers.get_mut(id) {
+            server.proven = proven;
+        }
+        proven
+    }
+
+    fn appear(&mut self, now: Moment, id: ServerId, sink: &mut impl Sink) {
+        let Some(server) = self.servers.get(id) else { return };
+        self.refresh(now, server.service, &[id], sink);
     }
 
     fn check_changed(
@@ -205,7 +234,7 @@ impl Machine {
         // A server that has the same check twice is among its users twice.
         server.failing = if up { server.failing.saturating_sub(1) } else { server.failing.saturating_add(1) };
         let server_follows = server.alive() != was;
-        let (address, service) = (server.config.address, server.service);
+        let (address, service) = (server.address(), server.service);
         let Some(service) = self.key(service) else { return };
         let told = reason.clone();
         let happening =
@@ -262,7 +291,7 @@ impl Machine {
         let contributions = server
             .checks
             .iter()
-            .map(|check| self.checks.get(*check).map_or(Contribution::None, |check| check.contribution));
+            .map(|check| self.checks.get(*check).map_or(Contribution::None, |check| check.contribution()));
         let weight = server.weigh(contributions);
         let server = self.servers.get_mut(id)?;
         let service = self.services.get_mut(server.service)?;
@@ -270,19 +299,19 @@ impl Machine {
         server.weight = weight;
         server.was_alive = alive;
         if alive != was_alive && self.started {
-            server.changed = Some(now);
+            server.changed = Some(now.into());
         }
         let live = if alive { weight } else { 0 };
         service.live = service.live.saturating_sub(u64::from(server.live)) + u64::from(live);
         server.live = live;
         // What is alive from the beginning has had its time to warm up.
         if alive && !was_alive && self.started && !server.config.slow_start.is_zero() {
-            server.slow = Some(now);
+            server.slow = Some(now.into());
             if let Some(at) = server.next_growth(now) {
                 self.queue.push(Entry { at, key: Timer::Growth(id) });
             }
         }
-        let (service, address) = (server.service, server.config.address);
+        let (service, address) = (server.service, server.address());
         Some(Weighed { service, address, alive, was_alive, weight, was_weight })
     }
 
@@ -348,7 +377,7 @@ impl Machine {
             let Some(server) = self.servers.get_mut(*key) else { continue };
             let entry = server.entry(now, displaced);
             if std::mem::replace(&mut server.wanted, entry) != entry {
-                ask(Target::Server(server.config.address), entry, sink);
+                ask(Target::Server(server.address()), entry, sink);
             }
         }
         for target in going {
@@ -399,7 +428,7 @@ impl Machine {
         if std::mem::replace(&mut server.by, by) == by {
             return;
         }
-        let (server, service) = (server.config.address, server.service);
+        let (server, service) = (server.address(), server.service);
         let Some(service) = self.key(service) else { return };
         sink.event(Event { at: now, happening: Happening::Overridden { server, service, by } });
         self.update_server(now, id, &Cause::Operator, sink);
@@ -427,7 +456,7 @@ impl Machine {
         for server in service.servers.iter().filter_map(|key| self.servers.get(*key)) {
             if server.alive() {
                 let happening = Happening::Server {
-                    server: server.config.address,
+                    server: server.address(),
                     service: name.clone(),
                     up: false,
                     cause: cause.clone(),

@@ -8,13 +8,27 @@ use std::sync::Arc;
 use steadfast_time::Moment;
 
 use crate::action::{Sink, Target};
-use crate::check::Check;
-use crate::config::{CheckConfig, CheckId, Config, ServerConfig, ServerId, ServiceConfig, ServiceId};
+use crate::check::{Check, Manner};
+use crate::config::{
+    CheckConfig, CheckId, CheckKey, Config, ServerConfig, ServerId, ServiceConfig, ServiceId,
+};
 use crate::event::{Cause, Event, Happening};
+use crate::few::Few;
+use crate::index;
 use crate::machine::{FIRST_DELAY, Machine};
-use crate::server::Server;
+use crate::server::{Server, Settings};
 use crate::service::Service;
+use crate::slab::Slab;
 use crate::status::Resume;
+
+/// How a check begins that nobody has made before.
+#[derive(Clone, Copy)]
+struct Begin {
+    /// What is to be down until it has been asked is so.
+    alpha_counts: bool,
+    /// Its server waits for it.
+    hurried: bool,
+}
 
 impl Machine {
     /// Goes on with another configuration. Of what is the same in both nothing is asked for.
@@ -60,6 +74,15 @@ impl Machine {
             }
             self.services.remove(id);
         }
+        self.manners.sweep();
+        self.settings.sweep();
+    }
+
+    /// The number of a check by its key.
+    fn check_id(&self, key: &CheckKey) -> Option<CheckId> {
+        let is =
+            |place| self.checks.get(CheckId(place)).is_some_and(|check| check.identity() == key.identity());
+        self.check_keys.get(&key.identity(), is).map(CheckId)
     }
 
     /// A service that was not there before. None if there is one of that key.
@@ -83,10 +106,11 @@ impl Machine {
 
     /// A server that was not there before.
     fn add_server(&mut self, now: Moment, service: ServiceId, config: ServerConfig) -> ServerId {
-        let checks = config.checks.clone();
-        let id = self.servers.insert(Server::new(service, config, Box::default()));
-        let checks: Box<[CheckId]> =
-            checks.iter().map(|check| self.acquire(now, check, id, service, true)).collect();
+        let settings = self.settings.share(Settings::of(&config));
+        let begin = Begin { alpha_counts: true, hurried: settings.proven_first };
+        let id = self.servers.insert(Server::new(service, config.address, settings));
+        let checks: Few<CheckId> =
+            config.checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
         if let Some(server) = self.servers.get_mut(id) {
             server.checks = checks;
         }
@@ -103,6 +127,7 @@ impl Machine {
         if let Some(server) = self.servers.get_mut(id) {
             server.was_alive = server.alive();
         }
+        self.prove(id);
         self.weigh(now, id);
     }
 
@@ -124,18 +149,24 @@ impl Machine {
         config: &CheckConfig,
         server: ServerId,
         service: ServiceId,
-        alpha_counts: bool,
+        begin: Begin,
     ) -> CheckId {
         let awake = self.services.get(service).is_some_and(|service| !service.suspended);
-        let id = match self.check_keys.get(&config.key) {
-            Some(id) => *id,
+        let id = match self.check_id(&config.key) {
+            Some(id) => id,
             None => {
-                let first = now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup);
-                let mut check = Check::new(config.clone(), first);
+                let first = if begin.hurried {
+                    now + self.spread(&config.key, FIRST_DELAY)
+                } else {
+                    now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup)
+                };
+                let manner = self.manners.share(Manner::of(config));
+                let mut check = Check::new(config.key.target, manner, first);
                 // Under a server that serves already, a check that nobody has asked must not take it away.
-                check.up |= !alpha_counts;
+                check.up |= !begin.alpha_counts;
                 let id = self.checks.insert(check);
-                self.check_keys.insert(config.key.clone(), id);
+                let checks = &self.checks;
+                self.check_keys.insert(&config.key.identity(), id.0, |place| hash_of(checks, place));
                 self.schedule(id);
                 id
             }
@@ -154,14 +185,13 @@ impl Machine {
     /// One user less; with the last one it goes.
     fn release(&mut self, id: CheckId, server: ServerId, awake: bool, sink: &mut impl Sink) {
         let Some(check) = self.checks.get_mut(id) else { return };
-        if let Some(place) = check.users.iter().position(|user| *user == server) {
-            check.users.swap_remove(place);
+        if check.users.remove(server) {
             check.active_users = check.active_users.saturating_sub(u32::from(awake));
         }
-        if check.users.is_empty()
-            && let Some(check) = self.checks.remove(id)
-        {
-            self.check_keys.remove(&check.config.key);
+        if check.users.is_empty() {
+            let (key, checks) = (check.key(), &self.checks);
+            self.check_keys.remove(&key.identity(), |place| place == id.0, |place| hash_of(checks, place));
+            self.checks.remove(id);
             sink.forget(id);
         }
     }
@@ -169,7 +199,7 @@ impl Machine {
     fn dismiss(&mut self, id: ServerId, sink: &mut impl Sink) {
         let Some(server) = self.servers.remove(id) else { return };
         let awake = self.services.get(server.service).is_some_and(|service| !service.suspended);
-        for check in server.checks {
+        for check in server.checks.iter().copied() {
             self.release(check, id, awake, sink);
         }
     }
@@ -183,7 +213,7 @@ impl Machine {
         service.config = new;
         let old = std::mem::take(&mut service.servers);
         let mut leaving: BTreeMap<SocketAddr, ServerId> =
-            old.iter().filter_map(|key| Some((self.servers.get(*key)?.config.address, *key))).collect();
+            old.iter().filter_map(|key| Some((self.servers.get(*key)?.address(), *key))).collect();
         let mut order = Vec::with_capacity(servers.len());
         let mut seen = BTreeMap::new();
         for server in servers {
@@ -216,38 +246,50 @@ impl Machine {
     }
 
     fn change_server(&mut self, now: Moment, id: ServerId, new: ServerConfig, sink: &mut impl Sink) {
+        let settings = self.settings.share(Settings::of(&new));
+        let same_checks = self.has_checks(id, &new.checks);
+        let checks = new.checks;
         let Some(server) = self.servers.get_mut(id) else { return };
         let service = server.service;
-        let same_checks =
-            Arc::ptr_eq(&server.config.checks, &new.checks) || server.config.checks == new.checks;
-        let checks = new.checks.clone();
-        let alpha_counts = server.failing > 0;
-        let same = server.config.weight == new.weight && same_checks;
-        server.config = new;
+        let begin =
+            Begin { alpha_counts: server.failing > 0, hurried: settings.proven_first && !server.proven };
+        let same = server.config.weight == settings.weight && same_checks;
+        server.config = settings;
         if same {
+            self.prove(id);
             return;
         }
         if !same_checks {
-            let fresh: Box<[CheckId]> =
-                checks.iter().map(|check| self.acquire(now, check, id, service, alpha_counts)).collect();
+            let fresh: Few<CheckId> =
+                checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
             let awake = self.services.get(service).is_some_and(|service| !service.suspended);
             let old = match self.servers.get_mut(id) {
                 Some(server) => std::mem::replace(&mut server.checks, fresh),
                 None => return,
             };
-            for check in old {
+            for check in old.iter().copied() {
                 self.release(check, id, awake, sink);
             }
             self.recount(id);
         }
+        self.prove(id);
         if let Some(change) = self.weigh(now, id) {
             self.tell(now, &change, &Cause::Reload, sink);
         }
     }
 
+    /// Whether a server has these checks, and no others.
+    fn has_checks(&self, id: ServerId, wanted: &[CheckConfig]) -> bool {
+        let checks = self.servers.get(id).map(|server| server.checks.as_slice()).unwrap_or_default();
+        let is = |(id, config): (&CheckId, &CheckConfig)| {
+            self.checks.get(*id).is_some_and(|check| check.is_configured_as(config))
+        };
+        checks.len() == wanted.len() && checks.iter().zip(wanted).all(is)
+    }
+
     fn remove_server(&mut self, now: Moment, service: ServiceId, id: ServerId, sink: &mut impl Sink) {
         let (Some(server), Some(service)) = (self.servers.get(id), self.key(service)) else { return };
-        let address = server.config.address;
+        let address = server.address();
         if server.wanted.is_some() {
             sink.want(&service, Target::Server(address), None);
         }
@@ -269,7 +311,7 @@ impl Machine {
             }
         }
         for known in resume.checks {
-            let id = self.check_keys.get(&known.key).copied();
+            let id = self.check_id(&known.key);
             let Some(check) = id.and_then(|id| self.checks.get_mut(id)) else { continue };
             check.up = known.up;
             check.has_run = known.has_run;
@@ -277,9 +319,11 @@ impl Machine {
             check.successes = known.successes;
             let pages = check.config.rhythm.steps.max(1);
             check.step = known.step.min(pages - 1);
-            check.failed_step = known.failed_step.filter(|step| *step < pages);
-            check.contribution = known.contribution;
-            check.last_failure = known.last_failure;
+            check.set_rare(|rare| {
+                rare.failed_step = known.failed_step.filter(|step| *step < pages);
+                rare.contribution = known.contribution;
+                rare.last_failure = known.last_failure;
+            });
         }
         for known in resume.services {
             let Some(id) = self.service_id(&known.key) else { continue };
@@ -294,7 +338,7 @@ impl Machine {
             let servers = self.services.get(id).map(|service| service.servers.clone()).unwrap_or_default();
             for key in servers {
                 let Some(server) = self.servers.get_mut(key) else { continue };
-                server.by = by_address.get(&server.config.address).copied().unwrap_or_default();
+                server.by = by_address.get(&server.address()).copied().unwrap_or_default();
             }
         }
         for id in self.servers.keys() {
@@ -302,4 +346,8 @@ impl Machine {
             self.begin(Moment::ZERO, id);
         }
     }
+}
+
+fn hash_of(checks: &Slab<CheckId, Check>, place: u32) -> u64 {
+    checks.get(CheckId(place)).map_or(0, |check| index::hash(&check.identity()))
 }

@@ -1,11 +1,16 @@
 //! One server of a service: alive or not, and with which weight.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::Moment;
 
 use crate::action::{Contribution, Override};
 use crate::config::{CheckId, ServerConfig, ServiceId};
+use crate::endpoint::Endpoint;
+use crate::few::Few;
+use crate::instant::Since;
 
 /// In how many steps the weight grows during a slow start.
 pub const SLOW_START_STEPS: u32 = 10;
@@ -13,18 +18,22 @@ pub const SLOW_START_STEPS: u32 = 10;
 /// The largest weight of the kernel.
 const WEIGHT_MAX: i64 = i32::MAX as i64;
 
+/// One server, of which there are tens of thousands.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) service: ServiceId,
-    pub(crate) config: ServerConfig,
-    pub(crate) checks: Box<[CheckId]>,
+    address: Endpoint,
+    pub(crate) config: Arc<Settings>,
+    pub(crate) checks: Few<CheckId>,
     /// How many of its checks are down.
     pub(crate) failing: u32,
     pub(crate) by: Override,
+    /// Each of its checks has been made once, or need not have been.
+    pub(crate) proven: bool,
     /// What was last told of [`alive`](Self::alive).
     pub(crate) was_alive: bool,
     /// When it came up or went down last.
-    pub(crate) changed: Option<Moment>,
+    pub(crate) changed: Option<Since>,
     /// Configured weight and what checks made of it.
     pub(crate) weight: u32,
     /// What it adds to the live weight of its service.
@@ -32,18 +41,36 @@ pub(crate) struct Server {
     /// With which weight it was asked for, if it was.
     pub(crate) wanted: Option<u32>,
     /// It has come back and its weight grows.
-    pub(crate) slow: Option<Moment>,
+    pub(crate) slow: Option<Since>,
+}
+
+/// What servers that are used alike have in common.
+#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Settings {
+    pub(crate) weight: u32,
+    pub(crate) inhibit: bool,
+    pub(crate) proven_first: bool,
+    pub(crate) slow_start: Duration,
+}
+
+impl Settings {
+    pub(crate) const fn of(config: &ServerConfig) -> Self {
+        let ServerConfig { address: _, checks: _, weight, inhibit, proven_first, slow_start } = config;
+        Self { weight: *weight, inhibit: *inhibit, proven_first: *proven_first, slow_start: *slow_start }
+    }
 }
 
 impl Server {
-    pub(crate) fn new(service: ServiceId, config: ServerConfig, checks: Box<[CheckId]>) -> Self {
+    pub(crate) fn new(service: ServiceId, address: SocketAddr, config: Arc<Settings>) -> Self {
         let weight = clamped(i64::from(config.weight));
         Self {
             service,
+            address: address.into(),
             config,
-            checks,
+            checks: Few::None,
             failing: 0,
             by: Override::None,
+            proven: false,
             was_alive: true,
             changed: None,
             weight,
@@ -51,6 +78,10 @@ impl Server {
             wanted: None,
             slow: None,
         }
+    }
+
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address.get()
     }
 
     pub(crate) fn alive(&self) -> bool {
@@ -77,6 +108,7 @@ impl Server {
     pub(crate) fn entry(&self, now: Moment, displaced: bool) -> Option<u32> {
         match self.by {
             Override::Disable => None,
+            _ if !self.proven => None,
             // Its connections go on whoever gets the new ones.
             Override::Drain if self.failing == 0 => Some(0),
             _ if self.alive() && !displaced => Some(self.slowed(now)),
@@ -86,7 +118,7 @@ impl Server {
 
     /// Its weight, or less while it starts slowly.
     fn slowed(&self, now: Moment) -> u32 {
-        let Some(since) = self.slow else { return self.weight };
+        let Some(since) = self.slow.map(Moment::from) else { return self.weight };
         let step = self.slow_step(now, since);
         let grown = u64::from(self.weight) * u64::from(step + 1) / u64::from(SLOW_START_STEPS + 1);
         u32::try_from(grown).unwrap_or(self.weight).max(self.weight.min(1))
@@ -103,7 +135,7 @@ impl Server {
 
     /// When its weight grows next, if it grows; it ends by this call when it has grown up.
     pub(crate) fn next_growth(&mut self, now: Moment) -> Option<Moment> {
-        let since = self.slow?;
+        let since = Moment::from(self.slow?);
         let step = self.slow_step(now, since);
         if step >= SLOW_START_STEPS || !self.alive() {
             self.slow = None;

@@ -11,6 +11,7 @@ use crate::action::{Contribution, Override};
 use crate::check::Check;
 use crate::config::{CheckId, CheckKey, ServerId, ServiceId, SorryConfig};
 use crate::machine::Machine;
+use crate::server::Server;
 
 /// What a successor needs to go on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -102,6 +103,8 @@ pub struct ServerStatus {
     pub address: SocketAddr,
     /// None of its checks is down, and nobody has taken it out.
     pub alive: bool,
+    /// It is not installed before each of its checks has been made, and waits for that.
+    pub unproven: bool,
     /// When it came up or went down last, if it did.
     pub changed: Option<Moment>,
     /// Configured weight.
@@ -170,14 +173,15 @@ impl Machine {
         Some(ServerStatus {
             id,
             service: server.service,
-            address: server.config.address,
+            address: server.address(),
             alive: server.alive(),
-            changed: server.changed,
+            unproven: !server.proven,
+            changed: server.changed.map(Moment::from),
             configured_weight: server.config.weight,
             weight: server.weight,
             entry: server.wanted,
             by: server.by,
-            checks: server.checks.to_vec(),
+            checks: server.checks.as_slice().to_vec(),
         })
     }
 
@@ -187,14 +191,14 @@ impl Machine {
         let idle = !check.running && !check.parked && !check.config.rhythm.unasked;
         Some(CheckStatus {
             id,
-            key: check.config.key.clone(),
+            key: check.key(),
             up: check.up,
             has_run: check.has_run,
             failures: check.failures,
             retries: check.config.rhythm.retries,
-            last_failure: check.last_failure.clone(),
-            changed: check.changed,
-            took: check.took,
+            last_failure: check.last_failure(),
+            changed: check.changed.map(Moment::from),
+            took: check.took.map(Duration::from),
             verdicts: check.verdicts,
             bad_verdicts: check.bad_verdicts,
             next: idle.then_some(check.next),
@@ -218,13 +222,13 @@ impl Machine {
     }
 
     /// Who is asked by a check.
-    pub fn check_key(&self, id: CheckId) -> Option<&CheckKey> {
-        self.checks.get(id).map(|check| &check.config.key)
+    pub fn check_key(&self, id: CheckId) -> Option<CheckKey> {
+        self.checks.get(id).map(Check::key)
     }
 
     /// Where a server listens.
     pub fn server_address(&self, id: ServerId) -> Option<SocketAddr> {
-        self.servers.get(id).map(|server| server.config.address)
+        self.servers.get(id).map(Server::address)
     }
 
     /// The server of a service with that address.
@@ -255,29 +259,29 @@ impl Machine {
     /// found its target as it began.
     pub fn check_resume(&self, id: CheckId) -> Option<(CheckResume, bool)> {
         let check = self.checks.get(id)?;
-        let as_begun = check.up != check.config.alpha && check.failures == 0 && check.failed_step.is_none();
-        let usual = as_begun && check.contribution == Contribution::None && check.step == 0;
+        let as_begun = check.up != check.config.alpha && check.failures == 0 && check.failed_step().is_none();
+        let usual = as_begun && check.contribution() == Contribution::None && check.step == 0;
         Some((CheckResume::of(check), usual))
     }
 
     fn server_resume(&self, id: ServerId) -> Option<ServerResume> {
         let server = self.servers.get(id).filter(|server| server.by != Override::None)?;
-        Some(ServerResume { address: server.config.address, by: server.by })
+        Some(ServerResume { address: server.address(), by: server.by })
     }
 }
 
 impl CheckResume {
     fn of(check: &Check) -> Self {
         Self {
-            key: check.config.key.clone(),
+            key: check.key(),
             up: check.up,
             has_run: check.has_run,
             failures: check.failures,
             successes: check.successes,
             step: check.step,
-            failed_step: check.failed_step,
-            contribution: check.contribution,
-            last_failure: check.last_failure.clone(),
+            failed_step: check.failed_step(),
+            contribution: check.contribution(),
+            last_failure: check.last_failure(),
         }
     }
 }

@@ -45,6 +45,15 @@ pub enum Failure {
         /// What came.
         found: u16,
     },
+    /// The health service of gRPC calls it other than serving.
+    #[error("the health service says {}", health(*.0))]
+    Health(u64),
+    /// A status of gRPC that is no success.
+    #[error("the status of gRPC is {0}{name}", name = grpc(*.0))]
+    Grpc(u16),
+    /// An end of HTTP/2 before the answer (RFC 9113 section 7).
+    #[error("the server gave the question up with error {0} of HTTP/2")]
+    GaveUp(u32),
     /// Another response code of DNS (RFC 1035 section 4.1.1).
     #[error("the response code is {0}")]
     ResponseCode(u8),
@@ -98,5 +107,31 @@ pub(crate) struct Hex<'a>(pub(crate) &'a [u8]);
 impl fmt::Display for Hex<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|octet| write!(f, "{octet:02x}"))
+    }
+}
+
+/// What a status of the health service is called.
+const fn health(status: u64) -> &'static str {
+    match status {
+        0 => "UNKNOWN",
+        2 => "NOT_SERVING",
+        3 => "SERVICE_UNKNOWN",
+        _ => "something that it should not",
+    }
+}
+
+/// What the statuses are called that a health service answers with.
+const fn grpc(status: u16) -> &'static str {
+    match status {
+        1 => ", CANCELLED",
+        4 => ", DEADLINE_EXCEEDED",
+        5 => ", NOT_FOUND",
+        7 => ", PERMISSION_DENIED",
+        8 => ", RESOURCE_EXHAUSTED",
+        12 => ", UNIMPLEMENTED",
+        13 => ", INTERNAL",
+        14 => ", UNAVAILABLE",
+        16 => ", UNAUTHENTICATED",
+        _ => "",
     }
 }

@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 pub mod dns;
+pub mod grpc;
 pub mod http;
 pub mod ping;
 pub mod smtp;

@@ -85,6 +85,19 @@ impl Context {
     }
 }
 
+/// A connection that tells the server `name`, if that is one of the DNS, and these protocols.
+fn connect(context: &Context, name: Option<&str>, protocols: Vec<Vec<u8>>) -> Option<ClientConnection> {
+    let named = name.and_then(|name| ServerName::try_from(name.to_owned()).ok());
+    let (config, name) = match named {
+        Some(name) => (&context.naming, name),
+        None => {
+            let nobody = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED).into();
+            (&context.nameless, ServerName::IpAddress(nobody))
+        }
+    };
+    ClientConnection::new_with_alpn(Arc::clone(config), name, protocols).ok()
+}
+
 /// A conversation inside TLS.
 #[derive(Debug)]
 pub struct Secured<Inner> {
@@ -100,15 +113,14 @@ impl<Inner: Dialogue> Secured<Inner> {
     /// Puts `inner` inside of TLS. `name` is told to the server (SNI) if it is a name of the DNS. `compliant` closes TLS
     /// properly at the end.
     pub fn new(context: &Context, inner: Inner, name: Option<&str>, compliant: bool) -> Self {
-        let named = name.and_then(|name| ServerName::try_from(name.to_owned()).ok());
-        let connection = match named {
-            Some(name) => ClientConnection::new(Arc::clone(&context.naming), name),
-            None => {
-                let nobody = std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED).into();
-                ClientConnection::new(Arc::clone(&context.nameless), ServerName::IpAddress(nobody))
-            }
-        };
-        Self { inner, connection: connection.ok(), compliant, open: false }
+        let connection = connect(context, name, Vec::new());
+        Self { inner, connection, compliant, open: false }
+    }
+
+    /// The same of a conversation in HTTP/2, which the server is told in the handshake (RFC 9113 section 3.2).
+    pub fn http2(context: &Context, inner: Inner, name: Option<&str>) -> Self {
+        let connection = connect(context, name, vec![b"h2".to_vec()]);
+        Self { inner, connection, compliant: true, open: false }
     }
 
     /// Sends what the inside wrote, and what TLS itself has to say.
@@ -262,7 +274,7 @@ mod tests {
 
     fn page(name: Option<&str>, compliant: bool) -> Secured<Http> {
         let address = "192.0.2.1:443".parse().unwrap();
-        let request = Request { path: "/", version: Version::Http10, host: name, server: address };
+        let request = Request::get("/", Version::Http10, name, address);
         let http = Http::new(&request, Arc::new(Expectation::default()));
         Secured::new(&Context::new(None).unwrap(), http, name, compliant)
     }

@@ -4,6 +4,8 @@
 
 #[path = "../../../fuzz/harness/probe_datagram.rs"]
 mod probe_datagram;
+#[path = "../../../fuzz/harness/probe_grpc.rs"]
+mod probe_grpc;
 #[path = "../../../fuzz/harness/probe_stream.rs"]
 mod probe_stream;
 
@@ -30,4 +32,9 @@ fn streams() {
 #[test]
 fn datagrams() {
     replay("probe_datagram", probe_datagram::run);
+}
+
+#[test]
+fn health_of_grpc() {
+    replay("probe_grpc", probe_grpc::run);
 }

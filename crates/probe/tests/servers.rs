@@ -134,10 +134,7 @@ fn ask(server: &str, mut dialogue: impl Dialogue) -> Result<Found, String> {
 
 fn page(path: &str, version: Version, expectation: &Expectation) -> Http {
     let server: SocketAddr = HTTP.parse().unwrap();
-    Http::new(
-        &Request { path, version, host: Some("www.example.org"), server },
-        Arc::new(expectation.clone()),
-    )
+    Http::new(&Request::get(path, version, Some("www.example.org"), server), Arc::new(expectation.clone()))
 }
 
 /// In a network of its own, so that nothing else is asked and nobody else asks.

@@ -55,7 +55,7 @@ fn dialogue(
     heard: Arc<Mutex<Vec<u8>>>,
 ) -> Result<Box<dyn Dialogue>, Failure> {
     let host = arguments.use_virtualhost.as_deref();
-    let request = Request { path: &arguments.url, version: arguments.protocol, host, server };
+    let request = Request::get(&arguments.url, arguments.protocol, host, server);
     // keepalived tells the digest whatever the status is.
     let expectation =
         Expectation { statuses: vec![(0, u16::MAX)], tell_digest: true, ..Expectation::default() };

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
 
 use crate::action::Sink;
@@ -22,7 +23,7 @@ pub const SPEECH_TRIAL: Duration = Duration::from_secs(1);
 const VERDICT_AFTER: Duration = Duration::from_millis(1);
 
 /// What stands between an instance and its peers.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Obstacles {
     /// Why it has no socket.
     pub(crate) socket: Option<Arc<str>>,
@@ -31,7 +32,7 @@ pub(crate) struct Obstacles {
 }
 
 /// What became of the adverts of an instance.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Speech {
     /// The first refusal since an advert left.
     refused_since: Option<Moment>,

@@ -4,7 +4,6 @@
 //! keeps its meaning across a reload, so that a reload is a comparison of values.
 
 use std::net::IpAddr;
-use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -103,8 +102,6 @@ pub struct InstanceConfig {
     pub yields_to_health: bool,
     /// Wait this long before taking over from a living master of lower priority.
     pub preempt_delay: Duration,
-    /// A session of BFD watches over whoever is heard as master.
-    pub fast_detection: Option<FastDetection>,
     /// A master one of whose addresses somebody removes gives up, as keepalived does.
     pub gives_up_removed: bool,
     /// How adverts prove who sent them.
@@ -182,7 +179,6 @@ impl InstanceConfig {
             nopreempt: false,
             yields_to_health: false,
             preempt_delay: Duration::ZERO,
-            fast_detection: None,
             gives_up_removed: false,
             authentication: Authentication::None,
             addresses: Vec::new(),
@@ -241,15 +237,6 @@ impl InstanceConfig {
             _ => None,
         }
     }
-}
-
-/// How a master is watched over. It is dead when it was silent for so many intervals.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FastDetection {
-    /// From packet to packet.
-    pub interval: Duration,
-    /// Packets that may not come in a row.
-    pub multiplier: NonZeroU8,
 }
 
 /// How adverts prove who sent them.

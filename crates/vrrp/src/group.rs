@@ -3,6 +3,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::action::{Action, Sink};
 use crate::config::{GroupConfig, GroupId, InstanceId};
 use crate::event::{Cause, Event, State};
@@ -10,7 +12,7 @@ use crate::instance::Instance;
 use crate::machine::Machine;
 use steadfast_time::Moment;
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Group {
     config: Arc<GroupConfig>,
     /// As last told.
@@ -18,12 +20,14 @@ pub(crate) struct Group {
     /// Place of a member that kept the others from MASTER when last asked. Asked first, it spares
     /// looking at all members each time the timer of one of them ends.
     holdout: usize,
-    /// Place of a member in FAULT when last asked; `status` asks for every member.
+    /// Place of a member in FAULT when last asked; `status` asks for every member, and nothing else does.
+    #[serde(skip)]
     faulty: Cell<usize>,
     /// Before then, no member has to announce its addresses because one of them heard a lower priority.
     lower_over: Moment,
     /// Members that were looked at.
     #[cfg(test)]
+    #[serde(skip)]
     pub(crate) looked_at: Cell<usize>,
     /// A reload changed it or a member while some were MASTER: it may be torn.
     forming: bool,

@@ -4,12 +4,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Priority;
 
 use crate::action::{Action, Sink};
 use crate::advert::Advert;
 use crate::channel::Speech;
 use crate::config::{InstanceConfig, InstanceId};
+use crate::configured::Configured;
 use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
 use crate::grid::next_on_grid;
@@ -24,9 +26,9 @@ use steadfast_time::Moment;
 const ELECTION_DOWN_INTERVALS: u32 = 2;
 
 /// State of one virtual router.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Instance {
-    pub(crate) config: Arc<InstanceConfig>,
+    pub(crate) config: Configured,
     pub(crate) state: State,
     pub(crate) since: Moment,
     pub(crate) causes: Vec<Cause>,
@@ -49,7 +51,10 @@ pub(crate) struct Instance {
     pub(crate) rivalry: Option<Rivalry>,
     pub(crate) timers: Timers,
     /// Moment of the live queue entry; `NEVER` if there is none.
+    #[serde(skip, default = "never")]
     pub(crate) queued: Moment,
+    /// Built when it is needed.
+    #[serde(skip)]
     pub(crate) advert: Advert,
     pub(crate) proofs: Proofs,
     pub(crate) counters: Counters,
@@ -69,7 +74,7 @@ pub(crate) struct Instance {
 }
 
 /// Deadlines; `NEVER` where nothing is due.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Timers {
     /// Next advert as master, master down as backup, end of the hand-over when stopping.
     pub(crate) protocol: Moment,
@@ -91,7 +96,7 @@ impl Timers {
 }
 
 /// Why a backup is waiting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum Wait {
     /// For a sign of life of the master, since this moment.
     Silence(Moment),
@@ -102,21 +107,12 @@ pub(crate) enum Wait {
         /// When that was heard.
         at: Moment,
     },
-    /// For routers of higher priority, as the master is dead.
-    Dead {
-        /// Who.
-        master: IpAddr,
-        /// When that was told.
-        at: Moment,
-        /// Microseconds since its last packet then.
-        silent_us: u64,
-    },
     /// To preempt a living master of lower priority.
     Preempting(Master),
 }
 
 /// Another router that also claims to own the addresses (both send priority 255).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct Rivalry {
     pub(crate) last_heard: Moment,
     /// We give way if it still advertises then.
@@ -124,10 +120,14 @@ pub(crate) struct Rivalry {
 }
 
 /// A change of priority upwards: what it needs to explain a later preemption.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Recovery {
     at: Moment,
     causes: Vec<Cause>,
+}
+
+const fn never() -> Moment {
+    Moment::NEVER
 }
 
 impl Instance {
@@ -161,7 +161,7 @@ impl Instance {
             speech: Speech::default(),
             loneliness_told: false,
             departing: false,
-            config,
+            config: Configured::new(config),
         }
     }
 
@@ -268,7 +268,6 @@ impl Instance {
         let priority = self.standing.priority;
         let instance = self.id();
         sink.act(Action::Event(Event::InstanceState { instance, at: now, from, to, priority, causes }));
-        self.tell_follower(sink);
     }
 
     /// Takes another effective priority over. The running master down timer moves by as much as the
@@ -306,16 +305,9 @@ impl Instance {
         if self.state != State::Backup {
             return;
         }
-        match self.wait {
-            Wait::Released { at, .. } => {
-                self.timers.protocol = at + self.skew(self.standing.priority);
-                return;
-            }
-            Wait::Dead { at, .. } => {
-                self.timers.protocol = at + self.detection_skew();
-                return;
-            }
-            Wait::Silence(_) | Wait::Preempting(_) => {}
+        if let Wait::Released { at, .. } = self.wait {
+            self.timers.protocol = at + self.skew(self.standing.priority);
+            return;
         }
         let after = self.down_time();
         let deadline = self.timers.protocol;

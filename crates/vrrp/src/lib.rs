@@ -19,8 +19,8 @@ mod advert;
 mod announce;
 mod channel;
 pub mod config;
+mod configured;
 pub mod counters;
-mod detection;
 pub mod event;
 mod grid;
 mod group;
@@ -32,6 +32,7 @@ mod plan;
 mod proof;
 mod receive;
 mod reload;
+mod snapshot;
 pub mod status;
 mod tally;
 #[cfg(test)]
@@ -44,17 +45,17 @@ mod watch;
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
-    Config, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
-    Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Reading,
+    ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
-pub use detection::Watch;
 pub use event::{Cause, Difference, Event, State};
 pub use key::{Path, RouterKey, known_again};
 pub use machine::Machine;
 pub use peers::{Peer, Problem};
 pub use plan::Plan;
 pub use proof::LastProof;
+pub use snapshot::{Piece, SnapshotError};
 pub use status::{InstanceStatus, Resume};
 pub use steadfast_time::Moment;
 pub use transition::HANDOVER_GRACE;

@@ -11,6 +11,7 @@ use crate::counters::MachineCounters;
 use crate::event::{Cause, State};
 use crate::group::Group;
 use crate::instance::Instance;
+use crate::snapshot::Saving;
 use crate::status::Resume;
 use crate::track::Trackers;
 use steadfast_time::{Entry, Moment, Queue};
@@ -23,13 +24,13 @@ pub struct Machine {
     pub(crate) lookup: BTreeSet<(InterfaceId, Family, Vrid, InstanceId)>,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) trackers: Trackers,
-    queue: Queue<InstanceId>,
+    pub(crate) queue: Queue<InstanceId>,
     pub(crate) startup_until: Moment,
-    created: Moment,
+    pub(crate) created: Moment,
     pub(crate) started: bool,
     pub(crate) stopping: bool,
     /// What time it is; see [`Input::Clock`].
-    clock_ahead: Option<u64>,
+    pub(crate) clock_ahead: Option<u64>,
     /// Masters that gave up and still answer.
     pub(crate) handing_over: usize,
     pub(crate) counters: MachineCounters,
@@ -37,37 +38,57 @@ pub struct Machine {
 
 /// Instances by number, which is small and dense.
 #[derive(Debug, Default)]
-pub(crate) struct Instances(Vec<Option<Box<Instance>>>);
+pub(crate) struct Instances {
+    pub(crate) slots: Vec<Option<Box<Instance>>>,
+    /// A snapshot is on its way: what may change is written first.
+    pub(crate) saving: Option<Box<Saving>>,
+}
 
 impl Instances {
     pub(crate) fn get(&self, id: InstanceId) -> Option<&Instance> {
-        self.0.get(id.index())?.as_deref()
+        self.slots.get(id.index())?.as_deref()
     }
 
     pub(crate) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
-        self.0.get_mut(id.index())?.as_deref_mut()
+        let slot = self.slots.get_mut(id.index())?;
+        if let Some(saving) = &mut self.saving {
+            saving.save(id.index(), slot.as_deref());
+        }
+        slot.as_deref_mut()
     }
 
     pub(crate) fn insert(&mut self, instance: Instance) {
         let index = instance.id().index();
-        if self.0.len() <= index {
-            self.0.resize_with(index + 1, || None);
+        if self.slots.len() <= index {
+            self.slots.resize_with(index + 1, || None);
         }
-        if let Some(slot) = self.0.get_mut(index) {
+        if let Some(slot) = self.slots.get_mut(index) {
+            if let Some(saving) = &mut self.saving {
+                saving.save(index, slot.as_deref());
+            }
             *slot = Some(Box::new(instance));
         }
     }
 
     pub(crate) fn remove(&mut self, id: InstanceId) -> Option<Box<Instance>> {
-        self.0.get_mut(id.index())?.take()
+        let slot = self.slots.get_mut(id.index())?;
+        if let Some(saving) = &mut self.saving {
+            saving.save(id.index(), slot.as_deref());
+        }
+        slot.take()
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Instance> {
-        self.0.iter().flatten().map(AsRef::as_ref)
+        self.slots.iter().flatten().map(AsRef::as_ref)
     }
 
     pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Instance> {
-        self.0.iter_mut().flatten().map(AsMut::as_mut)
+        if let Some(saving) = &mut self.saving {
+            for (place, slot) in self.slots.iter().enumerate() {
+                saving.save(place, slot.as_deref());
+            }
+        }
+        self.slots.iter_mut().flatten().map(AsMut::as_mut)
     }
 
     pub(crate) fn ids(&self) -> Vec<InstanceId> {
@@ -153,7 +174,6 @@ impl Machine {
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }
-            Input::Dead { instances, master, silent_us } => self.bury(now, instances, master, silent_us),
             Input::AddressRemoved { instance, address } => self.robbed(now, instance, address, sink),
             Input::Clock { ahead } => {
                 self.clock_ahead = Some(ahead);

@@ -273,7 +273,7 @@ impl Peer {
 }
 
 /// The routers heard, in the order in which they were met.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Peers(Vec<Peer>);
 
 impl Peers {

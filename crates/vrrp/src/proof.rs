@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
 use steadfast_wire::vrrp::{Authentication as Kind, HeaderProof, Proof, Proven, Stamp, TrailerProof};
 
@@ -23,7 +24,7 @@ const SKIPPED_SEQUENCE: u32 = 1_000;
 const ADVERTS_PER_INTERVAL: u32 = 4;
 
 /// One instance's.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Proofs {
     /// The highest that may have been used with an authentication header. keepalived counts what it sends and what it
     /// hears in one row, and takes nothing below.
@@ -42,7 +43,7 @@ pub(crate) struct Proofs {
 }
 
 /// Oldest use first.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Senders<T>(Vec<(IpAddr, T)>);
 
 impl<T> Default for Senders<T> {
@@ -70,7 +71,7 @@ impl<T: Copy> Senders<T> {
 }
 
 /// What time it is, in nanoseconds since 1970 less those of a [`Moment`]; sums come round.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Clock {
     known: bool,
     ahead: u64,
@@ -103,7 +104,7 @@ impl Clock {
 }
 
 /// What a successor has to know: the stamp, or the sequence number, that no later advert may fall behind.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LastProof {
     sequence: u32,
     used: u32,

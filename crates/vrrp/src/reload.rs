@@ -118,8 +118,7 @@ impl Machine {
             return;
         }
         let down_time_before = instance.down_time();
-        let old = std::mem::replace(&mut instance.config, config);
-        let config = Arc::clone(&instance.config);
+        let old = instance.config.replace(Arc::clone(&config));
         self.trackers.unsubscribe(&old);
         self.trackers.subscribe(&config);
         self.lookup.remove(&(old.adverts_on, old.family, old.vrid, id));

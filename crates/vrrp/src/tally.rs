@@ -1,9 +1,11 @@
 //! Counting the results of a script: rise, fall and the first result.
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::ScriptConfig;
 
 /// Result counter, 0 to rise + fall - 1; good from rise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tally {
     pub(crate) count: u32,
     /// `None` before the first result.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::{Family, Priority};
 
 use crate::channel::Obstacles;
@@ -16,7 +17,7 @@ use crate::tally::{self, Tally};
 use crate::watch::{Effect, Watches};
 
 /// Everything that is watched, and by whom.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Trackers {
     interfaces: BTreeMap<InterfaceId, Interface>,
     scripts: BTreeMap<ScriptId, Script>,
@@ -26,7 +27,7 @@ pub(crate) struct Trackers {
     pub(crate) obstacles: BTreeMap<InstanceId, Obstacles>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Interface {
     name: Arc<str>,
     up: bool,
@@ -36,13 +37,13 @@ struct Interface {
 }
 
 /// A configured source address.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Source {
     present: bool,
     users: BTreeSet<InstanceId>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Script {
     config: Arc<ScriptConfig>,
     tally: Tally,
@@ -50,7 +51,7 @@ struct Script {
 }
 
 /// What the trackers say of an instance.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Standing {
     /// Something of its own keeps it in FAULT.
     pub(crate) fault: bool,
@@ -61,7 +62,7 @@ pub(crate) struct Standing {
 }
 
 /// What an instance knows of itself that matters to its standing.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct OwnState {
     /// An owner that gave way to another owner.
     pub(crate) lowered: bool,

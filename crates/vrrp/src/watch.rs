@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
+
 use crate::config::{InstanceId, Reading, TrackWatch, WatchConfig, WatchId, WatchKind, Weight};
 use crate::event::Cause;
 use crate::status::{TrackerKind, TrackerShare};
@@ -11,10 +13,10 @@ use crate::status::{TrackerKind, TrackerShare};
 const LARGEST_FILE_SHARE: i64 = 253;
 
 /// Everything of that kind, and by whom it is followed.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Watches(BTreeMap<WatchId, Watch>);
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Watch {
     config: Arc<WatchConfig>,
     users: BTreeSet<InstanceId>,

@@ -67,6 +67,11 @@ impl<const N: usize> Writer<N> {
     }
 }
 
+/// The big-endian number at `offset`, if the octets reach so far.
+pub(crate) fn word_at(bytes: &[u8], offset: usize) -> Option<u16> {
+    bytes.get(offset..)?.first_chunk().map(|word| u16::from_be_bytes(*word))
+}
+
 /// Puts a checksum where it belongs once everything else is written.
 pub(crate) fn set_u16(bytes: &mut [u8], offset: usize, value: u16) {
     if let Some(place) = bytes.get_mut(offset..offset + 2) {

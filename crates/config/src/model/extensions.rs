@@ -111,6 +111,8 @@ pub struct HttpRequest {
 pub struct GrpcCheck {
     /// The service asked about; empty is the server as a whole.
     pub service: Text,
+    /// What the server is called; its address without it.
+    pub virtualhost: Option<Text>,
     /// TLS.
     pub tls: bool,
 }

@@ -97,7 +97,7 @@ impl Checker {
                 self.following.checks.insert(id, known);
                 continue;
             }
-            let spec = self.machine.check_key(id).and_then(|key| self.probes.spec(key));
+            let spec = self.machine.check_key(id).and_then(|key| self.probes.spec(&key));
             if let Some(what) = spec.and_then(|spec| What::of(spec.kind())) {
                 self.following.checks.insert(id, Followed { what, told: None });
             }

@@ -343,15 +343,16 @@ impl Checker {
         let mut judged = Vec::new();
         for (check, step) in wishes.probes {
             let Some(key) = self.machine.check_key(check) else { continue };
-            judged.extend(self.probes.begin(now, check, key, step, &self.poller));
+            judged.extend(self.probes.begin(now, check, &key, step, &self.poller));
         }
         judged
     }
 
     fn take_events(&mut self, events: Vec<Event>) {
         for event in events {
-            let check =
-                concerned(&event.happening).and_then(|check| self.machine.check_key(check)).map(spec::name);
+            let check = concerned(&event.happening)
+                .and_then(|check| self.machine.check_key(check))
+                .map(|key| spec::name(&key));
             if let Happening::Quorum { service, .. }
             | Happening::Suspended { service, .. }
             | Happening::Overridden { service, .. } = &event.happening

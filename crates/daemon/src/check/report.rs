@@ -210,7 +210,7 @@ pub(super) fn server(
 /// Why a server is not up: the operator, or the first check that is down.
 fn why(status: &ServerStatus, checks: &[report::Check]) -> Option<String> {
     if status.alive {
-        return None;
+        return status.unproven.then(|| "waits for its first check".to_owned());
     }
     if status.by == report::Override::Disable {
         return Some("an operator took it out".to_owned());

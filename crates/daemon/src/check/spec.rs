@@ -5,9 +5,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::{CheckKind, Checker, Connection, DnsCheck, HttpCheck, HttpProtocol, HttpUrl};
+use steadfast_config::model::{
+    CheckKind, Checker, Connection, DnsCheck, GrpcCheck, HttpCheck, HttpProtocol, HttpUrl,
+};
 use steadfast_health::CheckKey;
 use steadfast_kernel::client::{DatagramKind, Way};
+use steadfast_probe::grpc::{Health, Question};
 use steadfast_probe::http::{Expectation, Http, Request, Version};
 use steadfast_probe::smtp::Smtp;
 use steadfast_probe::tls::{Context, Secured};
@@ -15,6 +18,8 @@ use steadfast_probe::{Connect, Dialogue, Pattern, PatternOption, udp};
 
 /// A conversation may go on for so many times the timeout of one of its steps, unless `check_timeout` says otherwise.
 const STEPS_OF_A_CHECK: u32 = 10;
+
+const WITHOUT_TLS: &str = "there can be no TLS: see the log at the start";
 
 /// How a check is made.
 #[derive(Debug)]
@@ -124,7 +129,8 @@ impl Spec {
                 Begin::Datagram(DatagramKind::Echo, Asking::Ping(ping))
             }
             CheckKind::Misc(_) => Begin::Program,
-            CheckKind::Grpc(_) | CheckKind::Bfd(_) | CheckKind::File(_) => {
+            CheckKind::Grpc(check) => Begin::Stream(health(check, target, tls)?),
+            CheckKind::Bfd(_) | CheckKind::File(_) => {
                 return Err("checks of this kind are not made here".to_owned());
             }
         })
@@ -147,16 +153,35 @@ impl Spec {
             HttpProtocol::V1_0Close => Version::Http10Close,
             HttpProtocol::V1_1 => Version::Http11,
         };
-        let request = Request { path: &url.path, version, host, server: target };
+        let mut request = Request::get(&url.path, version, host, target);
+        let own = url.request.as_deref();
+        let headers: Vec<(&str, &str)> = own
+            .map(|own| own.headers.iter().map(|(name, value)| (&**name, &**value)).collect())
+            .unwrap_or_default();
+        request.headers = &headers;
+        if let Some(own) = own {
+            request.method = own.method.as_deref().unwrap_or(request.method);
+            request.body = own.body.as_deref();
+        }
         let page = Http::new(&request, Arc::clone(expectation));
         if !http.tls {
             return Ok(Box::new(page));
         }
-        let tls = tls.ok_or("there can be no TLS: see the log at the start")?;
+        let tls = tls.ok_or(WITHOUT_TLS)?;
         let name = if http.sni { http.sni_name.as_deref().or(host) } else { None };
         let compliant = url.tls_compliant.unwrap_or(http.tls_compliant);
         Ok(Box::new(Secured::new(tls, page, name, compliant)))
     }
+}
+
+fn health(check: &GrpcCheck, server: SocketAddr, tls: Option<&Context>) -> Result<Box<dyn Dialogue>, String> {
+    let host = check.virtualhost.as_deref();
+    let health = Health::new(&Question { service: &check.service, host, server, secure: check.tls });
+    if !check.tls {
+        return Ok(Box::new(health));
+    }
+    let tls = tls.ok_or(WITHOUT_TLS)?;
+    Ok(Box::new(Secured::http2(tls, health, host)))
 }
 
 impl Asking {

@@ -223,29 +223,16 @@ fn health(key: Arc<str>, server: &VirtualServer, texts: &mut Texts) -> ServiceCo
 }
 
 fn server_config(real: &RealServer, server: &VirtualServer, texts: &mut Texts) -> ServerConfig {
-    let checks = real.checkers.iter().filter(|checker| is_made(&checker.kind));
     ServerConfig {
         address: socket_address(real.address),
         weight: u32::try_from(real.weight).unwrap_or(0).min(SERVER_WEIGHT_TOP),
         inhibit: real.inhibit_on_failure,
+        proven_first: server
+            .extensions
+            .as_ref()
+            .is_some_and(|extensions| extensions.install_after_first_check),
         slow_start: real.slow_start(server).map_or(Duration::ZERO, |interval| interval.duration()),
-        checks: checks.map(|checker| check(checker, real, server, texts)).collect(),
-    }
-}
-
-/// Whether the check worker makes checks of that kind.
-pub const fn is_made(kind: &CheckKind) -> bool {
-    match kind {
-        CheckKind::Tcp
-        | CheckKind::Ping
-        | CheckKind::Http(_)
-        | CheckKind::Smtp(_)
-        | CheckKind::Dns(_)
-        | CheckKind::Misc(_)
-        | CheckKind::Udp(_)
-        | CheckKind::Bfd(_)
-        | CheckKind::File(_) => true,
-        CheckKind::Grpc(_) => false,
+        checks: real.checkers.iter().map(|checker| check(checker, real, server, texts)).collect(),
     }
 }
 
@@ -308,6 +295,11 @@ impl Texts {
                 http.virtualhost = host.map(Into::into);
                 let kind = CheckKind::Http(http);
                 settings_text(&Checker { kind, ..checker.clone() })
+            }
+            CheckKind::Grpc(grpc) if grpc.virtualhost.is_none() && host.is_some() => {
+                let mut grpc = grpc.clone();
+                grpc.virtualhost = host.map(Into::into);
+                settings_text(&Checker { kind: CheckKind::Grpc(grpc), ..checker.clone() })
             }
             _ => settings_text(checker),
         };

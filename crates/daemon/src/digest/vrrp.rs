@@ -16,8 +16,8 @@ use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
 use steadfast_vrrp::{
-    Config, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
-    ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind, known_again,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
+    ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
@@ -242,7 +242,6 @@ fn instance_config(
             .as_ref()
             .is_some_and(|asked| asked.removed_address == RemovedAddress::Backup),
         preempt_delay: instance.preempt_delay.duration(),
-        fast_detection: fast_detection(instance),
         authentication: authentication.unwrap_or(Authentication::None),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
         skip_check_addresses: instance.skip_check_addresses,
@@ -267,12 +266,6 @@ fn instance_config(
         group: group.map(|group| GroupId(names.groups.of(&group.name))),
         broken: broken(instance).or(unproven),
     }
-}
-
-fn fast_detection(instance: &VrrpInstance) -> Option<FastDetection> {
-    let detection = instance.extensions.as_ref()?.fast_detection?;
-    let multiplier = NonZeroU8::new(detection.multiplier)?;
-    Some(FastDetection { interval: detection.interval.duration(), multiplier })
 }
 
 fn extra_announce(instance: &VrrpInstance) -> Option<ExtraAnnounce> {

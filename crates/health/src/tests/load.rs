@@ -31,3 +31,9 @@ fn forty_thousand_servers_are_cheap() {
     bench.reload(services());
     assert_eq!(bench.wants(), []);
 }
+
+#[test]
+fn a_server_and_its_check_are_narrow() {
+    let slots = size_of::<Option<crate::server::Server>>() + size_of::<Option<crate::check::Check>>();
+    assert!(slots <= 224, "{slots} octets");
+}

@@ -94,6 +94,7 @@ fn server(last: u8, checks: Vec<CheckConfig>) -> ServerConfig {
         address: address(last),
         weight: 1,
         inhibit: false,
+        proven_first: false,
         slow_start: Duration::ZERO,
         checks: checks.into(),
     }

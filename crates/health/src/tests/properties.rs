@@ -62,7 +62,9 @@ fn services(
             checks.push(CheckConfig { key: shared, alpha: true, ..check(100, rhythm()) });
         }
         let slow_start = seconds(u64::from(bit % 2) * 5);
-        ServerConfig { weight: weight + u32::from(bit % 3), inhibit, slow_start, ..server(last, checks) }
+        let weight = weight + u32::from(bit % 3);
+        let proven_first = bit % 3 == 1;
+        ServerConfig { weight, inhibit, proven_first, slow_start, ..server(last, checks) }
     });
     let servers: Vec<_> = servers.collect();
     let first = ServiceConfig { quorum, hysteresis, sorry: with.and_then(sorry), servers, ..service(0) };
@@ -92,7 +94,7 @@ fn called_for(bench: &mut Bench) -> BTreeMap<(Arc<str>, Target), u32> {
             assert_eq!(server.failing as usize, failing.count());
             live += if server.alive() { u64::from(server.weight) } else { 0 };
             if let Some(weight) = server.entry(now, displaced) {
-                table.insert((status.key.clone(), Target::Server(server.config.address)), weight);
+                table.insert((status.key.clone(), Target::Server(server.address())), weight);
             }
         }
         assert_eq!(live, status.live_weight);

@@ -170,3 +170,62 @@ fn an_event_says_why() {
     };
     assert_eq!(*cause, Cause::Check { check: CheckId(0), reason: reason() });
 }
+
+/// Two servers that wait for their first checks, each with two.
+fn waiting() -> ServiceConfig {
+    let mut service = service(2);
+    for server in &mut service.servers {
+        let first = server.checks[0].clone();
+        let key = CheckKey { settings: "second".into(), ..first.key.clone() };
+        server.proven_first = true;
+        server.checks = vec![first.clone(), CheckConfig { key, ..first }].into();
+    }
+    service
+}
+
+#[test]
+fn a_server_waits_for_its_first_checks_and_nobody_is_told() {
+    let mut bench = Bench::of(waiting());
+    assert_eq!((bench.table(), bench.told()), (vec![], vec!["quorum up 2 at start".to_owned()]));
+    // All are asked within the time that others wait at least, whatever their warm-up.
+    bench.run(seconds(1), &[(2, bad())]);
+    assert_eq!(bench.table(), [(1, 1)]);
+    assert_eq!(bench.told(), ["check 2 down", "server 2 down", "check 2 down"]);
+    bench.run(seconds(30), &[]);
+    assert_eq!(bench.table(), [(1, 1), (2, 1)]);
+    assert_eq!(bench.told(), ["check 2 up", "check 2 up", "server 2 up"]);
+}
+
+#[test]
+fn one_check_of_two_is_not_enough() {
+    let mut bench = Bench::of(waiting());
+    while bench.record.running.len() < 2 {
+        bench.now = bench.machine.next_wakeup().unwrap();
+        bench.advance();
+    }
+    let running: Vec<_> = bench.record.running.keys().copied().collect();
+    for check in running {
+        let target = bench.machine.check_key(check).unwrap().target;
+        bench.handle(Input::Verdict { check, verdict: good() });
+        let asked = |other: &CheckId| bench.machine.checks.get(*other).unwrap().has_run;
+        let checks =
+            bench.machine.server(bench.machine.find_server(SERVICE, target).unwrap()).unwrap().checks;
+        let whole = checks.iter().all(asked);
+        assert_eq!(bench.record.table.contains_key(&(waiting().key, Target::Server(target))), whole);
+    }
+}
+
+#[test]
+fn a_server_that_serves_waits_for_nothing_after_a_reload() {
+    let mut bench = Bench::of(service(2));
+    bench.reload(vec![waiting()]);
+    assert_eq!(bench.table(), [(1, 1), (2, 1)]);
+    // One that comes waits, until nobody asks it to.
+    let mut more = waiting();
+    more.servers.push(ServerConfig { proven_first: true, ..server(3, vec![check(3, rhythm())]) });
+    bench.reload(vec![more.clone()]);
+    assert_eq!(bench.table(), [(1, 1), (2, 1)]);
+    more.servers[2].proven_first = false;
+    bench.reload(vec![more]);
+    assert_eq!(bench.table(), [(1, 1), (2, 1), (3, 1)]);
+}

@@ -59,8 +59,6 @@ pub enum Endpoint {
         port: u16,
         /// The own address, which need not exist yet; unspecified for every one of its family.
         local: IpAddr,
-        /// Index of the interface that they come and go by; `None` leaves it to the routes.
-        interface: Option<u32>,
     },
 }
 
@@ -96,7 +94,8 @@ impl Endpoint {
     pub const fn interface(&self) -> Option<u32> {
         match *self {
             Self::Group { interface, .. } => Some(interface),
-            Self::Unicast { interface, .. } | Self::Session { interface, .. } => interface,
+            Self::Unicast { interface, .. } => interface,
+            Self::Session { .. } => None,
         }
     }
 
@@ -107,12 +106,7 @@ impl Endpoint {
                 format!("VRRP socket for {source} on interface {interface}")
             }
             Self::Unicast { interface: None, source } => format!("VRRP socket for {source}"),
-            Self::Session { port, local, interface: Some(interface) } => {
-                format!("BFD socket for {local} and port {port} on interface {interface}")
-            }
-            Self::Session { port, local, interface: None } => {
-                format!("BFD socket for {local} and port {port}")
-            }
+            Self::Session { port, local } => format!("BFD socket for {local} and port {port}"),
         }
     }
 }
@@ -124,7 +118,7 @@ impl ReceiveSocket {
     /// EPERM without CAP_NET_RAW, ENODEV without the interface, ENOBUFS beyond net.ipv4.igmp_max_memberships.
     pub fn open(endpoint: Endpoint, carrier: IpProtocol) -> Result<Self> {
         let opened = match endpoint {
-            Endpoint::Session { port, local, interface } => session::open_receive(port, local, interface),
+            Endpoint::Session { port, local } => session::open_receive(port, local),
             _ if endpoint.is_ipv4() => open_receive_v4(&endpoint, carrier),
             _ => open_receive_v6(&endpoint, carrier),
         };
@@ -158,7 +152,7 @@ impl SendSocket {
     /// EPERM without CAP_NET_RAW, ENODEV without the interface.
     pub fn open(endpoint: Endpoint) -> Result<Self> {
         let opened = match endpoint {
-            Endpoint::Session { local, interface, .. } => session::open_send(local, interface),
+            Endpoint::Session { local, .. } => session::open_send(local),
             _ => open_send(&endpoint),
         };
         let fd =

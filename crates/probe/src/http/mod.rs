@@ -36,7 +36,7 @@ impl Http {
     /// Asks for a page.
     pub fn new(request: &Request<'_>, expectation: Arc<Expectation>) -> Self {
         let digest = expectation.digest.is_some() || expectation.tell_digest;
-        let response = Response::new(digest, expectation.pattern.is_some());
+        let response = Response::new(digest, expectation.pattern.is_some(), request.is_head());
         Self { request: request.to_bytes(), expectation, response }
     }
 

@@ -37,10 +37,12 @@ pub(super) struct Response {
     body_bytes: u64,
     digest: Option<Md5>,
     keep: bool,
+    /// There is no body, whatever the header says.
+    bodiless: bool,
 }
 
 impl Response {
-    pub(super) fn new(digest: bool, keep: bool) -> Self {
+    pub(super) fn new(digest: bool, keep: bool, bodiless: bool) -> Self {
         Self {
             buffer: Vec::new(),
             status: None,
@@ -48,6 +50,7 @@ impl Response {
             body_bytes: 0,
             digest: digest.then(Md5::new),
             keep,
+            bodiless,
         }
     }
 
@@ -94,7 +97,7 @@ impl Response {
                 self.length =
                     length.and_then(|line| std::str::from_utf8(line.value).ok()?.trim().parse().ok());
                 // RFC 9110 sections 15.3.5 and 15.4.5: these have no body.
-                if matches!(self.status, Some(204 | 304)) {
+                if self.bodiless || matches!(self.status, Some(204 | 304)) {
                     self.length = Some(0);
                 }
                 Ok(Some(bytes))

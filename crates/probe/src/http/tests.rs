@@ -12,7 +12,7 @@ const HELLO: [u8; 16] =
     [0x5d, 0x41, 0x40, 0x2a, 0xbc, 0x4b, 0x2a, 0x76, 0xb9, 0x71, 0x9d, 0x91, 0x10, 0x17, 0xc5, 0x92];
 
 fn request<'a>(path: &'a str, version: Version, host: Option<&'a str>) -> Request<'a> {
-    Request { path, version, host, server: "[2001:db8::1]:8080".parse().unwrap() }
+    Request::get(path, version, host, "[2001:db8::1]:8080".parse().unwrap())
 }
 
 /// What comes of an answer in pieces of that many octets, and then the end of the connection.
@@ -52,6 +52,30 @@ fn requests_are_worded_as_keepalived_words_them() {
     for (request, expected) in cases {
         assert_eq!(request.to_string(), expected);
     }
+}
+
+#[test]
+fn other_methods_bring_headers_and_a_body() {
+    let plain = request("/rpc", Version::Http11, Some("h"));
+    let headers = [("Content-Type", "application/json"), ("user-agent", "me"), ("X", "a\r\nb: c")];
+    let post = Request { method: "POST", headers: &headers, body: Some("{\"ask\":1}"), ..plain };
+    assert_eq!(
+        post.to_string(),
+        "POST /rpc HTTP/1.1\r\nConnection: close\r\nContent-Type: application/json\r\nuser-agent: me\r\n\
+         X: ab: c\r\nContent-Length: 9\r\nHost: h\r\n\r\n{\"ask\":1}"
+    );
+    let put = Request { method: "PUT", ..plain };
+    assert!(put.to_string().contains("\r\nContent-Length: 0\r\n"));
+    assert!(!Request { method: "DELETE", ..plain }.to_string().contains("Content-Length"));
+}
+
+#[test]
+fn an_answer_to_head_has_no_body() {
+    let head = Request { method: "HEAD", ..request("/", Version::Http11, None) };
+    let mut http = Http::new(&head, Arc::default());
+    let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n";
+    let Progress::Done(Ok(found)) = http.received(answer, &mut Vec::new()) else { panic!("it waits") };
+    assert_eq!((found.status, found.body_bytes), (Some(200), 0));
 }
 
 #[test]

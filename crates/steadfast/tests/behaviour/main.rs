@@ -18,8 +18,6 @@ mod confinement;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
-mod detection;
-#[cfg(test)]
 mod drop_in;
 #[cfg(test)]
 mod endurance;

@@ -2,7 +2,6 @@
 
 mod backup;
 mod channel;
-mod detection;
 mod fault;
 mod groups;
 mod handover;

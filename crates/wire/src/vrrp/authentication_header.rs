@@ -20,6 +20,8 @@ pub const LENGTH: usize = 24;
 const DIGEST_LENGTH: usize = 12;
 /// Octets before the digest.
 const FIXED_LENGTH: usize = LENGTH - DIGEST_LENGTH;
+/// Where the digest stands.
+pub(super) const DIGEST: std::ops::Range<usize> = FIXED_LENGTH..LENGTH;
 /// Its length field: words of four octets, less two (RFC 2402 section 2.2).
 const LENGTH_FIELD: u8 = 4;
 
@@ -116,7 +118,13 @@ impl Envelope {
     }
 
     /// Over the whole datagram, with zeros for what may change on the way (RFC 2402 section 3.3.3.1.1).
-    fn digest(self, key: &Key, identification: u16, fixed: &[u8], message: &[u8]) -> [u8; DIGEST_LENGTH] {
+    pub(super) fn digest(
+        self,
+        key: &Key,
+        identification: u16,
+        fixed: &[u8; FIXED_LENGTH],
+        message: &[u8],
+    ) -> [u8; DIGEST_LENGTH] {
         let length = ipv4::HEADER_LENGTH + LENGTH + message.len();
         let length = u16::try_from(length).unwrap_or(u16::MAX);
         let ttl = if self.destination.is_multicast() { self.ttl } else { 0 };
@@ -159,7 +167,7 @@ impl HeaderProof<'_> {
             return Err(Reject::AuthMismatch { expected: 2, found: 0 });
         };
         let envelope = Envelope { source, destination, ttl: received.hop_limit.unwrap_or_default() };
-        let expected = envelope.digest(self.key, identification, fixed, message);
+        let expected = envelope.digest(self.key, identification, fixed.first_chunk().ok_or(short)?, message);
         if !bool::from(expected.as_slice().ct_eq(digest)) {
             return Err(Reject::HeaderDigest);
         }

@@ -16,6 +16,11 @@ impl Key {
         Self(octets)
     }
 
+    /// No secret: what stands for one where none may be.
+    pub fn blank() -> Self {
+        Self(Box::default())
+    }
+
     pub(super) fn octets(&self) -> &[u8] {
         &self.0
     }

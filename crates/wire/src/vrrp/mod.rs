@@ -5,6 +5,7 @@
 
 mod advert;
 mod authentication_header;
+mod blank;
 mod check;
 mod fields;
 mod key;
@@ -16,6 +17,7 @@ pub use advert::{AddressList, Advert, Authentication, Form, Proven, vrid_of};
 pub use authentication_header::{
     Carrier, Envelope, HeaderProof, IpProtocol, LENGTH as AUTHENTICATION_HEADER_LENGTH,
 };
+pub use blank::{blank, sign_blank};
 pub use check::{Expect, Proof, Received};
 pub use fields::{AdvertInterval, Centiseconds, Family, Priority, Version, Vrid};
 pub use key::Key;

@@ -20,7 +20,7 @@ pub const LENGTH: usize = 28;
 /// Octets of its digest.
 const DIGEST_LENGTH: usize = 16;
 /// Octets before the digest.
-const FIXED_LENGTH: usize = LENGTH - DIGEST_LENGTH;
+pub(super) const FIXED_LENGTH: usize = LENGTH - DIGEST_LENGTH;
 /// Octets of what the digest covers before the message.
 const PSEUDO_HEADER_LENGTH: usize = 20;
 /// The only type: HMAC-SHA-256 cut to 128 bits.
@@ -105,7 +105,7 @@ impl Signature<'_> {
 
 /// The source address and the virtual router are covered, the destination is not: the same for all unicast peers.
 /// The checksum, which covers the trailer over IPv6, counts as zero.
-fn digest(
+pub(super) fn digest(
     key: &Key,
     (version, vrid, source): (Version, Vrid, IpAddr),
     message: &[u8],

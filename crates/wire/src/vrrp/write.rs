@@ -11,7 +11,7 @@ use super::{
     ADDRESSES_MAX, AUTHENTICATION_LENGTH, CHECKSUM_OFFSET, HEADER_LENGTH, PRIORITY_OFFSET, TYPE_ADVERTISEMENT,
 };
 use crate::checksum::{PseudoHeader, update};
-use crate::cursor::set_u16;
+use crate::cursor::{set_u16, word_at};
 use crate::ipv4::PROTOCOL_VRRP;
 use crate::{ethernet, ipv4, ipv6};
 
@@ -144,9 +144,6 @@ pub const fn pseudo_header(
 
 /// Changes the priority of a written message in place, its checksum with it, whatever that covers.
 pub fn set_priority(message: &mut [u8], priority: Priority) {
-    let word_at = |message: &[u8], offset: usize| {
-        message.get(offset..)?.first_chunk::<2>().map(|word| u16::from_be_bytes(*word))
-    };
     let (Some(old), Some(sum)) = (word_at(message, PRIORITY_OFFSET), word_at(message, CHECKSUM_OFFSET))
     else {
         return;

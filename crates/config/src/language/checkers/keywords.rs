@@ -102,10 +102,13 @@ pub static UDP: &Keywords<UdpCheck> = keywords! {
 
 /// Keywords of `GRPC_CHECK` alone.
 pub static GRPC: &Keywords<GrpcCheck> = keywords! {
-    "service" Word("NAME") => at!(service), Last, InPlace, Extensions;
+    "service" Word("NAME") => at!(service), Last, InPlace;
         "the server as a whole",
         "Service that the health service is asked about.";
-    "tls" Switch => at!(tls), Last, Restart, Extensions;
+    "virtualhost" Word("HOST") => at!(virtualhost), Last, InPlace;
+        "real server, then virtual server setting, else the address",
+        "Name that the server is called by, also in TLS (SNI).";
+    "tls" Switch => at!(tls), Last, Restart;
         "off; no argument means on",
         "Speak TLS.";
 };
@@ -199,13 +202,13 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace | Told;
         "checker, real server, then virtual server setting",
         "Host header of this url.";
-    "method" Word("GET, HEAD, POST, PUT or another token") => with!(read_method, show_method), Last, InPlace, Extensions;
+    "method" Word("GET, HEAD, POST, PUT or another token") => with!(read_method, show_method), Last, InPlace;
         "GET",
         "Request method.";
-    "header" Grammar("NAME VALUE") => with!(read_header, show_headers), Adds, InPlace, Extensions;
+    "header" Grammar("NAME VALUE") => with!(read_header, show_headers), Adds, InPlace;
         "none",
         "A further header field.";
-    "body" Word("TEXT") => with!(read_body, show_body), Last, InPlace, Extensions;
+    "body" Word("TEXT") => with!(read_body, show_body), Last, InPlace;
         "none",
         "Body of the request, with its Content-Length.";
     "regex" Grammar("PATTERN (quoted and escaped, exactly one word)") => with!(read_regex, show_regex), Replaces, Restart;

@@ -114,7 +114,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
     "only_while_master" Word("NAME of a vrrp_instance") => lazily!(extensions.only_while_master), Last, InPlace;
         "none",
         "Install the service only while that instance is master.";
-    "install_after_first_check" Switch => with!(read_install_after, show_install_after), Last, InPlace, Extensions;
+    "install_after_first_check" Switch => with!(read_install_after, show_install_after), Last, InPlace;
         "off; no argument means on",
         "Install a real server when each of its checks has succeeded once; unlike alpha, nobody is told before that.";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace | Told;
@@ -220,7 +220,7 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "SMTP_CHECK" Argument::block(&[COMMON, CONNECTION, SMTP]) => Elsewhere, Adds, Restart;
         "none",
         "HELO/QUIT dialogue with a mail server.";
-    "GRPC_CHECK" Argument::block(&[COMMON, CONNECTION, GRPC]) => Elsewhere, Adds, Restart, Extensions;
+    "GRPC_CHECK" Argument::block(&[COMMON, CONNECTION, GRPC]) => Elsewhere, Adds, Restart;
         "none",
         "Ask the health service of gRPC.";
     "TCP_CHECK" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart;

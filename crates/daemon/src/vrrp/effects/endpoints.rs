@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_bfd::{Hops, SessionConfig, SessionId};
+use steadfast_bfd::{SessionConfig, SessionId};
 use steadfast_control::wording;
 use steadfast_kernel::Error;
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
@@ -16,8 +16,8 @@ use steadfast_wire::vrrp::{Family, IpProtocol};
 
 use super::interfaces::Interfaces;
 use crate::link::vrrp::work::Work;
-use crate::vrrp::timing::ToTiming;
 use crate::vrrp::timing::sockets::{Place, SocketKey};
+use crate::vrrp::timing::{Protocol, ToTiming};
 
 /// Sockets that could not be opened are tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -46,8 +46,6 @@ pub(crate) struct Endpoints {
 pub(crate) struct Updated {
     /// For the timing thread, in order.
     pub(crate) messages: Vec<ToTiming>,
-    /// What nobody needs any more. Where a reload took it away, what is said last still leaves by it.
-    pub(crate) closed: Vec<SocketKey>,
     /// For the supervisor: what could not be opened, each told once.
     pub(crate) problems: Vec<(InterfaceId, Error)>,
 }
@@ -60,11 +58,12 @@ impl Endpoints {
         let stale = |key: &SocketKey, index: &u32| needed.get(key) != Some(index);
         let gone: Vec<SocketKey> =
             self.open.iter().filter(|(key, index)| stale(key, index)).map(|(key, _)| *key).collect();
-        self.open.retain(|key, _| !gone.contains(key));
+        for key in gone {
+            self.open.remove(&key);
+            updated.messages.push(ToTiming::Closed(key));
+        }
         self.failing.retain(|key, _| needed.contains_key(key));
         self.open_missing(needed, now, &mut updated);
-        // A new pair takes the place of the old one.
-        updated.closed = gone.into_iter().filter(|key| !self.open.contains_key(key)).collect();
         self.tell_instances(work, interfaces, &mut updated.messages);
         self.tell_sessions(work, &mut updated.messages);
         updated
@@ -108,8 +107,8 @@ impl Endpoints {
                 },
             };
             let first = self.failing.insert(key, wording::no_socket(&error).into()).is_none();
-            // A session of the configuration tells by itself why it is down.
-            if first && key.bound_to().is_some() {
+            // A session tells by itself why it is down.
+            if first && key.protocol() == Protocol::Vrrp {
                 updated.problems.push((key.interface, error));
             }
         }
@@ -203,10 +202,7 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
         })
         .collect();
     let sessions: BTreeSet<SocketKey> = keys_of_sessions(work).collect();
-    let watching = work.machine.instances.iter().filter(|instance| instance.fast_detection.is_some());
-    let watching: BTreeSet<(InterfaceId, Family, Option<IpAddr>)> =
-        watching.map(|instance| (instance.interface, instance.family, instance.source)).collect();
-    u64::try_from(purposes.len() + sessions.len() + watching.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
+    u64::try_from(purposes.len() + sessions.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
         + OTHER_DESCRIPTORS
 }
 
@@ -222,21 +218,6 @@ fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
         })
         .flatten()
         .chain(keys_of_sessions(work).map(|key| (key, NO_INTERFACE)))
-        .chain(keys_of_detection(work, interfaces))
-        .collect()
-}
-
-/// Where masters are watched over, and the index of the interface: one endpoint for each address that adverts come from.
-fn keys_of_detection(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
-    let watching = work.machine.instances.iter().filter(|instance| instance.fast_detection.is_some());
-    watching
-        .filter(|instance| instance.broken.is_none())
-        .filter_map(|instance| {
-            let index = interfaces.last(instance.interface).index?;
-            let place = Place::Sessions { hops: Hops::Single, local: source(instance, interfaces)? };
-            let key = SocketKey { interface: instance.interface, place, ip_protocol: IpProtocol::Vrrp };
-            Some((key, index))
-        })
         .collect()
 }
 
@@ -263,18 +244,15 @@ fn keys(
 fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
     match &instance.transport {
         Transport::Multicast { group } => Some(Place::Group(*group)),
-        Transport::Unicast { .. } => source(instance, interfaces).map(Place::Source),
+        Transport::Unicast { .. } => {
+            let state = interfaces.last(instance.interface);
+            let own = match instance.family {
+                Family::V4 => state.source_v4.map(IpAddr::V4),
+                Family::V6 => state.source_v6.map(IpAddr::V6),
+            };
+            instance.source.or(own).map(Place::Source)
+        }
     }
-}
-
-/// Where the adverts of an instance come from.
-fn source(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<IpAddr> {
-    let state = interfaces.last(instance.interface);
-    let own = match instance.family {
-        Family::V4 => state.source_v4.map(IpAddr::V4),
-        Family::V6 => state.source_v6.map(IpAddr::V6),
-    };
-    instance.source.or(own)
 }
 
 fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error> {
@@ -283,9 +261,7 @@ fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error
         Place::Source(source) => {
             Endpoint::Unicast { interface: Some(index).filter(|index| *index != NO_INTERFACE), source }
         }
-        Place::Sessions { hops, local } => {
-            Endpoint::Session { port: hops.port(), local, interface: key.bound_to().map(|_| index) }
-        }
+        Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
     };
     Ok((ReceiveSocket::open(endpoint, key.ip_protocol)?, SendSocket::open(endpoint)?))
 }

@@ -3,7 +3,6 @@
 use std::num::NonZeroU8;
 use std::os::fd::AsFd as _;
 
-use steadfast_detection::Detection;
 use steadfast_kernel::datagram::{Endpoint, Packet, SendBatch, SocketIndex};
 use steadfast_kernel::wait::wake::Waker;
 use steadfast_vrrp::{Config, InstanceConfig, Machine};
@@ -30,8 +29,7 @@ impl Bench {
         let (to_effects, from_timing) = lane(Arc::new(Waker::open().unwrap()));
         let routers = Machine::new(now(), Config::default(), Vec::new());
         let sessions = steadfast_bfd::Machine::new(now(), &steadfast_bfd::Config::default(), 0, Vec::new());
-        let machines =
-            Machines { routers, sessions, followed: Followed::default(), detection: Detection::default() };
+        let machines = Machines { routers, sessions, followed: Followed::default() };
         let window = Coalescing(Duration::from_millis(1));
         let timing = Timing::new(machines, window, inbox, to_effects).unwrap();
         Self { timing, to_timing, from_timing }

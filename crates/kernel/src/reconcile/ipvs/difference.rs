@@ -1,5 +1,6 @@
 //! The commands that turn what is present into what is desired.
 
+use super::held::Held;
 use super::{COMMANDS_MAX, Item, Services};
 use crate::ipvs::{Command, ServiceKey};
 
@@ -48,10 +49,11 @@ impl Services {
     }
 
     fn service_command(&self, key: ServiceKey) -> Option<Command> {
-        match (self.desired.get(&key), self.present.get(&key)) {
-            (Some(wanted), None) => Some(Command::AddService(key, wanted.service.clone())),
-            (Some(wanted), Some(present)) if present.service != wanted.service => {
-                Some(Command::SetService(key, wanted.service.clone()))
+        let held = self.held.get(&key)?;
+        match (held.wanted_service(), held.present_service()) {
+            (Some(wanted), None) => Some(Command::AddService(key, wanted.clone())),
+            (Some(wanted), Some(present)) if present != wanted => {
+                Some(Command::SetService(key, wanted.clone()))
             }
             (None, Some(_)) => Some(Command::DeleteService(key)),
             (Some(_), Some(_)) | (None, None) => None,
@@ -59,19 +61,18 @@ impl Services {
     }
 
     fn every_server(&self, key: ServiceKey) -> impl Iterator<Item = Command> + '_ {
-        let servers = self.desired.get(&key).into_iter().flat_map(|wanted| &wanted.servers);
-        servers.map(move |(server_key, server)| Command::AddServer(key, *server_key, *server))
+        let servers = self.held.get(&key).into_iter().flat_map(Held::wanted_servers);
+        servers.map(move |(server_key, server)| Command::AddServer(key, server_key, server))
     }
 
     /// None while the service is missing: its servers come with it.
     fn server_command(&self, item: Item) -> Option<Command> {
         let (key, server_key) = (item.service, item.server?);
-        let wanted = self.desired.get(&key)?.servers.get(&server_key);
-        let found = self.present.get(&key)?.servers.get(&server_key);
-        match (wanted, found) {
-            (Some(wanted), None) => Some(Command::AddServer(key, server_key, *wanted)),
-            (Some(wanted), Some(found)) if !found.satisfies(*wanted) => {
-                Some(Command::SetServer(key, server_key, *wanted))
+        let held = self.held.get(&key).filter(|held| held.is_wanted() && held.is_present())?;
+        match (held.wanted_server(server_key), held.present_server(server_key)) {
+            (Some(wanted), None) => Some(Command::AddServer(key, server_key, wanted)),
+            (Some(wanted), Some(found)) if !found.satisfies(wanted) => {
+                Some(Command::SetServer(key, server_key, wanted))
             }
             (None, Some(_)) => Some(Command::DeleteServer(key, server_key)),
             (Some(_), Some(_)) | (None, None) => None,

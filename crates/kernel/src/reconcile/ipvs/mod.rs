@@ -13,6 +13,8 @@
 //! are left alone; servers of a wanted service belong here.
 
 mod difference;
+mod held;
+mod sorted;
 mod survey;
 mod sync;
 
@@ -23,6 +25,7 @@ use super::{Fate, Heard, RETRY_INTERVAL_NANOSECONDS, Reconcile, Report, Thing};
 use crate::error::{Capability, Error, Result};
 use crate::ipvs::{Command, Ipvs, Outcome, Refusal, Server, ServerKey, Service, ServiceKey};
 
+use held::Held;
 use survey::Survey;
 
 pub use survey::{SURVEY_INTERVAL_NANOSECONDS, SURVEY_SERVICES_MAX};
@@ -37,10 +40,9 @@ pub const COMMANDS_MAX: usize = 4_096;
 /// Keeps the table of IPVS as it is wanted.
 #[derive(Debug, Default)]
 pub struct Services {
-    desired: BTreeMap<ServiceKey, Wanted>,
-    /// What the kernel has of what is or was wanted.
-    present: BTreeMap<ServiceKey, Present>,
-    /// Where desired and present may differ.
+    /// What is wanted, and what the kernel has of what is or was wanted.
+    held: BTreeMap<ServiceKey, Held>,
+    /// Where these may differ. Of a service that is not there its servers are not here: they come with it.
     dirty: BTreeSet<Item>,
     /// What becomes dirty at a time.
     later: BTreeSet<(u64, Item)>,
@@ -70,18 +72,6 @@ pub enum Wish {
     Service(ServiceKey, Service),
     /// A server of a service. Without such a service this has no effect.
     Server(ServiceKey, ServerKey, Server),
-}
-
-#[derive(Debug)]
-struct Wanted {
-    service: Service,
-    servers: BTreeMap<ServerKey, Server>,
-}
-
-#[derive(Debug)]
-struct Present {
-    service: Service,
-    servers: BTreeMap<ServerKey, Server>,
 }
 
 impl Item {
@@ -176,46 +166,58 @@ impl Reconcile for Services {
 
 impl Services {
     fn wish_service(&mut self, key: ServiceKey, service: Service) {
-        match self.desired.get_mut(&key) {
-            Some(wanted) if wanted.service == service => return,
-            Some(wanted) => wanted.service = service,
-            None => {
-                // Servers that are there from before are kept only if they are wanted again.
-                let left = self.present.get(&key).map(|present| &present.servers).into_iter().flatten();
-                self.dirty.extend(left.map(|(server, _)| Item::server(key, *server)));
-                self.desired.insert(key, Wanted { service, servers: BTreeMap::new() });
-            }
+        let held = self.held.entry(key).or_default();
+        let was_wanted = held.is_wanted();
+        if !held.wish(service) {
+            return;
+        }
+        if !was_wanted {
+            // Servers that are there from before are kept only if they are wanted again.
+            self.dirty.extend(held.differing().map(|server| Item::server(key, server)));
         }
         self.dirty.insert(Item::service(key));
     }
 
     fn unwish_service(&mut self, key: ServiceKey) {
-        if self.desired.remove(&key).is_some() {
+        if self.held.get_mut(&key).is_some_and(Held::unwish) {
             self.forget_attempts(key);
             self.dirty.insert(Item::service(key));
         }
     }
 
     fn wish_server(&mut self, key: ServiceKey, server_key: ServerKey, server: Server) {
-        let Some(wanted) = self.desired.get_mut(&key) else { return };
-        if wanted.servers.insert(server_key, server) != Some(server) {
+        let Some(held) = self.held.get_mut(&key) else { return };
+        if held.wish_server(server_key, server) && held.is_present() {
             self.dirty.insert(Item::server(key, server_key));
         }
     }
 
     fn unwish_server(&mut self, key: ServiceKey, server: ServerKey) {
-        let Some(wanted) = self.desired.get_mut(&key) else { return };
-        if wanted.servers.remove(&server).is_some() {
+        let Some(held) = self.held.get_mut(&key) else { return };
+        if held.unwish_server(server) {
             let item = Item::server(key, server);
             self.refused.remove(&item);
             self.taken_away.remove(&item);
-            self.dirty.insert(item);
+            if held.is_present() {
+                self.dirty.insert(item);
+            }
         }
+    }
+
+    /// These servers of a service are wanted, and no others.
+    pub fn wish_servers(&mut self, key: ServiceKey, servers: &BTreeMap<ServerKey, Server>) {
+        let Some(held) = self.held.get(&key) else { return };
+        let before = held.wanted_servers().map(|(server, _)| server);
+        let gone: Vec<_> = before.filter(|server| !servers.contains_key(server)).collect();
+        for (server_key, server) in servers {
+            self.wish_server(key, *server_key, *server);
+        }
+        gone.into_iter().for_each(|server| self.unwish_server(key, server));
     }
 
     /// Nothing shall exist: what was made here is removed by the next round.
     pub fn unwish_all(&mut self) {
-        let services: Vec<_> = self.desired.keys().copied().collect();
+        let services: Vec<_> = self.services().collect();
         for service in services {
             self.unwish_service(service);
         }
@@ -223,21 +225,30 @@ impl Services {
 
     /// A service of an earlier run that nobody wants any more is removed by the next round.
     pub fn discard(&mut self, key: ServiceKey) {
-        if !self.desired.contains_key(&key) {
+        if !self.is_wanted(key) {
             self.stale.insert(key);
         }
     }
 
     /// The services that are wanted, in order.
     pub fn services(&self) -> impl Iterator<Item = ServiceKey> + '_ {
-        self.desired.keys().copied()
+        self.held.iter().filter(|(_, held)| held.is_wanted()).map(|(key, _)| *key)
+    }
+
+    fn is_wanted(&self, key: ServiceKey) -> bool {
+        self.held.get(&key).is_some_and(Held::is_wanted)
+    }
+
+    /// Room for services and servers to come is given back.
+    pub fn compact(&mut self) {
+        self.held.values_mut().for_each(Held::compact);
     }
 
     /// Whether the kernel has the server as it is wanted, as far as is known.
     pub fn is_served(&self, key: ServiceKey, server: ServerKey) -> bool {
-        let wanted = self.desired.get(&key).and_then(|wanted| wanted.servers.get(&server));
-        let found = self.present.get(&key).and_then(|present| present.servers.get(&server));
-        wanted.zip(found).is_some_and(|(wanted, found)| found.satisfies(*wanted))
+        let Some(held) = self.held.get(&key) else { return false };
+        let pair = held.wanted_server(server).zip(held.present_server(server));
+        pair.is_some_and(|(wanted, found)| found.satisfies(wanted))
     }
 
     /// Whether nothing waits to be written.
@@ -251,18 +262,15 @@ impl Services {
     /// # Errors
     /// When the kernel gives no list.
     pub fn adopt(&mut self, ipvs: &mut Ipvs) -> Result<()> {
-        self.present.clear();
+        self.forget_present();
         for listed in ipvs.services()? {
-            if self.desired.contains_key(&listed.key) || self.stale.contains(&listed.key) {
-                let present = Present { service: listed.service, servers: list_servers(ipvs, listed.key)? };
-                self.take_over(listed.key, Some(present));
+            if self.is_wanted(listed.key) || self.stale.contains(&listed.key) {
+                let servers = list_servers(ipvs, listed.key)?;
+                self.take_over(listed.key, Some((listed.service, servers)));
             }
         }
         self.stale.clear();
-        let services: Vec<_> = self.desired.keys().copied().collect();
-        for service in services {
-            self.dirty_all(service);
-        }
+        self.dirty_wanted();
         Ok(())
     }
 
@@ -272,13 +280,21 @@ impl Services {
     /// The kernel's refusal.
     pub fn flush(&mut self, ipvs: &mut Ipvs) -> Result<()> {
         ipvs.flush()?;
-        self.present.clear();
+        self.forget_present();
         self.stale.clear();
-        let services: Vec<_> = self.desired.keys().copied().collect();
-        for service in services {
-            self.dirty_all(service);
-        }
+        self.dirty_wanted();
         Ok(())
+    }
+
+    /// Nothing is known of what the kernel has.
+    fn forget_present(&mut self) {
+        self.held.values_mut().for_each(Held::gone);
+        self.held.retain(|_, held| held.is_wanted());
+    }
+
+    fn dirty_wanted(&mut self) {
+        let services: Vec<_> = self.services().collect();
+        services.into_iter().for_each(|service| self.dirty_all(service));
     }
 
     /// What the next round would do, as far as is known.
@@ -290,7 +306,7 @@ impl Services {
     fn refresh(&mut self, ipvs: &mut Ipvs) -> Result<()> {
         while let Some(key) = self.stale.first().copied() {
             let present = match ipvs.service(key)? {
-                Some(listed) => Some(Present { service: listed.service, servers: list_servers(ipvs, key)? }),
+                Some(listed) => Some((listed.service, list_servers(ipvs, key)?)),
                 None => None,
             };
             self.stale.remove(&key);
@@ -299,20 +315,29 @@ impl Services {
         Ok(())
     }
 
-    fn take_over(&mut self, key: ServiceKey, present: Option<Present>) {
+    fn take_over(&mut self, key: ServiceKey, present: Option<(Service, BTreeMap<ServerKey, Server>)>) {
         match present {
-            Some(present) => self.present.insert(key, present),
-            None => self.present.remove(&key),
-        };
+            Some((service, servers)) => self.held.entry(key).or_default().found(service, &servers),
+            None => self.set_gone(key),
+        }
         self.dirty_all(key);
+    }
+
+    /// The kernel does not have a service.
+    fn set_gone(&mut self, key: ServiceKey) {
+        if let Some(held) = self.held.get_mut(&key) {
+            held.gone();
+            if !held.is_wanted() {
+                self.held.remove(&key);
+            }
+        }
     }
 
     /// Everything of a service may differ.
     fn dirty_all(&mut self, key: ServiceKey) {
         self.dirty.insert(Item::service(key));
-        let wanted = self.desired.get(&key).into_iter().flat_map(|wanted| wanted.servers.keys());
-        let found = self.present.get(&key).into_iter().flat_map(|present| present.servers.keys());
-        self.dirty.extend(wanted.chain(found).map(|server| Item::server(key, *server)));
+        let differing = self.held.get(&key).into_iter().flat_map(Held::differing);
+        self.dirty.extend(differing.map(|server| Item::server(key, server)));
     }
 
     fn take_due(&mut self, now: u64) {
@@ -355,7 +380,7 @@ impl Services {
             | (Command::DeleteServer(..), Refusal::ServerMissing) => self.done(item, command),
             // Its service is about to be tried again, and with it all its servers.
             (Command::AddServer(..), Refusal::ServiceMissing)
-                if !self.present.contains_key(&item.service) => {}
+                if !self.held.get(&item.service).is_some_and(Held::is_present) => {}
             (_, Refusal::AlreadyThere | Refusal::ServiceMissing | Refusal::ServerMissing)
                 if !self.refused.contains_key(&item) =>
             {
@@ -376,31 +401,26 @@ impl Services {
     }
 
     fn done(&mut self, item: Item, command: Command) {
+        let held = self.held.entry(item.service).or_default();
         let fate = match command {
-            Command::AddService(key, service) => {
-                self.present.insert(key, Present { service, servers: BTreeMap::new() });
+            Command::AddService(_, service) => {
+                held.added(service);
                 Fate::Installed
             }
-            Command::SetService(key, service) => {
-                if let Some(present) = self.present.get_mut(&key) {
-                    present.service = service;
-                }
+            Command::SetService(_, service) => {
+                held.found_service(service);
                 Fate::Installed
             }
             Command::DeleteService(key) => {
-                self.present.remove(&key);
+                self.set_gone(key);
                 Fate::Gone
             }
-            Command::AddServer(key, server_key, server) | Command::SetServer(key, server_key, server) => {
-                if let Some(present) = self.present.get_mut(&key) {
-                    present.servers.insert(server_key, server);
-                }
+            Command::AddServer(_, key, server) | Command::SetServer(_, key, server) => {
+                held.found_server(key, Some(server));
                 Fate::Installed
             }
-            Command::DeleteServer(key, server) => {
-                if let Some(present) = self.present.get_mut(&key) {
-                    present.servers.remove(&server);
-                }
+            Command::DeleteServer(_, key) => {
+                held.found_server(key, None);
                 Fate::Gone
             }
         };

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Item, Present, Services, list_servers};
+use super::held::Held;
+use super::{Item, Services, list_servers};
 use crate::error::Result;
 use crate::ipvs::{Ipvs, ListedService, Server, ServerKey, ServiceKey};
 use crate::reconcile::Fate;
@@ -65,29 +66,29 @@ impl Services {
     fn services_after(&self, after: Option<ServiceKey>) -> Vec<ServiceKey> {
         use std::ops::Bound::{Excluded, Unbounded};
         let range = (after.map_or(Unbounded, Excluded), Unbounded);
-        let present = self.present.range(range).map(|(key, _)| *key);
-        present.filter(|key| self.desired.contains_key(key)).take(SURVEY_SERVICES_MAX).collect()
+        let watched = self.held.range(range).filter(|(_, held)| is_watched(held));
+        watched.map(|(key, _)| *key).take(SURVEY_SERVICES_MAX).collect()
     }
 
     fn look_at_services(&mut self, ipvs: &mut Ipvs, mend: bool) -> Result<()> {
         let listed: BTreeMap<_, _> =
             ipvs.services()?.into_iter().map(|listed| (listed.key, listed.service)).collect();
         let watched: Vec<_> =
-            self.present.keys().copied().filter(|key| self.desired.contains_key(key)).collect();
+            self.held.iter().filter(|(_, held)| is_watched(held)).map(|(key, _)| *key).collect();
         for key in watched {
             let found = match listed.get(&key) {
                 Some(service) => Some(service.clone()),
                 // A list can lack what moved while it was made.
                 None => ipvs.service(key)?.map(|ListedService { service, .. }| service),
             };
-            let Some(present) = self.present.get_mut(&key) else { continue };
+            let Some(held) = self.held.get_mut(&key) else { continue };
             match found {
                 None => {
-                    self.present.remove(&key);
+                    held.gone();
                     self.found(Item::service(key), Fate::TakenAway, mend);
                 }
-                Some(service) if service != present.service => {
-                    present.service = service;
+                Some(service) if held.present_service() != Some(&service) => {
+                    held.found_service(service);
                     self.found(Item::service(key), Fate::Changed, mend);
                 }
                 Some(_) => {}
@@ -98,16 +99,18 @@ impl Services {
 
     fn look_at_servers(&mut self, ipvs: &mut Ipvs, key: ServiceKey, mend: bool) -> Result<()> {
         let mut listed = list_servers(ipvs, key)?;
-        let Some(present) = self.present.get_mut(&key) else { return Ok(()) };
-        if present.servers.keys().any(|server| !listed.contains_key(server)) {
+        let Some(held) = self.held.get_mut(&key) else { return Ok(()) };
+        if held.present_servers().any(|(server, _)| !listed.contains_key(&server)) {
             // A list can lack what moved while it was made.
-            let again = list_servers(ipvs, key)?;
-            listed = again;
+            listed = list_servers(ipvs, key)?;
         }
-        let wanted = self.desired.get(&key).map(|wanted| &wanted.servers);
-        let changed = changes(present, &listed, wanted);
-        present.servers = listed;
-        for (server, fate) in changed {
+        let changed = differences(held, &listed);
+        for (server, _) in &changed {
+            held.found_server(*server, listed.get(server).copied());
+        }
+        let told = changed.into_iter().filter(|(server, _)| !is_as_wanted(held, *server, &listed));
+        let told: Vec<_> = told.collect();
+        for (server, fate) in told {
             self.found(Item::server(key, server), fate, mend);
         }
         Ok(())
@@ -124,25 +127,29 @@ impl Services {
     }
 }
 
-/// What differs from what was last known. What came to be as it is wanted is no change that matters.
-fn changes(
-    present: &Present,
-    listed: &BTreeMap<ServerKey, Server>,
-    wanted: Option<&BTreeMap<ServerKey, Server>>,
-) -> Vec<(ServerKey, Fate)> {
-    let is_wanted = |key: &ServerKey, server: &Server| {
-        wanted.and_then(|wanted| wanted.get(key)).is_some_and(|wanted| server.satisfies(*wanted))
-    };
+fn is_watched(held: &Held) -> bool {
+    held.is_wanted() && held.is_present()
+}
+
+/// What differs from what was last known.
+fn differences(held: &Held, listed: &BTreeMap<ServerKey, Server>) -> Vec<(ServerKey, Fate)> {
     let mut changes = Vec::new();
     for (key, server) in listed {
-        match present.servers.get(key) {
-            Some(known) if server == known => {}
-            _ if is_wanted(key, server) => {}
+        match held.present_server(*key) {
+            Some(known) if *server == known => {}
             Some(_) => changes.push((*key, Fate::Changed)),
             None => changes.push((*key, Fate::Intruded)),
         }
     }
-    let gone = present.servers.keys().filter(|key| !listed.contains_key(key));
-    changes.extend(gone.map(|key| (*key, Fate::TakenAway)));
+    let gone = held.present_servers().filter(|(key, _)| !listed.contains_key(key));
+    let mut gone: Vec<_> = gone.map(|(key, _)| (key, Fate::TakenAway)).collect();
+    gone.sort_by_key(|(key, _)| *key);
+    changes.extend(gone);
     changes
+}
+
+/// Whether a server came to be as it is wanted, which is no change that matters.
+fn is_as_wanted(held: &Held, key: ServerKey, listed: &BTreeMap<ServerKey, Server>) -> bool {
+    let found = listed.get(&key).zip(held.wanted_server(key));
+    found.is_some_and(|(found, wanted)| found.satisfies(wanted))
 }
