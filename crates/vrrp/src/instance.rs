@@ -61,8 +61,8 @@ pub(crate) struct Instance {
     /// Reasons reported since the last change of state, one bit each.
     pub(crate) reported: u32,
     pub(crate) master_reported_at: Option<Moment>,
-    /// Master and interval that a successor was last told of, and when.
-    pub(crate) remembered: Option<(Option<Master>, Duration, Moment)>,
+    /// What a successor was last told of the master, and when.
+    pub(crate) remembered: Option<(Told, Moment)>,
     pub(crate) announced_over_lower: Option<Moment>,
     pub(crate) lower_told_at: Option<Moment>,
     pub(crate) recovery: Option<Recovery>,
@@ -110,6 +110,9 @@ pub(crate) enum Wait {
     /// To preempt a living master of lower priority.
     Preempting(Master),
 }
+
+/// What a successor has to know of the master: who it is, how often it speaks, and the best that it has told.
+pub(crate) type Told = (Option<Master>, Duration, Option<Master>);
 
 /// Another router that also claims to own the addresses (both send priority 255).
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]

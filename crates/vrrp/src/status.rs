@@ -142,6 +142,8 @@ pub struct Resume {
     pub master: Option<Master>,
     /// Interval learned from the master.
     pub master_interval: Duration,
+    /// The master heard last, with the highest priority that it told.
+    pub best: Option<Master>,
     /// An owner that gave way to another owner.
     pub lowered: bool,
     /// What its adverts have proven, so that the next one is not taken for a replayed one.
@@ -280,6 +282,7 @@ impl Machine {
             priority: instance.standing.priority,
             master: instance.master,
             master_interval: instance.master_interval,
+            best: instance.best,
             lowered: instance.own.lowered,
             proof: instance.proofs.last(),
             scripts: self.trackers.script_results(&instance.config),
@@ -308,6 +311,7 @@ impl Machine {
             instance.causes = resume.causes;
             instance.master = resume.master;
             instance.master_interval = resume.master_interval;
+            instance.best = resume.best;
             instance.own.lowered = resume.lowered;
         }
         if let Some(last) = resume.last_advert.filter(|_| resume.state == State::Master) {

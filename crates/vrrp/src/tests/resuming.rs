@@ -212,3 +212,34 @@ fn what_a_successor_needs_is_told_when_it_changes() {
     router.hear_from(&peer(40), LOWER, 200);
     assert!(!router.take_remembered().is_empty(), "another interval");
 }
+
+#[test]
+fn what_a_master_told_before_is_known_to_the_successor() {
+    let config = InstanceConfig { nopreempt: true, yields_to_health: true, ..instance(0) };
+    let mut router = Router::one(config);
+    router.take_remembered();
+    router.hear(LOWER, 150);
+    router.wait(ms(1_100));
+    router.take_remembered();
+    router.hear(LOWER, 120);
+    let mut next = successor(&router, router.config.clone());
+    for _ in 0..5 {
+        next.hear(LOWER, 90);
+        next.wait(ms(1_000));
+    }
+    assert_eq!(next.state(), State::Master, "it told 150 to the predecessor");
+}
+
+#[test]
+fn what_a_master_tells_for_the_first_time_is_told_for_the_successor() {
+    let config = InstanceConfig { nopreempt: true, yields_to_health: true, ..instance(0) };
+    let mut router = Router::one(config);
+    router.hear(LOWER, 90);
+    router.wait(ms(1_100));
+    router.take_remembered();
+    router.hear(LOWER, 150);
+    assert!(!router.take_remembered().is_empty());
+    router.wait(ms(1_100));
+    router.hear(LOWER, 150);
+    assert!(router.take_remembered().is_empty(), "nothing new");
+}

@@ -27,6 +27,7 @@ fn router() -> impl Strategy<Value = Resume> {
             priority: Priority::new(priority),
             master: None,
             master_interval: Duration::from_millis(times.into()),
+            best: None,
             lowered,
             proof: LastProof::default(),
             scripts: Vec::new(),
