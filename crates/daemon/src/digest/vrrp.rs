@@ -236,6 +236,7 @@ fn instance_config(
         interval: interval(instance),
         down_timer_adverts: instance.down_timer_adverts,
         nopreempt: instance.nopreempt,
+        incumbent_wins_ties: instance.extensions.as_ref().is_some_and(|asked| asked.incumbent_wins_ties),
         yields_to_health: instance.extensions.as_ref().is_some_and(|asked| asked.yields_to_health),
         gives_up_removed: instance
             .extensions
@@ -245,6 +246,7 @@ fn instance_config(
         authentication: authentication.unwrap_or(Authentication::None),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
         skip_check_addresses: instance.skip_check_addresses,
+        requires_link_local: instance.strict && instance.family == Family::V6,
         v3_checksum_as_v2: instance.v3_checksum_as_v2,
         lower_priority_no_advert: instance.lower_priority_no_advert,
         higher_priority_send_advert: instance.higher_priority_send_advert,

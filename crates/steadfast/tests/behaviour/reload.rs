@@ -7,6 +7,7 @@ use steadfast_control::event::Happening;
 use steadfast_control::wording;
 use steadfast_lab::Signal;
 use steadfast_lab::capture::Capture;
+use steadfast_lab::segment::address_v4;
 use steadfast_vrrp::State;
 
 use crate::stage::{
@@ -119,6 +120,38 @@ fn an_added_or_removed_address_moves_alone() {
     assert!(adverts.iter().all(|(_, _, priority)| *priority == 200), "{adverts:?}");
     assert_eq!(router.counter("V1", "became_master"), Some(1));
     assert_eq!(router.counter("V2", "became_master"), Some(1));
+}
+
+#[test]
+fn a_router_that_a_reload_takes_out_speaks_and_hears_to_its_end() {
+    let name = "a_router_that_a_reload_takes_out_speaks_and_hears_to_its_end";
+    let Some(stage) = Stage::set(name) else { return };
+    // The only one with a socket for its peer.
+    let [own, peer] = [1, 2].map(address_v4);
+    let alone = |own, peer, priority| Virtual {
+        name: "V3",
+        vrid: 53,
+        priority,
+        interval: "0.4",
+        addresses: vec!["10.0.7.7/32"],
+        more: format!("unicast_src_ip {own}\nunicast_peer {{\n{peer}\n}}"),
+    };
+    let first = stage.router("r1", &configuration(&[&other(), &alone(own, peer, 200)]));
+    let second = stage.router("r2", &configuration(&[&alone(peer, own, 1)]));
+    first.reaches("V3", State::Master);
+    second.reaches("V3", State::Backup);
+    let capture = Capture::start(second.host()).unwrap();
+    let begin = Instant::now();
+    first.reload(&configuration(&[&other()]));
+    soon("the address goes", || !first.owns(address("10.0.7.7")));
+    let adverts = senders(&capture, 53, begin);
+    assert!(
+        adverts.iter().any(|(_, source, priority)| (*source, *priority) == (own.into(), 0)),
+        "{adverts:?}"
+    );
+    let heard = (Some(IpAddr::from(peer)), Some(1));
+    let handed_over = |happening: &Happening| matches!(happening, Happening::HandedOver { to, priority, .. } if (*to, *priority) == heard);
+    assert!(first.happened(handed_over), "{:?}", first.events());
 }
 
 #[test]

@@ -38,6 +38,10 @@ pub(crate) struct Endpoints {
     sessions_without: BTreeMap<SessionId, Arc<str>>,
     /// Instances that were told to have no sockets, and why.
     without: BTreeMap<InstanceId, Arc<str>>,
+    /// Instances that a reload took out and that still hand over: they have to say so, and to hear who comes after them.
+    leaving: BTreeMap<InstanceId, Arc<InstanceConfig>>,
+    /// One of those has left.
+    outdated: bool,
     retry_at: Option<Moment>,
 }
 
@@ -53,7 +57,8 @@ pub(crate) struct Updated {
 impl Endpoints {
     /// Opens what is missing and closes what nobody needs.
     pub(crate) fn update(&mut self, work: &Work, interfaces: &Interfaces, now: Moment) -> Updated {
-        let needed = needed(work, interfaces);
+        let needed = self.needed(work, interfaces);
+        self.outdated = false;
         let mut updated = Updated::default();
         let stale = |key: &SocketKey, index: &u32| needed.get(key) != Some(index);
         let gone: Vec<SocketKey> =
@@ -69,9 +74,37 @@ impl Endpoints {
         updated
     }
 
+    /// A reload takes an instance out: its sockets stay until it [has left](Self::left).
+    pub(crate) fn leave(&mut self, instance: &Arc<InstanceConfig>) {
+        self.leaving.insert(instance.id, Arc::clone(instance));
+    }
+
+    /// An instance that was taken out has handed over.
+    pub(crate) fn left(&mut self, instance: InstanceId) {
+        self.outdated |= self.leaving.remove(&instance).is_some();
+    }
+
+    fn needed(&self, work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
+        let instances = work.machine.instances.iter().chain(self.leaving.values());
+        let instances = instances.filter(|instance| instance.broken.is_none());
+        let of_instances = instances.filter_map(|instance| {
+            let index = interfaces.last(instance.adverts_on).index?;
+            // Over unicast the routes choose the interface: those of its VRF, if it is in one.
+            let vrf = interfaces.last(instance.interface).vrf.unwrap_or(NO_INTERFACE);
+            let bound = move |key: SocketKey| if matches!(key.place, Place::Source(_)) { vrf } else { index };
+            Some(keys(instance, interfaces)?.map(move |key| (key, bound(key))))
+        });
+        of_instances.flatten().chain(keys_of_sessions(work).map(|key| (key, NO_INTERFACE))).collect()
+    }
+
     /// When [`Self::update`] has something to try again.
     pub(crate) fn next_wakeup(&self) -> Option<Moment> {
         self.retry_at
+    }
+
+    /// Whether [`Self::update`] has something to do.
+    pub(crate) fn is_due(&self, now: Moment) -> bool {
+        self.outdated || self.retry_at.is_some_and(|at| at <= now)
     }
 
     /// The timing thread could not use a pair of sockets.
@@ -204,21 +237,6 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
     let sessions: BTreeSet<SocketKey> = keys_of_sessions(work).collect();
     u64::try_from(purposes.len() + sessions.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
         + OTHER_DESCRIPTORS
-}
-
-fn needed(work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
-    let instances = work.machine.instances.iter().filter(|instance| instance.broken.is_none());
-    instances
-        .filter_map(|instance| {
-            let index = interfaces.last(instance.adverts_on).index?;
-            // Over unicast the routes choose the interface: those of its VRF, if it is in one.
-            let vrf = interfaces.last(instance.interface).vrf.unwrap_or(NO_INTERFACE);
-            let bound = move |key: SocketKey| if matches!(key.place, Place::Source(_)) { vrf } else { index };
-            Some(keys(instance, interfaces)?.map(move |key| (key, bound(key))))
-        })
-        .flatten()
-        .chain(keys_of_sessions(work).map(|key| (key, NO_INTERFACE)))
-        .collect()
 }
 
 fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {

@@ -409,7 +409,10 @@ impl Effects {
             }
             Action::CancelAnnounce { instance } => self.pacer.cancel(instance),
             Action::AnnounceSource { instance } => self.announce_source(instance),
-            Action::Removed { instance } => self.news(News::Removed(instance)),
+            Action::Removed { instance } => {
+                self.endpoints.left(instance);
+                self.news(News::Removed(instance));
+            }
             Action::Event(event) => self.happened.push(event),
         }
     }

@@ -69,6 +69,10 @@ impl Effects {
     pub(super) fn reload(&mut self, change: Change, living: &[Living]) {
         let before = self.work.settings.clone();
         let links_before = self.work.links.clone();
+        let removed: BTreeSet<InstanceId> = change.plan.removed().iter().copied().collect();
+        for instance in self.work.machine.instances.iter().filter(|instance| removed.contains(&instance.id)) {
+            self.endpoints.leave(instance);
+        }
         self.work.follow(&change);
         let coalescing = Coalescing::of(&self.work.machine, &self.work.sessions);
         let reloaded = change.reloaded();

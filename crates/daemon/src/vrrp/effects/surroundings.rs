@@ -117,9 +117,9 @@ impl Effects {
         }
     }
 
-    /// Tries again to open what could not be opened.
+    /// Tries again to open what could not be opened, and closes what the last of its instances has left.
     pub(super) fn retry_endpoints(&mut self) {
-        if self.endpoints.next_wakeup().is_some_and(|at| at <= now()) {
+        if self.endpoints.is_due(now()) {
             self.open_endpoints();
         }
     }
