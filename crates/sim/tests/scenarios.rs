@@ -106,6 +106,40 @@ fn hung_master_of_equal_priority_yields_to_the_higher_address() {
     assert_eq!(changes(&history, moment(4.2)), 0);
 }
 
+/// A router of equal priority and higher address comes back and misses an advert.
+fn returning_to_an_equal(incumbent_wins_ties: bool) -> Scenario {
+    Scenario::single(centiseconds(10), &[100, 100])
+        .each(|_, instance| {
+            instance.initial_master = true;
+            instance.incumbent_wins_ties = incumbent_wins_ties;
+        })
+        .with(at(1.0), Fault::PowerOff(R2))
+        .with(at(2.0), Fault::PowerOn(R2))
+        .with(at(2.0), Fault::Loss { permille: 1000 })
+        .with(at(2.15), Fault::Loss { permille: 0 })
+}
+
+#[test]
+fn a_router_that_comes_back_leaves_an_equal_one_alone_where_it_is_asked_to() {
+    let history = kept(&returning_to_an_equal(false));
+    assert_eq!(history.owners(VI_1, moment(1.9)), [R1]);
+    assert_eq!(history.owners(VI_1, moment(3.0)), [R2], "two masters met, and the higher address won");
+    let history = kept(&returning_to_an_equal(true));
+    assert_eq!(changes(&history, moment(1.9)), 0);
+    assert_eq!(history.owners(VI_1, moment(3.0)), [R1]);
+}
+
+#[test]
+fn after_a_partition_two_masters_of_equal_priority_settle_on_one_whatever_is_asked_for() {
+    let parted = Scenario::split(ETH0, &[&[R1], &[R2]]);
+    let healed = Fault::Partition { segment: ETH0, blocked: std::collections::BTreeSet::new() };
+    let scenario = returning_to_an_equal(true).with(at(3.0), parted).with(at(4.0), healed);
+    let history = kept(&scenario);
+    assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R2]);
+    assert_eq!(history.owners(VI_1, moment(4.2)), [R2], "neither knows who was first");
+    assert_eq!(changes(&history, moment(4.2)), 0);
+}
+
 #[test]
 fn planned_stop_hands_over_without_a_gap() {
     for interval in [centiseconds(1), centiseconds(10), centiseconds(100), one_second_v2()] {

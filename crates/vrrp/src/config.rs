@@ -98,6 +98,8 @@ pub struct InstanceConfig {
     pub down_timer_adverts: u32,
     /// Do not take over from a living master of lower priority.
     pub nopreempt: bool,
+    /// Of equal priorities a router that comes back leaves the one that is there alone, whatever their addresses.
+    pub incumbent_wins_ties: bool,
     /// Take over all the same from a master that lowers its priority while it is master.
     pub yields_to_health: bool,
     /// Wait this long before taking over from a living master of lower priority.
@@ -110,6 +112,8 @@ pub struct InstanceConfig {
     pub addresses: Vec<IpAddr>,
     /// Compare the address list as backup only for a new sender.
     pub skip_check_addresses: bool,
+    /// Drop adverts of IPv6 that do not begin with a link-local address.
+    pub requires_link_local: bool,
     /// Leave the pseudo header out of the IPv4 version 3 checksum.
     pub v3_checksum_as_v2: bool,
     /// A master hears a lower priority and stays silent.
@@ -177,12 +181,14 @@ impl InstanceConfig {
             interval,
             down_timer_adverts: 3,
             nopreempt: false,
+            incumbent_wins_ties: false,
             yields_to_health: false,
             preempt_delay: Duration::ZERO,
             gives_up_removed: false,
             authentication: Authentication::None,
             addresses: Vec::new(),
             skip_check_addresses: false,
+            requires_link_local: false,
             v3_checksum_as_v2: false,
             lower_priority_no_advert: false,
             higher_priority_send_advert: false,

@@ -1,7 +1,7 @@
 //! What happened and why. The log line, the JSON, the notify call and the test assertion all come
 //! from these.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -348,4 +348,9 @@ pub enum Difference {
     TwoOwners,
     /// Two routers with one address.
     OwnAddress,
+    /// An advert of IPv6 does not begin with a link-local address (RFC 9568 section 5.2.9, erratum 8300).
+    FirstAddress {
+        /// What it begins with.
+        found: Ipv6Addr,
+    },
 }

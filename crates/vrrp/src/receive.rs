@@ -1,7 +1,7 @@
 //! What a received advert does (RFC 3768 and RFC 9568 sections 6.4.2, 6.4.3 and 7.1).
 
 use std::cmp::Ordering;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use steadfast_wire::vrrp::{
     Advert as Received, AdvertInterval, Expect, Family, Priority, Received as Frame, Reject, Vrid, vrid_of,
@@ -239,6 +239,9 @@ impl Instance {
                     self.counters.priority_zero_received += 1;
                 }
                 self.compare(now, source, &said, sink);
+                if let Some(found) = misplaced(&advert) {
+                    self.disagree(now, Difference::FirstAddress { found }, source, sink);
+                }
                 let known = self.peers.len();
                 self.peers.accepted(now, source, said);
                 self.remember_newcomer(known, sink);
@@ -250,7 +253,10 @@ impl Instance {
                 // keepalived counts what it takes for adverts of the virtual router before these checks.
                 if matches!(
                     reject,
-                    Reject::AddressList { .. } | Reject::UnknownPeer { .. } | Reject::PeerHopLimit { .. }
+                    Reject::AddressList { .. }
+                        | Reject::FirstAddress { .. }
+                        | Reject::UnknownPeer { .. }
+                        | Reject::PeerHopLimit { .. }
                 ) {
                     self.counters.adverts_received += 1;
                 }
@@ -283,6 +289,11 @@ impl Instance {
             return Err(Reject::OwnerIgnores);
         }
         self.check_addresses(datagram.source, &advert)?;
+        if self.config.requires_link_local
+            && let Some(found) = misplaced(&advert)
+        {
+            return Err(Reject::FirstAddress { found });
+        }
         check_peer(&self.config, datagram)?;
         Ok(advert)
     }
@@ -456,13 +467,11 @@ impl Instance {
     /// A successor has to wait as long for this master. Told a few times an interval at most, so that
     /// quarrelling masters cost little; what was left out is told with a later advert.
     fn remember_master(&mut self, now: Moment, sink: &mut impl Sink) {
-        let (master, interval) = (self.master, self.master_interval);
+        let told = (self.master, self.master_interval, self.best);
         let spacing = self.interval() / REMEMBERED_PER_INTERVAL;
-        let due = self.remembered.is_none_or(|(known, waited, at)| {
-            (known, waited) != (master, interval) && now.since(at) >= spacing
-        });
+        let due = self.remembered.is_none_or(|(known, at)| known != told && now.since(at) >= spacing);
         if due {
-            self.remembered = Some((master, interval, now));
+            self.remembered = Some((told, now));
             sink.remember(self.id());
         }
     }
@@ -506,10 +515,22 @@ impl Instance {
     }
 }
 
+/// The first address of an advert of IPv6, if it is not the link-local one that RFC 9568 section 5.2.9 puts first.
+/// Section 7.1 has such an advert discarded (erratum 8300). Many routers send it, so that only strict mode does.
+fn misplaced(advert: &Received<'_>) -> Option<Ipv6Addr> {
+    match advert.addresses.iter().next()? {
+        IpAddr::V6(first) if !first.is_unicast_link_local() => Some(first),
+        _ => None,
+    }
+}
+
 fn one_master(instance: InstanceId, at: Moment, other: IpAddr, claims: Claims, sink: &mut impl Sink) {
     let Claims { count: adverts, since, .. } = claims;
     sink.act(Action::Event(Event::OneMaster { instance, at, other, adverts, since }));
 }
+
+/// An instance either drops adverts for it or tells of it.
+const FIRST_ADDRESS_BIT: u32 = 31;
 
 /// Bit of `Instance::reported`, beside those of [`reject_counter`].
 const fn difference_bit(difference: Difference) -> u32 {
@@ -518,6 +539,7 @@ const fn difference_bit(difference: Difference) -> u32 {
         Difference::Interval { .. } => 21,
         Difference::TwoOwners => 22,
         Difference::OwnAddress => 23,
+        Difference::FirstAddress { .. } => FIRST_ADDRESS_BIT,
     }
 }
 
@@ -560,6 +582,7 @@ fn reject_counter<'a>(counters: &'a mut Counters, reject: &Reject) -> (Option<&'
         Reject::UnicastOnMulticast { .. } => (Some(&mut counters.address_list_errors), 12),
         Reject::UnknownPeer { .. } => (Some(&mut counters.unknown_peers), 13),
         Reject::AddressList { .. } => (Some(&mut counters.address_list_errors), 14),
+        Reject::FirstAddress { .. } => (Some(&mut counters.address_list_errors), FIRST_ADDRESS_BIT),
         Reject::OwnerIgnores => (None, 15),
         Reject::HeaderDigest => (Some(&mut counters.auth_failures), 17),
         Reject::HeaderSender { .. } => (Some(&mut counters.auth_failures), 18),

@@ -417,8 +417,9 @@ impl Instance {
         }
         self.stand_by(now, None, causes, sink);
         self.restart_down_timer(start);
-        if from == State::Init && self.config.initial_master {
-            // Configured to be master: hears one interval long whether there is one.
+        if from == State::Init && self.config.initial_master && !self.config.incumbent_wins_ties {
+            // Configured to be master: hears one interval long whether there is one. One that is there and was not heard
+            // for so long would lose by its address (RFC 9568 section 6.4.3), of equal priority too.
             self.timers.protocol = start + self.master_interval + self.skew(Priority::OWNER);
         }
     }

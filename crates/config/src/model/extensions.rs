@@ -21,7 +21,7 @@ pub struct InstanceExtensions {
     pub master_prepare_timeout: Option<Interval>,
     /// What follows when it fails or takes too long.
     pub master_prepare_failure: PrepareFailure,
-    /// Of equal priorities the present master stays, whatever its address.
+    /// A router that starts leaves a master of equal priority alone.
     pub incumbent_wins_ties: bool,
     /// With `nopreempt`: a master whose trackers lower its priority yields all the same.
     pub yields_to_health: bool,

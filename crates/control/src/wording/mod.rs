@@ -160,6 +160,9 @@ pub fn difference(difference: &Difference) -> String {
         Difference::OwnAddress => {
             "an advert of equal priority from our own address: two routers use it as source".to_owned()
         }
+        Difference::FirstAddress { found } => format!(
+            "address list: expected a link-local address first, found {found}: other routers may drop such adverts"
+        ),
     }
 }
 

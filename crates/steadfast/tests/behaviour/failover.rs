@@ -169,3 +169,29 @@ fn nopreempt_leaves_a_lower_master_alone_and_preempt_delay_waits() {
     delayed.signal_all(Signal::STOP).unwrap();
     assert!(wait::until(master_down(INTERVAL, 200) + SLACK * 4, || nopreempt.owns(VIRTUAL)));
 }
+
+#[test]
+fn an_incumbent_wins_ties_where_it_is_asked_to() {
+    let Some(stage) = Stage::set("an_incumbent_wins_ties_where_it_is_asked_to") else { return };
+    // Its interval is longer than the first wait of one that starts as master.
+    let first = stage.router("r1", &configuration(&[&Virtual { interval: "0.25", ..Virtual::default() }]));
+    let host = stage.host("r2");
+    let [own, other] = [1, 2].map(|number| IpAddr::from(address_v4(number)));
+    first.reaches("V1", State::Master);
+    let capture = Capture::start(&host).unwrap();
+    let starting =
+        |more| configuration(&[&Virtual::default().more(more)]).replace("state BACKUP", "state MASTER");
+
+    let patient = stage.start(&host, &starting("preempt incumbent_wins_ties"));
+    let begin = Instant::now();
+    soon("r2 hears r1", || patient.instance("V1").is_some_and(|instance| instance.master == Some(own)));
+    soon("r1 goes on", || senders(&capture, 51, begin).len() > 4);
+    assert_eq!((first.state("V1"), patient.state("V1")), (Some(State::Master), Some(State::Backup)));
+    assert!(senders(&capture, 51, begin).iter().all(|(_, source, _)| *source == own));
+    drop(patient);
+
+    let second = stage.start(&host, &starting(""));
+    second.reaches("V1", State::Master);
+    first.reaches("V1", State::Backup);
+    assert_eq!(first.instance("V1").unwrap().master, Some(other), "the higher address");
+}

@@ -312,3 +312,35 @@ fn another_master_is_measured_by_what_it_told_itself() {
     }
     assert_eq!(router.state(), State::Backup);
 }
+
+#[test]
+fn a_router_that_comes_back_leaves_one_of_equal_priority_alone() {
+    for incumbent_wins_ties in [false, true] {
+        let config = InstanceConfig { initial_master: true, incumbent_wins_ties, ..instance(0) };
+        let mut router = Router::one(config);
+        // An advert is lost.
+        router.wait(ms(1_900));
+        router.hear(LOWER, 100);
+        let expected = if incumbent_wins_ties { State::Backup } else { State::Master };
+        assert_eq!(router.state(), expected, "{incumbent_wins_ties}");
+        for _ in 0..10 {
+            router.wait(ms(1_000));
+            router.hear(LOWER, 100);
+        }
+        assert_eq!(router.state(), expected, "{incumbent_wins_ties}");
+        // Nobody is left to be left alone.
+        router.wait(ms(4_000));
+        assert_eq!(router.state(), State::Master);
+    }
+}
+
+#[test]
+fn of_two_masters_of_equal_priority_the_higher_address_stays_whatever_is_asked_for() {
+    // RFC 9568 section 6.4.3: neither can know who was there first.
+    for (other, expected) in [(LOWER, State::Master), (HIGHER, State::Backup)] {
+        let mut router = Router::one(InstanceConfig { incumbent_wins_ties: true, ..instance(0) });
+        router.wait(ms(60_000));
+        router.hear(other, 100);
+        assert_eq!(router.state(), expected);
+    }
+}

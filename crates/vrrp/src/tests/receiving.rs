@@ -6,6 +6,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Reject};
 
 use super::router::*;
 use crate::config::{Authentication, Transport, UnicastPeer};
+use crate::event::Difference;
 use crate::{Counters, Event, InstanceConfig, State};
 
 /// A backup hears one bad message; returns its counters. Nothing else may have changed.
@@ -128,6 +129,42 @@ fn rfc9568_erratum_8299_an_advert_without_addresses_is_dropped() {
     let empty = InstanceConfig { addresses: Vec::new(), ..instance(0) };
     let counters = refused(instance(0), 255, &message(&empty, LOWER, GROUP_V4, 200));
     assert_eq!(counters.address_list_errors, 1);
+}
+
+#[test]
+fn rfc9568_erratum_8300_the_first_ipv6_address_is_link_local() {
+    let global = || vec!["2001:db8::1".parse().unwrap()];
+    for requires_link_local in [false, true] {
+        let ours = InstanceConfig { addresses: global(), requires_link_local, ..ipv6(0) };
+        let mut router = Router::one(ours.clone());
+        router.forget_output();
+        for _ in 0..5 {
+            router.hear_from(&ours, LOWER_V6.into(), 200);
+        }
+        let found = "2001:db8::1".parse().unwrap();
+        let told = router.events();
+        let master = router.machine.status(FIRST).unwrap().master;
+        if requires_link_local {
+            let reason = Reject::FirstAddress { found };
+            assert!(matches!(told[..], [Event::Dropped { reason: why, .. }] if why == reason), "{told:?}");
+            assert_eq!((master, router.counters().address_list_errors), (None, 5));
+        } else {
+            let difference = Difference::FirstAddress { found };
+            let count = told.iter().filter(
+                |event| matches!(event, Event::Disagreement { difference: what, .. } if *what == difference),
+            );
+            // Once before it is known as master, once after.
+            assert_eq!(count.count(), 2, "{told:?}");
+            assert_eq!(master.map(|master| master.address), Some(LOWER_V6.into()));
+        }
+        // One that begins as it should is taken by both.
+        let right = InstanceConfig { addresses: vec!["fe80::1:1".parse().unwrap(), global()[0]], ..ours };
+        router.hear_from(&right, LOWER_V6.into(), 201);
+        assert_eq!(
+            router.machine.status(FIRST).unwrap().master.map(|master| master.priority.get()),
+            Some(201)
+        );
+    }
 }
 
 #[test]

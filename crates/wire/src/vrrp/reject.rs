@@ -1,6 +1,6 @@
 //! Why a received advertisement is not believed.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -208,6 +208,12 @@ pub enum Reject {
         /// How many of ours are not among them.
         missing: usize,
     },
+    /// The first IPv6 address shall be the link-local one (RFC 9568 section 5.2.9, erratum 8300).
+    #[error("address list: expected a link-local address first, found {found}: put one first on all routers")]
+    FirstAddress {
+        /// As received.
+        found: Ipv6Addr,
+    },
     /// The owner of the addresses takes no advert (`owner_ignore_adverts`).
     #[error("nothing is taken: we own the addresses and owner_ignore_adverts is set")]
     OwnerIgnores,
@@ -246,9 +252,10 @@ impl Reject {
             Self::IntervalZero => Some(Counter::Interval),
             Self::Type { .. } => Some(Counter::InvalidType),
             Self::Checksum { .. } => Some(Counter::Checksum),
-            Self::MulticastOnUnicast { .. } | Self::UnicastOnMulticast { .. } | Self::AddressList { .. } => {
-                Some(Counter::AddressList)
-            }
+            Self::MulticastOnUnicast { .. }
+            | Self::UnicastOnMulticast { .. }
+            | Self::AddressList { .. }
+            | Self::FirstAddress { .. } => Some(Counter::AddressList),
             Self::HeaderContent { .. }
             | Self::Interval { .. }
             | Self::UnknownPeer { .. }

@@ -6,7 +6,7 @@ use crate::model::{
     VrrpInstance,
 };
 use crate::table::notation::quote_script;
-use crate::table::{Argument, Feature, Statement, Value};
+use crate::table::{Argument, Statement, Value};
 use crate::value::Unit;
 
 fn of(instance: &mut VrrpInstance) -> &mut InstanceExtensions {
@@ -23,8 +23,6 @@ fn asks_for(line: Statement<'_, '_, '_, '_>, word: &str) -> bool {
 pub(crate) fn read_preempt(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {
     instance.nopreempt = false;
     if asks_for(line, "incumbent_wins_ties") {
-        let span = line.span(0);
-        line.context.uses(Feature::Extensions, || span);
         of(instance).incumbent_wins_ties = true;
     }
 }

@@ -162,9 +162,9 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "preempt" Grammar("[incumbent_wins_ties]") => with!(read_preempt, show_preempt), Last, InPlace;
         "on",
         "Backward compatible way to cancel nopreempt.";
-    "preempt incumbent_wins_ties" Flag => Described, Last, InPlace, Extensions;
-        "off: the higher address",
-        "Of equal priorities the present master stays, whatever its address; both routers need it.";
+    "preempt incumbent_wins_ties" Flag => Described, Last, InPlace;
+        "off",
+        "A router that starts leaves a master of equal priority alone: it waits the whole master down interval, with state MASTER too.";
     "nopreempt" Grammar("[yields_to_health]") => with!(read_nopreempt, show_nopreempt), Last, InPlace;
         "off",
         "Do not take over from a lower-priority master; cleared for initial state MASTER or priority 255.";
