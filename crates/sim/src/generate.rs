@@ -8,8 +8,8 @@ use std::time::Duration;
 use steadfast_time::{Moment, Random};
 use steadfast_vrrp::config::{Authentication, TrackScript, Trailer, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{
-    GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptConfig, ScriptId, TrackWatch,
-    WatchId,
+    GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Prepare, PrepareFailure, ScriptConfig,
+    ScriptId, TrackWatch, WatchId,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Key, Priority, TrailerKey};
 
@@ -17,6 +17,8 @@ use crate::check::Bounds;
 use crate::scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step, instance};
 
 const FAULTS_MAX: u64 = 12;
+/// Sets the chance of preparations apart from that of everything else.
+const PREPARATIONS: u64 = 0x5eed_0f9e;
 const PRIORITIES: [u8; 8] = [1, 50, 100, 100, 150, 150, 200, 254];
 
 impl Scenario {
@@ -32,12 +34,14 @@ impl Scenario {
             segments: traits.segments,
             lateness_max: random.between(Duration::from_micros(1), traits.shortest / 20),
             script_interval: traits.longest / 2,
+            preparation: Duration::ZERO,
             routers: (0..routers).map(|_| traits.router(&mut random)).collect(),
             steps: Vec::new(),
             end: Moment::ZERO,
         };
         traits.crown_owner(&mut random, &mut scenario);
         traits.use_unicast(&mut scenario);
+        prepare(seed, traits.longest, &mut scenario);
         schedule(&mut random, &mut scenario);
         scenario
     }
@@ -247,6 +251,19 @@ impl Traits {
                 instance.transport = Transport::Unicast { peers, ttl: None, check_source: true };
             }
         }
+    }
+}
+
+/// In some scenarios all routers prepare themselves. With chance of its own, so that other seeds stay what they are.
+fn prepare(seed: u64, interval: Duration, scenario: &mut Scenario) {
+    let mut random = Random::new(seed ^ PREPARATIONS);
+    if !random.permille(150) {
+        return;
+    }
+    let timeout = random.between(interval, interval * 10);
+    scenario.preparation = random.between(Duration::ZERO, timeout * 2);
+    for instance in scenario.routers.iter_mut().flat_map(|plan| &mut plan.instances) {
+        instance.prepare = Some(Prepare { timeout, failure: PrepareFailure::Serve });
     }
 }
 

@@ -54,6 +54,8 @@ pub struct Scenario {
     pub lateness_max: Duration,
     /// Time between two runs of each script.
     pub script_interval: Duration,
+    /// How long `notify_master_prepare` runs.
+    pub preparation: Duration,
     /// At least one, at most 255.
     pub routers: Vec<RouterPlan>,
     /// In order of time.
@@ -193,6 +195,7 @@ impl Scenario {
             segments: 1,
             lateness_max: Duration::from_micros(50),
             script_interval: Duration::from_millis(100),
+            preparation: Duration::ZERO,
             routers: priorities.iter().map(plan).collect(),
             steps: Vec::new(),
             end: Moment::ZERO + interval.duration() * 60,

@@ -104,6 +104,7 @@ enum Due {
     Arrival { router: RouterId, packet: Packet },
     Script { router: RouterId, script: ScriptId, life: u64 },
     Successor { router: RouterId, life: u64 },
+    Prepared { router: RouterId, instance: InstanceId, since: Moment },
 }
 
 impl<Build> World<'_, Build>
@@ -139,6 +140,12 @@ where
             }
             Due::Arrival { router, packet } => self.arrive(router, packet),
             Due::Script { router, script, life } => self.run_script(router, script, life),
+            Due::Prepared { router, instance, since } => {
+                self.drive(router, |daemon, now, out| {
+                    daemon.handle(now, Input::Prepared { instance, since, success: true }, out);
+                    daemon.advance(now, out);
+                });
+            }
             Due::Successor { router, life } => {
                 let Some(host) = self.hosts.get_mut(router.index()) else { return };
                 if host.powered && host.daemon.is_none() && host.life == life {
@@ -472,6 +479,11 @@ where
             Action::Event(Event::InstanceState { instance, from, to, causes, .. }) => {
                 self.record(Happening::State { router, instance, from, to, causes });
                 self.keep_resume_state(router, instance);
+            }
+            // It outlives the worker that asked for it; a successor asks again.
+            Action::Prepare { instance, since } => {
+                self.keep_resume_state(router, instance);
+                self.push(self.now + self.scenario.preparation, Due::Prepared { router, instance, since });
             }
             Action::Event(_)
             | Action::Announce { .. }

@@ -8,7 +8,10 @@ use std::time::Duration;
 use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
 use steadfast_time::Moment;
 use steadfast_vrrp::config::{TrackScript, Weight};
-use steadfast_vrrp::{HANDOVER_GRACE, InstanceId, InterfaceId, ScriptConfig, ScriptId, TrackWatch, WatchId};
+use steadfast_vrrp::{
+    HANDOVER_GRACE, InstanceId, InterfaceId, Prepare, PrepareFailure, ScriptConfig, ScriptId, TrackWatch,
+    WatchId,
+};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Priority};
 
 const R1: RouterId = RouterId(0);
@@ -138,6 +141,36 @@ fn after_a_partition_two_masters_of_equal_priority_settle_on_one_whatever_is_ask
     assert_eq!(history.owners(VI_1, moment(3.9)), [R1, R2]);
     assert_eq!(history.owners(VI_1, moment(4.2)), [R2], "neither knows who was first");
     assert_eq!(changes(&history, moment(4.2)), 0);
+}
+
+fn preparing(lasts: f64) -> Scenario {
+    let prepare = Some(Prepare { timeout: at(1.0), failure: PrepareFailure::Serve });
+    let mut scenario = Scenario::single(centiseconds(10), &[200, 100])
+        .each(|_, instance| instance.prepare = prepare)
+        .with(at(3.0), Fault::PowerOff(R1));
+    scenario.preparation = at(lasts);
+    scenario
+}
+
+#[test]
+fn a_preparation_delays_the_addresses_and_not_the_adverts_and_is_bounded() {
+    for (lasts, waited) in [(0.4, 0.4), (7.0, 1.0)] {
+        let history = kept(&preparing(lasts));
+        let speaks = |entry: &&steadfast_sim::Entry| {
+            entry.at >= moment(3.0) && matches!(entry.what, Happening::Advert { router: R2, .. })
+        };
+        let speaks = history.entries.iter().find(speaks).unwrap().at;
+        let serves = owned_by(&history, R2, moment(3.0));
+        let wait = serves.since(speaks);
+        assert!(wait >= at(waited) && wait <= at(waited) + JITTER, "{wait:?}");
+    }
+}
+
+#[test]
+fn a_preparation_goes_on_when_the_worker_dies() {
+    let history = kept(&preparing(0.4).with(at(3.5), Fault::KillWorker(R2)));
+    let serves = owned_by(&history, R2, moment(3.0)).since(moment(3.0));
+    assert!(serves <= master_down(at(0.1)) + at(0.4) + JITTER, "{serves:?}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use steadfast_wire::vrrp::Carrier;
 
 use crate::config::{InstanceId, InterfaceId, Reading, ScriptId, WatchId};
 use crate::event::Event;
+use steadfast_time::Moment;
 
 /// Something the outside tells the machine. Timers are not inputs: see `Machine::advance`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,15 @@ pub enum Input<'a> {
         watch: WatchId,
         /// How it is.
         reading: Reading,
+    },
+    /// What [`Action::Prepare`] asked for has ended.
+    Prepared {
+        /// Whose.
+        instance: InstanceId,
+        /// As asked.
+        since: Moment,
+        /// Exit status 0 in time.
+        success: bool,
     },
     /// Somebody removed an address of an instance that [`gives_up_removed`](crate::InstanceConfig::gives_up_removed).
     AddressRemoved {
@@ -151,6 +161,14 @@ pub enum Action {
         instance: InstanceId,
         /// Whether they shall exist.
         wanted: bool,
+    },
+    /// The script that prepares an instance shall run; its end comes back as [`Input::Prepared`]. Repeated with the same
+    /// `since` by a successor.
+    Prepare {
+        /// Whose.
+        instance: InstanceId,
+        /// Which preparation.
+        since: Moment,
     },
     /// Gratuitous ARP or unsolicited neighbour advertisements for every address.
     Announce {

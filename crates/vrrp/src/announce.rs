@@ -23,6 +23,9 @@ impl Instance {
 
     /// Another router may have drawn traffic with its adverts: claim it back.
     pub(crate) fn announce_over_lower(&mut self, now: Moment, sink: &mut impl Sink) {
+        if self.preparing.is_some() {
+            return;
+        }
         let timing = self.config.announce;
         self.announced_over_lower = Some(now);
         announce(self.id(), timing.lower_priority_repeat, sink);

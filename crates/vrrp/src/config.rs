@@ -104,6 +104,8 @@ pub struct InstanceConfig {
     pub yields_to_health: bool,
     /// Wait this long before taking over from a living master of lower priority.
     pub preempt_delay: Duration,
+    /// What is to be done between winning the election and serving.
+    pub prepare: Option<Prepare>,
     /// A master one of whose addresses somebody removes gives up, as keepalived does.
     pub gives_up_removed: bool,
     /// How adverts prove who sent them.
@@ -184,6 +186,7 @@ impl InstanceConfig {
             incumbent_wins_ties: false,
             yields_to_health: false,
             preempt_delay: Duration::ZERO,
+            prepare: None,
             gives_up_removed: false,
             authentication: Authentication::None,
             addresses: Vec::new(),
@@ -301,6 +304,24 @@ pub struct UnicastPeer {
     pub min_ttl: u8,
     /// Largest acceptable TTL or hop limit.
     pub max_ttl: u8,
+}
+
+/// `notify_master_prepare`; running it is the caller's work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Prepare {
+    /// The instance waits no longer.
+    pub timeout: Duration,
+    /// What follows when the script fails or takes longer.
+    pub failure: PrepareFailure,
+}
+
+/// What follows when an instance could not prepare itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PrepareFailure {
+    /// It serves nevertheless.
+    Serve,
+    /// It goes to FAULT, and tries again later.
+    Fault,
 }
 
 /// Timing of gratuitous ARP and unsolicited neighbour advertisements.

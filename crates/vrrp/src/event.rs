@@ -143,6 +143,17 @@ pub enum Cause {
         /// After.
         to: Priority,
     },
+    /// `notify_master_prepare` is waited for.
+    Preparing,
+    /// The wait is over.
+    Prepared {
+        /// How it ended.
+        outcome: Prepared,
+        /// Milliseconds since the election was won.
+        after_ms: u64,
+    },
+    /// What failed to prepare tries again.
+    PrepareAgain,
     /// Another member of the sync group changed.
     Group {
         /// The group.
@@ -180,6 +191,18 @@ impl Cause {
     }
 }
 
+/// How `notify_master_prepare` ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prepared {
+    /// With exit status 0.
+    Done,
+    /// Otherwise.
+    Failed,
+    /// Not in time.
+    TimedOut,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -195,6 +218,17 @@ pub enum Event {
         /// After.
         to: State,
         /// Effective priority after the change.
+        priority: Priority,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
+    /// An instance has won the election and prepares itself before it serves; [`Event::InstanceState`] follows.
+    Preparing {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// Effective priority.
         priority: Priority,
         /// Oldest first.
         causes: Vec<Cause>,

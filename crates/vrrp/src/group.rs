@@ -222,7 +222,7 @@ impl Machine {
         }
     }
 
-    /// MASTER if every member is, but for newcomers that still listen; see [`Self::mend_group`].
+    /// MASTER if every member is and serves, but for newcomers that still listen; see [`Self::mend_group`].
     fn group_state(&self, id: GroupId) -> State {
         let Some(group) = self.groups.get(&id) else { return State::Init };
         let states = || {
@@ -231,7 +231,7 @@ impl Machine {
                 .members
                 .iter()
                 .filter_map(|member| self.instances.get(*member))
-                .map(|member| member.state)
+                .map(|member| if member.preparing.is_some() { State::Backup } else { member.state })
         };
         let order = [State::Fault, State::Master, State::Init, State::Backup];
         order.into_iter().find(|state| states().any(|member| member == *state)).unwrap_or(State::Stop)

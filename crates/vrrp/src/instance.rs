@@ -16,6 +16,7 @@ use crate::counters::Counters;
 use crate::event::{Cause, Event, State};
 use crate::grid::next_on_grid;
 use crate::peers::Peers;
+use crate::preparing::Preparing;
 use crate::proof::Proofs;
 use crate::status::{Heard, Master};
 use crate::track::{OwnState, Standing, Trackers};
@@ -42,6 +43,8 @@ pub(crate) struct Instance {
     pub(crate) peers: Peers,
     pub(crate) standing: Standing,
     pub(crate) own: OwnState,
+    /// As MASTER: it does not serve yet.
+    pub(crate) preparing: Option<Preparing>,
     /// The own master down timer has run out; the sync group decides.
     pub(crate) wants_master: bool,
     /// End of the preempt delay, also after it has passed.
@@ -84,6 +87,8 @@ pub(crate) struct Timers {
     pub(crate) after_lower: Moment,
     /// Periodic announcements.
     pub(crate) refresh: Moment,
+    /// End of the time to prepare, or of the FAULT after it.
+    pub(crate) preparation: Moment,
 }
 
 impl Timers {
@@ -92,6 +97,7 @@ impl Timers {
         second_block: Moment::NEVER,
         after_lower: Moment::NEVER,
         refresh: Moment::NEVER,
+        preparation: Moment::NEVER,
     };
 }
 
@@ -145,7 +151,8 @@ impl Instance {
             last_heard: None,
             peers: Peers::default(),
             standing: Standing { fault: false, pending: false, priority: config.priority },
-            own: OwnState { lowered: false },
+            own: OwnState::default(),
+            preparing: None,
             wants_master: false,
             preempt_at: None,
             wait: Wait::Silence(now),
@@ -192,8 +199,8 @@ impl Instance {
     }
 
     pub(crate) fn next_deadline(&self) -> Moment {
-        let Timers { protocol, second_block, after_lower, refresh } = self.timers;
-        protocol.min(second_block).min(after_lower).min(refresh)
+        let Timers { protocol, second_block, after_lower, refresh, preparation } = self.timers;
+        protocol.min(second_block).min(after_lower).min(refresh).min(preparation)
     }
 
     /// The next advert of a master falls on the grid.
@@ -263,7 +270,11 @@ impl Instance {
     /// Enters `to` and tells. Timers are the caller's business.
     pub(crate) fn enter(&mut self, now: Moment, to: State, causes: Vec<Cause>, sink: &mut impl Sink) {
         self.drop_claims(now, sink);
-        let from = std::mem::replace(&mut self.state, to);
+        let mut from = std::mem::replace(&mut self.state, to);
+        if let Some(prepared) = self.preparing.take() {
+            self.timers.preparation = Moment::NEVER;
+            from = if to == State::Master { prepared.from } else { from };
+        }
         self.since = now;
         self.causes.clone_from(&causes);
         self.reported = 0;

@@ -29,6 +29,7 @@ mod key;
 mod machine;
 pub mod peers;
 mod plan;
+mod preparing;
 mod proof;
 mod receive;
 mod reload;
@@ -45,15 +46,16 @@ mod watch;
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Reading,
-    ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Prepare,
+    PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
-pub use event::{Cause, Difference, Event, State};
+pub use event::{Cause, Difference, Event, Prepared, State};
 pub use key::{Path, RouterKey, known_again};
 pub use machine::Machine;
 pub use peers::{Peer, Problem};
 pub use plan::Plan;
+pub use preparing::Preparing;
 pub use proof::LastProof;
 pub use snapshot::{Piece, SnapshotError};
 pub use status::{InstanceStatus, Resume};

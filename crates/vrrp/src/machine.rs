@@ -174,6 +174,9 @@ impl Machine {
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }
+            Input::Prepared { instance, since, success } => {
+                self.prepared(now, instance, since, success, sink);
+            }
             Input::AddressRemoved { instance, address } => self.robbed(now, instance, address, sink),
             Input::Clock { ahead } => {
                 self.clock_ahead = Some(ahead);
@@ -268,7 +271,10 @@ impl Machine {
         if instance.state == State::Master {
             instance.announce_due(now, sink);
         }
-        if instance.timers.protocol <= now {
+        if instance.timers.preparation <= now {
+            self.preparation_due(now, id, sink);
+        }
+        if self.instances.get(id).is_some_and(|instance| instance.timers.protocol <= now) {
             self.protocol_due(now, id, sink);
         }
     }
@@ -328,6 +334,7 @@ impl Machine {
             instance.resume(now, listens_from, &self.trackers, sink);
             self.arm(id);
         }
+        self.review_preparations(now, sink);
         let triggers: Vec<_> = ids.into_iter().map(|id| (id, Cause::Start)).collect();
         self.settle_all(now, &triggers, sink);
     }

@@ -61,6 +61,7 @@ impl Machine {
         }
         self.trackers.forget_unused_sources();
         if self.started {
+            self.review_preparations(now, sink);
             let triggers: Vec<_> = touched.into_iter().map(|id| (id, Cause::Reload)).collect();
             self.reassess_all(now, &triggers, sink);
             for group in reformed {
@@ -124,6 +125,9 @@ impl Machine {
         self.lookup.remove(&(old.adverts_on, old.family, old.vrid, id));
         self.lookup.insert((config.adverts_on, config.family, config.vrid, id));
         instance.advert.invalidate();
+        if config.prepare.is_none() {
+            instance.own.unprepared_until = None;
+        }
         match instance.state {
             State::Master => {
                 instance.master_interval = instance.interval();
@@ -133,10 +137,10 @@ impl Machine {
                     instance.schedule_advert(now);
                     instance.timers.protocol = instance.timers.protocol.min(promised);
                 }
-                if old.announce != config.announce {
+                if old.announce != config.announce && instance.preparing.is_none() {
                     instance.start_refreshing(now);
                 }
-                if old.addresses != config.addresses {
+                if old.addresses != config.addresses && instance.preparing.is_none() {
                     sink.act(Action::Addresses { instance: id, wanted: true });
                 }
             }

@@ -15,6 +15,7 @@ use crate::grid::next_on_grid;
 use crate::instance::Instance;
 use crate::machine::Machine;
 use crate::peers::{LONELY_AFTER, Peer, Peers};
+use crate::preparing::Preparing;
 use crate::proof::LastProof;
 use steadfast_time::Moment;
 
@@ -160,9 +161,18 @@ pub struct Resume {
     pub refused_since: Option<Moment>,
     /// Who was heard for this virtual router.
     pub peers: Vec<Peer>,
+    /// As MASTER: it prepares itself and does not serve yet.
+    pub preparing: Option<Preparing>,
+    /// It could not prepare itself, and is in FAULT until then.
+    pub unprepared_until: Option<Moment>,
 }
 
 impl Resume {
+    /// It may have its addresses.
+    pub fn serves(&self) -> bool {
+        matches!(self.state, State::Master | State::Stop) && self.preparing.is_none()
+    }
+
     /// Its worker lived until `alive`, and sent its adverts until then: every interval on the grid.
     pub fn lived_until(&mut self, alive: Moment) {
         if self.state == State::Master {
@@ -291,6 +301,8 @@ impl Machine {
             refusal: self.trackers.refusal(instance.id()),
             refused_since: instance.speech.refused_since(),
             peers: instance.peers.iter().cloned().collect(),
+            preparing: instance.preparing.clone(),
+            unprepared_until: instance.own.unprepared_until,
         })
     }
 
@@ -313,6 +325,11 @@ impl Machine {
             instance.master_interval = resume.master_interval;
             instance.best = resume.best;
             instance.own.lowered = resume.lowered;
+            instance.preparing = resume.preparing.filter(|_| resume.state == State::Master);
+            instance.own.unprepared_until =
+                resume.unprepared_until.filter(|_| instance.config.prepare.is_some());
+            instance.timers.preparation = instance.own.unprepared_until.unwrap_or(Moment::NEVER);
+            instance.review_preparation();
         }
         if let Some(last) = resume.last_advert.filter(|_| resume.state == State::Master) {
             instance.timers.protocol = last + instance.interval();
@@ -341,6 +358,11 @@ impl Machine {
 
     fn faults_of(&self, instance: &Instance) -> Vec<Cause> {
         let mut faults = self.trackers.faults(&instance.config);
+        if instance.own.unprepared_until.is_some() {
+            faults.extend(
+                instance.causes.iter().find(|cause| matches!(cause, Cause::Prepared { .. })).cloned(),
+            );
+        }
         // A group that has a member in FAULT has all of them there, but for those that hand over.
         if matches!(instance.state, State::Fault | State::Stop) {
             let group = instance.config.group;

@@ -15,6 +15,7 @@ use crate::event::Cause;
 use crate::status::{ScriptResume, TrackerKind, TrackerShare};
 use crate::tally::{self, Tally};
 use crate::watch::{Effect, Watches};
+use steadfast_time::Moment;
 
 /// Everything that is watched, and by whom.
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -62,10 +63,12 @@ pub(crate) struct Standing {
 }
 
 /// What an instance knows of itself that matters to its standing.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 pub(crate) struct OwnState {
     /// An owner that gave way to another owner.
     pub(crate) lowered: bool,
+    /// It could not prepare itself, and is in FAULT until then.
+    pub(crate) unprepared_until: Option<Moment>,
 }
 
 impl Trackers {
@@ -237,6 +240,7 @@ impl Trackers {
     /// Weighs everything that `config`'s instance watches.
     pub(crate) fn assess(&self, config: &InstanceConfig, own: OwnState) -> Standing {
         let mut fault = config.broken.is_some()
+            || own.unprepared_until.is_some()
             || self.is_obstructed(config.id)
             || self.own_interface_down(config)
             || self.source_missing(config);

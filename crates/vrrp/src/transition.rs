@@ -12,7 +12,7 @@ use crate::event::{Cause, Event, State};
 use crate::instance::{Instance, Timers, Wait};
 use crate::machine::Machine;
 use crate::status::Master;
-use crate::track::{OwnState, Trackers};
+use crate::track::Trackers;
 use steadfast_time::Moment;
 
 /// How long the old master of a planned stop goes on answering after the first advert of the new
@@ -136,6 +136,7 @@ impl Machine {
     fn raise_all(&mut self, now: Moment, team: &[InstanceId], trigger: &Cause, sink: &mut impl Sink) {
         let members = || team.iter().filter_map(|member| self.instances.get(*member));
         let owners = members().all(Instance::starts_as_owner);
+        let prepares = self.prepares(team);
         let start = now.max(self.startup_until);
         let mut told = None;
         for &member in team {
@@ -148,7 +149,7 @@ impl Machine {
                 instance.timers.protocol = start;
             } else if owners {
                 causes.push(Cause::Owner);
-                instance.become_master(now, causes.clone(), &self.trackers, sink);
+                instance.become_master(now, causes.clone(), prepares, &self.trackers, sink);
                 told = Some((member, causes));
             } else {
                 instance.join(now, start, causes.clone(), sink);
@@ -158,6 +159,7 @@ impl Machine {
         }
         if let Some((member, causes)) = told {
             self.tell_group(now, member, causes, sink);
+            self.serve_if_prepared(now, member, sink);
         }
     }
 
@@ -200,15 +202,17 @@ impl Machine {
         if matches!(cause, Cause::MasterSilent { .. }) {
             instance.explain_silence(now, &mut causes);
         }
+        let prepares = self.prepares(&team);
         for &member in &team {
             let because = self.followed(member, id, &causes);
             let Some(instance) = self.instances.get_mut(member) else { continue };
             if instance.state == State::Backup {
-                instance.become_master(now, because, &self.trackers, sink);
+                instance.become_master(now, because, prepares, &self.trackers, sink);
                 self.arm(member);
             }
         }
         self.tell_group(now, id, causes, sink);
+        self.serve_if_prepared(now, id, sink);
     }
 
     /// A master has heard a better one (section 6.4.3): no priority 0, the other is there already.
@@ -341,9 +345,12 @@ impl Machine {
             instance.send_release(now, &self.trackers, sink);
             instance.stop_announcing(sink);
             instance.counters.released_master += 1;
-            instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
             instance.master = None;
-            self.handing_over += 1;
+            // One that prepares answers for nothing.
+            if instance.preparing.is_none() {
+                instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
+                self.handing_over += 1;
+            }
         }
         instance.enter(now, State::Stop, vec![cause], sink);
         self.arm(id);
@@ -368,19 +375,31 @@ impl Machine {
 }
 
 impl Instance {
-    /// First the advert, then the addresses and their announcement (RFC 9568 section 6.4.2).
-    fn become_master(&mut self, now: Moment, causes: Vec<Cause>, trackers: &Trackers, sink: &mut impl Sink) {
+    /// First the advert, then the addresses and their announcement (RFC 9568 section 6.4.2), unless the instance
+    /// prepares itself before.
+    fn become_master(
+        &mut self,
+        now: Moment,
+        causes: Vec<Cause>,
+        prepares: bool,
+        trackers: &Trackers,
+        sink: &mut impl Sink,
+    ) {
         if self.own.lowered {
-            self.own = OwnState { lowered: false };
+            self.own.lowered = false;
             self.standing = trackers.assess(&self.config, self.own);
         }
-        self.take_mastership(now, trackers, sink);
+        self.claim(now, trackers, sink);
         self.counters.became_master += 1;
-        self.start_announcing(now, sink);
-        self.enter(now, State::Master, causes, sink);
+        if prepares {
+            self.prepare(now, causes, sink);
+        } else {
+            self.serve(now, causes, sink);
+        }
     }
 
-    fn take_mastership(&mut self, now: Moment, trackers: &Trackers, sink: &mut impl Sink) {
+    /// Says to the other routers that this one is master.
+    fn claim(&mut self, now: Moment, trackers: &Trackers, sink: &mut impl Sink) {
         self.rivalry = None;
         self.preempt_at = None;
         self.wants_master = false;
@@ -389,7 +408,13 @@ impl Instance {
             trackers.source(&self.config).map(|address| Master { address, priority: self.standing.priority });
         self.send_advert(now, trackers, sink);
         self.schedule_advert(now);
+    }
+
+    /// Takes the addresses, announces them, and tells.
+    pub(crate) fn serve(&mut self, now: Moment, causes: Vec<Cause>, sink: &mut impl Sink) {
         sink.act(Action::Addresses { instance: self.id(), wanted: true });
+        self.start_announcing(now, sink);
+        self.enter(now, State::Master, causes, sink);
     }
 
     /// A worker goes on where its predecessor died. A master is master still: its addresses are where
@@ -398,8 +423,13 @@ impl Instance {
     pub(crate) fn resume(&mut self, now: Moment, start: Moment, trackers: &Trackers, sink: &mut impl Sink) {
         match self.state {
             State::Master => {
-                self.take_mastership(now, trackers, sink);
-                self.start_refreshing(now);
+                self.claim(now, trackers, sink);
+                if self.preparing.is_some() {
+                    self.ask_to_prepare(sink);
+                } else {
+                    sink.act(Action::Addresses { instance: self.id(), wanted: true });
+                    self.start_refreshing(now);
+                }
             }
             State::Backup => self.restart_down_timer(start),
             State::Fault => self.await_speech(now, trackers),
@@ -444,7 +474,9 @@ impl Instance {
         self.wants_master = false;
         self.timers = Timers::IDLE;
         self.await_speech(now, trackers);
+        let unprepared_until = self.own.unprepared_until.unwrap_or(Moment::NEVER);
         self.enter(now, State::Fault, causes, sink);
+        self.timers.preparation = unprepared_until;
     }
 
     /// The addresses go at once. `releases` adverts of priority 0 go first.

@@ -36,6 +36,15 @@ pub enum Happening {
         /// Oldest first.
         causes: Vec<Cause>,
     },
+    /// An instance has won the election and runs `notify_master_prepare` before it serves.
+    Preparing {
+        /// Its name.
+        instance: Arc<str>,
+        /// Effective priority.
+        priority: u8,
+        /// Oldest first.
+        causes: Vec<Cause>,
+    },
     /// A sync group changed state.
     GroupState {
         /// Its name.
@@ -321,6 +330,7 @@ impl Happening {
     pub fn names(&self) -> impl Iterator<Item = &str> {
         let name = match self {
             Self::InstanceState { instance, .. }
+            | Self::Preparing { instance, .. }
             | Self::PriorityChanged { instance, .. }
             | Self::MasterChanged { instance, .. }
             | Self::HandedOver { instance, .. }
@@ -387,6 +397,7 @@ impl Happening {
             | Self::Bound { .. } => Severity::Warning,
             Self::Started { .. }
             | Self::InstanceState { .. }
+            | Self::Preparing { .. }
             | Self::GroupState { .. }
             | Self::HandedOver { .. }
             | Self::OneMaster { .. }

@@ -21,6 +21,10 @@ pub fn happening(happening: &Happening) -> String {
         Happening::InstanceState { instance, to, causes, priority, .. } => {
             format!("({instance}) Entering {} STATE (priority {priority}): {}", state(*to), chain(causes))
         }
+        Happening::Preparing { instance, causes, priority } => format!(
+            "({instance}) Won the election (priority {priority}), runs notify_master_prepare before it serves: {}",
+            chain(causes)
+        ),
         Happening::GroupState { group, to, causes } => {
             format!("VRRP_Group({group}) Syncing instances to {} state: {}", state(*to), chain(causes))
         }

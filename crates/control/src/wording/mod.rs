@@ -12,7 +12,7 @@ pub mod session;
 
 use std::fmt::Write as _;
 
-use steadfast_vrrp::{Cause, Difference, State};
+use steadfast_vrrp::{Cause, Difference, Prepared, State};
 
 pub use self::balancing::balancing;
 use self::duration::exact_milliseconds;
@@ -103,6 +103,16 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Priority { from, to } => write!(text, "priority {from} to {to}"),
         Cause::Group { group, member } => write!(text, "group {group} follows {member}"),
         Cause::AddressRemoved { address } => write!(text, "somebody removed {address}"),
+        Cause::Preparing => write!(text, "waits for notify_master_prepare"),
+        Cause::Prepared { outcome, after_ms } => {
+            let how = match outcome {
+                Prepared::Done => "ended",
+                Prepared::Failed => "failed",
+                Prepared::TimedOut => "did not end",
+            };
+            write!(text, "notify_master_prepare {how} within {}", exact_milliseconds(*after_ms))
+        }
+        Cause::PrepareAgain => write!(text, "prepares again"),
         Cause::Broken { reason } => write!(text, "configuration cannot work: {reason}"),
         Cause::Reload => write!(text, "reload"),
         Cause::Stop => write!(text, "stopping"),

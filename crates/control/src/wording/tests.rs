@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use steadfast_config::plan::Outcome;
 use steadfast_kernel::{Errno, Error};
-use steadfast_vrrp::{Cause, Difference, State};
+use steadfast_vrrp::{Cause, Difference, Prepared, State};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Reject, Vrid};
 
 use super::*;
@@ -43,6 +43,9 @@ fn causes(number: u64) -> Vec<Cause> {
         Cause::Sending { obstacle: None },
         Cause::Script { name: name(), good: false, times: 3 },
         Cause::Priority { from: Priority::new(3), to: Priority::new(1) },
+        Cause::Preparing,
+        Cause::Prepared { outcome: Prepared::TimedOut, after_ms: number },
+        Cause::PrepareAgain,
         Cause::Group { group: name(), member: name() },
         Cause::Broken { reason: name() },
         Cause::Reload,
@@ -71,6 +74,7 @@ fn kind(happening: &Happening) -> &'static str {
     match happening {
         Happening::Started { .. } => "started",
         Happening::InstanceState { .. } => "instance_state",
+        Happening::Preparing { .. } => "preparing",
         Happening::GroupState { .. } => "group_state",
         Happening::PriorityChanged { .. } => "priority_changed",
         Happening::MasterChanged { .. } => "master_changed",
@@ -106,7 +110,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 34;
+const KINDS: usize = 35;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -125,6 +129,7 @@ fn every(number: u64) -> Vec<Happening> {
         Happening::Started { version: "0.1.0".to_owned(), configuration: "/etc/k.conf".to_owned() },
         state(State::Master),
         state(State::Stop),
+        Happening::Preparing { instance: name(), priority: 3, causes: causes.clone() },
         Happening::GroupState { group: name(), to: State::Fault, causes: causes.clone() },
         Happening::PriorityChanged { instance: name(), from: 1, to: 3, causes },
         Happening::MasterChanged { instance: name(), master: PEER, priority: 3 },

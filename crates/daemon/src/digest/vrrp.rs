@@ -10,14 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{
-    Lifetime, Model, RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+    InstanceExtensions, Lifetime, Model, PrepareFailure as ModelFailure, RemovedAddress, Tracked,
+    VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
 use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
 use steadfast_vrrp::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, ScriptConfig,
-    ScriptId, TrackWatch, WatchId, WatchKind, known_again,
+    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Prepare,
+    PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
@@ -238,6 +239,7 @@ fn instance_config(
         nopreempt: instance.nopreempt,
         incumbent_wins_ties: instance.extensions.as_ref().is_some_and(|asked| asked.incumbent_wins_ties),
         yields_to_health: instance.extensions.as_ref().is_some_and(|asked| asked.yields_to_health),
+        prepare: prepare(instance),
         gives_up_removed: instance
             .extensions
             .as_ref()
@@ -412,6 +414,18 @@ fn address(line: &ModelAddress, interface: Option<&str>, names: &mut Names) -> O
         no_prefix_route: line.no_prefix_route,
         auto_join: line.autojoin,
     })
+}
+
+/// `notify_master_prepare` without its script.
+fn prepare(instance: &VrrpInstance) -> Option<Prepare> {
+    let asked = instance.extensions.as_ref()?;
+    asked.master_prepare.as_ref()?;
+    let timeout = asked.master_prepare_timeout.unwrap_or(InstanceExtensions::PREPARE_TIMEOUT).duration();
+    let failure = match asked.master_prepare_failure {
+        ModelFailure::Announce => PrepareFailure::Serve,
+        ModelFailure::Fault => PrepareFailure::Fault,
+    };
+    Some(Prepare { timeout, failure })
 }
 
 /// `fence_lease` in whole seconds, as the kernel counts them.

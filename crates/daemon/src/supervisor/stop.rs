@@ -45,7 +45,10 @@ impl Supervisor {
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
         self.scripts.runner.terminate(now, |purpose| {
-            matches!(purpose, Purpose::Check(_) | Purpose::Server(..) | Purpose::Hook(_))
+            matches!(
+                purpose,
+                Purpose::Check(_) | Purpose::Server(..) | Purpose::Hook(_) | Purpose::Prepare(..)
+            )
         });
         self.tell(Happening::Stopping);
     }

@@ -46,6 +46,7 @@ impl Bounds {
                         // Members wait for each other, once.
                         wait *= 2;
                     }
+                    wait += preparation(plan, instance, scenario.preparation);
                     (instance.id, wait + travel + lateness * 2)
                 };
                 plan.instances.iter().map(of).collect()
@@ -76,6 +77,15 @@ impl Bounds {
     pub fn scripts(&self, router: RouterId) -> Duration {
         self.scripts.get(router.index()).copied().unwrap_or_default()
     }
+}
+
+/// From winning to serving: of a sync group, all wait for the last.
+fn preparation(plan: &RouterPlan, instance: &InstanceConfig, lasts: Duration) -> Duration {
+    let with = |other: &&InstanceConfig| {
+        other.id == instance.id || (instance.group.is_some() && other.group == instance.group)
+    };
+    let prepares = plan.instances.iter().filter(with).filter_map(|member| member.prepare);
+    prepares.map(|prepare| prepare.timeout.min(lasts)).max().unwrap_or_default()
 }
 
 /// Master down interval (RFC 9568 section 6.1, RFC 3768 section 6.1) with the longest interval that

@@ -60,6 +60,11 @@ fn heirs(view: &View<'_>, router: RouterId, instance: InstanceId, at: Moment) ->
     let part = view.parts(instance)?.iter().find(|part| part.contains(&router))?;
     let others = part.iter().copied().filter(|other| *other != router && view.healthy(*other, instance));
     let others: Vec<RouterId> = others.collect();
+    // The old one is gone when the new one is prepared.
+    if others.iter().any(|other| view.config(*other, instance).is_some_and(|config| config.prepare.is_some()))
+    {
+        return None;
+    }
     (!others.is_empty()).then_some(others)
 }
 

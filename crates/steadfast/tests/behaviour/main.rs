@@ -39,6 +39,7 @@ mod logs;
 mod notify;
 #[cfg(test)]
 mod planned_stop;
+mod preparing;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]

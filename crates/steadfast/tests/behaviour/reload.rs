@@ -135,6 +135,7 @@ fn a_router_that_a_reload_takes_out_speaks_and_hears_to_its_end() {
         interval: "0.4",
         addresses: vec!["10.0.7.7/32"],
         more: format!("unicast_src_ip {own}\nunicast_peer {{\n{peer}\n}}"),
+        ..Virtual::default()
     };
     let first = stage.router("r1", &configuration(&[&other(), &alone(own, peer, 200)]));
     let second = stage.router("r2", &configuration(&[&alone(peer, own, 1)]));

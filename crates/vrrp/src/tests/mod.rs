@@ -8,6 +8,7 @@ mod handover;
 mod load;
 mod master;
 mod peers;
+mod preparing;
 mod properties;
 mod receiving;
 mod reloading;

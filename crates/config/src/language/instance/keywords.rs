@@ -195,15 +195,15 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
         "setting of global_defs, else off; no argument means 15 ms and 3",
         "Open a BFD session to whoever is heard as master; its end ends the wait for adverts.";
-    "notify_master_prepare" Script => with!(read_master_prepare, show_master_prepare), First, NextUse, Extensions;
+    "notify_master_prepare" Script => with!(read_master_prepare, show_master_prepare), First, NextUse;
         "none",
-        "Run between winning and announcing; the instance waits for its end.";
-    "notify_master_prepare_timeout" Argument::seconds(1, 300) => lazily!(extensions.master_prepare_timeout), Last, NextUse, Extensions;
+        "Run between winning the election and serving: adverts go out at once, the addresses come when it has ended.";
+    "notify_master_prepare_timeout" Argument::seconds(1, 300) => lazily!(extensions.master_prepare_timeout), Last, InPlace;
         "10",
         "Longest wait for notify_master_prepare.";
-    "notify_master_prepare_failure" Choice(&["announce", "fault"]) => with!(read_prepare_failure, show_prepare_failure), Last, NextUse, Extensions;
+    "notify_master_prepare_failure" Choice(&["announce", "fault"]) => with!(read_prepare_failure, show_prepare_failure), Last, InPlace;
         "announce",
-        "What follows when notify_master_prepare fails or takes too long: become master nevertheless, or go to FAULT.";
+        "What follows when notify_master_prepare fails or takes too long: serve nevertheless, or go to FAULT and try again after 30 seconds.";
     "preempt_delay" Argument::decimal(0, 1000000000) => at!(preempt_delay), Last, InPlace;
         "0",
         "Wait before preempting; cleared with nopreempt, strict mode or initial MASTER.";

@@ -113,6 +113,9 @@ fn vrrp(drafts: &mut Drafts, check: &mut ScriptCheck<'_>, context: &mut Context<
         instance.tracks.scripts.retain(|tracked| keep(tracked, context));
         let owner = format!("({})", instance.name);
         check.notify(&mut instance.notify, &owner, context);
+        if let Some(extensions) = &mut instance.extensions {
+            check.slot(&mut extensions.master_prepare, Owner::Notify(&owner), context);
+        }
     }
     for draft in &mut drafts.groups {
         let group = &mut draft.draft.value;

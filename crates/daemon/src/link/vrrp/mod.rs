@@ -16,7 +16,7 @@ use steadfast_kernel::Error;
 use steadfast_kernel::error::{self, Errno};
 use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::{InstanceStatus, Resume};
-use steadfast_vrrp::{Event, InstanceId, InterfaceId, Reading, ScriptId, WatchId};
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, Moment, Reading, ScriptId, WatchId};
 
 use self::change::Change;
 use super::lifecycle::{Role, Worker};
@@ -54,6 +54,15 @@ pub enum Order {
         watch: WatchId,
         /// How it is.
         reading: Reading,
+    },
+    /// The script that an instance waits for has ended.
+    Prepared {
+        /// Whose.
+        instance: InstanceId,
+        /// As asked.
+        since: Moment,
+        /// Exit status 0 in time.
+        success: bool,
     },
     /// Tell how things are.
     Status {
@@ -116,6 +125,13 @@ pub enum News {
         request: u32,
         /// The worker itself.
         worker: WorkerStatus,
+    },
+    /// An instance waits for its script before it serves.
+    Prepare {
+        /// Which.
+        instance: InstanceId,
+        /// Known again by it.
+        since: Moment,
     },
     /// An instance that a reload removed has handed over; its number is free.
     Removed(InstanceId),

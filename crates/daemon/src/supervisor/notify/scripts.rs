@@ -74,6 +74,7 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         }
         Event::PriorityChanged { .. }
         | Event::MasterChanged { .. }
+        | Event::Preparing { .. }
         | Event::TwoMasters { .. }
         | Event::NobodyHeard { .. }
         | Event::OneMaster { .. }
@@ -186,6 +187,13 @@ impl Order {
             }
         }
         starting
+    }
+
+    /// A script of this owner runs that belongs to no transition; the next one waits for it as for any other.
+    pub(crate) fn begun(&mut self, owner: Owner, now: Moment) {
+        let lane = self.owners.entry(owner).or_default();
+        lane.running += 1;
+        lane.impatient_at = Some(now + PATIENCE);
     }
 
     /// Whether something waits for room, for the first time.

@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod hooks;
+pub(crate) mod preparations;
 pub(crate) mod programs;
 pub(crate) mod runner;
 
@@ -11,6 +12,7 @@ use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_vrrp::{Moment, ScriptId};
 
 use self::checks::{CheckId, Checks, Due, Verdict};
+use self::preparations::Preparations;
 use self::programs::{Check, Programs};
 use self::runner::{Ended, NOTIFIES_MAX, Purpose, Runner};
 use super::notify::scripts::{self as notifying, Owner, Transition};
@@ -25,6 +27,7 @@ pub(crate) struct Scripts {
     /// Notify scripts that wait for their turn.
     pub(crate) order: notifying::Order,
     pub(crate) runner: Runner,
+    pub(crate) preparations: Preparations,
     /// The startup script runs, and is waited for until then.
     pub(crate) starting: Option<Moment>,
 }
@@ -36,6 +39,7 @@ impl Scripts {
             checks: Checks::default(),
             order: notifying::Order::default(),
             runner: Runner::default(),
+            preparations: Preparations::default(),
             starting: None,
         }
     }
@@ -147,6 +151,10 @@ impl Supervisor {
                         ending: ended.ending,
                     });
                 }
+            }
+            Purpose::Prepare(instance, since, owner) => {
+                let (instance, since, owner) = (*instance, *since, Arc::clone(owner));
+                self.prepare_ended(instance, since, owner, ended);
             }
             Purpose::Server(check, settings) => {
                 let (check, settings) = (*check, Arc::clone(settings));

@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::{Account, CheckKind, Fifo, Model, Notify, Script};
+use steadfast_config::model::{
+    Account, CheckKind, Fifo, InstanceExtensions, Model, Notify, Script, VrrpInstance,
+};
 use steadfast_control::event::Fault;
 use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
@@ -109,6 +111,8 @@ pub(crate) struct Programs {
     pub(crate) checks: BTreeMap<ScriptId, Check>,
     pub(crate) instances: BTreeMap<InstanceId, Notifies>,
     pub(crate) groups: BTreeMap<GroupId, Notifies>,
+    /// Scripts that instances wait for before they serve.
+    pub(crate) prepares: BTreeMap<InstanceId, Timed>,
     /// Services whose scripts are to be run, by what they are called.
     pub(crate) services: BTreeMap<Arc<str>, ServiceNotifies>,
     /// Programs of checks of servers, by the settings of the check.
@@ -150,6 +154,7 @@ impl Programs {
             if let Some(&id) = instance_ids.get(&*instance.name) {
                 let told = notifies(&instance.name, &instance.notify, instance.notify_deleted, faults);
                 programs.instances.extend(told.map(|told| (id, told)));
+                programs.prepares.extend(prepare(instance, faults).map(|timed| (id, timed)));
                 programs.tells_deleted.extend(instance.notify_deleted.then_some(id));
                 programs.tells_priority.extend(instance.notify_priority_changes.then_some(id));
             }
@@ -228,6 +233,14 @@ fn server_checks(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, S
         }
     }
     checks
+}
+
+/// `notify_master_prepare`.
+fn prepare(instance: &VrrpInstance, faults: &mut Vec<Fault>) -> Option<Timed> {
+    let asked = instance.extensions.as_ref()?;
+    let command = resolve(asked.master_prepare.as_deref()?, faults)?;
+    let limit = asked.master_prepare_timeout.unwrap_or(InstanceExtensions::PREPARE_TIMEOUT).duration();
+    Some(Timed { command, limit })
 }
 
 /// `None` when nobody is told anything, which is so for most of thousands of instances.

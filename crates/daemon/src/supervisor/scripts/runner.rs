@@ -13,7 +13,7 @@ use steadfast_control::event::Ending;
 use steadfast_kernel::Errno;
 use steadfast_kernel::process::{Account, Exit, Output, Script, ScriptEnd, ScriptSpec};
 use steadfast_kernel::wait::poll::{Interest, Poller};
-use steadfast_vrrp::Moment;
+use steadfast_vrrp::{InstanceId, Moment};
 
 use super::checks::CheckId;
 use super::hooks::Hook;
@@ -43,6 +43,8 @@ pub(crate) enum Purpose {
     Check(CheckId),
     /// A notify script of this owner.
     Notify(Owner),
+    /// The script that prepares an instance, whose preparation is known by its moment.
+    Prepare(InstanceId, Moment, Arc<str>),
     /// The program of a check of a server.
     Server(steadfast_health::CheckId, Arc<str>),
     /// The script before the start or after the end.
@@ -56,7 +58,7 @@ impl Purpose {
     const fn bound(&self) -> usize {
         match self {
             Self::Check(_) => CHECKS_MAX,
-            Self::Notify(_) => NOTIFIES_MAX,
+            Self::Notify(_) | Self::Prepare(..) => NOTIFIES_MAX,
             Self::Server(..) => SERVER_CHECKS_MAX,
             Self::Hook(_) | Self::Reader(_) => usize::MAX,
         }

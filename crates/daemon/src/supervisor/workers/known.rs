@@ -122,8 +122,7 @@ impl Known {
 
     /// Whether an instance said that it held its addresses, and nothing else since.
     pub(crate) fn held_addresses(&self, instance: InstanceId) -> bool {
-        let state = self.resume.get(&instance).map(|resume| resume.state);
-        matches!(state, Some(State::Master | State::Stop))
+        self.resume.get(&instance).is_some_and(|resume| resume.serves())
     }
 
     /// What was last known of an instance.
@@ -163,6 +162,11 @@ impl Known {
                 instance: self.instance(*instance),
                 from: *from,
                 to: *to,
+                priority: priority.get(),
+                causes: causes.clone(),
+            },
+            Event::Preparing { instance, priority, causes, .. } => Happening::Preparing {
+                instance: self.instance(*instance),
                 priority: priority.get(),
                 causes: causes.clone(),
             },

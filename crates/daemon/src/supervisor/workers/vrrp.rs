@@ -93,6 +93,7 @@ impl Supervisor {
         let transition = notifying::transition(&self.scripts.programs, event);
         if let Event::InstanceState { instance, to, .. } = event {
             let name = self.routers.known.instance(*instance);
+            self.scripts.preparations.remove(instance);
             self.seen(Seen::Instance(name, *to == State::Master));
         }
         let happening = self.routers.known.told(event);
@@ -119,9 +120,11 @@ impl Post for Vrrp {
             News::Removed(instance) => {
                 routers.leaving.remove(&instance);
                 routers.known.forget(instance);
+                supervisor.scripts.preparations.remove(&instance);
                 let programs = &mut supervisor.scripts.programs.instances;
                 programs.retain(|id, _| *id != instance || routers.work.install(*id).is_some());
             }
+            News::Prepare { instance, since } => supervisor.prepare(instance, since),
             News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
             News::Session(event) => {
                 if let Some(happening) = routers.known.session_told(event) {

@@ -30,7 +30,7 @@ use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
-use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment, State};
+use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment};
 
 use self::endpoints::Endpoints;
 use self::further::Further;
@@ -203,8 +203,7 @@ impl Effects {
         // Sessions need no interface whose state could have been told.
         self.open_endpoints();
         self.tell_sources();
-        let holders =
-            inheritance.routers.iter().filter(|router| matches!(router.state, State::Master | State::Stop));
+        let holders = inheritance.routers.iter().filter(|router| router.serves());
         for router in holders {
             self.hold(router.instance);
             // Others may have taken over while there was no worker; clients shall find their way back. Where they must
@@ -409,6 +408,11 @@ impl Effects {
             }
             Action::CancelAnnounce { instance } => self.pacer.cancel(instance),
             Action::AnnounceSource { instance } => self.announce_source(instance),
+            Action::Prepare { instance, since } => {
+                // First that it won: who is told to prepare it may ask.
+                self.report();
+                self.news(News::Prepare { instance, since });
+            }
             Action::Removed { instance } => {
                 self.endpoints.left(instance);
                 self.news(News::Removed(instance));

@@ -44,6 +44,9 @@ impl Effects {
             Order::Watched { watch, reading } => {
                 self.lanes.to_timing.push(ToTiming::Watched(watch, reading));
             }
+            Order::Prepared { instance, since, success } => {
+                self.lanes.to_timing.push(ToTiming::Prepared { instance, since, success });
+            }
             Order::Status { request } => {
                 self.status_request = Some(request);
                 self.lanes.to_timing.push(ToTiming::Status(InstanceId(0)));

@@ -84,6 +84,15 @@ pub(crate) enum ToTiming {
     AddressRemoved(InstanceId, IpAddr),
     /// A script ended.
     ScriptResult(ScriptId, bool),
+    /// The script that an instance waits for has ended.
+    Prepared {
+        /// Whose.
+        instance: InstanceId,
+        /// As asked.
+        since: Moment,
+        /// Exit status 0 in time.
+        success: bool,
+    },
     /// A file or a set of processes changed.
     Watched(WatchId, config::Reading),
     /// A reload, worked out, and which sessions instances follow from then on.
@@ -370,6 +379,10 @@ impl Engine {
             }
             ToTiming::ScriptResult(script, success) => {
                 self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);
+            }
+            ToTiming::Prepared { instance, since, success } => {
+                let input = Input::Prepared { instance, since, success };
+                self.machines.routers.handle(at, input, &mut self.out);
             }
             ToTiming::Watched(watch, reading) => {
                 self.machines.routers.handle(at, Input::Watched { watch, reading }, &mut self.out);

@@ -28,6 +28,8 @@ fn router() -> impl Strategy<Value = Resume> {
             master: None,
             master_interval: Duration::from_millis(times.into()),
             best: None,
+            preparing: None,
+            unprepared_until: None,
             lowered,
             proof: LastProof::default(),
             scripts: Vec::new(),
