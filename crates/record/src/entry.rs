@@ -224,6 +224,8 @@ pub enum Told<'a> {
     Stop,
     /// Every counter to zero.
     ClearCounters,
+    /// What prepares an instance has ended.
+    Prepared(InstanceId, Moment, bool),
 }
 
 impl<'a> Told<'a> {
@@ -244,6 +246,7 @@ impl<'a> Told<'a> {
             }
             From::ScriptResult { script, success } => Self::ScriptResult(script, success),
             From::Watched { watch, reading } => Self::Watched(watch, reading),
+            From::Prepared { instance, since, success } => Self::Prepared(instance, since, success),
             From::AddressRemoved { instance, address } => Self::AddressRemoved(instance, address),
             From::Clock { ahead } => Self::Clock(ahead),
             From::Stop => Self::Stop,
@@ -273,6 +276,9 @@ impl<'a> Told<'a> {
             Self::Watched(watch, reading) => To::Watched { watch: *watch, reading: *reading },
             Self::AddressRemoved(instance, address) => {
                 To::AddressRemoved { instance: *instance, address: *address }
+            }
+            Self::Prepared(instance, since, success) => {
+                To::Prepared { instance: *instance, since: *since, success: *success }
             }
             Self::Clock(ahead) => To::Clock { ahead: *ahead },
             Self::Stop => To::Stop,
