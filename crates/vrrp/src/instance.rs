@@ -276,7 +276,8 @@ impl Instance {
             from = if to == State::Master { prepared.from } else { from };
         }
         self.since = now;
-        self.causes.clone_from(&causes);
+        // Not into the room of those before: it takes no more than they need, for as long as the state lasts.
+        self.causes = causes.clone();
         self.reported = 0;
         self.recovery = None;
         let priority = self.standing.priority;

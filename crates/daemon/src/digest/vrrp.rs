@@ -58,7 +58,10 @@ pub fn digest(
         let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
         let addresses = addresses.filter_map(|a| address(a, made.of_address(instance, a), &mut names));
         let lease_seconds = lease_seconds(instance);
-        let addresses = addresses.map(|address| VirtualAddress { lease_seconds, ..address }).collect();
+        let mut addresses: Vec<_> =
+            addresses.map(|address| VirtualAddress { lease_seconds, ..address }).collect();
+        // Kept by both processes as long as the configuration: one address would take the room of four.
+        addresses.shrink_to_fit();
         let routes = ways::routes(&instance.routes, |name| names.interface(name));
         let rules = ways::rules(&instance.rules);
         // RFC 9568 section 6.1: an owner accepts whatever Accept_Mode says.

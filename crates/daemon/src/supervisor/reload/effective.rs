@@ -17,7 +17,7 @@ pub(crate) struct Effective {
     pub(crate) wants_vrrp: bool,
     pub(crate) wants_bfd: bool,
     pub(crate) wants_checkers: bool,
-    packed: Vec<u8>,
+    packed: Box<[u8]>,
     /// Names of the instances as configured.
     pub(crate) order: Vec<Arc<str>>,
     /// What it asks for that does nothing in this version.
@@ -40,7 +40,7 @@ impl Effective {
             wants_bfd: model.wants_bfd(),
             wants_checkers: model.wants_checkers(),
             // Writing to memory cannot fail, and the model has nothing that cannot be written.
-            packed: postcard::to_stdvec(&model).unwrap_or_default(),
+            packed: postcard::to_stdvec(&model).unwrap_or_default().into_boxed_slice(),
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
             not_active,
             errors,
