@@ -39,7 +39,7 @@ pub struct Channel {
     waiting_bytes: usize,
     dropped: u64,
     incoming: Vec<u8>,
-    /// Allocated with the first message received.
+    /// Allocated with the first message received after a [`rest`](Channel::rest).
     frame: Vec<u8>,
 }
 
@@ -151,6 +151,13 @@ impl Channel {
     /// How many messages were refused because too much waited already.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Gives back what only a message on its way needs. The next one takes it again.
+    pub fn rest(&mut self) {
+        self.frame = Vec::new();
+        self.incoming.shrink_to_fit();
+        self.waiting.shrink_to_fit();
     }
 
     /// The next message. Never waits.

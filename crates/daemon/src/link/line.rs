@@ -64,6 +64,11 @@ impl Line {
         poller.add(&self.channel, self.token, Interest::Readable)
     }
 
+    /// Gives back what only a message on its way needs.
+    pub(crate) fn rest(&mut self) {
+        self.channel.rest();
+    }
+
     /// Sends what waits, as far as there is room.
     pub(crate) fn flush(&mut self) {
         let _ = self.channel.flush();

@@ -39,6 +39,11 @@ impl Announcer {
         Ok(Self { fd, batch: SendBatch::default() })
     }
 
+    /// Gives back what the largest batch of frames took.
+    pub fn rest(&mut self) {
+        self.batch.rest();
+    }
+
     /// Queues a frame with its Ethernet header, to go out by `interface`. `tag` names it in a [`SendFailure`].
     /// Returns whether it was queued: what is shorter than an Ethernet header is not.
     pub fn push(&mut self, interface: u32, frame: &[u8], tag: u64) -> bool {

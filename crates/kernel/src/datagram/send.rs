@@ -148,6 +148,13 @@ impl SendBatch {
         self.entries.push(Entry { socket, start, end: self.bytes.len(), tag, destination });
     }
 
+    /// Gives back what the largest batch took, unless something is queued. The next batch takes what it needs.
+    pub fn rest(&mut self) {
+        if self.is_empty() {
+            *self = Self { identification: self.identification, ..Self::default() };
+        }
+    }
+
     /// Datagrams queued.
     pub fn len(&self) -> usize {
         self.entries.len()

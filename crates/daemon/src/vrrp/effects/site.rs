@@ -50,6 +50,13 @@ impl Site {
         })
     }
 
+    /// Gives back what only a burst needs.
+    pub(super) fn rest(&mut self) {
+        self.requests.rest();
+        self.monitor.rest();
+        self.announcer.rest();
+    }
+
     /// What the kernel has announced; that announcements were lost is among it.
     pub(super) fn announced(&mut self) -> Vec<Change> {
         let mut changes = Vec::new();

@@ -57,6 +57,11 @@ impl Monitor {
         Ok(Self { socket: Socket::open(Protocol::Route, GROUPS, true, RECEIVE_BUFFER_BYTES)? })
     }
 
+    /// Gives back the room for what is read.
+    pub fn rest(&mut self) {
+        self.socket.rest();
+    }
+
     /// Appends what was announced to `changes`, without waiting. Returns whether there may be more.
     ///
     /// # Errors

@@ -118,6 +118,11 @@ impl Requests {
         Ok(Self { socket, sequence: 0, batch_messages_max })
     }
 
+    /// Gives back the room for answers.
+    pub fn rest(&mut self) {
+        self.socket.rest();
+    }
+
     /// One whose socket takes nothing.
     #[cfg(test)]
     pub(crate) fn broken() -> Self {

@@ -28,6 +28,7 @@ pub enum Protocol {
 pub(crate) struct Socket {
     fd: OwnedFd,
     port: u32,
+    /// Allocated with the first datagram received after a [`rest`](Socket::rest).
     datagram: Vec<u8>,
 }
 
@@ -56,7 +57,7 @@ impl Socket {
         let _ = sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_EXT_ACK, 1);
         let _ = sockopt::set_int(&fd, libc::SOL_NETLINK, libc::NETLINK_CAP_ACK, 1);
         sockopt::grow_receive_buffer(&fd, receive_buffer_bytes);
-        Ok(Self { fd, port, datagram: vec![0; DATAGRAM_MAX] })
+        Ok(Self { fd, port, datagram: Vec::new() })
     }
 
     /// What is no socket at all.
@@ -84,10 +85,18 @@ impl Socket {
         Ok(())
     }
 
+    /// Gives back the room for a datagram. The next one takes it again.
+    pub(in crate::netlink) fn rest(&mut self) {
+        self.datagram = Vec::new();
+    }
+
     /// The next datagram that the kernel sent; what other programs sent is dropped.
     pub(crate) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
         loop {
             let Self { fd, datagram, .. } = self;
+            if datagram.is_empty() {
+                *datagram = vec![0; DATAGRAM_MAX];
+            }
             let (_, length, sender) =
                 retry_interrupted(|| rustix::net::recvfrom(&*fd, datagram.as_mut_slice(), RecvFlags::TRUNC))?;
             let from_kernel = sender
