@@ -17,6 +17,10 @@ use crate::terminal::{self, Palette, Stream};
 
 /// Prints what is to be said of each file; the exit status tells whether there is an error.
 pub(crate) fn run(arguments: &CheckArguments) -> Result<u8, Failure> {
+    let contradicts = |code: &&Code| arguments.deny.contains(&Denied::Code(**code));
+    if let Some(&code) = arguments.allow.iter().find(contradicts) {
+        return Err(Failure::Contradiction { code });
+    }
     let reader = Reader::new(&arguments.reading, Mode::Test, &arguments.allow)?;
     if arguments.fix {
         for file in &arguments.files {

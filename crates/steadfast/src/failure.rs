@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use steadfast_config::Code;
 use steadfast_control::client::ClientError;
 use steadfast_control::daemons::{self, Daemon};
 
@@ -56,6 +57,14 @@ pub(crate) enum Failure {
     /// A daemon was named that has nothing to do with the answer.
     #[error("with OLD and NEW no daemon is asked: leave out --control-socket, --pid and --namespace")]
     NobodyAsked,
+    /// One code is to be passed over and to be failed on.
+    #[error(
+        "--allow {code} and --deny {code} contradict each other: what is passed over is not there to fail on"
+    )]
+    Contradiction {
+        /// Which.
+        code: Code,
+    },
     /// Standard input could not be read.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -105,7 +114,7 @@ impl Failure {
         match self {
             Self::Client(error) if is_absence(error) => exit::NO_DAEMON,
             Self::NoDaemon => exit::NO_DAEMON,
-            Self::ReadByDaemon(_) | Self::NobodyAsked => exit::USAGE,
+            Self::ReadByDaemon(_) | Self::NobodyAsked | Self::Contradiction { .. } => exit::USAGE,
             _ => exit::FAILURE,
         }
     }

@@ -269,6 +269,11 @@ fn check_says_where_to_read_more_and_fails_on_what_is_denied() {
     assert_eq!(check(&["--deny", "SF0403"]).2, Some(1));
     assert_eq!(check(&["--deny", "SF0405"]).2, Some(0));
     assert_eq!(check(&["--deny", "SF0999"]).2, Some(2));
+    // What is allowed is no warning any more, but one code cannot be both.
+    assert_eq!(check(&["--allow", "SF0403", "--deny", "SF0405"]).2, Some(0));
+    let (out, error, status) = check(&["--allow", "SF0405,SF0403", "--deny", "SF0403"]);
+    assert_eq!((out.as_str(), status), ("", Some(2)));
+    assert!(error.contains("--allow SF0403 and --deny SF0403 contradict each other"), "{error}");
 }
 
 #[test]

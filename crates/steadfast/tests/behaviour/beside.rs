@@ -2,8 +2,9 @@
 
 use std::net::IpAddr;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
-use steadfast_control::event::{Happening, Network};
+use steadfast_control::event::{Fault, Happening, Network};
 use steadfast_lab::{Daemon, Host, Program, Signal, wait};
 use steadfast_vrrp::State;
 
@@ -159,6 +160,31 @@ fn a_reload_waits_until_another_has_started() {
     drop(start);
     soon("the reload is in force", || router.status().is_some_and(|status| status.generation == 2));
     soon("its turn is over", || starts().is_ok());
+}
+
+/// Any program may take the name, and keep it.
+#[test]
+fn a_reload_does_not_wait_without_end_for_another_to_start() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixListener};
+
+    let Some(stage) = Stage::set("a_reload_does_not_wait_without_end_for_another_to_start") else { return };
+    let host = stage.host("r1");
+    let router = stage.start(&host, &simple(100));
+    router.reaches("V1", State::Master);
+    let starts = SocketAddr::from_abstract_name("steadfast.starting").unwrap();
+    let starts = || host.network().run(|| UnixListener::bind_addr(&starts)).unwrap();
+    let _start = wait::value(LIMIT, || starts().ok()).expect("nobody starts any more");
+    router.configure(&simple(120)).unwrap();
+    let asked = Instant::now();
+    router.signal(Signal::HUP);
+    soon("the reload is in force", || router.status().is_some_and(|status| status.generation == 2));
+    assert!(asked.elapsed() >= Duration::from_secs(10), "after {:?}", asked.elapsed());
+    assert!(router.happened(|happening| matches!(happening, Happening::Fault(Fault::NotWaitedFor { .. }))));
+    soon("it runs by the new file", || {
+        router.instance("V1").is_some_and(|instance| instance.base_priority == 120)
+    });
+    assert_eq!(router.state("V1"), Some(State::Master));
 }
 
 #[test]
