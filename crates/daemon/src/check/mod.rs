@@ -45,6 +45,7 @@ use crate::beside;
 use crate::link::check::seen::Surroundings;
 use crate::link::check::work::{Identity, Work};
 use crate::link::check::{News, Notice, Remembered, Told};
+use crate::link::life::Life;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::{Line, give_up};
 use crate::vrrp::scheduling;
@@ -95,6 +96,7 @@ pub(crate) fn run(
     resume: Resume,
     surroundings: Surroundings,
     mut channel: Channel,
+    life: Life,
     terms: &Terms,
 ) -> i32 {
     // Once it is confined the process cannot enter another network namespace.
@@ -117,7 +119,7 @@ pub(crate) fn run(
     let mut checker = Checker::new(work, resume, line, opened, table, terms);
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
     checker.following.surroundings = surroundings;
-    checker.run();
+    checker.run(&life);
     0
 }
 
@@ -232,7 +234,7 @@ impl Checker {
         checker
     }
 
-    fn run(&mut self) {
+    fn run(&mut self, life: &Life) {
         let now = moment();
         self.schedule(&crate::link::vrrp::work::Settings::default());
         self.allow_descriptors();
@@ -246,10 +248,8 @@ impl Checker {
         self.tell(&FromWorker::Started);
         let mut events = Events::default();
         while !self.stopping {
-            let deadline = self.next_wakeup().map(Moment::as_nanos);
-            if self.poller.wait(&mut events, deadline).is_err() {
-                continue;
-            }
+            let due = self.next_wakeup();
+            life.wait(&self.poller, &mut events, due);
             let ready: Vec<_> = events.iter().collect();
             let now = moment();
             for ready in ready {

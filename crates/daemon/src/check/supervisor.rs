@@ -31,7 +31,6 @@ impl Checker {
 
     fn obey(&mut self, message: ToWorker<Order>) {
         match message {
-            ToWorker::Ping => self.tell(&FromWorker::Pong),
             ToWorker::Stop => self.stopping = true,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
             ToWorker::Order(Order::Surroundings(surroundings)) => self.surrounded(moment(), *surroundings),

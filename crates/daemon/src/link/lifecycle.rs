@@ -1,4 +1,4 @@
-//! What every worker is told and tells, whatever it does: that it runs, lives, and ends.
+//! What every worker is told and tells, whatever it does: that it runs and ends.
 
 use std::fmt;
 
@@ -14,13 +14,13 @@ pub trait Role: fmt::Debug + 'static {
     type News: fmt::Debug + Serialize + DeserializeOwned;
     /// Which it is.
     const WORKER: Worker;
+    /// Threads that give signs of life. The first is the one that keeps what peers and clients are promised.
+    const THREADS: usize;
 }
 
 /// From the supervisor.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum ToWorker<Order> {
-    /// Answered with [`FromWorker::Pong`] by the thread that must not hang.
-    Ping,
     /// Hand everything over and end.
     Stop,
     /// What only a worker of this role can do.
@@ -32,8 +32,6 @@ pub enum ToWorker<Order> {
 pub enum FromWorker<News> {
     /// Everything that exists is open and running.
     Started,
-    /// It lives.
-    Pong,
     /// A reload is in force.
     Reloaded(Reloaded),
     /// Something about the process or the kernel.

@@ -3,6 +3,7 @@
 
 pub mod check;
 pub mod inheritance;
+pub(crate) mod life;
 pub mod lifecycle;
 pub(crate) mod line;
 pub mod vrrp;

@@ -101,15 +101,31 @@ impl Supervisor {
                 self.service.ended(status);
                 return status;
             }
-            let deadline = self.next_wakeup().map(Moment::as_nanos);
-            if self.poller.wait(&mut events, deadline).is_err() {
-                continue;
-            }
+            let due = self.next_wakeup();
+            self.wait(&mut events, due);
             let ready: Vec<_> = events.iter().collect();
             for ready in ready {
                 self.ready(ready.token);
                 // A worker that died has its successor before anything else is done.
                 self = self.start_workers();
+            }
+        }
+    }
+
+    /// Waits for a descriptor or until `due`. The beats in between, which mostly find nothing, are no reason to look for
+    /// anything else; nor is giving memory back, which comes last so that no more of it is used again than waiting needs.
+    fn wait(&mut self, events: &mut Events, due: Option<Moment>) {
+        loop {
+            let until = [due, self.next_beat(), self.settle_at].into_iter().flatten().min();
+            let waited = self.poller.wait(events, until.map(Moment::as_nanos));
+            let now = moment();
+            if waited.is_err() || !events.is_empty() || due.is_some_and(|due| due <= now) || self.beat(now) {
+                return;
+            }
+            if self.settle_at.is_some_and(|at| at <= now) {
+                self.settle_at = None;
+                self.workers.rest();
+                steadfast_kernel::process::memory::settle();
             }
         }
     }
@@ -176,16 +192,11 @@ impl Supervisor {
         self.mail_overdue(now);
         self.reload_if_due(now);
         self.tell_turned_away();
-        if self.settle_at.is_some_and(|at| at <= now) {
-            self.settle_at = None;
-            steadfast_kernel::process::memory::settle();
-        }
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
         let wakeups = [
             self.workers.wakeup(),
-            self.service.wakeup(),
             self.desk.asked.wakeup(),
             self.desk.inquiries.wakeup(),
             self.desk.operations.wakeup(),
@@ -193,7 +204,6 @@ impl Supervisor {
             self.stop_wakeup(),
             self.watches.wakeup(),
             self.mail.wakeup(),
-            self.settle_at,
             self.reloads.schedule.wakeup(),
             self.reload_wakeup(),
         ];

@@ -33,11 +33,16 @@ use self::lane::lane;
 use self::timing::{Coalescing, Followed, Machines, Timing};
 use crate::beside;
 use crate::link::inheritance::Inheritable as _;
+use crate::link::life::Lives;
 use crate::link::lifecycle::Trouble;
 use crate::link::line::{STATUS_FATAL, give_up};
 use crate::link::vrrp::Living;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
+
+/// The threads by the numbers of their signs of life.
+const TIMING: usize = 0;
+const EFFECTS: usize = 1;
 
 /// Stack of the effects thread: its deepest call is netlink.
 const EFFECTS_STACK_BYTES: usize = 512 * 1024;
@@ -63,7 +68,7 @@ pub(crate) const NEEDS: Needs = Needs {
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 ///
 /// `left` is what the predecessor left ([`Inheritance`]).
-pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) -> i32 {
+pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, lives: &Lives, terms: &Terms) -> i32 {
     // Whoever is confined cannot look into processes that are not.
     let living = beside::living(&[std::process::id(), std::os::unix::process::parent_id()]);
     let unconfined = terms.confined.then(|| confine(&NEEDS)).and_then(Result::err);
@@ -77,7 +82,7 @@ pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, terms: &Terms) 
         Err(error) => return give_up(&mut channel, &error),
     };
     let troubles = unconfined.map(|error| Trouble::Unconfined { error: error.into() }).into_iter().collect();
-    match prepare(work, left, channel, opened, troubles, &living, terms.keep_addresses) {
+    match prepare(work, left, (channel, lives), opened, troubles, &living, terms.keep_addresses) {
         Ok((timing, effects)) => {
             // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
             // must be right without it.
@@ -108,7 +113,7 @@ type Prepared = (Timing, std::thread::JoinHandle<()>);
 fn prepare(
     work: Work,
     left: &[u8],
-    channel: Channel,
+    (channel, lives): (Channel, &Lives),
     opened: Opened,
     mut troubles: Vec<Trouble>,
     living: &[Living],
@@ -131,7 +136,7 @@ fn prepare(
     let routers = Machine::new(now, config, inheritance.routers.clone());
     let superseded = routers.superseded(now);
     let machines = Machines { routers, sessions, followed };
-    let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects) {
+    let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects, lives.of(TIMING)) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),
     };
@@ -141,10 +146,11 @@ fn prepare(
     if let Err(error) = effects.begin(inheritance, &superseded, living) {
         return Err(Box::new((effects.into_channel(), error)));
     }
+    let life = lives.of(EFFECTS);
     let thread = std::thread::Builder::new()
         .name("effects".to_owned())
         .stack_size(EFFECTS_STACK_BYTES)
-        .spawn(move || effects.run());
+        .spawn(move || effects.run(&life));
     match thread {
         Ok(thread) => Ok((timing, thread)),
         // Without a thread there is no memory either, and nothing that could be told.

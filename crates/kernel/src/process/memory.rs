@@ -13,9 +13,10 @@ use crate::process::limits;
 /// start only: a page that nobody has mapped is the first that a machine short of memory drops, and comes back from the
 /// disk.
 pub fn settle() {
+    let ranges =
+        fs::read_to_string("/proc/self/smaps").map_or_else(|_| Vec::new(), |maps| clean_file_mappings(&maps));
     give_heap_back();
-    let Ok(maps) = fs::read_to_string("/proc/self/smaps") else { return };
-    for range in clean_file_mappings(&maps) {
+    for range in ranges {
         // SAFETY: the range is a whole mapping of a file without any anonymous page: nothing was ever written to it, so
         // every page can be read again from the file at any time. The mapping itself stays.
         unsafe {

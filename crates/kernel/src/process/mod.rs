@@ -11,6 +11,7 @@ pub mod memory;
 pub mod notify;
 mod other;
 pub mod pidfile;
+pub mod pulse;
 mod script;
 pub mod signal;
 pub mod sockets;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use steadfast_control::event::{Ending, Happening, Network, Worker};
 use steadfast_control::status::Instance;
+use steadfast_kernel::testbed::hold;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Signal, wait};
@@ -163,6 +164,43 @@ fn a_hung_worker_is_replaced() {
     soon("the successor listens", || first.happened(listens));
     first.reaches("V1", State::Master);
     soon("the address is there", || first.owns(VIRTUAL));
+}
+
+/// The rest of the process goes on, and could answer.
+#[test]
+fn a_worker_of_which_one_thread_hangs_is_replaced() {
+    let Some(stage) = Stage::set("a_worker_of_which_one_thread_hangs_is_replaced") else { return };
+    let host = stage.host("r1");
+    let first = stage.start_with(&host, &simple(200), |command| {
+        command.env("WATCHDOG_USEC", "3000000");
+    });
+    first.reaches("V1", State::Master);
+    for (restarts, effects) in [(1_u32, false), (2, true)] {
+        let worker = first.worker();
+        let is_wanted = |thread: &u32| {
+            let name =
+                std::fs::read_to_string(format!("/proc/{worker}/task/{thread}/comm")).unwrap_or_default();
+            (name.trim_end() == "effects") == effects
+        };
+        let tasks = std::fs::read_dir(format!("/proc/{worker}/task")).unwrap();
+        let mut threads = tasks.map(|task| task.unwrap().file_name().to_str().unwrap().parse().unwrap());
+        let thread = threads.find(is_wanted).expect("the worker has two threads");
+        let held = hold(thread).unwrap();
+        let is_hung =
+            |happening: &Happening| matches!(happening, Happening::WorkerHung { worker: Worker::Vrrp });
+        soon("it counts as hung", || {
+            first.events().iter().filter(|record| is_hung(&record.happening)).count() == restarts as usize
+        });
+        drop(held);
+        soon("another worker runs", || {
+            first
+                .status()
+                .and_then(|status| status.worker)
+                .is_some_and(|worker| worker.restarts == restarts && worker.responsive)
+        });
+        assert_ne!(first.worker(), worker);
+        first.reaches("V1", State::Master);
+    }
 }
 
 #[test]

@@ -24,6 +24,7 @@ impl Role for Check {
     type Order = Order;
     type News = News;
     const WORKER: Worker = Worker::Check;
+    const THREADS: usize = 1;
 }
 
 /// What it is told to do.

@@ -29,6 +29,7 @@ impl Role for Vrrp {
     type Order = Order;
     type News = News;
     const WORKER: Worker = Worker::Vrrp;
+    const THREADS: usize = 2;
 }
 
 /// What it is told to do.

@@ -184,7 +184,7 @@ impl Supervisor {
             check_worker: self.workers.check.pid().map(|pid| report::Worker {
                 pid,
                 restarts: self.workers.check.restarts(),
-                responsive: self.workers.check.is_steady(),
+                responsive: self.workers.check.is_steady(now),
                 figures: None,
             }),
             services: self.balancing.overview(),
@@ -257,7 +257,7 @@ impl Supervisor {
         config: &steadfast_vrrp::InstanceConfig,
     ) -> report::Instance {
         let last = self.routers.known.last(config.id);
-        let mut shown = self.instance(now, &InstanceStatus::last_known(now, config, last));
+        let mut shown = self.instance(now, &InstanceStatus::last_known(now, config, last.as_ref()));
         if last.is_none() {
             shown.since = None;
             shown.milliseconds_in_state = None;

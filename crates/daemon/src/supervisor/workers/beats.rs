@@ -1,37 +1,36 @@
-//! The heart beat of a worker: one that leaves [`BEATS_MISSED_MAX`] beats unanswered is killed, and its
-//! successor goes on.
+//! The heart beat of a worker: one of which a thread gives no sign of life for [`BEATS_MISSED_MAX`] beats and one more is
+//! killed, and its successor goes on.
 
 use std::time::Duration;
 
 use steadfast_vrrp::Moment;
 
-/// Unanswered beats after which a worker counts as hung.
+/// Beats without a sign of life after which a worker counts as hung with the next.
 const BEATS_MISSED_MAX: u32 = 3;
 
-/// When a worker is asked whether it lives, and how often it did not answer.
+/// When a worker is looked at.
 #[derive(Debug)]
 pub(crate) struct Beats {
     every: Duration,
     next: Moment,
-    missed: u32,
-    /// The first beat since the last answer.
-    unanswered_since: Option<Moment>,
+    /// Silence before this moment is not held against the worker.
+    excused: Moment,
 }
 
-/// What a beat calls for.
+/// What a look at a worker found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Beat {
-    /// Not yet.
+    /// It was not time to look.
     Rest,
-    /// Ask the worker to answer.
-    Ask,
-    /// The worker hangs.
+    /// It lives, as far as is known.
+    Lives,
+    /// It hangs.
     Hung,
 }
 
 impl Beats {
     pub(crate) fn new(now: Moment, every: Duration) -> Self {
-        Self { every, next: now + every, missed: 0, unanswered_since: None }
+        Self { every, next: now + every, excused: now }
     }
 
     /// When [`Self::beat`] has something to say.
@@ -39,42 +38,32 @@ impl Beats {
         self.next
     }
 
-    /// Time for a beat?
-    pub(crate) fn beat(&mut self, now: Moment) -> Beat {
+    /// Time for a beat? `sign` is the last one of the worker's most silent thread.
+    pub(crate) fn beat(&mut self, now: Moment, sign: Moment) -> Beat {
         if now < self.next {
             return Beat::Rest;
         }
         // A supervisor that was itself held up must not blame the worker for the time in between.
-        let held_up = now.since(self.next) > self.every;
-        self.next = now + self.every;
-        if held_up {
-            self.missed = 0;
+        if now.since(self.next) > self.every {
+            self.excused = now;
         }
-        self.missed += 1;
-        self.unanswered_since.get_or_insert(now);
-        if self.missed > BEATS_MISSED_MAX {
-            self.missed = 0;
+        let hung_at = self.last(sign) + self.every * (BEATS_MISSED_MAX + 1);
+        if hung_at <= now {
+            self.excused = now;
+            self.next = now + self.every;
             return Beat::Hung;
         }
-        Beat::Ask
+        self.next = hung_at.min(now + self.every);
+        Beat::Lives
     }
 
-    /// The worker answered.
-    pub(crate) fn answered(&mut self) {
-        self.missed = 0;
-        self.unanswered_since = None;
+    /// At most one beat had no sign of life.
+    pub(crate) fn is_steady(&self, now: Moment, sign: Moment) -> bool {
+        now.since(self.last(sign)) < self.every * 2
     }
 
-    /// Until when a worker that ended, as seen at `now`, was surely at work: until its end, unless it left a beat
-    /// unanswered, or its end came while nobody looked.
-    pub(crate) fn alive_until(&self, now: Moment) -> Moment {
-        let looked_away = now.since(self.next) > self.every;
-        self.unanswered_since.unwrap_or(if looked_away { self.next - self.every } else { now })
-    }
-
-    /// At most the last beat is unanswered.
-    pub(crate) fn is_steady(&self) -> bool {
-        self.missed <= 1
+    fn last(&self, sign: Moment) -> Moment {
+        sign.max(self.excused)
     }
 }
 
@@ -88,54 +77,74 @@ mod tests {
         Beats::new(Moment::ZERO, EVERY)
     }
 
-    #[test]
-    fn a_worker_that_never_answers_is_hung_after_the_fourth_beat() {
-        let mut beats = beats();
-        let asked: Vec<Beat> = (1..=4).map(|n| beats.beat(Moment::ZERO + EVERY * n)).collect();
-        assert_eq!(asked, [Beat::Ask, Beat::Ask, Beat::Ask, Beat::Hung]);
+    /// So many quarters of a beat after the start.
+    fn at(quarters: u32) -> Moment {
+        Moment::ZERO + EVERY / 4 * quarters
     }
 
-    #[test]
-    fn an_answer_starts_the_count_afresh() {
-        let mut beats = beats();
-        for n in 1..=20 {
-            assert_eq!(beats.beat(Moment::ZERO + EVERY * n), Beat::Ask);
-            assert!(beats.is_steady());
-            beats.answered();
+    /// Looks whenever it is time to; what was found last comes back, and when.
+    fn until_hung(mut beats: Beats, sign: Moment) -> Moment {
+        loop {
+            let now = beats.wakeup();
+            match beats.beat(now, sign.min(now)) {
+                Beat::Lives => {}
+                Beat::Hung => return now,
+                Beat::Rest => panic!("too early at {now:?}"),
+            }
         }
     }
 
     #[test]
-    fn a_worker_that_leaves_two_beats_unanswered_is_not_steady() {
-        let mut beats = beats();
-        let steady = [1, 2].map(|n| {
-            beats.beat(Moment::ZERO + EVERY * n);
-            beats.is_steady()
-        });
-        assert_eq!(steady, [true, false]);
+    fn a_worker_is_hung_four_beats_after_its_last_sign_and_not_before() {
+        for quarters in 0..20 {
+            assert_eq!(until_hung(beats(), at(quarters)), at(quarters + 16), "{quarters}");
+        }
     }
 
     #[test]
-    fn a_worker_was_at_work_until_it_died_or_hung() {
+    fn a_worker_that_gives_a_sign_now_and_then_lives() {
         let mut beats = beats();
-        let at = |n| Moment::ZERO + EVERY * n;
-        assert_eq!(beats.alive_until(at(1)), at(1), "it died");
-        beats.beat(at(1));
-        beats.answered();
-        assert_eq!(beats.alive_until(at(9)), at(1), "the supervisor slept");
-        beats.beat(at(2));
-        beats.beat(at(3));
-        assert_eq!(beats.alive_until(at(4)), at(2), "it hung");
-        beats.answered();
-        assert_eq!(beats.alive_until(at(4)), at(4));
+        for n in 1..=20 {
+            // As late as may be.
+            assert_eq!(beats.beat(at(4 * n), at((4 * n).saturating_sub(15))), Beat::Lives, "{n}");
+        }
+    }
+
+    #[test]
+    fn a_worker_that_is_silent_for_two_beats_is_not_steady() {
+        let beats = beats();
+        let sign = at(3);
+        assert!(beats.is_steady(at(10), sign));
+        assert!(!beats.is_steady(at(11), sign));
+    }
+
+    #[test]
+    fn a_worker_is_looked_at_once_a_beat() {
+        let mut beats = beats();
+        assert_eq!(beats.beat(at(3), at(3)), Beat::Rest);
+        assert_eq!(beats.beat(at(5), at(3)), Beat::Lives);
+        assert_eq!(beats.beat(at(8), at(3)), Beat::Rest);
+        assert_eq!(beats.beat(at(9), at(3)), Beat::Lives);
     }
 
     #[test]
     fn a_supervisor_that_slept_does_not_blame_the_worker() {
         let mut beats = beats();
-        for n in 1..=3 {
-            beats.beat(Moment::ZERO + EVERY * n);
+        assert_eq!(beats.beat(at(4), at(4)), Beat::Lives);
+        assert_eq!(beats.beat(at(120), at(4)), Beat::Lives);
+        assert!(beats.is_steady(at(121), at(4)));
+        // One that hangs indeed is found out all the same.
+        assert_eq!(until_hung(beats, at(4)), at(136));
+    }
+
+    #[test]
+    fn one_that_was_killed_is_not_killed_again_at_once() {
+        let mut beats = beats();
+        assert_eq!(beats.beat(at(4), at(1)), Beat::Lives);
+        for n in 2..4 {
+            assert_eq!(beats.beat(at(4 * n), at(1)), Beat::Lives);
         }
-        assert_eq!(beats.beat(Moment::ZERO + EVERY * 30), Beat::Ask);
+        assert_eq!(beats.beat(at(17), at(1)), Beat::Hung);
+        assert_eq!(beats.beat(at(21), at(1)), Beat::Lives);
     }
 }

@@ -22,6 +22,7 @@ use crate::check::report::{Figures, service as service_report};
 use crate::link::check::seen::{Seen, Surroundings};
 use crate::link::check::work::Work;
 use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
+use crate::link::life::Lives;
 use crate::supervisor::notify::scripts::{Owner, Transition};
 use crate::supervisor::scripts::runner::{Ended, Purpose};
 use crate::supervisor::{RUNS, Supervisor, moment};
@@ -149,8 +150,8 @@ impl BalancingKept {
 
 impl Errand {
     /// The worker's whole life; its exit status comes back.
-    pub(crate) fn run(self, channel: Channel) -> i32 {
-        crate::check::run(self.work, self.resume, self.surroundings, channel, &self.terms)
+    pub(crate) fn run(self, channel: Channel, lives: &Lives) -> i32 {
+        crate::check::run(self.work, self.resume, self.surroundings, channel, lives.of(0), &self.terms)
     }
 }
 

@@ -14,6 +14,7 @@ use std::time::Duration;
 use steadfast_config::model::Global;
 use steadfast_control::event::{Fault, Happening, Matter};
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork};
 use steadfast_kernel::{Error, process::limits};
 use steadfast_vrrp::Moment;
@@ -22,6 +23,7 @@ use self::slot::{Place, Slot, Tokens};
 use super::reload::Confirmation;
 use super::{SETTLE_AFTER, Supervisor, moment};
 use crate::link::check::Check;
+use crate::link::life::Lives;
 use crate::link::lifecycle::{FromWorker, Role, ToWorker, Trouble, Worker};
 use crate::link::vrrp::Vrrp;
 use crate::places::Places;
@@ -78,14 +80,19 @@ impl Workers {
         self.places().into_iter().find(due).map(Place::worker)
     }
 
-    /// When something is due.
+    /// When a worker is to be started.
     pub(crate) fn wakeup(&self) -> Option<Moment> {
-        self.places().into_iter().filter_map(Place::wakeup).min()
+        self.places().into_iter().filter_map(Place::start_at).min()
     }
 
-    /// Every worker answers.
-    pub(crate) fn are_steady(&self) -> bool {
-        self.places().into_iter().all(Place::is_steady)
+    /// When a beat has something to do.
+    fn next_beat(&self) -> Option<Moment> {
+        self.places().into_iter().filter_map(Place::next_beat).min()
+    }
+
+    /// Every worker lives, as far as is known.
+    fn are_steady(&self, now: Moment) -> bool {
+        self.places().into_iter().all(|place| place.is_steady(now))
     }
 
     /// No worker runs.
@@ -106,6 +113,11 @@ impl Workers {
     /// No further worker shall start.
     pub(crate) fn close(&mut self) {
         self.places_mut().into_iter().for_each(Place::close);
+    }
+
+    /// Gives back what only messages on their way need.
+    pub(crate) fn rest(&mut self) {
+        self.places_mut().into_iter().for_each(Place::rest);
     }
 
     /// Ends all of them for good.
@@ -138,16 +150,15 @@ impl Supervisor {
     }
 
     fn start_worker(self, now: Moment, worker: Worker) -> Self {
-        let name = process_name(&self.loaded.global, worker).to_owned();
-        let forked = Channel::pair().and_then(|(ours, theirs)| Ok((fork(&name)?, ours, theirs)));
-        match forked {
-            Ok((Forked::Child, ours, theirs)) => {
+        match self.fork_worker(now, worker) {
+            Ok((Forked::Child, (ours, theirs), pulses)) => {
                 drop(ours);
-                exit_now(self.become_worker(worker, theirs))
+                let lives = Lives::new(pulses, self.service.beat());
+                exit_now(self.become_worker(worker, theirs, &lives))
             }
-            Ok((Forked::Parent(child), ours, _)) => match worker {
-                Worker::Vrrp => self.filled::<Vrrp>(now, child, ours),
-                Worker::Check => self.filled::<Check>(now, child, ours),
+            Ok((Forked::Parent(child), (ours, _), pulses)) => match worker {
+                Worker::Vrrp => self.filled::<Vrrp>(now, child, ours, pulses),
+                Worker::Check => self.filled::<Check>(now, child, ours, pulses),
             },
             Err(error) => match worker {
                 Worker::Vrrp => self.not_filled::<Vrrp>(now, &error),
@@ -156,27 +167,42 @@ impl Supervisor {
         }
     }
 
+    /// The process, both ends of its channel, and what its threads give signs of life by.
+    fn fork_worker(
+        &self,
+        now: Moment,
+        worker: Worker,
+    ) -> Result<(Forked, (Channel, Channel), Pulses), Error> {
+        let threads = match worker {
+            Worker::Vrrp => Vrrp::THREADS,
+            Worker::Check => Check::THREADS,
+        };
+        let pulses = Pulses::shared(threads, now.as_nanos())?;
+        let channels = Channel::pair()?;
+        Ok((fork(process_name(&self.loaded.global, worker))?, channels, pulses))
+    }
+
     /// In the child: everything that its work does not need goes, descriptors and memory, or the pages would
     /// be kept twice, clients would never see their connections end, and scripts would keep their readers.
-    fn become_worker(self, worker: Worker, channel: Channel) -> i32 {
+    fn become_worker(self, worker: Worker, channel: Channel, lives: &Lives) -> i32 {
         match worker {
             Worker::Vrrp => {
                 let errand = self.into_vrrp_errand();
                 limits::trim_allocator();
-                errand.run(channel)
+                errand.run(channel, lives)
             }
             Worker::Check => {
                 let errand = self.into_check_errand();
                 limits::trim_allocator();
-                errand.run(channel)
+                errand.run(channel, lives)
             }
         }
     }
 
-    fn filled<R: Post>(mut self, now: Moment, child: Child, channel: Channel) -> Self {
+    fn filled<R: Post>(mut self, now: Moment, child: Child, channel: Channel, pulses: Pulses) -> Self {
         let pid = child.pid();
         let slot = R::slot(&mut self.workers);
-        slot.fill(now, child, channel, &self.poller);
+        slot.fill(now, child, channel, pulses, &self.poller);
         let died = slot.take_died(now);
         R::forked(&mut self);
         died.into_iter().for_each(|died| self.tell(died));
@@ -213,16 +239,13 @@ impl Supervisor {
     }
 
     fn take_message<R: Post>(&mut self, message: FromWorker<R::News>) {
-        if !matches!(message, FromWorker::Pong) {
-            self.settle_at = Some(moment() + SETTLE_AFTER);
-        }
+        self.settle_at = Some(moment() + SETTLE_AFTER);
         match message {
             FromWorker::Started => {
                 R::started(self);
                 self.ready_if_all_run();
                 self.reload_confirmed(R::WORKER, Confirmation::Started);
             }
-            FromWorker::Pong => R::slot(&mut self.workers).answered(),
             FromWorker::Reloaded(_) => {
                 R::reloaded(self);
                 self.service.ready(&self.summary());
@@ -239,17 +262,25 @@ impl Supervisor {
         }
     }
 
-    /// Asks every worker whether it lives, when it is time to.
-    pub(super) fn beat(&mut self, now: Moment) {
-        self.beat_one::<Vrrp>(now);
-        self.beat_one::<Check>(now);
-        self.service.live(now, self.workers.are_steady());
+    /// When [`Self::beat`] has something to do.
+    pub(super) fn next_beat(&self) -> Option<Moment> {
+        [self.workers.next_beat(), self.service.wakeup()].into_iter().flatten().min()
     }
 
-    fn beat_one<R: Post>(&mut self, now: Moment) {
-        if R::slot(&mut self.workers).beat(now, &self.poller) {
+    /// Looks whether every worker lives, when it is time to, and says so to the service manager. Whether one was found that
+    /// does not comes back.
+    pub(super) fn beat(&mut self, now: Moment) -> bool {
+        let hung = [self.beat_one::<Vrrp>(now), self.beat_one::<Check>(now)].contains(&true);
+        self.service.live(now, self.workers.are_steady(now));
+        hung
+    }
+
+    fn beat_one<R: Post>(&mut self, now: Moment) -> bool {
+        let hung = R::slot(&mut self.workers).beat(now);
+        if hung {
             self.tell(Happening::WorkerHung { worker: R::WORKER });
         }
+        hung
     }
 
     // Ending.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use steadfast_control::event::Happening;
 use steadfast_kernel::channel::{Channel, Incoming};
 use steadfast_kernel::process::pidfile;
+use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, Exit};
 use steadfast_kernel::wait::poll::{Interest, Poller};
@@ -37,7 +38,7 @@ pub(crate) struct Slot<R: Role> {
     beat: Duration,
     respawn: Respawn,
     start_at: Option<Moment>,
-    /// Until when the last worker that died was surely at work.
+    /// The last sign of life of the first thread of the last worker that died.
     lived_until: Option<Moment>,
     restarts: u32,
     /// Told once its successor runs: every millisecond without one is one in which nobody does its work.
@@ -51,6 +52,7 @@ struct Process<R> {
     child: Child,
     channel: Channel,
     started_at: Moment,
+    pulses: Pulses,
     beats: Beats,
     role: PhantomData<R>,
 }
@@ -64,6 +66,13 @@ pub(crate) struct Ended {
     pub(crate) exit: Exit,
     /// How long it had run.
     pub(crate) ran: Duration,
+}
+
+impl<R> Process<R> {
+    /// The last sign of life of the most silent thread.
+    fn last_sign(&self) -> Moment {
+        Moment::from_nanos(self.pulses.oldest())
+    }
 }
 
 impl<R: Role> Slot<R> {
@@ -109,7 +118,7 @@ impl<R: Role> Slot<R> {
         self.gave_up
     }
 
-    /// Until when the predecessor of a worker that is about to start was surely at work.
+    /// Until when the first thread of the predecessor of a worker that is about to start was surely at work.
     pub(crate) fn predecessor_lived_until(&self) -> Option<Moment> {
         self.lived_until
     }
@@ -139,11 +148,18 @@ impl<R: Role> Slot<R> {
     }
 
     /// A worker was forked.
-    pub(crate) fn fill(&mut self, now: Moment, child: Child, channel: Channel, poller: &Poller) {
+    pub(crate) fn fill(
+        &mut self,
+        now: Moment,
+        child: Child,
+        channel: Channel,
+        pulses: Pulses,
+        poller: &Poller,
+    ) {
         let _ = poller.add(&channel, self.tokens.channel, Interest::Readable);
         let _ = poller.add(&child, self.tokens.child, Interest::Readable);
         let beats = Beats::new(now, self.beat);
-        self.process = Some(Process { child, channel, started_at: now, beats, role: PhantomData });
+        self.process = Some(Process { child, channel, started_at: now, pulses, beats, role: PhantomData });
         self.start_at = None;
     }
 
@@ -195,37 +211,23 @@ impl<R: Role> Slot<R> {
     // Living.
 
     /// When [`Self::beat`] has something to do.
-    pub(crate) fn wakeup(&self) -> Option<Moment> {
-        let beat = self.process.as_ref().map(|process| process.beats.wakeup());
-        [self.start_at, beat].into_iter().flatten().min()
+    pub(crate) fn next_beat(&self) -> Option<Moment> {
+        self.process.as_ref().map(|process| process.beats.wakeup())
     }
 
-    /// Asks the worker whether it lives, when it is time to. One that hangs is killed, and `true` comes back.
-    pub(crate) fn beat(&mut self, now: Moment, poller: &Poller) -> bool {
+    /// Looks whether the worker lives, when it is time to. One that hangs is killed, and `true` comes back.
+    pub(crate) fn beat(&mut self, now: Moment) -> bool {
         let Some(process) = &mut self.process else { return false };
-        match process.beats.beat(now) {
-            Beat::Rest => false,
-            Beat::Ask => {
-                self.tell(&ToWorker::Ping, poller);
-                false
-            }
-            Beat::Hung => {
-                self.kill();
-                true
-            }
+        let hung = process.beats.beat(now, process.last_sign()) == Beat::Hung;
+        if hung {
+            self.kill();
         }
+        hung
     }
 
-    /// The worker answered.
-    pub(crate) fn answered(&mut self) {
-        if let Some(process) = &mut self.process {
-            process.beats.answered();
-        }
-    }
-
-    /// The worker answers, if there is one.
-    pub(crate) fn is_steady(&self) -> bool {
-        self.process.as_ref().is_none_or(|process| process.beats.is_steady())
+    /// Every thread of the worker gives signs of life, if there is one.
+    pub(crate) fn is_steady(&self, now: Moment) -> bool {
+        self.process.as_ref().is_none_or(|process| process.beats.is_steady(now, process.last_sign()))
     }
 
     /// Ends the worker for good.
@@ -257,7 +259,7 @@ impl<R: Role> Slot<R> {
         let _ = poller.remove(&process.channel);
         let _ = poller.remove(&process.child);
         let pid = process.child.pid();
-        self.lived_until = Some(process.beats.alive_until(now));
+        self.lived_until = Some(Moment::from_nanos(process.pulses.first()).min(now));
         // One that was killed leaves its pid file.
         if pidfile::read(&self.pid_file) == Some(pid) {
             let _ = std::fs::remove_file(&self.pid_file);
@@ -295,13 +297,15 @@ pub(crate) trait Place {
     /// When a worker is to be started.
     fn start_at(&self) -> Option<Moment>;
     /// When its beat has something to do.
-    fn wakeup(&self) -> Option<Moment>;
-    /// The worker answers, if there is one.
-    fn is_steady(&self) -> bool;
+    fn next_beat(&self) -> Option<Moment>;
+    /// Every thread of the worker gives signs of life, if there is one.
+    fn is_steady(&self, now: Moment) -> bool;
     /// The exit status of a worker that said that another start is useless.
     fn gave_up(&self) -> Option<u8>;
     /// No further worker shall start.
     fn close(&mut self);
+    /// Gives back what only a message on its way needs.
+    fn rest(&mut self);
     /// Ends the worker for good.
     fn kill(&self);
     /// Ends the worker for good, and waits for its end.
@@ -325,12 +329,12 @@ impl<R: Role> Place for Slot<R> {
         self.start_at()
     }
 
-    fn wakeup(&self) -> Option<Moment> {
-        self.wakeup()
+    fn next_beat(&self) -> Option<Moment> {
+        self.next_beat()
     }
 
-    fn is_steady(&self) -> bool {
-        self.is_steady()
+    fn is_steady(&self, now: Moment) -> bool {
+        self.is_steady(now)
     }
 
     fn gave_up(&self) -> Option<u8> {
@@ -339,6 +343,12 @@ impl<R: Role> Place for Slot<R> {
 
     fn close(&mut self) {
         self.close();
+    }
+
+    fn rest(&mut self) {
+        if let Some(process) = &mut self.process {
+            process.channel.rest();
+        }
     }
 
     fn kill(&self) {
@@ -378,13 +388,15 @@ mod tests {
         type Order = String;
         type News = ();
         const WORKER: Worker = Worker::Vrrp;
+        const THREADS: usize = 1;
     }
 
     fn filled(poller: &Poller) -> (Slot<Any>, Channel) {
         let (channel, worker) = Channel::pair().unwrap();
         let child = testbed::child(&mut Command::new("true")).unwrap();
         let mut slot = Slot::new(Tokens { channel: 0, child: 1 }, PathBuf::new(), Duration::from_secs(1));
-        slot.fill(Moment::from_nanos(0), child, channel, poller);
+        let pulses = Pulses::shared(Any::THREADS, 0).unwrap();
+        slot.fill(Moment::from_nanos(0), child, channel, pulses, poller);
         (slot, worker)
     }
 

@@ -13,6 +13,7 @@ use super::suspects::Suspects;
 use super::{Post, Workers};
 use crate::link::check::seen::Seen;
 use crate::link::inheritance::Inheritable as _;
+use crate::link::life::Lives;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{VirtualAddress, Work};
 use crate::link::vrrp::{News, Vrrp};
@@ -62,8 +63,8 @@ impl Routers {
 
 impl Errand {
     /// The worker's whole life; its exit status comes back.
-    pub(crate) fn run(self, channel: Channel) -> i32 {
-        crate::vrrp::run(self.work, &self.inheritance.to_octets(), channel, &self.terms)
+    pub(crate) fn run(self, channel: Channel, lives: &Lives) -> i32 {
+        crate::vrrp::run(self.work, &self.inheritance.to_octets(), channel, lives, &self.terms)
     }
 }
 
@@ -125,7 +126,7 @@ impl Post for Vrrp {
                 programs.retain(|id, _| *id != instance || routers.work.install(*id).is_some());
             }
             News::Prepare { instance, since } => supervisor.prepare(instance, since),
-            News::Resume(states) => states.into_iter().for_each(|state| routers.known.keep(state)),
+            News::Resume(states) => states.iter().for_each(|state| routers.known.keep(state)),
             News::Session(event) => {
                 if let Some(happening) = routers.known.session_told(event) {
                     if let Happening::SessionPath { session, good, .. } = &happening {

@@ -41,6 +41,7 @@ use self::site::Site;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, Protocol, ToTiming};
+use crate::link::life::Life;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::Line;
 use crate::link::vrrp::inheritance::Inheritance;
@@ -226,13 +227,16 @@ impl Effects {
     }
 
     /// Runs until everything is handed over.
-    pub(super) fn run(mut self) {
+    pub(super) fn run(mut self, life: &Life) {
         // After the timing thread's own start, and not in it: this thread must not inherit any of it.
         self.schedule(&Settings::default());
         let mut events = Events::default();
         while !self.drained {
-            let deadline = self.next_wakeup().map(Moment::as_nanos);
-            let _ = self.poller.wait(&mut events, deadline);
+            let due = self.next_wakeup();
+            // Last, so that no more of it is used again than waiting needs.
+            self.settle();
+            let due = [due, self.settle_at].into_iter().flatten().min();
+            life.wait(&self.poller, &mut events, due);
             for ready in events.iter().collect::<Vec<_>>() {
                 match ready.token {
                     INBOX => self.hear_timing(),
@@ -251,7 +255,6 @@ impl Effects {
             self.hear_who_gave_up();
             self.announce();
             self.report();
-            self.settle();
             self.lanes.to_timing.flush();
         }
         self.report();
@@ -277,7 +280,6 @@ impl Effects {
             self.site.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
-            self.settle_at,
         ]
         .into_iter()
         .flatten()
@@ -291,6 +293,8 @@ impl Effects {
         }
         self.settle_at = None;
         self.unheard.shrink_to_fit();
+        self.line.rest();
+        self.site.rest();
         let Some(end) = self.start_ends_at else {
             // The heap only: the timing thread uses the program's pages, too.
             return steadfast_kernel::process::memory::give_heap_back();
@@ -366,12 +370,11 @@ impl Effects {
                 self.notice(Notice::UnknownVrid { interface, source, vrid });
             }
             FromTiming::UnknownVrid(..) => {}
-            FromTiming::Pong { datagrams_lost, news_lost } => {
-                self.news_lost = news_lost;
-                if datagrams_lost > 0 && !std::mem::replace(&mut self.told_datagrams_lost, true) {
-                    self.notice(Notice::DatagramsLost { count: datagrams_lost });
+            FromTiming::Lost { datagrams, news } => {
+                self.news_lost = news;
+                if datagrams > 0 && !std::mem::replace(&mut self.told_datagrams_lost, true) {
+                    self.notice(Notice::DatagramsLost { count: datagrams });
                 }
-                self.tell(&FromWorker::Pong);
             }
             FromTiming::Drained => self.finish(),
         }

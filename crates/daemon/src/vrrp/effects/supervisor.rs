@@ -29,7 +29,6 @@ impl Effects {
 
     fn obey(&mut self, message: ToWorker<Order>) {
         match message {
-            ToWorker::Ping => self.lanes.to_timing.push(ToTiming::Ping),
             ToWorker::Stop => self.stop(),
             ToWorker::Order(order) => self.carry_out(order),
         }

@@ -28,6 +28,7 @@ pub(super) use self::machines::{Machines, Protocol};
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
+use crate::link::life::Life;
 
 /// Snapshots made in one go: between two slices adverts go out.
 const STATUS_SLICE: u32 = 32;
@@ -112,8 +113,6 @@ pub(crate) enum ToTiming {
     Status(InstanceId),
     /// Every counter to zero.
     ClearCounters,
-    /// Answered by [`FromTiming::Pong`].
-    Ping,
     /// Hand over and end.
     Stop,
 }
@@ -148,12 +147,12 @@ pub(crate) enum FromTiming {
     UnknownVrid(InterfaceId, IpAddr, u8),
     /// A timer was very late.
     Late(Duration),
-    /// The thread lives.
-    Pong {
-        /// Datagrams that the kernel dropped so far because a socket was full.
-        datagrams_lost: u64,
-        /// News that the effects thread did not take so far.
-        news_lost: u64,
+    /// What was lost so far; told when it is more than before, once a beat at most.
+    Lost {
+        /// Datagrams that the kernel dropped because a socket was full.
+        datagrams: u64,
+        /// News that the effects thread did not take.
+        news: u64,
     },
     /// Every hand-over is done.
     Drained,
@@ -213,6 +212,11 @@ pub(crate) struct Timing {
     inbox: Inbox<ToTiming>,
     only_inbox: Poller,
     engine: Engine,
+    life: Life,
+    /// When to look for what was lost.
+    look_at: Moment,
+    /// What was told of that: datagrams and news.
+    lost_told: (u64, u64),
 }
 
 /// What the thread drives.
@@ -246,6 +250,7 @@ impl Timing {
         coalescing: Coalescing,
         inbox: Inbox<ToTiming>,
         lane: Sender<FromTiming>,
+        life: Life,
     ) -> Result<Self, steadfast_kernel::Error> {
         let everything = Poller::open()?;
         let only_inbox = Poller::open()?;
@@ -266,7 +271,7 @@ impl Timing {
             latest: now(),
             figures: WorkerStatus::default(),
         };
-        Ok(Self { inbox, only_inbox, engine })
+        Ok(Self { inbox, only_inbox, engine, life, look_at: now(), lost_told: (0, 0) })
     }
 
     /// Runs until every hand-over after [`ToTiming::Stop`] is done.
@@ -278,6 +283,7 @@ impl Timing {
             self.engine.tell_the_time();
             self.take_in(&mut events, due);
             self.engine.run_timers(due);
+            self.tell_lost();
             self.engine.send();
             if self.engine.is_drained() {
                 return self.leave(&mut events);
@@ -314,22 +320,38 @@ impl Timing {
         }
     }
 
-    /// Waits for something to do. In a busy time only timers, the inbox and the end of the window end
-    /// the wait; what is ready is then asked for without waiting.
+    /// Waits for something to do, or until a sign of life is wanted. In a busy time only timers, the inbox and the end of
+    /// the window end the wait; what is ready is then asked for without waiting.
     fn wait(&mut self, events: &mut Events, due: Option<Moment>) {
         let engine = &self.engine;
+        let now = now();
+        let sign = self.life.beat(now);
         // A full lane is tried again soon even if nothing else happens.
-        let retry = engine.out.is_behind().then(|| now() + LANE_RETRY);
-        let deadline = [due, retry].into_iter().flatten().min();
+        let retry = engine.out.is_behind().then(|| now + LANE_RETRY);
+        let deadline = [due, retry].into_iter().flatten().fold(sign, Moment::min);
         if engine.more {
             let _ = engine.everything.wait(events, Some(0));
         } else if engine.busy {
-            let window = now() + engine.coalescing.0;
-            let until = deadline.map_or(window, |deadline| deadline.min(window));
+            let until = deadline.min(now + engine.coalescing.0);
             let _ = self.only_inbox.wait(events, Some(until.as_nanos()));
             let _ = engine.everything.wait(events, Some(0));
         } else {
-            let _ = engine.everything.wait(events, deadline.map(Moment::as_nanos));
+            let _ = engine.everything.wait(events, Some(deadline.as_nanos()));
+        }
+    }
+
+    /// A socket that is full loses datagrams, and a lane that is not emptied loses news.
+    fn tell_lost(&mut self) {
+        let engine = &mut self.engine;
+        let now = engine.latest;
+        if now < self.look_at {
+            return;
+        }
+        self.look_at = now + self.life.every();
+        let lost = (engine.sockets.lost(), engine.out.news_lost());
+        if lost != self.lost_told {
+            self.lost_told = lost;
+            engine.out.tell(FromTiming::Lost { datagrams: lost.0, news: lost.1 });
         }
     }
 }
@@ -416,10 +438,6 @@ impl Engine {
                 self.machines.routers.clear_counters();
                 self.figures = WorkerStatus::default();
             }
-            ToTiming::Ping => self.out.tell(FromTiming::Pong {
-                datagrams_lost: self.sockets.lost(),
-                news_lost: self.out.news_lost(),
-            }),
             ToTiming::Stop => {
                 self.stopping = true;
                 self.machines.stop(at, &mut self.out);

@@ -4,12 +4,14 @@ use std::num::NonZeroU8;
 use std::os::fd::AsFd as _;
 
 use steadfast_kernel::datagram::{Endpoint, Packet, SendBatch, SocketIndex};
+use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::wait::wake::Waker;
 use steadfast_vrrp::{Config, InstanceConfig, Machine};
 use steadfast_wire::vrrp::{AdvertInterval, Carrier, IpProtocol, Priority, Vrid};
 
 use super::sockets::Place;
 use super::*;
+use crate::link::life::Lives;
 use crate::vrrp::lane::lane;
 use crate::vrrp::network::in_a_network;
 
@@ -30,8 +32,9 @@ impl Bench {
         let routers = Machine::new(now(), Config::default(), Vec::new());
         let sessions = steadfast_bfd::Machine::new(now(), &steadfast_bfd::Config::default(), 0, Vec::new());
         let machines = Machines { routers, sessions, followed: Followed::default() };
+        let life = Lives::new(Pulses::shared(1, 0).unwrap(), Duration::from_secs(60)).of(0);
         let window = Coalescing(Duration::from_millis(1));
-        let timing = Timing::new(machines, window, inbox, to_effects).unwrap();
+        let timing = Timing::new(machines, window, inbox, to_effects, life).unwrap();
         Self { timing, to_timing, from_timing }
     }
 
@@ -129,7 +132,7 @@ fn a_busy_turn_reads_the_sockets_of_every_page_of_events() {
 fn the_last_word_waits_for_room_in_a_full_lane() {
     let Bench { mut timing, mut to_timing, mut from_timing } = Bench::new();
     while !timing.engine.out.is_behind() {
-        timing.engine.out.tell(FromTiming::Pong { datagrams_lost: 0, news_lost: 0 });
+        timing.engine.out.tell(FromTiming::Lost { datagrams: 0, news: 0 });
         timing.engine.out.flush_lane();
     }
     // As much waits as may, and more.
