@@ -23,3 +23,4 @@ pub mod wait;
 mod sockopt;
 
 pub use error::{Attempt, Capability, Errno, Error, Result};
+pub use sockopt::BufferSize;

@@ -2,6 +2,8 @@
 
 use std::os::fd::{AsFd, AsRawFd};
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Errno, check};
 
 /// Sets an option whose value is a C int.
@@ -27,6 +29,31 @@ pub(crate) fn set<T: Copy>(
         libc::setsockopt(fd.as_fd().as_raw_fd(), level, option, std::ptr::from_ref(value).cast(), size)
     })?;
     Ok(())
+}
+
+/// How much the kernel may keep for a socket until it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BufferSize {
+    /// Bytes; the kernel doubles them for its own overhead.
+    pub bytes: u32,
+    /// Beyond net.core.rmem_max.
+    pub force: bool,
+}
+
+/// Sets the receive buffer to what was asked for, or to `otherwise`.
+pub(crate) fn size_receive_buffer(fd: impl AsFd, wanted: Option<BufferSize>, otherwise: usize) {
+    match wanted {
+        None => grow_receive_buffer(fd, otherwise),
+        Some(BufferSize { bytes, force }) => {
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            if force {
+                grow_receive_buffer(fd, bytes);
+            } else {
+                // The kernel takes any size, and what it makes of it.
+                let _ = rustix::net::sockopt::set_socket_recv_buffer_size(&fd, bytes);
+            }
+        }
+    }
 }
 
 /// Sets the receive buffer, beyond net.core.rmem_max where allowed and up to it otherwise.

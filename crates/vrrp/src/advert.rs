@@ -10,7 +10,7 @@ use steadfast_wire::vrrp::{
 };
 
 use crate::action::{Destination, Sink, Transmit};
-use crate::config::{Authentication, InstanceConfig, Transport};
+use crate::config::{Authentication, EarlyChecksum, InstanceConfig, Transport};
 use crate::proof::{Proofs, kind};
 
 /// Where the checksum stands in the message (RFC 9568 section 5.1).
@@ -24,6 +24,8 @@ pub(crate) struct Advert {
     checksums: Vec<[u8; 2]>,
     /// What was sent last where each advert is proven anew.
     proven: Vec<u8>,
+    /// A peer has the checksum of early versions.
+    early_checksum: bool,
     built_for: Option<(IpAddr, Priority)>,
     #[cfg(test)]
     pub(crate) builds: u32,
@@ -33,6 +35,19 @@ impl Advert {
     /// The configuration changed: build anew before sending.
     pub(crate) fn invalidate(&mut self) {
         self.built_for = None;
+    }
+
+    /// A peer has the checksum of early versions: adverts have it from here on. False if they did already.
+    pub(crate) fn speak_early_checksum(&mut self) -> bool {
+        let first = !self.early_checksum;
+        self.early_checksum = true;
+        self.built_for = self.built_for.filter(|_| !first);
+        first
+    }
+
+    /// Whether a peer was found that has the checksum of early versions.
+    pub(crate) const fn early_checksum(&self) -> bool {
+        self.early_checksum
     }
 
     /// Sends to the group, or to each peer; returns how many datagrams that are.
@@ -176,8 +191,10 @@ impl Advert {
         match &config.transport {
             Transport::Multicast { group } => self.write(config, source, *group, priority),
             Transport::Unicast { peers, .. } => {
+                let early = self.early_checksum || matches!(config.early_checksum, EarlyChecksum::Spoken(_));
+                let group = config.early_checksum_group().filter(|_| early);
                 for peer in peers {
-                    self.write(config, source, peer.address, priority)?;
+                    self.write(config, source, group.unwrap_or(peer.address), priority)?;
                     if let Some(&[high, low]) = self.message.get(CHECKSUM) {
                         self.checksums.push([high, low]);
                     }

@@ -8,7 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steadfast_wire::vrrp::{AdvertInterval, Family, IpProtocol, Key, Priority, TrailerKey, Version, Vrid};
+use steadfast_wire::ipv4;
+use steadfast_wire::vrrp::{
+    AUTHENTICATION_HEADER_LENGTH, AUTHENTICATION_LENGTH, AdvertInterval, Family, HEADER_LENGTH, IpProtocol,
+    Key, Priority, TRAILER_LENGTH, TrailerKey, Version, Vrid,
+};
 
 macro_rules! identifier {
     ($(#[$doc:meta])* $name:ident) => {
@@ -102,6 +106,9 @@ pub struct InstanceConfig {
     pub incumbent_wins_ties: bool,
     /// Take over all the same from a master that lowers its priority while it is master.
     pub yields_to_health: bool,
+    /// A master that was held up gives up when a router of this priority would have taken over; without, one of its own
+    /// priority.
+    pub gives_up_as: Option<Priority>,
     /// Wait this long before taking over from a living master of lower priority.
     pub preempt_delay: Duration,
     /// What is to be done between winning the election and serving.
@@ -118,6 +125,8 @@ pub struct InstanceConfig {
     pub requires_link_local: bool,
     /// Leave the pseudo header out of the IPv4 version 3 checksum.
     pub v3_checksum_as_v2: bool,
+    /// What unicast adverts of version 3 over IPv4 may have in their checksum besides the peer's address.
+    pub early_checksum: EarlyChecksum,
     /// A master hears a lower priority and stays silent.
     pub lower_priority_no_advert: bool,
     /// A master that yields to a higher priority sends one advert first.
@@ -185,6 +194,7 @@ impl InstanceConfig {
             nopreempt: false,
             incumbent_wins_ties: false,
             yields_to_health: false,
+            gives_up_as: None,
             preempt_delay: Duration::ZERO,
             prepare: None,
             gives_up_removed: false,
@@ -193,6 +203,7 @@ impl InstanceConfig {
             skip_check_addresses: false,
             requires_link_local: false,
             v3_checksum_as_v2: false,
+            early_checksum: EarlyChecksum::Never,
             lower_priority_no_advert: false,
             higher_priority_send_advert: false,
             owner_ignore_adverts: false,
@@ -229,6 +240,30 @@ impl InstanceConfig {
             Transport::Multicast { .. } => 1,
             Transport::Unicast { peers, .. } => u32::try_from(peers.len()).unwrap_or(u32::MAX),
         }
+    }
+
+    /// The group that may stand in for the destination in checksums of unicast adverts.
+    pub(crate) fn early_checksum_group(&self) -> Option<IpAddr> {
+        let unicast = matches!(self.transport, Transport::Unicast { .. });
+        let affected = unicast && self.family == Family::V4 && self.interval.version() == Version::V3;
+        self.early_checksum.group().filter(|_| affected)
+    }
+
+    /// Octets of an advert with what stands before it, without the IPv6 header.
+    pub fn datagram_bytes(&self) -> u32 {
+        let (header, address) = match self.family {
+            Family::V4 => (ipv4::HEADER_LENGTH, 4),
+            Family::V6 => (0, 16),
+        };
+        let proof = match self.authentication {
+            Authentication::Header(_) => AUTHENTICATION_HEADER_LENGTH,
+            Authentication::Trailer(_) => TRAILER_LENGTH,
+            Authentication::None | Authentication::Password(_) => 0,
+        };
+        let plain =
+            if self.version == Version::V2 && self.family == Family::V4 { AUTHENTICATION_LENGTH } else { 0 };
+        let octets = header + proof + HEADER_LENGTH + self.addresses.len() * address + plain;
+        u32::try_from(octets).unwrap_or(u32::MAX)
     }
 
     /// The protocol that brings its adverts.
@@ -293,6 +328,29 @@ pub enum Transport {
         /// Drop adverts from others than the peers.
         check_source: bool,
     },
+}
+
+/// Early versions of keepalived have the multicast group in the pseudo header of unicast adverts, where the destination
+/// belongs (RFC 9568 section 5.2.8). Whether that is understood, and spoken.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EarlyChecksum {
+    /// Neither.
+    #[default]
+    Never,
+    /// Understood, and spoken once a peer has spoken so.
+    Detected(IpAddr),
+    /// Both from the start.
+    Spoken(IpAddr),
+}
+
+impl EarlyChecksum {
+    /// The group that may stand in for the destination.
+    pub const fn group(self) -> Option<IpAddr> {
+        match self {
+            Self::Never => None,
+            Self::Detected(group) | Self::Spoken(group) => Some(group),
+        }
+    }
 }
 
 /// One unicast peer.

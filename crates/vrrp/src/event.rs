@@ -387,4 +387,6 @@ pub enum Difference {
         /// What it begins with.
         found: Ipv6Addr,
     },
+    /// It has the checksum of early versions in unicast adverts.
+    EarlyChecksum,
 }

@@ -62,7 +62,7 @@ pub(crate) struct Instance {
     pub(crate) proofs: Proofs,
     pub(crate) counters: Counters,
     /// Reasons reported since the last change of state, one bit each.
-    pub(crate) reported: u32,
+    pub(crate) reported: u64,
     pub(crate) master_reported_at: Option<Moment>,
     /// What a successor was last told of the master, and when.
     pub(crate) remembered: Option<(Told, Moment)>,
@@ -236,7 +236,8 @@ impl Instance {
     pub(crate) fn is_superseded(&self, now: Moment, due: Moment) -> bool {
         self.state == State::Master && due != Moment::NEVER && {
             let last_advert = due - self.interval();
-            now.since(last_advert) > self.down_time()
+            let priority = self.config.gives_up_as.unwrap_or(self.standing.priority);
+            now.since(last_advert) > self.config.down_time(priority, self.master_interval)
         }
     }
 

@@ -46,8 +46,8 @@ mod watch;
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Prepare,
-    PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
+    Config, EarlyChecksum, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
+    Prepare, PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
 pub use event::{Cause, Difference, Event, Prepared, State};

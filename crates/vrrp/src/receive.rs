@@ -231,7 +231,7 @@ impl Instance {
     fn accept(&mut self, now: Moment, datagram: &Datagram<'_>, sink: &mut impl Sink) -> Option<Claim> {
         let (source, ours) = (datagram.source, &self.config.addresses);
         match self.believe(now, datagram) {
-            Ok(advert) => {
+            Ok((advert, early_checksum)) => {
                 self.proofs.heard(now, &self.config, source, advert.proven);
                 let said = Said::of(&advert, ours);
                 self.counters.adverts_received += 1;
@@ -242,6 +242,7 @@ impl Instance {
                 if let Some(found) = misplaced(&advert) {
                     self.disagree(now, Difference::FirstAddress { found }, source, sink);
                 }
+                self.follow_checksum(now, source, early_checksum, sink);
                 let known = self.peers.len();
                 self.peers.accepted(now, source, said);
                 self.remember_newcomer(known, sink);
@@ -273,8 +274,8 @@ impl Instance {
         }
     }
 
-    /// Checks without consequences.
-    fn believe<'a>(&self, now: Moment, datagram: &Datagram<'a>) -> Result<Received<'a>, Reject> {
+    /// Checks without consequences. Whether the checksum was that of early versions comes back, too.
+    fn believe<'a>(&self, now: Moment, datagram: &Datagram<'a>) -> Result<(Received<'a>, bool), Reject> {
         let frame = Frame {
             source: datagram.source,
             destination: datagram.destination,
@@ -283,7 +284,15 @@ impl Instance {
             message: datagram.message,
         };
         self.check_signer(datagram.source)?;
-        let advert = self.expectation(now, datagram.source).check(&frame)?;
+        let expectation = self.expectation(now, datagram.source);
+        let checked = match (expectation.check(&frame), self.config.early_checksum_group()) {
+            (Err(reject @ Reject::Checksum { .. }), Some(group)) => {
+                let early = expectation.check(&Frame { destination: group, ..frame });
+                early.map(|advert| (advert, true)).map_err(|_| reject)
+            }
+            (checked, _) => checked.map(|advert| (advert, false)),
+        };
+        let (advert, early_checksum) = checked?;
         check_destination(&self.config, datagram)?;
         if self.config.owner_ignore_adverts && self.standing.priority == Priority::OWNER {
             return Err(Reject::OwnerIgnores);
@@ -295,7 +304,15 @@ impl Instance {
             return Err(Reject::FirstAddress { found });
         }
         check_peer(&self.config, datagram)?;
-        Ok(advert)
+        Ok((advert, early_checksum))
+    }
+
+    /// A peer with the checksum of early versions takes no other: it is spoken to as it speaks.
+    fn follow_checksum(&mut self, now: Moment, source: IpAddr, early: bool, sink: &mut impl Sink) {
+        if early && self.advert.speak_early_checksum() {
+            self.disagree(now, Difference::EarlyChecksum, source, sink);
+            sink.remember(self.id());
+        }
     }
 
     fn expectation(&self, now: Moment, source: IpAddr) -> Expect<'_> {
@@ -508,7 +525,7 @@ impl Instance {
     }
 
     fn first_report(&mut self, bit: u32) -> bool {
-        let mask = 1_u32.checked_shl(bit).unwrap_or(0);
+        let mask = 1_u64.checked_shl(bit).unwrap_or(0);
         let first = self.reported & mask == 0;
         self.reported |= mask;
         first
@@ -540,6 +557,7 @@ const fn difference_bit(difference: Difference) -> u32 {
         Difference::TwoOwners => 22,
         Difference::OwnAddress => 23,
         Difference::FirstAddress { .. } => FIRST_ADDRESS_BIT,
+        Difference::EarlyChecksum => 32,
     }
 }
 

@@ -151,6 +151,8 @@ pub struct Resume {
     pub proof: LastProof,
     /// Results of the scripts it tracks, so that a master need not wait for the next run.
     pub scripts: Vec<ScriptResume>,
+    /// A peer has the checksum of early versions.
+    pub early_checksum: bool,
     /// Counters as they stood.
     pub counters: Counters,
     /// When its last advert was sent: the peers count their master down interval from it.
@@ -296,6 +298,7 @@ impl Machine {
             lowered: instance.own.lowered,
             proof: instance.proofs.last(),
             scripts: self.trackers.script_results(&instance.config),
+            early_checksum: instance.advert.early_checksum(),
             counters: instance.counters,
             last_advert: instance.last_advert(),
             refusal: self.trackers.refusal(instance.id()),
@@ -313,6 +316,9 @@ impl Machine {
         }
         let Some(instance) = self.instances.get_mut(resume.instance) else { return };
         instance.counters = resume.counters;
+        if resume.early_checksum {
+            instance.advert.speak_early_checksum();
+        }
         instance.peers = Peers::resumed(resume.peers);
         instance.speech.resume(resume.refused_since);
         instance.proofs.resume(now, resume.proof, &instance.config);

@@ -63,7 +63,7 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "track_group" Argument::named(More::PassesOver, Again::PassesOver, &[TRACK_GROUP]) => with!(Drafts::track_group, show_nothing), Adds, Difference, TrackGroups | Told;
         "none",
         "Group of instances that static addresses, routes or rules can follow.";
-    "garp_group" Argument::block(&[GARP_GROUP]) => with!(Drafts::garp_group, show_nothing), Adds, InPlace, AnnouncePacing;
+    "garp_group" Argument::block(&[GARP_GROUP]) => with!(Drafts::garp_group, show_nothing), Adds, InPlace;
         "none",
         "Pacing of GARP and NA for a set of interfaces.";
     "vrrp_script" Argument::named(More::Told, Again::PassesOverSilently, &[SCRIPT]) => with!(Drafts::script, show_nothing), Adds, ScriptRestart;
@@ -90,7 +90,7 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "linkbeat_interfaces" Argument::lines(&LINKBEAT_LINES) => with!(Drafts::linkbeat_interfaces, show_nothing), Adds, Restart, Linkbeat;
         "none",
         "(linkbeat builds only) interfaces to poll and the method; VMACs are refused.";
-    "interface_up_down_delays" Argument::lines(&DELAY_LINES) => with!(Drafts::interface_delays, show_nothing), Adds, InPlace, InterfaceDelays;
+    "interface_up_down_delays" Argument::lines(&DELAY_LINES) => with!(Drafts::interface_delays, show_nothing), Adds, InPlace;
         "0 0",
         "Debounce of link state; unknown interface without dynamic_interfaces is fatal; trimmed to stay below (down_timer_adverts-1) advert intervals.";
     "SSL" Argument::block(&[SSL]) => with!(Drafts::ssl, show_nothing), Last, Restart;

@@ -17,22 +17,8 @@ pub enum Feature {
     Dbus,
     /// Link state by polling.
     Linkbeat,
-    /// Pacing of gratuitous ARP by groups.
-    AnnouncePacing,
-    /// Debounce of link state.
-    InterfaceDelays,
-    /// Names and scheduling of processes other than the vrrp worker, raised priorities and the umask.
-    ProcessTuning,
-    /// Sizes of socket buffers.
+    /// Sizes of the check worker's netlink buffers.
     SocketBuffers,
-    /// Waiting after the boot of the machine.
-    BootDelay,
-    /// The unicast checksum of keepalived's early versions.
-    OldChecksum,
-    /// Giving mastership up after a late timer.
-    LateTimers,
-    /// A fixed series of `_RANDOM`.
-    RandomSeed,
     /// What the language has beyond keepalived's.
     Extensions,
 }
@@ -47,14 +33,7 @@ impl Feature {
         Self::Snmp,
         Self::Dbus,
         Self::Linkbeat,
-        Self::AnnouncePacing,
-        Self::InterfaceDelays,
-        Self::ProcessTuning,
         Self::SocketBuffers,
-        Self::BootDelay,
-        Self::OldChecksum,
-        Self::LateTimers,
-        Self::RandomSeed,
         Self::Extensions,
     ];
 
@@ -68,16 +47,7 @@ impl Feature {
             Self::Snmp => "SNMP",
             Self::Dbus => "D-Bus",
             Self::Linkbeat => "polling of link state",
-            Self::AnnouncePacing => "pacing of announcements for several interfaces together (garp_group)",
-            Self::InterfaceDelays => "interface_up_down_delays",
-            Self::ProcessTuning => {
-                "name and scheduling of the bfd worker, names of all processes, automatic priorities, umask"
-            }
-            Self::SocketBuffers => "sizes of socket buffers",
-            Self::BootDelay => "waiting after boot (vrrp_delay_after_boot)",
-            Self::OldChecksum => "the unicast checksum of early versions (old_unicast_checksum)",
-            Self::LateTimers => "giving up after a late timer (timer_expired_backup)",
-            Self::RandomSeed => "random_seed",
+            Self::SocketBuffers => "sizes of the netlink buffers of the check worker",
             Self::Extensions => "settings that keepalived does not have",
         }
     }

@@ -173,6 +173,10 @@ pub fn difference(difference: &Difference) -> String {
         Difference::FirstAddress { found } => format!(
             "address list: expected a link-local address first, found {found}: other routers may drop such adverts"
         ),
+        Difference::EarlyChecksum => {
+            "the checksum of keepalived's early versions, over the multicast group; our adverts have it from here on"
+                .to_owned()
+        }
     }
 }
 

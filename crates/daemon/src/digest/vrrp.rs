@@ -10,15 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_config::model::{
-    InstanceExtensions, Lifetime, Model, PrepareFailure as ModelFailure, RemovedAddress, Tracked,
-    VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+    BufferPolicy, Global, InstanceExtensions, Lifetime, Model, PrepareFailure as ModelFailure,
+    ProcessSettings, RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
+use steadfast_config::value::Interval;
+use steadfast_kernel::BufferSize;
 use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
 use steadfast_vrrp::{
-    Config, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Prepare,
-    PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind, known_again,
+    Config, EarlyChecksum, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
+    Prepare, PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
@@ -27,8 +29,12 @@ use super::links::Links;
 use super::numbers::Numbers;
 use super::{sessions, watches, ways};
 use crate::link::vrrp::work::{
-    ExtraAnnounce, FilterStyle, Install, Pacing, Settings, Standing, VirtualAddress, Work,
+    AdvertBuffer, ExtraAnnounce, FilterStyle, Install, LinkDelay, PacedGroup, Pacing, Raise, Settings,
+    Spacing, Standing, VirtualAddress, Work,
 };
+
+/// The highest priority of SCHED_RR (sched(7)).
+const HIGHEST_PRIORITY: u8 = 99;
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
 /// removed and that still hand over, and so may not be given to another.
@@ -43,8 +49,7 @@ pub fn digest(
     let instances = number_instances(model, previous, leaving);
     let groups = groups(model, &instances, &mut names);
     let watches = watches::configs(model, |key| names.watches.of(key));
-    let mut machine =
-        Config { startup_delay: startup_delay(model), scripts, watches, groups, ..Config::default() };
+    let mut machine = Config { scripts, watches, groups, ..Config::default() };
     let made = Links::of(model, previous);
     let mut installs = Vec::new();
     let group_of: BTreeMap<&str, &VrrpSyncGroup> = model
@@ -54,7 +59,7 @@ pub fn digest(
         .collect();
     for (&id, &instance) in &instances {
         let group = group_of.get(&*instance.name).copied();
-        machine.instances.push(Arc::new(instance_config(id, instance, group, &made, &mut names)));
+        machine.instances.push(Arc::new(instance_config(id, instance, group, model, &made, &mut names)));
         let addresses = instance.addresses.iter().chain(&instance.excluded_addresses);
         let addresses = addresses.filter_map(|a| address(a, made.of_address(instance, a), &mut names));
         let lease_seconds = lease_seconds(instance);
@@ -75,6 +80,7 @@ pub fn digest(
             not_accepted,
             promote_secondaries,
             extra_announce: extra_announce(instance),
+            advert_buffer: advert_buffer(instance, &model.global),
         });
     }
     let default_interface = model.global.default_interface.as_deref().or(Some("eth0"));
@@ -84,6 +90,8 @@ pub fn digest(
         .filter_map(|a| address(a, a.interface.as_deref().or(default_interface), &mut names));
     let addresses = addresses.collect();
     let routes = ways::routes(&model.static_routes, |name| names.interface(name));
+    let pacing = pacing(model, &mut names);
+    let delays = delays(model, &mut names);
     let links = made.numbered(|name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
     if leaving.is_empty() {
@@ -105,7 +113,8 @@ pub fn digest(
         standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules) },
         links,
         filters: filters(model),
-        pacing: pacing(model),
+        pacing,
+        delays,
         settings: settings(model, log_addresses),
     }
 }
@@ -214,6 +223,7 @@ fn instance_config(
     id: InstanceId,
     instance: &VrrpInstance,
     group: Option<&VrrpSyncGroup>,
+    model: &Model,
     made: &Links,
     names: &mut Names,
 ) -> InstanceConfig {
@@ -243,6 +253,7 @@ fn instance_config(
         incumbent_wins_ties: instance.extensions.as_ref().is_some_and(|asked| asked.incumbent_wins_ties),
         yields_to_health: instance.extensions.as_ref().is_some_and(|asked| asked.yields_to_health),
         prepare: prepare(instance),
+        gives_up_as: instance.timer_expired_backup.map(Priority::new),
         gives_up_removed: instance
             .extensions
             .as_ref()
@@ -253,6 +264,7 @@ fn instance_config(
         skip_check_addresses: instance.skip_check_addresses,
         requires_link_local: instance.strict && instance.family == Family::V6,
         v3_checksum_as_v2: instance.v3_checksum_as_v2,
+        early_checksum: early_checksum(instance, model),
         lower_priority_no_advert: instance.lower_priority_no_advert,
         higher_priority_send_advert: instance.higher_priority_send_advert,
         owner_ignore_adverts: instance.owner_ignore_adverts,
@@ -272,6 +284,15 @@ fn instance_config(
         track_watches: track_watches(instance, group, names),
         group: group.map(|group| GroupId(names.groups.of(&group.name))),
         broken: broken(instance).or(unproven),
+    }
+}
+
+fn early_checksum(instance: &VrrpInstance, model: &Model) -> EarlyChecksum {
+    let group = model.global.multicast_group4.into();
+    match instance.old_unicast_checksum {
+        None => EarlyChecksum::Detected(group),
+        Some(true) => EarlyChecksum::Spoken(group),
+        Some(false) => EarlyChecksum::Never,
     }
 }
 
@@ -437,12 +458,60 @@ fn lease_seconds(instance: &VrrpInstance) -> Option<u32> {
     Some(u32::try_from(lease.as_secs()).unwrap_or(u32::MAX).max(1))
 }
 
-fn startup_delay(model: &Model) -> Duration {
-    model.global.startup_delay.duration()
+fn pacing(model: &Model, names: &mut Names) -> Pacing {
+    let spacing = |interval: Option<Interval>| interval.unwrap_or_default().duration();
+    let mut groups = Vec::new();
+    for group in &model.garp_groups {
+        groups.push(PacedGroup {
+            spacing: Spacing { arp: spacing(group.garp_interval), neighbour: spacing(group.gna_interval) },
+            interfaces: group.interfaces.iter().map(|name| names.interface(name)).collect(),
+        });
+    }
+    let global = &model.global;
+    let each = Spacing { arp: global.garp_interval.duration(), neighbour: global.gna_interval.duration() };
+    Pacing { each, groups }
 }
 
-fn pacing(model: &Model) -> Pacing {
-    Pacing { arp: model.global.garp_interval.duration(), neighbour: model.global.gna_interval.duration() }
+/// A backup must not take over while the master's own loss of its interface is not seen: a delay stays below the time for
+/// which adverts may be missing, but for one.
+fn delays(model: &Model, names: &mut Names) -> Vec<LinkDelay> {
+    let configured = model.interface_delays.iter().map(|delay| {
+        let on_it = model.instances.iter();
+        let on_it = on_it.filter(|instance| instance.interface.as_ref() == Some(&delay.interface));
+        let longest = on_it
+            .map(|instance| interval(instance).duration() * instance.down_timer_adverts.saturating_sub(1))
+            .min()
+            .unwrap_or(Duration::MAX);
+        LinkDelay {
+            interface: names.interface(&delay.interface),
+            down: delay.down.duration().min(longest),
+            up: delay.up.duration().min(longest),
+        }
+    });
+    configured.collect()
+}
+
+fn advert_buffer(instance: &VrrpInstance, global: &Global) -> Option<AdvertBuffer> {
+    let times = global.receive_buffer_multiplier;
+    let of_policy = match global {
+        Global { receive_buffer_bytes: Some(bytes), .. } => Some(AdvertBuffer::Bytes(*bytes)),
+        Global { receive_buffer_by_mtu: true, .. } => Some(AdvertBuffer::Datagrams(times)),
+        Global { receive_buffer_by_advert: true, .. } => Some(AdvertBuffer::Adverts(times)),
+        _ => None,
+    };
+    instance.receive_buffer_bytes.map(AdvertBuffer::Bytes).or(of_policy)
+}
+
+/// The size that a buffer shall have.
+pub(crate) fn buffer(policy: &BufferPolicy) -> Option<BufferSize> {
+    Some(BufferSize { bytes: policy.bytes?, force: policy.force })
+}
+
+/// Real-time priority comes by itself to a process whose timers are late, where that is asked for.
+fn raise(global: &Global) -> Option<Raise> {
+    let ceiling = global.max_auto_priority.map_or(HIGHEST_PRIORITY, |asked| u8::try_from(asked).unwrap_or(0));
+    let after_microseconds = global.min_auto_priority_delay_microseconds;
+    (ceiling > 0).then_some(Raise { ceiling, after_microseconds })
 }
 
 /// What VMACs and no_accept need is written by nftables whatever else is configured, as keepalived does it where the
@@ -458,16 +527,42 @@ fn filters(model: &Model) -> FilterStyle {
 }
 
 fn settings(model: &Model, log_addresses: bool) -> Settings {
-    let process = &model.global.vrrp_process;
+    let global = &model.global;
+    let process = process(model);
     Settings {
         nice: process.nice,
         realtime_priority: process.realtime_priority,
         realtime_limit_microseconds: process.realtime_limit_microseconds,
         no_swap: process.no_swap,
-        processors: process.affinity.0.clone(),
+        processors: process.affinity.0,
+        raise: raise(global),
+        command_buffer: buffer(&global.vrrp_netlink_command_buffer),
+        monitor_buffer: buffer(&global.vrrp_netlink_monitor_buffer),
         log_unknown_vrids: model.global.log_unknown_vrids,
         log_addresses,
     }
+}
+
+/// Sessions run in the process of the virtual routers. What is asked for theirs holds where nothing else is said of it.
+fn process(model: &Model) -> ProcessSettings {
+    let usual = ProcessSettings::default();
+    let mut process = model.global.vrrp_process.clone();
+    if model.bfd_instances.is_empty() {
+        return process;
+    }
+    let of_sessions = &model.global.bfd_process;
+    if process.nice == usual.nice {
+        process.nice = of_sessions.nice;
+    }
+    if process.realtime_priority.is_none() {
+        process.realtime_priority = of_sessions.realtime_priority;
+        process.realtime_limit_microseconds = of_sessions.realtime_limit_microseconds;
+    }
+    if process.affinity == usual.affinity {
+        process.affinity = of_sessions.affinity.clone();
+    }
+    process.no_swap |= of_sessions.no_swap;
+    process
 }
 
 #[cfg(test)]

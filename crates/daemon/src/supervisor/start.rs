@@ -37,7 +37,7 @@ use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
 use crate::digest::check;
-use crate::digest::vrrp::digest;
+use crate::digest::vrrp::{buffer, digest};
 use crate::digest::watches::Orders;
 use crate::host::ThisMachine;
 use crate::link::vrrp::work::Work;
@@ -99,6 +99,7 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         // The interfaces that the file means are those in there.
         (loaded, report) = read(&options, &options.configuration).map_err(complain)?;
     }
+    make_files_as(&options, &loaded.model.global);
     let mut journal = Journal::new(Log::open(&options, &identity(&options, &loaded.model.global)));
     report.tell_start(&mut journal, loaded.start_status().is_err());
     loaded.start_status()?;
@@ -236,7 +237,20 @@ fn assemble(
     Ok(supervisor)
 }
 
+/// The rights of files that are made here.
+fn make_files_as(options: &Options, global: &Global) {
+    limits::set_umask(options.umask.or(global.umask).unwrap_or(UMASK));
+}
+
 impl Supervisor {
+    /// How this process is, as configured: what it is called, and the rights of the files that it makes.
+    pub(super) fn settle_process(&mut self) {
+        make_files_as(&self.options, &self.loaded.global);
+        // Its name has no octet of 0, for which alone it could be refused.
+        let _ = process::rename(self.loaded.global.process_name.as_deref());
+        self.watches.processes.resize(buffer(&self.loaded.global.process_monitor_buffer));
+    }
+
     fn begin(&mut self, now: Moment) {
         let configuration = self.options.configuration.display().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
@@ -247,6 +261,7 @@ impl Supervisor {
         for name in self.loaded.not_active.clone() {
             self.journal.line(Severity::Warning, &format!("{name}: accepted, not active in this version"));
         }
+        self.settle_process();
         self.configure_schedule();
         self.configure_fifos();
         limits::trim_allocator();

@@ -17,7 +17,7 @@ use rustix::net::{
 use steadfast_wire::vrrp::IpProtocol;
 
 use crate::error::{Attempt, Capability, Errno, Result};
-use crate::sockopt;
+use crate::sockopt::{self, BufferSize};
 use crate::wait::clock;
 
 pub use receive::{BadDatagram, Datagram, ReceiveBatch};
@@ -130,6 +130,11 @@ impl ReceiveSocket {
     /// What it was opened for.
     pub fn endpoint(&self) -> &Endpoint {
         &self.endpoint
+    }
+
+    /// Asks for another receive buffer than the usual one.
+    pub fn resize(&self, wanted: BufferSize) {
+        sockopt::size_receive_buffer(&self.fd, Some(wanted), RECEIVE_BUFFER_BYTES);
     }
 
     /// Datagrams dropped by the kernel since the socket was opened because nobody read them in time. Known with the

@@ -6,7 +6,7 @@ use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
 use crate::error::{Attempt, Capability, Errno, Result};
-use crate::sockopt;
+use crate::sockopt::{self, BufferSize};
 
 /// Multicast group and connector of process events (CN_IDX_PROC, CN_VAL_PROC of linux/connector.h).
 const CONNECTOR: u32 = 1;
@@ -71,6 +71,11 @@ impl ProcessEvents {
             .attempt(ATTEMPTED)
             .map_err(|error| error.needing(Capability::NetAdmin))?;
         Ok(Self { fd })
+    }
+
+    /// Asks for a receive buffer, the usual one without a size.
+    pub fn resize(&self, wanted: Option<BufferSize>) {
+        sockopt::size_receive_buffer(&self.fd, wanted, RECEIVE_BUFFER_BYTES);
     }
 
     /// The next event. Never waits: `None` when there is none.

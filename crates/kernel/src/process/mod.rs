@@ -18,6 +18,7 @@ pub mod sockets;
 pub mod user;
 
 use std::ffi::CString;
+use std::sync::OnceLock;
 
 use rustix::process::{WaitId, WaitIdOptions};
 
@@ -36,6 +37,19 @@ pub enum Forked {
     Parent(Child),
     /// The new one. It has a copy of everything its parent has, and ends with [`exit_now`].
     Child,
+}
+
+/// Gives the process another name in process lists; `None` is the one that it had at first.
+///
+/// # Errors
+/// EINVAL for a name with an octet of 0.
+pub fn rename(name: Option<&str>) -> Result<()> {
+    static FIRST: OnceLock<Option<CString>> = OnceLock::new();
+    let first = FIRST.get_or_init(|| rustix::thread::name().ok());
+    let wanted =
+        name.map(CString::new).transpose().map_err(|_| Error::new("rename the process", Errno::INVAL))?;
+    let Some(wanted) = wanted.as_ref().or(first.as_ref()) else { return Ok(()) };
+    rustix::thread::set_name(wanted).attempt("rename the process")
 }
 
 /// Forks a child that goes on in this program: it is called `name` in process lists, gets SIGTERM when the calling

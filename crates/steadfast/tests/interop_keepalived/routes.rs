@@ -46,6 +46,33 @@ const RULES: &str = "\
         from 2001:db8::/32 table 105 preference 305
 ";
 
+/// Other names of options, and options that are rare.
+const RARER_ROUTES: &str = "\
+        inet to 10.50.0.0/16 gw 10.0.0.254 oif eth0 priority 61 no_track protocol 44
+        inet to 10.51.0.0/16 via 10.0.0.254 dev eth0 dsfield 0x08 preference 62
+        inet6 to 2001:db8:50::/48 dev eth0 from 2001:db8:51::/48 expires 600
+        10.52.0.0/16 dev eth0 encap ip id 7 dst 10.0.0.7 src 10.0.0.1 tos 4 ttl 9
+        add 10.54.0.0/16 dev eth0
+        append 10.55.0.0/16 dev eth0
+        prepend 10.56.0.0/16 dev eth0
+        10.60.0.0/16 nexthop via 10.0.0.254 dev eth0 onlink realms 3/4 weight 2 nexthop via 10.0.0.253 dev eth0
+";
+
+const RARER_RULES: &str = "\
+        from 10.1.0.0/16 dsfield 0x08 lookup 4002 priority 313
+        from 10.2.0.0/16 l3mdev preference 314
+        from 10.3.0.0/16 nop preference 315
+        from 10.4.0.0/16 prohibit preference 316
+        from 10.5.0.0/16 type unreachable preference 317
+        from 10.6.0.0/16 table 4003 realms 5/6 preference 318
+        from 10.7.0.0/16 table 4004 sup_pl 9 preference 319
+        from 10.8.0.0/16 table 4005 sup_group 3 preference 320
+        from 10.9.0.0/16 table 4006 suppress_ifgroup 4 preference 321
+        from 10.10.0.0/16 tunnel-id 77 table 4007 order 322
+        from 10.11.0.0/16 no_track protocol 44 table 4008 preference 323
+        dev eth0 to 10.12.0.0/16 table 4009 preference 324
+";
+
 fn configuration(routes: &str, rules: &str, more: &str) -> String {
     format!(
         "{GLOBALS}{STATIC}vrrp_instance V {{\n    state MASTER\n    interface eth0\n    virtual_router_id 9\n    priority 200\n    \
@@ -156,6 +183,84 @@ fn routes_and_rules_are_those_that_keepalived_makes() {
     assert_eq!(steadfast.stop(LIMIT).unwrap().code(), Some(0));
     let left = shown(&host);
     assert_eq!(left, clean, "something is left");
+}
+
+#[test]
+fn rarer_routes_and_rules_are_those_that_keepalived_makes() {
+    let test = "rarer_routes_and_rules_are_those_that_keepalived_makes";
+    let (Some(ours), Some(theirs)) = (Program::steadfast(test), Program::keepalived(test)) else { return };
+    if !permission::lab_possible(test) {
+        return;
+    }
+    let segment = Segment::new().unwrap();
+    let host = host(&segment, "r1");
+    host.assign("eth0", "2001:db8::1".parse().unwrap(), 64).unwrap();
+    let made = |host: &Host| {
+        let others = host.run(&["ip", "route", "show", "table", "all", "proto", "44"]).unwrap().output;
+        let all =
+            shown(host).into_iter().chain(others.lines().map(|line| format!("44: {}", line.trim_end())));
+        all.map(without_seconds).collect::<Vec<_>>()
+    };
+    let clean = made(&host);
+    let file = configuration(RARER_ROUTES, RARER_RULES, "");
+    let mut found = Vec::new();
+    for program in [&theirs, &ours] {
+        let mut daemon = Daemon::start(&host, program, &file).unwrap();
+        soon("all is made", &daemon, || shows(&host, "10.60.0.0/16") && shows(&host, "324:"));
+        found.push(made(&host));
+        daemon.stop(LIMIT).unwrap();
+        soon("all is taken away", &daemon, || made(&host) == clean);
+    }
+    for wanted in
+        ["44: 10.50.0.0/16", "10.51.0.0/16 tos 0x08", "from 2001:db8:51::/48", "expires", "tun_id 77"]
+    {
+        assert!(found[1].iter().any(|line| line.contains(wanted)), "{wanted}: {:#?}", found[1]);
+    }
+    pretty_compare(&found[0], &found[1]);
+}
+
+/// What is left of a route's life goes down from second to second.
+fn without_seconds(line: String) -> String {
+    let seconds = |word: &str| word.strip_suffix("sec").is_some_and(|number| number.parse::<u32>().is_ok());
+    let words: Vec<&str> = line.split(' ').map(|word| if seconds(word) { "SECONDS" } else { word }).collect();
+    words.join(" ")
+}
+
+/// keepalived 2.2.7 refuses some of it, and forgets what encapsulates.
+#[test]
+fn routes_and_rules_are_made_that_keepalived_spoils() {
+    let test = "routes_and_rules_are_made_that_keepalived_spoils";
+    let Some(ours) = Program::steadfast(test) else { return };
+    if !permission::lab_possible(test) {
+        return;
+    }
+    let segment = Segment::new().unwrap();
+    let host = host(&segment, "r1");
+    host.write("/run/vendor/rt_tables", "71 vendor\n72 both\n").unwrap();
+    host.write("/run/own/rt_tables", "73 own\n74 both\n").unwrap();
+    let rules = "inet iif eth0 table own preference 311\ninet6 iif eth0 table vendor preference 312\n\
+                 to 10.12.0.0/16 table both preference 313\n";
+    let routes = "10.53.0.0/16 via 10.0.0.254 or 10.0.0.253 dev eth0\n\
+                  2001:db8:57::/48 encap ip6 id 8 dst 2001:db8::7 src 2001:db8::1 tc 5 hoplimit 11 dev eth0\n\
+                  10.61.0.0/16 no_track nexthop via 10.0.0.254 dev eth0 nexthop via 10.0.0.253 dev eth0 encap ip id 9 dst \
+                  10.0.0.8\n";
+    host.assign("eth0", "2001:db8::1".parse().unwrap(), 64).unwrap();
+    let file = configuration(routes, rules, "").replace(
+        "vrrp_version 3\n",
+        "vrrp_version 3\niproute_usr_dir /run/vendor\niproute_etc_dir /run/own\n",
+    );
+    let daemon = Daemon::start(&host, &ours, &file).unwrap();
+    soon("all is made", &daemon, || shows(&host, "313:") && shows(&host, "10.61.0.0/16"));
+    for wanted in [
+        "311:\tfrom all iif eth0 lookup 73",
+        "312:\tfrom all iif eth0 lookup 71",
+        "lookup 74",
+        "10.53.0.0/16",
+        "encap ip6 id 8 src 2001:db8::1 dst 2001:db8::7 hoplimit 11 tc 5",
+        "encap ip id 9 src 0.0.0.0 dst 10.0.0.8",
+    ] {
+        assert!(shows(&host, wanted), "{wanted}: {:#?}", shown(&host));
+    }
 }
 
 #[test]

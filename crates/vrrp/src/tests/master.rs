@@ -55,6 +55,18 @@ fn rfc9568_6_4_2_who_was_held_up_for_longer_than_backups_wait_listens_first() {
 }
 
 #[test]
+fn who_was_held_up_gives_up_when_a_router_of_the_configured_priority_would_have_taken_over() {
+    let held_up = |gives_up_as| {
+        let mut router = master(InstanceConfig { gives_up_as, ..instance(0) });
+        router.now = router.now + ms(3_200);
+        router.advance();
+        (router.state(), router.sent())
+    };
+    assert_eq!(held_up(None), (State::Master, vec![100]));
+    assert_eq!(held_up(Some(Priority::new(254))), (State::Backup, Vec::new()));
+}
+
+#[test]
 fn who_was_held_up_does_not_answer_who_took_over() {
     let mut router = master(instance(0));
     router.now = router.now + ms(60_000);

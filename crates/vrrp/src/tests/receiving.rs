@@ -7,7 +7,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Reject};
 use super::router::*;
 use crate::config::{Authentication, Transport, UnicastPeer};
 use crate::event::Difference;
-use crate::{Counters, Event, InstanceConfig, State};
+use crate::{Counters, EarlyChecksum, Event, InstanceConfig, State};
 
 /// A backup hears one bad message; returns its counters. Nothing else may have changed.
 fn refused(instance: InstanceConfig, hop_limit: u8, message: &[u8]) -> Counters {
@@ -291,6 +291,35 @@ fn version_2_unicast_needs_one_message_for_all_peers() {
     router.wait(ms(3_700));
     assert_eq!(router.sink.adverts.len(), 1);
     assert_eq!(router.sink.adverts[0].destinations, [LOWER, HIGHER]);
+}
+
+#[test]
+fn a_peer_of_an_early_version_is_spoken_to_as_it_speaks() {
+    let after_hearing_it = |early_checksum| {
+        let ours = InstanceConfig { early_checksum, ..unicast(0, &[LOWER]) };
+        let mut router = Router::one(ours.clone());
+        router.hear_message(LAN, LOWER, OWN, Some(255), &message(&ours, LOWER, GROUP_V4, 50));
+        let errors = router.counters().checksum_errors;
+        router.wait(ms(5_000));
+        let [modern, early] = [LOWER, GROUP_V4].map(|over| message(&ours, OWN, over, 100));
+        let sent = &router.sink.adverts[0].message;
+        assert!([&modern, &early].contains(&sent));
+        (errors, *sent == early)
+    };
+    assert_eq!(after_hearing_it(EarlyChecksum::Never), (1, false));
+    assert_eq!(after_hearing_it(EarlyChecksum::Detected(GROUP_V4)), (0, true));
+    assert_eq!(after_hearing_it(EarlyChecksum::Spoken(GROUP_V4)), (0, true));
+}
+
+#[test]
+fn a_checksum_over_anything_else_is_an_error_for_early_versions_too() {
+    let ours = InstanceConfig { early_checksum: EarlyChecksum::Spoken(GROUP_V4), ..unicast(0, &[LOWER]) };
+    let mut router = Router::one(ours.clone());
+    router.hear_message(LAN, LOWER, OWN, Some(255), &message(&ours, LOWER, HIGHER, 200));
+    assert_eq!(router.counters().checksum_errors, 1);
+    // Those of today are understood in any case.
+    router.hear_message(LAN, LOWER, OWN, Some(255), &message(&ours, LOWER, OWN, 200));
+    assert_eq!(router.machine.status(FIRST).unwrap().master.unwrap().address, LOWER);
 }
 
 #[test]

@@ -13,7 +13,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "process_names" Flag => at!(process_names), Last, StartOnly;
         "kernel keeps the executable name",
         "Give the children standard comm names keepalived_vrrp, keepalived_lvs and keepalived_bfd.";
-    "process_name" Word("NAME") => with!(read_process_name, show_process_name), Last, InPlace, ProcessTuning;
+    "process_name" Word("NAME") => with!(read_process_name, show_process_name), Last, InPlace;
         "unset",
         "Comm name of the parent process.";
     "vrrp_process_name" Word("NAME") => with!(read_vrrp_name, show_vrrp_name), Last, StartOnly;
@@ -25,7 +25,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_process_name" Word("NAME") => with!(read_checker_name, show_nothing), Last, InPlace = "checker_process_name";
         "unset",
         "Deprecated spelling of checker_process_name (logs a notice)";
-    "bfd_process_name" Word("NAME") => with!(read_bfd_name, show_bfd_name), Last, InPlace, ProcessTuning;
+    "bfd_process_name" Word("NAME") => with!(read_bfd_name, show_bfd_name), Last, InPlace;
         "unset",
         "Comm name of the BFD child.";
     "use_symlink_paths" Switch => at!(use_symlink_paths), Last, NextUse;
@@ -67,10 +67,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "shutdown_script_timeout" Argument::unsigned(1, 1000) => at!(shutdown_script_timeout_seconds), Last, NextUse | Told;
         "10 s when shutdown_script is set",
         "Longest time to wait for the shutdown script.";
-    "max_auto_priority" Grammar("[INTEGER -1..99]") => with!(read_max_auto_priority, show_max_auto_priority), Last, InPlace, ProcessTuning;
+    "max_auto_priority" Grammar("[INTEGER -1..99]") => with!(read_max_auto_priority, show_max_auto_priority), Last, InPlace;
         "0; no argument means the maximum SCHED_RR priority",
         "Ceiling for automatically raised realtime priority when timers fire late; -1 disables.";
-    "min_auto_priority_delay" Argument::unsigned(1, 10000000) => at!(min_auto_priority_delay_microseconds), Last, InPlace, ProcessTuning | Told;
+    "min_auto_priority_delay" Argument::unsigned(1, 10000000) => at!(min_auto_priority_delay_microseconds), Last, InPlace | Told;
         "1000000",
         "How late a timer must be before the realtime priority is raised.";
     "smtp_alert_vrrp" Switch => at!(mail.alert_vrrp), Last, NextUse;
@@ -286,22 +286,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "checker_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(checker_process.realtime_limit_microseconds), Last, InPlace = "checker_rlimit_rttime";
         "10000",
         "Deprecated misspelling of checker_rlimit_rttime.";
-    "bfd_priority" Argument::integer(-20, 19) => at!(bfd_process.nice), Last, InPlace, ProcessTuning | Told;
+    "bfd_priority" Argument::integer(-20, 19) => at!(bfd_process.nice), Last, InPlace | Told;
         "0",
         "Nice value of the BFD process.";
-    "bfd_no_swap" Flag => at!(bfd_process.no_swap), Last, InPlace, ProcessTuning;
+    "bfd_no_swap" Flag => at!(bfd_process.no_swap), Last, InPlace;
         "off",
         "Lock the BFD process in memory.";
-    "bfd_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_bfd_rt, show_bfd_rt), Last, InPlace, ProcessTuning | Told;
+    "bfd_rt_priority" Grammar("INTEGER clamped to 1..99") => with!(read_bfd_rt, show_bfd_rt), Last, InPlace | Told;
         "not realtime",
         "SCHED_RR priority of the BFD process.";
-    "bfd_cpu_affinity" Grammar("CPU_ID...") => with!(read_bfd_cpus, show_bfd_cpus), Last, InPlace, ProcessTuning | Told;
+    "bfd_cpu_affinity" Grammar("CPU_ID...") => with!(read_bfd_cpus, show_bfd_cpus), Last, InPlace | Told;
         "none",
         "CPU pinning of the BFD process.";
-    "bfd_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning;
+    "bfd_rlimit_rttime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace;
         "10000",
         "RLIMIT_RTTIME of the BFD process when realtime.";
-    "bfd_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace, ProcessTuning = "bfd_rlimit_rttime";
+    "bfd_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(bfd_process.realtime_limit_microseconds), Last, InPlace = "bfd_rlimit_rttime";
         "10000",
         "Deprecated misspelling of bfd_rlimit_rttime.";
     "snmp_socket" Word("AGENTX_SOCKET") => at!(snmp.socket), First, StartOnly, Snmp | Told;
@@ -349,22 +349,22 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "enable_script_security" Flag => at!(enable_script_security), Last, NextUse;
         "off",
         "Refuse scripts run with root rights when any path element can be changed by others; also makes the default user mandatory.";
-    "vrrp_netlink_cmd_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers | Told;
+    "vrrp_netlink_cmd_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_command_buffer.bytes), Last, InPlace | Told;
         "kernel default",
         "Receive buffer of the VRRP netlink command socket.";
-    "vrrp_netlink_cmd_rcv_bufs_force" Switch => at!(vrrp_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
+    "vrrp_netlink_cmd_rcv_bufs_force" Switch => at!(vrrp_netlink_command_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
+    "vrrp_netlink_monitor_rcv_bufs" Argument::COUNT => at!(vrrp_netlink_monitor_buffer.bytes), Last, InPlace | Told;
         "kernel default",
         "Receive buffer of the VRRP netlink monitor socket.";
-    "vrrp_netlink_monitor_rcv_bufs_force" Switch => at!(vrrp_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
+    "vrrp_netlink_monitor_rcv_bufs_force" Switch => at!(vrrp_netlink_monitor_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "process_monitor_rcv_bufs" Argument::COUNT => at!(process_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
+    "process_monitor_rcv_bufs" Argument::COUNT => at!(process_monitor_buffer.bytes), Last, InPlace | Told;
         "kernel default",
         "Receive buffer of the process-event connector socket.";
-    "process_monitor_rcv_bufs_force" Switch => at!(process_monitor_buffer.force), Last, InPlace, SocketBuffers;
+    "process_monitor_rcv_bufs_force" Switch => at!(process_monitor_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
     "lvs_netlink_cmd_rcv_bufs" Argument::COUNT => at!(lvs_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers | Told;
@@ -385,10 +385,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "no_checker_emails" Switch => at!(mail.no_checkers), Last, NextUse;
         "off; no argument means on",
         "Mail only when the real server itself changes state, not for each checker.";
-    "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace, SocketBuffers | Told;
+    "vrrp_rx_bufs_policy" Grammar("MTU and/or ADVERT (any case) or UNSIGNED bytes") => with!(read_rx_policy, show_rx_policy), Last, InPlace | Told;
         "kernel default buffer",
         "How to size advert receive buffers; a number beats a policy, MTU beats ADVERT.";
-    "vrrp_rx_bufs_multiplier" Argument::unsigned(1, 4294967295) => at!(receive_buffer_multiplier), Last, InPlace, SocketBuffers | Told;
+    "vrrp_rx_bufs_multiplier" Argument::unsigned(1, 4294967295) => at!(receive_buffer_multiplier), Last, InPlace | Told;
         "3",
         "Adverts' worth of buffer per instance for the policies.";
     "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
@@ -397,7 +397,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_startup_delay" Argument::decimal(1000, 4294967295) => at!(startup_delay), Last, StartOnly;
         "0",
         "Hold all instances back for this long after start; received adverts are discarded meanwhile.";
-    "vrrp_delay_after_boot" Argument::decimal(1000, 4294967295) => at!(delay_after_boot), Last, StartOnly, BootDelay;
+    "vrrp_delay_after_boot" Argument::decimal(1000, 4294967295) => at!(delay_after_boot), Last, StartOnly;
         "0",
         "Like vrrp_startup_delay but measured from system boot (uptime is subtracted)";
     "log_unknown_vrids" Flag => at!(log_unknown_vrids), Last, InPlace;
@@ -412,10 +412,10 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vmac_addr_prefix" Word("STRING") => at!(vmac_address_prefix), First, InPlace;
         "value of vmac_prefix",
         "Prefix of generated VMAC interface names made for addresses.";
-    "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace, ProcessTuning;
+    "umask" Grammar("number (0 prefix octal, 0x hex) or symbols IRUSR IWUSR IXUSR IRWXU IRGRP IWGRP IXGRP IRWXG IROTH IWOTH IXOTH IRWXO joined by \"|\"") => with!(read_umask, show_umask), Last, InPlace;
         "not changed by config (parent sets its own start value)",
         "Umask of the daemon; ignored when the -u/--umask option was given.";
-    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly, RandomSeed [Mark::Directive(Directive::RandomSeed)];
+    "random_seed" Argument::COUNT => at!(random_seed), Last, StartOnly [Mark::Directive(Directive::RandomSeed)];
         "current time",
         "Seed of the pseudo random generator (test aid; affects checker warm-up and _RANDOM)";
     "reload_check_config" OptionalWord("PATH") => with!(read_reload_check, show_reload_check), Last, NextUse;

@@ -63,7 +63,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "check_unicast_src" Flag => with!(read_check_unicast_source, show_check_unicast_source), Last, InPlace;
         "vrrp_check_unicast_src",
         "Drop unicast adverts from addresses that are not peers.";
-    "old_unicast_checksum" Grammar("[never]") => with!(read_old_checksum, show_old_checksum), Last, InPlace, OldChecksum;
+    "old_unicast_checksum" Grammar("[never]") => with!(read_old_checksum, show_old_checksum), Last, InPlace;
         "automatic detection",
         "VRRPv3 IPv4 unicast checksum computed with the multicast address as older versions did; never disables the automatic switch (compile option)";
     "native_ipv6" Flag => with!(read_native_ipv6, show_native_ipv6), Last, Restart;
@@ -261,10 +261,10 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "down_timer_adverts" Argument::unsigned(1, 100) => at!(down_timer_adverts), Last, InPlace;
         "vrrp_down_timer_adverts",
         "Missed adverts before a backup takes over; 3 in strict mode.";
-    "timer_expired_backup" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_timer_expired), Last, InPlace, LateTimers;
+    "timer_expired_backup" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_timer_expired), Last, InPlace;
         "off; no argument means 254",
         "With nopreempt: a master that was not scheduled for longer than another router of this priority would wait gives up mastership.";
-    "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace, LateTimers = "timer_expired_backup";
+    "thread_timer_expired" Grammar("[UNSIGNED 1..254]") => with!(read_timer_expired, show_nothing), Last, InPlace = "timer_expired_backup";
         "off",
         "Deprecated spelling of timer_expired_backup.";
     "garp_extra_if" Grammar("[all] UNSIGNED seconds 0..86400") => with!(read_extra_announce, show_extra_announce), Last, InPlace | Told;
@@ -282,7 +282,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "owner_ignore_adverts" Switch => at!(owner_ignore_adverts), Last, InPlace;
         "on for priority 255 in strict mode, else global value; always off for other priorities",
         "Priority 255 instance drops all received adverts; an explicit false on a priority 255 instance is forced on with an error.";
-    "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace, SocketBuffers | Told;
+    "kernel_rx_buf_size" Argument::COUNT => at!(receive_buffer_bytes), Last, InPlace | Told;
         "global policy",
         "This instance's share of the receive socket buffer.";
     "authentication" Argument::block(&[AUTHENTICATION]) => with!(read_authentication, show_authentication), Adds, InPlace [Mark::Secret(0)];

@@ -64,16 +64,16 @@ pub static TRACK_GROUP: &Keywords<TrackGroup> = keywords! {
 
 /// Keywords of `garp_group`.
 pub static GARP_GROUP: &Keywords<GarpGroup> = keywords! {
-    "garp_interval" Argument::decimal(0, 2147483647) => at!(garp_interval), Last, InPlace, AnnouncePacing;
+    "garp_interval" Argument::decimal(0, 2147483647) => at!(garp_interval), Last, InPlace;
         "none (one of the two intervals is mandatory)",
         "Spacing of GARPs.";
-    "gna_interval" Argument::decimal(0, 2147483647) => at!(gna_interval), Last, InPlace, AnnouncePacing;
+    "gna_interval" Argument::decimal(0, 2147483647) => at!(gna_interval), Last, InPlace;
         "none",
         "Spacing of unsolicited NAs.";
-    "interface" Interface => with!(read_garp_interface, show_nothing_of_garp_group), Adds, InPlace, AnnouncePacing;
+    "interface" Interface => with!(read_garp_interface, show_nothing_of_garp_group), Adds, InPlace;
         "none",
         "Add one interface; an interface may be in only one group.";
-    "interfaces" Argument::words("INTERFACE") => with!(read_garp_interfaces, show_garp_interfaces), Adds, InPlace, AnnouncePacing;
+    "interfaces" Argument::words("INTERFACE") => with!(read_garp_interfaces, show_garp_interfaces), Adds, InPlace;
         "none",
         "Add interfaces that share the pacing.";
 };

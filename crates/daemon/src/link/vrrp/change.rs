@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use steadfast_vrrp::{InstanceId, Plan};
 
-use super::work::{FilterStyle, Install, MadeLink, Pacing, Settings, Standing, Work};
+use super::work::{FilterStyle, Install, LinkDelay, MadeLink, Pacing, Settings, Standing, Work};
 use crate::link::lifecycle::Reloaded;
 
 /// The way from one [`Work`] to another. Instances that are equal in both do not occur in it.
@@ -25,6 +25,8 @@ pub struct Change {
     pub filters: FilterStyle,
     /// Spacing of announcements.
     pub pacing: Pacing,
+    /// Interfaces whose changes are not believed at once.
+    pub delays: Vec<LinkDelay>,
     /// How the worker runs.
     pub settings: Settings,
 }
@@ -33,7 +35,7 @@ impl Change {
     /// What has to change to get from `old` to `new`.
     pub fn between(old: &Work, new: &Work) -> Self {
         // Whole, so that what a worker is given and what a reload brings cannot come apart.
-        let Work { machine, sessions, installs, standing, links, filters, pacing, settings } = new;
+        let Work { machine, sessions, installs, standing, links, filters, pacing, delays, settings } = new;
         let differs = |install: &&Install| old.install(install.instance) != Some(*install);
         Self {
             plan: Plan::between(&old.machine, machine),
@@ -42,7 +44,8 @@ impl Change {
             standing: (old.standing != *standing).then(|| standing.clone()),
             links: links.clone(),
             filters: filters.clone(),
-            pacing: *pacing,
+            pacing: pacing.clone(),
+            delays: delays.clone(),
             settings: settings.clone(),
         }
     }
@@ -72,7 +75,8 @@ impl Work {
         }
         self.links.clone_from(&change.links);
         self.filters.clone_from(&change.filters);
-        self.pacing = change.pacing;
+        self.pacing.clone_from(&change.pacing);
+        self.delays.clone_from(&change.delays);
         self.settings.clone_from(&change.settings);
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use steadfast_kernel::BufferSize;
 use steadfast_kernel::netlink::{RouteSpec, RuleSpec};
 use steadfast_vrrp::{Config, InstanceId, InterfaceId};
 use steadfast_wire::vrrp::{Family, Vrid};
@@ -25,8 +26,10 @@ pub struct Work {
     pub links: Vec<MadeLink>,
     /// How packet filters look.
     pub filters: FilterStyle,
-    /// Spacing of announcements on an interface.
+    /// Spacing of announcements.
     pub pacing: Pacing,
+    /// Interfaces whose changes are not believed at once.
+    pub delays: Vec<LinkDelay>,
     /// How the worker runs.
     pub settings: Settings,
 }
@@ -94,6 +97,21 @@ impl Work {
         at.and_then(|at| interfaces.get(at)).map_or("", |interface| &interface.name)
     }
 
+    /// What the announcements on an interface share their spacing with.
+    pub fn pace(&self, interface: InterfaceId) -> Pace {
+        let below = self.made(interface).map_or(interface, |link| link.lower);
+        let has =
+            |group: &PacedGroup| group.interfaces.contains(&interface) || group.interfaces.contains(&below);
+        self.pacing.groups.iter().position(has).map_or(Pace::Interface(below), Pace::Group)
+    }
+
+    /// How long changes of an interface are not believed; one that is made is as slow as the one below.
+    pub fn delay(&self, interface: InterfaceId) -> Option<LinkDelay> {
+        let below = self.made(interface).map_or(interface, |link| link.lower);
+        let of = |id| self.delays.iter().find(|delay| delay.interface == id).copied();
+        of(interface).or_else(|| of(below)).map(|delay| LinkDelay { interface, ..delay })
+    }
+
     /// What an instance brings with it.
     pub fn install(&self, id: InstanceId) -> Option<&Install> {
         self.installs
@@ -131,6 +149,8 @@ pub struct Install {
     pub promote_secondaries: bool,
     /// Announcements on further interfaces.
     pub extra_announce: Option<ExtraAnnounce>,
+    /// What it adds to the receive buffer of its socket; without, the worker chooses.
+    pub advert_buffer: Option<AdvertBuffer>,
 }
 
 /// Announcements on interfaces other than the one that carries the adverts.
@@ -197,23 +217,85 @@ impl VirtualAddress {
     }
 }
 
-/// Spacing between announcements on one interface; zero sends them at once.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// When announcements leave.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pacing {
+    /// On each interface that is in no group.
+    pub each: Spacing,
+    /// Interfaces that share a spacing, in configured order.
+    pub groups: Vec<PacedGroup>,
+}
+
+/// Time between two announcements; zero sends them at once.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spacing {
     /// Between gratuitous ARP messages.
     pub arp: Duration,
     /// Between unsolicited neighbour advertisements.
     pub neighbour: Duration,
 }
 
+/// `garp_group`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PacedGroup {
+    /// Among all its interfaces together.
+    pub spacing: Spacing,
+    /// Those.
+    pub interfaces: Vec<InterfaceId>,
+}
+
+/// What shares a spacing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pace {
+    /// An interface, and all that are made on top of it.
+    Interface(InterfaceId),
+    /// A group, by its place in the list.
+    Group(usize),
+}
+
 impl Pacing {
-    /// For a family.
-    pub fn of(&self, family: Family) -> Duration {
+    /// The time between two announcements of a family.
+    pub fn spacing(&self, pace: Pace, family: Family) -> Duration {
+        let spacing = match pace {
+            Pace::Interface(_) => self.each,
+            Pace::Group(place) => self.groups.get(place).map_or(self.each, |group| group.spacing),
+        };
         match family {
-            Family::V4 => self.arp,
-            Family::V6 => self.neighbour,
+            Family::V4 => spacing.arp,
+            Family::V6 => spacing.neighbour,
         }
     }
+}
+
+/// For how long a change of an interface is not believed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkDelay {
+    /// Which.
+    pub interface: InterfaceId,
+    /// That it is lost.
+    pub down: Duration,
+    /// That it is back.
+    pub up: Duration,
+}
+
+/// What an instance adds to the receive buffer of its socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdvertBuffer {
+    /// Bytes.
+    Bytes(u32),
+    /// So many of the largest datagrams of its interface.
+    Datagrams(u32),
+    /// So many adverts like its own.
+    Adverts(u32),
+}
+
+/// Real-time priority for a process that wakes late.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Raise {
+    /// The highest that it may get.
+    pub ceiling: u8,
+    /// Lateness that raises it by one.
+    pub after_microseconds: u32,
 }
 
 /// How the worker process runs.
@@ -229,6 +311,12 @@ pub struct Settings {
     pub no_swap: bool,
     /// Processors to run on; empty for all.
     pub processors: Vec<u32>,
+    /// How its priority rises by itself.
+    pub raise: Option<Raise>,
+    /// Receive buffer of the socket that asks the kernel.
+    pub command_buffer: Option<BufferSize>,
+    /// Receive buffer of the socket on which the kernel tells of changes.
+    pub monitor_buffer: Option<BufferSize>,
     /// Tell of adverts for unknown virtual routers.
     pub log_unknown_vrids: bool,
     /// Tell each address change.

@@ -391,6 +391,7 @@ impl Supervisor {
         self.routers.work = work;
         self.loaded = effective;
         self.reloads.refused = None;
+        self.settle_process();
         self.configure_schedule();
         self.configure_fifos();
         self.forget_what_is_gone();

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use steadfast_control::event::Fault;
+use steadfast_kernel::BufferSize;
 use steadfast_kernel::process::{Process, ProcessEvent, ProcessEvents};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Moment, Reading, WatchId};
@@ -68,6 +69,13 @@ impl Processes {
     pub(super) fn wakeup(&self) -> Option<Moment> {
         let changes = self.sets.values().filter_map(|set| set.change_at);
         changes.chain(self.count_at).min()
+    }
+
+    /// Gives the kernel room for what it tells.
+    pub(crate) fn resize(&self, buffer: Option<BufferSize>) {
+        if let Source::Opened(events) | Source::Asked(events) | Source::Told(events) = &self.source {
+            events.resize(buffer);
+        }
     }
 
     /// Takes a configuration over. What it brings is counted at once.

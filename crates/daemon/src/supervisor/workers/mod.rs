@@ -11,7 +11,6 @@ pub(crate) mod vrrp;
 
 use std::time::Duration;
 
-use steadfast_config::model::Global;
 use steadfast_control::event::{Fault, Happening, Matter};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::pulse::Pulses;
@@ -21,6 +20,7 @@ use steadfast_vrrp::Moment;
 
 use self::slot::{Place, Slot, Tokens};
 use super::reload::Confirmation;
+use super::reload::effective::Effective;
 use super::{SETTLE_AFTER, Supervisor, moment};
 use crate::link::check::Check;
 use crate::link::life::Lives;
@@ -179,7 +179,7 @@ impl Supervisor {
         };
         let pulses = Pulses::shared(threads, now.as_nanos())?;
         let channels = Channel::pair()?;
-        Ok((fork(process_name(&self.loaded.global, worker))?, channels, pulses))
+        Ok((fork(process_name(&self.loaded, worker))?, channels, pulses))
     }
 
     /// In the child: everything that its work does not need goes, descriptors and memory, or the pages would
@@ -323,10 +323,13 @@ impl Supervisor {
     }
 }
 
-/// Name of a worker in process lists: as configured, or keepalived's.
-fn process_name(global: &Global, worker: Worker) -> &str {
+/// Name of a worker in process lists: as configured, or keepalived's. The one of the virtual routers runs sessions, too,
+/// and is called like them where there is nothing else.
+fn process_name(loaded: &Effective, worker: Worker) -> &str {
+    let global = &loaded.global;
+    let of_sessions = global.bfd_process.name.as_deref().filter(|_| loaded.wants_bfd && !loaded.wants_vrrp);
     match worker {
-        Worker::Vrrp => global.vrrp_process.name.as_deref().unwrap_or("keepalived_vrrp"),
+        Worker::Vrrp => global.vrrp_process.name.as_deref().or(of_sessions).unwrap_or("keepalived_vrrp"),
         Worker::Check => global.checker_process.name.as_deref().unwrap_or("keepalived_healthcheckers"),
     }
 }

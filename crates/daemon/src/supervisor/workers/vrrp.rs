@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use steadfast_config::model::Global;
 use steadfast_control::event::Happening;
 use steadfast_kernel::channel::Channel;
-use steadfast_vrrp::{Event, InstanceId, State};
+use steadfast_vrrp::{Event, InstanceId, Moment, State};
 
 use super::known::Known;
 use super::slot::Slot;
@@ -68,11 +69,19 @@ impl Errand {
     }
 }
 
+/// Instances are held back for so long after the daemon's start, and for so long after the boot of the machine, with
+/// which this clock began. A successor that comes later listens at once.
+fn held_back_until(global: &Global, started: Moment) -> Moment {
+    (started + global.startup_delay.duration()).max(Moment::ZERO + global.delay_after_boot.duration())
+}
+
 impl Supervisor {
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_vrrp_errand(self) -> Errand {
         let Routers { mut work, known, leaving, dropped, .. } = self.routers;
         self.watches.fill(&mut work);
+        let held_back = held_back_until(&self.loaded.global, self.started_at);
+        work.machine.startup_delay = held_back.since(moment());
         let settings = known.settings().clone();
         let (mut routers, sessions) = known.into_resume();
         if let Some(alive) = self.workers.vrrp.predecessor_lived_until() {

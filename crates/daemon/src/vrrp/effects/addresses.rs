@@ -11,6 +11,7 @@ use steadfast_wire::vrrp::Family;
 
 use super::holdings::{STATIC, Wish};
 use super::links::own_addresses;
+use super::pacing::Way;
 use super::{Effects, index_of};
 use crate::link::vrrp::Notice;
 use crate::link::vrrp::work::VirtualAddress;
@@ -54,7 +55,8 @@ impl Effects {
             }
         }
         for ((interface, family), positions) in queues {
-            self.pacer.request(instance, interface, family, positions, repeat);
+            let way = Way { interface, pace: self.work.pace(interface) };
+            self.pacer.request(instance, way, family, positions, repeat);
         }
     }
 

@@ -23,10 +23,10 @@ const HARDWARE_ETHERNET: u16 = 1;
 impl Effects {
     /// Sends what may leave now, a bounded number.
     pub(super) fn announce(&mut self) {
-        let pacing = self.work.pacing;
+        let Self { pacer, work, .. } = self;
         let mut due = Vec::new();
         let now = Moment::from_nanos(clock::monotonic());
-        self.pacer.due(now, |family| pacing.of(family), |item| due.push(item));
+        pacer.due(now, |pace, family| work.pacing.spacing(pace, family), |item| due.push(item));
         if due.is_empty() {
             return;
         }

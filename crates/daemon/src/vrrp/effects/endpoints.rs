@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use steadfast_bfd::{SessionConfig, SessionId};
 use steadfast_control::wording;
-use steadfast_kernel::Error;
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
 use steadfast_kernel::error::Errno;
+use steadfast_kernel::{BufferSize, Error};
 use steadfast_vrrp::config::Transport;
 use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment};
 use steadfast_wire::vrrp::{Family, IpProtocol};
 
 use super::interfaces::Interfaces;
-use crate::link::vrrp::work::Work;
+use crate::link::vrrp::work::{AdvertBuffer, Work};
 use crate::vrrp::timing::sockets::{Place, SocketKey};
 use crate::vrrp::timing::{Protocol, ToTiming};
 
@@ -28,10 +28,19 @@ const OTHER_DESCRIPTORS: u64 = 32;
 /// Descriptors of one endpoint: one hears, one speaks.
 const ENDPOINT_DESCRIPTORS: u64 = 2;
 
-/// Open sockets by purpose, with the interface index they are bound to.
+/// What a pair of sockets shall be like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Need {
+    /// Index of the interface that they are bound to.
+    index: u32,
+    /// Receive buffer, if the instances ask for one.
+    buffer_bytes: Option<u32>,
+}
+
+/// Open sockets by purpose, and what they are like.
 #[derive(Debug, Default)]
 pub(crate) struct Endpoints {
-    open: BTreeMap<SocketKey, u32>,
+    open: BTreeMap<SocketKey, Need>,
     /// Purposes whose sockets could not be opened, and why.
     failing: BTreeMap<SocketKey, Arc<str>>,
     /// Sessions that were told to have no socket, and why.
@@ -60,13 +69,12 @@ impl Endpoints {
         let needed = self.needed(work, interfaces);
         self.outdated = false;
         let mut updated = Updated::default();
-        let stale = |key: &SocketKey, index: &u32| needed.get(key) != Some(index);
+        // Where only the buffer differs, the new pair takes the place of the old.
+        let stays = |key: &SocketKey, open: &Need| needed.get(key).map(|need| need.index) == Some(open.index);
         let gone: Vec<SocketKey> =
-            self.open.iter().filter(|(key, index)| stale(key, index)).map(|(key, _)| *key).collect();
-        for key in gone {
-            self.open.remove(&key);
-            updated.messages.push(ToTiming::Closed(key));
-        }
+            self.open.iter().filter(|(key, open)| !stays(key, open)).map(|(key, _)| *key).collect();
+        updated.messages.extend(gone.into_iter().map(ToTiming::Closed));
+        self.open.retain(|key, open| needed.get(key) == Some(open));
         self.failing.retain(|key, _| needed.contains_key(key));
         self.open_missing(needed, now, &mut updated);
         self.tell_instances(work, interfaces, &mut updated.messages);
@@ -84,17 +92,26 @@ impl Endpoints {
         self.outdated |= self.leaving.remove(&instance).is_some();
     }
 
-    fn needed(&self, work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, u32> {
+    fn needed(&self, work: &Work, interfaces: &Interfaces) -> BTreeMap<SocketKey, Need> {
+        let mut needed: BTreeMap<SocketKey, Need> = keys_of_sessions(work)
+            .map(|key| (key, Need { index: NO_INTERFACE, buffer_bytes: None }))
+            .collect();
         let instances = work.machine.instances.iter().chain(self.leaving.values());
-        let instances = instances.filter(|instance| instance.broken.is_none());
-        let of_instances = instances.filter_map(|instance| {
-            let index = interfaces.last(instance.adverts_on).index?;
+        for instance in instances.filter(|instance| instance.broken.is_none()) {
+            let Some(index) = interfaces.last(instance.adverts_on).index else { continue };
             // Over unicast the routes choose the interface: those of its VRF, if it is in one.
             let vrf = interfaces.last(instance.interface).vrf.unwrap_or(NO_INTERFACE);
-            let bound = move |key: SocketKey| if matches!(key.place, Place::Source(_)) { vrf } else { index };
-            Some(keys(instance, interfaces)?.map(move |key| (key, bound(key))))
-        });
-        of_instances.flatten().chain(keys_of_sessions(work).map(|key| (key, NO_INTERFACE))).collect()
+            let buffer = work.install(instance.id).and_then(|install| install.advert_buffer);
+            let buffer = buffer.map(|buffer| buffer_bytes(buffer, instance, interfaces));
+            for key in keys(instance, interfaces).into_iter().flatten() {
+                let index = if matches!(key.place, Place::Source(_)) { vrf } else { index };
+                let need = needed.entry(key).or_insert(Need { index, buffer_bytes: None });
+                let so_far = need.buffer_bytes;
+                need.buffer_bytes =
+                    so_far.map_or(buffer, |so_far| Some(so_far.saturating_add(buffer.unwrap_or(0))));
+            }
+        }
+        needed
     }
 
     /// When [`Self::update`] has something to try again.
@@ -115,19 +132,19 @@ impl Endpoints {
         }
     }
 
-    fn open_missing(&mut self, needed: BTreeMap<SocketKey, u32>, now: Moment, updated: &mut Updated) {
+    fn open_missing(&mut self, needed: BTreeMap<SocketKey, Need>, now: Moment, updated: &mut Updated) {
         let retry = self.retry_at.is_none_or(|at| at <= now);
         // Where one finds no descriptor left, none will.
         let mut exhausted: Option<Error> = None;
-        for (key, index) in needed {
+        for (key, need) in needed {
             if self.open.contains_key(&key) || (!retry && self.failing.contains_key(&key)) {
                 continue;
             }
             let error = match &exhausted {
                 Some(error) => error.clone(),
-                None => match pair(key, index) {
+                None => match pair(key, need) {
                     Ok((receive, send)) => {
-                        self.open.insert(key, index);
+                        self.open.insert(key, need);
                         self.failing.remove(&key);
                         let (receive, send) = (Box::new(receive), Box::new(send));
                         updated.messages.push(ToTiming::Opened { key, receive, send });
@@ -239,6 +256,15 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
         + OTHER_DESCRIPTORS
 }
 
+/// What an instance adds to the receive buffer of its socket.
+fn buffer_bytes(buffer: AdvertBuffer, instance: &InstanceConfig, interfaces: &Interfaces) -> u32 {
+    match buffer {
+        AdvertBuffer::Bytes(bytes) => bytes,
+        AdvertBuffer::Datagrams(count) => interfaces.last(instance.adverts_on).mtu.saturating_mul(count),
+        AdvertBuffer::Adverts(count) => instance.datagram_bytes().saturating_mul(count),
+    }
+}
+
 fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {
     work.sessions.sessions.iter().map(|session| SocketKey::of_session(&session.path))
 }
@@ -273,7 +299,8 @@ fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
     }
 }
 
-fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error> {
+fn pair(key: SocketKey, need: Need) -> Result<(ReceiveSocket, SendSocket), Error> {
+    let Need { index, buffer_bytes } = need;
     let endpoint = match key.place {
         Place::Group(group) => Endpoint::Group { interface: index, group },
         Place::Source(source) => {
@@ -281,5 +308,9 @@ fn pair(key: SocketKey, index: u32) -> Result<(ReceiveSocket, SendSocket), Error
         }
         Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
     };
-    Ok((ReceiveSocket::open(endpoint, key.ip_protocol)?, SendSocket::open(endpoint)?))
+    let receive = ReceiveSocket::open(endpoint, key.ip_protocol)?;
+    if let Some(bytes) = buffer_bytes {
+        receive.resize(BufferSize { bytes, force: false });
+    }
+    Ok((receive, SendSocket::open(endpoint)?))
 }

@@ -8,9 +8,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
 use steadfast_kernel::netlink::{Address, AddressKey, Link};
-use steadfast_vrrp::InterfaceId;
+use steadfast_vrrp::{InterfaceConfig, InterfaceId, Moment};
 
-use crate::link::vrrp::work::Work;
+use crate::link::vrrp::work::{LinkDelay, Work};
 
 /// What the machine wants to know of an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -43,6 +43,10 @@ pub(crate) struct Interfaces {
     /// Something changed that could matter to a configured interface.
     stale: bool,
     told: BTreeMap<InterfaceId, InterfaceState>,
+    /// How long changes are not believed.
+    delays: BTreeMap<InterfaceId, LinkDelay>,
+    /// Interfaces that are up or down otherwise than told, and when that is believed.
+    doubted: BTreeMap<InterfaceId, Moment>,
 }
 
 impl Interfaces {
@@ -55,6 +59,9 @@ impl Interfaces {
         self.static_addresses.extend(work.links.iter().filter_map(|link| Some(link.address?.0)));
         let interfaces = &work.machine.interfaces;
         self.told.retain(|id, _| interfaces.binary_search_by_key(id, |interface| interface.id).is_ok());
+        let delay = |interface: &InterfaceConfig| Some((interface.id, work.delay(interface.id)?));
+        self.delays = interfaces.iter().filter_map(delay).collect();
+        self.doubted.retain(|id, _| self.delays.contains_key(id));
         self.stale = true;
     }
 
@@ -188,9 +195,15 @@ impl Interfaces {
         self.addresses.get(&key.interface).is_some_and(|held| held.iter().any(|own| own.key == key))
     }
 
+    /// When [`Self::changes`] has something to say although the kernel says nothing.
+    pub(crate) fn next_wakeup(&self) -> Option<Moment> {
+        self.doubted.values().min().copied()
+    }
+
     /// What has changed since the last call, configured interfaces only.
-    pub(crate) fn changes(&mut self) -> Vec<(InterfaceId, InterfaceState, InterfaceState)> {
-        if !std::mem::take(&mut self.stale) {
+    pub(crate) fn changes(&mut self, now: Moment) -> Vec<(InterfaceId, InterfaceState, InterfaceState)> {
+        let believed = self.next_wakeup().is_some_and(|at| at <= now);
+        if !std::mem::take(&mut self.stale) && !believed {
             return Vec::new();
         }
         let index_of: BTreeMap<&str, u32> =
@@ -198,7 +211,10 @@ impl Interfaces {
         let mut changes = Vec::new();
         for (name, &id) in &self.named {
             let index = index_of.get(&**name).copied();
-            let state = self.state(index);
+            let mut state = self.state(index);
+            if let Some(delay) = self.delays.get(&id) {
+                state.up = believe(*delay, self.told.get(&id), state, now, &mut self.doubted);
+            }
             let before = self.told.insert(id, state);
             if before != Some(state) {
                 changes.push((id, before.unwrap_or_default(), state));
@@ -238,4 +254,27 @@ impl Interfaces {
             vrf: self.vrf_of(link),
         }
     }
+}
+
+/// Whether an interface is taken to be up: as before, until it has been otherwise for as long as its delay. One that was
+/// not there is taken as it comes, and one that goes is gone.
+fn believe(
+    delay: LinkDelay,
+    told: Option<&InterfaceState>,
+    found: InterfaceState,
+    now: Moment,
+    doubted: &mut BTreeMap<InterfaceId, Moment>,
+) -> bool {
+    let told = told.filter(|told| told.index.is_some() && told.index == found.index);
+    let Some(told) = told.filter(|told| told.up != found.up) else {
+        doubted.remove(&delay.interface);
+        return found.up;
+    };
+    let wait = if found.up { delay.up } else { delay.down };
+    let until = *doubted.entry(delay.interface).or_insert(now + wait);
+    if now < until {
+        return told.up;
+    }
+    doubted.remove(&delay.interface);
+    found.up
 }

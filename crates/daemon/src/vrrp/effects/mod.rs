@@ -72,6 +72,8 @@ pub(super) struct Effects {
     pub(super) work: Work,
     site: Site,
     pacer: Pacer,
+    /// Priority that it got because it woke late.
+    raised: Option<u8>,
     further: Further,
     keep_addresses: bool,
     /// Made interfaces that a reload took out and that still carry addresses.
@@ -143,6 +145,7 @@ impl Effects {
             work,
             site: kernel.site,
             pacer: Pacer::default(),
+            raised: None,
             further: Further::default(),
             keep_addresses,
             parting: Vec::new(),
@@ -248,6 +251,7 @@ impl Effects {
                     _ => {}
                 }
             }
+            self.tell_interfaces();
             self.act_on_slice();
             self.retry_endpoints();
             self.reconcile();
@@ -267,6 +271,29 @@ impl Effects {
         for error in scheduling::change(before, &self.work.settings) {
             self.trouble(Trouble::Scheduling { error: error.into() });
         }
+        let after = &self.work.settings;
+        if before.command_buffer != after.command_buffer {
+            self.site.requests.resize(after.command_buffer);
+        }
+        if before.monitor_buffer != after.monitor_buffer {
+            self.site.monitor.resize(after.monitor_buffer);
+        }
+        if before.raise != after.raise {
+            let lateness = after.raise.map(|raise| Duration::from_micros(raise.after_microseconds.into()));
+            self.lanes.to_timing.push(ToTiming::RaiseAfter(lateness));
+            self.lanes.to_timing.flush();
+        }
+        if (before.raise, before.realtime_priority) != (after.raise, after.realtime_priority) {
+            self.raised = None;
+        }
+    }
+
+    /// The timing thread woke later than it should have to without more priority.
+    fn raise(&mut self) {
+        match scheduling::raise(&self.work.settings, self.raised) {
+            Ok(raised) => self.raised = raised,
+            Err(error) => self.trouble(Trouble::Scheduling { error: error.into() }),
+        }
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {
@@ -277,6 +304,7 @@ impl Effects {
         [
             self.pacer.next_wakeup(),
             self.further.next_wakeup(),
+            self.site.interfaces.next_wakeup(),
             self.site.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
             retry,
@@ -366,6 +394,7 @@ impl Effects {
                 let microseconds = u64::try_from(late.as_micros()).unwrap_or(u64::MAX);
                 self.trouble(Trouble::Late { microseconds });
             }
+            FromTiming::Overslept => self.raise(),
             FromTiming::UnknownVrid(interface, source, vrid) if self.work.settings.log_unknown_vrids => {
                 self.notice(Notice::UnknownVrid { interface, source, vrid });
             }

@@ -1,6 +1,6 @@
 //! Which gratuitous ARP or neighbour advertisement goes out next, and when.
 //!
-//! Rounds of one instance wait in a queue of their interface and family. Without pacing a queue is
+//! Rounds of one instance wait in a queue of their interface, or its group, and family. Without pacing a queue is
 //! emptied in bounded slices, so that thousands of announcements never keep address work waiting;
 //! with pacing one message leaves the queue each interval.
 
@@ -10,15 +10,21 @@ use std::time::Duration;
 use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
 use steadfast_wire::vrrp::Family;
 
+use crate::link::vrrp::work::Pace;
+
+/// The ends of the order.
+const FIRST_PACE: Pace = Pace::Interface(InterfaceId(0));
+const LAST_PACE: Pace = Pace::Group(usize::MAX);
+
 /// Messages handed out in one call, at most: between two slices the caller looks after addresses.
 pub(super) const SLICE_MESSAGES: usize = 256;
 
 /// Queues of announcements.
 #[derive(Debug, Default)]
 pub(super) struct Pacer {
-    queues: BTreeMap<(InterfaceId, Family), Queue>,
+    queues: BTreeMap<(Pace, Family), Queue>,
     /// How many requests of an instance wait where, so that neither a further one nor its end takes a look at all others.
-    places: BTreeMap<(InstanceId, InterfaceId, Family), u32>,
+    places: BTreeMap<(InstanceId, Pace, Family), u32>,
 }
 
 #[derive(Debug, Default)]
@@ -31,10 +37,20 @@ struct Queue {
 #[derive(Debug)]
 struct Rounds {
     instance: InstanceId,
+    interface: InterfaceId,
     /// Positions in the instance's address list.
     addresses: Vec<u32>,
     next: usize,
     rounds_left: u32,
+}
+
+/// Where announcements leave, and with what they share their spacing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Way {
+    /// Where.
+    pub(super) interface: InterfaceId,
+    /// With what.
+    pub(super) pace: Pace,
 }
 
 /// One message to send: an instance and the position of the address in its list.
@@ -54,38 +70,46 @@ impl Pacer {
     pub(super) fn request(
         &mut self,
         instance: InstanceId,
-        interface: InterfaceId,
+        way: Way,
         family: Family,
         addresses: Vec<u32>,
         rounds: u32,
     ) {
+        let Way { interface, pace } = way;
         if addresses.is_empty() || rounds == 0 {
             return;
         }
-        let queue = self.queues.entry((interface, family)).or_default();
-        let place = self.places.entry((instance, interface, family)).or_default();
+        let queue = self.queues.entry((pace, family)).or_default();
+        let place = self.places.entry((instance, pace, family)).or_default();
         let is_first = *place == 0;
-        let same = |waiting: &&mut Rounds| waiting.instance == instance && waiting.addresses == addresses;
+        let same = |waiting: &&mut Rounds| {
+            (waiting.instance, waiting.interface) == (instance, interface) && waiting.addresses == addresses
+        };
         match queue.waiting.iter_mut().filter(|_| !is_first).find(same) {
             Some(waiting) => waiting.rounds_left = waiting.rounds_left.max(rounds),
             None => {
                 *place += 1;
-                queue.waiting.push_back(Rounds { instance, addresses, next: 0, rounds_left: rounds });
+                queue.waiting.push_back(Rounds {
+                    instance,
+                    interface,
+                    addresses,
+                    next: 0,
+                    rounds_left: rounds,
+                });
             }
         }
     }
 
     /// Forget what waits for an instance.
     pub(super) fn cancel(&mut self, instance: InstanceId) {
-        let (first, last) =
-            ((instance, InterfaceId(0), Family::V4), (instance, InterfaceId(u32::MAX), Family::V6));
+        let (first, last) = ((instance, FIRST_PACE, Family::V4), (instance, LAST_PACE, Family::V6));
         let places: Vec<_> = self.places.range(first..=last).map(|(place, _)| *place).collect();
-        for place @ (_, interface, family) in places {
+        for place @ (_, pace, family) in places {
             self.places.remove(&place);
-            let Some(queue) = self.queues.get_mut(&(interface, family)) else { continue };
+            let Some(queue) = self.queues.get_mut(&(pace, family)) else { continue };
             queue.waiting.retain(|waiting| waiting.instance != instance);
             if queue.waiting.is_empty() {
-                self.queues.remove(&(interface, family));
+                self.queues.remove(&(pace, family));
             }
         }
     }
@@ -99,17 +123,17 @@ impl Pacer {
     pub(super) fn due(
         &mut self,
         now: Moment,
-        spacing: impl Fn(Family) -> Duration,
+        spacing: impl Fn(Pace, Family) -> Duration,
         mut send: impl FnMut(Due),
     ) {
         let mut left = SLICE_MESSAGES;
         let places = &mut self.places;
-        self.queues.retain(|(interface, family), queue| {
-            let spacing = spacing(*family);
+        self.queues.retain(|(pace, family), queue| {
+            let spacing = spacing(*pace, *family);
             while left > 0 && queue.not_before <= now {
-                let Some((due, ended)) = queue.take(*interface) else { return false };
+                let Some((due, ended)) = queue.take() else { return false };
                 if let Some(instance) = ended {
-                    forget(places, (instance, *interface, *family));
+                    forget(places, (instance, *pace, *family));
                 }
                 let Some(due) = due else { continue };
                 send(due);
@@ -123,10 +147,7 @@ impl Pacer {
     }
 }
 
-fn forget(
-    places: &mut BTreeMap<(InstanceId, InterfaceId, Family), u32>,
-    place: (InstanceId, InterfaceId, Family),
-) {
+fn forget(places: &mut BTreeMap<(InstanceId, Pace, Family), u32>, place: (InstanceId, Pace, Family)) {
     if let Some(count) = places.get_mut(&place) {
         *count -= 1;
         if *count == 0 {
@@ -137,10 +158,11 @@ fn forget(
 
 impl Queue {
     /// The next message, and the instance whose request ends with it.
-    fn take(&mut self, interface: InterfaceId) -> Option<(Option<Due>, Option<InstanceId>)> {
+    fn take(&mut self) -> Option<(Option<Due>, Option<InstanceId>)> {
         let front = self.waiting.front_mut()?;
         let position = front.addresses.get(front.next).copied();
-        let due = position.map(|position| Due { instance: front.instance, interface, position });
+        let due =
+            position.map(|position| Due { instance: front.instance, interface: front.interface, position });
         front.next += 1;
         let mut ended = None;
         if front.next >= front.addresses.len() {
@@ -160,13 +182,13 @@ impl Queue {
 mod tests {
     use super::*;
 
-    const ETH0: InterfaceId = InterfaceId(0);
+    const ETH0: Way = Way { interface: InterfaceId(0), pace: Pace::Interface(InterfaceId(0)) };
     const A: InstanceId = InstanceId(1);
     const B: InstanceId = InstanceId(2);
 
     fn drain(pacer: &mut Pacer, now: Moment, spacing: Duration) -> Vec<(u32, u32)> {
         let mut sent = Vec::new();
-        pacer.due(now, |_| spacing, |due| sent.push((due.instance.0, due.position)));
+        pacer.due(now, |_, _| spacing, |due| sent.push((due.instance.0, due.position)));
         sent
     }
 
@@ -197,6 +219,20 @@ mod tests {
         assert_eq!(drain(&mut pacer, Moment::from_nanos(4_999_999), spacing), []);
         assert_eq!(pacer.next_wakeup(), Some(Moment::from_nanos(5_000_000)));
         assert_eq!(drain(&mut pacer, Moment::from_nanos(5_000_000), spacing), [(2, 0)]);
+    }
+
+    #[test]
+    fn interfaces_of_a_group_share_their_spacing() {
+        let mut pacer = Pacer::default();
+        let [one, other] = [0, 1].map(|id| Way { interface: InterfaceId(id), pace: Pace::Group(0) });
+        pacer.request(A, one, Family::V4, vec![0], 1);
+        pacer.request(A, other, Family::V4, vec![0], 1);
+        let spacing = Duration::from_millis(5);
+        let mut left = Vec::new();
+        for at in [0, 4_999_999, 5_000_000] {
+            pacer.due(Moment::from_nanos(at), |_, _| spacing, |due| left.push((at, due.interface.0)));
+        }
+        assert_eq!(left, [(0, 0), (5_000_000, 1)]);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Effects {
     /// Passes on what changed of configured interfaces: to the machine, to the sockets, and to the
     /// addresses of masters when an interface came back under another index.
     pub(super) fn tell_interfaces(&mut self) {
-        let changes = self.site.interfaces.changes();
+        let changes = self.site.interfaces.changes(now());
         if changes.is_empty() {
             return;
         }

@@ -109,6 +109,8 @@ pub(crate) enum ToTiming {
     },
     /// Everything known at the start has been said: timers may run.
     Begin,
+    /// Lateness for which the process gets more priority, if there is any.
+    RaiseAfter(Option<Duration>),
     /// Snapshots from this instance on.
     Status(InstanceId),
     /// Every counter to zero.
@@ -147,6 +149,8 @@ pub(crate) enum FromTiming {
     UnknownVrid(InterfaceId, IpAddr, u8),
     /// A timer was very late.
     Late(Duration),
+    /// A timer was later than asked for.
+    Overslept,
     /// What was lost so far; told when it is more than before, once a beat at most.
     Lost {
         /// Datagrams that the kernel dropped because a socket was full.
@@ -166,7 +170,7 @@ impl FromTiming {
                 !matches!(event, Event::InstanceState { .. } | Event::GroupState { .. })
             }
             Self::Session(event) => !matches!(event, steadfast_bfd::Event::State { .. }),
-            Self::SendFailed(..) | Self::UnknownVrid(..) | Self::Late(_) => true,
+            Self::SendFailed(..) | Self::UnknownVrid(..) | Self::Late(_) | Self::Overslept => true,
             _ => false,
         }
     }
@@ -227,6 +231,8 @@ struct Engine {
     everything: Poller,
     out: Out,
     coalescing: Coalescing,
+    /// Lateness for which the process gets more priority.
+    raise_after: Option<Duration>,
     /// Datagrams came within the last window.
     busy: bool,
     /// The turn's share was used up: more datagrams wait already.
@@ -263,6 +269,7 @@ impl Timing {
             everything,
             out: Out::new(lane),
             coalescing,
+            raise_after: None,
             busy: false,
             more: false,
             begun: false,
@@ -433,6 +440,7 @@ impl Engine {
                 self.machines.session_channel(at, &sessions, obstacle.as_deref(), &mut self.out);
             }
             ToTiming::Begin => self.begun = true,
+            ToTiming::RaiseAfter(lateness) => self.raise_after = lateness,
             ToTiming::Status(from) => self.snapshots(from),
             ToTiming::ClearCounters => {
                 self.machines.routers.clear_counters();
@@ -484,6 +492,9 @@ impl Engine {
         self.figures.late_over_ten_milliseconds += u64::from(late > Duration::from_millis(10));
         if late > LATE_EVENT {
             self.out.tell(FromTiming::Late(late));
+        }
+        if self.raise_after.is_some_and(|limit| late >= limit) {
+            self.out.tell(FromTiming::Overslept);
         }
     }
 

@@ -6,6 +6,7 @@ use super::address::Address;
 use super::link::Link;
 use crate::error::{Errno, Error, Result};
 use crate::netlink::transport::{Frames, Protocol, Socket};
+use crate::sockopt::{self, BufferSize};
 
 /// Wanted receive buffer: room for the announcements of some thousand addresses at once.
 const RECEIVE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
@@ -55,6 +56,11 @@ impl Monitor {
     /// The kernel's, should it have no netlink or no descriptor left.
     pub fn open() -> Result<Self> {
         Ok(Self { socket: Socket::open(Protocol::Route, GROUPS, true, RECEIVE_BUFFER_BYTES)? })
+    }
+
+    /// Asks for a receive buffer, the usual one without a size.
+    pub fn resize(&self, wanted: Option<BufferSize>) {
+        sockopt::size_receive_buffer(&self.socket, wanted, RECEIVE_BUFFER_BYTES);
     }
 
     /// Gives back the room for what is read.

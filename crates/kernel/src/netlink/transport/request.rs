@@ -12,7 +12,7 @@ use rustix::net::sockopt::Timeout;
 
 use super::{Protocol, Socket};
 use crate::error::{Attempt, Capability, Errno, Error, Result};
-use crate::sockopt;
+use crate::sockopt::{self, BufferSize};
 
 /// Bytes of requests handed to the kernel in one call.
 pub const BATCH_BYTES_MAX: usize = 32 * 1024;
@@ -97,6 +97,11 @@ pub enum Outcome {
     Unknown,
 }
 
+/// Messages whose answers fit the socket, all of them refusals.
+fn batch_messages_max(socket: &Socket) -> usize {
+    (socket.receive_buffer_bytes() / ANSWER_COST_BYTES).clamp(1, 1024)
+}
+
 impl Requests {
     /// Opens a request socket in the network namespace of the calling thread.
     ///
@@ -114,8 +119,14 @@ impl Requests {
         let socket = Socket::open(protocol, 0, false, RECEIVE_BUFFER_BYTES)?;
         rustix::net::sockopt::set_socket_timeout(&socket, Timeout::Recv, Some(ANSWER_TIMEOUT))
             .attempt("bound the wait for netlink answers")?;
-        let batch_messages_max = (socket.receive_buffer_bytes() / ANSWER_COST_BYTES).clamp(1, 1024);
+        let batch_messages_max = batch_messages_max(&socket);
         Ok(Self { socket, sequence: 0, batch_messages_max })
+    }
+
+    /// Asks for a receive buffer, the usual one without a size. What is sent together follows it.
+    pub fn resize(&mut self, wanted: Option<BufferSize>) {
+        sockopt::size_receive_buffer(&self.socket, wanted, RECEIVE_BUFFER_BYTES);
+        self.batch_messages_max = batch_messages_max(&self.socket);
     }
 
     /// Gives back the room for answers.

@@ -33,6 +33,7 @@ fn router() -> impl Strategy<Value = Resume> {
             lowered,
             proof: LastProof::default(),
             scripts: Vec::new(),
+            early_checksum: lowered,
             counters: Counters { adverts_sent: sent, ..Counters::default() },
             last_advert: last_advert.map(Moment::from_nanos),
             refusal: refusal.map(Into::into),
