@@ -21,6 +21,8 @@ mod mail;
 #[cfg(test)]
 mod pair;
 #[cfg(test)]
+mod processes;
+#[cfg(test)]
 mod rarer;
 #[cfg(test)]
 mod refusals;
