@@ -210,6 +210,7 @@ fn fifos_are_told_what_is_asked_for() {
         }
         daemon.stop(LIMIT).unwrap();
         let _ = reader.kill();
+        reader.wait().unwrap();
     }
     if let [theirs, ours] = &found[..] {
         assert_eq!(ours, theirs);
