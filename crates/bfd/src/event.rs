@@ -40,6 +40,18 @@ pub enum Cause {
     Stop,
 }
 
+impl Event {
+    /// Whose.
+    pub const fn session(&self) -> SessionId {
+        match self {
+            Self::State { session, .. }
+            | Self::Path { session, .. }
+            | Self::Intervals { session, .. }
+            | Self::Dropped { session, .. } => *session,
+        }
+    }
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -15,6 +15,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod beat;
 mod config;
 mod counters;
 mod event;

@@ -8,6 +8,7 @@ use steadfast_time::{Entry, Moment, Queue, Random};
 use steadfast_wire::bfd::{Diagnostic, Discriminator, State};
 
 use crate::action::{Input, Sink};
+use crate::beat::Beat;
 use crate::config::{Config, Hops, SessionConfig, SessionId};
 use crate::counters::Counters;
 use crate::event::Cause;
@@ -23,7 +24,8 @@ pub struct Machine {
     /// Which sessions packets may be of that name none.
     pub(crate) by_address: BTreeSet<(Hops, IpAddr, SessionId)>,
     queue: Queue<SessionId>,
-    pub(crate) random: Random,
+    random: Random,
+    pub(crate) beat: Beat,
     /// Packets that belong to no session.
     pub(crate) strangers: Counters,
     stopping: bool,
@@ -33,12 +35,15 @@ impl Machine {
     /// Every session Down, and those that a dead predecessor ran as they were. `seed` must differ from
     /// start to start: discriminators that others cannot guess come from it.
     pub fn new(now: Moment, config: &Config, seed: u64, resume: Vec<Resume>) -> Self {
+        let mut random = Random::new(seed);
+        let beat = Beat::new(&mut random);
         let mut machine = Self {
             sessions: BTreeMap::new(),
             by_discriminator: BTreeMap::new(),
             by_address: BTreeSet::new(),
             queue: Queue::default(),
-            random: Random::new(seed),
+            random,
+            beat,
             strangers: Counters::default(),
             stopping: false,
         };
@@ -76,7 +81,7 @@ impl Machine {
     /// Begins a session, or gives one other settings; over another path it is another session.
     pub fn set(&mut self, now: Moment, config: Arc<SessionConfig>, sink: &mut impl Sink) {
         let id = config.id;
-        let random = &mut self.random;
+        let beat = self.beat;
         match self.sessions.get_mut(&id) {
             Some(session) if session.config.path == config.path => {
                 let wish = if session.state == State::Up { config.desired_min_tx } else { config.idle() };
@@ -85,9 +90,9 @@ impl Machine {
                 session.config = config;
                 session.ask(wish, required);
                 if session.is_polling() || differs {
-                    session.send_periodic(now, random, sink);
+                    session.send_periodic(now, beat, sink);
                 } else {
-                    session.reschedule(now, random);
+                    session.reschedule(now, beat);
                 }
                 self.arm(id);
             }
@@ -97,6 +102,13 @@ impl Machine {
             }
             None => self.begin(now, config, None),
         }
+    }
+
+    /// Goes on with a session that a dead predecessor ran over the same path.
+    pub fn take_over(&mut self, now: Moment, config: Arc<SessionConfig>, resume: Resume) {
+        self.forget(config.id);
+        let known = Some(resume).filter(|resume| resume.path == config.path);
+        self.begin(now, config, known);
     }
 
     /// Ends a session: the peer is told that it was on purpose (RFC 5880 section 6.8.16).
@@ -123,10 +135,10 @@ impl Machine {
             }
             session.queued = Moment::NEVER;
             if session.detect_at <= now {
-                session.silent(now, &mut self.random, sink);
+                session.silent(now, self.beat, sink);
             }
             if session.transmit_due(now) {
-                session.send_periodic(now, &mut self.random, sink);
+                session.send_periodic(now, self.beat, sink);
             }
             self.arm(entry.key);
         }
@@ -145,6 +157,17 @@ impl Machine {
     /// What trackers make of a session; `None` before it was up for the first time.
     pub fn is_good(&self, id: SessionId) -> Option<bool> {
         self.sessions.get(&id)?.good
+    }
+
+    /// State of a session.
+    pub fn state(&self, id: SessionId) -> Option<State> {
+        self.sessions.get(&id).map(|session| session.state)
+    }
+
+    /// Sessions with this router on the same link.
+    pub fn with_remote(&self, remote: IpAddr) -> impl Iterator<Item = SessionId> + '_ {
+        let (first, last) = (SessionId(0), SessionId(u32::MAX));
+        self.by_address.range((Hops::Single, remote, first)..=(Hops::Single, remote, last)).map(|key| key.2)
     }
 
     /// What a successor needs to go on with a session.
@@ -166,7 +189,7 @@ impl Machine {
         {
             session.take_over(now, resume);
         }
-        session.reschedule(now, &mut self.random);
+        session.reschedule(now, self.beat);
         self.by_discriminator.insert(session.local, id);
         self.by_address.insert((path.hops, path.remote, id));
         self.sessions.insert(id, session);
@@ -195,7 +218,7 @@ impl Machine {
 
     /// Without a socket a session is AdminDown, with one it begins anew.
     fn channel(&mut self, now: Moment, id: SessionId, obstacle: Option<&str>, sink: &mut impl Sink) {
-        let random = &mut self.random;
+        let beat = self.beat;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if session.obstacle.as_deref() == obstacle || self.stopping {
             return;
@@ -208,7 +231,7 @@ impl Machine {
         } else {
             session.enter(now, State::Down, session.diagnostic, cause, sink);
         }
-        session.reschedule(now, random);
+        session.reschedule(now, beat);
         self.arm(id);
     }
 
@@ -235,16 +258,16 @@ impl Machine {
 impl Session {
     /// No packet came for a detection time (RFC 5880 section 6.8.4). The peer's numbers are forgotten in every
     /// state, so that a peer which starts anew finds a session that knows nothing of its former life.
-    fn silent(&mut self, now: Moment, random: &mut Random, sink: &mut impl Sink) {
+    fn silent(&mut self, now: Moment, beat: Beat, sink: &mut impl Sink) {
         let cause = self.silence(now);
-        let was_live = matches!(self.state, State::Init | State::Up);
-        self.forget_peer();
-        if was_live {
+        if matches!(self.state, State::Init | State::Up) {
             self.enter(now, State::Down, Diagnostic::DETECTION_TIME_EXPIRED, cause, sink);
-            self.send_periodic(now, random, sink);
-        } else {
-            self.reschedule(now, random);
+            // Before the peer is forgotten: a passive end says nothing afterwards (RFC 5880 section 6.8.7), and a peer that
+            // still hears it would take that for its death.
+            self.send_periodic(now, beat, sink);
         }
+        self.forget_peer();
+        self.reschedule(now, beat);
     }
 
     /// Ends on purpose, and says so in one packet.

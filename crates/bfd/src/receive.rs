@@ -34,24 +34,27 @@ impl Machine {
             Ok(id) => id,
             Err(reason) => return self.drop(now, self.with_address(datagram), datagram, reason, sink),
         };
-        let random = &mut self.random;
+        let beat = self.beat;
         let Some(session) = self.sessions.get_mut(&id) else { return };
         if let Err(reason) = session.believe(now, datagram, &received) {
             return session.reject(now, datagram.source, reason, sink);
         }
         session.counters.received += 1;
-        session.hear(now, &control);
         let state_before = session.state;
+        // Its number is news in our packets, which may go at once (RFC 5880 section 6.8.7). A peer that thinks that the session
+        // is up, because its worker was dead meanwhile, learns of it before it misses packets.
+        let newcomer = session.peer.is_none();
         let was_polling = session.is_polling();
+        session.hear(now, &control);
         if control.answers_poll {
             session.polled();
         }
         session.react(now, &control, sink);
         session.detect_at = now + session.detection_time();
-        if session.state != state_before {
-            session.send_periodic(now, random, sink);
+        if newcomer || session.state != state_before {
+            session.send_periodic(now, beat, sink);
         } else {
-            session.reschedule(now, random);
+            session.reschedule(now, beat);
         }
         if control.poll {
             session.send(now, true, sink);

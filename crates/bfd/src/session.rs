@@ -10,6 +10,7 @@ use steadfast_wire::bfd::{
 };
 
 use crate::action::{Sink, Transmit};
+use crate::beat::Beat;
 use crate::config::SessionConfig;
 use crate::counters::Counters;
 use crate::event::{Cause, Event};
@@ -169,16 +170,9 @@ impl Session {
         self.receive_interval().duration() * u32::from(multiplier.get())
     }
 
-    /// Packets are sent up to a quarter earlier than agreed, so that sessions do not fall into step; with
-    /// a multiplier of 1 a tenth earlier at least, so that a packet is never late (RFC 5880 section 6.8.7).
-    fn jittered(&self, interval: Duration, random: &mut Random) -> Duration {
-        let most = if self.config.multiplier.get() == 1 { 9 } else { 10 };
-        random.between(interval * 3 / 4, interval * most / 10)
-    }
-
     /// Chooses the next packet's time anew if the interval has changed. Otherwise the time stays: to choose
     /// again and again would always end at the shortest.
-    pub(crate) fn reschedule(&mut self, now: Moment, random: &mut Random) {
+    pub(crate) fn reschedule(&mut self, now: Moment, beat: Beat) {
         let interval = self.transmit_interval();
         if interval == self.paced {
             return;
@@ -186,18 +180,21 @@ impl Session {
         self.paced = interval;
         self.transmit_at = interval.map_or(Moment::NEVER, |interval| {
             let first = self.last_sent == Moment::ZERO;
-            if first { now } else { (self.last_sent + self.jittered(interval, random)).max(now) }
+            if first { now } else { beat.next(self.last_sent, interval, self.config.multiplier).max(now) }
         });
     }
 
     /// Sends a packet that is due, or that tells at once what differs from the last one (RFC 5880 section 6.8.7),
     /// and chooses the time of the next one.
-    pub(crate) fn send_periodic(&mut self, now: Moment, random: &mut Random, sink: &mut impl Sink) {
+    pub(crate) fn send_periodic(&mut self, now: Moment, beat: Beat, sink: &mut impl Sink) {
+        // Not from when a late wake-up sends it: the beat goes on.
+        let due = self.transmit_at.min(now);
         self.paced = self.transmit_interval();
         self.transmit_at = Moment::NEVER;
         if let Some(interval) = self.paced {
             self.send(now, false, sink);
-            self.transmit_at = now + self.jittered(interval, random);
+            let next = |from| beat.next(from, interval, self.config.multiplier);
+            self.transmit_at = Some(next(due)).filter(|at| *at > now).unwrap_or_else(|| next(now));
         }
     }
 

@@ -226,6 +226,8 @@ pub enum Told<'a> {
     ClearCounters,
     /// What prepares an instance has ended.
     Prepared(InstanceId, Moment, bool),
+    /// The master of these is dead, after so many microseconds.
+    Dead(Cow<'a, [InstanceId]>, IpAddr, u64),
 }
 
 impl<'a> Told<'a> {
@@ -247,6 +249,9 @@ impl<'a> Told<'a> {
             From::ScriptResult { script, success } => Self::ScriptResult(script, success),
             From::Watched { watch, reading } => Self::Watched(watch, reading),
             From::Prepared { instance, since, success } => Self::Prepared(instance, since, success),
+            From::Dead { instances, master, silent_us } => {
+                Self::Dead(Cow::Borrowed(instances), master, silent_us)
+            }
             From::AddressRemoved { instance, address } => Self::AddressRemoved(instance, address),
             From::Clock { ahead } => Self::Clock(ahead),
             From::Stop => Self::Stop,
@@ -267,6 +272,9 @@ impl<'a> Told<'a> {
             },
             Self::SourcePresent(address, present) => {
                 To::SourcePresent { address: *address, present: *present }
+            }
+            Self::Dead(instances, master, silent_us) => {
+                To::Dead { instances, master: *master, silent_us: *silent_us }
             }
             Self::Channel(instances, obstacle) => To::Channel { instances, obstacle: obstacle.as_deref() },
             Self::Refused(instance, datagrams, reason) => {

@@ -16,6 +16,7 @@ mod host;
 mod participant;
 pub mod scenario;
 pub mod sessions;
+pub mod watching;
 mod world;
 
 pub use check::Violation;

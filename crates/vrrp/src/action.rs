@@ -75,6 +75,15 @@ pub enum Input<'a> {
         /// Exit status 0 in time.
         success: bool,
     },
+    /// The session that watches over the master of these instances has heard nothing for its detection time.
+    Dead {
+        /// Whose master; those that follow another one meanwhile are left alone.
+        instances: &'a [InstanceId],
+        /// Who.
+        master: IpAddr,
+        /// Microseconds since its last packet.
+        silent_us: u64,
+    },
     /// Somebody removed an address of an instance that [`gives_up_removed`](crate::InstanceConfig::gives_up_removed).
     AddressRemoved {
         /// Whose.
@@ -208,4 +217,6 @@ pub trait Sink {
     fn remember(&mut self, _instance: InstanceId) {}
     /// The datagram that is being handled was dropped because its proof is none: another secret made it.
     fn forged(&mut self) {}
+    /// An instance with fast detection may follow another master: time to ask for [`watch`](crate::Machine::watch).
+    fn follow(&mut self, _instance: InstanceId) {}
 }

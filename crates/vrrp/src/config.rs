@@ -4,6 +4,7 @@
 //! keeps its meaning across a reload, so that a reload is a comparison of values.
 
 use std::net::IpAddr;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -113,6 +114,8 @@ pub struct InstanceConfig {
     pub preempt_delay: Duration,
     /// What is to be done between winning the election and serving.
     pub prepare: Option<Prepare>,
+    /// A session of BFD watches over whoever is heard as master.
+    pub fast_detection: Option<FastDetection>,
     /// A master one of whose addresses somebody removes gives up, as keepalived does.
     pub gives_up_removed: bool,
     /// How adverts prove who sent them.
@@ -197,6 +200,7 @@ impl InstanceConfig {
             gives_up_as: None,
             preempt_delay: Duration::ZERO,
             prepare: None,
+            fast_detection: None,
             gives_up_removed: false,
             authentication: Authentication::None,
             addresses: Vec::new(),
@@ -281,6 +285,15 @@ impl InstanceConfig {
             _ => None,
         }
     }
+}
+
+/// How a master is watched over. It is dead when it was silent for so many intervals.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FastDetection {
+    /// From packet to packet.
+    pub interval: Duration,
+    /// Packets that may not come in a row.
+    pub multiplier: NonZeroU8,
 }
 
 /// How adverts prove who sent them.

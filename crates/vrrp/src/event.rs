@@ -40,6 +40,13 @@ pub enum Cause {
         /// Milliseconds waited.
         waited_ms: u64,
     },
+    /// The BFD session that watches over the master has heard nothing for its detection time.
+    MasterDead {
+        /// Who.
+        master: IpAddr,
+        /// Microseconds since its last packet.
+        silent_us: u64,
+    },
     /// What another router said meanwhile was dropped.
     Dropped {
         /// Whose adverts.

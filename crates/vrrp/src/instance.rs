@@ -113,6 +113,15 @@ pub(crate) enum Wait {
         /// When that was heard.
         at: Moment,
     },
+    /// For routers of higher priority, as the master is dead.
+    Dead {
+        /// Who.
+        master: IpAddr,
+        /// When that was told.
+        at: Moment,
+        /// Microseconds since its last packet then.
+        silent_us: u64,
+    },
     /// To preempt a living master of lower priority.
     Preempting(Master),
 }
@@ -284,6 +293,7 @@ impl Instance {
         let priority = self.standing.priority;
         let instance = self.id();
         sink.act(Action::Event(Event::InstanceState { instance, at: now, from, to, priority, causes }));
+        self.tell_follower(sink);
     }
 
     /// Takes another effective priority over. The running master down timer moves by as much as the
@@ -321,9 +331,16 @@ impl Instance {
         if self.state != State::Backup {
             return;
         }
-        if let Wait::Released { at, .. } = self.wait {
-            self.timers.protocol = at + self.skew(self.standing.priority);
-            return;
+        match self.wait {
+            Wait::Released { at, .. } => {
+                self.timers.protocol = at + self.skew(self.standing.priority);
+                return;
+            }
+            Wait::Dead { at, .. } => {
+                self.timers.protocol = at + self.detection_skew();
+                return;
+            }
+            Wait::Silence(_) | Wait::Preempting(_) => {}
         }
         let after = self.down_time();
         let deadline = self.timers.protocol;

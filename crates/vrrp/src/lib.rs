@@ -21,6 +21,7 @@ mod channel;
 pub mod config;
 mod configured;
 pub mod counters;
+mod detection;
 pub mod event;
 mod grid;
 mod group;
@@ -46,10 +47,12 @@ mod watch;
 pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
-    Config, EarlyChecksum, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
-    Prepare, PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId, WatchKind,
+    Config, EarlyChecksum, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig,
+    InterfaceId, Prepare, PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId,
+    WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
+pub use detection::Watch;
 pub use event::{Cause, Difference, Event, Prepared, State};
 pub use key::{Path, RouterKey, known_again};
 pub use machine::Machine;

@@ -177,6 +177,7 @@ impl Machine {
             Input::Prepared { instance, since, success } => {
                 self.prepared(now, instance, since, success, sink);
             }
+            Input::Dead { instances, master, silent_us } => self.bury(now, instances, master, silent_us),
             Input::AddressRemoved { instance, address } => self.robbed(now, instance, address, sink),
             Input::Clock { ahead } => {
                 self.clock_ahead = Some(ahead);

@@ -445,6 +445,9 @@ impl Instance {
     /// masters cannot flood the log.
     fn note_master(&mut self, now: Moment, master: Master, sink: &mut impl Sink) {
         let known = self.master.replace(master);
+        if known.is_none_or(|known| known.address != master.address) {
+            self.tell_follower(sink);
+        }
         let quiet = self.master_reported_at.is_none_or(|at| now.since(at) >= self.interval());
         if known.is_none_or(|known| known.address != master.address) && quiet {
             self.master_reported_at = Some(now);

@@ -516,6 +516,7 @@ impl Instance {
                 Cause::MasterSilent { master: self.master.map(|master| master.address), waited_ms }
             }
             Wait::Released { master, .. } => Cause::MasterReleased { master },
+            Wait::Dead { master, silent_us, .. } => Cause::MasterDead { master, silent_us },
             Wait::Preempting(Master { address, priority }) => Cause::Preempt { master: address, priority },
         }
     }

@@ -41,6 +41,11 @@ const INHERITED: &[(&str, Inherit)] = &[
     ("skip_check_adv_addr", |instance, global| instance.skip_check_addresses = global.skip_check_addresses),
     ("strict_mode", |instance, global| instance.strict = global.strict),
     ("v3_checksum_as_v2", |instance, global| instance.v3_checksum_as_v2 = global.v3_checksum_as_v2),
+    ("fast_detection", |instance, global| {
+        if let Some(detection) = global.fast_detection {
+            instance.extensions.get_or_insert_default().fast_detection = Some(detection);
+        }
+    }),
     ("smtp_alert", |instance, global| {
         instance.smtp_alert = global.mail.alert_vrrp.or(global.mail.alert).unwrap_or(false);
     }),

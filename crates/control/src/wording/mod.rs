@@ -68,6 +68,10 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::MasterSilent { master: None, waited_ms } => {
             write!(text, "heard no master for {}", exact_milliseconds(*waited_ms))
         }
+        Cause::MasterDead { master, silent_us } => {
+            let silent = exact_milliseconds(silent_us / 1_000);
+            write!(text, "master {master} is dead: BFD silent for {silent}")
+        }
         Cause::HeldUp { silent_ms } => {
             let span = duration::milliseconds(*silent_ms);
             write!(text, "was held up: no advert sent for {span}, another may have taken over")

@@ -31,6 +31,7 @@ fn causes(number: u64) -> Vec<Cause> {
         Cause::MasterSilent { master: None, waited_ms: number },
         Cause::Dropped { peer: PEER, reason, adverts: 3, span_ms: number },
         Cause::MasterSilent { master: Some(PEER), waited_ms: number },
+        Cause::MasterDead { master: PEER, silent_us: number },
         Cause::HeldUp { silent_ms: number },
         Cause::MasterReleased { master: PEER },
         Cause::Preempt { master: PEER, priority: Priority::new(1) },

@@ -19,8 +19,9 @@ use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
 use steadfast_vrrp::{
-    Config, EarlyChecksum, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId,
-    Prepare, PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind, known_again,
+    Config, EarlyChecksum, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig,
+    InterfaceId, Prepare, PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind,
+    known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
@@ -259,6 +260,7 @@ fn instance_config(
             .as_ref()
             .is_some_and(|asked| asked.removed_address == RemovedAddress::Backup),
         preempt_delay: instance.preempt_delay.duration(),
+        fast_detection: fast_detection(instance),
         authentication: authentication.unwrap_or(Authentication::None),
         addresses: instance.addresses.iter().map(|a| a.address).collect(),
         skip_check_addresses: instance.skip_check_addresses,
@@ -294,6 +296,12 @@ fn early_checksum(instance: &VrrpInstance, model: &Model) -> EarlyChecksum {
         Some(true) => EarlyChecksum::Spoken(group),
         Some(false) => EarlyChecksum::Never,
     }
+}
+
+fn fast_detection(instance: &VrrpInstance) -> Option<FastDetection> {
+    let detection = instance.extensions.as_ref()?.fast_detection?;
+    let multiplier = NonZeroU8::new(detection.multiplier)?;
+    Some(FastDetection { interval: detection.interval.duration(), multiplier })
 }
 
 fn extra_announce(instance: &VrrpInstance) -> Option<ExtraAnnounce> {

@@ -18,6 +18,7 @@ use std::num::NonZeroU64;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use steadfast_detection::{Detection, is_made};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::confinement::{Family, Needs, confine};
 use steadfast_kernel::process::limits;
@@ -129,13 +130,14 @@ fn prepare(
     });
     let seed = steadfast_kernel::random::seed();
     let resume = std::mem::take(&mut inheritance.sessions);
+    let (watching, resume) = resume.into_iter().partition(|resume| is_made(resume.session));
     let sessions = steadfast_bfd::Machine::new(now, &work.sessions, seed, resume);
     let followed = Followed::of(&work);
     let mut config = work.machine.clone();
     followed.fill(&mut config.watches, &sessions);
     let routers = Machine::new(now, config, inheritance.routers.clone());
     let superseded = routers.superseded(now);
-    let machines = Machines { routers, sessions, followed };
+    let machines = Machines { routers, sessions, followed, detection: Detection::new(watching) };
     let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects, lives.of(TIMING)) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),

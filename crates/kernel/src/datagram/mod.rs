@@ -59,6 +59,8 @@ pub enum Endpoint {
         port: u16,
         /// The own address, which need not exist yet; unspecified for every one of its family.
         local: IpAddr,
+        /// Index of the interface that they come and go by; `None` leaves it to the routes.
+        interface: Option<u32>,
     },
 }
 
@@ -94,8 +96,7 @@ impl Endpoint {
     pub const fn interface(&self) -> Option<u32> {
         match *self {
             Self::Group { interface, .. } => Some(interface),
-            Self::Unicast { interface, .. } => interface,
-            Self::Session { .. } => None,
+            Self::Unicast { interface, .. } | Self::Session { interface, .. } => interface,
         }
     }
 
@@ -106,7 +107,12 @@ impl Endpoint {
                 format!("VRRP socket for {source} on interface {interface}")
             }
             Self::Unicast { interface: None, source } => format!("VRRP socket for {source}"),
-            Self::Session { port, local } => format!("BFD socket for {local} and port {port}"),
+            Self::Session { port, local, interface: Some(interface) } => {
+                format!("BFD socket for {local} and port {port} on interface {interface}")
+            }
+            Self::Session { port, local, interface: None } => {
+                format!("BFD socket for {local} and port {port}")
+            }
         }
     }
 }
@@ -118,7 +124,7 @@ impl ReceiveSocket {
     /// EPERM without CAP_NET_RAW, ENODEV without the interface, ENOBUFS beyond net.ipv4.igmp_max_memberships.
     pub fn open(endpoint: Endpoint, carrier: IpProtocol) -> Result<Self> {
         let opened = match endpoint {
-            Endpoint::Session { port, local } => session::open_receive(port, local),
+            Endpoint::Session { port, local, interface } => session::open_receive(port, local, interface),
             _ if endpoint.is_ipv4() => open_receive_v4(&endpoint, carrier),
             _ => open_receive_v6(&endpoint, carrier),
         };
@@ -157,7 +163,7 @@ impl SendSocket {
     /// EPERM without CAP_NET_RAW, ENODEV without the interface.
     pub fn open(endpoint: Endpoint) -> Result<Self> {
         let opened = match endpoint {
-            Endpoint::Session { local, .. } => session::open_send(local),
+            Endpoint::Session { local, interface, .. } => session::open_send(local, interface),
             _ => open_send(&endpoint),
         };
         let fd =

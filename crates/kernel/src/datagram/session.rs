@@ -6,7 +6,9 @@ use std::os::fd::OwnedFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, ipproto};
 use steadfast_wire::bfd::{HOP_LIMIT, SOURCE_PORTS};
 
-use super::{SEND_BUFFER_BYTES, SOCKET_PRIORITY, drop_everything_received, prepare_receive};
+use super::{
+    SEND_BUFFER_BYTES, SOCKET_PRIORITY, bind_to_interface, drop_everything_received, prepare_receive,
+};
 use crate::error::Errno;
 use crate::sockopt;
 use crate::wait::clock;
@@ -14,8 +16,9 @@ use crate::wait::clock;
 /// Type of service of control traffic: CS6, internetwork control (RFC 2474 section 4.2.2.2).
 const TYPE_OF_SERVICE: libc::c_int = 0xc0;
 
-pub(super) fn open_receive(port: u16, local: IpAddr) -> Result<OwnedFd, Errno> {
+pub(super) fn open_receive(port: u16, local: IpAddr, interface: Option<u32>) -> Result<OwnedFd, Errno> {
     let fd = udp_socket(local)?;
+    bind_to_interface(&fd, interface)?;
     // The socket for every address may stand beside one for a certain address.
     sockopt::set_int(&fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
     if local.is_ipv4() {
@@ -31,8 +34,9 @@ pub(super) fn open_receive(port: u16, local: IpAddr) -> Result<OwnedFd, Errno> {
 }
 
 /// Packets of a session come from one port of the range (RFC 5881 section 4), which one does not matter.
-pub(super) fn open_send(local: IpAddr) -> Result<OwnedFd, Errno> {
+pub(super) fn open_send(local: IpAddr, interface: Option<u32>) -> Result<OwnedFd, Errno> {
     let fd = udp_socket(local)?;
+    bind_to_interface(&fd, interface)?;
     drop_everything_received(&fd)?;
     sockopt::grow_send_buffer(&fd, SEND_BUFFER_BYTES);
     if local.is_ipv4() {

@@ -18,6 +18,8 @@ mod confinement;
 #[cfg(test)]
 mod control;
 #[cfg(test)]
+mod detection;
+#[cfg(test)]
 mod drop_in;
 #[cfg(test)]
 mod endurance;

@@ -2,6 +2,7 @@
 
 mod backup;
 mod channel;
+mod detection;
 mod fault;
 mod groups;
 mod handover;

@@ -391,7 +391,7 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_rx_bufs_multiplier" Argument::unsigned(1, 4294967295) => at!(receive_buffer_multiplier), Last, InPlace | Told;
         "3",
         "Adverts' worth of buffer per instance for the policies.";
-    "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
+    "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace;
         "off; no argument means 15 ms and 3",
         "Default of all instances: open a BFD session to whoever is heard as master.";
     "vrrp_startup_delay" Argument::decimal(1000, 4294967295) => at!(startup_delay), Last, StartOnly;

@@ -192,7 +192,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "split_brain_check yield" Flag => Described, Last, InPlace, Extensions;
         "off: it is told only",
         "Give way where another serves.";
-    "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace, Extensions;
+    "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace;
         "setting of global_defs, else off; no argument means 15 ms and 3",
         "Open a BFD session to whoever is heard as master; its end ends the wait for adverts.";
     "notify_master_prepare" Script => with!(read_master_prepare, show_master_prepare), First, NextUse;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use steadfast_bfd::{Hops, SessionConfig, SessionId, SessionStatus};
 use steadfast_control::status as report;
-use steadfast_vrrp::Moment;
+use steadfast_detection::is_made;
+use steadfast_vrrp::{InterfaceId, Moment};
 
 use crate::supervisor::{Supervisor, journal};
 
@@ -22,6 +23,12 @@ impl Supervisor {
                 None => self.session_without_worker(now, config),
             });
         }
+        let made = answered.iter().filter(|status| is_made(status.session));
+        sessions.extend(made.map(|status| {
+            let at = status.path.interface.map(|interface| InterfaceId(interface.0));
+            let place = at.map_or("?", |interface| self.routers.work.interface_name(interface));
+            report::Session { name: format!("fast_detection {place}").into(), ..session(now, status) }
+        }));
         sessions
     }
 

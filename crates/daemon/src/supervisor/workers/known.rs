@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use steadfast_bfd::SessionId;
 use steadfast_control::event::{Bound, Happening, Network, Placed};
+use steadfast_detection::is_made;
 use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Event, GroupId, InstanceId, InterfaceId, Moment, State};
@@ -61,7 +62,7 @@ impl Known {
         self.interfaces = work.machine.interfaces.iter().map(|i| (i.id, Arc::clone(&i.name))).collect();
         let sessions = work.sessions.sessions.iter();
         self.sessions = sessions.map(|s| (s.id, (Arc::clone(&s.name), s.path.remote))).collect();
-        self.session_resume.retain(|id, _| self.sessions.contains_key(id));
+        self.session_resume.retain(|id, _| is_made(*id) || self.sessions.contains_key(id));
         let states = std::mem::take(&mut self.groups);
         for group in &work.machine.groups {
             let state = states.get(&group.id).map_or(State::Init, |(_, state)| *state);
@@ -83,7 +84,7 @@ impl Known {
 
     /// Keeps what a successor needs of a session; one that a reload removed meanwhile has none.
     pub(crate) fn keep_session(&mut self, resume: steadfast_bfd::Resume) {
-        if self.sessions.contains_key(&resume.session) {
+        if is_made(resume.session) || self.sessions.contains_key(&resume.session) {
             self.session_resume.insert(resume.session, resume);
         }
     }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_bfd::{SessionConfig, SessionId};
+use steadfast_bfd::{Hops, SessionConfig, SessionId};
 use steadfast_control::wording;
 use steadfast_kernel::datagram::{Endpoint, ReceiveSocket, SendSocket};
 use steadfast_kernel::error::Errno;
@@ -16,8 +16,8 @@ use steadfast_wire::vrrp::{Family, IpProtocol};
 
 use super::interfaces::Interfaces;
 use crate::link::vrrp::work::{AdvertBuffer, Work};
+use crate::vrrp::timing::ToTiming;
 use crate::vrrp::timing::sockets::{Place, SocketKey};
-use crate::vrrp::timing::{Protocol, ToTiming};
 
 /// Sockets that could not be opened are tried again after this time.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -59,6 +59,8 @@ pub(crate) struct Endpoints {
 pub(crate) struct Updated {
     /// For the timing thread, in order.
     pub(crate) messages: Vec<ToTiming>,
+    /// What nobody needs any more. Where a reload took it away, what is said last still leaves by it.
+    pub(crate) closed: Vec<SocketKey>,
     /// For the supervisor: what could not be opened, each told once.
     pub(crate) problems: Vec<(InterfaceId, Error)>,
 }
@@ -73,10 +75,11 @@ impl Endpoints {
         let stays = |key: &SocketKey, open: &Need| needed.get(key).map(|need| need.index) == Some(open.index);
         let gone: Vec<SocketKey> =
             self.open.iter().filter(|(key, open)| !stays(key, open)).map(|(key, _)| *key).collect();
-        updated.messages.extend(gone.into_iter().map(ToTiming::Closed));
         self.open.retain(|key, open| needed.get(key) == Some(open));
         self.failing.retain(|key, _| needed.contains_key(key));
         self.open_missing(needed, now, &mut updated);
+        // A new pair takes the place of the old one.
+        updated.closed = gone.into_iter().filter(|key| !self.open.contains_key(key)).collect();
         self.tell_instances(work, interfaces, &mut updated.messages);
         self.tell_sessions(work, &mut updated.messages);
         updated
@@ -111,6 +114,8 @@ impl Endpoints {
                     so_far.map_or(buffer, |so_far| Some(so_far.saturating_add(buffer.unwrap_or(0))));
             }
         }
+        let detection = keys_of_detection(work, interfaces);
+        needed.extend(detection.map(|(key, index)| (key, Need { index, buffer_bytes: None })));
         needed
     }
 
@@ -157,8 +162,8 @@ impl Endpoints {
                 },
             };
             let first = self.failing.insert(key, wording::no_socket(&error).into()).is_none();
-            // A session tells by itself why it is down.
-            if first && key.protocol() == Protocol::Vrrp {
+            // A session of the configuration tells by itself why it is down.
+            if first && key.bound_to().is_some() {
                 updated.problems.push((key.interface, error));
             }
         }
@@ -252,7 +257,10 @@ pub(crate) fn descriptors_needed(work: &Work) -> u64 {
         })
         .collect();
     let sessions: BTreeSet<SocketKey> = keys_of_sessions(work).collect();
-    u64::try_from(purposes.len() + sessions.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
+    let watching = work.machine.instances.iter().filter(|instance| instance.fast_detection.is_some());
+    let watching: BTreeSet<(InterfaceId, Family, Option<IpAddr>)> =
+        watching.map(|instance| (instance.interface, instance.family, instance.source)).collect();
+    u64::try_from(purposes.len() + sessions.len() + watching.len()).unwrap_or(u64::MAX) * ENDPOINT_DESCRIPTORS
         + OTHER_DESCRIPTORS
 }
 
@@ -263,6 +271,17 @@ fn buffer_bytes(buffer: AdvertBuffer, instance: &InstanceConfig, interfaces: &In
         AdvertBuffer::Datagrams(count) => interfaces.last(instance.adverts_on).mtu.saturating_mul(count),
         AdvertBuffer::Adverts(count) => instance.datagram_bytes().saturating_mul(count),
     }
+}
+
+/// Where masters are watched over, and the index of the interface: one endpoint for each address that adverts come from.
+fn keys_of_detection(work: &Work, interfaces: &Interfaces) -> impl Iterator<Item = (SocketKey, u32)> {
+    let watching = work.machine.instances.iter().filter(|instance| instance.fast_detection.is_some());
+    watching.filter(|instance| instance.broken.is_none()).filter_map(|instance| {
+        let index = interfaces.last(instance.interface).index?;
+        let place = Place::Sessions { hops: Hops::Single, local: source(instance, interfaces)? };
+        let key = SocketKey { interface: instance.interface, place, ip_protocol: IpProtocol::Vrrp };
+        Some((key, index))
+    })
 }
 
 fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {
@@ -288,15 +307,18 @@ fn keys(
 fn place(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Place> {
     match &instance.transport {
         Transport::Multicast { group } => Some(Place::Group(*group)),
-        Transport::Unicast { .. } => {
-            let state = interfaces.last(instance.interface);
-            let own = match instance.family {
-                Family::V4 => state.source_v4.map(IpAddr::V4),
-                Family::V6 => state.source_v6.map(IpAddr::V6),
-            };
-            instance.source.or(own).map(Place::Source)
-        }
+        Transport::Unicast { .. } => source(instance, interfaces).map(Place::Source),
     }
+}
+
+/// Where the adverts of an instance come from.
+fn source(instance: &InstanceConfig, interfaces: &Interfaces) -> Option<IpAddr> {
+    let state = interfaces.last(instance.interface);
+    let own = match instance.family {
+        Family::V4 => state.source_v4.map(IpAddr::V4),
+        Family::V6 => state.source_v6.map(IpAddr::V6),
+    };
+    instance.source.or(own)
 }
 
 fn pair(key: SocketKey, need: Need) -> Result<(ReceiveSocket, SendSocket), Error> {
@@ -306,7 +328,9 @@ fn pair(key: SocketKey, need: Need) -> Result<(ReceiveSocket, SendSocket), Error
         Place::Source(source) => {
             Endpoint::Unicast { interface: Some(index).filter(|index| *index != NO_INTERFACE), source }
         }
-        Place::Sessions { hops, local } => Endpoint::Session { port: hops.port(), local },
+        Place::Sessions { hops, local } => {
+            Endpoint::Session { port: hops.port(), local, interface: key.bound_to().map(|_| index) }
+        }
     };
     let receive = ReceiveSocket::open(endpoint, key.ip_protocol)?;
     if let Some(bytes) = buffer_bytes {

@@ -40,7 +40,7 @@ use self::pacing::Pacer;
 use self::site::Site;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
-use super::timing::{FromTiming, Protocol, ToTiming};
+use super::timing::{FromTiming, ToTiming};
 use crate::link::life::Life;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::Line;
@@ -382,7 +382,7 @@ impl Effects {
             FromTiming::Status { instances, next, figures } => self.status(instances, next, *figures),
             FromTiming::Unusable(key, error) => {
                 self.endpoints.failed(key, &error, now());
-                if key.protocol() == Protocol::Vrrp {
+                if key.bound_to().is_some() {
                     self.notice(Notice::Socket { interface: key.interface, error });
                 }
                 self.open_endpoints();

@@ -86,7 +86,7 @@ impl Effects {
         self.make_links(&links_before);
         let found = self.read_everything().unwrap_or_default();
         self.tell_interfaces();
-        self.open_endpoints();
+        let closed = self.open_needed_endpoints();
         // Lists that changed while their instance itself did not: excluded addresses, labels, prefixes.
         for instance in self.site.kinds.addresses.holdings.holders() {
             if changed.contains(&instance) {
@@ -112,6 +112,8 @@ impl Effects {
         }
         let followed = Followed::of(&self.work);
         self.lanes.to_timing.push(ToTiming::Apply(Box::new(change.plan), followed, coalescing));
+        // Instances and sessions that end say so first.
+        self.close_endpoints(closed);
         if brings_sessions {
             // Sessions that the plan brings can hear only then that they have no socket.
             self.endpoints.forget_sessions_told();

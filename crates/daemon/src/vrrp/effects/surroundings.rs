@@ -16,6 +16,7 @@ use super::{Effects, now};
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Notice;
 use crate::vrrp::timing::ToTiming;
+use crate::vrrp::timing::sockets::SocketKey;
 
 impl Effects {
     pub(super) fn hear_kernel(&mut self) {
@@ -108,6 +109,12 @@ impl Effects {
     }
 
     pub(super) fn open_endpoints(&mut self) {
+        let closed = self.open_needed_endpoints();
+        self.close_endpoints(closed);
+    }
+
+    /// Opens what is missing; what nobody needs any more comes back.
+    pub(super) fn open_needed_endpoints(&mut self) -> Vec<SocketKey> {
         let updated = self.endpoints.update(&self.work, &self.site.interfaces, now());
         for message in updated.messages {
             self.lanes.to_timing.push(message);
@@ -115,6 +122,11 @@ impl Effects {
         for (interface, error) in updated.problems {
             self.notice(Notice::Socket { interface, error });
         }
+        updated.closed
+    }
+
+    pub(super) fn close_endpoints(&mut self, closed: Vec<SocketKey>) {
+        closed.into_iter().for_each(|key| self.lanes.to_timing.push(ToTiming::Closed(key)));
     }
 
     /// Tries again to open what could not be opened, and closes what the last of its instances has left.

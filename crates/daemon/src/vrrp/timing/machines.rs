@@ -11,7 +11,8 @@
 
 use std::collections::BTreeMap;
 
-use steadfast_bfd::{Machine as SessionMachine, SessionId};
+use steadfast_bfd::{Machine as SessionMachine, SessionId, SessionStatus};
+use steadfast_detection::Detection;
 use steadfast_kernel::datagram;
 use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment, Plan, Reading, WatchId};
 use steadfast_wire::vrrp::{Carrier, IpProtocol};
@@ -83,6 +84,8 @@ pub(crate) struct Machines {
     pub(crate) sessions: SessionMachine,
     /// Which of these the virtual routers follow.
     pub(crate) followed: Followed,
+    /// Sessions that watch over masters.
+    pub(crate) detection: Detection,
 }
 
 impl Machines {
@@ -96,10 +99,27 @@ impl Machines {
         match key.protocol() {
             Protocol::Vrrp => self.routers.hear(arrival, key, datagram, out),
             Protocol::Bfd => {
+                if let Some(datagram) = control_packet(key, datagram) {
+                    self.detection.knock(arrival, &datagram, &mut self.sessions, out);
+                }
                 self.sessions.hear(arrival, key, datagram, out);
-                self.follow(arrival, out);
             }
         }
+        self.settle(arrival, out);
+    }
+
+    /// Everything known at the start, or new addresses of an interface, or a reload: masters may be watched over from other
+    /// addresses than before.
+    pub(super) fn survey(&mut self, now: Moment, out: &mut Out) {
+        if self.detection.is_needed() || self.routers.wants_detection() {
+            self.detection.configure(now, &self.routers, &mut self.sessions, out);
+        }
+    }
+
+    /// Something that only the virtual routers hear.
+    pub(super) fn tell_routers(&mut self, now: Moment, input: Input<'_>, out: &mut Out) {
+        self.routers.handle(now, input, out);
+        self.settle(now, out);
     }
 
     /// Takes over a reload, when the sessions have theirs.
@@ -114,6 +134,8 @@ impl Machines {
         for (watch, reading) in readings {
             self.routers.handle(now, Input::Watched { watch, reading }, out);
         }
+        self.survey(now, out);
+        self.settle(now, out);
     }
 
     /// These sessions have their socket, or why they have none.
@@ -127,16 +149,30 @@ impl Machines {
         for &session in sessions {
             self.sessions.handle(now, steadfast_bfd::Input::Channel { session, obstacle }, out);
         }
-        self.follow(now, out);
+        self.settle(now, out);
     }
 
-    /// Tells the virtual routers what became of the sessions that they follow.
-    fn follow(&mut self, now: Moment, out: &mut Out) {
-        for (session, good) in out.take_judged() {
-            if let Some(watch) = self.followed.watch(session) {
-                self.routers.handle(now, Input::Watched { watch, reading: Reading::Good(good) }, out);
+    /// Tells the virtual routers what became of the sessions that they follow, and who watches over masters whom they follow.
+    fn settle(&mut self, now: Moment, out: &mut Out) {
+        let (judged, followers) = (out.take_judged(), out.take_followers());
+        if judged.is_empty() && followers.is_empty() {
+            return;
+        }
+        for event in &judged {
+            if let steadfast_bfd::Event::Path { session, good, .. } = event
+                && let Some(watch) = self.followed.watch(*session)
+            {
+                self.routers.handle(now, Input::Watched { watch, reading: Reading::Good(*good) }, out);
             }
         }
+        let (routers, sessions) = (&mut self.routers, &mut self.sessions);
+        self.detection.settle(now, &judged, followers, routers, sessions, out);
+    }
+
+    /// Sessions worth showing: those that somebody configured, and those that watch over somebody.
+    pub(super) fn sessions_shown(&self) -> Vec<SessionStatus> {
+        let shown = |status: &SessionStatus| self.detection.is_alive(status.session, &self.sessions);
+        self.sessions.status().filter(shown).collect()
     }
 
     /// `tag` is that of the datagrams.
@@ -155,8 +191,9 @@ impl Machines {
     pub(super) fn advance(&mut self, now: Moment, out: &mut Out) {
         // Sessions first: routers may follow what becomes of them.
         Driven::advance(&mut self.sessions, now, out);
-        self.follow(now, out);
+        self.settle(now, out);
         Driven::advance(&mut self.routers, now, out);
+        self.settle(now, out);
     }
 
     pub(super) fn next_wakeup(&self) -> Option<Moment> {
@@ -217,18 +254,27 @@ impl Driven for Machine {
     }
 }
 
+/// A datagram as the machine of sessions takes it.
+fn control_packet<'a>(
+    key: SocketKey,
+    datagram: &datagram::Datagram<'a>,
+) -> Option<steadfast_bfd::Datagram<'a>> {
+    let Place::Sessions { hops, .. } = key.place else { return None };
+    Some(steadfast_bfd::Datagram {
+        interface: key.bound_to().map(|interface| steadfast_bfd::InterfaceId(interface.0)),
+        hops,
+        source: datagram.source,
+        destination: datagram.destination,
+        hop_limit: datagram.hop_limit,
+        message: datagram.message,
+    })
+}
+
 impl Driven for SessionMachine {
     fn hear(&mut self, arrival: Moment, key: SocketKey, datagram: &datagram::Datagram<'_>, out: &mut Out) {
-        let Place::Sessions { hops, .. } = key.place else { return };
-        let datagram = steadfast_bfd::Datagram {
-            interface: None,
-            hops,
-            source: datagram.source,
-            destination: datagram.destination,
-            hop_limit: datagram.hop_limit,
-            message: datagram.message,
-        };
-        self.handle(arrival, steadfast_bfd::Input::Datagram(datagram), out);
+        if let Some(datagram) = control_packet(key, datagram) {
+            self.handle(arrival, steadfast_bfd::Input::Datagram(datagram), out);
+        }
     }
 
     /// Counted by [`Out`]. The peer misses the packet and says so.

@@ -24,7 +24,7 @@ use steadfast_vrrp::{
 };
 
 pub(super) use self::followed::Followed;
-pub(super) use self::machines::{Machines, Protocol};
+pub(super) use self::machines::Machines;
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
@@ -204,9 +204,13 @@ impl Coalescing {
             let skew = instance.skew(instance.priority, interval);
             (interval / COALESCING_INTERVAL_PARTS).min(skew / COALESCING_SKEW_PARTS)
         });
-        let sessions = sessions.sessions.iter().map(|session| {
-            session.required_min_rx.min(session.desired_min_tx).duration() / COALESCING_INTERVAL_PARTS
-        });
+        let sessions = sessions
+            .sessions
+            .iter()
+            .map(|session| session.required_min_rx.min(session.desired_min_tx).duration());
+        let watching = config.instances.iter().filter_map(|instance| instance.fast_detection);
+        let sessions = sessions.chain(watching.map(|detection| detection.interval));
+        let sessions = sessions.map(|interval| interval / COALESCING_INTERVAL_PARTS);
         Self(windows.chain(sessions).min().unwrap_or_default().min(COALESCING_MAX))
     }
 }
@@ -228,6 +232,8 @@ struct Engine {
     machines: Machines,
     instances: Vec<InstanceId>,
     sockets: Sockets,
+    /// Sockets that go at the end of the turn.
+    closing: Vec<SocketKey>,
     everything: Poller,
     out: Out,
     coalescing: Coalescing,
@@ -266,6 +272,7 @@ impl Timing {
             instances: machines.routers.instances().collect(),
             machines,
             sockets: Sockets::default(),
+            closing: Vec::new(),
             everything,
             out: Out::new(lane),
             coalescing,
@@ -394,30 +401,34 @@ impl Engine {
         match message {
             ToTiming::Interface { interface, up, source_v4, source_v6, mtu } => {
                 let input = Input::Interface { interface, up, source_v4, source_v6, mtu };
-                self.machines.routers.handle(at, input, &mut self.out);
+                self.machines.tell_routers(at, input, &mut self.out);
+                if self.begun {
+                    self.machines.survey(at, &mut self.out);
+                }
             }
             ToTiming::Channel { instances, obstacle } => {
                 let input = Input::Channel { instances: &instances, obstacle: obstacle.as_deref() };
-                self.machines.routers.handle(at, input, &mut self.out);
+                self.machines.tell_routers(at, input, &mut self.out);
             }
             ToTiming::Source(address, present) => {
-                self.machines.routers.handle(at, Input::SourcePresent { address, present }, &mut self.out);
+                self.machines.tell_routers(at, Input::SourcePresent { address, present }, &mut self.out);
             }
             ToTiming::AddressRemoved(instance, address) => {
-                self.machines.routers.handle(at, Input::AddressRemoved { instance, address }, &mut self.out);
+                self.machines.tell_routers(at, Input::AddressRemoved { instance, address }, &mut self.out);
             }
             ToTiming::ScriptResult(script, success) => {
-                self.machines.routers.handle(at, Input::ScriptResult { script, success }, &mut self.out);
+                self.machines.tell_routers(at, Input::ScriptResult { script, success }, &mut self.out);
             }
             ToTiming::Prepared { instance, since, success } => {
                 let input = Input::Prepared { instance, since, success };
                 self.machines.routers.handle(at, input, &mut self.out);
             }
             ToTiming::Watched(watch, reading) => {
-                self.machines.routers.handle(at, Input::Watched { watch, reading }, &mut self.out);
+                self.machines.tell_routers(at, Input::Watched { watch, reading }, &mut self.out);
             }
             ToTiming::Opened { key, receive, send } => {
                 let interface = send.endpoint().interface();
+                self.closing.retain(|closing| *closing != key);
                 match self.sockets.open(key, *receive, *send, &self.everything) {
                     Ok(index) => self.out.route(key, index, interface),
                     Err(error) => {
@@ -426,10 +437,7 @@ impl Engine {
                     }
                 }
             }
-            ToTiming::Closed(key) => {
-                self.out.unroute(key);
-                self.sockets.close(key, &self.everything);
-            }
+            ToTiming::Closed(key) => self.closing.push(key),
             ToTiming::Apply(plan, followed, coalescing) => {
                 self.coalescing = coalescing;
                 self.machines.apply(at, *plan, followed, &mut self.out);
@@ -439,7 +447,10 @@ impl Engine {
             ToTiming::SessionChannel { sessions, obstacle } => {
                 self.machines.session_channel(at, &sessions, obstacle.as_deref(), &mut self.out);
             }
-            ToTiming::Begin => self.begun = true,
+            ToTiming::Begin => {
+                self.begun = true;
+                self.machines.survey(at, &mut self.out);
+            }
             ToTiming::RaiseAfter(lateness) => self.raise_after = lateness,
             ToTiming::Status(from) => self.snapshots(from),
             ToTiming::ClearCounters => {
@@ -500,6 +511,17 @@ impl Engine {
 
     /// Adverts first: the other thread may take its time with the rest.
     fn send(&mut self) {
+        self.send_all();
+        // Not before what was said last has left.
+        for key in std::mem::take(&mut self.closing) {
+            self.out.unroute(key);
+            self.sockets.close(key, &self.everything);
+        }
+        self.remember();
+        self.out.flush_lane();
+    }
+
+    fn send_all(&mut self) {
         loop {
             let at = self.at(now());
             let refused = self.out.send(&self.sockets, at);
@@ -509,8 +531,6 @@ impl Engine {
             // An instance that gives up for it sends once more, and then no more.
             self.hear_refusals(at, &refused);
         }
-        self.remember();
-        self.out.flush_lane();
     }
 
     fn hear_refusals(&mut self, at: Moment, refused: &[SendFailure]) {
@@ -554,8 +574,7 @@ impl Engine {
         figures.send_failures = self.out.failures();
         let next = ids.next().copied();
         if next.is_none() {
-            let sessions = self.machines.sessions.status().collect();
-            self.out.tell(FromTiming::Sessions(sessions));
+            self.out.tell(FromTiming::Sessions(self.machines.sessions_shown()));
         }
         self.out.tell(FromTiming::Status { instances, next, figures: Box::new(figures) });
     }

@@ -21,6 +21,9 @@ const BATCH_DATAGRAMS: usize = 64;
 /// many IPv6 addresses as fit an Ethernet frame.
 const DATAGRAM_BYTES: usize = 1_536;
 
+/// Stands for no interface; digests give this number to none.
+const ANY_INTERFACE: InterfaceId = InterfaceId(u32::MAX);
+
 /// What a pair of sockets is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SocketKey {
@@ -33,14 +36,20 @@ pub(crate) struct SocketKey {
 }
 
 impl SocketKey {
-    /// For sessions over such a path. They are bound to no interface: the routes choose.
+    /// For sessions over such a path. Where it names no interface the routes choose.
     pub(crate) fn of_session(path: &Path) -> Self {
         let any = match path.remote {
             IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
             IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
         };
         let place = Place::Sessions { hops: path.hops, local: path.local.unwrap_or(any) };
-        Self { interface: InterfaceId(u32::MAX), place, ip_protocol: IpProtocol::Vrrp }
+        let interface = path.interface.map_or(ANY_INTERFACE, |interface| InterfaceId(interface.0));
+        Self { interface, place, ip_protocol: IpProtocol::Vrrp }
+    }
+
+    /// The interface that it is bound to; sessions may do without.
+    pub(crate) fn bound_to(&self) -> Option<InterfaceId> {
+        Some(self.interface).filter(|interface| *interface != ANY_INTERFACE)
     }
 
     /// What is spoken there.

@@ -3,6 +3,7 @@
 use std::num::NonZeroU8;
 use std::os::fd::AsFd as _;
 
+use steadfast_detection::Detection;
 use steadfast_kernel::datagram::{Endpoint, Packet, SendBatch, SocketIndex};
 use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::wait::wake::Waker;
@@ -31,7 +32,8 @@ impl Bench {
         let (to_effects, from_timing) = lane(Arc::new(Waker::open().unwrap()));
         let routers = Machine::new(now(), Config::default(), Vec::new());
         let sessions = steadfast_bfd::Machine::new(now(), &steadfast_bfd::Config::default(), 0, Vec::new());
-        let machines = Machines { routers, sessions, followed: Followed::default() };
+        let machines =
+            Machines { routers, sessions, followed: Followed::default(), detection: Detection::default() };
         let life = Lives::new(Pulses::shared(1, 0).unwrap(), Duration::from_secs(60)).of(0);
         let window = Coalescing(Duration::from_millis(1));
         let timing = Timing::new(machines, window, inbox, to_effects, life).unwrap();

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use steadfast_bfd::SessionId;
+use steadfast_detection::is_made;
 use steadfast_kernel::datagram::{Packet, SendBatch, SendFailure, SocketIndex};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
@@ -20,8 +21,10 @@ pub(crate) struct Out {
     routes: BTreeMap<SocketKey, (SocketIndex, Option<u32>)>,
     changed: Vec<InstanceId>,
     changed_sessions: Vec<SessionId>,
-    /// Sessions whose followers have something new to hear.
-    judged: Vec<(SessionId, bool)>,
+    /// What followers of sessions have not heard yet ([`steadfast_bfd::Event::Path`]).
+    judged: Vec<steadfast_bfd::Event>,
+    /// Instances that may follow another master.
+    followers: Vec<InstanceId>,
     /// Interfaces whose adverts were refused, and when that last happened: each is told once.
     refusing: BTreeMap<InterfaceId, Moment>,
     failures: u64,
@@ -43,6 +46,7 @@ impl Out {
             changed: Vec::new(),
             changed_sessions: Vec::new(),
             judged: Vec::new(),
+            followers: Vec::new(),
             refusing: BTreeMap::new(),
             failures: 0,
             unknown: BTreeSet::new(),
@@ -112,8 +116,13 @@ impl Out {
     }
 
     /// What followers of sessions have not heard yet, oldest first.
-    pub(super) fn take_judged(&mut self) -> Vec<(SessionId, bool)> {
+    pub(super) fn take_judged(&mut self) -> Vec<steadfast_bfd::Event> {
         std::mem::take(&mut self.judged)
+    }
+
+    /// Instances that may follow another master than they did.
+    pub(super) fn take_followers(&mut self) -> Vec<InstanceId> {
+        std::mem::take(&mut self.followers)
     }
 
     /// Passes on what gathered.
@@ -173,6 +182,10 @@ impl Sink for Out {
             self.changed.push(instance);
         }
     }
+
+    fn follow(&mut self, instance: InstanceId) {
+        self.followers.push(instance);
+    }
 }
 
 impl steadfast_bfd::Sink for Out {
@@ -185,10 +198,13 @@ impl steadfast_bfd::Sink for Out {
     }
 
     fn tell(&mut self, event: steadfast_bfd::Event) {
-        if let steadfast_bfd::Event::Path { session, good, .. } = event {
-            self.judged.push((session, good));
+        if let steadfast_bfd::Event::Path { .. } = event {
+            self.judged.push(event.clone());
         }
-        Self::tell(self, FromTiming::Session(event));
+        // Of those that nobody configured the virtual routers tell what there is to tell.
+        if !is_made(event.session()) {
+            Self::tell(self, FromTiming::Session(event));
+        }
     }
 
     fn remember(&mut self, session: SessionId) {
