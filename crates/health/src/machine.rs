@@ -9,7 +9,7 @@ use steadfast_time::{Entry, Moment, Queue};
 
 use crate::action::{Contribution, Input, Override, Sink, Target, Verdict};
 use crate::check::{Check, Manner};
-use crate::config::{CheckId, CheckKey, Config, ServerId, ServiceId};
+use crate::config::{CheckId, CheckKey, Config, ServerId, ServiceConfig, ServiceId};
 use crate::event::{Cause, Event, Happening};
 use crate::few::Few;
 use crate::index::Index;
@@ -53,6 +53,18 @@ impl Machine {
     /// Every server as its checks start, or as a dead predecessor left it. Nothing is asked for before the first
     /// [`advance`](Self::advance).
     pub fn new(now: Moment, config: Config, resume: Resume) -> Self {
+        let Config { services, seed, tell_initial } = config;
+        Self::of(now, services, seed, tell_initial, resume)
+    }
+
+    /// The same of services that are made one after another.
+    pub fn of(
+        now: Moment,
+        services: impl IntoIterator<Item = ServiceConfig>,
+        seed: u64,
+        tell_initial: bool,
+        resume: Resume,
+    ) -> Self {
         let mut machine = Self {
             services: Slab::default(),
             servers: Slab::default(),
@@ -62,12 +74,12 @@ impl Machine {
             manners: Pool::default(),
             settings: Pool::default(),
             queue: Queue::default(),
-            seed: config.seed,
-            tell_initial: config.tell_initial,
+            seed,
+            tell_initial,
             started: false,
             stopping: false,
         };
-        for service in config.services {
+        for service in services {
             machine.enrol(now, service);
         }
         machine.take_over(resume);

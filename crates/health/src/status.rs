@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
 
-use crate::action::{Contribution, Override};
+use crate::action::{Contribution, Override, Target};
 use crate::check::Check;
 use crate::config::{CheckId, CheckKey, ServerId, ServiceId, SorryConfig};
 use crate::machine::Machine;
@@ -235,6 +235,29 @@ impl Machine {
     pub fn find_server(&self, service: ServiceId, address: SocketAddr) -> Option<ServerId> {
         let servers = &self.services.get(service)?.servers;
         servers.iter().copied().find(|id| self.server_address(*id) == Some(address))
+    }
+
+    /// With which weight a service shall have an entry, if it shall have it.
+    pub fn entry(&self, service: ServiceId, target: Target) -> Option<u32> {
+        match target {
+            Target::Sorry => self.services.get(service)?.sorry_wanted,
+            Target::Server(address) => self.servers.get(self.find_server(service, address)?)?.wanted,
+        }
+    }
+
+    /// Every entry that a service shall have, with its weight.
+    pub fn entries(&self, service: ServiceId) -> impl Iterator<Item = (Target, u32)> + '_ {
+        let service = self.services.get(service);
+        let sorry = service.and_then(|service| service.sorry_wanted).map(|weight| (Target::Sorry, weight));
+        let servers = service.into_iter().flat_map(|service| &service.servers);
+        let servers = servers.filter_map(|id| self.servers.get(*id));
+        servers.filter_map(|server| Some((Target::Server(server.address()), server.wanted?))).chain(sorry)
+    }
+
+    /// The addresses of the servers of a service, in the order of the configuration.
+    pub fn server_addresses(&self, service: ServiceId) -> impl Iterator<Item = SocketAddr> + '_ {
+        let servers = self.services.get(service).into_iter().flat_map(|service| &service.servers);
+        servers.filter_map(|id| self.server_address(*id))
     }
 
     /// What a successor needs to go on.

@@ -11,7 +11,7 @@ use super::{Checker, Wishes};
 use crate::link::check::seen::{Seen, Surroundings};
 
 /// What checks follow, and what was last said to the machine of each.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Following {
     pub(super) surroundings: Surroundings,
     checks: BTreeMap<CheckId, Followed>,
@@ -27,6 +27,13 @@ struct Followed {
 enum What {
     File(FileCheck),
     Session(Arc<str>),
+}
+
+impl Following {
+    /// The supervisor knows all of this.
+    pub(super) fn of(surroundings: Surroundings) -> Self {
+        Self { surroundings, checks: BTreeMap::new() }
+    }
 }
 
 impl What {
@@ -106,7 +113,7 @@ impl Checker {
 
     /// Tells the machine what is not as it was told.
     pub(super) fn look_around(&mut self, now: Moment) {
-        self.table.see_masters(&self.following.surroundings.masters);
+        self.table.see_masters(&self.following.surroundings.masters, &self.machine);
         let wishes = self.news_of_followed(now);
         self.fulfil(now, wishes);
     }
@@ -115,7 +122,7 @@ impl Checker {
     /// happened while there was nobody.
     pub(super) fn begin_following(&mut self, now: Moment) {
         self.find_followed();
-        self.table.see_masters(&self.following.surroundings.masters);
+        self.table.see_masters(&self.following.surroundings.masters, &self.machine);
         let wishes = self.news_of_followed(now);
         let events = if self.begun_before { wishes.events } else { Vec::new() };
         self.fulfil(now, Wishes { events, ..wishes });

@@ -15,15 +15,17 @@ mod spec;
 mod supervisor;
 mod table;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
+use steadfast_config::model::Model;
 use steadfast_health::{
-    CheckId, CheckResume, Config, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
+    CheckId, CheckResume, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
 };
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::ipvs::Ipvs;
+use steadfast_kernel::ipvs::{Ipvs, ServiceKey};
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::process::confinement::{Call, Family, Needs, confine, yield_memory_first};
 use steadfast_kernel::process::limits;
@@ -42,8 +44,9 @@ use self::probes::{CONVERSATIONS_MAX, Judged, Probes};
 use self::report::{Part, Reports};
 use self::table::Table;
 use crate::beside;
+use crate::digest::check::Services;
 use crate::link::check::seen::Surroundings;
-use crate::link::check::work::{Identity, Work};
+use crate::link::check::work::{Identity, Settings};
 use crate::link::check::{News, Notice, Remembered, Told};
 use crate::link::life::Life;
 use crate::link::lifecycle::{FromWorker, Trouble};
@@ -52,6 +55,9 @@ use crate::vrrp::scheduling;
 
 /// Descriptors besides those of conversations.
 const OTHER_DESCRIPTORS: usize = 64;
+
+/// How long after a start or a reload memory is given back, if everything is in the kernel by then.
+const SETTLE_AFTER: Duration = Duration::from_millis(500);
 
 const CHANNEL: u64 = 0;
 const SIGNALS: u64 = 1;
@@ -73,6 +79,20 @@ pub(crate) struct Terms {
     pub(crate) pid_file: PathBuf,
 }
 
+/// What is to be done, and how things are.
+pub(crate) struct Job {
+    /// The services.
+    pub(crate) model: Model,
+    /// How to run and use the kernel.
+    pub(crate) settings: Settings,
+    /// Entries of the kernel that a reload took away while no worker could do it: they go at the start.
+    pub(crate) abandoned: BTreeSet<ServiceKey>,
+    /// What a predecessor knew.
+    pub(crate) resume: Resume,
+    /// What is followed.
+    pub(crate) surroundings: Surroundings,
+}
+
 /// What the work needs of the kernel.
 pub(crate) const NEEDS: Needs = Needs {
     capabilities: &[
@@ -91,14 +111,7 @@ pub(crate) const NEEDS: Needs = Needs {
 const MEMORY_YIELDED_FIRST: i32 = 500;
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
-pub(crate) fn run(
-    work: Work,
-    resume: Resume,
-    surroundings: Surroundings,
-    mut channel: Channel,
-    life: Life,
-    terms: &Terms,
-) -> i32 {
+pub(crate) fn run(job: Job, mut channel: Channel, life: Life, terms: &Terms) -> i32 {
     // Once it is confined the process cannot enter another network namespace.
     let elsewhere = match socket_elsewhere(&terms.space) {
         Ok(socket) => socket,
@@ -115,10 +128,9 @@ pub(crate) fn run(
         Ok(opened) => opened,
         Err(error) => return give_up(&mut line.into_channel(), &error),
     };
-    let table = Table::new(&work, terms.begun_before, elsewhere);
-    let mut checker = Checker::new(work, resume, line, opened, table, terms);
+    let table = Table::new(job.settings.clone(), terms.begun_before, elsewhere);
+    let mut checker = Checker::new(job, line, opened, table, terms);
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
-    checker.following.surroundings = surroundings;
     checker.run(&life);
     0
 }
@@ -157,7 +169,7 @@ fn open(line: &Line) -> Result<Opened, Error> {
 
 /// The worker's state.
 struct Checker {
-    work: Work,
+    settings: Settings,
     machine: Machine,
     table: Table,
     probes: Probes,
@@ -174,6 +186,8 @@ struct Checker {
     told: Vec<Told>,
     /// Checks of which a successor has to know more than that they exist.
     unusual: BTreeMap<CheckId, CheckResume>,
+    /// When to give back memory that only a start or a reload needed.
+    settle_at: Option<Moment>,
 }
 
 /// What the machine asks for, until it is done.
@@ -209,10 +223,20 @@ impl Sink for Wishes {
 }
 
 impl Checker {
-    fn new(work: Work, resume: Resume, line: Line, opened: Opened, table: Table, terms: &Terms) -> Self {
+    fn new(job: Job, line: Line, opened: Opened, mut table: Table, terms: &Terms) -> Self {
         let now = moment();
-        let machine = Machine::new(now, config(&work), resume);
-        let (tls, problem) = context(work.settings.identity.as_ref());
+        let Job { model, settings, abandoned, resume, surroundings } = job;
+        let mut placements = Vec::new();
+        let services = Services::of(&model).map(|service| {
+            placements.push(service.placement);
+            service.health
+        });
+        let machine = Machine::of(now, services, settings.seed, settings.tell_initial, resume);
+        drop(model);
+        limits::trim_allocator();
+        placements.iter().for_each(|placement| table.configure(placement, &machine));
+        abandoned.into_iter().for_each(|key| table.discard(key));
+        let (tls, problem) = context(settings.identity.as_ref());
         let mut checker = Self {
             table,
             machine,
@@ -224,11 +248,12 @@ impl Checker {
             begun_before: terms.begun_before,
             stopping: false,
             reports: Reports::default(),
-            following: Following::default(),
+            following: Following::of(surroundings),
             presence: Presence::default(),
             told: Vec::new(),
             unusual: BTreeMap::new(),
-            work,
+            settle_at: Some(now + SETTLE_AFTER),
+            settings,
         };
         problem.into_iter().for_each(|notice| checker.notice(notice));
         checker
@@ -241,7 +266,7 @@ impl Checker {
         self.begin_following(now);
         self.follow_addresses(now);
         self.advance(now);
-        let services: Vec<_> = self.work.services.keys().cloned().collect();
+        let services: Vec<_> = self.table.services().keys().cloned().collect();
         self.remember_services(&services);
         self.table.settle(now);
         self.report();
@@ -274,21 +299,37 @@ impl Checker {
             self.table.settle(now);
             self.go_on_reporting(now);
             self.report();
+            self.give_back(now);
         }
         self.end();
+    }
+
+    /// When everything is in the kernel, what that alone needed goes.
+    fn give_back(&mut self, now: Moment) {
+        if self.settle_at.is_none_or(|at| at > now) {
+            return;
+        }
+        if self.table.is_writing() {
+            self.settle_at = Some(now + SETTLE_AFTER);
+            return;
+        }
+        self.settle_at = None;
+        self.table.compact();
+        limits::trim_allocator();
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {
         if !self.reports.is_idle() {
             return Some(Moment::ZERO);
         }
-        let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), self.table.next_wakeup()];
+        let table = self.table.next_wakeup();
+        let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), table, self.settle_at];
         wakeups.into_iter().flatten().min()
     }
 
     /// A part of what somebody wants to know.
     fn go_on_reporting(&mut self, now: Moment) {
-        let part = self.reports.go_on(now, &self.machine, &self.work, &mut self.table);
+        let part = self.reports.go_on(now, &self.machine, &mut self.table);
         if let Some(Part { request, services, last }) = part {
             self.news(News::Services { request, services, last });
         }
@@ -331,7 +372,7 @@ impl Checker {
             }
         }
         for (service, target, weight) in wishes.entries {
-            self.table.want(&service, target, weight);
+            self.table.want(&service, target, weight, &self.machine);
         }
         for service in wishes.dropped {
             // At the end the table is emptied as a whole, or left as it is.
@@ -379,7 +420,7 @@ impl Checker {
     }
 
     fn schedule(&mut self, before: &crate::link::vrrp::work::Settings) {
-        for error in scheduling::change(before, &self.work.settings.scheduling) {
+        for error in scheduling::change(before, &self.settings.scheduling) {
             self.trouble(Trouble::Scheduling { error: error.into() });
         }
     }
@@ -466,12 +507,6 @@ fn context(identity: Option<&Identity>) -> (Option<Context>, Option<Notice>) {
         Ok(context) => (Some(context), problem),
         Err(error) => (None, Some(Notice::Check { reason: format!("there can be no TLS: {error}") })),
     }
-}
-
-/// What the machine is to run.
-pub(crate) fn config(work: &Work) -> Config {
-    let services = work.services.values().map(|service| service.health.clone()).collect();
-    Config { services, seed: work.settings.seed, tell_initial: work.settings.tell_initial }
 }
 
 /// The worker's clock, shared with the supervisor.

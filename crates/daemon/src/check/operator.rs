@@ -24,12 +24,12 @@ impl Checker {
         self.table.settle(now);
         let mut servers = Vec::new();
         for Handled { service, server: address, .. } in handled {
-            let Some(balanced) = self.work.services.get(service) else { continue };
+            let Some(placement) = self.table.services().get(service).cloned() else { continue };
             let id = self.machine.service_id(service);
             let id = id.and_then(|id| self.machine.find_server(id, *address));
             let Some(status) = id.and_then(|id| self.machine.server(id)) else { continue };
-            let figures = Figures::of(balanced, &mut self.table);
-            let server = server(now, &self.machine, balanced, &status, &figures);
+            let figures = Figures::of(&self.machine, &placement, &mut self.table);
+            let server = server(now, &self.machine, &placement, &status, &figures);
             servers.push(Operated { service: Arc::clone(service), server });
         }
         self.report();

@@ -13,7 +13,7 @@ use steadfast_time::Moment;
 
 use super::{ADDRESSES, Checker, Wishes};
 use crate::link::check::Notice;
-use crate::link::check::work::Balanced;
+use crate::link::check::work::Placement;
 
 /// The addresses of this machine, for as long as some service follows them.
 #[derive(Debug, Default)]
@@ -70,7 +70,7 @@ fn everything() -> Result<BTreeSet<AddressKey>> {
 impl Checker {
     /// Services may have come and gone.
     pub(super) fn follow_addresses(&mut self, now: Moment) {
-        let wanted = self.work.services.values().any(|service| service.health.ha_suspend);
+        let wanted = self.table.services().values().any(|service| service.ha_suspend);
         if let Err(error) = self.presence.follow(wanted, &self.poller) {
             self.notice(Notice::Setting { reason: format!("ha_suspend: {error}; checks rest") });
         }
@@ -87,15 +87,15 @@ impl Checker {
 
     fn tell_presence(&mut self, now: Moment) {
         let here: BTreeSet<IpAddr> = self.presence.here.iter().map(|key| key.address).collect();
-        let followed: Vec<Arc<Balanced>> =
-            self.work.services.values().filter(|service| service.health.ha_suspend).cloned().collect();
-        for balanced in followed {
-            let Some(service) = self.machine.service_id(&balanced.health.key) else { continue };
+        let followed: Vec<Arc<Placement>> =
+            self.table.services().values().filter(|service| service.ha_suspend).cloned().collect();
+        for placement in followed {
+            let Some(service) = self.machine.service_id(&placement.key) else { continue };
             let is_here = |key: &ServiceKey| match key {
                 ServiceKey::Address { address, .. } => here.contains(address),
                 ServiceKey::Mark { .. } => false,
             };
-            let present = balanced.keys.iter().any(is_here);
+            let present = placement.keys.iter().any(is_here);
             let mut wishes = Wishes::default();
             self.machine.handle(now, Input::Present { service, present }, &mut wishes);
             self.fulfil(now, wishes);

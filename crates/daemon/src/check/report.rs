@@ -12,7 +12,7 @@ use steadfast_time::Moment;
 
 use super::spec;
 use super::table::Table;
-use crate::link::check::work::{Balanced, Work};
+use crate::link::check::work::Placement;
 
 /// Entries of the kernel that are read in a turn, so that checks go on meanwhile.
 const ENTRIES_OF_A_TURN: usize = 64;
@@ -61,13 +61,7 @@ impl Reports {
     }
 
     /// Goes on for a turn.
-    pub(super) fn go_on(
-        &mut self,
-        now: Moment,
-        machine: &Machine,
-        work: &Work,
-        table: &mut Table,
-    ) -> Option<Part> {
+    pub(super) fn go_on(&mut self, now: Moment, machine: &Machine, table: &mut Table) -> Option<Part> {
         let report = self.waiting.front_mut()?;
         let mut part = Part { request: report.request, services: Vec::new(), last: false };
         let mut room = ENTRIES_OF_A_TURN;
@@ -75,18 +69,19 @@ impl Reports {
             && let Some(name) = report.services.front()
         {
             // One that a reload removed meanwhile is not told.
-            let found = work.services.get(name);
-            let keys = found.and_then(|balanced| balanced.keys.get(report.entries..)).unwrap_or_default();
+            let found = table.services().get(name).cloned();
+            let keys = found.as_ref().and_then(|placement| placement.keys.get(report.entries..));
+            let keys = keys.unwrap_or_default();
             let now_read = keys.len().min(room);
-            if let Some(balanced) = found {
+            if let Some(placement) = &found {
                 for key in keys.iter().take(now_read) {
-                    report.read.take(balanced, *key, table);
+                    report.read.take(machine, placement, *key, table);
                 }
                 if now_read == keys.len() {
                     let figures = std::mem::take(&mut report.read);
-                    let told = service(now, machine, balanced, &figures);
+                    let told = service(now, machine, placement, &figures);
                     part.services.extend(
-                        told.map(|told| report::Service { waits_for: table.waits_for(balanced), ..told }),
+                        told.map(|told| report::Service { waits_for: table.waits_for(placement), ..told }),
                     );
                 }
             }
@@ -109,23 +104,24 @@ impl Reports {
 
 impl Figures {
     /// What the kernel has of a service, of as many of its entries as one turn reads.
-    pub(super) fn of(balanced: &Balanced, table: &mut Table) -> Self {
+    pub(super) fn of(machine: &Machine, placement: &Placement, table: &mut Table) -> Self {
         let mut figures = Self::default();
-        for key in balanced.keys.iter().take(ENTRIES_OF_A_TURN) {
-            figures.take(balanced, *key, table);
+        for key in placement.keys.iter().take(ENTRIES_OF_A_TURN) {
+            figures.take(machine, placement, *key, table);
         }
         figures
     }
 
     /// Adds what the kernel has of one entry.
-    fn take(&mut self, balanced: &Balanced, key: ServiceKey, table: &mut Table) {
+    fn take(&mut self, machine: &Machine, placement: &Placement, key: ServiceKey, table: &mut Table) {
         let Some((statistics, servers)) = table.listed(key) else { return };
         add(self.traffic.get_or_insert_default(), &statistics);
         let listed: BTreeMap<ServerKey, ListedServer> =
             servers.into_iter().map(|server| (server.key, server)).collect();
-        let sorry = balanced.sorry.iter().map(|reach| (Target::Sorry, reach));
-        let servers = balanced.servers.iter().map(|reach| (Target::Server(reach.address), reach));
-        for (target, reach) in servers.chain(sorry) {
+        let servers = machine.service_id(&placement.key).map(|id| machine.server_addresses(id));
+        let servers = servers.into_iter().flatten().map(Target::Server);
+        for target in servers.chain([Target::Sorry]) {
+            let Some(reach) = placement.reach(target) else { continue };
             let Some(found) = listed.get(&reach.in_service(key)) else { continue };
             let sum = self.servers.entry(target).or_default();
             sum.weight = found.server.weight;
@@ -159,10 +155,10 @@ fn add(sum: &mut report::Traffic, counted: &Statistics) {
 pub(crate) fn service(
     now: Moment,
     machine: &Machine,
-    balanced: &Balanced,
+    placement: &Placement,
     figures: &Figures,
 ) -> Option<report::Service> {
-    let status = machine.service(machine.service_id(&balanced.health.key)?)?;
+    let status = machine.service(machine.service_id(&placement.key)?)?;
     let servers = status.servers.iter().filter_map(|id| machine.server(*id));
     Some(report::Service {
         name: Arc::clone(&status.key),
@@ -172,13 +168,13 @@ pub(crate) fn service(
         live_weight: Some(status.live_weight),
         suspended: status.suspended,
         waits_for: None,
-        scheduler: balanced.service.scheduler.to_string(),
+        scheduler: placement.service.scheduler.to_string(),
         sorry_server: status.sorry.map(|sorry| report::SorryServer {
             address: sorry.address,
             serves: !status.quorum,
             kernel: figures.servers.get(&Target::Sorry).copied(),
         }),
-        servers: servers.map(|status| server(now, machine, balanced, &status, figures)).collect(),
+        servers: servers.map(|status| server(now, machine, placement, &status, figures)).collect(),
         traffic: figures.traffic,
     })
 }
@@ -187,14 +183,14 @@ pub(crate) fn service(
 pub(super) fn server(
     now: Moment,
     machine: &Machine,
-    balanced: &Balanced,
+    placement: &Placement,
     status: &ServerStatus,
     figures: &Figures,
 ) -> report::Server {
     let checks: Vec<report::Check> = status.checks.iter().filter_map(|id| check(now, machine, *id)).collect();
     report::Server {
         address: status.address,
-        forwarding: forwarding(balanced, status.address).to_owned(),
+        forwarding: forwarding(placement, status.address).to_owned(),
         up: status.alive,
         milliseconds_in_state: status.changed.map(|at| milliseconds(now.since(at))),
         why: why(status, &checks),
@@ -239,10 +235,8 @@ fn check(now: Moment, machine: &Machine, id: CheckId) -> Option<report::Check> {
     })
 }
 
-fn forwarding(balanced: &Balanced, address: SocketAddr) -> &'static str {
-    let place = balanced.servers.binary_search_by_key(&address, |reach| reach.address);
-    let reach = place.ok().and_then(|place| balanced.servers.get(place));
-    match reach.map(|reach| reach.forwarding) {
+fn forwarding(placement: &Placement, address: SocketAddr) -> &'static str {
+    match placement.ways.to(address).map(|reach| reach.way.forwarding) {
         Some(Forwarding::Masquerade) => "NAT",
         Some(Forwarding::Direct) => "DR",
         Some(Forwarding::Tunnel(Tunnel::Ipip)) => "TUN",

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use steadfast_health::{CheckId, Contribution, Verdict};
 
 use super::probes::Judged;
-use super::{Checker, Wishes, context, moment};
+use super::{Checker, SETTLE_AFTER, Wishes, context, moment};
 use crate::link::check::change::Change;
 use crate::link::check::{Found, News, Notice, Order};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
@@ -64,36 +64,35 @@ impl Checker {
     fn reload(&mut self, change: Change) {
         let now = moment();
         let reloaded = change.reloaded();
-        let before = self.work.settings.scheduling.clone();
-        if change.settings.identity.is_some() || self.work.settings.identity.is_some() {
+        let before = self.settings.scheduling.clone();
+        if change.settings.identity.is_some() || self.settings.identity.is_some() {
             // The files may hold something else under the same names.
             let (tls, problem) = context(change.settings.identity.as_ref());
             self.probes.set_tls(tls);
             problem.into_iter().for_each(|notice| self.notice(notice));
         }
         let concerns_services = change.concerns_services();
-        for service in change.added.iter().chain(&change.changed) {
-            self.table.configure(service);
-        }
-        let removed: Vec<Arc<str>> = change.removed.clone();
-        let revised: Vec<_> =
-            change.added.iter().chain(&change.changed).map(|service| service.health.clone()).collect();
-        self.work.follow(change);
-        self.table.set(self.work.settings.clone());
+        let Change { added, changed, removed, settings } = change;
+        self.table.set(settings.clone());
+        self.settings = settings;
         self.schedule(&before);
         if concerns_services {
             self.probes.reloaded();
-            let keys: Vec<_> =
-                revised.iter().map(|service| service.key.clone()).chain(removed.clone()).collect();
+            let (revised, placements): (Vec<_>, Vec<_>) =
+                added.into_iter().chain(changed).map(|service| (service.health, service.placement)).unzip();
+            let keys = placements.iter().map(|placement| &placement.key).chain(&removed);
+            let keys: Vec<_> = keys.cloned().collect();
             let mut wishes = Wishes::default();
             self.machine.revise(now, revised, &removed, &mut wishes);
             self.fulfil(now, wishes);
+            placements.iter().for_each(|placement| self.table.configure(placement, &self.machine));
             self.find_followed();
             self.look_around(now);
             removed.iter().for_each(|service| self.table.drop_service(service));
             self.follow_addresses(now);
             self.allow_descriptors();
             self.remember_services(&keys);
+            self.settle_at = Some(now + SETTLE_AFTER);
         }
         self.table.settle(now);
         self.report();

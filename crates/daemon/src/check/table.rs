@@ -1,12 +1,11 @@
 //! The kernel's table: what the machine and the configuration want in it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use steadfast_health::Target;
+use steadfast_health::{Machine, Target};
 use steadfast_kernel::ipvs::{
-    Ipvs, ListedServer, Server, ServiceKey, Statistics, SyncDaemon, SyncRole, Timeouts,
+    Ipvs, ListedServer, Server, ServerKey, ServiceKey, Statistics, SyncDaemon, SyncRole, Timeouts,
 };
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
@@ -15,7 +14,7 @@ use steadfast_kernel::{Errno, Error};
 use steadfast_time::Moment;
 
 use crate::link::check::Notice;
-use crate::link::check::work::{Balanced, Reach, Settings, Work};
+use crate::link::check::work::{Placement, Settings};
 
 /// A kernel without a load balancer is asked again after ever longer times, but no longer than this.
 const NO_TABLE_PAUSE_NANOSECONDS: u64 = 60_000_000_000;
@@ -32,9 +31,7 @@ pub(super) struct Table {
     is_elsewhere: bool,
     reconciler: Services,
     rounds: Rounds,
-    services: BTreeMap<Arc<str>, Arc<Balanced>>,
-    /// What the machine wants, with how packets reach it.
-    wanted: BTreeMap<Arc<str>, BTreeMap<Target, (Reach, u32)>>,
+    services: BTreeMap<Arc<str>, Arc<Placement>>,
     settings: Settings,
     /// Instances that are master.
     masters: BTreeSet<Arc<str>>,
@@ -46,24 +43,40 @@ pub(super) struct Table {
 
 impl Table {
     /// `elsewhere` is the socket that leads to the table, unless that is in the process's own network namespace.
-    pub(super) fn new(work: &Work, begun_before: bool, elsewhere: Option<Requests>) -> Self {
-        let mut table = Self {
+    pub(super) fn new(settings: Settings, begun_before: bool, elsewhere: Option<Requests>) -> Self {
+        Self {
             ipvs: None,
             is_elsewhere: elsewhere.is_some(),
             spare: elsewhere,
             reconciler: Services::default(),
             rounds: Rounds::pausing(Pause::doubling_to(NO_TABLE_PAUSE_NANOSECONDS)),
             services: BTreeMap::new(),
-            wanted: BTreeMap::new(),
-            settings: work.settings.clone(),
+            settings,
             masters: BTreeSet::new(),
             timeouts_before: None,
             begun: begun_before,
             notices: Vec::new(),
-        };
-        work.services.values().for_each(|service| table.configure(service));
-        work.abandoned.iter().for_each(|key| table.reconciler.discard(*key));
-        table
+        }
+    }
+
+    /// A predecessor had this entry, and nobody wants it any more.
+    pub(super) fn discard(&mut self, key: ServiceKey) {
+        self.reconciler.discard(key);
+    }
+
+    /// The services.
+    pub(super) fn services(&self) -> &BTreeMap<Arc<str>, Arc<Placement>> {
+        &self.services
+    }
+
+    /// Something is about to be written.
+    pub(super) fn is_writing(&self) -> bool {
+        self.ipvs.is_some() && self.reconciler.next_wakeup() == Some(0)
+    }
+
+    /// Room for services and servers to come is given back.
+    pub(super) fn compact(&mut self) {
+        self.reconciler.compact();
     }
 
     /// What is to be told.
@@ -73,38 +86,16 @@ impl Table {
 
     // What is wanted.
 
-    /// A service is new, or has other settings.
-    pub(super) fn configure(&mut self, service: &Arc<Balanced>) {
-        let key = &service.health.key;
-        let before = self.services.insert(Arc::clone(key), Arc::clone(service));
+    /// A service is new, or has other settings, and the machine has gone over to them.
+    pub(super) fn configure(&mut self, service: &Arc<Placement>, machine: &Machine) {
+        let before = self.services.insert(Arc::clone(&service.key), Arc::clone(service));
         let present = self.is_present(service);
         for entry in &service.keys {
             if present {
                 self.reconciler.wish(Wish::Service(*entry, service.service.clone()));
+                self.reconciler.wish_servers(*entry, &servers(service, *entry, machine));
             } else {
                 self.reconciler.unwish(&Item::service(*entry));
-            }
-        }
-        let placed = self.wanted.entry(Arc::clone(key)).or_default();
-        // How packets reach what is wanted already may have changed too.
-        for (target, (reach, _)) in placed.iter_mut() {
-            let Some(found) = service.reach(*target) else { continue };
-            if *reach == found {
-                continue;
-            }
-            for entry in service.keys.iter().filter(|_| present) {
-                let (old, new) = (reach.in_service(*entry), found.in_service(*entry));
-                if old != new {
-                    self.reconciler.unwish(&Item::server(*entry, old));
-                }
-            }
-            *reach = found;
-        }
-        let placed = self.wanted.get(key).filter(|_| present);
-        for (reach, weight) in placed.into_iter().flat_map(BTreeMap::values) {
-            for entry in &service.keys {
-                let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(*weight));
-                self.reconciler.wish(server);
             }
         }
         if let Some(before) = before {
@@ -127,7 +118,7 @@ impl Table {
     }
 
     /// Instances became master, or ceased to be.
-    pub(super) fn see_masters(&mut self, masters: &BTreeSet<Arc<str>>) {
+    pub(super) fn see_masters(&mut self, masters: &BTreeSet<Arc<str>>, machine: &Machine) {
         if self.masters == *masters {
             return;
         }
@@ -138,48 +129,46 @@ impl Table {
         if turned(&self.settings.sync_follows) {
             self.settle_sync();
         }
-        let services: Vec<Arc<Balanced>> =
+        let services: Vec<Arc<Placement>> =
             self.services.values().filter(|service| turned(&service.only_while_master)).cloned().collect();
-        services.iter().for_each(|service| self.configure(service));
+        services.iter().for_each(|service| self.configure(service, machine));
     }
 
     /// The instance that a service waits for.
-    pub(super) fn waits_for(&self, service: &Balanced) -> Option<Arc<str>> {
+    pub(super) fn waits_for(&self, service: &Placement) -> Option<Arc<str>> {
         service.only_while_master.clone().filter(|_| !self.is_present(service))
     }
 
     /// Whether a service is to be in the kernel.
-    fn is_present(&self, service: &Balanced) -> bool {
+    fn is_present(&self, service: &Placement) -> bool {
         service.only_while_master.as_ref().is_none_or(|instance| self.masters.contains(instance))
     }
 
     /// The machine wants an entry of a service, or does not want it any more.
-    pub(super) fn want(&mut self, service: &Arc<str>, target: Target, weight: Option<u32>) {
-        let Some(balanced) = self.services.get(service).cloned() else { return };
-        let Some(placed) = self.wanted.get_mut(service) else { return };
-        let reach = match weight {
-            Some(weight) => {
-                let Some(reach) = balanced.reach(target) else { return };
-                placed.insert(target, (reach, weight));
-                reach
-            }
-            None => {
-                let Some((reach, _)) = placed.remove(&target) else { return };
-                reach
-            }
-        };
-        if !self.is_present(&balanced) {
+    pub(super) fn want(
+        &mut self,
+        service: &Arc<str>,
+        target: Target,
+        weight: Option<u32>,
+        machine: &Machine,
+    ) {
+        let Some(placement) = self.services.get(service).filter(|service| self.is_present(service)) else {
             return;
-        }
-        let Some(placed) = self.wanted.get(service) else { return };
+        };
+        let Some(reach) = placement.reach(target) else { return };
         // The sorry server may be one of the others.
-        let twins = [Target::Server(reach.address), Target::Sorry];
-        let rest = twins.iter().filter_map(|twin| placed.get(twin));
-        let rest = rest.filter(|(twin, _)| twin.address == reach.address).max_by_key(|(_, weight)| *weight);
-        for entry in &balanced.keys {
-            match rest {
+        let is_twin = placement.sorry.is_some_and(|sorry| sorry.address == reach.address);
+        let wanted = match machine.service_id(service).filter(|_| is_twin) {
+            Some(id) => [Target::Server(reach.address), Target::Sorry]
+                .into_iter()
+                .filter_map(|twin| Some((placement.reach(twin)?, machine.entry(id, twin)?)))
+                .max_by_key(|(_, weight)| *weight),
+            None => weight.map(|weight| (reach, weight)),
+        };
+        for entry in &placement.keys {
+            match wanted {
                 Some((reach, weight)) => {
-                    let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(*weight));
+                    let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(weight));
                     self.reconciler.wish(server);
                 }
                 None => self.reconciler.unwish(&Item::server(*entry, reach.in_service(*entry))),
@@ -189,9 +178,8 @@ impl Table {
 
     /// The service is no more.
     pub(super) fn drop_service(&mut self, service: &Arc<str>) {
-        self.wanted.remove(service);
-        if let Some(balanced) = self.services.remove(service) {
-            balanced.keys.iter().for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
+        if let Some(placement) = self.services.remove(service) {
+            placement.keys.iter().for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
         }
     }
 
@@ -338,30 +326,18 @@ impl Table {
     }
 }
 
-impl Balanced {
-    /// How packets reach an entry.
-    fn reach(&self, target: Target) -> Option<Reach> {
-        match target {
-            Target::Sorry => self.sorry,
-            Target::Server(address) => self.find(address),
+/// What the machine wants in an entry of a service. Of a server that is the sorry server too the larger weight counts.
+fn servers(service: &Placement, entry: ServiceKey, machine: &Machine) -> BTreeMap<ServerKey, Server> {
+    let mut servers: BTreeMap<ServerKey, Server> = BTreeMap::new();
+    let Some(id) = machine.service_id(&service.key) else { return servers };
+    for (target, weight) in machine.entries(id) {
+        let Some(reach) = service.reach(target) else { continue };
+        let key = reach.in_service(entry);
+        if servers.get(&key).is_none_or(|known| known.weight <= weight) {
+            servers.insert(key, reach.server(weight));
         }
     }
-
-    fn find(&self, address: SocketAddr) -> Option<Reach> {
-        let place = self.servers.binary_search_by_key(&address, |reach| reach.address).ok()?;
-        self.servers.get(place).copied()
-    }
-}
-
-impl Reach {
-    const fn server(&self, weight: u32) -> Server {
-        Server {
-            forwarding: self.forwarding,
-            weight,
-            upper_threshold: self.upper_threshold,
-            lower_threshold: self.lower_threshold,
-        }
-    }
+    servers
 }
 
 /// What is missing, and how to get it.

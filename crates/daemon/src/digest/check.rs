@@ -18,7 +18,7 @@ use steadfast_kernel::ipvs::{
 use steadfast_wire::vrrp::Family;
 
 use crate::link::check::seen::Followed;
-use crate::link::check::work::{Balanced, Identity, Reach, Settings, Work};
+use crate::link::check::work::{Balanced, Identity, Placement, Reach, Settings, Way, Ways, Work};
 use crate::link::vrrp::work::Settings as Scheduling;
 
 /// Entries of the kernel that one group may become; the addresses behind are left out.
@@ -29,45 +29,116 @@ const SERVER_WEIGHT_TOP: u32 = 2_147_483_647;
 
 /// Boils a model down. What `digest` calls a service is the same after a reload as long as it serves the same.
 pub fn digest(model: &Model) -> Work {
-    let mut texts = Texts::default();
-    let mut services = BTreeMap::new();
-    let mut users_of_groups = BTreeMap::new();
-    // Two services that share an entry of the kernel would write it in turn: the first has it.
-    let mut taken = BTreeSet::new();
+    let services = Services::of(model).map(|service| (Arc::clone(&service.health.key), service));
+    Work { services: services.collect(), settings: settings(model) }
+}
+
+/// The services of a model, boiled down one after another: together they are many times as large as the model.
+pub struct Services<'a> {
+    model: &'a Model,
+    left: std::slice::Iter<'a, VirtualServer>,
+    texts: Texts,
+    named: BTreeSet<Arc<str>>,
+    users_of_groups: BTreeMap<Arc<str>, usize>,
+    /// Two services that share an entry of the kernel would write it in turn: the first has it.
+    taken: BTreeSet<ServiceKey>,
+}
+
+impl<'a> Services<'a> {
+    /// Those of a model.
+    pub fn of(model: &'a Model) -> Self {
+        Self {
+            model,
+            left: model.virtual_servers.iter(),
+            texts: Texts::default(),
+            named: BTreeSet::new(),
+            users_of_groups: BTreeMap::new(),
+            taken: BTreeSet::new(),
+        }
+    }
+}
+
+impl Iterator for Services<'_> {
+    type Item = Balanced;
+
+    fn next(&mut self) -> Option<Balanced> {
+        loop {
+            let server = self.left.next()?;
+            let Some((key, service)) = heading(server, &mut self.named) else { continue };
+            let keys = keys(server, self.model).into_iter().filter(|key| self.taken.insert(*key)).collect();
+            let health = health(Arc::clone(&key), server, &mut self.texts);
+            let sorry = server.sorry_server.as_ref().map(|sorry| Reach {
+                address: socket_address(sorry.address),
+                way: Way {
+                    forwarding: forwarding(&sorry.forwarding),
+                    upper_threshold: 0,
+                    lower_threshold: 0,
+                },
+            });
+            let place_in_group = match &server.target {
+                ServiceTarget::Group(name) => {
+                    let place = self.users_of_groups.entry(Arc::clone(name)).or_insert(0);
+                    *place += 1;
+                    Some((Arc::clone(name), *place - 1))
+                }
+                ServiceTarget::Address(_) | ServiceTarget::Mark(_) => None,
+            };
+            let placement = Placement {
+                key,
+                ha_suspend: health.ha_suspend,
+                place_in_group,
+                keys,
+                service,
+                ways: Ways::of(server.real_servers.iter().map(reach)),
+                sorry,
+                only_while_master: only_while_master(server),
+            };
+            return Some(Balanced { health, placement: Arc::new(placement) });
+        }
+    }
+}
+
+/// The services of a model without what is behind them: what each is called, and how it balances.
+pub fn headings(model: &Model) -> impl Iterator<Item = (Arc<str>, Service, &VirtualServer)> {
+    let mut named = BTreeSet::new();
+    model.virtual_servers.iter().filter_map(move |server| {
+        let (name, service) = heading(server, &mut named)?;
+        Some((name, service, server))
+    })
+}
+
+/// Nothing for what is no service here: without servers, or named like one before.
+fn heading(server: &VirtualServer, named: &mut BTreeSet<Arc<str>>) -> Option<(Arc<str>, Service)> {
+    if server.real_servers.is_empty() {
+        return None;
+    }
+    let key: Arc<str> = service_name(server).into();
+    if named.contains(&key) {
+        return None;
+    }
+    let service = service(server)?;
+    named.insert(Arc::clone(&key));
+    Some((key, service))
+}
+
+fn only_while_master(server: &VirtualServer) -> Option<Arc<str>> {
+    server.extensions.as_ref()?.only_while_master.clone()
+}
+
+/// The addresses of the servers of a service, in their order.
+pub fn server_addresses(server: &VirtualServer) -> impl Iterator<Item = SocketAddr> {
+    server.real_servers.iter().map(|server| socket_address(server.address))
+}
+
+/// What services and their checks follow.
+pub fn followed(model: &Model) -> Followed {
     let mut followed = Followed::default();
     followed.instances.extend(followed_by_sync(model));
-    for server in &model.virtual_servers {
-        let key: Arc<str> = service_name(server).into();
-        if server.real_servers.is_empty() || services.contains_key(&key) {
-            continue;
-        }
-        let Some(service) = service(server) else { continue };
-        let keys: Vec<_> = keys(server, model).into_iter().filter(|key| taken.insert(*key)).collect();
-        let health = health(Arc::clone(&key), server, &mut texts);
-        let mut servers: Vec<Reach> = server.real_servers.iter().map(reach).collect();
-        servers.sort_by_key(|reach| reach.address);
-        let sorry = server.sorry_server.as_ref().map(|sorry| Reach {
-            address: socket_address(sorry.address),
-            forwarding: forwarding(&sorry.forwarding),
-            upper_threshold: 0,
-            lower_threshold: 0,
-        });
-        let place_in_group = match &server.target {
-            ServiceTarget::Group(name) => {
-                let place = users_of_groups.entry(Arc::clone(name)).or_insert(0_usize);
-                *place += 1;
-                Some((Arc::clone(name), *place - 1))
-            }
-            ServiceTarget::Address(_) | ServiceTarget::Mark(_) => None,
-        };
-        let only_while_master =
-            server.extensions.as_ref().and_then(|extensions| extensions.only_while_master.clone());
-        followed.instances.extend(only_while_master.clone());
+    for (_, _, server) in headings(model) {
+        followed.instances.extend(only_while_master(server));
         follow(&mut followed, server);
-        let balanced = Balanced { health, place_in_group, keys, service, servers, sorry, only_while_master };
-        services.insert(key, Arc::new(balanced));
     }
-    Work { services, settings: settings(model), abandoned: BTreeSet::new(), followed }
+    followed
 }
 
 /// What the checks of a service follow.
@@ -180,12 +251,12 @@ fn socket_address(at: ServerAddress) -> SocketAddr {
 }
 
 fn reach(server: &RealServer) -> Reach {
-    Reach {
-        address: socket_address(server.address),
+    let way = Way {
         forwarding: forwarding(&server.forwarding),
         upper_threshold: server.upper_threshold,
         lower_threshold: server.lower_threshold,
-    }
+    };
+    Reach { address: socket_address(server.address), way }
 }
 
 fn forwarding(method: &ForwardingMethod) -> Forwarding {
@@ -312,7 +383,8 @@ impl Texts {
     }
 }
 
-fn settings(model: &Model) -> Settings {
+/// How the worker runs and uses the kernel.
+pub fn settings(model: &Model) -> Settings {
     let process = &model.global.checker_process;
     Settings {
         scheduling: Scheduling {

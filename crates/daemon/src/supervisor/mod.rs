@@ -220,7 +220,7 @@ impl Supervisor {
     /// One line for the service manager.
     fn summary(&self) -> String {
         let instances = self.routers.work.machine.instances.len();
-        let services = self.balancing.work.services.len();
+        let services = self.balancing.count;
         let balanced = if services == 0 { String::new() } else { format!("{services} virtual servers, ") };
         format!("{instances} virtual routers, {balanced}configuration {}", self.reloads.generation)
     }

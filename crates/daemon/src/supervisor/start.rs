@@ -36,7 +36,6 @@ use super::workers::service::Service;
 use super::workers::vrrp::Routers;
 use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
-use crate::digest::check;
 use crate::digest::vrrp::{buffer, digest};
 use crate::digest::watches::Orders;
 use crate::host::ThisMachine;
@@ -198,7 +197,7 @@ fn assemble(
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
     let (effective, model) = Effective::of(loaded, &options);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
-    let balancing = BalancingKept::new(check::digest(&model), space);
+    let balancing = BalancingKept::new(&model, space);
     let mut faults = Vec::new();
     let programs = Programs::resolve(&model, &work, &mut faults);
     let mail = Mail::new(Subjects::of(&model, &work));

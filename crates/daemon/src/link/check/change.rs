@@ -11,9 +11,9 @@ use crate::link::lifecycle::Reloaded;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Services that are new.
-    pub added: Vec<Arc<Balanced>>,
+    pub added: Vec<Balanced>,
     /// Services with other settings or servers.
-    pub changed: Vec<Arc<Balanced>>,
+    pub changed: Vec<Balanced>,
     /// Services that are no more.
     pub removed: Vec<Arc<str>>,
     /// How the worker runs.
@@ -27,8 +27,8 @@ impl Change {
         let mut changed = Vec::new();
         for (key, service) in &new.services {
             match old.services.get(key) {
-                None => added.push(Arc::clone(service)),
-                Some(before) if before != service => changed.push(Arc::clone(service)),
+                None => added.push(service.clone()),
+                Some(before) if before != service => changed.push(service.clone()),
                 Some(_) => {}
             }
         }
@@ -44,18 +44,5 @@ impl Change {
     /// What was done when this is done.
     pub fn reloaded(&self) -> Reloaded {
         Reloaded { added: self.added.len(), removed: self.removed.len(), changed: self.changed.len() }
-    }
-}
-
-impl Work {
-    /// Changes what `change` changes.
-    pub fn follow(&mut self, change: Change) {
-        for key in &change.removed {
-            self.services.remove(key);
-        }
-        for service in change.added.into_iter().chain(change.changed) {
-            self.services.insert(service.health.key.clone(), service);
-        }
-        self.settings = change.settings;
     }
 }

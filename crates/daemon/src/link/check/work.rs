@@ -1,42 +1,48 @@
 //! What a check worker is given to do: the configuration file boiled down to values that can be compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steadfast_health::ServiceConfig;
-use steadfast_kernel::ipvs::{Forwarding, ServerKey, Service, ServiceKey, SyncDaemon};
+use steadfast_health::{ServiceConfig, Target};
+use steadfast_kernel::ipvs::{Forwarding, Server, ServerKey, Service, ServiceKey, SyncDaemon};
 
-use super::seen::Followed;
 use crate::link::vrrp::work::Settings as Scheduling;
 
 /// Everything one check worker runs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Work {
     /// The services by what they are called.
-    pub services: BTreeMap<Arc<str>, Arc<Balanced>>,
+    pub services: BTreeMap<Arc<str>, Balanced>,
     /// How the worker runs and uses the kernel.
     pub settings: Settings,
-    /// Entries of the kernel that a reload took away while no worker could do it: they go at the start.
-    pub abandoned: BTreeSet<ServiceKey>,
-    /// What the supervisor has to see on its behalf.
-    pub followed: Followed,
 }
 
 /// A service, and what it is in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Balanced {
-    /// For the machine.
+    /// For the machine, which alone keeps it.
     pub health: ServiceConfig,
+    /// For the kernel.
+    pub placement: Arc<Placement>,
+}
+
+/// What a service is in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Placement {
+    /// What it is called.
+    pub key: Arc<str>,
+    /// Its checks rest while its address is not here.
+    pub ha_suspend: bool,
     /// Of which group it is, and at which place among those that use the group.
     pub place_in_group: Option<(Arc<str>, usize)>,
-    /// What it is in the kernel: one entry, or those of a group.
-    pub keys: Vec<ServiceKey>,
+    /// One entry, or those of a group.
+    pub keys: Box<[ServiceKey]>,
     /// How these balance.
     pub service: Service,
-    /// How packets reach its servers, ordered by address.
-    pub servers: Vec<Reach>,
+    /// How packets reach its servers.
+    pub ways: Ways,
     /// Likewise the sorry server.
     pub sorry: Option<Reach>,
     /// It is in the kernel only while this instance is master.
@@ -48,6 +54,13 @@ pub struct Balanced {
 pub struct Reach {
     /// Address and port as configured.
     pub address: SocketAddr,
+    /// How from there.
+    pub way: Way,
+}
+
+/// How packets reach servers, and how many connections one takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Way {
     /// The way.
     pub forwarding: Forwarding,
     /// No new connections from this many on; 0 is no limit.
@@ -56,16 +69,67 @@ pub struct Reach {
     pub lower_threshold: u32,
 }
 
+/// The ways to the servers of a service. One that most of them have in common is held once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ways {
+    common: Option<Way>,
+    /// Those to other servers, ordered by address.
+    others: Box<[(SocketAddr, Way)]>,
+}
+
+impl Ways {
+    /// Of two servers with the same address the first counts.
+    pub fn of(servers: impl IntoIterator<Item = Reach>) -> Self {
+        let mut servers: Vec<_> = servers.into_iter().map(|reach| (reach.address, reach.way)).collect();
+        servers.sort_by_key(|(address, _)| *address);
+        servers.dedup_by_key(|(address, _)| *address);
+        // Boyer and Moore's vote: the way of more than half of them, if there is such.
+        let mut common = None;
+        let mut lead = 0_u32;
+        for (_, way) in &servers {
+            if lead == 0 {
+                common = Some(*way);
+            }
+            lead = if common == Some(*way) { lead + 1 } else { lead - 1 };
+        }
+        let others = servers.into_iter().filter(|(_, way)| Some(*way) != common);
+        Self { common, others: others.collect() }
+    }
+
+    /// The way to a server.
+    pub fn to(&self, address: SocketAddr) -> Option<Reach> {
+        let place = self.others.binary_search_by_key(&address, |(address, _)| *address).ok();
+        let other = place.and_then(|place| self.others.get(place)).map(|(_, way)| *way);
+        other.or(self.common).map(|way| Reach { address, way })
+    }
+}
+
+impl Placement {
+    /// How packets reach an entry.
+    pub fn reach(&self, target: Target) -> Option<Reach> {
+        match target {
+            Target::Sorry => self.sorry,
+            Target::Server(address) => self.ways.to(address),
+        }
+    }
+}
+
 impl Reach {
     /// What it is in an entry of the kernel, which translates ports only together with addresses: any other server
     /// hears the port that the client asked for, of which a mark tells nothing.
     pub fn in_service(&self, service: ServiceKey) -> ServerKey {
-        let port = match (self.forwarding, service) {
+        let port = match (self.way.forwarding, service) {
             (Forwarding::Masquerade, _) => self.address.port(),
             (_, ServiceKey::Address { port, .. }) => port,
             (_, ServiceKey::Mark { .. }) => 0,
         };
         ServerKey { address: self.address.ip(), port }
+    }
+
+    /// How the kernel uses it with this weight.
+    pub const fn server(&self, weight: u32) -> Server {
+        let Way { forwarding, upper_threshold, lower_threshold } = self.way;
+        Server { forwarding, weight, upper_threshold, lower_threshold }
     }
 }
 
@@ -99,4 +163,23 @@ pub struct Identity {
     pub certificate: Arc<str>,
     /// The key.
     pub key: Arc<str>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_way_that_most_servers_share_is_held_once() {
+        let at = |last: u8| SocketAddr::from(([192, 0, 2, last], 80));
+        let way =
+            |upper_threshold| Way { forwarding: Forwarding::Direct, upper_threshold, lower_threshold: 0 };
+        let reach = |last, upper| Reach { address: at(last), way: way(upper) };
+        let ways = Ways::of([reach(9, 7), reach(3, 0), reach(1, 0), reach(2, 0), reach(9, 0)]);
+        assert_eq!(ways.others.as_ref(), [(at(9), way(7))]);
+        for (last, upper) in [(1, 0), (2, 0), (3, 0), (9, 7)] {
+            assert_eq!(ways.to(at(last)), Some(reach(last, upper)));
+        }
+        assert_eq!(Ways::of([]).to(at(1)), None);
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use steadfast_config::model::Model;
 use steadfast_control::operation::{Asked, Operated, Operation};
 use steadfast_control::request::Answer;
 use steadfast_control::status::is_service_meant;
@@ -12,6 +13,7 @@ use steadfast_vrrp::Moment;
 
 use super::ClientId;
 use super::status::ANSWER_WITHIN;
+use crate::digest::check::{headings, server_addresses};
 use crate::link::check::{Handled, Order};
 use crate::supervisor::{CLIENTS, Supervisor, moment};
 
@@ -64,7 +66,7 @@ impl Supervisor {
         if self.desk.operations.waiting.values().any(|(waiting, _)| *waiting == client) {
             return Err("the operation before has not been confirmed".to_owned());
         }
-        let handled = self.balancing.handled(server, service, operation)?;
+        let handled = self.balancing.handled(&self.loaded.model(), server, service, operation)?;
         let operations = &mut self.desk.operations;
         operations.number = operations.number.wrapping_add(1);
         let request = operations.number;
@@ -113,27 +115,29 @@ impl crate::supervisor::workers::check::BalancingKept {
     /// Which servers are meant, and how each is to be used.
     fn handled(
         &self,
+        model: &Model,
         server: &str,
         service: Option<&str>,
         operation: Operation,
     ) -> Result<Vec<Handled>, String> {
         let asked = Asked::read(server)?;
-        let services = self.work.services.iter();
+        let services: BTreeMap<_, _> = headings(model).map(|(name, _, server)| (name, server)).collect();
         let meant: Vec<_> = services
+            .iter()
             .filter(|(name, _)| service.is_none_or(|service| is_service_meant(name, service)))
             .collect();
         if let (true, Some(service)) = (meant.is_empty(), service) {
-            let there = shown(self.work.services.keys());
+            let there = shown(services.keys());
             return Err(format!("there is no virtual server '{service}'; {there}"));
         }
         let mut found: Vec<(&Arc<str>, SocketAddr)> = Vec::new();
         for (name, balanced) in &meant {
-            let addresses = balanced.health.servers.iter().map(|server| server.address);
+            let addresses = server_addresses(balanced);
             found.extend(addresses.filter(|address| asked.means(*address)).map(|address| (*name, address)));
         }
         if found.is_empty() {
-            let servers = meant.iter().flat_map(|(_, balanced)| &balanced.health.servers);
-            let there: std::collections::BTreeSet<_> = servers.map(|server| server.address).collect();
+            let servers = meant.iter().flat_map(|(_, balanced)| server_addresses(balanced));
+            let there: std::collections::BTreeSet<_> = servers.collect();
             let of = service.map_or_else(
                 || "no virtual server has".to_owned(),
                 |service| format!("virtual server '{service}' has no"),

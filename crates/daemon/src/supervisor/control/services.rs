@@ -10,6 +10,7 @@ use steadfast_vrrp::Moment;
 
 use super::ClientId;
 use super::status::ANSWER_WITHIN;
+use crate::digest::check::headings;
 use crate::link::check::Order;
 use crate::supervisor::{CLIENTS, Supervisor, moment};
 
@@ -48,11 +49,10 @@ impl Supervisor {
         if self.desk.inquiries.knows(client) {
             return;
         }
-        let all = self.balancing.work.services.keys();
-        let services = match named {
-            [] => all.cloned().collect(),
-            _ => all.filter(|key| named.iter().any(|name| **name == ***key)).cloned().collect(),
-        };
+        let model = self.loaded.model();
+        let all = headings(&model).map(|(name, _, _)| name);
+        let services =
+            all.filter(|key| named.is_empty() || named.iter().any(|name| **name == **key)).collect();
         self.desk.inquiries.next.push(Inquiry { client, services });
         if self.desk.inquiries.asking.is_empty() {
             self.begin_inquiry();
@@ -105,7 +105,8 @@ impl Supervisor {
             return;
         }
         let left = std::mem::take(&mut self.desk.inquiries.left);
-        for service in self.balancing.last_known(moment(), &left) {
+        let left: BTreeSet<_> = left.into_iter().collect();
+        for service in self.balancing.last_known(moment(), &self.loaded.model(), &left) {
             self.hand_on(service);
         }
         self.end_inquiry();

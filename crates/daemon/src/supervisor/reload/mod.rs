@@ -37,7 +37,7 @@ use super::scripts::programs::Programs;
 use super::workers::Post;
 use super::{CLIENTS, RELOAD_TIME, Supervisor, moment, start};
 use crate::beside::{self, Runs, TURN_WAIT_MAX, Turn};
-use crate::digest::vrrp::digest;
+use crate::digest;
 use crate::digest::watches::Orders;
 use crate::link::check::{self, Check};
 use crate::link::lifecycle::Worker;
@@ -351,8 +351,14 @@ impl Supervisor {
         self.reloads.generation += 1;
         save(&mut self.journal, &loaded, self.reloads.generation);
         let (effective, model) = Effective::of(loaded, &self.options);
-        let changes = summary::summary(&Plan::between(&self.loaded.model(), &model));
-        let mut work = digest(&model, &self.routers.work, &self.routers.leaving, self.options.log_addresses);
+        let before = self.loaded.model();
+        let changes = summary::summary(&Plan::between(&before, &model));
+        let mut work = digest::vrrp::digest(
+            &model,
+            &self.routers.work,
+            &self.routers.leaving,
+            self.options.log_addresses,
+        );
         self.configure_watches(Orders::of(&model, &work), false);
         self.watches.fill(&mut work);
         let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
@@ -366,7 +372,10 @@ impl Supervisor {
             }
         }
 
-        let balancing = crate::digest::check::digest(&model);
+        let balancing_before = digest::check::digest(&before);
+        let balancing = digest::check::digest(&model);
+        drop(before);
+        let followed = digest::check::followed(&model);
         let mut faults = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut faults);
         let mut subjects = Subjects::of(&model, &work);
@@ -398,8 +407,9 @@ impl Supervisor {
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
-        let change_of_balancing = check::change::Change::between(&self.balancing.work, &balancing);
-        self.balancing.follow(balancing);
+        let change_of_balancing = check::change::Change::between(&balancing_before, &balancing);
+        self.balancing.follow(&balancing_before, &balancing, followed);
+        drop((balancing_before, balancing));
         let wanted = (self.wants_vrrp(), self.wants_checks());
         let mut awaited = BTreeMap::new();
         // Only what is new here can be there already.

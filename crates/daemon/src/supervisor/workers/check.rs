@@ -1,73 +1,108 @@
 //! What the supervisor keeps for the check worker, and what it does with its news.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use steadfast_config::model::LvsFlushOnStop;
+use steadfast_config::model::{LvsFlushOnStop, Model};
 use steadfast_control::event::{Balancing, Ending, Happening as Public, Why};
 use steadfast_control::{status as report, wording};
 use steadfast_health::{
     Cause, CheckId, CheckKey, CheckResume, Config, Happening, Machine, Resume, ServiceResume,
 };
 use steadfast_kernel::channel::Channel;
+use steadfast_kernel::ipvs::ServiceKey;
 use steadfast_kernel::space::Space;
 use steadfast_time::Moment;
 use steadfast_vrrp::State;
 
 use super::slot::Slot;
 use super::{Post, Workers};
-use crate::check::Terms;
 use crate::check::report::{Figures, service as service_report};
-use crate::link::check::seen::{Seen, Surroundings};
-use crate::link::check::work::Work;
+use crate::check::{Job, Terms};
+use crate::digest::check::{Services, followed, headings, settings};
+use crate::link::check::seen::{Followed, Seen, Surroundings};
+use crate::link::check::work::{Placement, Settings, Work};
 use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
 use crate::link::life::Lives;
 use crate::supervisor::notify::scripts::{Owner, Transition};
 use crate::supervisor::scripts::runner::{Ended, Purpose};
 use crate::supervisor::{RUNS, Supervisor, moment};
 
-/// The load balancer: what runs, and what a successor of the worker needs.
+/// The load balancer: what is asked of it often, and what a successor of the worker needs. What runs is in the configuration,
+/// and boiled down when it is needed: that is a hundred times as large as the packed model.
 #[derive(Debug)]
 pub(crate) struct BalancingKept {
-    pub(crate) work: Work,
+    /// How many services run.
+    pub(crate) count: usize,
+    /// Those of groups: of which, and at which place among those that use the group.
+    places: BTreeMap<Arc<str>, (Arc<str>, usize)>,
+    /// What the supervisor has to see on behalf of the worker.
+    followed: Followed,
+    /// Entries of the kernel that a reload took away while no worker could do it: they go with the next start.
+    abandoned: BTreeSet<ServiceKey>,
     checks: BTreeMap<CheckKey, CheckResume>,
     services: BTreeMap<Arc<str>, ServiceResume>,
     /// A worker has begun once.
     pub(crate) started: bool,
     /// Where the table is.
     space: Space,
+    /// Of the spread of first checks, for every worker.
+    seed: u64,
 }
 
 /// What a check worker is sent with.
 pub(crate) struct Errand {
-    work: Work,
-    resume: Resume,
-    surroundings: Surroundings,
+    job: Job,
     terms: Terms,
 }
 
 impl BalancingKept {
-    pub(crate) fn new(work: Work, space: Space) -> Self {
-        Self { work, checks: BTreeMap::new(), services: BTreeMap::new(), started: false, space }
+    pub(crate) fn new(model: &Model, space: Space) -> Self {
+        let mut kept = Self {
+            count: 0,
+            places: BTreeMap::new(),
+            followed: followed(model),
+            abandoned: BTreeSet::new(),
+            checks: BTreeMap::new(),
+            services: BTreeMap::new(),
+            started: false,
+            space,
+            seed: settings(model).seed,
+        };
+        kept.take_in(Services::of(model).map(|service| service.placement));
+        kept
+    }
+
+    fn take_in(&mut self, placements: impl Iterator<Item = Arc<Placement>>) {
+        self.count = 0;
+        self.places.clear();
+        for placement in placements {
+            self.count += 1;
+            if let Some(place) = &placement.place_in_group {
+                self.places.insert(Arc::clone(&placement.key), place.clone());
+            }
+        }
     }
 
     /// Goes on with another configuration. What the kernel has of services that are no more is taken away by whoever
     /// is the worker next.
-    pub(crate) fn follow(&mut self, mut work: Work) {
-        let keys = |work: &Work| work.services.values().flat_map(|service| service.keys.clone()).collect();
-        let mut gone: std::collections::BTreeSet<_> = keys(&self.work);
-        gone.append(&mut self.work.abandoned);
-        let stay: std::collections::BTreeSet<_> = keys(&work);
+    pub(crate) fn follow(&mut self, before: &Work, work: &Work, followed: Followed) {
+        let keys = |work: &Work| -> BTreeSet<ServiceKey> {
+            work.services.values().flat_map(|service| service.placement.keys.iter().copied()).collect()
+        };
+        let mut gone = keys(before);
+        gone.append(&mut self.abandoned);
+        let stay = keys(work);
         self.services.retain(|key, _| work.services.contains_key(key));
-        work.abandoned = gone.difference(&stay).copied().collect();
-        self.work = work;
+        self.abandoned = gone.difference(&stay).copied().collect();
+        self.followed = followed;
+        self.take_in(work.services.values().map(|service| Arc::clone(&service.placement)));
     }
 
     /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
     pub(crate) fn fifo_name(&self, service: &str) -> String {
-        let place = self.work.services.get(service).and_then(|service| service.place_in_group.as_ref());
-        match place {
+        match self.places.get(service) {
             Some((group, place)) => format!("[{group}]:{place}"),
             None => service.to_owned(),
         }
@@ -79,43 +114,48 @@ impl BalancingKept {
     }
 
     /// Every service, without its servers.
-    pub(crate) fn overview(&self) -> Vec<report::Service> {
-        let services = self.work.services.iter();
-        let overview = services.map(|(name, balanced)| {
-            let kept = self.services.get(name);
-            report::Service {
-                name: Arc::clone(name),
-                up: kept.map(|kept| kept.quorum),
-                quorum: balanced.health.quorum,
-                hysteresis: balanced.health.hysteresis,
-                live_weight: None,
-                suspended: kept.is_some_and(|kept| kept.suspended),
-                waits_for: None,
-                scheduler: balanced.service.scheduler.to_string(),
-                sorry_server: None,
-                servers: Vec::new(),
-                traffic: None,
-            }
-        });
-        overview.collect()
+    pub(crate) fn overview(&self, model: &Model) -> Vec<report::Service> {
+        let mut overview: Vec<_> = headings(model)
+            .map(|(name, service, server)| {
+                let kept = self.services.get(&name);
+                report::Service {
+                    name,
+                    up: kept.map(|kept| kept.quorum),
+                    quorum: server.quorum,
+                    hysteresis: server.hysteresis,
+                    live_weight: None,
+                    suspended: kept.is_some_and(|kept| kept.suspended),
+                    waits_for: None,
+                    scheduler: service.scheduler.to_string(),
+                    sorry_server: None,
+                    servers: Vec::new(),
+                    traffic: None,
+                }
+            })
+            .collect();
+        overview.sort_by(|one, other| one.name.cmp(&other.name));
+        overview
     }
 
     /// These services as the worker told of them last.
-    pub(crate) fn last_known<'a>(
+    pub(crate) fn last_known(
         &self,
         now: Moment,
-        names: impl IntoIterator<Item = &'a Arc<str>>,
+        model: &Model,
+        named: &BTreeSet<Arc<str>>,
     ) -> Vec<report::Service> {
-        let names = names.into_iter();
-        let found: Vec<_> = names.filter_map(|name| self.work.services.get(name)).collect();
-        let services = found.iter().map(|balanced| balanced.health.clone()).collect();
+        let found = Services::of(model).filter(|service| named.contains(&service.health.key));
+        let (services, placements): (Vec<_>, Vec<_>) =
+            found.map(|service| (service.health, service.placement)).unzip();
         let machine = Machine::new(now, Config { services, ..Config::default() }, self.resume());
-        let known = found.into_iter().filter_map(|balanced| {
-            let kept = self.services.get(&balanced.health.key);
-            let service = service_report(now, &machine, balanced, &Figures::default())?;
+        let known = placements.into_iter().filter_map(|placement| {
+            let kept = self.services.get(&placement.key);
+            let service = service_report(now, &machine, &placement, &Figures::default())?;
             Some(report::Service { up: kept.map(|kept| kept.quorum), live_weight: None, ..service })
         });
-        known.collect()
+        let mut known: Vec<_> = known.collect();
+        known.sort_by(|one, other| one.name.cmp(&other.name));
+        known
     }
 
     /// What was told last of a service.
@@ -151,7 +191,7 @@ impl BalancingKept {
 impl Errand {
     /// The worker's whole life; its exit status comes back.
     pub(crate) fn run(self, channel: Channel, lives: &Lives) -> i32 {
-        crate::check::run(self.work, self.resume, self.surroundings, channel, lives.of(0), &self.terms)
+        crate::check::run(self.job, channel, lives.of(0), &self.terms)
     }
 }
 
@@ -160,17 +200,19 @@ impl Supervisor {
     pub(super) fn into_check_errand(self) -> Errand {
         let surroundings = self.surroundings();
         let resume = self.balancing.resume();
-        let BalancingKept { work, started, space, .. } = self.balancing;
+        let model = self.loaded.model();
+        let BalancingKept { abandoned, started, space, seed, .. } = self.balancing;
+        let settings = Settings { seed, ..settings(&model) };
         let pid_file = self.workers.check.pid_file().clone();
         let confined = !self.options.unconfined;
         let keep_table = self.options.keep_ipvs;
         let terms = Terms { space, keep_table, begun_before: started, confined, pid_file };
-        Errand { work, resume, surroundings, terms }
+        Errand { job: Job { model, settings, abandoned, resume, surroundings }, terms }
     }
 
     /// Everything that the load balancer follows, as far as it is known.
     pub(crate) fn surroundings(&self) -> Surroundings {
-        let followed = &self.balancing.work.followed;
+        let followed = &self.balancing.followed;
         let files =
             followed.files.iter().filter_map(|name| Some((Arc::clone(name), self.watches.number(name)?)));
         let known = &self.routers.known;
@@ -188,7 +230,7 @@ impl Supervisor {
 
     /// Something is not as it was; the check worker is told where it follows that.
     pub(crate) fn seen(&mut self, seen: Seen) {
-        if self.balancing.work.followed.has(&seen) {
+        if self.balancing.followed.has(&seen) {
             self.workers.check.order(Order::Seen(seen), &self.poller);
         }
     }
@@ -328,7 +370,7 @@ impl Post for Check {
 
     fn forked(supervisor: &mut Supervisor) {
         // The worker takes them away.
-        supervisor.balancing.work.abandoned.clear();
+        supervisor.balancing.abandoned.clear();
     }
 
     fn started(supervisor: &mut Supervisor) {
@@ -336,7 +378,7 @@ impl Post for Check {
     }
 
     fn reloaded(supervisor: &mut Supervisor) {
-        supervisor.balancing.work.abandoned.clear();
+        supervisor.balancing.abandoned.clear();
     }
 
     fn drained(_: &mut Supervisor) {}
