@@ -291,9 +291,9 @@ impl Checker {
             if self.stopping {
                 break;
             }
-            let expired = self.probes.expire(now, &self.poller);
+            let expired = self.probes.expire(now);
             self.judge(now, expired);
-            let begun = self.probes.begin_waiting(now, &self.poller);
+            let begun = self.probes.begin_waiting(now, |check| self.machine.check_key(check), &self.poller);
             self.judge(now, begun);
             self.advance(now);
             self.table.settle(now);
@@ -363,8 +363,8 @@ impl Checker {
 
     /// What is known at once comes back: a verdict is not to be told while the machine is still asking.
     fn carry_out(&mut self, now: Moment, wishes: Wishes) -> Vec<Judged> {
+        self.probes.forget(&wishes.forgotten.iter().copied().collect());
         for check in wishes.forgotten {
-            self.probes.forget(check, &self.poller);
             // The key stands for no check any more, and nobody else tells that.
             if let Some(CheckResume { key, .. }) = self.unusual.remove(&check) {
                 let remembered = Remembered { ordinary: vec![key], ..Remembered::default() };
@@ -408,12 +408,13 @@ impl Checker {
     /// The last things.
     fn end(&mut self) {
         let now = moment();
-        let mut wishes = Wishes::default();
-        self.machine.handle(now, Input::Stop, &mut wishes);
-        self.carry_out(now, wishes);
+        // Before anything is told: of thousands of servers that takes its time.
         if !self.keep_table {
             self.table.end(now);
         }
+        let mut wishes = Wishes::default();
+        self.machine.handle(now, Input::Stop, &mut wishes);
+        self.carry_out(now, wishes);
         self.report();
         self.tell(&FromWorker::Drained);
         self.flush_before_exit();

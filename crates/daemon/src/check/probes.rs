@@ -1,6 +1,6 @@
 //! The conversations that go on: their sockets, and until when each may take.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -21,6 +21,9 @@ pub(super) const CONVERSATIONS_MAX: usize = 8_192;
 /// their answers in between.
 const CONVERSATIONS_OF_A_TURN: usize = 256;
 
+/// What tells places apart in a token.
+const PLACES: u64 = 1 << 16;
+
 /// Octets read at a time.
 const PIECE_BYTES: usize = 16 * 1024;
 
@@ -31,21 +34,29 @@ const PIECES_OF_A_TURN: usize = 8;
 pub(super) struct Probes {
     specs: Specs,
     tls: Option<Context>,
-    /// By the token of its socket.
-    running: BTreeMap<u64, Conversation>,
-    by_check: BTreeMap<CheckId, u64>,
+    places: Vec<Place>,
+    /// Places without a conversation.
+    free: Vec<u32>,
     /// Those for which there was no room, in their order.
-    waiting: BTreeMap<u64, (CheckId, CheckKey, u16)>,
-    waiting_by_check: BTreeMap<CheckId, u64>,
-    next_place: u64,
+    waiting: VecDeque<(CheckId, u16)>,
     /// How many have begun in this turn.
     begun: usize,
-    deadlines: Queue<u64>,
+    /// One entry for each place, or few more.
+    deadlines: Queue<u32>,
+    first_token: u64,
     /// Tokens are given once: an event of a socket that was closed means nobody.
-    next_token: u64,
+    serial: u64,
     number: u16,
     /// Checks whose program is to be run.
     programs: Vec<(CheckId, Arc<str>)>,
+}
+
+/// Room for a conversation.
+#[derive(Default)]
+struct Place {
+    conversation: Option<Conversation>,
+    /// When it is looked at: no later than its conversation has taken too long.
+    queued: Option<Moment>,
 }
 
 /// A verdict.
@@ -55,6 +66,7 @@ pub(super) struct Judged {
 }
 
 struct Conversation {
+    token: u64,
     check: CheckId,
     spec: Arc<Spec>,
     socket: Socket,
@@ -65,7 +77,7 @@ struct Conversation {
 }
 
 enum Socket {
-    Stream { stream: Stream, dialogue: Box<dyn Dialogue>, connected: bool, out: Vec<u8>, watched: Interest },
+    Stream { stream: Stream, dialogue: Box<dyn Dialogue>, connected: bool, out: Vec<u8> },
     Datagram { socket: DatagramSocket, asking: Asking },
 }
 
@@ -75,14 +87,13 @@ impl Probes {
         Self {
             specs: Specs::default(),
             tls,
-            running: BTreeMap::new(),
-            by_check: BTreeMap::new(),
-            waiting: BTreeMap::new(),
-            waiting_by_check: BTreeMap::new(),
-            next_place: 0,
+            places: Vec::new(),
+            free: Vec::new(),
+            waiting: VecDeque::new(),
             begun: 0,
             deadlines: Queue::default(),
-            next_token: first_token,
+            first_token,
+            serial: 0,
             number: 0,
             programs: Vec::new(),
         }
@@ -105,10 +116,14 @@ impl Probes {
 
     /// When [`expire`](Self::expire) or [`begin_waiting`](Self::begin_waiting) may have something to do.
     pub(super) fn next_wakeup(&self) -> Option<Moment> {
-        if !self.waiting.is_empty() && self.running.len() < CONVERSATIONS_MAX {
+        if !self.waiting.is_empty() && self.has_room() {
             return Some(Moment::ZERO);
         }
         self.deadlines.peek().map(|entry| entry.at)
+    }
+
+    fn has_room(&self) -> bool {
+        !self.free.is_empty() || self.places.len() < CONVERSATIONS_MAX
     }
 
     /// Begins to ask. What can be told at once comes back.
@@ -120,10 +135,8 @@ impl Probes {
         step: u16,
         poller: &Poller,
     ) -> Option<Judged> {
-        if self.running.len() >= CONVERSATIONS_MAX || self.begun >= CONVERSATIONS_OF_A_TURN {
-            self.waiting.insert(self.next_place, (check, key.clone(), step));
-            self.waiting_by_check.insert(check, self.next_place);
-            self.next_place += 1;
+        if !self.has_room() || self.begun >= CONVERSATIONS_OF_A_TURN {
+            self.waiting.push_back((check, step));
             return None;
         }
         self.begun += 1;
@@ -149,7 +162,8 @@ impl Probes {
             .begin(key.target, step, number, self.tls.as_ref())
             .map_err(|reason| Verdict::Trouble { reason: reason.as_str().into() })?;
         let way = spec.way(key.target);
-        let token = self.next_token;
+        let place = self.free_place();
+        let token = self.token(place);
         let socket = match begin {
             Begin::Program => {
                 self.programs.push((check, Arc::clone(&key.settings)));
@@ -157,9 +171,8 @@ impl Probes {
             }
             Begin::Stream(dialogue) => {
                 let (stream, _) = Stream::connect(&way).map_err(|unreached| verdict_of(&unreached))?;
-                poller.add(&stream, token, Interest::Writable).map_err(|error| trouble(&error))?;
-                let watched = Interest::Writable;
-                Socket::Stream { stream, dialogue, connected: false, out: Vec::new(), watched }
+                poller.add(&stream, token, Interest::Changes).map_err(|error| trouble(&error))?;
+                Socket::Stream { stream, dialogue, connected: false, out: Vec::new() }
             }
             Begin::Datagram(kind, asking) => {
                 let mut socket =
@@ -169,13 +182,45 @@ impl Probes {
                 Socket::Datagram { socket, asking }
             }
         };
-        self.next_token += 1;
+        self.serial += 1;
         let ends = now + spec.whole_timeout();
         let step_ends = (now + spec.step_timeout()).min(ends);
-        self.deadlines.push(Entry { at: step_ends, key: token });
-        self.running.insert(token, Conversation { check, spec, socket, step_ends, ends });
-        self.by_check.insert(check, token);
+        self.fill(place, Conversation { token, check, spec, socket, step_ends, ends });
         Ok(None)
+    }
+
+    /// A place without a conversation. It is no longer free when it is filled.
+    fn free_place(&mut self) -> u32 {
+        if let Some(place) = self.free.last() {
+            return *place;
+        }
+        let place = u32::try_from(self.places.len()).unwrap_or(u32::MAX);
+        self.places.push(Place::default());
+        self.free.push(place);
+        place
+    }
+
+    fn fill(&mut self, number: u32, conversation: Conversation) {
+        self.free.pop();
+        let Some(place) = index(number).and_then(|index| self.places.get_mut(index)) else { return };
+        let at = conversation.step_ends;
+        place.conversation = Some(conversation);
+        // One that is looked at before is looked at again then.
+        if place.queued.is_none_or(|queued| queued > at) {
+            place.queued = Some(at);
+            self.deadlines.push(Entry { at, key: number });
+        }
+    }
+
+    fn token(&self, place: u32) -> u64 {
+        self.first_token + self.serial * PLACES + u64::from(place)
+    }
+
+    /// The place of a conversation that goes on.
+    fn place_of(&self, token: u64) -> Option<u32> {
+        let number = u32::try_from(token.checked_sub(self.first_token)? % PLACES).ok()?;
+        let conversation = self.places.get(index(number)?)?.conversation.as_ref()?;
+        (conversation.token == token).then_some(number)
     }
 
     /// Checks whose program is to be run.
@@ -184,65 +229,84 @@ impl Probes {
     }
 
     /// Begins what waited for room: a turn begins.
-    pub(super) fn begin_waiting(&mut self, now: Moment, poller: &Poller) -> Vec<Judged> {
+    pub(super) fn begin_waiting(
+        &mut self,
+        now: Moment,
+        key_of: impl Fn(CheckId) -> Option<CheckKey>,
+        poller: &Poller,
+    ) -> Vec<Judged> {
         self.begun = 0;
         let mut judged = Vec::new();
-        while self.running.len() < CONVERSATIONS_MAX
+        while self.has_room()
             && self.begun < CONVERSATIONS_OF_A_TURN
-            && let Some((_, (check, key, step))) = self.waiting.pop_first()
+            && let Some((check, step)) = self.waiting.pop_front()
         {
-            self.waiting_by_check.remove(&check);
+            let Some(key) = key_of(check) else { continue };
             judged.extend(self.begin(now, check, &key, step, poller));
         }
         judged
     }
 
-    /// What a check would have found concerns nobody any more.
-    pub(super) fn forget(&mut self, check: CheckId, poller: &Poller) {
-        if let Some(place) = self.waiting_by_check.remove(&check) {
-            self.waiting.remove(&place);
+    /// What checks would have found concerns nobody any more.
+    pub(super) fn forget(&mut self, checks: &BTreeSet<CheckId>) {
+        if checks.is_empty() {
+            return;
         }
-        if let Some(token) = self.by_check.remove(&check)
-            && let Some(conversation) = self.running.remove(&token)
-        {
-            conversation.socket.leave(poller);
+        self.waiting.retain(|(check, _)| !checks.contains(check));
+        for (number, place) in (0..).zip(&mut self.places) {
+            let of = place.conversation.as_ref().map(|conversation| conversation.check);
+            if of.is_some_and(|check| checks.contains(&check)) {
+                place.conversation = None;
+                self.free.push(number);
+            }
         }
     }
 
     /// The socket of a conversation is ready.
     pub(super) fn ready(&mut self, now: Moment, ready: Ready, poller: &Poller) -> Option<Judged> {
-        let conversation = self.running.get_mut(&ready.token)?;
+        let number = self.place_of(ready.token)?;
+        let conversation = self.places.get_mut(index(number)?)?.conversation.as_mut()?;
         match conversation.go_on(now, ready, poller) {
-            Some(verdict) => self.end(ready.token, verdict, poller),
+            Some(verdict) => self.end(number, verdict),
             None => None,
         }
     }
 
     /// Ends what has taken too long.
-    pub(super) fn expire(&mut self, now: Moment, poller: &Poller) -> Vec<Judged> {
+    pub(super) fn expire(&mut self, now: Moment) -> Vec<Judged> {
         let mut judged = Vec::new();
         while judged.len() < CONVERSATIONS_OF_A_TURN
             && let Some(entry) = self.deadlines.peek().filter(|entry| entry.at <= now)
         {
             self.deadlines.pop();
-            let Some(conversation) = self.running.get(&entry.key) else { continue };
-            if conversation.step_ends > now {
-                self.deadlines.push(Entry { at: conversation.step_ends, key: entry.key });
+            let Some(place) = index(entry.key).and_then(|index| self.places.get_mut(index)) else { continue };
+            if place.queued != Some(entry.at) {
+                continue;
+            }
+            place.queued = None;
+            let Some(conversation) = &place.conversation else { continue };
+            let at = conversation.step_ends;
+            if at > now {
+                place.queued = Some(at);
+                self.deadlines.push(Entry { at, key: entry.key });
                 continue;
             }
             let verdict = conversation.socket.too_late();
-            judged.extend(self.end(entry.key, verdict, poller));
+            judged.extend(self.end(entry.key, verdict));
         }
         judged
     }
 
-    fn end(&mut self, token: u64, verdict: Verdict, poller: &Poller) -> Option<Judged> {
-        let conversation = self.running.remove(&token)?;
-        self.by_check.remove(&conversation.check);
-        let check = conversation.check;
-        conversation.socket.leave(poller);
-        Some(Judged { check, verdict })
+    /// With its socket the poller forgets it.
+    fn end(&mut self, number: u32, verdict: Verdict) -> Option<Judged> {
+        let conversation = self.places.get_mut(index(number)?)?.conversation.take()?;
+        self.free.push(number);
+        Some(Judged { check: conversation.check, verdict })
     }
+}
+
+fn index(place: u32) -> Option<usize> {
+    usize::try_from(place).ok()
 }
 
 impl Conversation {
@@ -250,10 +314,12 @@ impl Conversation {
     fn go_on(&mut self, now: Moment, ready: Ready, poller: &Poller) -> Option<Verdict> {
         let progress = match &mut self.socket {
             Socket::Datagram { socket, asking } => return hear(socket, asking),
-            Socket::Stream { stream, dialogue, connected, out, watched } => {
+            Socket::Stream { stream, dialogue, connected, out } => {
                 let mut moved = false;
                 if !*connected {
-                    if let Err(unreached) = stream.connected() {
+                    if ready.closed
+                        && let Err(unreached) = stream.connected()
+                    {
                         return Some(verdict_of(&unreached));
                     }
                     if !ready.writable {
@@ -267,15 +333,15 @@ impl Conversation {
                     }
                 }
                 // Nobody has answered yet what is said only now.
-                let asks = moved && !out.is_empty();
+                let asks = moved && !out.is_empty() && !ready.readable;
                 let progress = if asks {
-                    speak(stream, out).map(|()| Progress::Wait)
+                    speak(stream, out).map(|()| Some(Progress::Wait))
                 } else {
                     speak_and_hear(stream, dialogue.as_mut(), out, &mut moved)
                 };
-                let interest = if out.is_empty() { Interest::Readable } else { Interest::Both };
-                if std::mem::replace(watched, interest) != interest {
-                    let _ = poller.modify(&*stream, ready.token, interest);
+                if let Ok(None) = progress {
+                    // What is there already is no change: it is told again.
+                    let _ = poller.modify(&*stream, ready.token, Interest::Changes);
                 }
                 if moved {
                     // The entry in the queue stays where it is: it is looked at again when it comes up.
@@ -285,8 +351,8 @@ impl Conversation {
             }
         };
         match progress {
-            Ok(Progress::Wait) => None,
-            Ok(Progress::Done(result)) => Some(verdict(result)),
+            Ok(None | Some(Progress::Wait)) => None,
+            Ok(Some(Progress::Done(result))) => Some(verdict(result)),
             Err(errno) => Some(Verdict::Bad { reason: errno.to_string().as_str().into() }),
         }
     }
@@ -301,22 +367,15 @@ impl Socket {
             Self::Stream { dialogue, .. } => verdict(Err(Failure::TimedOut(dialogue.awaited()))),
         }
     }
-
-    fn leave(self, poller: &Poller) {
-        let _ = match &self {
-            Self::Stream { stream, .. } => poller.remove(stream),
-            Self::Datagram { socket, .. } => poller.remove(socket),
-        };
-    }
 }
 
-/// Sends what is to be said and takes what came.
+/// Sends what is to be said and takes what came. Nothing comes back when there may be more than a turn takes.
 fn speak_and_hear(
     stream: &mut Stream,
     dialogue: &mut dyn Dialogue,
     out: &mut Vec<u8>,
     moved: &mut bool,
-) -> Result<Progress, Errno> {
+) -> Result<Option<Progress>, Errno> {
     let mut buffer = [0; PIECE_BYTES];
     for _ in 0..PIECES_OF_A_TURN {
         speak(stream, out)?;
@@ -326,16 +385,16 @@ fn speak_and_hear(
                 *moved = true;
                 dialogue.received(buffer.get(..length).unwrap_or_default(), out)
             }
-            Err(Errno::AGAIN) => return Ok(Progress::Wait),
+            Err(Errno::AGAIN) => return Ok(Some(Progress::Wait)),
             Err(errno) => return Err(errno),
         };
         if let Progress::Done(_) = progress {
             // A farewell that the connection does not take is not missed.
             let _ = speak(stream, out);
-            return Ok(progress);
+            return Ok(Some(progress));
         }
     }
-    Ok(Progress::Wait)
+    Ok(None)
 }
 
 fn speak(stream: &mut Stream, out: &mut Vec<u8>) -> Result<(), Errno> {
@@ -421,14 +480,15 @@ mod tests {
             let _ = probes.begin(now, CheckId(number), &key, 0, &poller);
         }
         assert_eq!(probes.waiting.len(), count - CONVERSATIONS_OF_A_TURN);
+        let key_of = |_| Some(key.clone());
         assert_eq!(probes.next_wakeup(), Some(Moment::ZERO));
         // The first of those that wait is not wanted any more.
-        probes.forget(CheckId(u32::try_from(CONVERSATIONS_OF_A_TURN).unwrap()), &poller);
+        probes.forget(&BTreeSet::from([CheckId(u32::try_from(CONVERSATIONS_OF_A_TURN).unwrap())]));
         assert_eq!(probes.waiting.len(), count - CONVERSATIONS_OF_A_TURN - 1);
-        let _ = probes.begin_waiting(now, &poller);
+        let _ = probes.begin_waiting(now, key_of, &poller);
         assert_eq!(probes.waiting.len(), 9);
-        let _ = probes.begin_waiting(now, &poller);
-        assert!(probes.waiting.is_empty() && probes.waiting_by_check.is_empty());
+        let _ = probes.begin_waiting(now, key_of, &poller);
+        assert!(probes.waiting.is_empty());
         assert!(probes.next_wakeup().is_none_or(|at| at > now));
     }
 }

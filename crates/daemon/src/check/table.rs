@@ -304,7 +304,7 @@ impl Table {
     /// The daemon ends: everything that is ours goes.
     pub(super) fn end(&mut self, now: Moment) {
         let Some(ipvs) = &mut self.ipvs else { return };
-        if self.settings.flush_at_end {
+        if self.settings.flush_at_end || self.reconciler.is_alone(ipvs).unwrap_or(false) {
             let _ = self.reconciler.flush(ipvs);
         }
         self.reconciler.unwish_all();

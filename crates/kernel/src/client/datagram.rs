@@ -37,6 +37,7 @@ impl DatagramSocket {
     /// EPERM for echo requests when nobody may send them; what can be told of the way at once.
     pub fn open(kind: DatagramKind, way: &Way) -> Result<Self, Unreached> {
         let opened = Self::socket(kind, way).and_then(|(raw, socket)| {
+            socket.set_nonblocking(true)?;
             way.prepare(&socket)?;
             // Errors of the way, not only a port that refuses, are told to those who ask for them.
             let (level, option) = if way.to.is_ipv4() {

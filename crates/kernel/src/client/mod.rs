@@ -48,7 +48,6 @@ impl Way {
 
     /// Binds a socket as asked for.
     fn prepare(&self, socket: &Socket) -> std::io::Result<()> {
-        socket.set_nonblocking(true)?;
         if self.mark != 0 {
             socket.set_mark(self.mark)?;
         }
@@ -80,13 +79,17 @@ impl Way {
         }
     }
 
-    /// Tells apart whose fault it is that nobody could be asked.
     fn unreached(&self, errno: Errno) -> Unreached {
-        if is_far(errno) {
-            return Unreached::Far(errno);
-        }
-        Unreached::Near(Error::new(format!("ask {}", self.to), errno))
+        unreached(self.to, errno)
     }
+}
+
+/// Tells apart whose fault it is that nobody could be asked.
+fn unreached(to: SocketAddr, errno: Errno) -> Unreached {
+    if is_far(errno) {
+        return Unreached::Far(errno);
+    }
+    Unreached::Near(Error::new(format!("ask {to}"), errno))
 }
 
 /// Whether an error of a socket speaks of the other side or of the way to it.

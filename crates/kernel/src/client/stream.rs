@@ -1,19 +1,20 @@
 //! A connection of TCP.
 
 use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use socket2::{Protocol, SockAddr, Socket, Type};
 
-use super::{Unreached, Way, errno};
+use super::{Unreached, Way, errno, unreached};
 use crate::error::Errno;
 
 /// A connection that stands, or is being made: then it becomes writable.
 #[derive(Debug)]
 pub struct Stream {
     socket: Socket,
-    way: Way,
+    to: SocketAddr,
 }
 
 impl Stream {
@@ -23,14 +24,12 @@ impl Stream {
     /// # Errors
     /// What can be told at once.
     pub fn connect(way: &Way) -> Result<(Self, bool), Unreached> {
-        let opened = Socket::new(way.domain(), Type::STREAM, Some(Protocol::TCP))
+        let opened = Socket::new(way.domain(), Type::STREAM.nonblocking(), Some(Protocol::TCP))
             .and_then(|socket| way.prepare(&socket).map(|()| socket));
         let socket = opened.map_err(|error| way.unreached(errno(&error)))?;
         match socket.connect(&SockAddr::from(way.to)) {
-            Ok(()) => Ok((Self { socket, way: way.clone() }, true)),
-            Err(error) if errno(&error) == Errno::INPROGRESS => {
-                Ok((Self { socket, way: way.clone() }, false))
-            }
+            Ok(()) => Ok((Self { socket, to: way.to }, true)),
+            Err(error) if errno(&error) == Errno::INPROGRESS => Ok((Self { socket, to: way.to }, false)),
             Err(error) => Err(way.unreached(errno(&error))),
         }
     }
@@ -42,7 +41,7 @@ impl Stream {
     pub fn connected(&self) -> Result<(), Unreached> {
         match self.socket.take_error() {
             Ok(None) => Ok(()),
-            Ok(Some(error)) | Err(error) => Err(self.way.unreached(errno(&error))),
+            Ok(Some(error)) | Err(error) => Err(unreached(self.to, errno(&error))),
         }
     }
 

@@ -1,4 +1,4 @@
-//! Waiting for descriptors: level-triggered epoll with nanosecond deadlines.
+//! Waiting for descriptors: epoll with nanosecond deadlines, level-triggered but for those of which only changes are told.
 
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -29,6 +29,9 @@ pub enum Interest {
     Both,
     /// Errors and hang-ups only.
     Errors,
+    /// Each time that there is more to read or more room to write: reads and writes go on until one would wait, or the
+    /// descriptor is [modified](Poller::modify) to be told of again. It needs no change of interest.
+    Changes,
 }
 
 /// A descriptor that is ready.
@@ -60,7 +63,7 @@ impl Poller {
         Ok(Self { fd })
     }
 
-    /// Watches a descriptor; the caller removes it before closing it.
+    /// Watches a descriptor until it is removed, or closed where nobody else has it.
     ///
     /// # Errors
     /// The kernel's, such as EEXIST.
@@ -120,6 +123,7 @@ impl Interest {
             Self::Writable => EventFlags::OUT,
             Self::Both => EventFlags::IN | EventFlags::OUT,
             Self::Errors => EventFlags::empty(),
+            Self::Changes => EventFlags::IN | EventFlags::OUT | EventFlags::ET,
         }
     }
 }

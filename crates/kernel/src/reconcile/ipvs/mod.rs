@@ -297,6 +297,14 @@ impl Services {
         services.into_iter().for_each(|service| self.dirty_all(service));
     }
 
+    /// Whether every service of the kernel is wanted here.
+    ///
+    /// # Errors
+    /// When the kernel gives no list.
+    pub fn is_alone(&mut self, ipvs: &mut Ipvs) -> Result<bool> {
+        Ok(ipvs.services()?.iter().all(|listed| self.is_wanted(listed.key)))
+    }
+
     /// What the next round would do, as far as is known.
     pub fn planned(&mut self) -> Vec<Command> {
         self.difference()
