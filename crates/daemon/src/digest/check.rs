@@ -355,11 +355,27 @@ pub fn settings_text(checker: &Checker) -> String {
 
 /// The settings of checks as text. Thousands of servers are checked in the same way, and share one.
 #[derive(Default)]
-struct Texts(BTreeMap<String, Arc<str>>);
+struct Texts {
+    known: BTreeMap<String, Arc<str>>,
+    /// Of whom the last one was: nearly always the next one is the same.
+    last: Option<(Checker, Option<String>, Arc<str>)>,
+}
 
 impl Texts {
     /// Everything that tells a check from others of the same target.
     fn of(&mut self, checker: &Checker, host: Option<&str>) -> Arc<str> {
+        if let Some((last, last_host, text)) = &self.last
+            && last == checker
+            && last_host.as_deref() == host
+        {
+            return Arc::clone(text);
+        }
+        let text = self.made(checker, host);
+        self.last = Some((checker.clone(), host.map(str::to_owned), Arc::clone(&text)));
+        text
+    }
+
+    fn made(&mut self, checker: &Checker, host: Option<&str>) -> Arc<str> {
         let text = match &checker.kind {
             CheckKind::Http(http) if http.virtualhost.is_none() && host.is_some() => {
                 let mut http = http.clone();
@@ -374,11 +390,11 @@ impl Texts {
             }
             _ => settings_text(checker),
         };
-        if let Some(known) = self.0.get(&text) {
+        if let Some(known) = self.known.get(&text) {
             return Arc::clone(known);
         }
         let shared: Arc<str> = text.as_str().into();
-        self.0.insert(text, Arc::clone(&shared));
+        self.known.insert(text, Arc::clone(&shared));
         shared
     }
 }
