@@ -328,7 +328,7 @@ impl Conversation {
                     *connected = true;
                     moved = true;
                     if let Progress::Done(result) = dialogue.connected(out) {
-                        let _ = stream.write(out);
+                        let _ = speak(stream, out);
                         return Some(verdict(result));
                     }
                 }
