@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::{Ending, Happening};
+use steadfast_control::event::{Ending, Fault, Happening};
 use steadfast_control::status::Script;
 use steadfast_lab::capture::Capture;
 use steadfast_vrrp::State;
@@ -173,4 +173,48 @@ fn an_insecure_script_runs_with_a_warning_unless_security_is_asked_for() {
     soon("it runs", || script(&router, "writable").is_some_and(|script| script.success == Some(true)));
     assert!(router.log().lines().any(|line| line.contains("/run/writable") && line.contains("change it")));
     soon("it counts", || router.instance("V1").is_some_and(|instance| instance.effective_priority == 110));
+}
+
+/// Check scripts that run at the same time, at most.
+const ROOM_FOR: usize = 1_024;
+
+#[test]
+fn a_script_that_finds_no_room_finds_out_nothing() {
+    let Some(stage) = Stage::set("a_script_that_finds_no_room_finds_out_nothing") else { return };
+    let host = stage.host("r1");
+    // Each waits for a writer, and lives on nothing meanwhile.
+    host.run(&["mkfifo", "/run/gate"]).unwrap();
+    write_script(&host, "/run/chk", "exec </run/gate");
+    let names: Vec<String> = (0..=ROOM_FOR).map(|number| format!("chk{number}")).collect();
+    let checks: String = names
+        .iter()
+        .map(|name| {
+            format!("vrrp_script {name} {{\nscript \"/run/chk\"\ninterval 3\ntimeout 1000\nweight -1\n}}\n")
+        })
+        .collect();
+    let tracking = Virtual::with_priority(150).more(&format!("track_script {{\n{}\n}}", names.join("\n")));
+    let router = stage.start(&host, &configuration(&[&checks.as_str(), &tracking]));
+    let is_without_room = |fault: &Fault| {
+        matches!(fault, Fault::CheckNotRun { ending: Ending::NoRoom { running: ROOM_FOR }, .. })
+    };
+    soon("one finds no room", || {
+        router.status().is_some_and(|status| status.faults.iter().any(is_without_room))
+    });
+    router.reaches("V1", State::Master);
+    let status = router.instance("V1").unwrap();
+    assert_eq!(status.effective_priority, 150, "no result has come: {:?}", status.why);
+    assert!(
+        !router.happened(|happening| matches!(happening, Happening::Script { .. })),
+        "{:#?}",
+        router.events()
+    );
+    // There is room when the others have ended, and this one finds out that all is well.
+    write_script(&host, "/run/chk", "exit 0");
+    soon("every script was run", || {
+        // Some may have been on their way to the gate when it was opened last.
+        host.run(&["sh", "-c", "exec 3<>/run/gate"]).unwrap();
+        let status = router.status().unwrap();
+        status.faults.is_empty() && status.scripts.iter().all(|script| script.success == Some(true))
+    });
+    assert_eq!(router.instance("V1").unwrap().effective_priority, 150);
 }

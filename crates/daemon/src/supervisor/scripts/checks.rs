@@ -12,6 +12,9 @@ use steadfast_vrrp::{Moment, ScriptId};
 use super::programs::{Check, Programs};
 use super::runner::Ended;
 
+/// A script for which there was no room is tried again after this time.
+const ROOM_AGAIN: Duration = Duration::from_millis(250);
+
 /// All check scripts.
 #[derive(Debug, Default)]
 pub(crate) struct Checks {
@@ -153,11 +156,14 @@ impl Checks {
         let entry = self.entries.get_mut(&id.script).filter(|entry| entry.edition == id.edition)?;
         if ended.gone {
             entry.running = false;
-            // The run that it kept from starting comes now.
-            if entry.overstays.take().is_some_and(|overstay| overstay.missed) {
+            // The run that it kept from starting comes now, and one without room soon: where all have the same interval
+            // and start at the same moment, the same ones would find none each time.
+            let missed = entry.overstays.take().is_some_and(|overstay| overstay.missed).then_some(now);
+            let again = matches!(ended.ending, Ending::NoRoom { .. }).then(|| now + ROOM_AGAIN);
+            if let Some(due) = missed.or(again).filter(|due| *due < entry.due) {
                 self.due.remove(&(entry.due, id.script));
-                entry.due = now;
-                self.due.insert((now, id.script));
+                entry.due = due;
+                self.due.insert((due, id.script));
             }
             if !ended.ran {
                 let told = std::mem::replace(&mut entry.kept_from_running, true);
@@ -309,5 +315,19 @@ mod tests {
             assert_eq!(matches!(verdict, Some(Verdict::NotRun(_))), told, "{verdict:?}");
         }
         assert_eq!((checks.report()[0].success, checks.report()[0].runs), (Some(true), 1));
+    }
+
+    #[test]
+    fn a_script_without_room_tries_again_before_its_interval_is_over() {
+        let mut checks = slow();
+        let id = begun(&mut checks, 0);
+        let not_started =
+            Ended::not_started(Purpose::Check(id), String::new(), Ending::NoRoom { running: 1 });
+        checks.ended(at(0), id, &not_started);
+        assert_eq!(checks.next_wakeup(), Some(at(0) + ROOM_AGAIN));
+        assert!(checks.take_due(at(0)).is_none());
+        assert!(matches!(checks.take_due(at(0) + ROOM_AGAIN), Some(Due::Start(..))));
+        // From then on its turn is another one than that of the others.
+        assert_eq!(checks.next_wakeup(), Some(at(2) + ROOM_AGAIN));
     }
 }
