@@ -108,7 +108,9 @@ fn converse(way: &Way, dialogue: &mut dyn Dialogue, limit: Duration) -> Result<F
     let mut out = Vec::new();
     let mut connected = false;
     loop {
-        poller.wait(&mut events, Some(until)).map_err(|error| error.to_string())?;
+        poller
+            .wait(&mut events, Some(until))
+            .map_err(|errno| steadfast_kernel::Error::new("wait for descriptors", errno).to_string())?;
         if clock::monotonic() >= until {
             let awaited = if connected { dialogue.awaited() } else { Awaited::Connection };
             return Err(Wrong::TimedOut(awaited).to_string());

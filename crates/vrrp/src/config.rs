@@ -155,6 +155,7 @@ pub struct InstanceConfig {
 impl InstanceConfig {
     /// Skew_Time for a router of `priority` whose master sends every `master_interval`: in version 2 a part of a
     /// second (RFC 3768 section 6.1), in version 3 a part of the master's interval (RFC 9568 section 6.1).
+    #[inline]
     pub fn skew(&self, priority: Priority, master_interval: Duration) -> Duration {
         let whole = match self.interval.version() {
             Version::V2 => Duration::from_secs(1),
@@ -165,6 +166,7 @@ impl InstanceConfig {
 
     /// Master_Down_Interval (RFC 3768 section 6.1) or Active_Down_Interval (RFC 9568 section 6.1), with the number of
     /// missed adverts as configured instead of 3.
+    #[inline]
     pub fn down_time(&self, priority: Priority, master_interval: Duration) -> Duration {
         master_interval * self.down_timer_adverts + self.skew(priority, master_interval)
     }

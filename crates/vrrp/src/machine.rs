@@ -255,6 +255,7 @@ impl Machine {
     }
 
     /// Sees to it that the instance is woken in time. Deadlines that moved later need nothing.
+    #[inline]
     pub(crate) fn arm(&mut self, id: InstanceId) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let at = instance.next_deadline();

@@ -221,6 +221,7 @@ impl Trackers {
     }
 
     /// Source address for adverts: the configured one, else the interface's own.
+    #[inline]
     pub(crate) fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
         config.source.or_else(|| {
             let interface = self.interfaces.get(&config.interface)?;

@@ -76,6 +76,7 @@ impl SendBatch {
     /// Queues an advert behind an IP header of its own. `interface` gives link-local IPv6 destinations their
     /// zone; `tag` names it in a [`SendFailure`]. Returns whether it was queued: addresses of two families, or more
     /// than fits an IP datagram, are not.
+    #[inline]
     pub fn push(
         &mut self,
         socket: SocketIndex,
@@ -134,6 +135,7 @@ impl SendBatch {
     }
 
     /// Queues ready bytes.
+    #[inline]
     pub(crate) fn push_parts(
         &mut self,
         socket: SocketIndex,
@@ -168,6 +170,7 @@ impl SendBatch {
     /// Sends everything, with one call for each socket and [`MESSAGES_PER_CALL_MAX`], in the order of pushing
     /// within a socket. Never waits: what the kernel does not take is a failure. Returns how many were sent.
     /// `fd` finds a socket; datagrams of one it does not find fail with EBADF.
+    #[inline]
     pub fn flush<'fd>(&mut self, mut fd: impl FnMut(SocketIndex) -> Option<BorrowedFd<'fd>>) -> usize {
         self.failures.clear();
         // Equal sockets stand together; `start` keeps the order among them.
@@ -205,6 +208,7 @@ impl Entry {
     }
 }
 
+#[inline]
 fn send_piece(
     fd: BorrowedFd<'_>,
     bytes: &mut [u8],

@@ -16,13 +16,17 @@ pub fn settle() {
     let ranges =
         fs::read_to_string("/proc/self/smaps").map_or_else(|_| Vec::new(), |maps| clean_file_mappings(&maps));
     give_heap_back();
-    for range in ranges {
+    let unmap = |range: Range<usize>| {
         // SAFETY: the range is a whole mapping of a file without any anonymous page: nothing was ever written to it, so
         // every page can be read again from the file at any time. The mapping itself stays.
         unsafe {
             libc::madvise(std::ptr::without_provenance_mut(range.start), range.len(), libc::MADV_DONTNEED);
         }
-    }
+    };
+    // The program's code comes once more, last: what was done since it went has used some of it again.
+    let code = ranges.iter().max_by_key(|range| range.len()).cloned();
+    ranges.into_iter().for_each(unmap);
+    code.into_iter().for_each(unmap);
 }
 
 /// Gives back freed heap.

@@ -14,6 +14,7 @@ const SAMPLE_SPREAD_NANOSECONDS: u64 = 10_000;
 const SAMPLES_MAX: u32 = 3;
 
 /// Nanoseconds of CLOCK_BOOTTIME.
+#[inline]
 pub fn monotonic() -> u64 {
     read(ClockId::Boottime)
 }
@@ -24,6 +25,7 @@ pub fn awake() -> u64 {
 }
 
 /// Nanoseconds since 1970 of CLOCK_REALTIME, which can jump.
+#[inline]
 pub fn realtime() -> u64 {
     read(ClockId::Realtime)
 }
@@ -44,6 +46,7 @@ pub struct ClockPair {
 
 impl ClockPair {
     /// Reads both, again if something came between the readings.
+    #[inline]
     pub fn sample() -> Self {
         let mut pair = Self { monotonic: monotonic(), realtime: realtime() };
         for _ in 0..SAMPLES_MAX {
@@ -70,6 +73,7 @@ impl ClockPair {
     }
 }
 
+#[inline]
 fn read(clock: ClockId) -> u64 {
     let time = clock_gettime(clock);
     let seconds = u64::try_from(time.tv_sec).unwrap_or(0);

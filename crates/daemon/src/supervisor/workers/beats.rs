@@ -39,6 +39,7 @@ impl Beats {
     }
 
     /// Time for a beat? `sign` is the last one of the worker's most silent thread.
+    #[inline]
     pub(crate) fn beat(&mut self, now: Moment, sign: Moment) -> Beat {
         if now < self.next {
             return Beat::Rest;

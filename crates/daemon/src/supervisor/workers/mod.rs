@@ -87,7 +87,7 @@ impl Workers {
 
     /// When a beat has something to do.
     fn next_beat(&self) -> Option<Moment> {
-        self.places().into_iter().filter_map(Place::next_beat).min()
+        [self.vrrp.next_beat(), self.check.next_beat()].into_iter().flatten().min()
     }
 
     /// Every worker lives, as far as is known.
@@ -263,15 +263,19 @@ impl Supervisor {
     }
 
     /// When [`Self::beat`] has something to do.
+    #[inline]
     pub(super) fn next_beat(&self) -> Option<Moment> {
         [self.workers.next_beat(), self.service.wakeup()].into_iter().flatten().min()
     }
 
     /// Looks whether every worker lives, when it is time to, and says so to the service manager. Whether one was found that
     /// does not comes back.
+    #[inline]
     pub(super) fn beat(&mut self, now: Moment) -> bool {
         let hung = [self.beat_one::<Vrrp>(now), self.beat_one::<Check>(now)].contains(&true);
-        self.service.live(now, self.workers.are_steady(now));
+        if self.service.wakeup().is_some_and(|at| at <= now) {
+            self.service.live(now, self.workers.are_steady(now));
+        }
         hung
     }
 

@@ -216,6 +216,7 @@ impl<R: Role> Slot<R> {
     }
 
     /// Looks whether the worker lives, when it is time to. One that hangs is killed, and `true` comes back.
+    #[inline]
     pub(crate) fn beat(&mut self, now: Moment) -> bool {
         let Some(process) = &mut self.process else { return false };
         let hung = process.beats.beat(now, process.last_sign()) == Beat::Hung;
@@ -296,8 +297,6 @@ pub(crate) trait Place {
     fn is_filled(&self) -> bool;
     /// When a worker is to be started.
     fn start_at(&self) -> Option<Moment>;
-    /// When its beat has something to do.
-    fn next_beat(&self) -> Option<Moment>;
     /// Every thread of the worker gives signs of life, if there is one.
     fn is_steady(&self, now: Moment) -> bool;
     /// The exit status of a worker that said that another start is useless.
@@ -327,10 +326,6 @@ impl<R: Role> Place for Slot<R> {
 
     fn start_at(&self) -> Option<Moment> {
         self.start_at()
-    }
-
-    fn next_beat(&self) -> Option<Moment> {
-        self.next_beat()
     }
 
     fn is_steady(&self, now: Moment) -> bool {
