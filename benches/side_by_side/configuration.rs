@@ -24,11 +24,33 @@ pub(crate) fn single_router(priority: u8, interval_seconds: f64, address: Ipv4Ad
 const GLOBAL: &str =
     "global_defs {\n    vrrp_version 3\n    vrrp_garp_master_repeat 1\n    vrrp_garp_master_delay 0\n}\n";
 
-fn router(
+/// A virtual router without anything around it.
+pub(crate) fn router(
     vrid: u16,
     priority: u8,
     interval_seconds: f64,
     addresses: impl Iterator<Item = Ipv4Addr>,
+) -> String {
+    router_with(vrid, priority, interval_seconds, addresses, "")
+}
+
+/// A virtual router with further lines, behind the global settings.
+pub(crate) fn block(
+    vrid: u16,
+    priority: u8,
+    interval_seconds: f64,
+    addresses: impl Iterator<Item = Ipv4Addr>,
+    more: &str,
+) -> String {
+    GLOBAL.to_owned() + &router_with(vrid, priority, interval_seconds, addresses, more)
+}
+
+fn router_with(
+    vrid: u16,
+    priority: u8,
+    interval_seconds: f64,
+    addresses: impl Iterator<Item = Ipv4Addr>,
+    more: &str,
 ) -> String {
     let mut text = format!(
         "vrrp_instance V{vrid} {{\n    state BACKUP\n    interface eth0\n    virtual_router_id {vrid}\n    \
@@ -37,7 +59,7 @@ fn router(
     for address in addresses {
         let _ = writeln!(text, "        {address}/32");
     }
-    text.push_str("    }\n}\n");
+    let _ = writeln!(text, "    }}\n{more}}}");
     text
 }
 

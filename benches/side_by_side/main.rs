@@ -3,9 +3,11 @@
 //! Both daemons in turn, with the same configuration, on hosts made of network namespaces.
 
 mod configuration;
+mod floor;
 mod measure;
 mod speaker;
 mod table;
+mod takeover;
 mod usage;
 
 use std::path::PathBuf;

@@ -17,15 +17,15 @@ use steadfast_wire::vrrp::Vrid;
 use crate::configuration::{routers, services, single_router};
 use crate::speaker::Speaker;
 use crate::table::Figure;
-use crate::usage;
+use crate::{floor, takeover, usage};
 
 /// Priorities of the router that is master at first, and of its backup.
-const HIGH: u8 = 200;
-const LOW: u8 = 100;
+pub(crate) const HIGH: u8 = 200;
+pub(crate) const LOW: u8 = 100;
 /// How long a program may take for what it has to do.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 /// After a start, until nothing of it is left to be done.
-const SETTLED_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const SETTLED_AFTER: Duration = Duration::from_secs(2);
 /// Between two looks at the addresses: each takes the lock of the kernel that adding one takes.
 const BETWEEN_LOOKS: Duration = Duration::from_millis(20);
 /// Pace of the client.
@@ -63,6 +63,12 @@ pub(crate) enum Measure {
     Stop,
     /// Longest gap between two adverts while the configuration is read again: masters at 1 s
     Reload,
+    /// From the master's power loss to the last of its addresses at the backup, adverts at 1 s: with fast_detection
+    FastDetection,
+    /// From the power loss of a BFD peer at 5 ms to the address at the backup
+    Session,
+    /// Longest gap between adverts while 1,000 addresses come to a router
+    ManyAddresses,
     /// Testing a configuration of 5,000 virtual servers with 20 real servers each (12 MB)
     TestLarge,
     /// Testing one of the virtual routers and 1,000 virtual servers with 8 real servers each (1 MB)
@@ -107,6 +113,9 @@ impl Measure {
             Self::StopFast => outage(program, Fault::Stop, TENTH),
             Self::Stop => outage(program, Fault::Stop, SECOND),
             Self::Reload => reload(program, size),
+            Self::FastDetection => takeover::fast_detection(program, size),
+            Self::Session => takeover::session(program),
+            Self::ManyAddresses => takeover::many_addresses(program),
             Self::TestLarge => test(program, &services(5_000, 20)),
             Self::TestSmall => test(program, &(routers(size.instances, LOW, 1.0, 1) + &services(1_000, 8))),
         }
@@ -118,9 +127,15 @@ fn masters(program: &Program, size: Size) -> Result<Vec<Figure>> {
     let daemon = become_masters(&segment.host("router")?, program, size.instances, 1)?;
     std::thread::sleep(SETTLED_AFTER);
     let used = processor_time_while(&daemon, size.seconds)?;
+    let memory = usage::memory_kib(&daemon)?;
+    drop(daemon);
+    let floor = floor::of_sending(&segment.host("floor")?, 2, size.instances, size.seconds)?;
+    let advert = an_advert(used, size, SECOND);
     Ok(vec![
-        Figure::new("processor time an advert sent, µs", an_advert(used, size, SECOND)),
-        Figure::new("memory of all processes (PSS), KiB", usage::memory_kib(&daemon)?),
+        Figure::new("processor time an advert sent, µs", advert),
+        Figure::new("a bare loop that sends the same, µs", floor),
+        Figure::new("times the bare loop", advert / floor),
+        Figure::new("memory of all processes (PSS), KiB", memory),
     ])
 }
 
@@ -135,7 +150,14 @@ fn backups(program: &Program, size: Size, interval: Duration) -> Result<Vec<Figu
     let used = processor_time_while(&daemon, size.seconds)?;
     let wrongly_held = held(&host);
     ensure!(wrongly_held == 0, "{wrongly_held} backups took over from a master that speaks");
-    Ok(vec![Figure::new("processor time an advert received, µs", an_advert(used, size, interval))])
+    drop(daemon);
+    let floor = floor::of_receiving(&host, interval, size.seconds)?;
+    let advert = an_advert(used, size, interval);
+    Ok(vec![
+        Figure::new("processor time an advert received, µs", advert),
+        Figure::new("a bare loop that receives the same, µs", floor),
+        Figure::new("times the bare loop", advert / floor),
+    ])
 }
 
 fn start(program: &Program, size: Size, addresses: u8) -> Result<Vec<Figure>> {
@@ -235,7 +257,7 @@ fn test(program: &Program, configuration: &str) -> Result<Vec<Figure>> {
 }
 
 /// Without -D: the writing of a log is not what is measured.
-fn start_daemon(host: &Arc<Host>, program: &Program, configuration: &str) -> Result<Daemon> {
+pub(crate) fn start_daemon(host: &Arc<Host>, program: &Program, configuration: &str) -> Result<Daemon> {
     let detailed = Daemon::command(host, program, configuration)?;
     let mut command = Command::new(detailed.get_program());
     command.args(detailed.get_args().filter(|argument| *argument != "-D"));
@@ -261,7 +283,7 @@ fn become_masters(host: &Arc<Host>, program: &Program, instances: u8, addresses:
 }
 
 /// How many virtual addresses a host has.
-fn held(host: &Arc<Host>) -> usize {
+pub(crate) fn held(host: &Arc<Host>) -> usize {
     let is_virtual = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[..2] == [10, 1]);
     host.addresses().unwrap_or_default().iter().filter(|address| is_virtual(address)).count()
 }
@@ -289,6 +311,6 @@ fn master_down(interval: Duration) -> Duration {
     interval * 3 + skew(interval)
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }

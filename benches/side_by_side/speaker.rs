@@ -58,7 +58,7 @@ impl Drop for Speaker {
     }
 }
 
-fn advert(instance: u8, source: Ipv4Addr, interval: Duration) -> Result<Vec<u8>> {
+pub(crate) fn advert(instance: u8, source: Ipv4Addr, interval: Duration) -> Result<Vec<u8>> {
     let centiseconds = u16::try_from(interval.as_millis() / 10).ok().and_then(Centiseconds::new);
     let centiseconds =
         centiseconds.with_context(|| format!("{interval:?} is no advert interval of version 3"))?;
