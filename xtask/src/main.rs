@@ -8,6 +8,7 @@ mod packages;
 #[cfg(test)]
 mod packaging;
 mod plan;
+mod rfc;
 mod stall;
 mod step;
 mod tally;
@@ -43,6 +44,7 @@ Commands:
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
                  tables
+  rfc            What the RFCs of VRRP demand, against the comments that cite it and the tests that show it
   picture        The picture of status and events in the README, from a failover in namespaces
   help           This text
 
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         },
         ["soak"] => plan::soak("10"),
         ["soak", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes),
+        ["rfc"] => plan::workspace().and_then(rfc::coverage),
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
         ["docs", "--write"] => plan::documents(Generated::Write),

@@ -48,7 +48,7 @@ pub(crate) enum Extent {
 }
 
 /// Where the workspace is.
-fn workspace() -> Result<&'static Path> {
+pub(crate) fn workspace() -> Result<&'static Path> {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask stands in no workspace")
 }
 

@@ -445,3 +445,26 @@ fn routers_that_do_not_fit_are_told_of() {
         assert!(!codes(&earlier).iter().any(|code| between.contains(code)), "{one}\n{other}");
     }
 }
+
+#[test]
+fn rfc9568_6_1_the_owner_preempts_whatever_is_configured() {
+    let text = |priority| {
+        format!(
+            "vrrp_instance A {{\n state BACKUP\n interface eth0\n virtual_router_id 7\n priority {priority}\n nopreempt\n \
+             virtual_ipaddress {{ 192.0.2.1 }}\n}}\n"
+        )
+    };
+    assert!(read(&text(254)).model.instances[0].nopreempt);
+    let loaded = read(&text(255));
+    assert!(!loaded.model.instances[0].nopreempt);
+    assert!(codes(&loaded).contains(&Code::NopreemptIgnored));
+}
+
+#[test]
+fn rfc3768_10_strict_mode_has_no_authentication() {
+    let text = "global_defs {\n vrrp_strict\n}\nvrrp_instance A {\n interface eth0\n virtual_router_id 7\n priority 100\n \
+                version 2\n authentication {\n auth_type PASS\n auth_pass secret\n }\n virtual_ipaddress { 192.0.2.1 }\n}\n";
+    let loaded = read(text);
+    assert!(loaded.model.instances[0].authentication.is_none());
+    assert!(codes(&loaded).contains(&Code::AuthenticationIgnored));
+}

@@ -1,4 +1,4 @@
-//! The advert of an instance, kept ready to send.
+//! The advert of an instance, kept ready to send (RFC 9568 and RFC 3768 section 7.2).
 
 use std::net::IpAddr;
 use std::sync::Arc;

@@ -331,7 +331,8 @@ pub struct Trailer {
 pub enum Transport {
     /// To a multicast group.
     Multicast {
-        /// 224.0.0.18, ff02::12 or as configured.
+        /// 224.0.0.18 (RFC 9568 section 5.1.1.2, RFC 3768 section 5.2.2), ff02::12 (RFC 9568 section 5.1.2.2) or as
+        /// configured.
         group: IpAddr,
     },
     /// To each peer in turn.

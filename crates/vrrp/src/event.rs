@@ -11,7 +11,7 @@ use steadfast_wire::vrrp::{Priority, Reject};
 use crate::config::{GroupId, InstanceId};
 use steadfast_time::Moment;
 
-/// State of a virtual router (RFC 9568 section 6.4), with keepalived's FAULT.
+/// State of a virtual router (RFC 9568 sections 6.3 and 6.4), with keepalived's FAULT.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum State {

@@ -357,6 +357,7 @@ impl Instance {
     /// drops its adverts, and so does keepalived up to 2.3; were they taken, what it lacks would be
     /// served by nobody. Those that serve more than ours are taken, unlike there: the routers have to
     /// agree on one master for what they share.
+    /// An empty list lacks them all (RFC 9568 section 5.2.5, erratum 8299).
     fn check_addresses(&self, source: IpAddr, advert: &Received<'_>) -> Result<(), Reject> {
         if !self.compares_addresses(source) {
             return Ok(());

@@ -220,7 +220,8 @@ impl Trackers {
         self.scripts.get(&id).map(|script| script.users.iter().copied().collect()).unwrap_or_default()
     }
 
-    /// Source address for adverts: the configured one, else the interface's own.
+    /// Source address for adverts: the configured one, else the interface's own: over IPv4 its primary address (RFC 9568
+    /// section 5.1.1.1, RFC 3768 section 5.2.1), over IPv6 the link-local one (RFC 9568 section 5.1.2.1).
     #[inline]
     pub(crate) fn source(&self, config: &InstanceConfig) -> Option<IpAddr> {
         config.source.or_else(|| {
@@ -343,7 +344,7 @@ impl Trackers {
     }
 }
 
-/// An owner ignores all weights (RFC 9568 section 5.2.4 reserves 255 for it); everybody else stays
+/// An owner ignores all weights (RFC 9568 section 5.2.4 and RFC 3768 section 5.3.4 reserve 255 for it); everybody else stays
 /// between 1 and 254, whatever the weights add up to.
 fn effective_priority(base: Priority, sum: i32, lowered: bool) -> Priority {
     match (base, lowered) {

@@ -1,4 +1,4 @@
-//! Changes of state and all that goes with them (RFC 3768 and RFC 9568 section 6.4).
+//! Changes of state and all that goes with them (RFC 3768 and RFC 9568 sections 6.4, 6.4.1, 6.4.2 and 6.4.3).
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;

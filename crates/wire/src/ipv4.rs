@@ -14,7 +14,7 @@ pub const HEADER_LENGTH: usize = 20;
 pub const PROTOCOL_ICMP: u8 = 1;
 /// Protocol number of the authentication header (RFC 2402 section 2).
 pub const PROTOCOL_AUTHENTICATION_HEADER: u8 = 51;
-/// Protocol number of VRRP (RFC 9568 section 5.1.1.4).
+/// Protocol number of VRRP, over IPv6 the next header (RFC 9568 sections 5.1.1.4 and 5.1.2.4, RFC 3768 section 5.2.4).
 pub const PROTOCOL_VRRP: u8 = 112;
 /// Type of service of routing protocols: precedence "internetwork control" (RFC 791 section 3.1).
 pub const TOS_INTERNETWORK_CONTROL: u8 = 0xc0;

@@ -226,7 +226,9 @@ fn alike_of_address(instance: &VrrpInstance, address: &VirtualAddress) -> Option
     wanted.then(|| (Arc::from(interface), MadeKind::Vmac(mac)))
 }
 
-/// RFC 9568 section 7.3.
+/// RFC 9568 and RFC 3768 section 7.3. Adverts leave with it (RFC 9568 section 7.2), and by the interface that has it the
+/// kernel answers for the addresses (RFC 9568 sections 8.1.2 and 8.2.2, RFC 3768 section 8.2). It makes no interface
+/// identifier: the kernel is told to generate none (RFC 9568 section 7.4).
 fn virtual_mac(family: Family, vrid: Vrid) -> [u8; 6] {
     let block = match family {
         Family::V4 => 1,

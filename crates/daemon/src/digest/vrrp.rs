@@ -619,4 +619,16 @@ mod tests {
         }
         assert!(work.machine.interfaces.len() <= 2, "{:?}", work.machine.interfaces);
     }
+
+    #[test]
+    fn rfc9568_6_1_an_owner_accepts_whatever_is_configured() {
+        for (priority, not_accepted) in [(100, true), (255, false)] {
+            let text = format!(
+                "vrrp_instance A {{\n interface eth0\n virtual_router_id 60\n priority {priority}\n no_accept\n \
+                 virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
+            );
+            let work = digest(&model(&text), &Work::default(), &BTreeMap::new(), false);
+            assert_eq!(work.installs[0].not_accepted, not_accepted, "{priority}");
+        }
+    }
 }

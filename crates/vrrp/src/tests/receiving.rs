@@ -256,6 +256,14 @@ fn rfc9568_5_1_adverts_go_to_the_group_with_hop_limit_255_from_the_interface() {
 }
 
 #[test]
+fn rfc9568_5_1_2_adverts_over_ipv6_come_from_the_link_local_address_and_go_to_the_group() {
+    let mut router = Router::one(ipv6(0));
+    router.wait(ms(4_000));
+    let sent = &router.sink.adverts[0];
+    assert_eq!((sent.source, &sent.destinations[..], sent.hop_limit), (OWN_V6.into(), &[GROUP_V6][..], 255));
+}
+
+#[test]
 fn ipv6_instances_hear_ipv6_adverts() {
     let mut router = Router::one(ipv6(0));
     router.hear(LOWER_V6.into(), 200);

@@ -132,7 +132,7 @@ impl Authentication {
     }
 }
 
-/// Addresses of an advertisement, still as octets.
+/// Addresses of an advertisement, still as octets, as many as it counts (RFC 9568 section 5.2.5, RFC 3768 section 5.3.5).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AddressList<'a> {
     family: Family,

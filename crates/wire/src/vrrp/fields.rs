@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// Virtual router identifier, 1 to 255 (RFC 9568 section 5.2.3).
+/// Virtual router identifier, 1 to 255 (RFC 9568 section 5.2.3, RFC 3768 section 5.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Vrid(NonZeroU8);
@@ -70,7 +70,8 @@ impl fmt::Display for Priority {
     }
 }
 
-/// Advertisement interval in hundredths of a second, 1 to 4095: the 12 bits of RFC 9568 section 5.2.7.
+/// Advertisement interval in hundredths of a second, 1 to 4095: the 12 bits of RFC 9568 section 5.2.7, and what section
+/// 6.1 allows (erratum 8301).
 ///
 /// Version 2 carries whole seconds up to 255 (RFC 3768 section 5.3.7); see [`AdvertInterval`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -126,7 +127,7 @@ impl AdvertInterval {
     }
 }
 
-/// Protocol version.
+/// Protocol version (RFC 9568 section 5.2.1, RFC 3768 section 5.3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Version {
     /// RFC 3768: whole seconds, optional authentication data.

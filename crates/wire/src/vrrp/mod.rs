@@ -32,9 +32,10 @@ pub const HEADER_LENGTH: usize = 8;
 pub const AUTHENTICATION_LENGTH: usize = 8;
 /// Most addresses that the count field can tell.
 pub const ADDRESSES_MAX: usize = 255;
-/// The only message type (RFC 9568 section 5.2.2).
+/// The only message type (RFC 9568 section 5.2.2, RFC 3768 section 5.3.2).
 pub const TYPE_ADVERTISEMENT: u8 = 1;
-/// What an advertisement on the link must arrive with (RFC 9568 sections 5.1.1.3 and 5.1.2.3).
+/// What an advertisement on the link must arrive with (RFC 9568 sections 5.1.1.3 and 5.1.2.3, RFC 3768
+/// section 5.2.3).
 pub const HOP_LIMIT: u8 = 255;
 
 const PRIORITY_OFFSET: usize = 2;

@@ -51,7 +51,7 @@ pub enum Reject {
         /// As received.
         found: u8,
     },
-    /// Another protocol version.
+    /// Another protocol version: a virtual router speaks one (RFC 9568 section 8.4).
     #[error(
         "version: expected {}, found {found}: set the same vrrp_version on all routers",
         .expected.map_or("2 or 3", |version| match version { Version::V2 => "2", Version::V3 => "3" })
@@ -68,7 +68,7 @@ pub enum Reject {
         /// As received.
         found: u8,
     },
-    /// The other side authenticates differently.
+    /// The other side authenticates differently (RFC 3768 section 5.3.6).
     #[error("authentication type: expected {expected}, found {found}: set the same auth_type on all routers")]
     AuthMismatch {
         /// Ours.

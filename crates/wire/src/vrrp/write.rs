@@ -67,6 +67,7 @@ impl Advertisement<'_> {
         if let Some(found) = self.addresses.iter().find(|address| Family::of(**address) != self.family) {
             return Err(WriteError::AddressFamily { expected: self.family, found: *found });
         }
+        // The interval leaves the four reserved bits before it zero (RFC 9568 section 5.2.6).
         let interval_field = match self.form {
             Form::V2 { interval, authentication } => [authentication.type_number(), interval.get()],
             Form::V3 { interval } => interval.get().to_be_bytes(),

@@ -275,6 +275,7 @@ impl Check<'_, '_, '_> {
         }
     }
 
+    /// The owner preempts whatever is configured (RFC 9568 section 6.1).
     fn preemption(&mut self) {
         let instance = self.instance();
         if instance.nopreempt && (instance.initial_master || instance.priority == Priority::OWNER) {

@@ -192,6 +192,18 @@ fn every_check_has_its_reject_and_counter() {
 
 /// The field has twelve bits, and zero is no interval.
 #[test]
+fn rfc9568_5_2_6_reserved_bits_mean_nothing() {
+    let mut reserved = V3;
+    reserved[4] |= 0xf0;
+    // The checksum covers them.
+    (reserved[6], reserved[7]) = (0x69, 0xbe);
+    let expect = expect_v4(centiseconds(100), Authentication::None);
+    let frame = from_v4(&reserved);
+    let advert = expect.check(&frame).unwrap();
+    assert_eq!(advert.interval(), centiseconds(100));
+}
+
+#[test]
 fn rfc9568_erratum_8301_an_interval_is_1_to_4095_centiseconds() {
     let mut zero = V3;
     (zero[4], zero[5]) = (0, 0);
