@@ -151,7 +151,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_found() {
-        let table = "head\n9568\t6.4.2\twaits\txtask/src/rfc/mod.rs\txtask/src/rfc/mod.rs::no_such_test\n\
+        let table = "head\n9568\t6.4.2\twaits\txtask/src/step.rs\txtask/src/rfc/mod.rs::no_such_test\n\
                      9568\t99.9\tcites\txtask/src/rfc/mod.rs\txtask/src/rfc/mod.rs::what_is_missing_is_found\n\
                      9568\t8\tnothing\t-\tbecause\n";
         let found = findings(root(), &rules(table).unwrap()).unwrap();

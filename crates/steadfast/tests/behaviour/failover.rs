@@ -176,7 +176,7 @@ fn an_incumbent_wins_ties_where_it_is_asked_to() {
     // Its interval is longer than the first wait of one that starts as master.
     let first = stage.router("r1", &configuration(&[&Virtual { interval: "0.25", ..Virtual::default() }]));
     let host = stage.host("r2");
-    let [own, other] = [1, 2].map(|number| IpAddr::from(address_v4(number)));
+    let [own, other] = [1, 3].map(|number| IpAddr::from(address_v4(number)));
     first.reaches("V1", State::Master);
     let capture = Capture::start(&host).unwrap();
     let starting =
@@ -190,7 +190,7 @@ fn an_incumbent_wins_ties_where_it_is_asked_to() {
     assert!(senders(&capture, 51, begin).iter().all(|(_, source, _)| *source == own));
     drop(patient);
 
-    let second = stage.start(&host, &starting(""));
+    let second = stage.router("r3", &starting(""));
     second.reaches("V1", State::Master);
     first.reaches("V1", State::Backup);
     assert_eq!(first.instance("V1").unwrap().master, Some(other), "the higher address");
