@@ -81,17 +81,18 @@ fn findings(root: &Path, rules: &[Rule]) -> Result<Vec<String>> {
     for rule in rules {
         let Met::Shown { code, test } = &rule.met else { continue };
         let (file, name) = test.split_once("::").with_context(|| format!("no name of a test: {test}"))?;
-        for path in [&**code, file] {
-            if !texts.contains_key(path) {
-                texts.insert(path, fs::read_to_string(root.join(path)).unwrap_or_default());
-            }
-        }
+        let mut text_of = |path| {
+            let text =
+                texts.entry(path).or_insert_with(|| fs::read_to_string(root.join(path)).unwrap_or_default());
+            text.clone()
+        };
+        let (code_text, test_text) = (text_of(&**code), text_of(file));
         let Rule { rfc, section, demand, .. } = rule;
         let by = RFCS.iter().find(|(known, _)| known == rfc).map(|(_, by)| *by).unwrap_or_default();
-        if !comments(&texts[&**code]).iter().any(|comment| cites(comment, by, section)) {
+        if !comments(&code_text).iter().any(|comment| cites(comment, by, section)) {
             findings.push(format!("{code}: no comment cites RFC {rfc} section {section} ({demand})"));
         }
-        if !has_test(&texts[file], name) {
+        if !has_test(&test_text, name) {
             findings.push(format!("{file}: no test {name} (RFC {rfc} section {section}: {demand})"));
         }
     }
