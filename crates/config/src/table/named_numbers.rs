@@ -58,6 +58,13 @@ pub(crate) fn option_number(table: NameTable, line: &mut Line<'_, '_, '_>) -> Op
     kept(table, word, line)
 }
 
+/// The same of the word at a place of the line.
+pub(crate) fn word_number(table: NameTable, place: usize, line: &mut Line<'_, '_, '_>) -> Option<Text> {
+    let word = line.word(place)?;
+    line.option = place;
+    kept(table, word, line)
+}
+
 /// A scope, which is kept as a number on any machine.
 pub(crate) fn option_scope(line: &mut Line<'_, '_, '_>) -> Option<u8> {
     let word = line.option_value()?;

@@ -176,7 +176,7 @@ fn fifos_are_told_what_is_asked_for() {
     for alone in alone("fifos_are_told_what_is_asked_for") {
         alone.host.write("/run/level", "0\n").unwrap();
         shown(&alone.host, "mkfifo /run/fifo");
-        let track = " track_file {\n level\n }\n";
+        let track = " track_file {\n level weight 1 noreverse\n }\n";
         let text = global(
             " script_user root\n vrrp_notify_fifo /run/fifo\n fifo_write_vrrp_states_on_reload\n",
         ) + "track_file level {\n file /run/level\n weight 1\n}\n"
@@ -270,14 +270,43 @@ fn is_sum_over(source: [u8; 4], destination: [u8; 4], message: &[u8]) -> bool {
     sum == 0xffff
 }
 
+/// Addresses on a virtual interface, or on any other than that of the adverts, are announced again and again.
+#[test]
+fn further_interfaces_are_announced_on_as_configured() {
+    let test = "further_interfaces_are_announced_on_as_configured";
+    for (globals, more) in [
+        (" vrrp_garp_extra_if 1\n", ""),
+        (" vrrp_vmac_garp_intvl 1\n", ""),
+        ("", " vmac_garp_intvl 1\n"),
+        ("", " vmac_garp_intvl all 1\n"),
+    ] {
+        let Some(alone) = alone(test).pop() else { return };
+        let address = std::net::Ipv4Addr::new(10, 0, 9, 1);
+        let once = " garp_master_delay 0\n garp_master_repeat 1\n";
+        let more = format!(" use_vmac\n vmac_xmit_base\n{once}{more}");
+        let since = Instant::now();
+        let _daemon = alone.start(&(global(globals) + &instance(1, "10.0.9.1/32", &more)));
+        let announced = || alone.capture.gratuitous_arps(address, since);
+        let again = wait::until(LIMIT, || announced().len() > 2);
+        assert!(again, "{globals}{more}: {}", announced().len());
+        let times: Vec<Instant> = announced().into_iter().map(|(at, _)| at).collect();
+        let apart = times[2] - times[1];
+        assert!(
+            apart > Duration::from_millis(900) && apart < Duration::from_millis(1_400),
+            "{globals}{more}: {apart:?}"
+        );
+    }
+}
+
 /// What Debian's keepalived does not know yet.
 #[test]
 fn what_later_versions_know_is_done() {
     let test = "what_later_versions_know_is_done";
     let Some(alone) = alone(test).pop() else { return };
-    let text = global(" disable_local_igmp\n log_unknown_vrids\n")
+    alone.host.write("/run/own/group", "42 lab\n").unwrap();
+    let text = global(" iproute_etc_dir /run/own\n disable_local_igmp\n log_unknown_vrids\n")
         + &instance(1, "10.0.9.1/32", " mcast_dst_ip 224.0.0.99\n")
-        + &instance(2, "10.0.9.2/32", " use_vmac two group 42\n");
+        + &instance(2, "10.0.9.2/32", " use_vmac two group lab\n");
     let since = Instant::now();
     let daemon = alone.start(&text);
     assert_eq!(alone.first(1, since).1.destination.to_string(), "224.0.0.99");

@@ -96,7 +96,8 @@ fn letters_wait_for_a_server_that_is_away() {
     let Some([programs, _]) = programs("letters_wait_for_a_server_that_is_away") else { return };
     let mut pair = Pair::new(programs);
     let host = std::sync::Arc::clone(&pair.hosts[SIDE]);
-    pair.start(SIDE, &configuration(&format!("{SETTINGS}    no_email_faults\n")));
+    let settings = SETTINGS.replace("smtp_alert\n", "smtp_alert_vrrp\n    no_email_faults\n");
+    pair.start(SIDE, &configuration(&settings));
     pair.settle(&[KIND], SIDE);
     let told = "mail is not delivered by 127.0.0.1: no connection to 127.0.0.1:2525";
     assert!(wait::until(LIMIT, || pair.daemon(SIDE).log().contains(told)), "{}", pair.daemon(SIDE).log());

@@ -22,8 +22,8 @@ const SETS: [(&str, &str, [u8; 3]); 9] = [
     ("process sleep", "S weight 10 reverse", [100, 90, 90]),
     ("process sleep\n weight 10 reverse", "S weight 10 noreverse", [100, 110, 110]),
     ("process sleep\n weight 10\n quorum_max 1", "S", [100, 110, 100]),
-    ("process sleep 602\n weight 10", "S", [100, 100, 110]),
-    ("process sleep 60\n param_match partial\n weight 10", "S", [100, 110, 110]),
+    ("process /usr/bin/sleep 602\n weight 10", "S", [100, 100, 110]),
+    ("process /usr/bin/sleep 60\n param_match initial\n weight 10", "S", [100, 110, 110]),
     ("process /usr/bin/sleep\n full_command\n weight 10", "S", [100, 110, 110]),
 ];
 

@@ -110,6 +110,24 @@ fn a_startup_delay_is_waited_for() {
     }
 }
 
+/// An owner that begins as master speaks at once (RFC 9568 section 6.4.1), any other router waits.
+#[test]
+fn only_an_owner_that_begins_as_master_does_not_wait() {
+    for alone in alone("only_an_owner_that_begins_as_master_does_not_wait") {
+        let router = |vrid: u8, state: &str, priority: u8| {
+            let text =
+                instance(vrid, &format!("10.0.9.{vrid}/32"), "").replace("advert_int 0.2", "advert_int 0.5");
+            text.replace("state BACKUP", state).replace("priority 100", &format!("priority {priority}"))
+        };
+        let text = global("") + &router(1, "state MASTER", 255) + &router(2, "state BACKUP", 255);
+        let since = Instant::now();
+        let _daemon = alone.start(&text);
+        let [owner, patient] = [1, 2].map(|vrid| alone.first(vrid, since).0);
+        let apart = patient.duration_since(owner);
+        assert!(apart > Duration::from_millis(1_500) - SLACK, "{}: {apart:?}", alone.program.name());
+    }
+}
+
 /// Without a peer there is nobody to speak to.
 #[test]
 fn what_is_missing_keeps_an_instance_silent() {
@@ -181,10 +199,13 @@ fn who_was_held_up_gives_up_for_the_priority_that_is_configured() {
         let text = instance(vrid, &format!("10.0.9.{vrid}/32"), more);
         text.replace("advert_int 0.2", "advert_int 1").replace("priority 100", "priority 10")
     };
-    let text = global("") + &slow(1, " nopreempt\n timer_expired_backup 254\n") + &slow(2, "");
+    let text = global("")
+        + &slow(1, " nopreempt\n timer_expired_backup 254\n")
+        + &slow(2, "")
+        + &slow(3, " nopreempt\n thread_timer_expired\n");
     let daemon = alone.start(&text);
     let has = |last: u8| alone.host.has([10, 0, 9, last].into());
-    assert!(wait::until(LIMIT, || has(1) && has(2)), "{}", daemon.log_tail());
+    assert!(wait::until(LIMIT, || [1, 2, 3].into_iter().all(has)), "{}", daemon.log_tail());
     let since = Instant::now();
     assert!(wait::until(LIMIT, || alone.adverts(1, since).len() >= 2));
     // Longer than 3 s and 2/256 s, shorter than 3 s and 246/256 s.
@@ -192,7 +213,7 @@ fn who_was_held_up_gives_up_for_the_priority_that_is_configured() {
     assert!(!wait::until(Duration::from_millis(3_450), || false));
     let resumed = Instant::now();
     daemon.signal_all(Signal::CONT).unwrap();
-    assert!(wait::until(Duration::from_secs(2), || !has(1)), "{}", daemon.log_tail());
+    assert!(wait::until(Duration::from_secs(2), || !has(1) && !has(3)), "{}", daemon.log_tail());
     assert!(has(2));
     assert!(wait::until(LIMIT, || !alone.adverts(2, resumed).is_empty()));
 }

@@ -69,7 +69,7 @@ fn buffers_have_the_sizes_that_are_asked_for() {
 #[test]
 fn processes_have_their_names_limits_and_masks() {
     let globals = "global_defs {\n vrrp_version 3\n process_name head\n vrrp_process_name routers\n vrrp_rt_priority 3\n \
-                   vrrp_rlimit_rttime 77000\n umask 0133\n}\n";
+                   vrrp_rlimit_rtime 77000\n umask 0133\n}\n";
     for alone in alone("processes_have_their_names_limits_and_masks") {
         let text = globals.to_owned() + &instance(1, "10.0.9.1/32", "");
         let daemon = alone.start(&text);

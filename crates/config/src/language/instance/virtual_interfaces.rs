@@ -3,8 +3,9 @@
 use steadfast_wire::vrrp::Family;
 
 use crate::diagnostic::code::Code;
-use crate::machine::InterfaceKind;
+use crate::machine::{InterfaceKind, NameTable};
 use crate::model::{Ipvlan, IpvlanMode, Vmac, VrrpInstance};
+use crate::table::named_numbers::word_number;
 use crate::table::notation::quote;
 use crate::table::{Argument, Line, Statement, Value};
 use crate::value::Name;
@@ -21,7 +22,7 @@ pub(crate) fn read_vmac(instance: &mut VrrpInstance, line: Statement<'_, '_, '_,
             "group" => {
                 place += 1;
                 match line.word(place) {
-                    Some(group) => vmac.group = Some(group.into()),
+                    Some(_) => vmac.group = word_number(NameTable::InterfaceGroups, place, line),
                     None => line.missing("group IFGROUP"),
                 }
             }
@@ -116,7 +117,7 @@ pub(crate) fn read_ipvlan(instance: &mut VrrpInstance, line: Statement<'_, '_, '
                     Some(_) if word == "name" => {
                         interface_name(&mut ipvlan.name, &instance.name, place, line)
                     }
-                    Some(value) => ipvlan.group = Some(value.into()),
+                    Some(_) => ipvlan.group = word_number(NameTable::InterfaceGroups, place, line),
                     None => line.missing(&format!("{word} NAME")),
                 }
             }
