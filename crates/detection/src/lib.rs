@@ -33,10 +33,7 @@ use steadfast_wire::bfd::{HOP_LIMIT, Received};
 use self::pair::Watched;
 pub use self::pair::{DOUBT, DOUBT_MAX, Pair};
 use self::posts::Posts;
-
-/// Sessions of routers that watch over this one and that it does not follow itself, at one of its addresses. Their
-/// senders may be forged, so that the table has an end: who watches in vain makes room first.
-pub const WATCHERS_MAX: usize = 16;
+pub use self::posts::WATCHERS_MAX;
 
 /// Numbers of sessions from here on are not of the configuration.
 const FIRST_MADE: u32 = 1 << 31;

@@ -7,6 +7,10 @@ use steadfast_vrrp::{FastDetection, InterfaceId, Watch};
 
 use crate::pair::Pair;
 
+/// Sessions of routers that watch over this one and that it does not follow itself, at one of its addresses. Their
+/// senders may be forged, so that the table has an end: who watches in vain makes room first.
+pub const WATCHERS_MAX: usize = 16;
+
 /// Own addresses on their interfaces.
 #[derive(Debug, Default)]
 pub(crate) struct Posts(BTreeMap<(InterfaceId, IpAddr), Post>);
