@@ -150,3 +150,44 @@ fn a_stopped_supervisor_holds_nothing_up() {
     second.reaches("V1", State::Backup);
     assert_eq!(first.status().unwrap().worker.unwrap().restarts, 0);
 }
+
+/// Real servers that are checked, sixteen of a service.
+fn balanced(services: u8) -> String {
+    let service = |number| {
+        let server = |last| {
+            format!(
+                "real_server 127.1.{number}.{last} 8080 {{\nweight 1\nTCP_CHECK {{\nconnect_timeout 3\n}}\n}}\n"
+            )
+        };
+        let servers: String = (1..=16).map(server).collect();
+        format!("virtual_server 10.7.0.{number} 80 {{\ndelay_loop 60\nlb_algo rr\nlb_kind NAT\n{servers}}}\n")
+    };
+    (0..services).map(service).collect()
+}
+
+/// What all processes of a router have for themselves, octets.
+fn private_memory(router: &Router) -> u64 {
+    let of = |pid: u32| -> Option<u64> {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    router.processes().unwrap().into_iter().filter_map(of).sum::<u64>() * 1024
+}
+
+/// There may be tens of thousands.
+#[test]
+fn a_real_server_needs_little_memory_in_all_processes_together() {
+    const OCTETS_OF_A_SERVER: u64 = 700;
+    let Some(stage) = Stage::set("a_real_server_needs_little_memory_in_all_processes_together") else {
+        return;
+    };
+    let few = stage.router("few", &balanced(1));
+    assert!(wait::until(LIMIT, || few.processes().unwrap().len() == 2));
+    let base = private_memory(&few);
+    let many = stage.router("many", &balanced(251));
+    assert!(wait::until(LIMIT, || many.processes().unwrap().len() == 2));
+    let bound = base + 250 * 16 * OCTETS_OF_A_SERVER;
+    let settled = wait::until(LIMIT, || private_memory(&many) <= bound);
+    assert!(settled, "{} octets a server", (private_memory(&many) - base) / (250 * 16));
+}
