@@ -347,6 +347,8 @@ codes! {
         "Routers with different identifiers do not hear each other, so both become master and answer for the address. steadfast check compares the files that it is given.";
     414 PeersDiffer Warning Silent "unicast peers do not name each other"
         "A router whose address the other does not name is not sent to, or is not heard, so both become master. steadfast check compares the files that it is given.";
+    415 FlowsStay Note Silent "UDP flows stay with a server that is gone"
+        "A client of UDP that sends without a pause keeps its entry in the kernel's table of connections, and its packets go to the server that it had, or nowhere, as long as that lasts: by default five minutes behind its last packet. lvs_expire_nodest_conn (net.ipv4.vs.expire_nodest_conn) ends such entries when their server is gone, with persistence also lvs_expire_quiescent_template. With inhibit_on_failure a server is never gone; ops chooses a server for each packet.";
 
     501 ScriptMissing Warning General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";

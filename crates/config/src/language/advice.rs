@@ -11,7 +11,7 @@ use super::trackers::keywords::SCRIPT;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
-use crate::model::{Model, Tracked, VrrpInstance};
+use crate::model::{Model, Tracked, Transport, VirtualServer, VrrpInstance};
 use crate::table::Context;
 use crate::value::Name;
 
@@ -21,6 +21,19 @@ pub(crate) fn advise(model: &Model, context: &mut Context<'_>) {
         mixed_families(instance, context);
     }
     shared_addresses(model, context);
+    staying_flows(model, context);
+}
+
+/// One sentence for all services: the setting is one, too.
+fn staying_flows(model: &Model, context: &mut Context<'_>) {
+    let mut services = model.virtual_servers.iter();
+    let stays = |service: &&VirtualServer| service.protocol == Some(Transport::Udp) && !service.one_packet;
+    let Some(service) = services.find(stays).filter(|_| !model.global.lvs_expire_nodest_conn) else { return };
+    let message = "clients of UDP that go on sending stay with a server that is gone";
+    context.push(
+        Diagnostic::new(Code::FlowsStay, service.site.0, message)
+            .hint("lvs_expire_nodest_conn in global_defs lets such flows go to another server"),
+    );
 }
 
 /// The same for what only the drafts can place.

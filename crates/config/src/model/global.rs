@@ -139,6 +139,12 @@ pub struct Global {
     pub lvs_flush: bool,
     /// What to do with it at stop.
     pub lvs_flush_on_stop: LvsFlushOnStop,
+    /// Connections to a server that is gone end, and new packets of them go to another one.
+    pub lvs_expire_nodest_conn: bool,
+    /// Persistence ends with the server that it leads to.
+    pub lvs_expire_quiescent_template: bool,
+    /// Time after which names of real servers are looked up again.
+    pub resolve_interval: Interval,
     /// Connection synchronisation.
     pub lvs_sync_daemon: Option<Box<LvsSyncDaemon>>,
     /// Log every failed check.
@@ -251,6 +257,9 @@ impl Default for Global {
             lvs_timeouts: [None; 3],
             lvs_flush: false,
             lvs_flush_on_stop: LvsFlushOnStop::default(),
+            lvs_expire_nodest_conn: false,
+            lvs_expire_quiescent_template: false,
+            resolve_interval: Interval::from_secs(30),
             lvs_sync_daemon: None,
             checker_log_all_failures: false,
             rs_init_notifies: false,

@@ -193,8 +193,10 @@ pub struct SorryServer {
 /// There may be 40,000 of them and more: what few have is behind a pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct RealServer {
-    /// Address and port.
+    /// Address and port; with a name the address is unspecified.
     pub address: ServerAddress,
+    /// Name whose addresses are its, each a server of its own.
+    pub name: Option<Box<Text>>,
     /// Where it is defined.
     #[serde(skip)]
     pub site: Site,
@@ -276,6 +278,7 @@ impl RealServer {
     pub fn new(address: ServerAddress) -> Self {
         Self {
             address,
+            name: None,
             site: Site::default(),
             weight: 1,
             forwarding: ForwardingMethod::default(),

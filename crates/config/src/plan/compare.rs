@@ -11,7 +11,7 @@ use crate::language::instance::keywords::INSTANCE;
 use crate::language::kinds::{self, Kind};
 use crate::language::root::{OUTERMOST, ROOT, of_global};
 use crate::language::servers::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use crate::language::servers::read::words_of_address;
+use crate::language::servers::read::{head_of_real_server, words_of_address};
 use crate::language::tracking::keywords::GARP_GROUP;
 use crate::model::{GarpGroup, Model, RealServer, ServiceTarget, VirtualServer, VrrpInstance};
 use crate::table::shown::{arguments, is_alias};
@@ -256,12 +256,13 @@ fn servers(old: &Model, new: &Model, plan: &mut Plan) {
 }
 
 fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &mut Plan) {
+    let key = |server: &RealServer| (server.address, server.name.clone());
     let before: BTreeMap<_, &RealServer> =
-        old.real_servers.iter().map(|server| (server.address, server)).collect();
-    let after: BTreeSet<_> = new.real_servers.iter().map(|server| server.address).collect();
-    let name = |server: &RealServer| format!("{service} / {}", words_of_address(server.address));
+        old.real_servers.iter().map(|server| (key(server), server)).collect();
+    let after: BTreeSet<_> = new.real_servers.iter().map(key).collect();
+    let name = |server: &RealServer| format!("{service} / {}", head_of_real_server(server));
     for server in &new.real_servers {
-        match before.get(&server.address) {
+        match before.get(&key(server)) {
             None => whole(plan, kinds::REAL_SERVER, &name(server), Outcome::Added),
             Some(earlier) if *earlier != server => {
                 let mut keywords = keyword_changes(REAL_SERVER, earlier, server);
@@ -273,7 +274,7 @@ fn real_servers(service: &str, old: &VirtualServer, new: &VirtualServer, plan: &
             Some(_) => {}
         }
     }
-    for server in old.real_servers.iter().filter(|server| !after.contains(&server.address)) {
+    for server in old.real_servers.iter().filter(|server| !after.contains(&key(server))) {
         whole(plan, kinds::REAL_SERVER, &name(server), Outcome::Removed);
     }
 }

@@ -7,7 +7,7 @@ use crate::language::global::keywords::GLOBAL;
 use crate::language::kinds::{self, Kind};
 use crate::language::root::{ROOT, of_global};
 use crate::language::servers::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use crate::language::servers::read::words_of_address;
+use crate::language::servers::read::head_of_real_server;
 use crate::model::{Global, Model, RealServer, VirtualServer};
 use crate::table::notation::quote;
 use crate::table::shown::{arguments, is_alias, statements, written};
@@ -105,7 +105,7 @@ impl Printer {
     }
 
     fn real_server(&mut self, server: &RealServer) {
-        let head = words_of_address(server.address);
+        let head = head_of_real_server(server);
         self.block_with(&format!("{} {head}", kinds::REAL_SERVER), |p| {
             p.lines(statements(REAL_SERVER, server, None));
             for checker in server.checkers.iter() {

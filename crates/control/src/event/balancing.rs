@@ -1,6 +1,6 @@
 //! What is told of services, their servers and the checks of these.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -120,6 +120,13 @@ pub enum Balancing {
         /// Which, and why not.
         reason: String,
     },
+    /// The name of real servers has addresses, or others than before.
+    Resolved {
+        /// Which.
+        name: Arc<str>,
+        /// All of them.
+        addresses: Vec<IpAddr>,
+    },
     /// An operator took a server into their own hands, or gave it back.
     Overridden {
         /// Which.
@@ -179,7 +186,8 @@ impl Balancing {
             | Self::Refused { .. }
             | Self::Changed { .. }
             | Self::NoCheck { .. }
-            | Self::Setting { .. } => None,
+            | Self::Setting { .. }
+            | Self::Resolved { .. } => None,
         }
     }
 
@@ -198,6 +206,7 @@ impl Balancing {
             | Self::Quorum { .. }
             | Self::Suspended { .. }
             | Self::Table
+            | Self::Resolved { .. }
             | Self::Overridden { .. } => Severity::Notice,
             Self::Check { .. } | Self::Failure { .. } | Self::Weight { .. } => Severity::Info,
         }

@@ -109,6 +109,15 @@ pub enum Fault {
         /// Why.
         reason: String,
     },
+    /// The addresses of real servers are not known by their name; those that were known last stand.
+    Name {
+        /// Which.
+        name: Arc<str>,
+        /// Why.
+        reason: String,
+        /// How many addresses stand.
+        known: usize,
+    },
     /// Nothing comes of `reload_time_file`.
     ReloadTime {
         /// Why, in a sentence.
@@ -147,6 +156,8 @@ pub enum Matter {
     TrackFile(Arc<str>),
     /// A worker.
     Worker(Worker),
+    /// The name of real servers.
+    Name(Arc<str>),
     /// `reload_time_file`
     ReloadTime,
 }
@@ -162,6 +173,7 @@ impl Fault {
             Self::ProgramNotRun { command, .. } => Matter::Program(command.clone()),
             Self::TrackFile { name, .. } => Matter::TrackFile(Arc::clone(name)),
             Self::WorkerNotStarted { worker, .. } => Matter::Worker(*worker),
+            Self::Name { name, .. } => Matter::Name(Arc::clone(name)),
             Self::ReloadTime { .. } => Matter::ReloadTime,
             Self::StartupScript
             | Self::TrackFileNotMade { .. }

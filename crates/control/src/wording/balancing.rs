@@ -2,6 +2,9 @@
 
 use crate::event::{Balancing, Override, Why};
 
+/// Addresses of a name that its line has.
+const ADDRESSES_SHOWN: usize = 8;
+
 /// The sentence.
 pub fn balancing(told: &Balancing) -> String {
     match told {
@@ -46,6 +49,15 @@ pub fn balancing(told: &Balancing) -> String {
             format!("cannot {change}: {reason}; it is tried again")
         }
         Balancing::Changed { change } => change.clone(),
+        Balancing::Resolved { name, addresses } => {
+            let shown: Vec<String> =
+                addresses.iter().take(ADDRESSES_SHOWN).map(ToString::to_string).collect();
+            let more = match addresses.len().saturating_sub(ADDRESSES_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            format!("real_server {name} stands for {}{more}", shown.join(", "))
+        }
         Balancing::Overridden { server, service, by } => {
             let how = match by {
                 Override::None => "given back to its checks and its configuration".to_owned(),

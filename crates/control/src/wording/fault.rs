@@ -39,6 +39,13 @@ pub fn fault(fault: &Fault) -> String {
         Fault::NotWritten { keyword: Some(keyword), path, reason } => {
             format!("{keyword}: cannot write {path}: {reason}")
         }
+        Fault::Name { name, reason, known: 0 } => {
+            format!("real_server {name} has no address: {reason}; it is looked up again")
+        }
+        Fault::Name { name, reason, known } => format!(
+            "real_server {name} cannot be looked up: {reason}; the addresses known last stand ({known}), and it is \
+             looked up again"
+        ),
         Fault::ReloadTime { reason } => reason.clone(),
         Fault::AddressesLeft => "addresses may be left: the kernel cannot be asked".to_owned(),
         Fault::NotWaitedFor { reason } => format!(
@@ -61,6 +68,7 @@ pub fn fault_over(fault: &Fault) -> String {
         Fault::ProgramNotRun { command, .. } => format!("script {command} is run"),
         Fault::TrackFile { name, path, .. } => format!("track_file {name} ({path}) is read again"),
         Fault::WorkerNotStarted { worker, .. } => format!("the {} is started", worker_title(*worker)),
+        Fault::Name { name, .. } => format!("real_server {name} can be looked up"),
         Fault::ReloadTime { .. } => "reload_time_file is in order again".to_owned(),
         other => format!("no longer: {}", self::fault(other)),
     }

@@ -212,6 +212,8 @@ fn faults(number: u64) -> Vec<Fault> {
         Fault::NothingToRun { reason: reason() },
         Fault::NotWritten { keyword: None, path: path(), reason: reason() },
         Fault::NotWritten { keyword: Some(keyword()), path: path(), reason: reason() },
+        Fault::Name { name: name(), reason: reason(), known: 0 },
+        Fault::Name { name: name(), reason: reason(), known: 2 },
         Fault::ReloadTime { reason: reason() },
         Fault::AddressesLeft,
         Fault::NotWaitedFor { reason: reason() },

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use steadfast_health::{Machine, Target};
 use steadfast_kernel::ipvs::{
-    Ipvs, ListedServer, Server, ServerKey, ServiceKey, Statistics, SyncDaemon, SyncRole, Timeouts,
+    Ipvs, ListedServer, Server, ServerKey, ServiceKey, Setting, Statistics, SyncDaemon, SyncRole, Timeouts,
 };
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
@@ -110,6 +110,9 @@ impl Table {
         let before = std::mem::replace(&mut self.settings, settings);
         if before.timeouts != self.settings.timeouts {
             self.set_timeouts();
+        }
+        if before.expire != self.settings.expire {
+            self.set_expiry();
         }
         let sync = |of: &Settings| (of.sync.clone(), of.sync_follows.clone());
         if sync(&before) != sync(&self.settings) {
@@ -234,6 +237,7 @@ impl Table {
                 }
                 self.begun = true;
                 self.set_timeouts();
+                self.set_expiry();
                 self.settle_sync();
             }
             Err(error) => self.close(&error),
@@ -277,6 +281,27 @@ impl Table {
         });
         if let Err(error) = done {
             self.notices.push(Notice::Setting { reason: format!("lvs_timeouts: {error}") });
+        }
+    }
+
+    /// Switches on what is asked for. It stays on at the end: whoever balances here then is not worse off.
+    fn set_expiry(&mut self) {
+        if self.ipvs.is_none() {
+            return;
+        }
+        let settings = [Setting::ExpireWithoutServer, Setting::ExpireQuiescentTemplate];
+        for (setting, _) in settings.into_iter().zip(self.settings.expire).filter(|(_, wanted)| *wanted) {
+            let done = if self.is_elsewhere {
+                Err(format!(
+                    "{setting} is to be set in the network namespace of the table, by its administrator"
+                ))
+            } else {
+                let switched = || if setting.is_on()? { Ok(()) } else { setting.switch_on() };
+                switched().map_err(|error: Error| error.to_string())
+            };
+            if let Err(reason) = done {
+                self.notices.push(Notice::Setting { reason: format!("lvs_{}: {reason}", setting.name()) });
+            }
         }
     }
 

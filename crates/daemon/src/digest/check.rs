@@ -418,6 +418,7 @@ pub fn settings(model: &Model) -> Settings {
         flush: model.global.lvs_flush,
         flush_at_end: model.global.lvs_flush_on_stop == model::LvsFlushOnStop::All,
         timeouts: model.global.lvs_timeouts,
+        expire: [model.global.lvs_expire_nodest_conn, model.global.lvs_expire_quiescent_template],
         sync: sync_daemons(model),
         sync_follows: followed_by_sync(model),
         tell_initial: model.global.rs_init_notifies,

@@ -42,10 +42,11 @@ impl Supervisor {
 
     /// After a reload: what the configuration does not have cannot be out of order.
     pub(crate) fn forget_what_is_gone(&mut self) {
-        let Self { faults, scripts, watches, loaded, .. } = self;
+        let Self { faults, scripts, watches, loaded, names, .. } = self;
         faults.0.retain(|matter, _| match matter {
             Matter::Check(name) => scripts.programs.checks.values().any(|check| check.name == *name),
             Matter::TrackFile(name) => watches.files.has(name),
+            Matter::Name(name) => names.has(name),
             Matter::Mail => loaded.global.mail.server.is_some(),
             Matter::ReloadTime => loaded.global.reload.time_file.is_some(),
             Matter::Fifo(_) | Matter::FifoReader(_) | Matter::Program(_) | Matter::Worker(_) => true,

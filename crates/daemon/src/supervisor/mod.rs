@@ -7,6 +7,7 @@ mod control;
 mod faults;
 mod findings;
 mod journal;
+mod names;
 mod notify;
 mod reload;
 mod scripts;
@@ -29,6 +30,7 @@ use self::control::dump::Dump;
 use self::control::status::Purpose;
 use self::faults::Faults;
 use self::journal::Journal;
+use self::names::Names;
 use self::notify::fifo::Fifos;
 use self::notify::mail::Mail;
 use self::reload::Reloads;
@@ -56,6 +58,7 @@ const RELOAD_TIME: u64 = 4;
 const WATCHED_FILES: u64 = 5;
 const PROCESSES: u64 = 6;
 const MAIL: u64 = 7;
+const NAMES: u64 = 10;
 const FIFOS: u64 = 16;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
@@ -76,6 +79,7 @@ struct Supervisor {
     scripts: Scripts,
     fifos: Fifos,
     mail: Mail,
+    names: Names,
     watches: Watches,
     workers: Workers,
     routers: Routers,
@@ -92,7 +96,7 @@ impl Supervisor {
     fn run(mut self) -> u8 {
         let mut events = Events::default();
         loop {
-            self = self.start_workers().start_mail();
+            self = self.start_workers().start_mail().start_names();
             let now = moment();
             self.timers(now);
             if self.is_finished(now) {
@@ -138,6 +142,7 @@ impl Supervisor {
             WATCHED_FILES => self.hear_files(),
             PROCESSES => self.hear_processes(),
             MAIL => self.mail_ended(),
+            NAMES => self.hear_names(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
             _ if token == workers::CHECK.channel => self.hear_worker::<Check>(),
@@ -172,7 +177,11 @@ impl Supervisor {
     /// Orphans of scripts become our children; nobody else waits for them.
     fn reap_adopted(&self) {
         while let Some(pid) = steadfast_kernel::process::ended_child() {
-            if self.workers.own(pid) || self.scripts.runner.owns(pid) || self.mail.owns(pid) {
+            if self.workers.own(pid)
+                || self.scripts.runner.owns(pid)
+                || self.mail.owns(pid)
+                || self.names.owns(pid)
+            {
                 break;
             }
             steadfast_kernel::process::reap(pid);
@@ -190,6 +199,7 @@ impl Supervisor {
         self.give_up_startup(now);
         self.watch(now);
         self.mail_overdue(now);
+        self.names_overdue(now);
         self.reload_if_due(now);
         self.tell_turned_away();
     }
@@ -204,6 +214,7 @@ impl Supervisor {
             self.stop_wakeup(),
             self.watches.wakeup(),
             self.mail.wakeup(),
+            self.names.wakeup(),
             self.reloads.schedule.wakeup(),
             self.reload_wakeup(),
         ];
@@ -240,7 +251,8 @@ mod tests {
     #[test]
     fn no_two_descriptors_have_one_token() {
         let workers = [workers::VRRP, workers::CHECK].map(|tokens| [tokens.channel, tokens.child]);
-        let own = [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, FIFOS, CLIENTS, RUNS];
+        let own =
+            [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, NAMES, FIFOS, CLIENTS, RUNS];
         let all: Vec<u64> = own.into_iter().chain(workers.into_iter().flatten()).collect();
         let different: BTreeSet<u64> = all.iter().copied().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");

@@ -21,6 +21,7 @@ use super::faults::Faults;
 use super::findings::Report;
 use super::journal::Journal;
 use super::journal::log::Log;
+use super::names::Names;
 use super::notify::fifo::Fifos;
 use super::notify::mail::{Mail, Subjects};
 use super::reload::effective::Effective;
@@ -195,7 +196,11 @@ fn assemble(
     }
     reload::save(&mut journal, &loaded, 1);
     reload::remove_stale_marker(&loaded.model.global, &pid_files);
-    let (effective, model) = Effective::of(loaded, &options);
+    let (effective, mut model) = Effective::of(loaded, &options);
+    let now = moment();
+    let mut names = Names::default();
+    names.configure(now, &model);
+    names.expand(&mut model);
     let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
     let balancing = BalancingKept::new(&model, space);
     let mut faults = Vec::new();
@@ -204,7 +209,6 @@ fn assemble(
     let orders = Orders::of(&model, &work);
     // A worker forked while it is there would keep its copy for good.
     drop(model);
-    let now = moment();
     let service = Service::open(now, foreground.take());
     let workers = Workers::new(&places, service.beat());
     let mut supervisor = Supervisor {
@@ -222,6 +226,7 @@ fn assemble(
         scripts: Scripts::new(programs),
         fifos: Fifos::default(),
         mail,
+        names,
         watches: Watches::new(Processes::new(process_events)),
         workers,
         routers: Routers::new(work),

@@ -42,6 +42,7 @@ impl Supervisor {
             Some(Stopping { workers_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
         self.scripts.starting = None;
         self.service.stopping();
+        self.abandon_names();
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
         self.scripts.runner.terminate(now, |purpose| {

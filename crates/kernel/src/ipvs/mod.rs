@@ -14,6 +14,7 @@ mod number;
 mod refusal;
 mod server;
 mod service;
+mod setting;
 mod statistics;
 mod sync;
 
@@ -24,5 +25,6 @@ pub use server::{Checksum, Connections, Forwarding, ListedServer, Server, Server
 pub use service::{
     ListedService, NAME_BYTES_MAX, Name, Persistence, SchedulerFlags, Service, ServiceKey, Transport,
 };
+pub use setting::Setting;
 pub use statistics::Statistics;
 pub use sync::{SyncDaemon, SyncRole};

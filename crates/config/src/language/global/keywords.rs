@@ -118,6 +118,15 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "lvs_flush_onstop" Grammar("[VS]") => with!(read_flush_on_stop, show_nothing), Last, NextUse = "lvs_flush_on_stop";
         "off",
         "Deprecated spelling of lvs_flush_on_stop (no notice logged)";
+    "lvs_expire_nodest_conn" Switch => at!(lvs_expire_nodest_conn), Last, InPlace;
+        "setting of the kernel; no argument means on",
+        "Let connections end whose server is gone, so that what follows goes to another one: UDP flows leave a dead server.";
+    "lvs_expire_quiescent_template" Switch => at!(lvs_expire_quiescent_template), Last, InPlace;
+        "setting of the kernel; no argument means on",
+        "Let persistence end whose server has weight 0 or is gone.";
+    "resolve_interval" Argument::seconds(1, 86400) => at!(resolve_interval), Last, InPlace;
+        "30",
+        "Time after which names of real servers are looked up again.";
     "lvs_sync_daemon" Grammar("IFNAME [INSTANCE [SYNCID]] or IFNAME followed by options") => with!(read_sync_daemon, show_sync_daemon), First, InPlace | Told;
         "none",
         "Run the IPVS connection synchronisation daemon; positional instance and id are legacy forms.";

@@ -1,10 +1,10 @@
 //! The blocks of the load balancer.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use super::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use super::read::{address_and_port, range_end};
+use super::read::{address_and_port, name_and_port, range_end};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
@@ -15,7 +15,7 @@ use crate::language::checkers::keywords::{
 };
 use crate::model::{
     CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, GrpcCheck, HttpCheck, MiscCheck, RealServer, Script,
-    ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+    ServerAddress, ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
 };
 use crate::table::remembered::ServerScratch;
 use crate::table::{Context, Keywords, Line, Outcome, Seen, Statement, apply, unknown, unread};
@@ -236,9 +236,16 @@ fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_
         line.stops_without = true;
         return line.missing("ADDRESS [PORT]");
     }
-    let Some(address) = address_and_port(&mut line, 0) else { return unread(node, context) };
-    context.server.real_address = Some(address.address);
+    let named = name_and_port(&mut line);
+    let address = match &named {
+        // Of which family is known when all of the service is.
+        Some((_, port)) => Some(ServerAddress { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: *port }),
+        None => address_and_port(&mut line, 0),
+    };
+    let Some(address) = address else { return unread(node, context) };
+    context.server.real_address = named.is_none().then_some(address.address);
     let mut server = RealServer::new(address);
+    server.name = named.map(|(name, _)| Box::new(name));
     server.site = Site(node.span());
     let mut draft = RealServerDraft { server, seen: Seen::default(), checkers: 0, slow_check: None };
     for child in node.children().into_iter().flatten() {
@@ -299,6 +306,7 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         "SMTP_CHECK" => {
             let mut smtp = SmtpCheckDraft::default();
             statements(node, &mut draft, &mut smtp, &[SMTP], true, context);
+            several_hosts(node, context);
             let helo = smtp.helo_name.unwrap_or_else(|| "smtpchecker.keepalived.org".into());
             draft.checker.kind = CheckKind::Smtp(helo);
         }
@@ -332,6 +340,17 @@ fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<Chec
         _ => return None,
     }
     is_reachable(&draft.checker, node, context).then_some(draft)
+}
+
+/// keepalived 2.2.7 checks each `host`; later versions and this one check one server, as the last of them says.
+fn several_hosts(node: Node<'_>, context: &mut Context<'_>) {
+    let hosts = node.children().into_iter().flatten();
+    let mut hosts = hosts.filter(|line| line.keyword().as_str() == Some("host")).map(Node::span);
+    if let (Some(first), Some(second)) = (hosts.next(), hosts.next()) {
+        let message = "SMTP_CHECK has several hosts, and asks one server only: what is written last holds";
+        let diagnostic = Diagnostic::new(Code::GivenTwice, second, message).of_block();
+        context.push(diagnostic.label(first, "the first").hint("write one SMTP_CHECK for each host"));
+    }
 }
 
 /// A link-local address means nothing without its link (RFC 4007 section 6).

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use steadfast_wire::vrrp::Family;
 
 use super::blocks::{BelowServer, CheckerDraft, RealServerDraft, ServerDraft, SlowCheck};
 use super::keywords::{REAL_SERVER, VIRTUAL_SERVER};
-use super::read::service_name;
+use super::read::{head_of_real_server, service_name};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::{Class, Code};
 use crate::diagnostic::span::Span;
 use crate::language::checkers::keywords::{COMMON, CONNECTION};
 use crate::model::{
-    CheckDefaults, CheckKind, Checker, Forwarding, Global, RealServer, ServerAddress, ServiceTarget,
-    Transport, VirtualServer,
+    CheckDefaults, CheckKind, Checker, Forwarding, Global, RealServer, ServiceTarget, Transport,
+    VirtualServer,
 };
 use crate::table::{Context, Seen};
 use crate::text::tree::Node;
@@ -282,7 +283,8 @@ impl ServerCheck<'_, '_, '_> {
 
     fn family(&mut self) {
         let ServerDraft { server, seen, below, .. } = &mut self.draft;
-        let first = below.real_servers.first().map(|draft| Family::of(draft.server.address.address));
+        let mut addressed = below.real_servers.iter().filter(|draft| draft.server.name.is_none());
+        let first = addressed.next().map(|draft| Family::of(draft.server.address.address));
         if !matches!(server.target, ServiceTarget::Address(_))
             && !seen.has_name(VIRTUAL_SERVER, "ip_family")
             && let Some(first) = first
@@ -290,6 +292,10 @@ impl ServerCheck<'_, '_, '_> {
             server.family = first;
         }
         let family = server.family;
+        if family == Family::V6 {
+            let named = below.real_servers.iter_mut().filter(|draft| draft.server.name.is_some());
+            named.for_each(|draft| draft.server.address.address = IpAddr::V6(Ipv6Addr::UNSPECIFIED));
+        }
         let fits = |server: &RealServer| {
             Family::of(server.address.address) == family || server.forwarding.method == Forwarding::Tun
         };
@@ -384,7 +390,10 @@ impl ServerCheck<'_, '_, '_> {
             let what = if mark { "cleared" } else { "reset to that of the service" };
             reports.push((
                 server.site.0,
-                format!("the port of real_server {} is {what}", server.address.address),
+                match &server.name {
+                    Some(name) => format!("the port of real_server {name} is {what}"),
+                    None => format!("the port of real_server {} is {what}", server.address.address),
+                },
             ));
             server.address.port = port;
         }
@@ -404,26 +413,27 @@ impl ServerCheck<'_, '_, '_> {
 
     fn repeated(&mut self) {
         let real_servers = &mut self.draft.below.real_servers;
-        let mut addresses: Vec<_> = real_servers.iter().map(|draft| draft.server.address).collect();
+        let key = |server: &RealServer| (server.address, server.name.clone());
+        let mut addresses: Vec<_> = real_servers.iter().map(|draft| key(&draft.server)).collect();
         addresses.sort_unstable();
         if addresses.is_sorted_by(|one, next| one < next) {
             return;
         }
         let mut met = BTreeMap::new();
         let mut repeated = Vec::new();
-        real_servers.retain(|RealServerDraft { server, .. }| match met.entry(server.address) {
+        real_servers.retain(|RealServerDraft { server, .. }| match met.entry(key(server)) {
             Entry::Vacant(place) => {
                 place.insert(server.site.0);
                 true
             }
             Entry::Occupied(first) => {
-                repeated.push((server.site.0, *first.get(), server.address));
+                repeated.push((server.site.0, *first.get(), head_of_real_server(server)));
                 false
             }
         });
-        for (span, first, address) in repeated {
-            let (name, ServerAddress { address, port }) = (name(&self.draft.server), address);
-            let message = format!("virtual_server {name}: real_server {address} {port} is given twice");
+        for (span, first, server) in repeated {
+            let name = name(&self.draft.server);
+            let message = format!("virtual_server {name}: real_server {server} is given twice");
             self.context.push(Diagnostic::new(Code::ServerTwice, span, message).label(first, "first here"));
         }
     }
@@ -433,7 +443,9 @@ impl ServerCheck<'_, '_, '_> {
         let weights = below.real_servers.iter().map(|draft| u64::try_from(draft.server.weight).unwrap_or(0));
         let total: u64 = weights.sum();
         let total = u32::try_from(total).unwrap_or(u32::MAX);
-        if server.quorum > total {
+        // How many servers a name stands for is not known here.
+        let counted = below.real_servers.iter().all(|draft| draft.server.name.is_none());
+        if counted && server.quorum > total {
             let message = format!("quorum {} is above the weight of all servers, {total}", server.quorum);
             server.quorum = total.max(1);
             self.report_at(Code::QuorumReduced, self.place("quorum"), message);

@@ -11,6 +11,7 @@ use crate::model::{
     TunnelChecksum, TunnelKind, VirtualServer,
 };
 use crate::table::{Argument, Statement, Value};
+use crate::value::Text;
 
 pub(crate) fn show_nothing(_: &VirtualServer) -> Vec<String> {
     Vec::new()
@@ -317,6 +318,47 @@ pub(crate) fn read_sorry_server(server: &mut VirtualServer, line: Statement<'_, 
         line.context.server.sorry_span = Some(line.node.span());
         server.sorry_server =
             Some(SorryServer { address, inhibit: false, forwarding: ForwardingMethod::default() });
+    }
+}
+
+/// Name and port, where the word is a name of the DNS with a dot in it and no address that is misspelt.
+pub(crate) fn name_and_port(line: Statement<'_, '_, '_, '_>) -> Option<(Text, u16)> {
+    let name = line.word(0).filter(|word| is_name(word))?;
+    let port = match line.word(1) {
+        None => 0,
+        Some(_) => u16::try_from(line.unsigned(1, 0, 65_535)?).ok()?,
+    };
+    line.no_more(2);
+    Some((name.into(), port))
+}
+
+/// Longest name, and longest part of one (RFC 1035 section 2.3.4).
+const NAME_BYTES: usize = 253;
+const LABEL_BYTES: usize = 63;
+
+/// RFC 1123 section 2.1: the last part is not all of digits. Underscores begin the parts of a service (RFC 2782).
+fn is_name(word: &str) -> bool {
+    let name = word.strip_suffix('.').unwrap_or(word);
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label.len() <= LABEL_BYTES
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    let last = name.rsplit('.').next().unwrap_or_default();
+    word.contains('.')
+        && name.len() <= NAME_BYTES
+        && name.split('.').all(is_label)
+        && last.bytes().any(|byte| byte.is_ascii_alphabetic())
+}
+
+/// What stands behind `real_server`.
+pub(crate) fn head_of_real_server(server: &RealServer) -> String {
+    match (&server.name, server.address.port) {
+        (None, _) => words_of_address(server.address),
+        (Some(name), 0) => name.to_string(),
+        (Some(name), port) => format!("{name} {port}"),
     }
 }
 

@@ -144,6 +144,8 @@ pub struct Settings {
     pub flush_at_end: bool,
     /// How long connections are remembered, seconds: TCP, TCP after a FIN, UDP.
     pub timeouts: [Option<u32>; 3],
+    /// Connections end whose server is gone; persistence likewise.
+    pub expire: [bool; 2],
     /// Daemons that tell connections to other directors, or hear of theirs.
     pub sync: Vec<SyncDaemon>,
     /// Of these only that of its role runs: the one that tells while this instance is master, else the one that hears.

@@ -66,7 +66,7 @@ impl Supervisor {
         if self.desk.operations.waiting.values().any(|(waiting, _)| *waiting == client) {
             return Err("the operation before has not been confirmed".to_owned());
         }
-        let handled = self.balancing.handled(&self.loaded.model(), server, service, operation)?;
+        let handled = self.balancing.handled(&self.served_model(), server, service, operation)?;
         let operations = &mut self.desk.operations;
         operations.number = operations.number.wrapping_add(1);
         let request = operations.number;

@@ -49,7 +49,7 @@ impl Supervisor {
         if self.desk.inquiries.knows(client) {
             return;
         }
-        let model = self.loaded.model();
+        let model = self.served_model();
         let all = headings(&model).map(|(name, _, _)| name);
         let services =
             all.filter(|key| named.is_empty() || named.iter().any(|name| **name == **key)).collect();
@@ -106,7 +106,7 @@ impl Supervisor {
         }
         let left = std::mem::take(&mut self.desk.inquiries.left);
         let left: BTreeSet<_> = left.into_iter().collect();
-        for service in self.balancing.last_known(moment(), &self.loaded.model(), &left) {
+        for service in self.balancing.last_known(moment(), &self.served_model(), &left) {
             self.hand_on(service);
         }
         self.end_inquiry();

@@ -187,7 +187,7 @@ impl Supervisor {
                 responsive: self.workers.check.is_steady(now),
                 figures: None,
             }),
-            services: self.balancing.overview(&self.loaded.model()),
+            services: self.balancing.overview(&self.served_model()),
             not_active: self.loaded.not_active.clone(),
             control: self.desk.turned_away(),
         }

@@ -117,8 +117,8 @@ const TURN_LOOK_EVERY: Duration = Duration::from_millis(50);
 struct UnderWay {
     /// Of whom, and what. Never empty.
     awaited: BTreeMap<Worker, Confirmation>,
-    /// What it changes.
-    changes: Changes,
+    /// What it changes; nothing is told where only addresses of names are others.
+    changes: Option<Changes>,
 }
 
 /// What ends a reload.
@@ -235,7 +235,7 @@ impl Supervisor {
 
     /// None is under way any longer: what was is in force. What was asked for meanwhile begins with the next turn.
     pub(crate) fn reload_over(&mut self) {
-        if let Some(UnderWay { changes, .. }) = self.reloads.under_way.take() {
+        if let Some(UnderWay { changes: Some(changes), .. }) = self.reloads.under_way.take() {
             self.reloads.ended(true, wording::changes(&changes));
             self.tell(Happening::Reloaded { changes: changes.into() });
         }
@@ -350,9 +350,11 @@ impl Supervisor {
     fn put_in_force(&mut self, loaded: Loaded) {
         self.reloads.generation += 1;
         save(&mut self.journal, &loaded, self.reloads.generation);
-        let (effective, model) = Effective::of(loaded, &self.options);
-        let before = self.loaded.model();
-        let changes = summary::summary(&Plan::between(&before, &model));
+        let (effective, mut model) = Effective::of(loaded, &self.options);
+        let changes = summary::summary(&Plan::between(&self.loaded.model(), &model));
+        let before = self.served_model();
+        self.names.configure(moment(), &model);
+        self.names.expand(&mut model);
         let mut work = digest::vrrp::digest(
             &model,
             &self.routers.work,
@@ -422,7 +424,7 @@ impl Supervisor {
         let order = check::Order::Reload(Box::new(change_of_balancing));
         awaited.extend(self.hand_over::<Check>(order, wanted.1, now).map(|what| (Worker::Check, what)));
         let nobody = awaited.is_empty();
-        self.reloads.under_way = Some(UnderWay { awaited, changes });
+        self.reloads.under_way = Some(UnderWay { awaited, changes: Some(changes) });
         if nobody {
             self.service.ready(&self.summary());
             self.reload_over();
@@ -430,9 +432,25 @@ impl Supervisor {
         limits::trim_allocator();
     }
 
+    /// Whether servers may change now, in no reload's way.
+    pub(crate) fn may_change_servers(&self) -> bool {
+        self.stopping.is_none() && self.reloads.is_free() && self.scripts.starting.is_none()
+    }
+
+    /// No reload begins before the worker has changed its servers.
+    pub(crate) fn await_servers(&mut self, worker: Worker, what: Confirmation) {
+        let awaited = BTreeMap::from([(worker, what)]);
+        self.reloads.under_way = Some(UnderWay { awaited, changes: None });
+    }
+
     /// Has a worker change over; what to wait for comes back, if there is anything. A worker that cannot be
     /// told has a successor instead, which begins with the new configuration.
-    fn hand_over<R: Post>(&mut self, order: R::Order, wanted: bool, now: Moment) -> Option<Confirmation> {
+    pub(crate) fn hand_over<R: Post>(
+        &mut self,
+        order: R::Order,
+        wanted: bool,
+        now: Moment,
+    ) -> Option<Confirmation> {
         let slot = R::slot(&mut self.workers);
         if slot.is_filled() {
             if slot.order(order, &self.poller) {

@@ -191,7 +191,7 @@ impl Programs {
 }
 
 /// Services that have scripts, or servers that have.
-fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
+pub(crate) fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
     let mut ready = |up: &Option<Box<Script>>, down: &Option<Box<Script>>| {
         let mut resolve =
             |script: &Option<Box<Script>>| script.as_deref().and_then(|script| self::resolve(script, faults));

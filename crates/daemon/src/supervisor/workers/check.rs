@@ -200,7 +200,7 @@ impl Supervisor {
     pub(super) fn into_check_errand(self) -> Errand {
         let surroundings = self.surroundings();
         let resume = self.balancing.resume();
-        let model = self.loaded.model();
+        let model = self.served_model();
         let BalancingKept { abandoned, started, space, seed, .. } = self.balancing;
         let settings = Settings { seed, ..settings(&model) };
         let pid_file = self.workers.check.pid_file().clone();

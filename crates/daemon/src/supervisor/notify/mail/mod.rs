@@ -153,6 +153,11 @@ impl Subjects {
         }
     }
 
+    /// The servers are others.
+    pub(crate) fn follow_servers(&mut self, model: &Model) {
+        self.balancing = balancing::Subjects::of(model);
+    }
+
     /// Those that a reload removed and that have something to tell still are written of.
     pub(crate) fn keep(&mut self, before: &Self, leaving: impl Fn(&InstanceId) -> bool) {
         self.instances.extend(before.instances.iter().copied().filter(leaving));

@@ -1,8 +1,13 @@
 //! DNS (RFC 1035): one question, and whether it is answered without an error.
 //!
-//! Of the answer only the header is read; names, which can point at themselves, are nobody's business here.
+//! Of the answer to a check only the header is read; names, which can point at themselves, are read where a service is looked
+//! for.
+
+mod services;
 
 use crate::{Failure, Found};
+
+pub use services::{RECORDS_MAX, ServiceRecord};
 
 /// Longest name in a question (RFC 1035 section 2.3.4).
 pub const NAME_BYTES_MAX: usize = 255;
@@ -69,6 +74,14 @@ impl Question {
             0 => Some(Ok(Found::default())),
             code => Some(Err(Failure::ResponseCode(code))),
         }
+    }
+}
+
+impl Question {
+    /// Where the service is that was asked for (SRV); nothing if it is no answer to this question.
+    pub fn services(&self, datagram: &[u8]) -> Option<Result<Vec<ServiceRecord>, Failure>> {
+        let answer = self.judge(datagram)?;
+        Some(answer.and_then(|_| services::read(datagram).ok_or(Failure::Malformed("DNS"))))
     }
 }
 
