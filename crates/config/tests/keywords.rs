@@ -28,6 +28,7 @@ const BEYOND_KEEPALIVED: &[&str] = &[
     "split_brain_check tcp",
     "split_brain_check yield",
     "fast_detection",
+    "flight_recorder",
     "notify_master_prepare",
     "notify_master_prepare_timeout",
     "notify_master_prepare_failure",

@@ -210,6 +210,20 @@ impl Client {
         }
     }
 
+    /// What the flight recorder has, as a file.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting; [`ClientError::Declined`] for who has not the
+    /// daemon's rights, and where no recorder runs.
+    pub fn record(&mut self) -> Result<Vec<u8>, ClientError> {
+        self.ask(&Request::Record)?;
+        match self.answer()? {
+            Answer::Record(octets) => Ok(octets.0),
+            Answer::Error(reason) => Err(ClientError::Declined(reason)),
+            _ => Err(ClientError::Unexpected { expected: "a record" }),
+        }
+    }
+
     /// The events that the daemon keeps and, with `follow`, those that are still to come: then the
     /// iterator ends only when the daemon does.
     ///

@@ -5,6 +5,7 @@
 pub mod client;
 pub mod daemons;
 pub mod event;
+pub mod octets;
 pub mod operation;
 pub mod places;
 pub mod request;

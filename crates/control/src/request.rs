@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_config::Plan;
 
 use crate::event::{Filter, Record};
+use crate::octets::Octets;
 use crate::operation::{Operated, Operation};
 use crate::status::{Service, Status};
 
@@ -49,6 +50,8 @@ pub enum Request {
     /// Answered by one [`Answer::Reloaded`] once the configuration is in force or refused. The daemon does it with its
     /// own rights, so only who has those may ask.
     Reload,
+    /// Answered by one [`Answer::Record`]. Only who has the daemon's rights may ask.
+    Record,
 }
 
 /// An answer on the control socket: one line of JSON.
@@ -67,6 +70,8 @@ pub enum Answer {
     Service(Box<Service>),
     /// Servers are used as an operator wants it: how they are since.
     Operated(Vec<Operated>),
+    /// What the flight recorder has, as the octets of a file.
+    Record(Octets),
     /// Nothing more follows.
     End,
     /// The request could not be answered: why, and what to do.

@@ -22,7 +22,7 @@ mod replay;
 mod ring;
 mod templates;
 
-pub use entry::{Input, OwnedDatagram};
+pub use entry::{Input, OwnedDatagram, Told};
 pub use file::{FileError, Header, RECORD_BYTES_MAX, Record};
 pub use recorder::{Budget, Recorder};
 pub use replay::{Difference, Replay, ReplayError, Step};

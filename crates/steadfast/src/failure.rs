@@ -39,6 +39,14 @@ pub(crate) enum Failure {
         /// The system's reason.
         source: io::Error,
     },
+    /// A flight record cannot be run.
+    #[error("{}: {reason}", path.display())]
+    Record {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// A configuration has errors, which are told.
     #[error("{} cannot be used as it is", path.display())]
     Configuration {

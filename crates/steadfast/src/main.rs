@@ -23,8 +23,10 @@ mod peers;
 mod plan;
 mod progress;
 mod reader;
+mod record;
 mod reference;
 mod reload;
+mod replay;
 mod show;
 mod signum;
 mod status;
@@ -88,6 +90,8 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Events(arguments) => events::run(&arguments),
         Subcommand::Peers(arguments) => peers::run(&arguments),
         Subcommand::Reload(arguments) => reload::run(&arguments),
+        Subcommand::Record(arguments) => record::run(&arguments.command),
+        Subcommand::Replay(arguments) => replay::run(&arguments),
         Subcommand::Drain(arguments) => operate::take(Operation::Drain, &arguments),
         Subcommand::Undrain(arguments) => operate::give_back(Operation::Undrain, &arguments),
         Subcommand::Disable(arguments) => operate::take(Operation::Disable, &arguments),

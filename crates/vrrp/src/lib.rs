@@ -28,6 +28,7 @@ mod group;
 mod instance;
 mod key;
 mod machine;
+mod names;
 pub mod peers;
 mod plan;
 mod preparing;

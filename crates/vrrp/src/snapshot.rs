@@ -10,7 +10,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use steadfast_time::{Moment, Queue};
 
-use crate::config::{GroupId, InstanceId};
+use crate::config::GroupId;
 use crate::counters::MachineCounters;
 use crate::group::Group;
 use crate::instance::Instance;
@@ -232,11 +232,6 @@ impl Machine {
             handing_over: self.handing_over,
             counters: self.counters,
         }
-    }
-
-    /// The name of an instance; `None` if there is none.
-    pub fn name(&self, instance: InstanceId) -> Option<std::sync::Arc<str>> {
-        self.instances.get(instance).map(|instance| std::sync::Arc::clone(&instance.config.name))
     }
 }
 

@@ -115,6 +115,11 @@ impl Trackers {
         self.interfaces.get(&id).map(|interface| Arc::clone(&interface.name)).unwrap_or_default()
     }
 
+    /// Name as configured.
+    pub(crate) fn script_name(&self, id: ScriptId) -> Option<Arc<str>> {
+        self.scripts.get(&id).map(|script| Arc::clone(&script.config.name))
+    }
+
     /// Adds a script, or changes its counting: the result is kept and scaled.
     pub(crate) fn set_script(&mut self, config: &Arc<ScriptConfig>) {
         match self.scripts.get_mut(&config.id) {

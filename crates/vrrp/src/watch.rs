@@ -38,6 +38,11 @@ impl Watches {
         }
     }
 
+    /// Name as configured.
+    pub(crate) fn name(&self, id: WatchId) -> Option<Arc<str>> {
+        self.0.get(&id).map(|watch| Arc::clone(&watch.config.name))
+    }
+
     pub(crate) fn remove(&mut self, id: WatchId) {
         self.0.remove(&id);
     }

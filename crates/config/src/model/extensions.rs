@@ -71,6 +71,19 @@ pub struct SplitBrainCheck {
     pub yields: bool,
 }
 
+/// `flight_recorder`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FlightRecorder {
+    /// As much memory as the virtual routers need for minutes.
+    #[default]
+    Proportional,
+    /// None.
+    Off,
+    /// So many KiB.
+    Kibibytes(u32),
+}
+
 /// `fast_detection`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct FastDetection {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Version;
 
-use super::{Account, FastDetection, Script};
+use super::{Account, FastDetection, FlightRecorder, Script};
 use crate::value::{Interval, Name, Text};
 
 /// `global_defs` and the global keywords outside of it.
@@ -105,6 +105,8 @@ pub struct Global {
     pub notify_priority_changes: bool,
     /// Hold all instances back after the start.
     pub startup_delay: Interval,
+    /// Memory of what the virtual routers are told.
+    pub flight_recorder: FlightRecorder,
     /// Default of the instances: BFD sessions to whoever is heard as master.
     pub fast_detection: Option<FastDetection>,
     /// The same, measured from boot.
@@ -240,6 +242,7 @@ impl Default for Global {
             owner_ignore_adverts: false,
             notify_priority_changes: false,
             startup_delay: Interval::ZERO,
+            flight_recorder: FlightRecorder::default(),
             fast_detection: None,
             delay_after_boot: Interval::ZERO,
             log_unknown_vrids: false,

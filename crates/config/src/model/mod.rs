@@ -28,8 +28,8 @@ pub use checker::{
     UdpCheck,
 };
 pub use extensions::{
-    FastDetection, GrpcCheck, HttpRequest, InstanceExtensions, PrepareFailure, RemovedAddress,
-    ServiceExtensions, SplitBrainCheck,
+    FastDetection, FlightRecorder, GrpcCheck, HttpRequest, InstanceExtensions, PrepareFailure,
+    RemovedAddress, ServiceExtensions, SplitBrainCheck,
 };
 pub use global::{
     Affinity, Announce, BufferPolicy, ExtraAnnounce, Fifo, Firewall, Global, IpTables, LvsFlushOnStop,

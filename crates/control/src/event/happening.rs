@@ -277,6 +277,13 @@ pub enum Happening {
     Network(Network),
     /// Something about the load balancer: a service, a server, a check.
     Balancing(Balancing),
+    /// What the flight recorder had was written into a file.
+    RecordSaved {
+        /// Which.
+        path: String,
+        /// What happened, in a sentence.
+        reason: String,
+    },
     /// The supervisor is stopping.
     Stopping,
     /// The supervisor has stopped.
@@ -362,6 +369,7 @@ impl Happening {
             | Self::ReloadPlanned { .. }
             | Self::ReloadCancelled { .. }
             | Self::ReloadDue
+            | Self::RecordSaved { .. }
             | Self::Network(_)
             | Self::Stopping
             | Self::Stopped => None,
@@ -405,6 +413,7 @@ impl Happening {
             | Self::Reloaded { .. }
             | Self::ReloadDue
             | Self::FaultOver(_)
+            | Self::RecordSaved { .. }
             | Self::Stopping
             | Self::Stopped => Severity::Notice,
             Self::PriorityChanged { .. }

@@ -117,6 +117,9 @@ pub fn happening(happening: &Happening) -> String {
         Happening::ReloadDue => "reload_time_file: its time has come, reading the configuration".to_owned(),
         Happening::Fault(fault) => super::fault(fault),
         Happening::FaultOver(fault) => super::fault_over(fault),
+        Happening::RecordSaved { path, reason } => {
+            format!("the flight record is in {path} (steadfast replay {path}): {reason}")
+        }
         Happening::Stopping => "stopping".to_owned(),
         Happening::Stopped => "stopped".to_owned(),
         Happening::Network(network) => super::network(network),

@@ -9,6 +9,7 @@ mod findings;
 mod journal;
 mod names;
 mod notify;
+mod records;
 mod reload;
 mod scripts;
 mod start;
@@ -33,6 +34,7 @@ use self::journal::Journal;
 use self::names::Names;
 use self::notify::fifo::Fifos;
 use self::notify::mail::Mail;
+use self::records::Records;
 use self::reload::Reloads;
 use self::reload::effective::Effective;
 use self::scripts::Scripts;
@@ -59,6 +61,7 @@ const WATCHED_FILES: u64 = 5;
 const PROCESSES: u64 = 6;
 const MAIL: u64 = 7;
 const NAMES: u64 = 10;
+const RECORD: u64 = 11;
 const FIFOS: u64 = 16;
 const CLIENTS: u64 = 1 << 32;
 const RUNS: u64 = 1 << 48;
@@ -80,6 +83,7 @@ struct Supervisor {
     fifos: Fifos,
     mail: Mail,
     names: Names,
+    records: Records,
     watches: Watches,
     workers: Workers,
     routers: Routers,
@@ -96,7 +100,7 @@ impl Supervisor {
     fn run(mut self) -> u8 {
         let mut events = Events::default();
         loop {
-            self = self.start_workers().start_mail().start_names();
+            self = self.start_workers().start_mail().start_names().start_record();
             let now = moment();
             self.timers(now);
             if self.is_finished(now) {
@@ -143,6 +147,7 @@ impl Supervisor {
             PROCESSES => self.hear_processes(),
             MAIL => self.mail_ended(),
             NAMES => self.hear_names(),
+            RECORD => self.record_written(),
             _ if token == workers::VRRP.channel => self.hear_worker::<Vrrp>(),
             _ if token == workers::VRRP.child => self.worker_ended::<Vrrp>(),
             _ if token == workers::CHECK.channel => self.hear_worker::<Check>(),
@@ -181,6 +186,7 @@ impl Supervisor {
                 || self.scripts.runner.owns(pid)
                 || self.mail.owns(pid)
                 || self.names.owns(pid)
+                || self.records.owns(pid)
             {
                 break;
             }
@@ -215,6 +221,7 @@ impl Supervisor {
             self.watches.wakeup(),
             self.mail.wakeup(),
             self.names.wakeup(),
+            self.records.wakeup(),
             self.reloads.schedule.wakeup(),
             self.reload_wakeup(),
         ];
@@ -252,7 +259,7 @@ mod tests {
     fn no_two_descriptors_have_one_token() {
         let workers = [workers::VRRP, workers::CHECK].map(|tokens| [tokens.channel, tokens.child]);
         let own =
-            [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, NAMES, FIFOS, CLIENTS, RUNS];
+            [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, NAMES, RECORD, FIFOS, CLIENTS, RUNS];
         let all: Vec<u64> = own.into_iter().chain(workers.into_iter().flatten()).collect();
         let different: BTreeSet<u64> = all.iter().copied().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");

@@ -24,6 +24,7 @@ use super::journal::log::Log;
 use super::names::Names;
 use super::notify::fifo::Fifos;
 use super::notify::mail::{Mail, Subjects};
+use super::records::Records;
 use super::reload::effective::Effective;
 use super::reload::{self, Reloads};
 use super::scripts::Scripts;
@@ -227,6 +228,7 @@ fn assemble(
         fifos: Fifos::default(),
         mail,
         names,
+        records: Records::new(&places),
         watches: Watches::new(Processes::new(process_events)),
         workers,
         routers: Routers::new(work),

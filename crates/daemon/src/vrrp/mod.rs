@@ -27,6 +27,7 @@ use steadfast_kernel::process::signal::{self, Signal, Signals};
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::wake::Waker;
 use steadfast_kernel::{Capability, Error};
+use steadfast_record::{Budget, Memory, Recorder};
 use steadfast_vrrp::{Machine, Moment};
 
 use self::effects::{Effects, Kernel, Lanes};
@@ -69,7 +70,14 @@ pub(crate) const NEEDS: Needs = Needs {
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 ///
 /// `left` is what the predecessor left ([`Inheritance`]).
-pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, lives: &Lives, terms: &Terms) -> i32 {
+pub(crate) fn run(
+    work: Work,
+    left: &[u8],
+    mut channel: Channel,
+    lives: &Lives,
+    terms: &Terms,
+    recorder: Option<(Memory, Budget)>,
+) -> i32 {
     // Whoever is confined cannot look into processes that are not.
     let living = beside::living(&[std::process::id(), std::os::unix::process::parent_id()]);
     let unconfined = terms.confined.then(|| confine(&NEEDS)).and_then(Result::err);
@@ -83,7 +91,7 @@ pub(crate) fn run(work: Work, left: &[u8], mut channel: Channel, lives: &Lives, 
         Err(error) => return give_up(&mut channel, &error),
     };
     let troubles = unconfined.map(|error| Trouble::Unconfined { error: error.into() }).into_iter().collect();
-    match prepare(work, left, (channel, lives), opened, troubles, &living, terms.keep_addresses) {
+    match prepare(work, left, (channel, lives), opened, (troubles, recorder), &living, terms.keep_addresses) {
         Ok((timing, effects)) => {
             // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
             // must be right without it.
@@ -116,7 +124,7 @@ fn prepare(
     left: &[u8],
     (channel, lives): (Channel, &Lives),
     opened: Opened,
-    mut troubles: Vec<Trouble>,
+    (mut troubles, recorder): (Vec<Trouble>, Option<(Memory, Budget)>),
     living: &[Living],
     keep_addresses: bool,
 ) -> Result<Prepared, Box<(Channel, Error)>> {
@@ -136,6 +144,7 @@ fn prepare(
     let mut config = work.machine.clone();
     followed.fill(&mut config.watches, &sessions);
     let routers = Machine::new(now, config, inheritance.routers.clone());
+    let routers = Recorder::new(routers, now, recorder);
     let superseded = routers.superseded(now);
     let machines = Machines { routers, sessions, followed, detection: Detection::new(watching) };
     let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects, lives.of(TIMING)) {

@@ -13,6 +13,7 @@ mod other;
 pub mod pidfile;
 pub mod pulse;
 mod script;
+mod shared;
 pub mod signal;
 pub mod sockets;
 pub mod user;
@@ -29,6 +30,7 @@ pub use child::{Child, Exit};
 pub use events::{ProcessEvent, ProcessEvents};
 pub use other::Process;
 pub use script::{Account, Output, Script, ScriptEnd, ScriptSpec, Stage};
+pub use shared::SharedMemory;
 
 /// Which of the two processes after a fork this is.
 #[derive(Debug)]

@@ -7,6 +7,7 @@ mod configuration;
 pub(crate) mod daemon;
 mod getopt;
 mod operating;
+mod recording;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unsupported;
@@ -25,6 +26,7 @@ pub(crate) use completion::completion;
 pub(crate) use configuration::*;
 pub(crate) use daemon::DaemonArguments;
 pub(crate) use operating::*;
+pub(crate) use recording::*;
 use unsupported::Row;
 
 /// The name that the daemon was started under.
@@ -55,6 +57,7 @@ const EXAMPLES: &str = "Examples:
   steadfast events --follow        what happens, as it happens
   steadfast peers                  who was heard for each virtual router, and why adverts were dropped
   steadfast reload                 put a changed configuration in force, or say why not
+  steadfast replay FILE            why last night went as it did, from a flight record
   steadfast lab                    failovers on this machine, without touching it
 
 Without a subcommand, or started under the name keepalived, this is the daemon, with keepalived's options.
@@ -97,6 +100,10 @@ pub(crate) enum Subcommand {
     Peers(PeersArguments),
     /// Have the daemon read its configuration again, and wait until it is in force or refused
     Reload(ReloadArguments),
+    /// Save what the virtual routers were told in the last minutes
+    Record(RecordArguments),
+    /// Run a record again, and print each decision with its causes
+    Replay(ReplayArguments),
     /// Give a real server no new connections, and let those that are go on
     Drain(TakeArguments),
     /// Use a real server again that was drained

@@ -403,6 +403,9 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace;
         "off; no argument means 15 ms and 3",
         "Default of all instances: open a BFD session to whoever is heard as master.";
+    "flight_recorder" Grammar("KIBIBYTES 64..16384, or off") => with!(read_flight_recorder, show_flight_recorder), Last, StartOnly;
+        "64 KiB and 2 KiB for each instance",
+        "Memory that keeps what the virtual routers were told in the last minutes, for steadfast record and replay.";
     "vrrp_startup_delay" Argument::decimal(1000, 4294967295) => at!(startup_delay), Last, StartOnly;
         "0",
         "Hold all instances back for this long after start; received adverts are discarded meanwhile.";

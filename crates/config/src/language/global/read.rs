@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crate::diagnostic::code::{Class, Code};
 use crate::language::instance::extensions::{fast_detection, words_of_detection};
-use crate::model::{ExtraAnnounce, Fifo, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon};
+use crate::model::{ExtraAnnounce, Fifo, FlightRecorder, Global, IpTables, LvsFlushOnStop, LvsSyncDaemon};
 use crate::table::notation::{quote, quote_account, quote_script, quote_words};
 use crate::table::{Argument, Line, Statement, Unit, Value, account};
 use crate::value::{Interval, Text};
@@ -431,4 +431,30 @@ pub(crate) fn read_fast_detection(global: &mut Global, line: Statement<'_, '_, '
 
 pub(crate) fn show_fast_detection(global: &Global) -> Vec<String> {
     global.fast_detection.map(words_of_detection).into_iter().collect()
+}
+
+pub(crate) fn read_flight_recorder(global: &mut Global, line: Statement<'_, '_, '_, '_>) {
+    let recorder = match line.word(0) {
+        None => return line.missing("KIBIBYTES or off"),
+        Some("off") => Some(FlightRecorder::Off),
+        Some(_) => {
+            let size = line.unsigned(0, FLIGHT_RECORDER_KIB.0, FLIGHT_RECORDER_KIB.1);
+            size.and_then(|size| u32::try_from(size).ok()).map(FlightRecorder::Kibibytes)
+        }
+    };
+    if let Some(recorder) = recorder {
+        global.flight_recorder = recorder;
+    }
+    line.no_more(1);
+}
+
+/// Least and most.
+const FLIGHT_RECORDER_KIB: (u64, u64) = (64, 16_384);
+
+pub(crate) fn show_flight_recorder(global: &Global) -> Vec<String> {
+    match global.flight_recorder {
+        FlightRecorder::Proportional => Vec::new(),
+        FlightRecorder::Off => vec!["off".to_owned()],
+        FlightRecorder::Kibibytes(size) => vec![size.to_string()],
+    }
 }

@@ -78,6 +78,7 @@ impl Supervisor {
                 }
                 Request::Events { follow, filter } => self.send_events(client, follow, filter),
                 Request::Reload => self.reload_for(client),
+                Request::Record => self.send_record(client),
             }
         }
     }

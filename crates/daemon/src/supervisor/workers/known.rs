@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use steadfast_bfd::SessionId;
-use steadfast_control::event::{Bound, Happening, Network, Placed};
+use steadfast_control::event::{Bound, Happening, Names, Network, Placed};
 use steadfast_detection::is_made;
 use steadfast_kernel::reconcile::links::Remembered;
 use steadfast_vrrp::status::Resume;
@@ -182,71 +182,10 @@ impl Known {
 
     /// Takes note of an event and says it in names.
     pub(crate) fn told(&mut self, event: &Event) -> Happening {
-        match event {
-            Event::InstanceState { instance, from, to, priority, causes, .. } => Happening::InstanceState {
-                instance: self.instance(*instance),
-                from: *from,
-                to: *to,
-                priority: priority.get(),
-                causes: causes.clone(),
-            },
-            Event::Preparing { instance, priority, causes, .. } => Happening::Preparing {
-                instance: self.instance(*instance),
-                priority: priority.get(),
-                causes: causes.clone(),
-            },
-            Event::GroupState { group, to, causes, .. } => {
-                let known = self.groups.entry(*group).or_insert_with(|| ("?".into(), *to));
-                known.1 = *to;
-                Happening::GroupState { group: Arc::clone(&known.0), to: *to, causes: causes.clone() }
-            }
-            Event::PriorityChanged { instance, from, to, causes, .. } => Happening::PriorityChanged {
-                instance: self.instance(*instance),
-                from: from.get(),
-                to: to.get(),
-                causes: causes.clone(),
-            },
-            Event::MasterChanged { instance, master, priority, .. } => Happening::MasterChanged {
-                instance: self.instance(*instance),
-                master: *master,
-                priority: priority.get(),
-            },
-            Event::HandedOver { instance, to, after_ms, .. } => Happening::HandedOver {
-                instance: self.instance(*instance),
-                to: to.map(|(master, _)| master),
-                priority: to.map(|(_, priority)| priority.get()),
-                milliseconds: *after_ms,
-            },
-            Event::LowerPriorityHeard { instance, master, priority, .. } => Happening::LowerPriorityHeard {
-                instance: self.instance(*instance),
-                master: *master,
-                priority: priority.get(),
-            },
-            Event::TwoMasters { instance, other, priority, dropped, .. } => Happening::TwoMasters {
-                instance: self.instance(*instance),
-                other: *other,
-                priority: priority.map(|priority| priority.get()),
-                dropped: *dropped,
-            },
-            Event::OneMaster { instance, at, other, adverts, since } => Happening::OneMaster {
-                instance: self.instance(*instance),
-                other: *other,
-                adverts: *adverts,
-                milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
-            },
-            Event::NobodyHeard { instance, at, since } => Happening::NobodyHeard {
-                instance: self.instance(*instance),
-                milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
-            },
-            Event::Disagreement { instance, source, difference, .. } => Happening::Disagreement {
-                instance: self.instance(*instance),
-                source: *source,
-                difference: *difference,
-            },
-            Event::Dropped { instance, source, reason, .. } => {
-                Happening::Dropped { instance: self.instance(*instance), source: *source, reason: *reason }
-            }
+        if let Event::GroupState { group, to, .. } = event {
+            self.groups.entry(*group).or_insert_with(|| ("?".into(), *to)).1 = *to;
         }
+        Happening::told(event, self)
     }
 
     /// Says a notice in names.
@@ -309,5 +248,15 @@ impl Known {
         let placed =
             |(interface, address): &_| Placed { interface: self.interface(*interface), address: *address };
         addresses.iter().map(placed).collect()
+    }
+}
+
+impl Names for Known {
+    fn instance(&self, instance: InstanceId) -> Arc<str> {
+        self.instance(instance)
+    }
+
+    fn group(&self, group: GroupId) -> Arc<str> {
+        self.group(group).unwrap_or_else(|| "?".into())
     }
 }

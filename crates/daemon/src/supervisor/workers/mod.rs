@@ -149,7 +149,11 @@ impl Supervisor {
         self
     }
 
-    fn start_worker(self, now: Moment, worker: Worker) -> Self {
+    fn start_worker(mut self, now: Moment, worker: Worker) -> Self {
+        if worker == Worker::Vrrp {
+            let instances = self.routers.work.machine.instances.len();
+            self.records.renew(self.loaded.global.flight_recorder, instances);
+        }
         match self.fork_worker(now, worker) {
             Ok((Forked::Child, (ours, theirs), pulses)) => {
                 drop(ours);
@@ -312,6 +316,9 @@ impl Supervisor {
         let successor = !self.options.dont_respawn;
         let ending = ended.exit.into();
         let died = Happening::WorkerDied { worker: R::WORKER, pid: ended.pid, ending, successor };
+        if R::WORKER == Worker::Vrrp {
+            self.record_death(died.message());
+        }
         let slot = R::slot(&mut self.workers);
         slot.succeed(now, &ended, died);
         if !successor {

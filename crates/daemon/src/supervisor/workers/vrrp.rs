@@ -44,6 +44,7 @@ pub(crate) struct Errand {
     work: Work,
     inheritance: Inheritance,
     terms: Terms,
+    recorder: Option<(steadfast_record::Memory, steadfast_record::Budget)>,
 }
 
 impl Routers {
@@ -65,7 +66,8 @@ impl Routers {
 impl Errand {
     /// The worker's whole life; its exit status comes back.
     pub(crate) fn run(self, channel: Channel, lives: &Lives) -> i32 {
-        crate::vrrp::run(self.work, &self.inheritance.to_octets(), channel, lives, &self.terms)
+        let left = self.inheritance.to_octets();
+        crate::vrrp::run(self.work, &left, channel, lives, &self.terms, self.recorder)
     }
 }
 
@@ -95,7 +97,8 @@ impl Supervisor {
             confined: !self.options.unconfined,
             pid_file,
         };
-        Errand { work, inheritance, terms }
+        let recorder = self.records.into_memory(self.loaded.global.flight_recorder);
+        Errand { work, inheritance, terms, recorder }
     }
 
     /// An event of the machine: told, and passed on to who is to be notified.
@@ -107,6 +110,7 @@ impl Supervisor {
             self.seen(Seen::Instance(name, *to == State::Master));
         }
         let happening = self.routers.known.told(event);
+        self.record_unexpected(event);
         self.tell_fifos(event);
         self.mail_event(event);
         if !event.is_repetition() {

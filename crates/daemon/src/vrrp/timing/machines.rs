@@ -14,6 +14,7 @@ use std::collections::BTreeMap;
 use steadfast_bfd::{Machine as SessionMachine, SessionId, SessionStatus};
 use steadfast_detection::Detection;
 use steadfast_kernel::datagram;
+use steadfast_record::Recorder;
 use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment, Plan, Reading, WatchId};
 use steadfast_wire::vrrp::{Carrier, IpProtocol};
 
@@ -79,7 +80,7 @@ impl Protocol {
 /// The machines of one worker.
 pub(crate) struct Machines {
     /// The virtual routers.
-    pub(crate) routers: Machine,
+    pub(crate) routers: Recorder,
     /// The sessions of BFD.
     pub(crate) sessions: SessionMachine,
     /// Which of these the virtual routers follow.
@@ -210,7 +211,7 @@ impl Machines {
     }
 }
 
-impl Driven for Machine {
+impl Driven for Recorder {
     fn hear(&mut self, arrival: Moment, key: SocketKey, datagram: &datagram::Datagram<'_>, out: &mut Out) {
         let unknown = self.counters().unknown_vrid;
         let datagram = Datagram {
@@ -242,7 +243,7 @@ impl Driven for Machine {
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
-        Self::next_wakeup(self)
+        Machine::next_wakeup(self)
     }
 
     fn stop(&mut self, now: Moment, out: &mut Out) {
@@ -250,7 +251,7 @@ impl Driven for Machine {
     }
 
     fn is_drained(&self) -> bool {
-        Self::is_drained(self)
+        Machine::is_drained(self)
     }
 }
 

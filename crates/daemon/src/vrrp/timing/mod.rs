@@ -299,6 +299,7 @@ impl Timing {
             self.engine.run_timers(due);
             self.tell_lost();
             self.engine.send();
+            self.engine.machines.routers.turn();
             if self.engine.is_drained() {
                 return self.leave(&mut events);
             }
@@ -454,7 +455,7 @@ impl Engine {
             ToTiming::RaiseAfter(lateness) => self.raise_after = lateness,
             ToTiming::Status(from) => self.snapshots(from),
             ToTiming::ClearCounters => {
-                self.machines.routers.clear_counters();
+                self.machines.routers.clear_counters(at);
                 self.figures = WorkerStatus::default();
             }
             ToTiming::Stop => {

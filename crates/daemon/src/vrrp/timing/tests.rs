@@ -31,6 +31,7 @@ impl Bench {
         let (to_timing, inbox) = lane(Arc::new(Waker::open().unwrap()));
         let (to_effects, from_timing) = lane(Arc::new(Waker::open().unwrap()));
         let routers = Machine::new(now(), Config::default(), Vec::new());
+        let routers = steadfast_record::Recorder::new(routers, now(), None);
         let sessions = steadfast_bfd::Machine::new(now(), &steadfast_bfd::Config::default(), 0, Vec::new());
         let machines =
             Machines { routers, sessions, followed: Followed::default(), detection: Detection::default() };

@@ -1,0 +1,84 @@
+//! What a machine was told, in a sentence.
+
+use std::net::IpAddr;
+
+use steadfast_record::{Input, OwnedDatagram, Told};
+use steadfast_vrrp::{InstanceId, Machine, Reading};
+use steadfast_wire::vrrp::{Advert, Family, Priority};
+
+use crate::terminal::harmless;
+
+/// One input.
+pub(super) fn input(input: &Input, machine: &Machine) -> String {
+    match input {
+        Input::Datagram(received) => datagram(received, machine),
+        Input::Told(told) => self::told(told, machine),
+        Input::Apply(_) => "reload".to_owned(),
+        Input::Advance => "a timer was due".to_owned(),
+    }
+}
+
+fn datagram(datagram: &OwnedDatagram, machine: &Machine) -> String {
+    let OwnedDatagram { source, interface, carrier, message, .. } = datagram;
+    let interface = harmless(&machine.interface_name(*interface));
+    let said = carrier.message(message).and_then(|message| Advert::parse(Family::of(*source), message).ok());
+    match said {
+        Some(said) if said.priority == Priority::RELEASE => {
+            format!("heard on {interface}: {source} gives up virtual router {} (priority 0)", said.vrid)
+        }
+        Some(said) => {
+            format!(
+                "heard on {interface}: {source} is master of virtual router {} with priority {}",
+                said.vrid, said.priority
+            )
+        }
+        None => format!("heard on {interface}: {} octets from {source} that are no advert", message.len()),
+    }
+}
+
+fn told(told: &Told<'_>, machine: &Machine) -> String {
+    let name = |instance: InstanceId| {
+        machine.instance_name(instance).map_or_else(|| "?".to_owned(), |name| harmless(&name))
+    };
+    match told {
+        Told::Interface { interface, up, source_v4, source_v6, .. } => {
+            let state = if *up { "works" } else { "does not work" };
+            let addresses = [source_v4.map(IpAddr::V4), source_v6.map(IpAddr::V6)];
+            let addresses: Vec<String> = addresses.into_iter().flatten().map(|a| a.to_string()).collect();
+            let addresses = if addresses.is_empty() { "none".to_owned() } else { addresses.join(", ") };
+            let interface = harmless(&machine.interface_name(*interface));
+            format!("interface {interface} {state}; its source addresses: {addresses}")
+        }
+        Told::SourcePresent(address, true) => format!("the source address {address} is there"),
+        Told::SourcePresent(address, false) => format!("the source address {address} is gone"),
+        Told::Channel(instances, obstacle) => {
+            let names: Vec<String> = instances.iter().map(|instance| name(*instance)).collect();
+            let names = names.join(", ");
+            match obstacle {
+                None => format!("sockets are open: {names}"),
+                Some(why) => format!("no sockets, {}: {names}", harmless(why)),
+            }
+        }
+        Told::Refused(instance, datagrams, why) => {
+            format!("{datagrams} adverts of {} did not leave: {}", name(*instance), harmless(why))
+        }
+        Told::ScriptResult(script, success) => {
+            let script = machine.script_name(*script).map_or_else(|| "?".to_owned(), |name| harmless(&name));
+            format!("script {script} {}", if *success { "succeeded" } else { "failed" })
+        }
+        Told::Watched(watch, reading) => {
+            let watch = machine.watch_name(*watch).map_or_else(|| "?".to_owned(), |name| harmless(&name));
+            match reading {
+                Reading::Good(true) => format!("{watch} is good"),
+                Reading::Good(false) => format!("{watch} is bad"),
+                Reading::Value(value) => format!("{watch} reads {value}"),
+            }
+        }
+        Told::AddressRemoved(instance, address) => {
+            format!("somebody removed {address} of {}", name(*instance))
+        }
+        Told::Clock(_) => "the clock was told, or set".to_owned(),
+        Told::Stop => "stop".to_owned(),
+        Told::ClearCounters => "counters begin at zero".to_owned(),
+    }
+}
