@@ -118,7 +118,7 @@ pub fn happening(happening: &Happening) -> String {
         Happening::Fault(fault) => super::fault(fault),
         Happening::FaultOver(fault) => super::fault_over(fault),
         Happening::RecordSaved { path, reason } => {
-            format!("the flight record is in {path} (steadfast replay {path}): {reason}")
+            format!("the flight record is in {path}: {reason}")
         }
         Happening::Stopping => "stopping".to_owned(),
         Happening::Stopped => "stopped".to_owned(),

@@ -228,7 +228,9 @@ fn is_unexpected(event: &Event) -> bool {
         }
         Event::InstanceState { to: State::Master, causes, .. } => {
             !planned(causes)
-                && causes.iter().any(|cause| matches!(cause, Cause::MasterSilent { master: Some(_), .. }))
+                && causes.iter().any(|cause| {
+                    matches!(cause, Cause::MasterSilent { master: Some(_), .. } | Cause::Dropped { .. })
+                })
         }
         Event::TwoMasters { .. } => true,
         _ => false,

@@ -45,6 +45,8 @@ mod preparing;
 #[cfg(test)]
 mod processes;
 #[cfg(test)]
+mod records;
+#[cfg(test)]
 mod reload;
 #[cfg(test)]
 mod removals;
