@@ -87,6 +87,7 @@ impl Decision {
             Action::Announce { instance, repeat } => {
                 (instance, format!("addresses are announced, {repeat} times each"))
             }
+            Action::Prepare { instance, .. } => (instance, "notify_master_prepare is to run".to_owned()),
             Action::CancelAnnounce { instance } => {
                 (instance, "announcements that wait are dropped".to_owned())
             }

@@ -330,6 +330,8 @@ pub enum Bound {
     },
     /// A client of the control socket does not read what it asked for.
     SlowClient,
+    /// The state of all instances does not fit a segment of the flight recorder.
+    FlightRecorder,
 }
 
 impl Happening {

@@ -106,7 +106,9 @@ pub fn happening(happening: &Happening) -> String {
             format!("the {} does not answer: it is killed, and its successor goes on", worker_title(*worker))
         }
         Happening::Worker { worker, trouble } => self::trouble(*worker, trouble),
-        Happening::Bound { bound: told @ Bound::NotifiesForgotten { .. } } => self::bound(told),
+        Happening::Bound { bound: told @ (Bound::NotifiesForgotten { .. } | Bound::FlightRecorder) } => {
+            self::bound(told)
+        }
         Happening::Bound { bound } => told_once(&self::bound(bound)),
         Happening::Reloaded { changes } => format!("reload: {}", reload::changes(changes)),
         Happening::ReloadRefused { reason } => {
@@ -195,6 +197,11 @@ fn bound(bound: &Bound) -> String {
         }
         Bound::Letters { waiting } => {
             format!("{waiting} letters wait for the mail server: older ones are left out")
+        }
+        Bound::FlightRecorder => {
+            "flight recorder: the state of all instances does not fit, and nothing is kept until a restart or a \
+             larger `flight_recorder`"
+                .to_owned()
         }
         Bound::SlowClient => "control socket: a client that does not read was hung up on".to_owned(),
     }

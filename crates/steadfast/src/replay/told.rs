@@ -74,6 +74,10 @@ fn told(told: &Told<'_>, machine: &Machine) -> String {
                 Reading::Value(value) => format!("{watch} reads {value}"),
             }
         }
+        Told::Prepared(instance, _, success) => {
+            let how = if *success { "succeeded" } else { "failed" };
+            format!("the script that prepares {} {how}", name(*instance))
+        }
         Told::AddressRemoved(instance, address) => {
             format!("somebody removed {address} of {}", name(*instance))
         }

@@ -242,6 +242,8 @@ pub enum Notice {
         /// Its number.
         vrid: u8,
     },
+    /// The state of the virtual routers does not fit the flight recorder: it keeps nothing.
+    RecordShort,
     /// The kernel dropped adverts because a socket was full.
     DatagramsLost {
         /// How many so far.

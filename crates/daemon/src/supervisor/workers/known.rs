@@ -191,6 +191,7 @@ impl Known {
     /// Says a notice in names.
     pub(crate) fn noticed(&self, notice: Notice, suspects: &mut Suspects, now: Moment) -> Happening {
         Happening::Network(match notice {
+            Notice::RecordShort => return Happening::Bound { bound: Bound::FlightRecorder },
             Notice::DatagramsLost { count } => {
                 return Happening::Bound { bound: Bound::AdvertsLost { count } };
             }

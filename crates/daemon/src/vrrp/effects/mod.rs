@@ -399,6 +399,7 @@ impl Effects {
                 self.notice(Notice::UnknownVrid { interface, source, vrid });
             }
             FromTiming::UnknownVrid(..) => {}
+            FromTiming::RecordShort => self.notice(Notice::RecordShort),
             FromTiming::Lost { datagrams, news } => {
                 self.news_lost = news;
                 if datagrams > 0 && !std::mem::replace(&mut self.told_datagrams_lost, true) {

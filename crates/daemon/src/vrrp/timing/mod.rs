@@ -149,6 +149,8 @@ pub(crate) enum FromTiming {
     UnknownVrid(InterfaceId, IpAddr, u8),
     /// A timer was very late.
     Late(Duration),
+    /// The state of the virtual routers does not fit the flight recorder; told once.
+    RecordShort,
     /// A timer was later than asked for.
     Overslept,
     /// What was lost so far; told when it is more than before, once a beat at most.
@@ -170,7 +172,11 @@ impl FromTiming {
                 !matches!(event, Event::InstanceState { .. } | Event::GroupState { .. })
             }
             Self::Session(event) => !matches!(event, steadfast_bfd::Event::State { .. }),
-            Self::SendFailed(..) | Self::UnknownVrid(..) | Self::Late(_) | Self::Overslept => true,
+            Self::RecordShort
+            | Self::SendFailed(..)
+            | Self::UnknownVrid(..)
+            | Self::Late(_)
+            | Self::Overslept => true,
             _ => false,
         }
     }
@@ -245,6 +251,7 @@ struct Engine {
     more: bool,
     begun: bool,
     stopping: bool,
+    told_record_short: bool,
     /// What the machine was last told of the clock.
     clock_told: Option<u64>,
     /// The machine's time never goes back.
@@ -281,6 +288,7 @@ impl Timing {
             more: false,
             begun: false,
             stopping: false,
+            told_record_short: false,
             clock_told: None,
             latest: now(),
             figures: WorkerStatus::default(),
@@ -299,7 +307,7 @@ impl Timing {
             self.engine.run_timers(due);
             self.tell_lost();
             self.engine.send();
-            self.engine.machines.routers.turn();
+            self.engine.keep_recording();
             if self.engine.is_drained() {
                 return self.leave(&mut events);
             }
@@ -374,6 +382,14 @@ impl Timing {
 impl Engine {
     fn next_wakeup(&self) -> Option<Moment> {
         if self.begun { self.machines.next_wakeup() } else { None }
+    }
+
+    /// When the adverts are out, the recorder has its turn.
+    fn keep_recording(&mut self) {
+        self.machines.routers.turn();
+        if self.machines.routers.is_short() && !std::mem::replace(&mut self.told_record_short, true) {
+            self.out.tell(FromTiming::RecordShort);
+        }
     }
 
     fn is_drained(&self) -> bool {
