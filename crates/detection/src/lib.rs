@@ -27,7 +27,7 @@ use std::net::IpAddr;
 
 use steadfast_bfd::{Cause, Datagram, Event, Hops, Machine as Sessions, Resume, SessionId, Sink, State};
 use steadfast_time::Moment;
-use steadfast_vrrp::{Input, InstanceId, InterfaceId, Machine as Routers};
+use steadfast_vrrp::{Input, InstanceId, InterfaceId, Machine as Routers, Told};
 use steadfast_wire::bfd::{HOP_LIMIT, Received};
 
 use self::pair::Watched;
@@ -124,16 +124,16 @@ impl Detection {
         now: Moment,
         told: &[Event],
         followers: Vec<InstanceId>,
-        routers: &mut Routers,
+        routers: &mut impl Told,
         sessions: &mut Sessions,
         sink: &mut (impl Sink + steadfast_vrrp::Sink),
     ) {
         for dead in told.iter().filter_map(|event| self.lost(event)) {
             let Dead { instances, master, silent_us } = dead;
-            routers.handle(now, Input::Dead { instances: &instances, master, silent_us }, sink);
+            routers.tell(now, Input::Dead { instances: &instances, master, silent_us }, sink);
         }
         if !followers.is_empty() {
-            self.follow(now, followers, routers, sessions, sink);
+            self.follow(now, followers, routers.machine(), sessions, sink);
         }
     }
 

@@ -135,6 +135,16 @@ impl Deref for Recorder {
     }
 }
 
+impl steadfast_vrrp::Told for Recorder {
+    fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
+    fn tell(&mut self, now: Moment, input: Input<'_>, sink: &mut impl Sink) {
+        self.handle(now, input, sink);
+    }
+}
+
 /// The ring, and what is needed to write it.
 struct Tape {
     ring: Ring,
@@ -330,6 +340,10 @@ impl<Out: Sink> Sink for Tap<'_, Out> {
 
     fn remember(&mut self, instance: InstanceId) {
         self.sink.remember(instance);
+    }
+
+    fn follow(&mut self, instance: InstanceId) {
+        self.sink.follow(instance);
     }
 
     fn forged(&mut self) {

@@ -56,7 +56,7 @@ pub use counters::{Counters, MachineCounters};
 pub use detection::Watch;
 pub use event::{Cause, Difference, Event, Prepared, State};
 pub use key::{Path, RouterKey, known_again};
-pub use machine::Machine;
+pub use machine::{Machine, Told};
 pub use peers::{Peer, Problem};
 pub use plan::Plan;
 pub use preparing::Preparing;

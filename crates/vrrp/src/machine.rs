@@ -361,3 +361,21 @@ impl Machine {
         &self.queue
     }
 }
+
+/// A machine, or one with something around it that sees what the machine is told.
+pub trait Told {
+    /// The machine.
+    fn machine(&self) -> &Machine;
+    /// Something happened at `now`; see [`Machine::handle`].
+    fn tell(&mut self, now: Moment, input: Input<'_>, sink: &mut impl Sink);
+}
+
+impl Told for Machine {
+    fn machine(&self) -> &Machine {
+        self
+    }
+
+    fn tell(&mut self, now: Moment, input: Input<'_>, sink: &mut impl Sink) {
+        self.handle(now, input, sink);
+    }
+}

@@ -78,6 +78,10 @@ fn told(told: &Told<'_>, machine: &Machine) -> String {
             let how = if *success { "succeeded" } else { "failed" };
             format!("the script that prepares {} {how}", name(*instance))
         }
+        Told::Dead(instances, master, silent_us) => {
+            let names: Vec<String> = instances.iter().map(|instance| name(*instance)).collect();
+            format!("the session to {master} has been silent for {silent_us} µs: {}", names.join(", "))
+        }
         Told::AddressRemoved(instance, address) => {
             format!("somebody removed {address} of {}", name(*instance))
         }
