@@ -106,12 +106,13 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::FaultOver(_) => "fault_over",
         Happening::Network(_) => "network",
         Happening::Balancing(_) => "balancing",
+        Happening::RecordSaved { .. } => "record_saved",
         Happening::Stopping => "stopping",
         Happening::Stopped => "stopped",
     }
 }
 
-const KINDS: usize = 35;
+const KINDS: usize = 36;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -155,6 +156,10 @@ fn every(number: u64) -> Vec<Happening> {
         Happening::ReloadDue,
         Happening::Reloaded { changes: Box::new(changed()) },
         Happening::ReloadRefused { reason: Box::new(ReloadRefusal::Clash(clash())) },
+        Happening::RecordSaved {
+            path: "/run/a.record".to_owned(),
+            reason: "V1 lost its mastership".to_owned(),
+        },
         Happening::Stopping,
         Happening::Stopped,
     ];
