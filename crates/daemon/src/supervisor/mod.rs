@@ -258,8 +258,19 @@ mod tests {
     #[test]
     fn no_two_descriptors_have_one_token() {
         let workers = [workers::VRRP, workers::CHECK].map(|tokens| [tokens.channel, tokens.child]);
-        let own =
-            [SIGNALS, CONTROL, RELOAD_TIME, WATCHED_FILES, PROCESSES, MAIL, NAMES, RECORD, FIFOS, CLIENTS, RUNS];
+        let own = [
+            SIGNALS,
+            CONTROL,
+            RELOAD_TIME,
+            WATCHED_FILES,
+            PROCESSES,
+            MAIL,
+            NAMES,
+            RECORD,
+            FIFOS,
+            CLIENTS,
+            RUNS,
+        ];
         let all: Vec<u64> = own.into_iter().chain(workers.into_iter().flatten()).collect();
         let different: BTreeSet<u64> = all.iter().copied().collect();
         assert_eq!(different.len(), all.len(), "{all:?}");
