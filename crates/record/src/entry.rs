@@ -228,6 +228,8 @@ pub enum Told<'a> {
     Prepared(InstanceId, Moment, bool),
     /// The master of these is dead, after so many microseconds.
     Dead(Cow<'a, [InstanceId]>, IpAddr, u64),
+    /// What instances follow is missing, or is there again.
+    Standing(Cow<'a, [InstanceId]>, Option<Cow<'a, str>>),
 }
 
 impl<'a> Told<'a> {
@@ -242,6 +244,9 @@ impl<'a> Told<'a> {
             From::SourcePresent { address, present } => Self::SourcePresent(address, present),
             From::Channel { instances, obstacle } => {
                 Self::Channel(Cow::Borrowed(instances), obstacle.map(Cow::Borrowed))
+            }
+            From::Standing { instances, missing } => {
+                Self::Standing(Cow::Borrowed(instances), missing.map(Cow::Borrowed))
             }
             From::Refused { instance, datagrams, reason } => {
                 Self::Refused(instance, datagrams, Cow::Borrowed(reason))
@@ -277,6 +282,7 @@ impl<'a> Told<'a> {
                 To::Dead { instances, master: *master, silent_us: *silent_us }
             }
             Self::Channel(instances, obstacle) => To::Channel { instances, obstacle: obstacle.as_deref() },
+            Self::Standing(instances, missing) => To::Standing { instances, missing: missing.as_deref() },
             Self::Refused(instance, datagrams, reason) => {
                 To::Refused { instance: *instance, datagrams: *datagrams, reason }
             }

@@ -43,6 +43,14 @@ pub enum Input<'a> {
         /// Why there are none.
         obstacle: Option<&'a str>,
     },
+    /// Something static that these instances follow (`track_group`) is not there, or is there again: without it they are in
+    /// FAULT. What is said before an instance exists counts from its beginning.
+    Standing {
+        /// Whose.
+        instances: &'a [InstanceId],
+        /// What is missing.
+        missing: Option<&'a str>,
+    },
     /// The kernel refused adverts that were sent since the last input: told before the next `advance`.
     Refused {
         /// Whose.

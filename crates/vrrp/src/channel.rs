@@ -22,13 +22,21 @@ pub const SPEECH_TRIAL: Duration = Duration::from_secs(1);
 /// A refusal is told at once; what was not refused by then has left.
 const VERDICT_AFTER: Duration = Duration::from_millis(1);
 
-/// What stands between an instance and its peers.
+/// What stands between an instance and its peers, or its clients.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Obstacles {
     /// Why it has no socket.
     pub(crate) socket: Option<Arc<str>>,
     /// Why its adverts do not leave.
     pub(crate) refusal: Option<Arc<str>>,
+    /// What of all that exists whatever its state is missing.
+    pub(crate) standing: Option<Arc<str>>,
+}
+
+impl Obstacles {
+    const fn kinds(&self) -> [bool; 3] {
+        [self.socket.is_some(), self.refusal.is_some(), self.standing.is_some()]
+    }
 }
 
 /// What became of the adverts of an instance.
@@ -74,6 +82,25 @@ impl Machine {
         let mut triggers = Vec::new();
         for &id in instances {
             if self.trackers.set_obstacle(id, |obstacles| obstacles.socket.clone_from(&reason)) {
+                triggers.push((id, cause.clone()));
+            }
+        }
+        self.reassess_all(now, &triggers, sink);
+    }
+
+    /// What instances follow is missing, or is there again.
+    pub(crate) fn standing(
+        &mut self,
+        now: Moment,
+        instances: &[InstanceId],
+        missing: Option<&str>,
+        sink: &mut impl Sink,
+    ) {
+        let missing: Option<Arc<str>> = missing.map(Arc::from);
+        let cause = Cause::Standing { missing: missing.clone() };
+        let mut triggers = Vec::new();
+        for &id in instances {
+            if self.trackers.set_obstacle(id, |obstacles| obstacles.standing.clone_from(&missing)) {
                 triggers.push((id, cause.clone()));
             }
         }
@@ -170,10 +197,10 @@ impl Trackers {
     /// Whether the instance was, or is, without an obstacle, and that changed.
     fn set_obstacle(&mut self, id: InstanceId, set: impl FnOnce(&mut Obstacles)) -> bool {
         let obstacles = self.obstacles.entry(id).or_default();
-        let before = (obstacles.socket.is_some(), obstacles.refusal.is_some());
+        let before = obstacles.kinds();
         set(obstacles);
-        let after = (obstacles.socket.is_some(), obstacles.refusal.is_some());
-        if after == (false, false) {
+        let after = obstacles.kinds();
+        if after == [false; 3] {
             self.obstacles.remove(&id);
         }
         before != after
@@ -198,7 +225,7 @@ impl Trackers {
         self.set_obstacle(id, |obstacles| obstacles.refusal = None);
     }
 
-    /// Whether the instance cannot hear or cannot speak.
+    /// Whether the instance cannot hear or cannot speak, or lacks what it follows.
     pub(crate) fn is_obstructed(&self, id: InstanceId) -> bool {
         self.obstacles.contains_key(&id)
     }
@@ -208,7 +235,10 @@ impl Trackers {
         let obstacles = self.obstacles.get(&id);
         let socket = obstacles.and_then(|obstacles| obstacles.socket.clone());
         let refusal = obstacles.and_then(|obstacles| obstacles.refusal.clone());
+        let standing = obstacles.and_then(|obstacles| obstacles.standing.clone());
+        let standing = standing.map(|missing| Cause::Standing { missing: Some(missing) });
         let socket = socket.map(|reason| Cause::Socket { obstacle: Some(reason) });
-        socket.into_iter().chain(refusal.map(|reason| Cause::Sending { obstacle: Some(reason) }))
+        let refusal = refusal.map(|reason| Cause::Sending { obstacle: Some(reason) });
+        socket.into_iter().chain(refusal).chain(standing)
     }
 }

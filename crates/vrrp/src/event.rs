@@ -108,6 +108,11 @@ pub enum Cause {
         /// Why it has none.
         obstacle: Option<Arc<str>>,
     },
+    /// Something static that it follows is not there, or is there again.
+    Standing {
+        /// What is missing.
+        missing: Option<Arc<str>>,
+    },
     /// The kernel refuses its adverts, or takes them again.
     Sending {
         /// Why.

@@ -153,6 +153,7 @@ impl Machine {
                 let triggers: Vec<_> = users.into_iter().map(|id| (id, cause.clone())).collect();
                 self.reassess_all(now, &triggers, sink);
             }
+            Input::Standing { instances, missing } => self.standing(now, instances, missing, sink),
             Input::Channel { instances, obstacle } => self.channel(now, instances, obstacle, sink),
             Input::Refused { instance, datagrams, reason } => {
                 self.refused(now, instance, datagrams, reason, sink);

@@ -60,7 +60,7 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "vrrp_sync_group" Argument::named(More::PassesOver, Again::PassesOver, &[SYNC_GROUP]) => with!(Drafts::group, show_nothing), Adds, InPlace | Told;
         "none",
         "Set of instances that change state together.";
-    "track_group" Argument::named(More::PassesOver, Again::PassesOver, &[TRACK_GROUP]) => with!(Drafts::track_group, show_nothing), Adds, Difference, TrackGroups | Told;
+    "track_group" Argument::named(More::PassesOver, Again::PassesOver, &[TRACK_GROUP]) => with!(Drafts::track_group, show_nothing), Adds, Difference;
         "none",
         "Group of instances that static addresses, routes or rules can follow.";
     "garp_group" Argument::block(&[GARP_GROUP]) => with!(Drafts::garp_group, show_nothing), Adds, InPlace;

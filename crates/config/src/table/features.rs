@@ -5,8 +5,6 @@
 pub enum Feature {
     /// Options of patterns that the engine does not have.
     PatternOptions,
-    /// Groups of instances that static addresses follow.
-    TrackGroups,
     /// VRFs that instances without interface and routes name.
     VirtualInterfaces,
     /// iptables and ipsets, and marks for virtual servers by nftables.
@@ -27,7 +25,6 @@ impl Feature {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::PatternOptions,
-        Self::TrackGroups,
         Self::VirtualInterfaces,
         Self::Firewall,
         Self::Snmp,
@@ -41,7 +38,6 @@ impl Feature {
     pub const fn title(self) -> &'static str {
         match self {
             Self::PatternOptions => "some regex_options",
-            Self::TrackGroups => "track groups of static addresses",
             Self::VirtualInterfaces => "VRFs that instances without interface and routes name (vrf)",
             Self::Firewall => "iptables, ipsets, and marks by nftables for virtual servers",
             Self::Snmp => "SNMP",

@@ -93,6 +93,10 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Source { address: None, present: false } => write!(text, "no usable source address"),
         Cause::Socket { obstacle: Some(reason) } => write!(text, "no socket for adverts ({reason})"),
         Cause::Socket { obstacle: None } => write!(text, "sockets for adverts opened"),
+        Cause::Standing { missing: Some(what) } => {
+            write!(text, "what its track_group follows is missing ({what})")
+        }
+        Cause::Standing { missing: None } => write!(text, "what its track_group follows is there again"),
         Cause::Sending { obstacle: Some(reason) } => write!(text, "adverts cannot be sent ({reason})"),
         Cause::Sending { obstacle: None } => write!(text, "adverts can be sent again"),
         Cause::Script { name, good: true, times } => {

@@ -42,6 +42,7 @@ fn causes(number: u64) -> Vec<Cause> {
         Cause::Source { address: None, present: false },
         Cause::Socket { obstacle: None },
         Cause::Sending { obstacle: None },
+        Cause::Standing { missing: Some(name()) },
         Cause::Script { name: name(), good: false, times: 3 },
         Cause::Priority { from: Priority::new(3), to: Priority::new(1) },
         Cause::Preparing,

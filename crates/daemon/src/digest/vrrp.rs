@@ -13,7 +13,7 @@ use steadfast_config::model::{
     BufferPolicy, Global, InstanceExtensions, Lifetime, Model, PrepareFailure as ModelFailure,
     ProcessSettings, RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
-use steadfast_config::value::Interval;
+use steadfast_config::value::{Interval, Name};
 use steadfast_kernel::BufferSize;
 use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
@@ -30,8 +30,8 @@ use super::links::Links;
 use super::numbers::Numbers;
 use super::{sessions, watches, ways};
 use crate::link::vrrp::work::{
-    AdvertBuffer, ExtraAnnounce, FilterStyle, Install, LinkDelay, PacedGroup, Pacing, Raise, Settings,
-    Spacing, Standing, VirtualAddress, Work,
+    AdvertBuffer, ExtraAnnounce, FilterStyle, Follower, Install, LinkDelay, PacedGroup, Pacing, Raise,
+    Settings, Spacing, Standing, VirtualAddress, Work,
 };
 
 /// The highest priority of SCHED_RR (sched(7)).
@@ -93,6 +93,7 @@ pub fn digest(
     let routes = ways::routes(&model.static_routes, |name| names.interface(name));
     let pacing = pacing(model, &mut names);
     let delays = delays(model, &mut names);
+    let followers = followers(model, &instances, default_interface, &mut names);
     let links = made.numbered(|name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
     if leaving.is_empty() {
@@ -111,13 +112,45 @@ pub fn digest(
         machine,
         sessions: sessions::sessions(model, previous),
         installs,
-        standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules) },
+        standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules), followers },
         links,
         filters: filters(model),
         pacing,
         delays,
         settings: settings(model, log_addresses),
     }
+}
+
+/// Track groups that something static names.
+fn followers(
+    model: &Model,
+    instances: &BTreeMap<InstanceId, &VrrpInstance>,
+    default_interface: Option<&str>,
+    names: &mut Names,
+) -> Vec<Follower> {
+    let mut followers = Vec::new();
+    for group in &model.track_groups {
+        let follows = |named: &Option<Name>| named.as_ref() == Some(&group.name);
+        let members = instances.iter().filter(|(_, instance)| group.members.contains(&instance.name));
+        let addresses = model.static_addresses.iter().filter(|line| follows(&line.track_group));
+        let addresses = addresses
+            .filter_map(|line| address(line, line.interface.as_deref().or(default_interface), names));
+        let addresses: Vec<_> = addresses.collect();
+        let routes: Vec<_> =
+            model.static_routes.iter().filter(|line| follows(&line.track_group)).cloned().collect();
+        let rules: Vec<_> =
+            model.static_rules.iter().filter(|line| follows(&line.track_group)).cloned().collect();
+        let follower = Follower {
+            instances: members.map(|(id, _)| *id).collect(),
+            addresses,
+            routes: ways::routes(&routes, |name| names.interface(name)),
+            rules: ways::rules(&rules),
+        };
+        if !follower.addresses.is_empty() || !follower.routes.is_empty() || !follower.rules.is_empty() {
+            followers.push(follower);
+        }
+    }
+    followers
 }
 
 #[derive(Default)]

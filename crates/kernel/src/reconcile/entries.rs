@@ -101,6 +101,8 @@ struct Desired {
     served: bool,
     /// The kernel refused it last; told once.
     refused: bool,
+    /// It could not be had last, for whatever reason.
+    lacking: bool,
     /// An announcement said that something at its place was removed.
     suspected: bool,
     /// When it may be put back next.
@@ -209,6 +211,11 @@ impl<E: Entry> Reconcile for Entries<E> {
 }
 
 impl<E: Entry> Entries<E> {
+    /// Whether it is wanted and could not be had last.
+    pub fn lacks(&self, entry: &E) -> bool {
+        self.desired.get(entry).is_some_and(|desired| desired.lacking)
+    }
+
     /// Something at this place was taken away, by whomever.
     fn withdrawn(&mut self, place: E::Place, now: u64) {
         for entry in self.places.get(&place).into_iter().flatten() {
@@ -227,7 +234,7 @@ impl<E: Entry> Entries<E> {
                 if put_back {
                     desired.put_back_from = now.saturating_add(PUT_BACK_INTERVAL_NANOSECONDS);
                 }
-                (desired.served, desired.refused) = (true, false);
+                (desired.served, desired.refused, desired.lacking) = (true, false, false);
                 let fate = if put_back { Fate::PutBack } else { Fate::Installed };
                 self.reports.push(entry.thing().came(fate));
             }
@@ -235,13 +242,14 @@ impl<E: Entry> Entries<E> {
                 if !desired.served {
                     self.reports.push(entry.thing().came(Fate::Installed));
                 }
-                (desired.served, desired.refused) = (true, false);
+                (desired.served, desired.refused, desired.lacking) = (true, false, false);
             }
             Outcome::Unknown => {
                 desired.suspected = suspected;
                 self.dirty.insert(entry);
             }
             Outcome::Refused { errno, kernel_message } => {
+                desired.lacking = true;
                 self.later.insert((now.saturating_add(RETRY_INTERVAL_NANOSECONDS), Arc::clone(&entry)));
                 // An interface that is down or away announces itself when it comes.
                 let waits = matches!(errno, Errno::NETDOWN | Errno::NODEV);

@@ -59,6 +59,14 @@ fn told(told: &Told<'_>, machine: &Machine) -> String {
                 Some(why) => format!("no sockets, {}: {names}", harmless(why)),
             }
         }
+        Told::Standing(instances, missing) => {
+            let names: Vec<String> = instances.iter().map(|instance| name(*instance)).collect();
+            let names = names.join(", ");
+            match missing {
+                None => format!("what the track_group follows is there: {names}"),
+                Some(what) => format!("what the track_group follows is missing, {}: {names}", harmless(what)),
+            }
+        }
         Told::Refused(instance, datagrams, why) => {
             format!("{datagrams} adverts of {} did not leave: {}", name(*instance), harmless(why))
         }

@@ -10,7 +10,9 @@ use steadfast_lab::capture::Capture;
 use steadfast_lab::{Host, Segment};
 use steadfast_vrrp::State;
 
-use crate::stage::{SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, senders, simple, soon};
+use crate::stage::{
+    SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, senders, simple, soon, with_globals,
+};
 
 /// What iproute2 says of an address.
 fn shown(host: &Host, address: &str) -> Option<Value> {
@@ -229,4 +231,40 @@ fn a_static_address_is_the_source_where_there_is_no_other() {
     let router = stage.start(&host, &configuration);
     router.reaches("V1", State::Master);
     assert_eq!(router.instance("V1").unwrap().master, Some("10.5.0.5".parse().unwrap()));
+}
+
+#[test]
+fn instances_of_a_track_group_follow_what_is_static() {
+    let Some(stage) = Stage::set("instances_of_a_track_group_follow_what_is_static") else { return };
+    let host = stage.host("r1");
+    let following = "track_group tg {\n group {\n V1\n }\n}\nstatic_ipaddress {\n 10.7.0.1/24 dev late0 track_group tg\n}\n\
+                     static_routes {\n 10.8.0.0/24 dev late0 track_group tg\n}\nstatic_rules {\n from 10.7.0.0/24 table 77 \
+                     preference 500 iif late0 track_group tg\n}\n";
+    let other = Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.8.8/32"], ..Virtual::default() };
+    let text = with_globals("vrrp_version 3\ndynamic_interfaces", &[&Virtual::default(), &other]) + following;
+    let router = stage.start(&host, &text);
+    router.reaches("V2", State::Master);
+    router.reaches("V1", State::Fault);
+    let why = router.instance("V1").unwrap().why;
+    assert!(why.contains("track_group follows is missing (address 10.7.0.1/24)"), "{why}");
+    let made = host
+        .run(&[
+            "sh",
+            "-c",
+            "ip link add late0 type veth peer name late1 && ip link set late1 up && ip link set late0 up",
+        ])
+        .unwrap();
+    assert!(made.status.success(), "{}", made.output);
+    router.reaches("V1", State::Master);
+    soon("the static address is there", || router.owns("10.7.0.1".parse().unwrap()));
+    // What somebody takes is put back, and nobody follows; a link that goes takes the route.
+    let taken = host.run(&["ip", "addr", "del", "10.7.0.1/24", "dev", "late0"]).unwrap();
+    assert!(taken.status.success(), "{}", taken.output);
+    soon("it is there again", || router.owns("10.7.0.1".parse().unwrap()));
+    assert_eq!(router.counter("V1", "became_master"), Some(1));
+    host.run(&["ip", "link", "set", "late0", "down"]).unwrap();
+    router.reaches("V1", State::Fault);
+    host.run(&["ip", "link", "set", "late0", "up"]).unwrap();
+    router.reaches("V1", State::Master);
+    assert_eq!(router.state("V2"), Some(State::Master));
 }

@@ -167,3 +167,16 @@ fn the_group_follows_one_that_cannot_speak() {
     router.wait(ms(6_000));
     assert_eq!((router.state(), router.state_of(SECOND)), (State::Master, State::Master));
 }
+
+#[test]
+fn what_a_track_group_follows_is_a_fault_while_it_is_missing() {
+    let mut router = Router::start(config(vec![instance(0), instance(1)]));
+    router.wait(ms(4_000));
+    let tell = |router: &mut Router, missing| router.input(Input::Standing { instances: &[FIRST], missing });
+    tell(&mut router, Some("address 192.0.2.1/24"));
+    assert_eq!((router.state(), router.state_of(SECOND)), (State::Fault, State::Master));
+    let missing = Cause::Standing { missing: Some("address 192.0.2.1/24".into()) };
+    assert_eq!(router.machine.status(FIRST).unwrap().faults, [missing]);
+    tell(&mut router, None);
+    assert_eq!(router.state(), State::Backup);
+}

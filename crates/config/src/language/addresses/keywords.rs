@@ -50,7 +50,7 @@ pub static ADDRESS: &Keywords<VirtualAddress> = keywords! {
     "preferred_lft" Word("SECONDS 0..4294967295 or forever") => with!(read_lifetime, show_lifetime), Last, Difference;
         "IPv6: 0 for /128 else forever; IPv4: unset",
         "Preferred lifetime.";
-    "track_group" Word("NAME of a track_group") => at!(track_group), First, InPlace, TrackGroups;
+    "track_group" Word("NAME of a track_group") => at!(track_group), First, InPlace;
         "none",
         "Instances that go to FAULT if the address is lost and cannot be restored; needs an interface.";
     "use_vmac" Flag => at!(use_vmac), Last, Difference;

@@ -148,7 +148,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "no_track" Flag => at!(no_track), Last, Difference;
         "off",
         "Do not follow this route or its interface.";
-    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, TrackGroups;
+    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
     "vrf" Interface => with!(read_vrf, show_none), Last, Difference, VirtualInterfaces;

@@ -95,7 +95,7 @@ pub static RULE: &Keywords<Rule> = keywords! {
     "no_track" Flag => at!(no_track), Last, Difference;
         "off",
         "Do not follow this rule or its interfaces.";
-    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference, TrackGroups;
+    "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference;
         "none",
         "Instances that go to FAULT if the rule is lost; needs dev or iif.";
     "type" Flag => with!(read_type, show_none), Last, Difference;

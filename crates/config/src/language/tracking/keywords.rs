@@ -57,7 +57,7 @@ pub static SYNC_GROUP: &Keywords<VrrpSyncGroup> = keywords! {
 
 /// Keywords of `track_group`.
 pub static TRACK_GROUP: &Keywords<TrackGroup> = keywords! {
-    "group" Argument::words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace, TrackGroups;
+    "group" Argument::words("INSTANCE") => with!(read_track_group, show_track_group), First, InPlace;
         "none (mandatory)",
         "Members of the track group.";
 };

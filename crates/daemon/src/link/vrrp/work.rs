@@ -130,6 +130,21 @@ pub struct Standing {
     pub routes: Vec<Arc<RouteSpec<InterfaceId>>>,
     /// Rules, in configured order.
     pub rules: Vec<Arc<RuleSpec>>,
+    /// Who follows what of these, in the order of the track groups.
+    pub followers: Vec<Follower>,
+}
+
+/// A `track_group`: instances that go to FAULT while something of this is missing.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Follower {
+    /// They.
+    pub instances: Vec<InstanceId>,
+    /// Addresses that they follow.
+    pub addresses: Vec<VirtualAddress>,
+    /// Routes likewise.
+    pub routes: Vec<Arc<RouteSpec<InterfaceId>>>,
+    /// Rules likewise.
+    pub rules: Vec<Arc<RuleSpec>>,
 }
 
 /// What an instance brings with it to its interfaces.

@@ -124,6 +124,7 @@ impl Effects {
             self.settle_settings();
         }
         self.take_in_reports();
+        self.tell_standing();
     }
 
     fn take_in_reports(&mut self) {

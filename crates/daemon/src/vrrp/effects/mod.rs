@@ -12,6 +12,7 @@ mod leftovers;
 mod links;
 mod pacing;
 mod site;
+mod standing;
 mod supervisor;
 mod surroundings;
 mod ways;
@@ -80,6 +81,8 @@ pub(super) struct Effects {
     parting: Vec<Arc<LinkSpec>>,
     endpoints: Endpoints,
     sources_present: BTreeMap<IpAddr, bool>,
+    /// Instances that were told that something static is missing, and what.
+    lacking: BTreeMap<InstanceId, Arc<str>>,
     /// What a predecessor may not have taken away, until it was looked for.
     abandoned: Vec<VirtualAddress>,
     lanes: Lanes,
@@ -151,6 +154,7 @@ impl Effects {
             parting: Vec::new(),
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
+            lacking: BTreeMap::new(),
             abandoned: Vec::new(),
             lanes,
             unheard: VecDeque::new(),

@@ -79,6 +79,13 @@ pub(crate) enum ToTiming {
         /// Why not.
         obstacle: Option<Arc<str>>,
     },
+    /// What these instances follow is missing, or is there again.
+    Standing {
+        /// Whose.
+        instances: Vec<InstanceId>,
+        /// What.
+        missing: Option<Arc<str>>,
+    },
     /// A configured source address came or went.
     Source(IpAddr, bool),
     /// Somebody removed an address of an instance that gives up for it.
@@ -426,6 +433,10 @@ impl Engine {
             ToTiming::Channel { instances, obstacle } => {
                 let input = Input::Channel { instances: &instances, obstacle: obstacle.as_deref() };
                 self.machines.tell_routers(at, input, &mut self.out);
+            }
+            ToTiming::Standing { instances, missing } => {
+                let input = Input::Standing { instances: &instances, missing: missing.as_deref() };
+                self.machines.routers.handle(at, input, &mut self.out);
             }
             ToTiming::Source(address, present) => {
                 self.machines.tell_routers(at, Input::SourcePresent { address, present }, &mut self.out);

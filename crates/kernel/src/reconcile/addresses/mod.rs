@@ -179,6 +179,11 @@ impl Addresses {
         self.is_wanted(key) && self.present.contains_key(&key)
     }
 
+    /// Whether it is wanted and the kernel refused it last.
+    pub fn lacks(&self, key: &AddressKey) -> bool {
+        self.refused.contains(key)
+    }
+
     /// How many the kernel refused and does not have.
     pub fn refused(&self) -> usize {
         self.refused.len()
