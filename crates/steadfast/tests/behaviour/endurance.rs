@@ -175,6 +175,13 @@ fn private_memory(router: &Router) -> u64 {
     router.processes().unwrap().into_iter().filter_map(of).sum::<u64>() * 1024
 }
 
+/// Waits until the check worker has begun with so many services.
+#[track_caller]
+fn runs(router: &Router, services: usize) {
+    let begun = || router.log().matches("Starting with quorum up").count();
+    assert!(wait::until(LIMIT, || begun() == services), "{} services began", begun());
+}
+
 /// There may be tens of thousands.
 #[test]
 fn a_real_server_needs_little_memory_in_all_processes_together() {
@@ -183,10 +190,10 @@ fn a_real_server_needs_little_memory_in_all_processes_together() {
         return;
     };
     let few = stage.router("few", &balanced(1));
-    assert!(wait::until(LIMIT, || few.processes().unwrap().len() == 2));
+    runs(&few, 1);
     let base = private_memory(&few);
     let many = stage.router("many", &balanced(251));
-    assert!(wait::until(LIMIT, || many.processes().unwrap().len() == 2));
+    runs(&many, 251);
     let bound = base + 250 * 16 * OCTETS_OF_A_SERVER;
     let settled = wait::until(LIMIT, || private_memory(&many) <= bound);
     assert!(settled, "{} octets a server", (private_memory(&many) - base) / (250 * 16));
