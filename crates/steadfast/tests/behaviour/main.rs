@@ -32,11 +32,15 @@ mod genhash;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod hostile_servers;
+#[cfg(test)]
 mod interfaces;
 #[cfg(test)]
 mod ipv6;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod names;
 #[cfg(test)]
 mod notify;
 #[cfg(test)]

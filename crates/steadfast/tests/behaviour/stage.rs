@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use steadfast_control::client::Client;
 use steadfast_control::event::{Filter, Happening, Record};
-use steadfast_control::status::{Instance, Status};
+use steadfast_control::status::{Instance, Service, Status};
 use steadfast_kernel::netlink::{Change, Monitor};
 use steadfast_lab::capture::Capture;
 use steadfast_lab::{Daemon, Host, Program, Segment, Signal, permission, wait};
@@ -96,6 +96,11 @@ impl Router {
 
     pub(crate) fn status(&self) -> Option<Status> {
         self.client()?.status().ok()
+    }
+
+    /// Every virtual server with its servers and their checks.
+    pub(crate) fn services(&self) -> Vec<Service> {
+        self.client().and_then(|mut client| client.services(&[]).ok()).unwrap_or_default()
     }
 
     pub(crate) fn instance(&self, name: &str) -> Option<Instance> {

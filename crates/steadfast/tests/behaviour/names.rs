@@ -1,0 +1,110 @@
+//! Real servers by name, of the machine's hosts and of a name server.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::sync::Arc;
+
+use steadfast_control::event::{Balancing, Happening};
+use steadfast_lab::{Host, Signal, wait};
+
+use crate::stage::{LIMIT, Router, Stage, soon};
+
+const CONFIGURATION: &str = "global_defs {
+  resolve_interval 1
+}
+virtual_server 10.9.0.1 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server 10.1.0.9 80 {
+  }
+  real_server web.lab 80 {
+    TCP_CHECK {
+    }
+  }
+}
+virtual_server 10.9.0.2 80 {
+  lb_algo wrr
+  lb_kind NAT
+  protocol TCP
+  real_server _api._tcp.lab {
+  }
+}
+";
+
+/// The machine's hosts and name server are these, for all of its processes.
+fn set_up(host: &Arc<Host>) {
+    host.write("/run/resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n").unwrap();
+    hosts(host, &["10.1.0.1", "10.1.0.2"]);
+    for file in ["resolv.conf", "hosts"] {
+        let (ours, theirs) = (format!("/run/{file}"), format!("/etc/{file}"));
+        let mounted = host.run(&["mount", "--bind", &ours, &theirs]).unwrap();
+        assert!(mounted.status.success(), "{}", mounted.output);
+    }
+}
+
+fn hosts(host: &Host, of_web: &[&str]) {
+    let web: String = of_web.iter().map(|address| format!("{address} web.lab\n")).collect();
+    host.write("/run/hosts", &format!("127.0.0.1 localhost\n10.1.1.1 a.lab\n10.1.1.2 b.lab\n{web}")).unwrap();
+}
+
+/// Addresses, ports and weights of the servers of a service.
+fn servers(router: &Router, service: &str) -> BTreeSet<(String, u32)> {
+    let services = router.services();
+    let service = services.into_iter().find(|found| found.name.contains(service));
+    let servers = service.into_iter().flat_map(|service| service.servers);
+    servers.map(|server| (server.address.to_string(), server.configured_weight)).collect()
+}
+
+fn plain(addresses: &[&str]) -> BTreeSet<(String, u32)> {
+    addresses.iter().map(|address| (format!("{address}:80"), 1)).collect()
+}
+
+#[test]
+fn names_become_servers_follow_what_is_known_and_outlive_the_name_service() {
+    let test = "names_become_servers_follow_what_is_known_and_outlive_the_name_service";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    // The last choice is never taken while there is a better one.
+    host.write(
+        "/run/unbound",
+        "server:\n do-daemonize: no\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n interface: 127.0.0.1\n\
+         local-zone: \"lab.\" static\n local-data: \"_api._tcp.lab. SRV 10 7 8080 a.lab.\"\n\
+         local-data: \"_api._tcp.lab. SRV 20 1 8080 b.lab.\"\n",
+    )
+    .unwrap();
+    let mut unbound =
+        host.spawn(Command::new("/usr/sbin/unbound").args(["-d", "-c", "/run/unbound"])).unwrap();
+    let router = stage.start(&host, CONFIGURATION);
+    let becomes = |what: &str, addresses: &[&str]| {
+        let expected = plain(addresses);
+        let reached = wait::until(LIMIT, || servers(&router, "10.9.0.1") == expected);
+        assert!(reached, "{what}: {:?}\n{}", servers(&router, "10.9.0.1"), router.log_tail());
+    };
+    becomes("at the start", &["10.1.0.9", "10.1.0.1", "10.1.0.2"]);
+    let api = BTreeSet::from([("10.1.1.1:8080".to_owned(), 7)]);
+    assert!(wait::until(LIMIT, || servers(&router, "10.9.0.2") == api), "{}", router.log_tail());
+
+    hosts(&host, &["10.1.0.2", "10.1.0.3"]);
+    becomes("one moved", &["10.1.0.9", "10.1.0.2", "10.1.0.3"]);
+    assert!(router.happened(|happening| matches!(
+        happening,
+        Happening::Balancing(Balancing::Resolved { name, addresses }) if &**name == "web.lab" && addresses.len() == 2
+    )));
+
+    hosts(&host, &[]);
+    unbound.kill().unwrap();
+    unbound.wait().unwrap();
+    let told = |text: &str| router.log().contains(text);
+    soon("it is told that the name is gone", || told("real_server web.lab cannot be looked up"));
+    soon("it is told that the name server is gone", || told("real_server _api._tcp.lab cannot be looked up"));
+    router.signal(Signal::HUP);
+    soon("the reload is in force", || router.status().is_some_and(|status| status.generation > 1));
+    becomes("the name is gone", &["10.1.0.9", "10.1.0.2", "10.1.0.3"]);
+    assert_eq!(servers(&router, "10.9.0.2"), api);
+
+    hosts(&host, &["10.1.0.9"]);
+    soon("it is told that the name is there", || told("real_server web.lab can be looked up"));
+    becomes("the name stands for what is there already", &["10.1.0.9"]);
+}
