@@ -7,6 +7,7 @@
 mod checkers;
 mod differential;
 mod director;
+mod directors;
 mod following;
 mod living;
 mod nginx;
