@@ -415,7 +415,13 @@ fn state_time_and_reason_survive_a_worker_exactly() {
     let told: Vec<_> = events[died.unwrap()..]
         .iter()
         .filter(|record| {
-            !matches!(record.happening, Happening::WorkerDied { .. } | Happening::WorkerStarted { .. })
+            // The death, and that a flight record of it was kept.
+            !matches!(
+                record.happening,
+                Happening::WorkerDied { .. }
+                    | Happening::WorkerStarted { .. }
+                    | Happening::RecordSaved { .. }
+            )
         })
         .collect();
     assert!(told.is_empty(), "{told:#?}");
