@@ -165,11 +165,11 @@ fn balanced(services: u8) -> String {
     (0..services).map(service).collect()
 }
 
-/// What all processes of a router have for themselves, octets.
-fn private_memory(router: &Router) -> u64 {
+/// What all processes of a router hold beside the program, octets; what two share counts once.
+fn anonymous_memory(router: &Router) -> u64 {
     let of = |pid: u32| -> Option<u64> {
         let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Private_Dirty:"))?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss_Anon:"))?;
         line.split_whitespace().next()?.parse().ok()
     };
     router.processes().unwrap().into_iter().filter_map(of).sum::<u64>() * 1024
@@ -191,10 +191,10 @@ fn a_real_server_needs_little_memory_in_all_processes_together() {
     };
     let few = stage.router("few", &balanced(1));
     runs(&few, 1);
-    let base = private_memory(&few);
+    let base = anonymous_memory(&few);
     let many = stage.router("many", &balanced(251));
     runs(&many, 251);
     let bound = base + 250 * 16 * OCTETS_OF_A_SERVER;
-    let settled = wait::until(LIMIT, || private_memory(&many) <= bound);
-    assert!(settled, "{} octets a server", (private_memory(&many) - base) / (250 * 16));
+    let settled = wait::until(LIMIT, || anonymous_memory(&many) <= bound);
+    assert!(settled, "{} octets a server", (anonymous_memory(&many) - base) / (250 * 16));
 }
