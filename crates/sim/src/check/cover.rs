@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use steadfast_time::Moment;
 use steadfast_vrrp::{HANDOVER_GRACE, InstanceId};
+use steadfast_wire::vrrp::Priority;
 
 use super::view::View;
 use super::{Rule, Violation, Watch};
@@ -32,6 +33,11 @@ impl Watch for Covered {
     }
 
     fn entry(&mut self, view: &View<'_>, entry: &Entry, _broken: &mut Vec<Violation>) {
+        if let Happening::Advert { router, instance, priority } = &entry.what
+            && *priority != Priority::RELEASE
+        {
+            self.heard(view, *router, *instance, entry.at);
+        }
         let Happening::Fault(fault) = &entry.what else { return };
         self.handing_over.clear();
         if let Fault::Stop(router) = fault {
@@ -69,6 +75,20 @@ fn heirs(view: &View<'_>, router: RouterId, instance: InstanceId, at: Moment) ->
 }
 
 impl Covered {
+    /// Others wait anew after each advert of a router that has won and still prepares itself. It gets no more time itself.
+    fn heard(&mut self, view: &View<'_>, router: RouterId, instance: InstanceId, at: Moment) {
+        let prepares = view.config(router, instance).is_some_and(|config| config.prepare.is_some());
+        if !prepares || view.owns(router, instance) {
+            return;
+        }
+        let part = view.parts(instance).and_then(|parts| parts.iter().find(|part| part.contains(&router)));
+        for other in part.into_iter().flatten().filter(|other| **other != router) {
+            if let Some(unserved) = self.unserved.get_mut(&(instance, *other)) {
+                *unserved = at;
+            }
+        }
+    }
+
     fn span_of_part(
         &mut self,
         view: &View<'_>,

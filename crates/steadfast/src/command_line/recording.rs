@@ -8,6 +8,8 @@ use super::{Times, Where};
 
 /// `steadfast record`
 #[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Example:
+  steadfast record save night.record")]
 pub(crate) struct RecordArguments {
     /// What to do with it
     #[command(subcommand)]
