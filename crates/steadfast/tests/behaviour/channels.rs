@@ -160,6 +160,6 @@ fn a_master_whose_adverts_are_refused_gives_way_and_comes_back() {
     second.reaches("V1", State::Backup);
     soon("the address is back", || first.owns(VIRTUAL) && !second.owns(VIRTUAL));
     let faults =
-        first.events().into_iter().filter(|record| record.message.contains("Entering FAULT")).count();
+        first.events().into_iter().filter(|record| record.message.starts_with("(V1) Entering FAULT")).count();
     assert_eq!(faults, 1, "it was told once: {:#?}", first.events());
 }
