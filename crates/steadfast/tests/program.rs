@@ -544,6 +544,7 @@ fn calls(words: &[String], other: &str, file: &str) -> Vec<Vec<String>> {
         "show config" => vec![with(&[]), with(&[file])],
         "drain" | "undrain" | "enable" | "disable" => vec![with(&["192.0.2.1:80"])],
         "weight" => vec![with(&["192.0.2.1:80", "3"])],
+        "record save" => vec![with(&["-"])],
         _ => vec![with(&[])],
     }
 }
