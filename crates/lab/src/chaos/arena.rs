@@ -1,5 +1,6 @@
 //! The hosts, what runs on them, and what is done to them.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -62,6 +63,8 @@ struct Router {
     condition: Condition,
     /// Of each virtual router.
     priorities: Vec<u8>,
+    /// Other programs are among the routers.
+    mixed: bool,
 }
 
 pub(super) struct Arena {
@@ -81,6 +84,7 @@ impl Arena {
         let count = u8::try_from(programs.len()).unwrap_or(u8::MAX);
         // Each virtual router has another best one, from a place that the seed says.
         let turn = u8::try_from(random.below(count.into())).unwrap_or_default();
+        let mixed = programs.iter().map(Program::name).collect::<BTreeSet<_>>().len() > 1;
         let mut routers = Vec::new();
         for (number, program) in (0..).zip(programs) {
             let host = segment.host(&format!("router{}", number + 1))?;
@@ -88,7 +92,14 @@ impl Arena {
             let priority = |router: u8| 50 + 30 * ((number + router + turn) % count);
             let priorities = (0..VIRTUAL_ROUTERS).map(priority).collect();
             let program = program.clone();
-            routers.push(Router { host, program, daemon: None, condition: Condition::Well, priorities });
+            routers.push(Router {
+                host,
+                program,
+                daemon: None,
+                condition: Condition::Well,
+                priorities,
+                mixed,
+            });
         }
         let client = segment.host("client")?;
         let hosts = routers.iter().map(|router| Arc::clone(&router.host)).collect();
@@ -349,7 +360,10 @@ impl Router {
         });
         let extra = extra.then(|| instance("EXTRA", VRID_EXTRA, 10, Ipv4Addr::new(10, 0, 9, 200).into()));
         let instances: String = instances.chain(extra).collect();
-        format!("global_defs {{\n    router_id {name}\n    vrrp_version 3\n}}\n{instances}")
+        // A keepalived that gives way to a better master says nothing otherwise, and the better one cannot know that clients
+        // still ask the other.
+        let speaks_up = if self.mixed { "    vrrp_higher_prio_send_advert\n" } else { "" };
+        format!("global_defs {{\n    router_id {name}\n    vrrp_version 3\n{speaks_up}}}\n{instances}")
     }
 }
 
