@@ -133,6 +133,12 @@ impl Sink for Count {
         black_box(action);
         self.actions += 1;
     }
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }
 
 fn started(size: u32) -> (Machine, Moment) {

@@ -3,49 +3,47 @@
 use std::fmt::Write as _;
 use std::net::Ipv4Addr;
 
+use crate::switches::place;
+
 /// The n-th virtual address of the n-th instance, both from zero.
-pub(crate) fn address(instance: u8, position: u8) -> Ipv4Addr {
-    Ipv4Addr::new(10, 1, position, instance)
+pub(crate) fn address(instance: u16, position: u8) -> Ipv4Addr {
+    let (interface, number) = place(instance);
+    Ipv4Addr::new(10, interface.saturating_add(1), position, number)
 }
 
 /// Many virtual routers of one priority and interval, each with so many addresses.
-pub(crate) fn routers(instances: u8, priority: u8, interval_seconds: f64, addresses: u8) -> String {
-    let addresses_of = |instance| (0..addresses).map(move |position| address(instance, position));
-    let routers = (0..instances)
-        .map(|instance| router(u16::from(instance) + 1, priority, interval_seconds, addresses_of(instance)));
-    routers.fold(GLOBAL.to_owned(), |text, router| text + &router)
+pub(crate) fn routers(instances: u16, priority: u8, interval_seconds: f64, addresses: u8) -> String {
+    let mut text = GLOBAL.to_owned();
+    for instance in 0..instances {
+        let (interface, number) = place(instance);
+        let addresses = (0..addresses).map(|position| address(instance, position));
+        text += &router_on(interface, u16::from(number) + 1, priority, interval_seconds, addresses, "");
+    }
+    text
 }
 
 /// One virtual router with one address.
 pub(crate) fn single_router(priority: u8, interval_seconds: f64, address: Ipv4Addr) -> String {
-    GLOBAL.to_owned() + &router(1, priority, interval_seconds, std::iter::once(address))
+    GLOBAL.to_owned() + &router(1, priority, interval_seconds, std::iter::once(address), "")
 }
 
-const GLOBAL: &str =
+/// What stands before the virtual routers.
+pub(crate) const GLOBAL: &str =
     "global_defs {\n    vrrp_version 3\n    vrrp_garp_master_repeat 1\n    vrrp_garp_master_delay 0\n}\n";
 
-/// A virtual router without anything around it.
+/// A virtual router on the first interface, with `more` lines in its block.
 pub(crate) fn router(
-    vrid: u16,
-    priority: u8,
-    interval_seconds: f64,
-    addresses: impl Iterator<Item = Ipv4Addr>,
-) -> String {
-    router_with(vrid, priority, interval_seconds, addresses, "")
-}
-
-/// A virtual router with further lines, behind the global settings.
-pub(crate) fn block(
     vrid: u16,
     priority: u8,
     interval_seconds: f64,
     addresses: impl Iterator<Item = Ipv4Addr>,
     more: &str,
 ) -> String {
-    GLOBAL.to_owned() + &router_with(vrid, priority, interval_seconds, addresses, more)
+    router_on(0, vrid, priority, interval_seconds, addresses, more)
 }
 
-fn router_with(
+fn router_on(
+    interface: u8,
     vrid: u16,
     priority: u8,
     interval_seconds: f64,
@@ -53,8 +51,8 @@ fn router_with(
     more: &str,
 ) -> String {
     let mut text = format!(
-        "vrrp_instance V{vrid} {{\n    state BACKUP\n    interface eth0\n    virtual_router_id {vrid}\n    \
-         priority {priority}\n    advert_int {interval_seconds}\n    virtual_ipaddress {{\n"
+        "vrrp_instance V{interface}_{vrid} {{\n    state BACKUP\n    interface eth{interface}\n    \
+         virtual_router_id {vrid}\n    priority {priority}\n    advert_int {interval_seconds}\n    virtual_ipaddress {{\n"
     );
     for address in addresses {
         let _ = writeln!(text, "        {address}/32");

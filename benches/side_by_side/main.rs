@@ -3,9 +3,11 @@
 //! Both daemons in turn, with the same configuration, on hosts made of network namespaces.
 
 mod configuration;
+mod flood;
 mod floor;
 mod measure;
 mod speaker;
+mod switches;
 mod table;
 mod takeover;
 mod usage;
@@ -17,6 +19,7 @@ use clap::{Parser, ValueEnum as _};
 use steadfast_lab::{Program, permission};
 
 use crate::measure::{Measure, Size};
+use crate::switches::INSTANCES_MAX;
 use crate::table::Table;
 
 /// Measure steadfast and keepalived in turn, and print the medians and their ratio
@@ -24,6 +27,7 @@ use crate::table::Table;
 #[command(after_help = "Examples:
   cargo bench --package steadfast-benches --bench side-by-side
   cargo bench --package steadfast-benches --bench side-by-side -- masters backups --runs 5
+  cargo bench --package steadfast-benches --bench side-by-side -- masters backups --instances 4000
   cargo bench --package steadfast-benches --bench side-by-side -- stop --keepalived /opt/keepalived-2.4.3/sbin/keepalived
 
 Network namespaces need root, or a kernel that lets users make them. Nothing outside them is touched.")]
@@ -34,9 +38,9 @@ struct Arguments {
     /// How often each program is measured
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
     runs: u32,
-    /// Virtual routers
-    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u8).range(1..))]
-    instances: u8,
+    /// Virtual routers; above 250, of masters and backups, on several interfaces
+    #[arg(long, default_value_t = 250, value_parser = clap::value_parser!(u16).range(1..=i64::from(INSTANCES_MAX)))]
+    instances: u16,
     /// Seconds over which processor time is counted
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     seconds: u64,

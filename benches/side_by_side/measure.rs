@@ -15,9 +15,11 @@ use steadfast_lab::{Daemon, Host, Program, Segment, Signal, wait};
 use steadfast_wire::vrrp::Vrid;
 
 use crate::configuration::{routers, services, single_router};
+use crate::flood::Stranger;
 use crate::speaker::Speaker;
+use crate::switches::{INSTANCES_MAX, OF_AN_INTERFACE, Switches, interfaces};
 use crate::table::Figure;
-use crate::{floor, takeover, usage};
+use crate::{flood, floor, takeover, usage};
 
 /// Priorities of the router that is master at first, and of its backup.
 pub(crate) const HIGH: u8 = 200;
@@ -69,6 +71,14 @@ pub(crate) enum Measure {
     Session,
     /// Longest gap between adverts while 1,000 addresses come to a router
     ManyAddresses,
+    /// Adverts of a stranger, 10,000 a second: without the trailer of auth_hmac
+    FloodHmac,
+    /// The same, with a wrong authentication header
+    FloodAh,
+    /// The same, from no unicast peer
+    FloodUnicast,
+    /// The same, with a TTL of 254
+    FloodTtl,
     /// Testing a configuration of 5,000 virtual servers with 20 real servers each (12 MB)
     TestLarge,
     /// Testing one of the virtual routers and 1,000 virtual servers with 8 real servers each (1 MB)
@@ -84,7 +94,7 @@ impl fmt::Display for Measure {
 /// How much of it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Size {
-    pub(crate) instances: u8,
+    pub(crate) instances: u16,
     /// Over which processor time is counted.
     pub(crate) seconds: u64,
 }
@@ -100,6 +110,12 @@ enum Fault {
 impl Measure {
     /// One run of one program.
     pub(crate) fn of(self, program: &Program, size: Size) -> Result<Vec<Figure>> {
+        let several = matches!(self, Self::Masters | Self::Backups | Self::BackupsFast);
+        ensure!(
+            several || size.instances <= OF_AN_INTERFACE,
+            "expected at most {OF_AN_INTERFACE} instances, found {}: only masters and backups have several interfaces",
+            size.instances
+        );
         match self {
             Self::Masters => masters(program, size),
             Self::Backups => backups(program, size, SECOND),
@@ -116,6 +132,10 @@ impl Measure {
             Self::FastDetection => takeover::fast_detection(program, size),
             Self::Session => takeover::session(program),
             Self::ManyAddresses => takeover::many_addresses(program),
+            Self::FloodHmac => flood::flood(program, Stranger::WithoutTrailer, size),
+            Self::FloodAh => flood::flood(program, Stranger::WrongHeader, size),
+            Self::FloodUnicast => flood::flood(program, Stranger::NoPeer, size),
+            Self::FloodTtl => flood::flood(program, Stranger::FarAway, size),
             Self::TestLarge => test(program, &services(5_000, 20)),
             Self::TestSmall => test(program, &(routers(size.instances, LOW, 1.0, 1) + &services(1_000, 8))),
         }
@@ -123,13 +143,13 @@ impl Measure {
 }
 
 fn masters(program: &Program, size: Size) -> Result<Vec<Figure>> {
-    let segment = Segment::new()?;
-    let daemon = become_masters(&segment.host("router")?, program, size.instances, 1)?;
+    let switches = Switches::of(size.instances)?;
+    let daemon = become_masters(&switches.host("router")?, program, size.instances, 1)?;
     std::thread::sleep(SETTLED_AFTER);
     let used = processor_time_while(&daemon, size.seconds)?;
     let memory = usage::memory_kib(&daemon)?;
     drop(daemon);
-    let floor = floor::of_sending(&segment.host("floor")?, 2, size.instances, size.seconds)?;
+    let floor = floor::of_sending(&switches.host("floor")?, 2, size.instances, size.seconds)?;
     let advert = an_advert(used, size, SECOND);
     Ok(vec![
         Figure::new("processor time an advert sent, µs", advert),
@@ -140,9 +160,9 @@ fn masters(program: &Program, size: Size) -> Result<Vec<Figure>> {
 }
 
 fn backups(program: &Program, size: Size, interval: Duration) -> Result<Vec<Figure>> {
-    let segment = Segment::new()?;
-    let host = segment.host("router")?;
-    let peer = segment.host("peer")?;
+    let switches = Switches::of(size.instances)?;
+    let host = switches.host("router")?;
+    let peer = switches.host("peer")?;
     let _speaker = Speaker::start(&peer, 2, size.instances, interval)?;
     let configuration = routers(size.instances, LOW, interval.as_secs_f64(), 1);
     let daemon = start_daemon(&host, program, &configuration)?;
@@ -151,7 +171,7 @@ fn backups(program: &Program, size: Size, interval: Duration) -> Result<Vec<Figu
     let wrongly_held = held(&host);
     ensure!(wrongly_held == 0, "{wrongly_held} backups took over from a master that speaks");
     drop(daemon);
-    let floor = floor::of_receiving(&host, interval, size.seconds)?;
+    let floor = floor::of_receiving(&host, size.instances, interval, size.seconds)?;
     let advert = an_advert(used, size, interval);
     Ok(vec![
         Figure::new("processor time an advert received, µs", advert),
@@ -214,7 +234,8 @@ fn reload(program: &Program, size: Size) -> Result<Vec<Figure>> {
     }
     std::thread::sleep(2 * SECOND);
     let (mut longest, mut given_up) = (Duration::ZERO, 0_u32);
-    for vrid in (1..=size.instances).filter_map(Vrid::new) {
+    let numbers = (1..=size.instances).filter_map(|number| u8::try_from(number).ok());
+    for vrid in numbers.filter_map(Vrid::new) {
         let adverts = capture.adverts(vrid, since);
         ensure!(adverts.len() > 1, "virtual router {vrid} fell silent:\n{}", daemon.log_tail());
         given_up += u32::from(adverts.iter().any(|(_, advert)| advert.priority.get() == 0));
@@ -265,7 +286,7 @@ pub(crate) fn start_daemon(host: &Arc<Host>, program: &Program, configuration: &
 }
 
 /// A daemon on a host of its own that holds every address.
-fn become_masters(host: &Arc<Host>, program: &Program, instances: u8, addresses: u8) -> Result<Daemon> {
+fn become_masters(host: &Arc<Host>, program: &Program, instances: u16, addresses: u8) -> Result<Daemon> {
     let configuration = routers(instances, LOW, 1.0, addresses);
     let daemon = start_daemon(host, program, &configuration)?;
     let wanted = usize::from(instances) * usize::from(addresses);
@@ -284,7 +305,11 @@ fn become_masters(host: &Arc<Host>, program: &Program, instances: u8, addresses:
 
 /// How many virtual addresses a host has.
 pub(crate) fn held(host: &Arc<Host>) -> usize {
-    let is_virtual = |address: &IpAddr| matches!(address, IpAddr::V4(v4) if v4.octets()[..2] == [10, 1]);
+    let last = interfaces(INSTANCES_MAX);
+    let is_virtual = |address: &IpAddr| match address {
+        IpAddr::V4(address) => matches!(address.octets(), [10, second, ..] if (1..=last).contains(&second)),
+        IpAddr::V6(_) => false,
+    };
     host.addresses().unwrap_or_default().iter().filter(|address| is_virtual(address)).count()
 }
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 use steadfast_lab::Host;
-use steadfast_lab::segment::address_v4;
 use steadfast_wire::ipv4::PROTOCOL_VRRP;
 use steadfast_wire::vrrp::{
     AdvertInterval, Advertisement, Authentication, Centiseconds, Family, Form, HOP_LIMIT, Priority, Version,
@@ -17,6 +16,7 @@ use steadfast_wire::vrrp::{
 };
 
 use crate::configuration::address;
+use crate::switches::{interfaces, own_address, place};
 
 const GROUP: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 18);
 
@@ -32,18 +32,22 @@ pub(crate) struct Speaker {
 
 impl Speaker {
     /// Adverts of `instances` virtual routers from the `number`-th host, spread evenly over the interval.
-    pub(crate) fn start(host: &Host, number: u8, instances: u8, interval: Duration) -> Result<Self> {
-        let source = address_v4(number);
+    pub(crate) fn start(host: &Host, number: u8, instances: u16, interval: Duration) -> Result<Self> {
         let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(i32::from(PROTOCOL_VRRP))));
-        let socket = host.network().run(open)??;
-        socket.set_multicast_if_v4(&source)?;
-        socket.set_multicast_ttl_v4(u32::from(HOP_LIMIT))?;
-        socket.set_multicast_loop_v4(false)?;
-        let adverts = (0..instances).map(|instance| advert(instance, source, interval));
-        let adverts = adverts.collect::<Result<Vec<_>>>()?;
+        let mut spoken = Vec::new();
+        for interface in 0..interfaces(instances) {
+            let source = own_address(interface, number);
+            let socket = host.network().run(open)??;
+            socket.set_multicast_if_v4(&source)?;
+            socket.set_multicast_ttl_v4(u32::from(HOP_LIMIT))?;
+            socket.set_multicast_loop_v4(false)?;
+            let here = (0..instances).filter(|instance| place(*instance).0 == interface);
+            let adverts = here.map(|instance| advert(instance, number, interval));
+            spoken.push((socket, adverts.collect::<Result<Vec<_>>>()?));
+        }
         let over = Arc::new(AtomicBool::new(false));
         let end = Arc::clone(&over);
-        let speak = move || speak(&socket, &adverts, interval, &end);
+        let speak = move || speak(&spoken, interval, &end);
         let thread = std::thread::Builder::new().name("speaker".to_owned()).spawn(speak)?;
         Ok(Self { over, thread: Some(thread) })
     }
@@ -58,11 +62,14 @@ impl Drop for Speaker {
     }
 }
 
-pub(crate) fn advert(instance: u8, source: Ipv4Addr, interval: Duration) -> Result<Vec<u8>> {
+/// The advert of an instance by the n-th host.
+pub(crate) fn advert(instance: u16, number: u8, interval: Duration) -> Result<Vec<u8>> {
+    let (interface, router) = place(instance);
+    let source = own_address(interface, number);
     let centiseconds = u16::try_from(interval.as_millis() / 10).ok().and_then(Centiseconds::new);
     let centiseconds =
         centiseconds.with_context(|| format!("{interval:?} is no advert interval of version 3"))?;
-    let vrid = Vrid::new(instance.saturating_add(1)).context("virtual routers are numbered from 1 to 255")?;
+    let vrid = Vrid::new(router.saturating_add(1)).context("virtual routers are numbered from 1 to 255")?;
     let addresses = [IpAddr::V4(address(instance, 0))];
     let advertisement = Advertisement {
         vrid,
@@ -78,10 +85,13 @@ pub(crate) fn advert(instance: u8, source: Ipv4Addr, interval: Duration) -> Resu
     Ok(octets)
 }
 
-fn speak(socket: &Socket, adverts: &[Vec<u8>], interval: Duration, over: &AtomicBool) {
-    let gap = interval / u32::try_from(adverts.len()).unwrap_or(1).max(1);
+fn speak(spoken: &[(Socket, Vec<Vec<u8>>)], interval: Duration, over: &AtomicBool) {
+    let count = spoken.iter().map(|(_, adverts)| adverts.len()).sum::<usize>();
+    let gap = interval / u32::try_from(count).unwrap_or(1).max(1);
     let mut due = Instant::now();
-    for advert in adverts.iter().cycle() {
+    let adverts =
+        spoken.iter().flat_map(|(socket, adverts)| adverts.iter().map(move |advert| (socket, advert)));
+    for (socket, advert) in adverts.cycle() {
         if over.load(Ordering::Relaxed) {
             return;
         }

@@ -9,7 +9,7 @@ use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Program, Segment, wait};
 use steadfast_wire::vrrp::Vrid;
 
-use crate::configuration::{address, block, router, routers};
+use crate::configuration::{GLOBAL, address, router, routers};
 use crate::measure::{HIGH, LIMIT, LOW, SETTLED_AFTER, Size, held, milliseconds, start_daemon};
 use crate::table::Figure;
 
@@ -36,8 +36,9 @@ pub(crate) fn fast_detection(program: &Program, size: Size) -> Result<Vec<Figure
     let capture = Capture::start(&client)?;
     let begin = Instant::now();
     std::thread::sleep(Duration::from_secs(size.seconds));
-    let from_low = |since: Instant, vrid: u8| {
-        let adverts = Vrid::new(vrid).map(|vrid| capture.adverts(vrid, since)).unwrap_or_default();
+    let from_low = |since: Instant, vrid: u16| {
+        let vrid = u8::try_from(vrid).ok().and_then(Vrid::new);
+        let adverts = vrid.map(|vrid| capture.adverts(vrid, since)).unwrap_or_default();
         adverts.into_iter().find(|(_, advert)| advert.source == IpAddr::V4(address_v4(2))).map(|(at, _)| at)
     };
     let falsely = (1..=size.instances).filter(|vrid| from_low(begin, *vrid).is_some()).count();
@@ -80,7 +81,8 @@ pub(crate) fn session(program: &Program) -> Result<Vec<Figure>> {
         )
     };
     let moved = address_v4(100);
-    let virtual_router = |priority, more: &str| block(1, priority, 0.01, std::iter::once(moved), more);
+    let virtual_router =
+        |priority, more: &str| GLOBAL.to_owned() + &router(1, priority, 0.01, std::iter::once(moved), more);
     let of_uplink = session(1);
     let following = session(3) + &virtual_router(HIGH, "    track_bfd {\n        uplink\n    }\n");
     let _uplink = start_daemon(&uplink, program, &of_uplink)?;
@@ -114,8 +116,11 @@ pub(crate) fn many_addresses(program: &Program) -> Result<Vec<Figure>> {
     let excluded: String = moved.map(|address| format!("        {address}/32\n")).collect();
     let excluded = format!("    virtual_ipaddress_excluded {{\n{excluded}    }}\n");
     let interval = SPEAKERS_INTERVAL.as_secs_f64();
-    let large = |priority| block(1, priority, interval, std::iter::once(address_v4(100)), &excluded);
-    let speaker = |vrid: u8| router(u16::from(vrid), LOW, interval, std::iter::once(address_v4(100 + vrid)));
+    let virtual_router = |vrid: u8, priority, address, more: &str| {
+        router(u16::from(vrid), priority, interval, std::iter::once(address_v4(address)), more)
+    };
+    let large = |priority| GLOBAL.to_owned() + &virtual_router(1, priority, 100, &excluded);
+    let speaker = |vrid: u8| virtual_router(vrid, LOW, 100 + vrid, "");
     let speakers: String = (2..2 + SPEAKERS).map(speaker).collect();
     let master = start_daemon(&high, program, &large(HIGH))?;
     let all = usize::from(MOVED);

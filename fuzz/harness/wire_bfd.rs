@@ -1,7 +1,8 @@
-//! Any octets as a control packet, with and without keys; what is believed must be what a peer would have
+//! Any octets as a control packet or an echo packet, with and without keys; what is believed must be what a peer would have
 //! written. Also run over the committed corpus by the ordinary tests.
 
 use steadfast_wire::bfd::{Algorithm, Echo, Key, Received};
+use steadfast_wire::udp::UdpHeader;
 
 /// The first octet chooses the key, the rest is the packet.
 pub(crate) fn run(octets: &[u8]) {
@@ -15,8 +16,10 @@ pub(crate) fn run(octets: &[u8]) {
         _ => None,
     };
     let key = algorithm.map(|algorithm| Key::new(algorithm, 1, b"secret").unwrap());
-    if let Some(echo) = Echo::parse(packet) {
-        assert_eq!(echo.bytes(), packet);
+    for packet in [Some(packet), UdpHeader::parse(packet).map(|(_, payload)| payload)].into_iter().flatten() {
+        if let Some(echo) = Echo::parse(packet) {
+            assert_eq!(echo.bytes(), packet);
+        }
     }
     let received = match Received::parse(packet) {
         Ok(received) => received,

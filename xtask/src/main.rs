@@ -3,12 +3,14 @@
 
 mod chaos;
 mod documents;
+mod failures;
 mod leftovers;
 mod packages;
 #[cfg(test)]
 mod packaging;
 mod plan;
 mod rfc;
+mod simulate;
 mod stall;
 mod step;
 mod tally;
@@ -31,15 +33,17 @@ Commands:
   vm [--limit SECONDS] -- COMMAND
                  The command as root on a kernel of its own that has IPVS (User-Mode Linux), with
                  this machine's files; what it writes vanishes, its output and status are passed on
-  simulate [--seeds N | --seed N]
-                 Only the simulator: the first N seeds (10,000), or one alone with its whole trace. A
-                 seed that breaks a promise is printed with its trace
+  simulate [[--from SEED] [--seeds N] | --seed SEED | --record FILE]
+                 Only the simulator: N seeds (10,000) from SEED on (0), or one alone with its whole
+                 trace. A seed that breaks a promise is printed with its trace. FILE is a flight record,
+                 which is judged by the rules that speak of one router
   chaos [--minutes N] [--seed S] [--program steadfast|mixed|keepalived]
                  Real daemons on a switch, and one fault after another from a seed (2 minutes, seed 1,
                  steadfast). Who owned and who answered is judged after each
-  soak [--minutes N]
+  soak [[--fast-detection] --minutes N]
                  A pair of routers, and a pair of keepalived beside it, for so long (10 minutes) under
-                 everything that should not delay them; what was late, and what a bare timer was
+                 everything that should not delay them; what was late, and what a bare timer was. Ours
+                 watches over its master by fast_detection if asked for
   docs           Only the documents: every number, name, command, configuration and link in them
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
@@ -48,7 +52,8 @@ Commands:
   picture        The picture of status and events in the README, from a failover in namespaces
   help           This text
 
-Each step's whole output is in target/xtask/. The last line is `N passed, N failed`, with
+Each step's whole output is in target/xtask/. What failed tests said stands once more, shortened,
+before the last lines. The last line is `N passed, N failed`, with
 `, N skipped` if something was left out. With CI=true in the environment, what is left out has
 failed.
 ";
@@ -69,18 +74,17 @@ fn main() -> ExitCode {
         }
         ["test"] => plan::test(plan::Extent::Everything),
         ["test", "--quick"] => plan::test(plan::Extent::Quick),
-        ["simulate"] => plan::simulate(None, None),
-        ["simulate", "--seeds", seeds] if is_number(seeds) => plan::simulate(Some(seeds), None),
-        ["simulate", "--seed", seed] if is_number(seed) => plan::simulate(None, Some(seed)),
+        ["simulate", options @ ..] => match simulate::Options::parse(options) {
+            Ok(options) => plan::simulate(options),
+            Err(word) => return refuse("simulate", word),
+        },
         ["chaos", options @ ..] => match chaos::Options::parse(options) {
             Ok(options) => plan::chaos(&options),
-            Err(word) => {
-                eprintln!("error: `{word}` is no option of chaos, or lacks its value\n\n{HELP}");
-                return ExitCode::from(2);
-            }
+            Err(word) => return refuse("chaos", word),
         },
-        ["soak"] => plan::soak("10"),
-        ["soak", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes),
+        ["soak"] => plan::soak("10", false),
+        ["soak", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes, false),
+        ["soak", "--fast-detection", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes, true),
         ["rfc"] => plan::workspace().and_then(rfc::coverage),
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
@@ -98,6 +102,11 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn refuse(command: &str, word: &str) -> ExitCode {
+    eprintln!("error: `{word}` is no option of {command}, or lacks its value\n\n{HELP}");
+    ExitCode::from(2)
 }
 
 fn is_number(word: &str) -> bool {

@@ -35,6 +35,11 @@ const NEEDS: &[Need] = &[
         package: "python3-aiosmtpd",
         what_for: "the mail server of the end-to-end tests",
     },
+    Need {
+        program: "/usr/lib/python3/dist-packages/grpc/__init__.py",
+        package: "python3-grpcio",
+        what_for: "the health service of the end-to-end tests",
+    },
     Need { program: "openssl", package: "openssl", what_for: "the certificate of a real server" },
     Need { program: "nginx", package: "nginx-light", what_for: "the real servers of the end-to-end tests" },
     Need { program: "unbound", package: "unbound", what_for: "the name server of the end-to-end tests" },

@@ -34,9 +34,16 @@ fn every_file_of_the_package_is_there_or_made() {
         manifest.contains("conf-files = [\"/etc/default/steadfast\"]")
             && kept.contains("/etc/default/steadfast")
     );
-    for file in ["LICENSE-APACHE", "packaging/deb/postinst", "packaging/steadfast.service"] {
+    for file in
+        ["LICENSE-APACHE", "packaging/deb/postinst", "packaging/deb/postrm", "packaging/steadfast.service"]
+    {
         assert!(root.join(file).is_file(), "{file} is not there");
     }
+    let records = fs::read_to_string(root.join("crates/daemon/src/supervisor/records.rs")).unwrap();
+    let purge = fs::read_to_string(root.join("packaging/deb/postrm")).unwrap();
+    assert!(
+        records.contains("\"/var/lib/steadfast/records\"") && purge.contains("rm -rf /var/lib/steadfast\n")
+    );
     let unit = fs::read_to_string(root.join("packaging/steadfast.service")).unwrap();
     assert!(unit.contains("EnvironmentFile=-/etc/default/steadfast"));
     assert!(unit.contains("ExecStart=/usr/sbin/steadfast ") && unit.contains("ExecReload="));

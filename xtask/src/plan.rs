@@ -13,8 +13,10 @@ use anyhow::{Context, Result};
 
 use crate::chaos;
 use crate::documents::{self, Generated};
+use crate::failures::{self, Words};
 use crate::leftovers::Marker;
 use crate::packages;
+use crate::simulate;
 use crate::stall::StallWatch;
 use crate::step::{Outcome, Step, log_path, say};
 use crate::tally::{Failure, Tally};
@@ -23,20 +25,32 @@ use crate::vm;
 /// The version that the licence check is written for.
 const CARGO_DENY: &str = "0.20.2";
 
-/// Seeds of the simulator, handed to its tests by [`SIMULATOR_SEEDS`].
-const SEEDS: &str = "10000";
-const SIMULATOR_SEEDS: &str = "STEADFAST_SIM_SEEDS";
-
 /// How long each test of chaos lets faults happen.
 const CHAOS_SECONDS: &str = "STEADFAST_CHAOS_SECONDS";
 const CHAOS_SECONDS_OF_TEST: &str = "60";
 
-/// Packages whose integration tests run real daemons and measure time: one test at a time, with the
-/// release binary.
+/// Packages whose integration tests run real daemons and measure time: with the release binary, and beside each other
+/// only as the profile of nextest says.
 const END_TO_END: [&str; 2] = ["steadfast", "steadfast-lab"];
 
-/// How long all tests in the guest may take together.
-const GUEST_SECONDS: &str = "600";
+/// In `.config/nextest.toml`.
+const END_TO_END_PROFILE: &str = "end-to-end";
+
+/// How long all tests in a guest may take together.
+const GUEST_SECONDS: &str = "840";
+
+/// The guests, which run beside each other: that of tests which share it, and that of the others.
+const GUESTS: [&str; 2] = ["tests in a guest", "measured in a guest"];
+
+/// What runs once more what failed in each while the machine stalled, and of how many tests: it is a matter of a few.
+const GUESTS_AGAIN: [&str; 2] = ["tests in a guest again", "measured there again"];
+const GUEST_TESTS_AGAIN: usize = 3;
+
+/// Tests that fill the guest's processor themselves, or measure time.
+const ALONE_IN_A_GUEST: [&str; 3] = ["differential::", "directors::", "chaos::"];
+
+/// Tests that share a guest, at one time: one takes as long as all the others together, and more would crowd its processor.
+const BESIDE_IN_A_GUEST: usize = 2;
 
 /// How much to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,7 +78,7 @@ pub(crate) fn test(extent: Extent) -> Result<bool> {
     plan.lints()?;
     plan.licences()?;
     plan.unit_tests()?;
-    plan.tests_in_a_guest()?;
+    plan.tests_in_guests()?;
     if extent == Extent::Everything {
         plan.end_to_end()?;
     }
@@ -109,20 +123,29 @@ pub(crate) fn picture() -> Result<bool> {
     Ok(plan.conclude(Extent::Everything))
 }
 
-/// Runs the simulator over the first `seeds` seeds, or over `seed` alone with its whole trace; whether no rule broke.
-pub(crate) fn simulate(seeds: Option<&str>, seed: Option<&str>) -> Result<bool> {
+/// Runs the simulator over seeds, or over one alone with its whole trace, or judges a record; whether no rule broke.
+pub(crate) fn simulate(options: simulate::Options<'_>) -> Result<bool> {
+    if let simulate::Options::Record(file) = options {
+        return judge(file);
+    }
     let plan = Plan::new()?;
     let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-sim", "--test", "seeds"]);
     run.args(["seeds_break_no_promise", "--", "--nocapture"]);
-    run.env(SIMULATOR_SEEDS, seeds.unwrap_or(SEEDS));
-    if let Some(seed) = seed {
-        run.env("STEADFAST_SIM_SEED", seed);
-    }
+    run.envs(options.variables());
+    Ok(run.status().context("cargo cannot be run")?.success())
+}
+
+/// Judges a flight record by the rules of the simulator; whether none broke.
+fn judge(file: &str) -> Result<bool> {
+    let file = fs::canonicalize(file).with_context(|| format!("{file} cannot be read"))?;
+    let plan = Plan::new()?;
+    let mut run = plan.cargo(&["run", "--locked", "--package", "steadfast-sim", "--example", "record", "--"]);
+    run.arg(file);
     Ok(run.status().context("cargo cannot be run")?.success())
 }
 
 /// Runs pairs of routers under stress for so many minutes, and shows how late they were; whether none failed over.
-pub(crate) fn soak(minutes: &str) -> Result<bool> {
+pub(crate) fn soak(minutes: &str, fast_detection: bool) -> Result<bool> {
     let mut plan = Plan::new()?;
     plan.packages()?;
     let build = plan.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
@@ -132,6 +155,9 @@ pub(crate) fn soak(minutes: &str) -> Result<bool> {
     run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
     run.env("STEADFAST_SOAK_SECONDS", minutes.parse::<u64>()?.saturating_mul(60).to_string());
     run.env("STEADFAST_SOAK_BESIDE", "1");
+    if fast_detection {
+        run.env("STEADFAST_SOAK_FAST_DETECTION", "1");
+    }
     Ok(run.status().context("cargo cannot be run")?.success())
 }
 
@@ -157,6 +183,8 @@ struct Plan {
     nextest: bool,
     tally: Tally,
     failures: Vec<String>,
+    /// What failed tests said, each with its step.
+    words: Vec<(String, Words)>,
     started: Instant,
 }
 
@@ -171,6 +199,7 @@ impl Plan {
             nextest: false,
             tally: Tally::default(),
             failures: Vec::new(),
+            words: Vec::new(),
             started: Instant::now(),
         };
         plan.nextest =
@@ -224,7 +253,7 @@ impl Plan {
 
     fn unit_tests(&mut self) -> Result<()> {
         let mut unit = self.runner(&["--workspace", "--locked", "--lib", "--bins"]);
-        unit.env(SIMULATOR_SEEDS, SEEDS);
+        unit.envs(simulate::Options::TESTS.variables());
         self.tests("unit tests", unit, Duration::from_secs(900))?;
         let names = self.integration_tests(|package| !END_TO_END.contains(&package));
         let mut selection = vec!["--workspace", "--locked"];
@@ -235,7 +264,7 @@ impl Plan {
         // cargo refuses to run integration tests where there are none.
         if !names.is_empty() {
             let mut integration = self.runner(&selection);
-            integration.env(SIMULATOR_SEEDS, SEEDS);
+            integration.envs(simulate::Options::TESTS.variables());
             self.tests("integration tests", integration, Duration::from_secs(900))?;
         }
         let examples = self.cargo(&["test", "--workspace", "--locked", "--doc"]);
@@ -262,32 +291,64 @@ impl Plan {
         names.filter(|name| name != vm::TESTS).collect()
     }
 
-    /// Integration tests called `vm` need a kernel that the machine may not have: one boot for all of them.
-    fn tests_in_a_guest(&mut self) -> Result<()> {
-        let name = "tests in a guest";
+    /// Integration tests called `vm` need a kernel that the machine may not have. A guest has one processor: those that
+    /// fill it or measure time have one for themselves, and the others, which mostly wait, share the other.
+    fn tests_in_guests(&mut self) -> Result<()> {
+        let [sharing, alone] = GUESTS;
         let mut build = self.cargo(&["test", "--no-run", "--workspace", "--locked", "--test", vm::TESTS]);
         let output = build.output().context("building the tests in a guest")?;
         let programs = vm::test_programs(&String::from_utf8_lossy(&output.stderr));
         if !output.status.success() || programs.is_empty() {
             let told = String::from_utf8_lossy(&output.stderr).into_owned();
-            fs::write(log_path(&self.logs, name)?, told)?;
+            let last = told.lines().map(str::to_owned).collect();
+            self.keep_words(sharing, vec![Words::of_step("building it", &last)]);
+            fs::write(log_path(&self.logs, sharing)?, told)?;
             self.tally.failed += 1;
-            self.failures.push(name.to_owned());
+            self.failures.push(sharing.to_owned());
             return Ok(());
         }
+        let skipped = ALONE_IN_A_GUEST.map(|tests| format!("--skip {tests}")).join(" ");
+        let shared = self.guest(&programs, &format!("{skipped} --test-threads={BESIDE_IN_A_GUEST}"))?;
+        let own = self.guest(&programs, &format!("{} --test-threads=1", ALONE_IN_A_GUEST.join(" ")))?;
+        let limit = Duration::from_secs(900);
+        let plan = &*self;
+        let (watch, began) = (StallWatch::start(), Instant::now());
+        let outcomes = std::thread::scope(|scope| {
+            let other = scope.spawn(|| plan.run(alone, own, limit));
+            let first = plan.run(sharing, shared, limit);
+            [Some(first), other.join().ok()]
+        });
+        let ended = Instant::now();
+        for ((name, again), outcome) in GUESTS.into_iter().zip(GUESTS_AGAIN).zip(outcomes) {
+            let mut outcome = outcome.context("a step panicked")??;
+            outcome.tally.failures = failures_between(&outcome, began, ended);
+            if let Some(stalled) =
+                stalled(&outcome, &watch).filter(|stalled| stalled.len() <= GUEST_TESTS_AGAIN)
+            {
+                let tests: Vec<&str> = stalled.iter().map(|(failure, _)| &*failure.test).collect();
+                let guest =
+                    self.guest(&programs, &format!("--exact {} --test-threads=1", tests.join(" ")))?;
+                let again = self.run(again, guest, Duration::from_secs(300))?;
+                if again.succeeded && again.tally.passed == stalled.len() {
+                    outcome.take_back(&stalled);
+                }
+            }
+            self.count(name, outcome);
+        }
+        Ok(())
+    }
+
+    /// A guest that runs these test programs one after the other.
+    fn guest(&self, programs: &[PathBuf], arguments: &str) -> Result<Command> {
         let mut script = String::from("status=0");
         for program in programs {
             let program = self.root.join(program);
-            write!(
-                script,
-                "; {} --test-threads=1 --show-output --color=never || status=1",
-                program.display()
-            )?;
+            write!(script, "; {} {arguments} --show-output --color=never || status=1", program.display())?;
         }
         script.push_str("; exit $status");
-        let mut tests = Command::new(env::current_exe()?);
-        tests.current_dir(&self.root).args(["vm", "--limit", GUEST_SECONDS, "--", "sh", "-c", &script]);
-        self.tests(name, tests, Duration::from_secs(900))
+        let mut guest = Command::new(env::current_exe()?);
+        guest.current_dir(&self.root).args(["vm", "--limit", GUEST_SECONDS, "--", "sh", "-c", &script]);
+        Ok(guest)
     }
 
     fn end_to_end(&mut self) -> Result<()> {
@@ -311,7 +372,7 @@ impl Plan {
                 selection.extend(["--package", package]);
             }
             selection.extend(more);
-            let mut tests = plan.runner_one_at_a_time(&selection);
+            let mut tests = plan.end_to_end_runner(&selection);
             tests.env("STEADFAST_BIN", binary).env(CHAOS_SECONDS, CHAOS_SECONDS_OF_TEST);
             plan.run(name, tests, limit)
         };
@@ -319,7 +380,7 @@ impl Plan {
         let mut outcome = run(self, "end-to-end tests", &[], Duration::from_secs(1_500))?;
         if let Some(stalled) = stalled(&outcome, &watch) {
             let filters: Vec<String> = stalled.iter().map(|(failure, _)| failure.filter()).collect();
-            let again = ["-E", &filters.join(" or ")];
+            let again = ["--test-threads", "1", "-E", &filters.join(" or ")];
             let again = run(self, "stalled tests again", &again, Duration::from_secs(240))?;
             if again.succeeded && again.tally.passed == stalled.len() {
                 outcome.take_back(&stalled);
@@ -351,8 +412,13 @@ impl Plan {
         } else {
             self.tally.failed += 1;
             self.failures.push(name.to_owned());
+            self.keep_words(name, outcome.failed);
         }
         Ok(())
+    }
+
+    fn keep_words(&mut self, step: &str, failed: Vec<Words>) {
+        self.words.extend(failed.into_iter().map(|words| (step.to_owned(), words)));
     }
 
     /// A step that counts as many as it runs tests; as one if it does not get that far.
@@ -366,6 +432,7 @@ impl Plan {
         if !outcome.succeeded {
             outcome.tally.failed = outcome.tally.failed.max(1);
             self.failures.push(name.to_owned());
+            self.keep_words(name, std::mem::take(&mut outcome.failed));
         }
         // A test that left itself out has returned early, which its runner takes for success.
         outcome.tally.passed = outcome.tally.passed.saturating_sub(outcome.tally.left_out.len());
@@ -407,10 +474,11 @@ impl Plan {
         command
     }
 
-    fn runner_one_at_a_time(&self, selection: &[&str]) -> Command {
+    /// Without nextest nothing says which tests bear others beside them: one at a time.
+    fn end_to_end_runner(&self, selection: &[&str]) -> Command {
         let mut command = self.runner(selection);
         if self.nextest {
-            command.args(["--test-threads", "1"]);
+            command.args(["--profile", END_TO_END_PROFILE]);
         } else {
             command.arg("--test-threads=1");
         }
@@ -436,6 +504,9 @@ impl Plan {
         for name in &self.failures {
             println!("failed: {name}");
         }
+        for line in failures::told(&self.words) {
+            println!("{line}");
+        }
         if env::var_os("CI").is_some_and(|value| value == "true") && skipped > 0 {
             println!("failed: in CI nothing may be left out");
             failed += skipped;
@@ -446,6 +517,14 @@ impl Plan {
         println!("{passed} passed, {failed} failed{skipped}");
         failed == 0
     }
+}
+
+/// The failed tests of a step whose runner does not say when each of them ran: between its beginning and its end.
+fn failures_between(outcome: &Outcome, began: Instant, ended: Instant) -> Vec<Failure> {
+    let failed = outcome.failed.iter();
+    failed
+        .map(|words| Failure { binary: vm::TESTS.to_owned(), test: words.test.clone(), began, ended })
+        .collect()
 }
 
 /// The failed tests, if the machine stalled during each of them, and for how long.
@@ -464,6 +543,8 @@ fn stalled(outcome: &Outcome, watch: &StallWatch) -> Option<Vec<(Failure, Durati
 
 #[cfg(test)]
 mod tests {
+    use std::collections::VecDeque;
+
     use super::*;
 
     fn failed_at(times: &[(Instant, Instant)]) -> Outcome {
@@ -475,7 +556,27 @@ mod tests {
         });
         let tally =
             Tally { passed: 7, failed: times.len(), failures: failures.collect(), ..Tally::default() };
-        Outcome { tally, succeeded: false }
+        Outcome { tally, succeeded: false, failed: Vec::new() }
+    }
+
+    #[test]
+    fn failures_of_a_guest_are_doubted_if_the_machine_stalled_meanwhile() {
+        let second = Duration::from_secs(1);
+        let began = Instant::now() + 100 * second;
+        let ended = began + 60 * second;
+        let mut outcome = failed_at(&[]);
+        outcome.tally.failed = 1;
+        outcome.failed = vec![Words::of_step("ending::a_test", &VecDeque::new())];
+        outcome.tally.failures = failures_between(&outcome, began, ended);
+        let quiet = StallWatch::that_saw(ended + second, second);
+        assert_eq!(stalled(&outcome, &quiet), None);
+        let busy = StallWatch::that_saw(began + second, second);
+        let doubted = stalled(&outcome, &busy).unwrap();
+        assert_eq!(doubted.iter().map(|(failure, _)| &*failure.test).collect::<Vec<_>>(), ["ending::a_test"]);
+        // A guest that did not get as far as a test has no failed test to run again.
+        outcome.failed.clear();
+        outcome.tally.failures = failures_between(&outcome, began, ended);
+        assert_eq!(stalled(&outcome, &busy), None);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 
+use crate::failures::{Listener, Words};
 use crate::leftovers::Marker;
 use crate::tally::{Failure, Tally};
 
@@ -40,12 +41,15 @@ pub(crate) struct Outcome {
     pub(crate) tally: Tally,
     /// Whether the command itself ended well.
     pub(crate) succeeded: bool,
+    /// What its failed tests said; the end of its output, if it failed without any.
+    pub(crate) failed: Vec<Words>,
 }
 
 impl Outcome {
     /// Takes back failures that a second run has not confirmed, each with how long the machine stalled in the first.
     pub(crate) fn take_back(&mut self, doubted: &[(Failure, Duration)]) {
         self.succeeded = true;
+        self.failed.clear();
         self.tally.failed -= doubted.len();
         self.tally.passed += doubted.len();
         let told = doubted.iter().map(|(failure, stall)| {
@@ -67,12 +71,21 @@ impl Step {
         let child = self.command.spawn().with_context(|| format!("starting {words}"))?;
         // The command holds the ends of the pipe that are to be closed.
         drop(self.command);
-        let mut watching =
-            Watching { name: self.name, started, tally: Tally::default(), last: VecDeque::new() };
+        let mut watching = Watching {
+            name: self.name,
+            started,
+            tally: Tally::default(),
+            listener: Listener::default(),
+            last: VecDeque::new(),
+        };
         let status = watching.follow(child, read_lines(output), self.limit, marker, log)?;
         let succeeded = status.is_some_and(|status| status.success()) && watching.tally.failed == 0;
         watching.conclude(succeeded, status, self.limit, log);
-        Ok(Outcome { tally: watching.tally, succeeded })
+        let mut failed = watching.listener.failed();
+        if !succeeded && failed.is_empty() {
+            failed.push(Words::of_step("the end of its output", &watching.last));
+        }
+        Ok(Outcome { tally: watching.tally, succeeded, failed })
     }
 }
 
@@ -86,6 +99,7 @@ struct Watching {
     name: &'static str,
     started: Instant,
     tally: Tally,
+    listener: Listener,
     last: VecDeque<String>,
 }
 
@@ -136,6 +150,7 @@ impl Watching {
 
     fn take(&mut self, line: String) {
         self.tally.read(&line);
+        self.listener.hear(&line);
         if io::stdout().is_terminal() {
             clear_line();
             let shown: String = line.trim().chars().take(60).collect();
@@ -228,6 +243,7 @@ mod tests {
         let outcome = run("echo 'test result: FAILED. 2 passed; 1 failed'", limit);
         assert!(!outcome.succeeded);
         assert_eq!((outcome.tally.passed, outcome.tally.failed), (2, 1));
+        assert_eq!(outcome.failed.len(), 1, "its end is told where no test is named: {:?}", outcome.failed);
         assert!(!run("exit 3", limit).succeeded);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use steadfast_wire::bfd::Echo;
+
 use crate::config::{Hops, InterfaceId, SessionConfig, SessionId};
 use crate::event::Event;
 
@@ -18,6 +20,11 @@ pub enum Input<'a> {
         /// Why there is none.
         obstacle: Option<&'a str>,
     },
+    /// An echo packet of ours came back.
+    Echo(Echo),
+    /// It is known from which interface and by which router echo packets of a session go round
+    /// ([`Machine::echoes_by`](crate::Machine::echoes_by)). Before that there are none.
+    EchoWay(SessionId),
     /// The daemon stops: every peer is told that its session ends on purpose.
     Stop,
 }
@@ -39,7 +46,7 @@ pub struct Datagram<'a> {
     pub message: &'a [u8],
 }
 
-/// A control packet to send now.
+/// A packet to send now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Transmit<'a> {
     /// Whose, with its path and hop limit.
@@ -52,9 +59,11 @@ pub struct Transmit<'a> {
 pub trait Sink {
     /// Queue a packet.
     fn transmit(&mut self, packet: Transmit<'_>);
-    /// Something to tell.
-    fn tell(&mut self, event: Event);
+    /// Queue an echo packet, which the peer is to send back as it is (RFC 5880 section 6.4).
+    fn transmit_echo(&mut self, packet: Transmit<'_>);
+    /// A session, as it is configured, has something to tell.
+    fn tell(&mut self, session: &SessionConfig, event: Event);
     /// What a successor would need to know of this session has changed: time to ask for
     /// [`resume_state`](crate::Machine::resume_state).
-    fn remember(&mut self, _session: SessionId) {}
+    fn remember(&mut self, session: SessionId);
 }

@@ -74,6 +74,10 @@ pub struct SessionConfig {
     pub required_min_rx: Microseconds,
     /// How often to send while not up: a second at least (RFC 5880 section 6.8.3).
     pub idle_tx: Microseconds,
+    /// How often to send echo packets while up, if the peer returns them; zero for never.
+    pub echo_tx: Microseconds,
+    /// How often the peer may send echo packets through this router; zero for never.
+    pub echo_rx: Microseconds,
     /// Packets lost in a row that end the session.
     pub multiplier: NonZeroU8,
     /// Say nothing before the peer does (RFC 5880 section 6.1).
@@ -84,6 +88,8 @@ pub struct SessionConfig {
     pub min_hop_limit: u8,
     /// Signs packets, and is expected of the peer.
     pub key: Option<Key>,
+    /// Why it cannot run as configured: it stays AdminDown.
+    pub broken: Option<Arc<str>>,
 }
 
 impl SessionConfig {
@@ -99,12 +105,20 @@ impl SessionConfig {
             desired_min_tx: Microseconds::new(10_000),
             required_min_rx: Microseconds::new(10_000),
             idle_tx: Microseconds::new(1_000_000),
+            echo_tx: Microseconds::ZERO,
+            echo_rx: Microseconds::ZERO,
             multiplier: const { NonZeroU8::new(5).unwrap() },
             passive: false,
             hop_limit: HOP_LIMIT,
             min_hop_limit: HOP_LIMIT,
             key: None,
+            broken: None,
         }
+    }
+
+    /// It sends echo packets, or lets the peer send them.
+    pub fn has_echoes(&self) -> bool {
+        [self.echo_tx, self.echo_rx].iter().any(|interval| *interval != Microseconds::ZERO)
     }
 
     /// Interval to ask for while the session is not up.

@@ -10,6 +10,10 @@ pub struct Counters {
     pub sent: u64,
     /// Packets received and believed.
     pub received: u64,
+    /// Echo packets sent.
+    pub echoes_sent: u64,
+    /// Echo packets that came back.
+    pub echoes_returned: u64,
     /// Times that the session came up.
     pub came_up: u64,
     /// Times that it went down from Up.

@@ -29,6 +29,17 @@ pub enum Cause {
         /// Microseconds from packet to packet as agreed.
         interval_us: u64,
     },
+    /// Echo packets do not come back (RFC 5880 section 6.8.5).
+    Echo {
+        /// Microseconds since the last one came back, or since they began.
+        silent_us: u64,
+        /// How many were sent since.
+        lost: u32,
+        /// Microseconds from one to the next.
+        interval_us: u64,
+    },
+    /// Echo packets come back again, or none are sent any more.
+    EchoOver,
     /// There is no socket, or there is one again.
     Socket {
         /// Why there is none.
@@ -47,6 +58,7 @@ impl Event {
             Self::State { session, .. }
             | Self::Path { session, .. }
             | Self::Intervals { session, .. }
+            | Self::Echo { session, .. }
             | Self::Dropped { session, .. } => *session,
         }
     }
@@ -94,6 +106,19 @@ pub enum Event {
         /// How often the peer may send.
         receive: Microseconds,
         /// Microseconds of silence that end the session.
+        detection_us: u64,
+    },
+    /// Echo packets find losses from here on, or the peer has not returned a single one.
+    Echo {
+        /// Which.
+        session: SessionId,
+        /// When.
+        at: Moment,
+        /// They come back.
+        returned: bool,
+        /// From one to the next.
+        interval: Microseconds,
+        /// Microseconds from the first that does not come back to the end of the session.
         detection_us: u64,
     },
     /// A datagram was dropped; told once per reason until the session changes state, counted always.

@@ -1,5 +1,5 @@
 //! The BFD machine: sessions of bidirectional forwarding detection (RFC 5880) over one hop (RFC 5881) and
-//! over several (RFC 5883), in asynchronous mode.
+//! over several (RFC 5883), in asynchronous mode, with the echo function where it is one hop.
 //!
 //! Pure: no I/O, no threads, no clock, no chance but from the seed that it is given. The caller owns sockets
 //! and time, feeds [`Input`]s with the moment they happened, and carries out what comes back through a
@@ -18,6 +18,7 @@ mod action;
 mod beat;
 mod config;
 mod counters;
+mod echo;
 mod event;
 mod machine;
 mod plan;
@@ -33,6 +34,6 @@ pub use counters::Counters;
 pub use event::{Cause, Event};
 pub use machine::Machine;
 pub use plan::Plan;
-pub use status::{Resume, SessionStatus};
+pub use status::{EchoKnown, EchoStatus, Resume, SessionStatus};
 pub use steadfast_time::Moment;
-pub use steadfast_wire::bfd::{Diagnostic, Discriminator, Microseconds, Reject, State};
+pub use steadfast_wire::bfd::{Algorithm, Diagnostic, Discriminator, Echo, Key, Microseconds, Reject, State};

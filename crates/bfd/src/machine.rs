@@ -61,6 +61,8 @@ impl Machine {
         match input {
             Input::Datagram(datagram) => self.receive(now, &datagram, sink),
             Input::Channel { session, obstacle } => self.channel(now, session, obstacle, sink),
+            Input::Echo(echo) => self.echo_returned(now, echo, sink),
+            Input::EchoWay(session) => self.echo_way(now, session, sink),
             Input::Stop => self.stop(now, sink),
         }
     }
@@ -83,12 +85,15 @@ impl Machine {
         let id = config.id;
         let beat = self.beat;
         match self.sessions.get_mut(&id) {
-            Some(session) if session.config.path == config.path => {
+            Some(session) if session.config.path == config.path && session.config.broken == config.broken => {
                 let wish = if session.state == State::Up { config.desired_min_tx } else { config.idle() };
-                let required = config.required_min_rx;
                 let differs = session.config.multiplier != config.multiplier;
+                if session.config.key != config.key {
+                    session.judge_drops_anew();
+                }
                 session.config = config;
-                session.ask(wish, required);
+                session.ask(wish, session.required_wish());
+                session.tune_echo(now, beat, sink);
                 if session.is_polling() || differs {
                     session.send_periodic(now, beat, sink);
                 } else {
@@ -140,6 +145,9 @@ impl Machine {
             if session.transmit_due(now) {
                 session.send_periodic(now, self.beat, sink);
             }
+            if session.echo.at <= now {
+                session.echo_due(now, self.beat, sink);
+            }
             self.arm(entry.key);
         }
     }
@@ -185,6 +193,7 @@ impl Machine {
         let local = self.free_discriminator();
         let mut session = Session::new(now, config, local, &mut self.random);
         if let Some(resume) = resume
+            && session.config.broken.is_none()
             && !self.by_discriminator.contains_key(&resume.local_discriminator)
         {
             session.take_over(now, resume);
@@ -220,12 +229,13 @@ impl Machine {
     fn channel(&mut self, now: Moment, id: SessionId, obstacle: Option<&str>, sink: &mut impl Sink) {
         let beat = self.beat;
         let Some(session) = self.sessions.get_mut(&id) else { return };
-        if session.obstacle.as_deref() == obstacle || self.stopping {
+        let obstacle = session.config.broken.clone().or(obstacle.map(Arc::from));
+        if session.obstacle == obstacle || self.stopping {
             return;
         }
-        session.obstacle = obstacle.map(Arc::from);
-        let cause = Cause::Socket { obstacle: session.obstacle.clone() };
-        if obstacle.is_some() {
+        let cause = Cause::Socket { obstacle: obstacle.clone() };
+        session.obstacle = obstacle;
+        if session.obstacle.is_some() {
             session.forget_peer();
             session.enter(now, State::AdminDown, Diagnostic::PATH_DOWN, cause, sink);
         } else {

@@ -40,6 +40,7 @@ impl Machine {
             return session.reject(now, datagram.source, reason, sink);
         }
         session.counters.received += 1;
+        session.dropped = None;
         let state_before = session.state;
         // Its number is news in our packets, which may go at once (RFC 5880 section 6.8.7). A peer that thinks that the session
         // is up, because its worker was dead meanwhile, learns of it before it misses packets.
@@ -50,6 +51,7 @@ impl Machine {
             session.polled();
         }
         session.react(now, &control, sink);
+        session.tune_echo(now, beat, sink);
         session.detect_at = now + session.detection_time();
         if newcomer || session.state != state_before {
             session.send_periodic(now, beat, sink);
@@ -130,20 +132,26 @@ impl Session {
         anew: bool,
         multiplier: u8,
     ) -> Result<(), Reject> {
-        let most = SEQUENCE_MULTIPLIERS * u32::from(multiplier);
-        if let Some((last, until)) = self.heard_sequence
-            && now < until
-            && !found.follows(last, most, anew)
-        {
-            return Err(Reject::Sequence { last: last.0, found: found.0 });
+        if !self.may_follow(now, found, anew, multiplier) {
+            let last = self.heard_sequence.map_or(0, |(last, _)| last.0);
+            return Err(Reject::Sequence { last, found: found.0 });
         }
         let span = self.detection_time().saturating_mul(2).max(Duration::from_millis(1));
         self.heard_sequence = Some((found, now + span));
         Ok(())
     }
 
+    /// Whether a packet of this number may come next.
+    pub(crate) fn may_follow(&self, now: Moment, found: Sequence, anew: bool, multiplier: u8) -> bool {
+        let most = SEQUENCE_MULTIPLIERS * u32::from(multiplier);
+        self.heard_sequence.is_none_or(|(last, until)| now >= until || found.follows(last, most, anew))
+    }
+
     /// Takes over what the peer says of itself.
     fn hear(&mut self, now: Moment, control: &Control) {
+        if self.peer.is_none_or(|peer| peer.discriminator != control.mine) {
+            self.echo.meet();
+        }
         self.last_heard = now;
         self.peer = Some(Peer {
             discriminator: control.mine,
@@ -153,6 +161,7 @@ impl Session {
             required_min_rx: control.required_min_rx,
             desired_min_tx: control.desired_min_tx,
             multiplier: control.multiplier,
+            required_min_echo_rx: control.required_min_echo_rx,
         });
     }
 

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use steadfast_time::{Moment, Random};
 use steadfast_wire::bfd::{
-    Control, Counter, Diagnostic, Discriminator, Microseconds, PACKET_LENGTH_MAX, Reject, Sequence, State,
+    Control, Counter, Diagnostic, Discriminator, Key, Microseconds, PACKET_LENGTH_MAX, Reject, Sequence,
+    State,
 };
 
 use crate::action::{Sink, Transmit};
 use crate::beat::Beat;
 use crate::config::SessionConfig;
 use crate::counters::Counters;
+use crate::echo::EchoFunction;
 use crate::event::{Cause, Event};
 use crate::status::{Peer, Resume, SessionStatus};
 
@@ -39,6 +41,8 @@ pub(crate) struct Session {
     poll: Option<Before>,
     /// Number of the last signed packet sent.
     sequence: Sequence,
+    /// The one that a successor was told of last.
+    remembered_sequence: Sequence,
     /// Number of the last signed packet taken, and when that is to be forgotten.
     pub(crate) heard_sequence: Option<(Sequence, Moment)>,
     pub(crate) obstacle: Option<Arc<str>>,
@@ -55,8 +59,11 @@ pub(crate) struct Session {
     /// Moment of the live queue entry; `NEVER` if there is none.
     pub(crate) queued: Moment,
     pub(crate) counters: Counters,
+    /// Why the last packet was dropped, if it was.
+    pub(crate) dropped: Option<Reject>,
     /// Reasons told since the last change of state, one bit each.
     reported: u32,
+    pub(crate) echo: EchoFunction,
     told_intervals: Option<(Microseconds, Microseconds, Duration)>,
 }
 
@@ -75,20 +82,22 @@ impl Session {
         random: &mut Random,
     ) -> Self {
         let sequence = Sequence(u32::try_from(random.below(1 << 32)).unwrap_or_default());
+        let obstacle = config.broken.clone();
         Self {
             desired_min_tx: config.idle(),
             required_min_rx: config.required_min_rx,
             config,
             local,
-            state: State::Down,
+            state: if obstacle.is_some() { State::AdminDown } else { State::Down },
             since: now,
             diagnostic: Diagnostic::NONE,
             peer: None,
             good: None,
             poll: None,
             sequence,
+            remembered_sequence: sequence,
             heard_sequence: None,
-            obstacle: None,
+            obstacle,
             last_sent: Moment::ZERO,
             paced: None,
             message: Vec::with_capacity(PACKET_LENGTH_MAX),
@@ -97,7 +106,9 @@ impl Session {
             detect_at: Moment::NEVER,
             queued: Moment::NEVER,
             counters: Counters::default(),
+            dropped: None,
             reported: 0,
+            echo: EchoFunction::new(random),
             told_intervals: None,
         }
     }
@@ -112,22 +123,27 @@ impl Session {
         self.diagnostic = resume.diagnostic;
         self.peer = resume.peer;
         self.counters = resume.counters;
-        // The predecessor may have sent more than it could tell of.
-        self.sequence = Sequence(resume.sent_sequence.0.wrapping_add(1));
-        if self.state == State::AdminDown {
+        // The predecessor may have sent more than it could tell of, yet not more than the peer may lose at once, by which it
+        // is still within what the peer takes (RFC 5880 section 6.7.4).
+        self.sequence = resume.sent_sequence.ahead(2 * u32::from(self.config.multiplier.get()));
+        // Of the leap nobody was told yet: the first packet tells of it, for a successor of this one.
+        self.remembered_sequence = resume.sent_sequence;
+        if self.state == State::AdminDown && self.obstacle.is_none() {
             self.state = State::Down;
         }
+        self.echo.take_over(resume.echo, self.state);
         if self.state == State::Up {
             self.desired_min_tx = self.config.desired_min_tx;
+            self.required_min_rx = self.required_wish();
         }
         if self.peer.is_some() {
             self.detect_at = now + self.detection_time();
         }
     }
 
-    /// The earlier of both deadlines.
+    /// The earliest of its deadlines.
     pub(crate) fn next_deadline(&self) -> Moment {
-        self.transmit_at.min(self.detect_at)
+        self.transmit_at.min(self.detect_at).min(self.echo.at)
     }
 
     pub(crate) fn transmit_due(&self, now: Moment) -> bool {
@@ -212,7 +228,7 @@ impl Session {
             yours: self.peer.map(|peer| peer.discriminator),
             desired_min_tx: self.desired_min_tx,
             required_min_rx: self.required_min_rx,
-            required_min_echo_rx: Microseconds::ZERO,
+            required_min_echo_rx: self.config.echo_rx,
         };
         let signature = self.config.key.as_ref().map(|key| {
             // Every packet gets a number of its own, which those who are not meticulous allow.
@@ -223,6 +239,11 @@ impl Session {
         self.counters.sent += 1;
         self.last_sent = now;
         sink.transmit(Transmit { session: &self.config, message: &self.message });
+        let untold = self.sequence.0.wrapping_sub(self.remembered_sequence.0);
+        if untold >= u32::from(self.config.multiplier.get()) {
+            self.remembered_sequence = self.sequence;
+            sink.remember(self.config.id);
+        }
     }
 
     /// Enters a state. Timers and packets are the caller's business.
@@ -248,17 +269,25 @@ impl Session {
         }
         // Fast while up, a second at least otherwise (RFC 5880 section 6.8.3).
         let wish = if to == State::Up { self.config.desired_min_tx } else { self.config.idle() };
-        self.ask(wish, self.config.required_min_rx);
+        if to != State::Up {
+            self.echo.end();
+        }
+        self.ask(wish, self.required_wish());
         self.told_intervals = None;
         let session = self.config.id;
-        sink.tell(Event::State { session, at: now, from, to, diagnostic, cause: cause.clone() });
+        sink.tell(
+            &self.config,
+            Event::State { session, at: now, from, to, diagnostic, cause: cause.clone() },
+        );
         self.judge(now, cause, sink);
         sink.remember(session);
     }
 
     /// Tells trackers what the state means for the path.
-    fn judge(&mut self, now: Moment, cause: Cause, sink: &mut impl Sink) {
+    pub(crate) fn judge(&mut self, now: Moment, cause: Cause, sink: &mut impl Sink) {
         let good = match (self.state, &cause) {
+            // Control packets alone do not prove what echo packets have refuted.
+            (State::Up, _) if self.echo.has_failed() => return,
             (State::Up, _) => true,
             // On purpose: says nothing of the path (RFC 5880 section 6.2).
             (_, Cause::Peer { state: State::AdminDown, .. } | Cause::Stop | Cause::Reload) => return,
@@ -267,7 +296,7 @@ impl Session {
         };
         if self.good != Some(good) {
             self.good = Some(good);
-            sink.tell(Event::Path { session: self.config.id, at: now, good, cause });
+            sink.tell(&self.config, Event::Path { session: self.config.id, at: now, good, cause });
         }
     }
 
@@ -316,19 +345,27 @@ impl Session {
         if self.told_intervals.replace(intervals) != Some(intervals) {
             let (transmit, receive, detection) = intervals;
             let detection_us = u64::try_from(detection.as_micros()).unwrap_or(u64::MAX);
-            sink.tell(Event::Intervals { session: self.config.id, at: now, transmit, receive, detection_us });
+            let session = self.config.id;
+            sink.tell(&self.config, Event::Intervals { session, at: now, transmit, receive, detection_us });
         }
+    }
+
+    /// What is dropped from now on is dropped for other reasons than before.
+    pub(crate) fn judge_drops_anew(&mut self) {
+        self.reported = 0;
+        self.dropped = None;
     }
 
     /// Counts a dropped packet, and tells of the first with its reason.
     pub(crate) fn reject(&mut self, now: Moment, source: IpAddr, reason: Reject, sink: &mut impl Sink) {
         let counter = reason.counter();
         self.counters.drop(counter);
+        self.dropped = Some(reason);
         let place = Counter::ALL.iter().position(|known| *known == counter);
         let bit = place.map_or(0, |place| 1_u32 << (place & 31));
         if self.reported & bit == 0 {
             self.reported |= bit;
-            sink.tell(Event::Dropped { session: self.config.id, at: now, source, reason });
+            sink.tell(&self.config, Event::Dropped { session: self.config.id, at: now, source, reason });
         }
     }
 
@@ -359,7 +396,10 @@ impl Session {
             receive: self.receive_interval(),
             detection_us: self.peer.map(|_| micros(self.detection_time())),
             remote_multiplier: self.peer.map(|peer| peer.multiplier),
+            echo: self.echo_status(),
             obstacle: self.obstacle.clone(),
+            authentication: self.config.key.as_ref().map(Key::algorithm),
+            dropped: self.dropped,
             counters: self.counters,
         }
     }
@@ -374,6 +414,7 @@ impl Session {
             good: self.good,
             diagnostic: self.diagnostic,
             peer: self.peer,
+            echo: self.echo.known(),
             sent_sequence: self.sequence,
             counters: self.counters,
         }

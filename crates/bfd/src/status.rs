@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
-use steadfast_wire::bfd::{Diagnostic, Discriminator, Microseconds, Sequence, State};
+use steadfast_wire::bfd::{Algorithm, Diagnostic, Discriminator, Microseconds, Reject, Sequence, State};
 
 use crate::config::{Path, SessionId};
 use crate::counters::Counters;
@@ -43,10 +43,29 @@ pub struct SessionStatus {
     pub detection_us: Option<u64>,
     /// Packets that the peer may lose in a row.
     pub remote_multiplier: Option<NonZeroU8>,
+    /// Echo packets, while they are sent.
+    pub echo: Option<EchoStatus>,
     /// Why it has no socket.
     pub obstacle: Option<Arc<str>>,
+    /// How packets are signed.
+    pub authentication: Option<Algorithm>,
+    /// Why the last packet was dropped; `None` if it was believed.
+    pub dropped: Option<Reject>,
     /// Packets.
     pub counters: Counters,
+}
+
+/// The echo function of a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EchoStatus {
+    /// They come back, so that they find losses.
+    pub returned: bool,
+    /// From one to the next.
+    pub interval: Microseconds,
+    /// Microseconds from the first that does not come back to the end of the session.
+    pub detection_us: u64,
+    /// When this worker had one back last; `None` before the first.
+    pub returned_at: Option<Moment>,
 }
 
 /// What a successor of this worker needs to go on with a session.
@@ -68,10 +87,23 @@ pub struct Resume {
     pub diagnostic: Diagnostic,
     /// What the peer said.
     pub peer: Option<Peer>,
+    /// How far its echo function had come.
+    pub echo: EchoKnown,
     /// Number of the last packet that was sent signed.
     pub sent_sequence: Sequence,
     /// So far.
     pub counters: Counters,
+}
+
+/// What is known of the echo packets of a session beyond the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EchoKnown {
+    /// The peer has returned one, so that none means something.
+    pub proven: bool,
+    /// They find losses, and the peer was asked for slow control packets.
+    pub active: bool,
+    /// They did not come back, and have not since.
+    pub failed: bool,
 }
 
 /// What the peer said last.
@@ -91,4 +123,6 @@ pub struct Peer {
     pub desired_min_tx: Microseconds,
     /// Packets lost in a row that end the session.
     pub multiplier: NonZeroU8,
+    /// How often it can return echo packets; zero for not at all.
+    pub required_min_echo_rx: Microseconds,
 }

@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use steadfast_wire::vrrp::Family;
+
 use crate::model::Account;
 use crate::value::Text;
 
@@ -123,6 +125,11 @@ pub trait Machine {
 
     /// Number of its processors, where it is known.
     fn processors(&self) -> Option<u32> {
+        None
+    }
+
+    /// Whether an interface of it forwards packets of that family that are for others, where that is known.
+    fn forwards(&self, _family: Family) -> Option<bool> {
         None
     }
 

@@ -26,6 +26,8 @@ const BEYOND_KEEPALIVED: &[&str] = &[
     "split_brain_check link",
     "split_brain_check arbiter",
     "split_brain_check tcp",
+    "split_brain_check within",
+    "split_brain_check every",
     "split_brain_check yield",
     "fast_detection",
     "flight_recorder",
@@ -36,6 +38,7 @@ const BEYOND_KEEPALIVED: &[&str] = &[
     "lvs_expire_quiescent_template",
     "resolve_interval",
     "check_timeout",
+    "close_in_order",
     "slow_start",
     "only_while_master",
     "install_after_first_check",
@@ -54,6 +57,9 @@ fn every_keyword_of_the_survey_is_in_the_table() {
         !BEYOND_KEEPALIVED.iter().any(|ours| row.ends_with(&format!("\t{ours}")) && !row.starts_with("("))
     });
     rows.retain(|row| !row.starts_with("virtual_server/real_server/GRPC_CHECK\t"));
+    for ours in ["authentication", "echo_rx", "echo_tx"] {
+        rows.remove(&format!("bfd_instance\t{ours}"));
+    }
     let surveyed: BTreeSet<String> = survey
         .lines()
         .skip(1)
@@ -119,7 +125,13 @@ fn what_is_not_active_is_counted() {
 }
 
 /// Keywords of VRRP without an end-to-end test that sees what they do on the wire or in the kernel.
-const WITHOUT_TEST: usize = 47;
+const WITHOUT_TEST: usize = 13;
+
+/// The same of the load balancer: mostly when and from where a server is asked, and options of patterns.
+const BALANCING_WITHOUT_TEST: usize = 240;
+
+/// Blocks whose keywords are all the load balancer's.
+const OF_BALANCING: &[&str] = &["virtual_server", "SSL\t"];
 
 /// Blocks whose keywords are all VRRP's.
 const OF_VRRP: &[&str] = &["vrrp_", "track_group", "garp_group", "address-line", "route-line", "rule-line"];
@@ -127,18 +139,19 @@ const OF_VRRP: &[&str] = &["vrrp_", "track_group", "garp_group", "address-line",
 /// The table names for each keyword the end-to-end test that sees its effect, or `-` for none, with the reason where there
 /// can be none: what is added needs a test, and a test that goes leaves a hole.
 #[test]
-fn each_keyword_of_vrrp_names_the_test_that_sees_its_effect() {
+fn each_keyword_names_the_test_that_sees_its_effect() {
     let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../steadfast/tests");
     let table_of_tests = std::fs::read_to_string(tests.join("coverage.tsv")).unwrap();
     let mut listed = BTreeSet::new();
-    let mut holes = 0;
+    let of = |blocks: &[&str], row: &str| blocks.iter().any(|block| row.starts_with(block));
+    let (mut holes, mut holes_of_balancing) = (0, 0);
     for line in table_of_tests.lines() {
         let cells: Vec<&str> = line.split('\t').collect();
         let [block, keyword, test] = cells[..] else { panic!("three cells: {line}") };
         assert!(listed.insert(format!("{block}\t{keyword}")), "twice: {line}");
         if let Some(why) = test.strip_prefix('-') {
             assert!(why.is_empty() || why.starts_with(' '), "- and why: {line}");
-            holes += 1;
+            *if of(OF_BALANCING, line) { &mut holes_of_balancing } else { &mut holes } += 1;
             continue;
         }
         let (file, name) = test.split_once("::").unwrap_or_else(|| panic!("file::test: {line}"));
@@ -148,36 +161,28 @@ fn each_keyword_of_vrrp_names_the_test_that_sees_its_effect() {
     let rows = rows();
     let strange: Vec<_> = listed.difference(&rows).collect();
     assert!(strange.is_empty(), "no keywords: {strange:#?}");
-    let of_vrrp = |row: &&String| OF_VRRP.iter().any(|block| row.starts_with(block));
+    let listed_whole = |row: &&String| of(OF_VRRP, row) || of(OF_BALANCING, row);
     let accepted: BTreeSet<String> = table()
         .filter(|row| row.entry.support != Support::Active)
         .map(|row| format!("{}\t{}", row.block, row.entry.name))
         .collect();
-    let missing: Vec<_> = rows.iter().filter(of_vrrp).filter(|row| !listed.contains(*row)).collect();
+    let missing: Vec<_> = rows.iter().filter(listed_whole).filter(|row| !listed.contains(*row)).collect();
     let missing: Vec<_> = missing.into_iter().filter(|row| !accepted.contains(*row)).collect();
     assert!(missing.is_empty(), "not in the table of tests: {missing:#?}");
     assert_eq!(holes, WITHOUT_TEST, "a keyword more or less has a test: say so in WITHOUT_TEST");
+    assert_eq!(
+        holes_of_balancing, BALANCING_WITHOUT_TEST,
+        "a keyword more or less has a test: say so in BALANCING_WITHOUT_TEST"
+    );
 }
 
 /// How both READMEs name a feature in their tables of what keepalived does and this version does not yet.
-fn in_readme(feature: Feature) -> Option<(&'static str, &'static str)> {
-    Some(match feature {
-        Feature::PatternOptions => ("some `regex_options`", "部分 `regex_options`"),
-        Feature::VirtualInterfaces => {
-            ("`vrf` of instances without interface and of routes", "无接口实例和路由的 `vrf`")
-        }
-        Feature::Firewall => (
-            "`vrrp_iptables`, `vrrp_ipsets`, `nftables_ipvs`",
-            "`vrrp_iptables`、`vrrp_ipsets`、`nftables_ipvs`",
-        ),
+fn in_readme(feature: Feature) -> (&'static str, &'static str) {
+    match feature {
+        Feature::Firewall => ("`vrrp_iptables`, `vrrp_ipsets`", "`vrrp_iptables`、`vrrp_ipsets`"),
         Feature::Snmp => ("SNMP", "SNMP"),
         Feature::Dbus => ("D-Bus", "D-Bus"),
-        Feature::Linkbeat => ("`linkbeat_use_polling`", "`linkbeat_use_polling`"),
-        Feature::SocketBuffers => {
-            ("sizes of the netlink buffers of the check worker", "检查进程的 netlink 缓冲区大小")
-        }
-        Feature::Extensions => return None,
-    })
+    }
 }
 
 /// How the first screen of the README names what most would look for.
@@ -190,20 +195,29 @@ fn in_short(feature: Feature) -> Option<&'static str> {
 }
 
 const NOT_THERE_YET: &str = "**Not there yet:** ";
+const NOT_THERE_YET_CHINESE: &str = "**尚未实现:** ";
+/// What stands behind it in the same line.
+const CHINESE_LIST: &str = "[完整列表](#已有的功能与尚未实现的功能)";
 
-/// The first screen names it in a sentence that `cargo xtask docs --write` makes from the features.
+/// The first screens name it in sentences that `cargo xtask docs --write` makes from the features.
 #[test]
 fn the_readmes_say_in_a_sentence_what_is_not_there_yet() {
     let named: Vec<&str> = Feature::ALL.iter().filter_map(|feature| in_short(*feature)).collect();
-    let rows: BTreeSet<_> = Feature::ALL.iter().filter_map(|feature| in_readme(*feature)).collect();
-    let sentence =
-        format!("{NOT_THERE_YET}{}, and {} smaller things.", named.join(", "), rows.len() - named.len());
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let line = text.lines().find(|line| line.starts_with(NOT_THERE_YET)).unwrap();
-    if line != sentence {
-        assert!(std::env::var_os("RECORD").is_some(), "cargo xtask docs --write makes: {sentence}");
-        std::fs::write(&path, text.replace(line, &sentence)).unwrap();
+    let rows: BTreeSet<_> = Feature::ALL.iter().map(|feature| in_readme(*feature)).collect();
+    let more = rows.len() - named.len();
+    let smaller = if more == 1 { "one smaller thing".to_owned() } else { format!("{more} smaller things") };
+    let english = format!("{}, and {smaller}.", named.join(", "));
+    let chinese = format!("{},以及另外 {more} 项较小的功能。{CHINESE_LIST}", named.join(" 与 "));
+    let pages = [("README.md", NOT_THERE_YET, english), ("README.zh-CN.md", NOT_THERE_YET_CHINESE, chinese)];
+    for (page, beginning, rest) in pages {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..").join(page);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = text.lines().find(|line| line.starts_with(beginning)).unwrap();
+        let sentence = beginning.to_owned() + &rest;
+        if line != sentence {
+            assert!(std::env::var_os("RECORD").is_some(), "cargo xtask docs --write makes: {sentence}");
+            std::fs::write(&path, text.replace(line, &sentence)).unwrap();
+        }
     }
 }
 
@@ -220,7 +234,7 @@ fn rows_of_readme(name: &str, mark: &str, between: &str) -> BTreeSet<String> {
 fn the_readmes_name_what_is_not_active() {
     let (english, chinese): (BTreeSet<String>, BTreeSet<String>) = Feature::ALL
         .iter()
-        .filter_map(|feature| in_readme(*feature))
+        .map(|feature| in_readme(*feature))
         .map(|(en, zh)| (en.to_owned(), zh.to_owned()))
         .unzip();
     assert_eq!(rows_of_readme("README.md", "not yet", "; "), english);

@@ -11,8 +11,9 @@ use steadfast_config::load::{
 };
 use steadfast_config::model::Account;
 use steadfast_config::{LoadOptions, Machine, Memory, Mode, load, render};
+use steadfast_wire::vrrp::Family;
 
-/// A few interfaces, two processors, the users root and nobody, and scripts that are what their names say.
+/// A few interfaces that forward IPv4 and not IPv6, two processors, the users root and nobody, and scripts that are what their names say.
 struct Known;
 
 impl Machine for Known {
@@ -32,6 +33,10 @@ impl Machine for Known {
 
     fn processors(&self) -> Option<u32> {
         Some(2)
+    }
+
+    fn forwards(&self, family: Family) -> Option<bool> {
+        Some(family == Family::V4)
     }
 
     fn user_exists(&self, user: &str) -> bool {

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::event::{Filter, Record};
 use crate::operation::{Operated, Operation};
-use crate::request::{Answer, PlanReport, ReloadReport, Request};
+use crate::request::{Answer, PlanReport, ReloadReport, Request, UpgradeReport};
 use crate::status::{Service, Status};
 
 /// Longest request line, its newline included, that a daemon has to read.
@@ -207,6 +207,24 @@ impl Client {
             Answer::Reloaded(report) => Ok(*report),
             Answer::Error(reason) => Err(ClientError::Declined(reason)),
             _ => Err(ClientError::Unexpected { expected: "the end of a reload" }),
+        }
+    }
+
+    /// Has another program run in the place of the daemon, with everything as it was: that at this absolute path, or at
+    /// that of the daemon itself. Waits until it runs or is refused.
+    ///
+    /// # Errors
+    /// Any [`ClientError`] but those of connecting; [`ClientError::Declined`] for who has not the
+    /// daemon's rights.
+    pub fn upgrade(&mut self, program: Option<&str>) -> Result<UpgradeReport, ClientError> {
+        self.wait_for_answers(Some(RELOAD_WAIT_MAX))?;
+        self.ask(&Request::Upgrade { program: program.map(str::to_owned) })?;
+        let answer = self.answer();
+        self.wait_for_answers(Some(ANSWER_WAIT_MAX))?;
+        match answer? {
+            Answer::Upgraded(report) => Ok(*report),
+            Answer::Error(reason) => Err(ClientError::Declined(reason)),
+            _ => Err(ClientError::Unexpected { expected: "the end of an upgrade" }),
         }
     }
 

@@ -47,6 +47,13 @@ pub enum Request {
         /// Absolute path of the file.
         path: String,
     },
+    /// Answered by one [`Answer::Upgraded`] once another program runs with everything as it was, or is refused. The
+    /// daemon does it with its own rights, so only root and the daemon's user may ask.
+    Upgrade {
+        /// The absolute path of the program; where the one that runs was, if there is none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        program: Option<String>,
+    },
     /// Answered by one [`Answer::Reloaded`] once the configuration is in force or refused. The daemon does it with its
     /// own rights, so only who has those may ask.
     Reload,
@@ -64,6 +71,8 @@ pub enum Answer {
     Plan(Box<PlanReport>),
     /// What came of a reload.
     Reloaded(Box<ReloadReport>),
+    /// What came of an upgrade.
+    Upgraded(Box<UpgradeReport>),
     /// Something that happened.
     Event(Box<Record>),
     /// A virtual server with everything behind it.
@@ -87,6 +96,21 @@ pub struct PlanReport {
     pub diagnostics: Vec<String>,
     /// What would change.
     pub plan: Plan,
+}
+
+/// What came of an upgrade.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UpgradeReport {
+    /// The other program runs. Otherwise the one that ran goes on.
+    pub upgraded: bool,
+    /// The version that ran.
+    pub from: String,
+    /// The version that runs.
+    pub to: String,
+    /// The program that was to run.
+    pub program: String,
+    /// What was done, or why nothing was.
+    pub detail: String,
 }
 
 /// What came of a reload.

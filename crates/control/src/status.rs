@@ -8,10 +8,11 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use steadfast_vrrp::{Cause, State};
+use steadfast_vrrp::{Cause, Served, State};
 
 pub use self::balancing::{
-    Check, KernelServer, Override, Server, Service, SorryServer, Traffic, is_service_meant,
+    Check, KernelServer, Override, Server, Service, SorryServer, Traffic, is_service_meant, numbered_service,
+    unnumbered_service,
 };
 use crate::event::Fault;
 
@@ -53,6 +54,9 @@ pub struct Status {
     /// as the supervisor knows them, without their servers.
     #[serde(default)]
     pub services: Vec<Service>,
+    /// How many seconds the flight recorder reaches back, if one runs.
+    #[serde(default)]
+    pub flight_recorder_seconds: Option<u64>,
     /// Blocks that were accepted but do nothing in this version.
     pub not_active: Vec<String>,
     /// What the control socket turned away.
@@ -236,6 +240,13 @@ pub enum Problem {
         /// For how long.
         milliseconds: u64,
     },
+    /// `split_brain_check` has found that another router serves, or that this one is cut off.
+    ServedElsewhere {
+        /// How that shows.
+        served: Served,
+        /// For how long.
+        milliseconds: u64,
+    },
     /// The adverts of another router of this virtual router are dropped.
     Dropping {
         /// Whose.
@@ -312,10 +323,36 @@ pub struct Session {
     pub receive_microseconds: Option<u64>,
     /// Silence that ends it.
     pub detection_microseconds: Option<u64>,
+    /// Echo packets, while they are sent.
+    #[serde(default)]
+    pub echo: Option<SessionEcho>,
     /// Why it has no socket.
     pub obstacle: Option<String>,
+    /// How packets are signed.
+    #[serde(default)]
+    pub authentication: String,
+    /// Why the last packet was dropped; `None` if it was believed.
+    #[serde(default)]
+    pub dropped: Option<String>,
+    /// Packets that the peer may lose in a row.
+    #[serde(default)]
+    pub remote_multiplier: Option<u8>,
     /// By name, since the start.
     pub counters: BTreeMap<String, u64>,
+}
+
+/// The echo packets of a BFD session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionEcho {
+    /// The peer returns them, so that they find losses.
+    pub returned: bool,
+    /// From one to the next.
+    pub interval_microseconds: u64,
+    /// From the first that does not come back to the end of the session.
+    pub detection_microseconds: u64,
+    /// When one came back last; `None` before the first.
+    #[serde(default)]
+    pub returned_milliseconds_ago: Option<u64>,
 }
 
 /// A check script.

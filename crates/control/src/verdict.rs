@@ -66,6 +66,11 @@ pub fn findings(status: &Status) -> Vec<Finding> {
         };
         tell(Gravity::Critical, text);
     }
+    for service in &status.services {
+        if let Some(reason) = &service.refused {
+            tell(Gravity::Critical, format!("{}: the kernel refuses it: {reason}", service.name));
+        }
+    }
     for fault in &status.faults {
         tell(Gravity::Warning, wording::fault(fault));
     }
@@ -81,7 +86,7 @@ pub fn findings(status: &Status) -> Vec<Finding> {
 
 const fn gravity(problem: &Problem) -> Gravity {
     match problem {
-        Problem::TwoMasters { .. } => Gravity::Critical,
+        Problem::TwoMasters { .. } | Problem::ServedElsewhere { .. } => Gravity::Critical,
         Problem::Dropping { .. } => Gravity::Warning,
     }
 }

@@ -18,6 +18,7 @@ use steadfast_config::model::Account;
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::netlink::Requests;
 use steadfast_kernel::process::user;
+use steadfast_wire::vrrp::Family;
 
 use self::accounts::Accounts;
 
@@ -25,6 +26,8 @@ use self::accounts::Accounts;
 #[derive(Debug, Default)]
 pub struct ThisMachine {
     interfaces: BTreeMap<String, InterfaceFacts>,
+    /// Whether an interface forwards IPv4, and IPv6.
+    forwards: [Option<bool>; 2],
     /// Its interfaces are not known: each one that is named is taken as present.
     unseen: bool,
     /// Names of iproute2, as they were when the first of a table was asked for.
@@ -50,7 +53,8 @@ impl ThisMachine {
                 InterfaceFacts { mtu: link.mtu, multicast: link.multicast, loopback: link.loopback, kind };
             (link.name.to_string(), facts)
         });
-        Ok(Self { interfaces: facts.collect(), ..Self::default() })
+        let forwards = [forwards(Family::V4), forwards(Family::V6)];
+        Ok(Self { interfaces: facts.collect(), forwards, ..Self::default() })
     }
 
     /// The same for a network namespace, by its name below /run/netns.
@@ -89,6 +93,17 @@ impl ThisMachine {
     }
 }
 
+/// Whether an interface of this network namespace forwards packets of a family. `None` where the kernel does not say.
+fn forwards(family: Family) -> Option<bool> {
+    let folder = match family {
+        Family::V4 => "/proc/sys/net/ipv4/conf",
+        Family::V6 => "/proc/sys/net/ipv6/conf",
+    };
+    let interfaces = std::fs::read_dir(folder).ok()?.filter_map(Result::ok);
+    let settings = interfaces.filter_map(|interface| std::fs::read(interface.path().join("forwarding")).ok());
+    Some(settings.into_iter().any(|setting| setting.first() == Some(&b'1')))
+}
+
 impl Machine for ThisMachine {
     fn interface(&self, name: &str) -> Option<InterfaceFacts> {
         if self.unseen { AnyMachine.interface(name) } else { self.interfaces.get(name).copied() }
@@ -103,6 +118,14 @@ impl Machine for ThisMachine {
         let present = std::fs::read_to_string("/sys/devices/system/cpu/present").ok()?;
         let last = present.trim().rsplit(['-', ',']).next()?;
         last.parse::<u32>().ok()?.checked_add(1)
+    }
+
+    fn forwards(&self, family: Family) -> Option<bool> {
+        let [v4, v6] = self.forwards;
+        match family {
+            Family::V4 => v4,
+            Family::V6 => v6,
+        }
     }
 
     fn user_exists(&self, name: &str) -> bool {
@@ -227,6 +250,7 @@ mod tests {
     use steadfast_config::{LoadOptions, Memory, load};
 
     use super::*;
+    use crate::vrrp::network::in_a_network;
 
     #[test]
     fn the_name_service_is_asked_by_scripts_only() {
@@ -242,6 +266,28 @@ mod tests {
         assert!(untouched_by(""));
         assert!(!untouched_by(" notify /usr/bin/true\n"));
         assert!(!untouched_by(" notify \"/usr/bin/true\" nobody nogroup\n"));
+    }
+
+    #[test]
+    fn what_interfaces_forward_is_that_of_the_network_namespace() {
+        let test = "what_interfaces_forward_is_that_of_the_network_namespace";
+        in_a_network(test, || {
+            let asked = || {
+                let machine = ThisMachine::ask().unwrap();
+                [Family::V4, Family::V6].map(|family| machine.forwards(family))
+            };
+            let set = |setting: &str, value: &str| {
+                std::fs::write(Path::new("/proc/sys/net").join(setting), value).unwrap();
+            };
+            set("ipv4/ip_forward", "0");
+            set("ipv6/conf/all/forwarding", "0");
+            assert_eq!(asked(), [Some(false), Some(false)]);
+            set("ipv4/conf/lo/forwarding", "1");
+            assert_eq!(asked(), [Some(true), Some(false)]);
+            set("ipv6/conf/all/forwarding", "1");
+            assert_eq!(asked(), [Some(true), Some(true)]);
+        });
+        assert_eq!(ThisMachine::unseen().forwards(Family::V4), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod host;
 pub mod link;
 pub mod options;
 mod places;
+mod served;
 mod supervisor;
 mod vrrp;
 
@@ -15,7 +16,7 @@ use steadfast_control::event::Worker;
 use steadfast_kernel::process::confinement::Needs;
 
 pub use options::Options;
-pub use supervisor::run;
+pub use supervisor::{CHECK_OPTION, check, inherited, run, succeed};
 
 /// What a worker keeps of the rights and system calls that the daemon has.
 pub const fn needs(worker: Worker) -> &'static Needs {

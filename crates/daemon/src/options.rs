@@ -1,9 +1,10 @@
 //! How the daemon was asked to run; the command line fills this in.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use steadfast_config::Code;
+use steadfast_kernel::process::confinement::Cores;
 
 /// Default configuration file.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
@@ -114,9 +115,25 @@ impl Default for Options {
 }
 
 impl Options {
+    /// How workers are confined, if they are.
+    pub(crate) const fn confinement(&self) -> Option<Cores> {
+        match (self.unconfined, self.core_dump) {
+            (true, _) => None,
+            (false, true) => Some(Cores::Written),
+            (false, false) => Some(Cores::None),
+        }
+    }
+
     /// Makes every path absolute: one that was typed means the folder it was typed in, which a daemon in the
     /// background leaves.
     pub(crate) fn leave_folder(&mut self) {
+        if let Ok(folder) = std::env::current_dir() {
+            self.resolve(&folder);
+        }
+    }
+
+    /// Makes every path absolute that begins in this folder.
+    pub(crate) fn resolve(&mut self, folder: &Path) {
         let files = [
             &mut self.log_file,
             &mut self.pid_file,
@@ -125,9 +142,9 @@ impl Options {
             &mut self.control_socket,
         ];
         for path in files.into_iter().flatten().chain([&mut self.configuration]) {
-            // Only an empty path and a folder that is gone have no absolute one; opening them tells.
-            if let Ok(absolute) = std::path::absolute(&*path) {
-                *path = absolute;
+            // An empty path is told when it is opened.
+            if !path.as_os_str().is_empty() {
+                *path = folder.join(&*path);
             }
         }
     }

@@ -60,13 +60,23 @@ pub(crate) fn namespace<'a>(options: &'a Options, global: &'a Global) -> Option<
 /// Those of the file system.
 pub(crate) fn make_folder(pid_file: &Path) -> std::io::Result<()> {
     let own: Vec<&Path> = folders(pid_file).collect();
-    own.into_iter().rev().try_for_each(make_one)
+    own.into_iter().rev().try_for_each(|folder| make_one(folder, 0o755))
+}
+
+/// Makes a folder, and those above it that are missing, for the daemon alone whatever the umask is.
+///
+/// # Errors
+/// Those of the file system.
+pub(crate) fn make_private_folder(folder: &Path) -> std::io::Result<()> {
+    let missing: Vec<&Path> =
+        folder.ancestors().take_while(|folder| *folder != Path::new("") && !folder.is_dir()).collect();
+    missing.into_iter().rev().try_for_each(|folder| make_one(folder, 0o700))
 }
 
 /// Several daemons start at the same moment, and whoever comes second finds it made.
-fn make_one(folder: &Path) -> std::io::Result<()> {
+fn make_one(folder: &Path, mode: u32) -> std::io::Result<()> {
     match std::fs::create_dir(folder) {
-        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(0o755)),
+        Ok(()) => std::fs::set_permissions(folder, Permissions::from_mode(mode)),
         Err(_) if folder.is_dir() => Ok(()),
         Err(error) => Err(error),
     }
@@ -101,7 +111,7 @@ mod tests {
             let folder = root.join(round.to_string());
             let make = || {
                 together.wait();
-                make_one(&folder)
+                make_one(&folder, 0o755)
             };
             let made = std::thread::scope(|scope| {
                 let threads: Vec<_> = (0..4).map(|_| scope.spawn(make)).collect();
@@ -109,7 +119,7 @@ mod tests {
             });
             assert!(made.iter().all(Result::is_ok), "{made:?}");
         }
-        assert!(make_one(&root.join("none/inner")).is_err());
+        assert!(make_one(&root.join("none/inner"), 0o755).is_err());
         std::fs::remove_dir_all(&root).unwrap();
     }
 

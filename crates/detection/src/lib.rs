@@ -162,9 +162,9 @@ impl Detection {
 
     /// What a session told. `None` if it is not of this kind, or if its silence proves nothing.
     fn lost(&mut self, event: &Event) -> Option<Dead> {
-        let Event::Path { session, at, good: false, cause: Cause::Silent { silent_us, .. } } = event else {
-            return None;
-        };
+        // Echo packets of a configured session find a loss before control packets do, which are slow then.
+        let Event::Path { session, at, good: false, cause } = event else { return None };
+        let (Cause::Silent { silent_us, .. } | Cause::Echo { silent_us, .. }) = cause else { return None };
         let (pair, watched) = self.pairs.iter_mut().find(|(_, watched)| watched.session == *session)?;
         let instances = watched.die(*at)?;
         Some(Dead { instances, master: pair.peer, silent_us: *silent_us })

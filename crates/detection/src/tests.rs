@@ -62,9 +62,13 @@ impl Sink for Asked {
         self.packets.push((packet.session.path.remote, control));
     }
 
-    fn tell(&mut self, event: Event) {
+    fn transmit_echo(&mut self, _: Transmit<'_>) {}
+
+    fn tell(&mut self, _: &SessionConfig, event: Event) {
         self.told.push(event);
     }
+
+    fn remember(&mut self, _: SessionId) {}
 }
 
 impl steadfast_vrrp::Sink for Asked {
@@ -77,6 +81,10 @@ impl steadfast_vrrp::Sink for Asked {
     fn follow(&mut self, instance: InstanceId) {
         self.followers.push(instance);
     }
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
 }
 
 struct Router {

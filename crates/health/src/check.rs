@@ -1,6 +1,6 @@
 //! One check: how often it has to fail or succeed before it is believed, and when it is asked next.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use steadfast_time::Moment;
 use crate::action::{Contribution, Verdict};
 use crate::config::{CheckConfig, CheckKey, Rhythm, ServerId};
 use crate::endpoint::Endpoint;
-use crate::few::Few;
+use crate::few::{First, remove};
 use crate::instant::{Lapse, Since};
 
 /// One check, of which there are tens of thousands: what many have in common is shared, and what few have is behind a pointer.
@@ -17,17 +17,13 @@ use crate::instant::{Lapse, Since};
 pub(crate) struct Check {
     target: Endpoint,
     pub(crate) config: Arc<Manner>,
-    /// Those whose state it decides.
-    pub(crate) users: Few<ServerId>,
+    /// The first of those whose state it decides.
+    user: First<ServerId>,
     /// How many of them belong to a service whose checks do not rest.
     pub(crate) active_users: u32,
     pub(crate) up: bool,
     /// Whether a whole round of its pages has been judged.
     pub(crate) has_run: bool,
-    /// Failures in a row that did not count.
-    pub(crate) failures: u32,
-    /// Rounds in a row that went well.
-    pub(crate) successes: u32,
     /// The page that is asked next.
     pub(crate) step: u16,
     /// Whatever is not as with a check that succeeds.
@@ -37,11 +33,9 @@ pub(crate) struct Check {
     /// How long it took last until a verdict.
     pub(crate) took: Option<Lapse>,
     /// How often it was judged.
-    pub(crate) verdicts: u64,
-    /// How often as bad.
-    pub(crate) bad_verdicts: u64,
-    pub(crate) started: Moment,
-    pub(crate) next: Moment,
+    pub(crate) verdicts: u32,
+    /// When it was begun while it runs, and otherwise when it is asked next.
+    at: Moment,
     pub(crate) running: bool,
     /// Its time came while nobody wanted to know.
     pub(crate) parked: bool,
@@ -56,13 +50,21 @@ pub(crate) struct Manner {
     pub(crate) log_all_failures: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Rare {
+    /// Its users but for the first.
+    users: Vec<ServerId>,
+    /// Failures in a row that did not count.
+    pub(crate) failures: u32,
+    /// Rounds in a row that went well while it was down.
+    pub(crate) successes: u32,
     /// The page that made it go down and has not answered since.
     pub(crate) failed_step: Option<u16>,
     pub(crate) contribution: Contribution,
     /// What was wrong last.
     pub(crate) last_failure: Option<Arc<str>>,
+    /// How often it was judged as bad.
+    bad_verdicts: u32,
     /// Why it cannot be made on this machine, which has been told.
     pub(crate) trouble: Option<Arc<str>>,
 }
@@ -83,10 +85,13 @@ pub(crate) struct Judgement {
 }
 
 impl CheckKey {
-    pub(crate) fn identity(&self) -> (Endpoint, &str) {
-        (self.target.into(), &self.settings)
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        (self.target.ip(), self.target.port(), &self.settings)
     }
 }
+
+/// By what a check is found.
+type Identity<'a> = (IpAddr, u16, &'a str);
 
 impl Manner {
     pub(crate) fn of(config: &CheckConfig) -> Self {
@@ -102,25 +107,21 @@ impl Check {
             up: !config.alpha,
             target: target.into(),
             config,
-            users: Few::None,
+            user: First::default(),
             active_users: 0,
             has_run: false,
-            failures: 0,
-            successes: 0,
             step: 0,
             rare: None,
             changed: None,
             took: None,
             verdicts: 0,
-            bad_verdicts: 0,
-            started: first,
-            next: first,
+            at: first,
             running: false,
             parked: false,
         }
     }
 
-    pub(crate) const fn target(&self) -> SocketAddr {
+    pub(crate) fn target(&self) -> SocketAddr {
         self.target.get()
     }
 
@@ -129,8 +130,46 @@ impl Check {
     }
 
     /// By what it is found.
-    pub(crate) fn identity(&self) -> (Endpoint, &str) {
-        (self.target, &self.config.settings)
+    pub(crate) fn identity(&self) -> Identity<'_> {
+        let (address, port) = self.target.parts();
+        (address, port, &self.config.settings)
+    }
+
+    /// Those whose state it decides.
+    pub(crate) fn users(&self) -> impl Iterator<Item = ServerId> + '_ {
+        let further = self.rare.iter().flat_map(|rare| rare.users.iter().copied());
+        self.user.get().into_iter().chain(further)
+    }
+
+    pub(crate) fn is_used(&self) -> bool {
+        self.user.get().is_some()
+    }
+
+    pub(crate) fn add_user(&mut self, user: ServerId) {
+        if self.is_used() {
+            self.set_rare(|rare| rare.users.push(user));
+        } else {
+            self.user.set(Some(user));
+        }
+    }
+
+    /// Whether it was one; of one that is it twice, one goes.
+    pub(crate) fn remove_user(&mut self, user: ServerId) -> bool {
+        let mut first = self.user;
+        let mut was = false;
+        self.set_rare(|rare| was = remove(&mut first, &mut rare.users, user));
+        self.user = first;
+        was
+    }
+
+    /// Failures in a row that did not count.
+    pub(crate) fn failures(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.failures)
+    }
+
+    /// Rounds in a row that went well while it was down.
+    pub(crate) fn successes(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.successes)
     }
 
     pub(crate) fn is_configured_as(&self, config: &CheckConfig) -> bool {
@@ -155,6 +194,22 @@ impl Check {
         self.rare.as_ref()?.trouble.clone()
     }
 
+    /// How often it was judged as bad.
+    pub(crate) fn bad_verdicts(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.bad_verdicts)
+    }
+
+    /// When it is asked next; never while it is being asked.
+    pub(crate) const fn next(&self) -> Moment {
+        if self.running { Moment::NEVER } else { self.at }
+    }
+
+    /// It is asked now.
+    pub(crate) fn begin(&mut self, now: Moment) {
+        self.running = true;
+        self.at = now;
+    }
+
     /// Changes what few checks have.
     pub(crate) fn set_rare(&mut self, change: impl FnOnce(&mut Rare)) {
         let mut rare = self.rare.take().unwrap_or_default();
@@ -168,10 +223,9 @@ impl Check {
         let before = (self.up, self.contribution());
         let had_run = self.has_run;
         self.verdicts = self.verdicts.saturating_add(1);
-        self.bad_verdicts =
-            self.bad_verdicts.saturating_add(u64::from(matches!(verdict, Verdict::Bad { .. })));
+        let started = self.at;
         if asked {
-            self.took = Some(now.since(self.started).into());
+            self.took = Some(now.since(started).into());
         }
         let known = self.trouble();
         if known.is_some() {
@@ -188,6 +242,7 @@ impl Check {
                 self.set_rare(|rare| {
                     rare.contribution = Contribution::None;
                     rare.last_failure = Some(reason);
+                    rare.bad_verdicts = rare.bad_verdicts.saturating_add(1);
                 });
                 self.failed()
             }
@@ -197,8 +252,8 @@ impl Check {
             }
         };
         if asked {
-            let from = if self.config.rhythm.from_start { self.started } else { now };
-            self.next = (from + wait).max(now);
+            let from = if self.config.rhythm.from_start { started } else { now };
+            self.at = (from + wait).max(now);
         }
         if self.up != before.0 {
             self.changed = Some(now.into());
@@ -216,7 +271,9 @@ impl Check {
     /// How long to wait.
     fn succeeded(&mut self) -> Duration {
         let rhythm = self.config.rhythm;
-        self.failures = 0;
+        if self.failures() > 0 {
+            self.set_rare(|rare| rare.failures = 0);
+        }
         let pages = rhythm.steps.max(1);
         if self.failed_step().is_some() {
             self.set_rare(|rare| rare.failed_step = None);
@@ -233,9 +290,11 @@ impl Check {
             return if hurried { Duration::ZERO } else { rhythm.delay_loop };
         }
         self.has_run = true;
-        self.successes = self.successes.saturating_add(1);
-        if self.successes >= rhythm.rise {
-            self.up = true;
+        if !self.up {
+            let successes = self.successes().saturating_add(1);
+            self.up = successes >= rhythm.rise;
+            let successes = if self.up { 0 } else { successes };
+            self.set_rare(|rare| rare.successes = successes);
         }
         rhythm.delay_loop
     }
@@ -244,19 +303,19 @@ impl Check {
     fn failed(&mut self) -> (Duration, Option<u32>) {
         let rhythm = self.config.rhythm;
         let first = !self.has_run;
-        self.successes = 0;
-        self.failures = self.failures.saturating_add(1);
+        let failures = self.failures().saturating_add(1);
         let believed = if rhythm.unasked || (first && rhythm.first_failure_counts) {
             true
         } else if self.up || rhythm.retries_while_down {
-            self.failures > rhythm.retries
+            failures > rhythm.retries
         } else {
             true
         };
+        let counted = if believed { 0 } else { failures };
+        self.set_rare(|rare| (rare.failures, rare.successes) = (counted, 0));
         if !believed {
-            return (rhythm.delay_before_retry, Some(self.failures));
+            return (rhythm.delay_before_retry, Some(failures));
         }
-        let attempt = std::mem::take(&mut self.failures);
         self.has_run = true;
         // A page that fails is asked alone until it answers, not more often than the others were.
         let wait = if rhythm.steps > 1 {
@@ -267,17 +326,17 @@ impl Check {
             rhythm.delay_loop
         };
         let changed = std::mem::take(&mut self.up);
-        (wait, (!changed).then_some(attempt))
+        (wait, (!changed).then_some(failures))
     }
 
     /// When it is asked after it has rested: where it would have been asked had it not.
     pub(crate) fn resume_rhythm(&mut self, now: Moment) {
         let round = self.config.rhythm.delay_loop.as_nanos().max(1);
-        let late = now.since(self.next).as_nanos();
+        let late = now.since(self.at).as_nanos();
         if late > 0 {
             let rounds = late.div_ceil(round);
             let ahead = rounds.saturating_mul(round) - late;
-            self.next = now + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX));
+            self.at = now + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX));
         }
     }
 }

@@ -1,90 +1,68 @@
-//! A list that nearly always has one entry.
+//! Lists that nearly always have one entry.
 
-/// As wide as a list, but one entry needs no memory of its own.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Few<T> {
-    #[default]
-    None,
-    One(T),
-    // Boxed, so that the others are no wider than they need be.
-    #[expect(clippy::box_collection, reason = "a list beside a number would be half as wide again")]
-    Many(Box<Vec<T>>),
-}
+use std::marker::PhantomData;
+use std::num::NonZeroU32;
 
-impl<T: Copy + PartialEq> Few<T> {
-    pub(crate) fn as_slice(&self) -> &[T] {
-        match self {
-            Self::None => &[],
-            Self::One(entry) => std::slice::from_ref(entry),
-            Self::Many(entries) => entries,
-        }
-    }
+use crate::slab::Id;
 
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, T> {
-        self.as_slice().iter()
-    }
+/// The first entry of such a list, for four octets. Those behind it stand with what few have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct First<T>(Option<NonZeroU32>, PhantomData<T>);
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.as_slice().is_empty()
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    pub(crate) fn push(&mut self, entry: T) {
-        match self {
-            Self::None => *self = Self::One(entry),
-            Self::One(first) => *self = Self::Many(Box::new(vec![*first, entry])),
-            Self::Many(entries) => entries.push(entry),
-        }
-    }
-
-    /// Takes one of those out that are equal to `entry`; whether there was one. The order of the others is lost.
-    pub(crate) fn remove(&mut self, entry: T) -> bool {
-        match self {
-            Self::One(only) if *only == entry => *self = Self::None,
-            Self::Many(entries) => {
-                let Some(place) = entries.iter().position(|known| *known == entry) else { return false };
-                entries.swap_remove(place);
-            }
-            Self::None | Self::One(_) => return false,
-        }
-        true
+impl<T> Default for First<T> {
+    fn default() -> Self {
+        Self(None, PhantomData)
     }
 }
 
-impl<T: Copy + PartialEq> FromIterator<T> for Few<T> {
-    fn from_iter<Entries: IntoIterator<Item = T>>(entries: Entries) -> Self {
-        let mut few = Self::None;
-        entries.into_iter().for_each(|entry| few.push(entry));
-        if let Self::Many(entries) = &mut few {
-            entries.shrink_to_fit();
-        }
-        few
+impl<T: Id> First<T> {
+    pub(crate) fn get(self) -> Option<T> {
+        self.0.map(|number| T::from_index(number.get() - 1))
     }
+
+    /// The largest number is taken for the one before it, which no slab gives either.
+    pub(crate) fn set(&mut self, entry: Option<T>) {
+        self.0 = entry.map(|entry| NonZeroU32::MIN.saturating_add(entry.index()));
+    }
+}
+
+/// Takes one of those out that are equal to `entry`; whether there was one. The order of the others is lost.
+pub(crate) fn remove<T: Id + PartialEq>(first: &mut First<T>, further: &mut Vec<T>, entry: T) -> bool {
+    if first.get() == Some(entry) {
+        first.set(further.pop());
+        return true;
+    }
+    let place = further.iter().position(|known| *known == entry);
+    place.map(|place| further.swap_remove(place)).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::CheckId;
 
     #[test]
     fn entries_come_and_go_in_any_number() {
-        let mut few: Few<u32> = (1..4).collect();
-        assert_eq!(few.as_slice(), [1, 2, 3]);
-        assert!(few.remove(1) && !few.remove(1));
-        assert_eq!(few.as_slice(), [3, 2]);
-        few.push(2);
-        assert!(few.remove(2) && few.remove(2) && few.remove(3) && few.is_empty());
-        let mut few: Few<u32> = Few::None;
-        few.push(5);
-        assert_eq!((few.as_slice(), few.len()), ([5].as_slice(), 1));
-        assert!(!few.remove(4) && few.remove(5) && !few.remove(5) && few.is_empty());
+        let (mut first, mut further) = (First::default(), Vec::new());
+        assert_eq!(first.get(), None);
+        assert!(!remove(&mut first, &mut further, CheckId(0)));
+        first.set(Some(CheckId(0)));
+        assert_eq!(first.get(), Some(CheckId(0)));
+        further.extend([CheckId(2), CheckId(0), CheckId(3)]);
+        assert!(remove(&mut first, &mut further, CheckId(0)));
+        assert_eq!(
+            (first.get(), further.as_slice()),
+            (Some(CheckId(3)), [CheckId(2), CheckId(0)].as_slice())
+        );
+        assert!(
+            remove(&mut first, &mut further, CheckId(2)) && !remove(&mut first, &mut further, CheckId(2))
+        );
+        assert!(remove(&mut first, &mut further, CheckId(3)) && remove(&mut first, &mut further, CheckId(0)));
+        assert_eq!((first.get(), further.len()), (None, 0));
     }
 
     #[test]
-    fn one_entry_is_as_wide_as_two_words() {
-        assert_eq!(size_of::<Few<u32>>(), 16);
+    fn a_first_entry_is_as_wide_as_its_number() {
+        assert_eq!(size_of::<First<CheckId>>(), 4);
     }
 }

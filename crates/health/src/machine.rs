@@ -11,7 +11,6 @@ use crate::action::{Contribution, Input, Override, Sink, Target, Verdict};
 use crate::check::{Check, Manner};
 use crate::config::{CheckId, CheckKey, Config, ServerId, ServiceConfig, ServiceId};
 use crate::event::{Cause, Event, Happening};
-use crate::few::Few;
 use crate::index::Index;
 use crate::pool::Pool;
 use crate::server::{Server, Settings};
@@ -148,6 +147,16 @@ impl Machine {
         self.queue.peek().map(|entry| entry.at)
     }
 
+    /// Room for what is to come is given back.
+    pub fn compact(&mut self) {
+        self.services.compact();
+        self.servers.compact();
+        self.checks.compact();
+        self.queue.compact();
+        // What is put in one after another leaves every node of the map half full.
+        self.service_keys = std::mem::take(&mut self.service_keys).into_iter().collect();
+    }
+
     /// The number of a service by its key.
     pub fn service_id(&self, key: &str) -> Option<ServiceId> {
         self.service_keys.get(key).copied()
@@ -161,14 +170,13 @@ impl Machine {
 
     fn due(&mut self, now: Moment, at: Moment, id: CheckId, sink: &mut impl Sink) {
         // A number can have come to stand for another check, or its time have moved.
-        let Some(check) = self.checks.get_mut(id).filter(|check| check.next == at) else { return };
+        let Some(check) = self.checks.get_mut(id).filter(|check| check.next() == at) else { return };
         if check.running || check.config.rhythm.unasked {
             return;
         }
         check.parked = check.active_users == 0;
         if !check.parked {
-            check.running = true;
-            check.started = now;
+            check.begin(now);
             sink.probe(id, check.step);
         }
     }
@@ -176,7 +184,7 @@ impl Machine {
     pub(crate) fn schedule(&mut self, id: CheckId) {
         let Some(check) = self.checks.get(id) else { return };
         if !check.config.rhythm.unasked {
-            self.queue.push(Entry { at: check.next, key: Timer::Check(id) });
+            self.queue.push(Entry { at: check.next(), key: Timer::Check(id) });
         }
     }
 
@@ -194,7 +202,7 @@ impl Machine {
         let (up, retries) = (check.up, check.config.rhythm.retries);
         let log_all = check.config.log_all_failures;
         let concerned = judgement.changed || judgement.reweighed || judgement.first;
-        let users = if concerned { check.users.clone() } else { Few::None };
+        let users: Vec<_> = if concerned { check.users().collect() } else { Vec::new() };
         self.schedule(id);
         if let Some(reason) = judgement.trouble {
             sink.event(Event { at: now, happening: Happening::Trouble { check: id, reason } });
@@ -203,7 +211,7 @@ impl Machine {
             let happening = Happening::Failure { check: id, reason, attempt, retries };
             sink.event(Event { at: now, happening });
         }
-        for user in users.iter().copied() {
+        for user in users {
             let proven = judgement.first && self.prove(user);
             if judgement.changed {
                 self.check_changed(now, id, user, up, reason.clone(), sink);
@@ -219,8 +227,8 @@ impl Machine {
     /// Whether a server that waited for its checks has waited for the last of them.
     pub(crate) fn prove(&mut self, id: ServerId) -> bool {
         let Some(server) = self.servers.get(id).filter(|server| !server.proven) else { return false };
-        let asked = |check: &CheckId| self.checks.get(*check).is_none_or(|check| check.has_run);
-        let proven = !server.config.proven_first || server.checks.iter().all(asked);
+        let asked = |check| self.checks.get(check).is_none_or(|check| check.has_run);
+        let proven = !server.config.proven_first || server.checks().all(asked);
         if let Some(server) = self.servers.get_mut(id) {
             server.proven = proven;
         }
@@ -301,24 +309,23 @@ impl Machine {
     pub(crate) fn weigh(&mut self, now: Moment, id: ServerId) -> Option<Weighed> {
         let server = self.servers.get(id)?;
         let contributions = server
-            .checks
-            .iter()
-            .map(|check| self.checks.get(*check).map_or(Contribution::None, |check| check.contribution()));
+            .checks()
+            .map(|check| self.checks.get(check).map_or(Contribution::None, |check| check.contribution()));
         let weight = server.weigh(contributions);
         let server = self.servers.get_mut(id)?;
         let service = self.services.get_mut(server.service)?;
         let (alive, was_alive, was_weight) = (server.alive(), server.was_alive, server.weight);
+        let was_live = server.live();
         server.weight = weight;
         server.was_alive = alive;
         if alive != was_alive && self.started {
             server.changed = Some(now.into());
         }
-        let live = if alive { weight } else { 0 };
-        service.live = service.live.saturating_sub(u64::from(server.live)) + u64::from(live);
-        server.live = live;
+        server.counted = alive;
+        service.live = service.live.saturating_sub(u64::from(was_live)) + u64::from(server.live());
         // What is alive from the beginning has had its time to warm up.
         if alive && !was_alive && self.started && !server.config.slow_start.is_zero() {
-            server.slow = Some(now.into());
+            server.start_slowly(now);
             if let Some(at) = server.next_growth(now) {
                 self.queue.push(Entry { at, key: Timer::Growth(id) });
             }
@@ -329,7 +336,7 @@ impl Machine {
 
     fn grow(&mut self, now: Moment, id: ServerId, sink: &mut impl Sink) {
         let Some(server) = self.servers.get_mut(id) else { return };
-        if server.slow.is_none() {
+        if !server.is_slow() {
             return;
         }
         let service = server.service;
@@ -388,7 +395,7 @@ impl Machine {
         for key in servers {
             let Some(server) = self.servers.get_mut(*key) else { continue };
             let entry = server.entry(now, displaced);
-            if std::mem::replace(&mut server.wanted, entry) != entry {
+            if server.want(entry) != entry {
                 ask(Target::Server(server.address()), entry, sink);
             }
         }
@@ -419,7 +426,7 @@ impl Machine {
         let checks: Vec<_> = servers
             .iter()
             .filter_map(|server| self.servers.get(*server))
-            .flat_map(|server| server.checks.iter().copied())
+            .flat_map(|server| server.checks())
             .collect();
         for id in checks {
             let Some(check) = self.checks.get_mut(id) else { continue };
@@ -437,7 +444,7 @@ impl Machine {
 
     fn override_server(&mut self, now: Moment, id: ServerId, by: Override, sink: &mut impl Sink) {
         let Some(server) = self.servers.get_mut(id) else { return };
-        if std::mem::replace(&mut server.by, by) == by {
+        if server.set_by(by) == by {
             return;
         }
         let (server, service) = (server.address(), server.service);

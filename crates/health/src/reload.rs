@@ -13,7 +13,6 @@ use crate::config::{
     CheckConfig, CheckId, CheckKey, Config, ServerConfig, ServerId, ServiceConfig, ServiceId,
 };
 use crate::event::{Cause, Event, Happening};
-use crate::few::Few;
 use crate::index;
 use crate::machine::{FIRST_DELAY, Machine};
 use crate::server::{Server, Settings};
@@ -109,10 +108,10 @@ impl Machine {
         let settings = self.settings.share(Settings::of(&config));
         let begin = Begin { alpha_counts: true, hurried: settings.proven_first };
         let id = self.servers.insert(Server::new(service, config.address, settings));
-        let checks: Few<CheckId> =
+        let checks: Vec<CheckId> =
             config.checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
         if let Some(server) = self.servers.get_mut(id) {
-            server.checks = checks;
+            server.set_checks(&checks);
         }
         if let Some(service) = self.services.get_mut(service) {
             service.servers.push(id);
@@ -134,8 +133,7 @@ impl Machine {
     /// Counts the checks of a server that are down.
     fn recount(&mut self, id: ServerId) {
         let Some(server) = self.servers.get(id) else { return };
-        let down =
-            server.checks.iter().filter(|check| self.checks.get(**check).is_some_and(|check| !check.up));
+        let down = server.checks().filter(|check| self.checks.get(*check).is_some_and(|check| !check.up));
         let failing = u32::try_from(down.count()).unwrap_or(u32::MAX);
         if let Some(server) = self.servers.get_mut(id) {
             server.failing = failing;
@@ -172,7 +170,7 @@ impl Machine {
             }
         };
         if let Some(check) = self.checks.get_mut(id) {
-            check.users.push(server);
+            check.add_user(server);
             check.active_users += u32::from(awake);
             if awake && std::mem::take(&mut check.parked) {
                 check.resume_rhythm(now);
@@ -185,10 +183,10 @@ impl Machine {
     /// One user less; with the last one it goes.
     fn release(&mut self, id: CheckId, server: ServerId, awake: bool, sink: &mut impl Sink) {
         let Some(check) = self.checks.get_mut(id) else { return };
-        if check.users.remove(server) {
+        if check.remove_user(server) {
             check.active_users = check.active_users.saturating_sub(u32::from(awake));
         }
-        if check.users.is_empty() {
+        if !check.is_used() {
             let (key, checks) = (check.key(), &self.checks);
             self.check_keys.remove(&key.identity(), |place| place == id.0, |place| hash_of(checks, place));
             self.checks.remove(id);
@@ -199,7 +197,7 @@ impl Machine {
     fn dismiss(&mut self, id: ServerId, sink: &mut impl Sink) {
         let Some(server) = self.servers.remove(id) else { return };
         let awake = self.services.get(server.service).is_some_and(|service| !service.suspended);
-        for check in server.checks.iter().copied() {
+        for check in server.checks() {
             self.release(check, id, awake, sink);
         }
     }
@@ -231,7 +229,7 @@ impl Machine {
         if let Some(service) = self.services.get_mut(id) {
             service.servers = order.clone();
             for key in leaving.values() {
-                let live = self.servers.get(*key).map_or(0, |server| server.live);
+                let live = self.servers.get(*key).map_or(0, Server::live);
                 service.live = service.live.saturating_sub(u64::from(live));
             }
         }
@@ -260,14 +258,13 @@ impl Machine {
             return;
         }
         if !same_checks {
-            let fresh: Few<CheckId> =
+            let fresh: Vec<CheckId> =
                 checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
             let awake = self.services.get(service).is_some_and(|service| !service.suspended);
-            let old = match self.servers.get_mut(id) {
-                Some(server) => std::mem::replace(&mut server.checks, fresh),
-                None => return,
-            };
-            for check in old.iter().copied() {
+            let Some(server) = self.servers.get_mut(id) else { return };
+            let old: Vec<_> = server.checks().collect();
+            server.set_checks(&fresh);
+            for check in old {
                 self.release(check, id, awake, sink);
             }
             self.recount(id);
@@ -280,17 +277,17 @@ impl Machine {
 
     /// Whether a server has these checks, and no others.
     fn has_checks(&self, id: ServerId, wanted: &[CheckConfig]) -> bool {
-        let checks = self.servers.get(id).map(|server| server.checks.as_slice()).unwrap_or_default();
-        let is = |(id, config): (&CheckId, &CheckConfig)| {
-            self.checks.get(*id).is_some_and(|check| check.is_configured_as(config))
+        let mut checks = self.servers.get(id).into_iter().flat_map(Server::checks);
+        let is = |id: CheckId, config: &CheckConfig| {
+            self.checks.get(id).is_some_and(|check| check.is_configured_as(config))
         };
-        checks.len() == wanted.len() && checks.iter().zip(wanted).all(is)
+        wanted.iter().all(|config| checks.next().is_some_and(|id| is(id, config))) && checks.next().is_none()
     }
 
     fn remove_server(&mut self, now: Moment, service: ServiceId, id: ServerId, sink: &mut impl Sink) {
         let (Some(server), Some(service)) = (self.servers.get(id), self.key(service)) else { return };
         let address = server.address();
-        if server.wanted.is_some() {
+        if server.wanted().is_some() {
             sink.want(&service, Target::Server(address), None);
         }
         if server.alive() {
@@ -315,11 +312,12 @@ impl Machine {
             let Some(check) = id.and_then(|id| self.checks.get_mut(id)) else { continue };
             check.up = known.up;
             check.has_run = known.has_run;
-            check.failures = known.failures;
-            check.successes = known.successes;
             let pages = check.config.rhythm.steps.max(1);
             check.step = known.step.min(pages - 1);
             check.set_rare(|rare| {
+                rare.failures = known.failures;
+                // Of one that is up nobody needs to know.
+                rare.successes = if known.up { 0 } else { known.successes };
                 rare.failed_step = known.failed_step.filter(|step| *step < pages);
                 rare.contribution = known.contribution;
                 rare.last_failure = known.last_failure;
@@ -338,7 +336,7 @@ impl Machine {
             let servers = self.services.get(id).map(|service| service.servers.clone()).unwrap_or_default();
             for key in servers {
                 let Some(server) = self.servers.get_mut(key) else { continue };
-                server.by = by_address.get(&server.address()).copied().unwrap_or_default();
+                server.set_by(by_address.get(&server.address()).copied().unwrap_or_default());
             }
         }
         for id in self.servers.keys() {

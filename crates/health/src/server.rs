@@ -9,8 +9,8 @@ use steadfast_time::Moment;
 use crate::action::{Contribution, Override};
 use crate::config::{CheckId, ServerConfig, ServiceId};
 use crate::endpoint::Endpoint;
-use crate::few::Few;
-use crate::instant::Since;
+use crate::few::First;
+use crate::instant::{Share, Since};
 
 /// In how many steps the weight grows during a slow start.
 pub const SLOW_START_STEPS: u32 = 10;
@@ -24,10 +24,10 @@ pub(crate) struct Server {
     pub(crate) service: ServiceId,
     address: Endpoint,
     pub(crate) config: Arc<Settings>,
-    pub(crate) checks: Few<CheckId>,
+    /// The first of its checks.
+    check: First<CheckId>,
     /// How many of its checks are down.
     pub(crate) failing: u32,
-    pub(crate) by: Override,
     /// Each of its checks has been made once, or need not have been.
     pub(crate) proven: bool,
     /// What was last told of [`alive`](Self::alive).
@@ -36,12 +36,21 @@ pub(crate) struct Server {
     pub(crate) changed: Option<Since>,
     /// Configured weight and what checks made of it.
     pub(crate) weight: u32,
-    /// What it adds to the live weight of its service.
-    pub(crate) live: u32,
+    /// Its weight is part of the live weight of its service.
+    pub(crate) counted: bool,
     /// With which weight it was asked for, if it was.
-    pub(crate) wanted: Option<u32>,
+    wanted: Option<Share>,
+    /// What few servers have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Rare {
+    /// Its checks but for the first.
+    checks: Box<[CheckId]>,
+    by: Override,
     /// It has come back and its weight grows.
-    pub(crate) slow: Option<Since>,
+    slow: Option<Since>,
 }
 
 /// What servers that are used alike have in common.
@@ -67,30 +76,88 @@ impl Server {
             service,
             address: address.into(),
             config,
-            checks: Few::None,
+            check: First::default(),
             failing: 0,
-            by: Override::None,
             proven: false,
             was_alive: true,
             changed: None,
             weight,
-            live: 0,
+            counted: false,
             wanted: None,
-            slow: None,
+            rare: None,
         }
     }
 
-    pub(crate) const fn address(&self) -> SocketAddr {
+    /// Its checks, in the order of the configuration.
+    pub(crate) fn checks(&self) -> impl Iterator<Item = CheckId> + '_ {
+        let further = self.rare.iter().flat_map(|rare| rare.checks.iter().copied());
+        self.check.get().into_iter().chain(further)
+    }
+
+    pub(crate) fn set_checks(&mut self, checks: &[CheckId]) {
+        self.check.set(checks.first().copied());
+        let further = checks.get(1..).unwrap_or_default();
+        self.set_rare(|rare| rare.checks = further.into());
+    }
+
+    /// How an operator uses it.
+    pub(crate) fn by(&self) -> Override {
+        self.rare.as_ref().map_or(Override::None, |rare| rare.by)
+    }
+
+    /// How it was used before comes back.
+    pub(crate) fn set_by(&mut self, by: Override) -> Override {
+        let before = self.by();
+        self.set_rare(|rare| rare.by = by);
+        before
+    }
+
+    fn slow(&self) -> Option<Moment> {
+        self.rare.as_ref().and_then(|rare| rare.slow).map(Moment::from)
+    }
+
+    /// Whether its weight grows.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.slow().is_some()
+    }
+
+    /// Its weight grows from now on.
+    pub(crate) fn start_slowly(&mut self, now: Moment) {
+        self.set_rare(|rare| rare.slow = Some(now.into()));
+    }
+
+    fn set_rare(&mut self, change: impl FnOnce(&mut Rare)) {
+        let mut rare = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        change(&mut rare);
+        self.rare = (rare != Rare::default()).then(|| Box::new(rare));
+    }
+
+    /// What it adds to the live weight of its service.
+    pub(crate) const fn live(&self) -> u32 {
+        if self.counted { self.weight } else { 0 }
+    }
+
+    /// With which weight it was asked for, if it was.
+    pub(crate) fn wanted(&self) -> Option<u32> {
+        self.wanted.map(u32::from)
+    }
+
+    /// It is asked for with this weight, or not at all; what was before comes back.
+    pub(crate) fn want(&mut self, weight: Option<u32>) -> Option<u32> {
+        std::mem::replace(&mut self.wanted, weight.map(Share::from)).map(u32::from)
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
         self.address.get()
     }
 
     pub(crate) fn alive(&self) -> bool {
-        self.failing == 0 && self.by != Override::Disable
+        self.failing == 0 && self.by() != Override::Disable
     }
 
     /// The weight that its configuration and its checks give it, or its operator.
     pub(crate) fn weigh(&self, contributions: impl Iterator<Item = Contribution>) -> u32 {
-        match self.by {
+        match self.by() {
             Override::Drain | Override::Disable => return 0,
             Override::Weight(weight) => return clamped(i64::from(weight)),
             Override::None => {}
@@ -106,7 +173,7 @@ impl Server {
 
     /// With which weight its service shall have it at `now`; `displaced` while the sorry server serves.
     pub(crate) fn entry(&self, now: Moment, displaced: bool) -> Option<u32> {
-        match self.by {
+        match self.by() {
             Override::Disable => None,
             _ if !self.proven => None,
             // Its connections go on whoever gets the new ones.
@@ -118,7 +185,7 @@ impl Server {
 
     /// Its weight, or less while it starts slowly.
     fn slowed(&self, now: Moment) -> u32 {
-        let Some(since) = self.slow.map(Moment::from) else { return self.weight };
+        let Some(since) = self.slow() else { return self.weight };
         let step = self.slow_step(now, since);
         let grown = u64::from(self.weight) * u64::from(step + 1) / u64::from(SLOW_START_STEPS + 1);
         u32::try_from(grown).unwrap_or(self.weight).max(self.weight.min(1))
@@ -135,10 +202,10 @@ impl Server {
 
     /// When its weight grows next, if it grows; it ends by this call when it has grown up.
     pub(crate) fn next_growth(&mut self, now: Moment) -> Option<Moment> {
-        let since = Moment::from(self.slow?);
+        let since = self.slow()?;
         let step = self.slow_step(now, since);
         if step >= SLOW_START_STEPS || !self.alive() {
-            self.slow = None;
+            self.set_rare(|rare| rare.slow = None);
             return None;
         }
         Some(since + self.slow_part() * (step + 1))

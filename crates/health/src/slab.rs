@@ -54,6 +54,10 @@ impl<Key: Id, Value> Slab<Key, Value> {
         (0..).zip(&self.entries).filter_map(|(index, entry)| Some((Key::from_index(index), entry.as_ref()?)))
     }
 
+    pub(crate) fn compact(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
     pub(crate) fn keys(&self) -> Vec<Key> {
         self.iter().map(|(key, _)| key).collect()
     }

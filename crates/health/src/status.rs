@@ -179,9 +179,9 @@ impl Machine {
             changed: server.changed.map(Moment::from),
             configured_weight: server.config.weight,
             weight: server.weight,
-            entry: server.wanted,
-            by: server.by,
-            checks: server.checks.as_slice().to_vec(),
+            entry: server.wanted(),
+            by: server.by(),
+            checks: server.checks().collect(),
         })
     }
 
@@ -194,15 +194,15 @@ impl Machine {
             key: check.key(),
             up: check.up,
             has_run: check.has_run,
-            failures: check.failures,
+            failures: check.failures(),
             retries: check.config.rhythm.retries,
             last_failure: check.last_failure(),
             changed: check.changed.map(Moment::from),
             took: check.took.map(Duration::from),
-            verdicts: check.verdicts,
-            bad_verdicts: check.bad_verdicts,
-            next: idle.then_some(check.next),
-            users: check.users.len(),
+            verdicts: check.verdicts.into(),
+            bad_verdicts: check.bad_verdicts().into(),
+            next: idle.then(|| check.next()),
+            users: check.users().count(),
         })
     }
 
@@ -241,7 +241,7 @@ impl Machine {
     pub fn entry(&self, service: ServiceId, target: Target) -> Option<u32> {
         match target {
             Target::Sorry => self.services.get(service)?.sorry_wanted,
-            Target::Server(address) => self.servers.get(self.find_server(service, address)?)?.wanted,
+            Target::Server(address) => self.servers.get(self.find_server(service, address)?)?.wanted(),
         }
     }
 
@@ -251,7 +251,7 @@ impl Machine {
         let sorry = service.and_then(|service| service.sorry_wanted).map(|weight| (Target::Sorry, weight));
         let servers = service.into_iter().flat_map(|service| &service.servers);
         let servers = servers.filter_map(|id| self.servers.get(*id));
-        servers.filter_map(|server| Some((Target::Server(server.address()), server.wanted?))).chain(sorry)
+        servers.filter_map(|server| Some((Target::Server(server.address()), server.wanted()?))).chain(sorry)
     }
 
     /// The addresses of the servers of a service, in the order of the configuration.
@@ -282,14 +282,15 @@ impl Machine {
     /// found its target as it began.
     pub fn check_resume(&self, id: CheckId) -> Option<(CheckResume, bool)> {
         let check = self.checks.get(id)?;
-        let as_begun = check.up != check.config.alpha && check.failures == 0 && check.failed_step().is_none();
+        let as_begun =
+            check.up != check.config.alpha && check.failures() == 0 && check.failed_step().is_none();
         let usual = as_begun && check.contribution() == Contribution::None && check.step == 0;
         Some((CheckResume::of(check), usual))
     }
 
     fn server_resume(&self, id: ServerId) -> Option<ServerResume> {
-        let server = self.servers.get(id).filter(|server| server.by != Override::None)?;
-        Some(ServerResume { address: server.address(), by: server.by })
+        let server = self.servers.get(id).filter(|server| server.by() != Override::None)?;
+        Some(ServerResume { address: server.address(), by: server.by() })
     }
 }
 
@@ -299,8 +300,8 @@ impl CheckResume {
             key: check.key(),
             up: check.up,
             has_run: check.has_run,
-            failures: check.failures,
-            successes: check.successes,
+            failures: check.failures(),
+            successes: check.successes(),
             step: check.step,
             failed_step: check.failed_step(),
             contribution: check.contribution(),

@@ -143,6 +143,11 @@ impl Channel {
         Ok(Sent::Whole)
     }
 
+    /// No message is on its way in part, neither in nor out: another program can go on with the descriptor.
+    pub fn is_between_messages(&self) -> bool {
+        self.waiting.is_empty() && self.incoming.is_empty()
+    }
+
     /// Whether something waits for the descriptor to become writable.
     pub fn wants_to_write(&self) -> bool {
         !self.waiting.is_empty()
@@ -264,6 +269,7 @@ mod tests {
         }
         assert!(waited, "three megabytes fit no socket buffer");
         let mut arrived = Vec::new();
+        assert!(!one.is_between_messages());
         while arrived.len() < lengths.len() {
             match other.receive().unwrap() {
                 Incoming::Message(bytes) => {
@@ -278,6 +284,7 @@ mod tests {
             }
         }
         assert_eq!(arrived, lengths);
+        assert!(one.is_between_messages() && other.is_between_messages());
         assert!(!one.wants_to_write());
         assert_eq!(one.waiting_bytes, 0);
     }

@@ -15,6 +15,7 @@ pub mod nftables;
 pub mod process;
 pub mod random;
 pub mod reconcile;
+pub mod rendezvous;
 pub mod space;
 pub mod sysctl;
 pub mod testbed;

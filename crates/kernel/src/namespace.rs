@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use crate::error::{Attempt, Capability, Errno, Error, Result};
+use crate::process::handover::Kept;
 
 /// Where a named network namespace is mounted, as iproute2 does it.
 pub const NAMED_NETWORKS: &str = "/run/netns";
@@ -70,6 +71,14 @@ impl Network {
     pub fn open(path: &Path) -> Result<Self> {
         let file = fs::File::open(path).attempt_with(Capability::SysAdmin, "open a network namespace")?;
         Ok(Self { handle: file.into(), mount_point: None })
+    }
+
+    /// Takes over one that the program held which this process ran before.
+    ///
+    /// # Errors
+    /// When there is no such descriptor.
+    pub fn adopt(kept: Kept) -> Result<Self> {
+        Ok(Self { handle: kept.take()?, mount_point: None })
     }
 
     /// Runs `work` in a thread of its own inside the namespace and waits for it. Sockets opened

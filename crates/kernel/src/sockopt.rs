@@ -31,6 +31,23 @@ pub(crate) fn set<T: Copy>(
     Ok(())
 }
 
+/// How many packets a packet socket has lost since the last question, for lack of room (packet(7), PACKET_STATISTICS).
+pub(crate) fn packets_dropped(fd: impl AsFd) -> Result<u32, Errno> {
+    let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut size = libc::socklen_t::try_from(size_of_val(&statistics)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `statistics` is writable for `size` bytes during the call, and any octets are such a struct.
+    check(unsafe {
+        libc::getsockopt(
+            fd.as_fd().as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut statistics).cast(),
+            &raw mut size,
+        )
+    })?;
+    Ok(statistics.tp_drops)
+}
+
 /// How much the kernel may keep for a socket until it is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BufferSize {

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 use crate::namespace::{NAMED_NETWORKS, Network};
+use crate::process::handover::Kept;
 
 /// The network namespace that a machine starts with: that of its first process.
 const INITIAL: &str = "/proc/1/ns/net";
@@ -41,6 +42,19 @@ impl Space {
     /// When there is no such namespace, or /proc is not mounted.
     pub fn open(id: SpaceId, name: &str) -> Result<Self> {
         Ok(Self { id, network: Some(Network::open(&path(name))?) })
+    }
+
+    /// One that the program held which this process ran before.
+    ///
+    /// # Errors
+    /// When there is no such descriptor.
+    pub fn adopt(id: SpaceId, kept: Kept) -> Result<Self> {
+        Ok(Self { id, network: Some(Network::adopt(kept)?) })
+    }
+
+    /// Its descriptor, for the program that comes; none of the process's own.
+    pub fn kept(&self) -> Option<Kept> {
+        self.network.as_ref().map(Kept::of)
     }
 
     /// Which one it is.

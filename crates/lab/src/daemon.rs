@@ -43,7 +43,9 @@ impl Daemon {
         let folder = folder(program.name());
         host.write(&format!("{folder}/conf"), configuration)?;
         let mut command = Command::new(program.path());
-        command.args(["-n", "-l", "-D"]);
+        // -G: where nobody takes the system's log, keepalived's lines go to the machine's console, which may be a serial port
+        // that takes 2 ms for each, and holds up everything else that it does.
+        command.args(["-n", "-l", "-G", "-D"]);
         for (option, file) in
             [("-f", "conf"), ("-p", "k.pid"), ("-r", "v.pid"), ("-c", "c.pid"), ("-b", "b.pid")]
         {
@@ -86,6 +88,13 @@ impl Daemon {
         self.host.read(&format!("{}/log", self.folder)).unwrap_or_else(|error| format!("{error:#}"))
     }
 
+    /// Whether it wrote a sentence to its log within `limit`. What a process does can be seen before what it tells of it,
+    /// which takes its way through others.
+    #[must_use]
+    pub fn logged(&self, sentence: &str, limit: Duration) -> bool {
+        wait::until(limit, || self.log().contains(sentence))
+    }
+
     /// Replaces the configuration file; [`Daemon::signal`] with SIGHUP has it read.
     ///
     /// # Errors
@@ -105,6 +114,16 @@ impl Daemon {
     /// When /proc cannot be read.
     pub fn signal_all(&self, signal: Signal) -> Result<()> {
         send_to_all(|| self.processes(), signal)
+    }
+
+    /// Stops every process of the daemon for so long, as a machine does that has no time for them.
+    ///
+    /// # Errors
+    /// When /proc cannot be read.
+    pub fn hold_up(&self, time: Duration) -> Result<()> {
+        self.signal_all(Signal::STOP)?;
+        std::thread::sleep(time);
+        self.signal_all(Signal::CONT)
     }
 
     /// Its processes, the first started one among them: its process group and all their

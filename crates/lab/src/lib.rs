@@ -12,12 +12,13 @@ pub mod daemon;
 pub mod demo;
 pub mod frr;
 pub mod host;
+mod instance;
 pub mod permission;
 pub mod ping;
 pub mod program;
 pub mod segment;
 pub mod soak;
-mod stalls;
+pub mod stalls;
 pub mod wait;
 pub mod watch;
 

@@ -1,7 +1,8 @@
 //! A switch and the cables to it.
 
+use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -16,6 +17,17 @@ const BRIDGE: &str = "lan";
 /// Prefix lengths of the addresses that hosts get.
 const PREFIX_V4: u8 = 16;
 const PREFIX_V6: u8 = 64;
+
+/// Which packets of a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ways {
+    /// All.
+    Both,
+    /// Those that it would hear.
+    ToHost,
+    /// Those that it sends.
+    FromHost,
+}
 
 /// A switch that floods multicast, as one broadcast domain.
 #[derive(Debug)]
@@ -134,9 +146,60 @@ impl Segment {
         Ok(())
     }
 
+    /// Whether [`Segment::lose`] can do its work here.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn can_lose(&self) -> Result<()> {
+        self.filter(&loss_table("nobody", 1, Ways::Both))?;
+        self.filter("delete table bridge loss_nobody\n")
+    }
+
+    /// Loses so many percent of the packets to or from the host, by chance and without a word to anybody.
+    ///
+    /// # Errors
+    /// Without the program `nft`, and the kernel's.
+    pub fn lose(&self, host: &Host, percent: u8, ways: Ways) -> Result<()> {
+        self.filter(&loss_table(host.name(), percent, ways))
+    }
+
+    /// Ends [`Segment::lose`].
+    ///
+    /// # Errors
+    /// As there.
+    pub fn lose_nothing(&self, host: &Host) -> Result<()> {
+        self.filter(&format!("delete table bridge loss_{}\n", host.name()))
+    }
+
+    fn filter(&self, rules: &str) -> Result<()> {
+        let program = crate::program::find("nft").context("there is no program `nft` (nftables)")?;
+        let mut command = Command::new(program);
+        command.args(["-f", "-"]).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = self.switch.run(|| command.spawn())??;
+        let mut input = child.stdin.take().context("nft takes no input")?;
+        let written = input.write_all(rules.as_bytes());
+        drop(input);
+        let output = child.wait_with_output()?;
+        let said = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "nft: {said}");
+        Ok(written?)
+    }
+
     fn wiring(&self) -> MutexGuard<'_, Wiring> {
         self.wiring.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What comes from the host is lost before the switch makes copies of it: nobody hears it.
+fn loss_table(port: &str, percent: u8, ways: Ways) -> String {
+    let chain = |hook: &str, direction: &str, wanted: bool| {
+        let lost = format!("{direction} {port} numgen random mod 100 < {percent} drop");
+        let rule = if wanted { lost } else { String::new() };
+        format!("    chain {hook} {{\n        type filter hook {hook} priority 0\n        {rule}\n    }}\n")
+    };
+    let to = chain("forward", "oifname", ways != Ways::FromHost);
+    let from = chain("prerouting", "iifname", ways != Ways::ToHost);
+    format!("table bridge loss_{port} {{\n{to}{from}}}\n")
 }
 
 /// The IPv4 address of the n-th host of a segment.

@@ -12,19 +12,24 @@ const WORTH_KEEPING: Duration = Duration::from_millis(2);
 const KEPT_MAX: usize = 10_000;
 
 /// A thread that only sleeps, and keeps how much too late it woke.
-pub(crate) struct Stalls {
+#[derive(Debug)]
+pub struct Stalls {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
 }
 
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Shared {
     over: AtomicBool,
     stalls: Mutex<std::collections::VecDeque<(Instant, Duration)>>,
 }
 
 impl Stalls {
-    pub(crate) fn start() -> std::io::Result<Self> {
+    /// Begins to watch; it ends when this is dropped.
+    ///
+    /// # Errors
+    /// When there can be no further thread.
+    pub fn start() -> std::io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let watching = Arc::clone(&shared);
         let thread = std::thread::Builder::new().name("stalls".to_owned()).spawn(move || watching.watch())?;
@@ -32,7 +37,7 @@ impl Stalls {
     }
 
     /// The longest that ended at `since` or later.
-    pub(crate) fn longest_since(&self, since: Instant) -> Duration {
+    pub fn longest_since(&self, since: Instant) -> Duration {
         let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
         stalls
             .iter()

@@ -9,6 +9,8 @@ use steadfast_lab::{Program, permission};
 const SECONDS: &str = "STEADFAST_SOAK_SECONDS";
 /// Whether keepalived runs beside it.
 const BESIDE: &str = "STEADFAST_SOAK_BESIDE";
+/// Whether our backup watches over its master by BFD.
+const FAST_DETECTION: &str = "STEADFAST_SOAK_FAST_DETECTION";
 const SECONDS_BY_DEFAULT: u64 = 20;
 
 #[test]
@@ -21,6 +23,7 @@ fn nothing_around_a_pair_makes_it_fail_over() {
     let options = Options {
         duration: Duration::from_secs(seconds),
         programs: [ours].into_iter().chain(beside).collect(),
+        fast_detection: std::env::var_os(FAST_DETECTION).is_some(),
     };
     let report = soak::run(&options, &mut std::io::stdout().lock()).unwrap();
     println!("{report}");

@@ -1,5 +1,7 @@
 //! Patterns that a page must match (PCRE2), with a bound on the work.
 
+mod spelling;
+
 use pcre2::bytes::{Regex, RegexBuilder};
 
 /// Steps that one attempt to match may take; a pattern that would go on for ever fails instead.
@@ -18,6 +20,8 @@ pub struct Pattern {
     first: usize,
     /// A match may not start behind.
     last: usize,
+    /// Nor behind the first line end.
+    in_first_line: bool,
 }
 
 /// How a pattern is read, by the names of PCRE2.
@@ -49,6 +53,30 @@ pub enum PatternOption {
     NoDotstarAnchor,
     /// No optimisation of the first character.
     NoStartOptimize,
+    /// `[]` matches nothing, `[^]` everything.
+    AllowEmptyClass,
+    /// `\U`, `\u` and `\x` as in JavaScript.
+    AltBsux,
+    /// A circumflex matches behind the last line end, too.
+    AltCircumflex,
+    /// Names of verbs have escapes.
+    AltVerbnames,
+    /// Somebody is called at every step: nobody is there to be called.
+    AutoCallout,
+    /// A dollar matches at the very end alone.
+    DollarEndonly,
+    /// A match starts in the first line.
+    Firstline,
+    /// What a group without a match refers to is empty.
+    MatchUnsetBackref,
+    /// No `\C`.
+    NeverBackslashC,
+    /// The pattern does not ask for Unicode's classes by itself.
+    NeverUcp,
+    /// The pattern does not ask for UTF-8 by itself.
+    NeverUtf,
+    /// Offsets may be limited, as they are here in any case.
+    UseOffsetLimit,
 }
 
 /// Why a pattern cannot be used.
@@ -73,6 +101,18 @@ impl PatternOption {
             "no_auto_possess" => Self::NoAutoPossess,
             "no_dotstar_anchor" => Self::NoDotstarAnchor,
             "no_start_optimize" => Self::NoStartOptimize,
+            "allow_empty_class" => Self::AllowEmptyClass,
+            "alt_bsux" => Self::AltBsux,
+            "alt_circumflex" => Self::AltCircumflex,
+            "alt_verbnames" => Self::AltVerbnames,
+            "auto_callout" => Self::AutoCallout,
+            "dollar_endonly" => Self::DollarEndonly,
+            "firstline" => Self::Firstline,
+            "match_unset_backref" => Self::MatchUnsetBackref,
+            "never_backslash_c" => Self::NeverBackslashC,
+            "never_ucp" => Self::NeverUcp,
+            "never_utf" => Self::NeverUtf,
+            "use_offset_limit" => Self::UseOffsetLimit,
             _ => return None,
         })
     }
@@ -121,7 +161,7 @@ impl Pattern {
         let mut whole = format!("(*LIMIT_MATCH={MATCH_STEPS_MAX})(*LIMIT_HEAP={MATCH_MEMORY_MAX_KIB})");
         options.iter().for_each(|option| whole.push_str(option.verb()));
         options.iter().for_each(|option| whole.push_str(option.setting()));
-        whole.push_str(pattern);
+        whole.push_str(&spelling::spelt_out(pattern, options)?);
         let regex = RegexBuilder::new()
             .jit_if_available(true)
             .build(&whole)
@@ -129,7 +169,9 @@ impl Pattern {
         let place = |offset: Option<u64>, otherwise| {
             offset.map_or(otherwise, |offset| usize::try_from(offset).unwrap_or(usize::MAX))
         };
-        Ok(Self { regex, inverted, first: place(first, 0), last: place(last, usize::MAX) })
+        let (first, last) = (place(first, 0), place(last, usize::MAX));
+        let in_first_line = options.contains(&PatternOption::Firstline);
+        Ok(Self { regex, inverted, first, last, in_first_line })
     }
 
     /// Whether it must not be found.
@@ -146,15 +188,21 @@ impl Pattern {
             return Ok(false);
         }
         let found = self.regex.find_at(page, self.first).map_err(|error| PatternError(error.to_string()))?;
-        Ok(found.is_some_and(|found| found.start() <= self.last))
+        // The first match is the one that starts first.
+        let in_time = |start: usize| {
+            start <= self.last
+                && !(self.in_first_line
+                    && page.get(self.first..start).is_some_and(|line| line.contains(&b'\n')))
+        };
+        Ok(found.is_some_and(|found| in_time(found.start())))
     }
 }
 
 /// Two patterns are the same if they were written so.
 impl PartialEq for Pattern {
     fn eq(&self, other: &Self) -> bool {
-        (self.regex.as_str(), self.inverted, self.first, self.last)
-            == (other.regex.as_str(), other.inverted, other.first, other.last)
+        (self.regex.as_str(), self.inverted, self.first, self.last, self.in_first_line)
+            == (other.regex.as_str(), other.inverted, other.first, other.last, other.in_first_line)
     }
 }
 
@@ -187,6 +235,48 @@ mod tests {
         ] {
             let found = pattern(text, options).is_in(page.as_bytes()).unwrap();
             assert_eq!(found, expected, "{text} {options:?} in {page:?}");
+        }
+    }
+
+    #[test]
+    fn options_that_stand_beside_a_pattern_mean_what_pcre2api_says() {
+        use PatternOption::*;
+        for (text, options, page, without, with) in [
+            ("a[]b|c", &[AllowEmptyClass][..], "c", None, Some(true)),
+            ("a[^]b", &[AllowEmptyClass], "a\nb", None, Some(true)),
+            ("a[^]b]c", &[], "axc", Some(true), Some(true)),
+            (r"\u0041[\x42]\U\xz", &[AltBsux], "ABUxz", None, Some(true)),
+            (r"\x4", &[AltBsux], "x4", Some(false), Some(true)),
+            (r"\Q\u\E", &[AltBsux], r"\u", Some(true), Some(true)),
+            ("a$", &[DollarEndonly], "a\n", Some(true), Some(false)),
+            ("a$", &[DollarEndonly], "a", Some(true), Some(true)),
+            ("[$]$", &[DollarEndonly], "$", Some(true), Some(true)),
+            ("a$", &[DollarEndonly, Multiline], "a\nb", Some(false), Some(true)),
+            (r"^\z", &[AltCircumflex, Multiline], "a\n", Some(false), Some(true)),
+            (r"[^\n]", &[AltCircumflex, Multiline], "\n", Some(false), Some(false)),
+            (r"^(a)?b\1$", &[MatchUnsetBackref], "b", Some(false), Some(true)),
+            (r"^(a)?b\1$", &[MatchUnsetBackref], "aba", Some(true), Some(true)),
+            (r"^(?<x>a)?b\k<x>(?P=x)\g{x}$", &[MatchUnsetBackref], "b", Some(false), Some(true)),
+            (r"^(?<x>a)?b\g{-1}\g1$", &[MatchUnsetBackref], "b", Some(false), Some(true)),
+            (r"^a\11$", &[MatchUnsetBackref], "a\t", Some(true), Some(true)),
+            ("b", &[Firstline], "a\nb", Some(true), Some(false)),
+            ("b", &[Firstline], "ab\n", Some(true), Some(true)),
+            (r"\n", &[Firstline], "a\n", Some(true), Some(true)),
+            (r"a\C", &[NeverBackslashC], "ab", Some(true), None),
+            (r"a\\C", &[NeverBackslashC], r"a\C", Some(true), Some(true)),
+            ("(*UTF)a", &[NeverUtf], "a", Some(true), None),
+            ("(*UCP)a", &[NeverUcp], "a", Some(true), None),
+            ("a", &[NeverUtf, Utf], "a", Some(true), None),
+            ("(*MARK:x$)a", &[DollarEndonly, AltVerbnames], "a", Some(true), Some(true)),
+            ("(?#$[)a # $[", &[DollarEndonly, Extended], "a", None, Some(true)),
+            ("a", &[AutoCallout, UseOffsetLimit], "ba", Some(true), Some(true)),
+        ] {
+            let found = |options: &[PatternOption]| {
+                let pattern = Pattern::new(text, options, false, None, None).ok()?;
+                Some(pattern.is_in(page.as_bytes()).unwrap())
+            };
+            assert_eq!(found(&[]), without, "{text} in {page:?}");
+            assert_eq!(found(options), with, "{text} {options:?} in {page:?}");
         }
     }
 

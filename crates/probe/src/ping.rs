@@ -42,14 +42,20 @@ impl Ping {
         bytes
     }
 
-    /// Whether a message is the answer. A late one to an earlier question is none: keepalived takes it for a failure.
-    pub fn judge(self, message: &[u8]) -> Option<Found> {
-        let [kind, code, _, _, _, _, high, low] = *message.first_chunk::<HEADER_BYTES>()?;
-        let reply = match self.family {
+    /// Whether a message is the answer to any question.
+    pub fn is_reply(family: Family, message: &[u8]) -> bool {
+        let reply = match family {
             Family::V4 => 0,
             Family::V6 => 129,
         };
-        let answers = kind == reply && code == 0 && u16::from_be_bytes([high, low]) == self.sequence;
+        message.len() >= HEADER_BYTES && message.starts_with(&[reply, 0])
+    }
+
+    /// Whether a message is the answer. A late one to an earlier question is none: keepalived takes it for a failure.
+    pub fn judge(self, message: &[u8]) -> Option<Found> {
+        let [_, _, _, _, _, _, high, low] = *message.first_chunk::<HEADER_BYTES>()?;
+        let answers =
+            Self::is_reply(self.family, message) && u16::from_be_bytes([high, low]) == self.sequence;
         answers.then(Found::default)
     }
 }
@@ -69,6 +75,8 @@ mod tests {
             assert!(ping.judge(&message).is_some());
             assert_eq!(Ping::new(family, 0x0103).judge(&message), None, "a late answer");
             assert_eq!(ping.judge(&message[..7]), None);
+            assert!(Ping::is_reply(family, &message) && !Ping::is_reply(family, &message[..7]));
+            assert!(!Ping::is_reply(family, &ping.bytes()));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use serde::{Deserialize, Serialize};
 use steadfast_time::Moment;
-use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Plan, Reading, ScriptId, WatchId};
+use steadfast_vrrp::{Datagram, InstanceId, InterfaceId, Plan, Reading, ScriptId, Served, WatchId};
 use steadfast_wire::vrrp::{Carrier, Family, blank};
 
 /// What an entry is.
@@ -230,6 +230,8 @@ pub enum Told<'a> {
     Dead(Cow<'a, [InstanceId]>, IpAddr, u64),
     /// What instances follow is missing, or is there again.
     Standing(Cow<'a, [InstanceId]>, Option<Cow<'a, str>>),
+    /// Who else serves, as asked.
+    WhoServes(InstanceId, Moment, Option<Served>),
 }
 
 impl<'a> Told<'a> {
@@ -258,6 +260,7 @@ impl<'a> Told<'a> {
                 Self::Dead(Cow::Borrowed(instances), master, silent_us)
             }
             From::AddressRemoved { instance, address } => Self::AddressRemoved(instance, address),
+            From::WhoServes { instance, asked, served } => Self::WhoServes(instance, asked, served),
             From::Clock { ahead } => Self::Clock(ahead),
             From::Stop => Self::Stop,
         })
@@ -294,6 +297,9 @@ impl<'a> Told<'a> {
             Self::Prepared(instance, since, success) => {
                 To::Prepared { instance: *instance, since: *since, success: *success }
             }
+            Self::WhoServes(instance, asked, served) => {
+                To::WhoServes { instance: *instance, asked: *asked, served: *served }
+            }
             Self::Clock(ahead) => To::Clock { ahead: *ahead },
             Self::Stop => To::Stop,
         })
@@ -304,8 +310,9 @@ const FLAG_V6: u8 = 1;
 const FLAG_HEADER: u8 = 2;
 const FLAG_HOP_LIMIT: u8 = 4;
 
-/// Writes a datagram without its secrets, and not when it came. What two of one sender begin with is equal.
-pub(crate) fn write_datagram(datagram: &Datagram<'_>, out: &mut Vec<u8>) {
+/// Writes a datagram without its secrets, and not when it came; of its message so many octets at most. What two of one sender begin with
+/// is equal.
+pub(crate) fn write_datagram(datagram: &Datagram<'_>, out: &mut Vec<u8>, octets_max: usize) {
     out.clear();
     let family = Family::of(datagram.source);
     let mut flags = if family == Family::V6 { FLAG_V6 } else { 0 };
@@ -323,7 +330,9 @@ pub(crate) fn write_datagram(datagram: &Datagram<'_>, out: &mut Vec<u8>) {
     out.extend_from_slice(&identification.unwrap_or_default().to_be_bytes());
     let start = out.len();
     out.extend_from_slice(datagram.message);
+    // Where secrets are is to be seen only of the whole.
     blank(family, datagram.carrier, out.get_mut(start..).unwrap_or_default());
+    out.truncate(start.saturating_add(octets_max));
 }
 
 fn write_address(address: IpAddr, family: Family, out: &mut Vec<u8>) {
@@ -410,7 +419,7 @@ mod tests {
                 message: &message,
             };
             let mut octets = Vec::new();
-            write_datagram(&datagram, &mut octets);
+            write_datagram(&datagram, &mut octets, usize::MAX);
             let read = read_datagram(&octets).unwrap();
             let mut expected = message.clone();
             blank(Family::of(datagram.source), carrier, &mut expected);

@@ -15,13 +15,17 @@ use crate::entry;
 use crate::ring::{RING_SEGMENTS, Segment};
 
 const MAGIC: &[u8; 16] = b"steadfast record";
-const VERSION: u16 = 1;
+/// Goes up whenever the state of the machine, an input or an action has another shape: none of them names its fields. The
+/// records in `crates/sim/tests/records` tell when that is.
+const VERSION: u16 = 2;
+/// Of a name of a program, what is told.
+const PROGRAM_CHARACTERS: usize = 32;
 
 /// A file that is longer is none.
 pub const RECORD_BYTES_MAX: usize = 32 * 1024 * 1024;
 const HEADER_BYTES_MAX: usize = 4 * 1024;
 
-/// What a record says of itself.
+/// What a record says of itself. The name of the program stays first, so that any version can tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
     /// Version of the program that wrote it.
@@ -46,14 +50,16 @@ pub struct Record {
 }
 
 /// Octets that are no record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileError {
     /// It does not begin like one.
     Foreign,
-    /// A version that this program does not know.
+    /// Another version of records.
     Version {
         /// Which.
         found: u16,
+        /// Version of the program that wrote it, as far as it says so.
+        program: Option<String>,
     },
     /// Longer than any.
     Long,
@@ -69,10 +75,12 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Foreign => f.write_str("this is no record: it does not begin with \"steadfast record\""),
-            Self::Version { found } => {
+            Self::Version { found, program } => {
+                let program = program.as_deref().unwrap_or("of an unknown version");
                 write!(
                     f,
-                    "expected a record of version {VERSION}, found {found}: use the program that wrote it"
+                    "expected a record of version {VERSION}, found {found}: run `steadfast replay` of the program that \
+                     wrote it, steadfast {program}"
                 )
             }
             Self::Long => write!(f, "expected at most {RECORD_BYTES_MAX} bytes"),
@@ -120,7 +128,7 @@ impl Record {
         }
         let found = u16::from_le_bytes(reader.array().ok_or(FileError::Short)?);
         if found != VERSION {
-            return Err(FileError::Version { found });
+            return Err(FileError::Version { found, program: reader.part().ok().and_then(program) });
         }
         let header = reader.part()?;
         if header.len() > HEADER_BYTES_MAX {
@@ -137,6 +145,12 @@ impl Record {
         }
         Ok(Self { header, segments })
     }
+}
+
+/// The program that a header of any version names.
+fn program(header: &[u8]) -> Option<String> {
+    let (program, _) = postcard::take_from_bytes::<&str>(header).ok()?;
+    Some(program.chars().filter(char::is_ascii_graphic).take(PROGRAM_CHARACTERS).collect())
 }
 
 /// A header has an end.
@@ -228,6 +242,23 @@ mod tests {
     #[test]
     fn a_record_comes_back() {
         assert_eq!(Record::from_octets(&record().to_octets()), Ok(record()));
+    }
+
+    #[test]
+    fn a_record_of_another_version_names_the_program_that_reads_it() {
+        let mut octets = record().to_octets();
+        octets[MAGIC.len()] += 1;
+        let refused = Record::from_octets(&octets).unwrap_err();
+        let program = Some("1.2.3".to_owned());
+        assert_eq!(refused, FileError::Version { found: VERSION + 1, program });
+        let text = refused.to_string();
+        assert!(
+            text.ends_with("found 3: run `steadfast replay` of the program that wrote it, steadfast 1.2.3"),
+            "{text}"
+        );
+        octets.truncate(MAGIC.len() + 4);
+        let text = Record::from_octets(&octets).unwrap_err().to_string();
+        assert!(text.ends_with("steadfast of an unknown version"), "{text}");
     }
 
     proptest! {

@@ -26,4 +26,4 @@ pub use entry::{Input, OwnedDatagram, Told};
 pub use file::{FileError, Header, RECORD_BYTES_MAX, Record};
 pub use recorder::{Budget, Recorder};
 pub use replay::{Difference, Replay, ReplayError, Step};
-pub use ring::{Memory, RING_SEGMENTS, Segment, read};
+pub use ring::{Memory, RING_SEGMENTS, Segment, began, read};

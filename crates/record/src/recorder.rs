@@ -1,9 +1,10 @@
 //! The writing side: a machine whose inputs are kept.
 
 use std::ops::Deref;
+use std::time::Duration;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Input, InstanceId, Machine, Piece, Plan, Sink, Transmit};
+use steadfast_vrrp::{Action, Datagram, Input, InstanceId, Machine, Piece, Plan, Sink, Transmit};
 
 use crate::entry::{self, Number, Told, difference, tag};
 use crate::ring::{Memory, RING_SEGMENTS, Ring};
@@ -15,6 +16,13 @@ const SLICE_INSTANCES: usize = 16;
 const ANSWERS_BYTES: usize = 4 * 1024;
 /// Longest entry but for a reload: the list of all instances that a socket serves.
 const SCRATCH_BYTES: usize = 16 * 1024;
+
+/// What is kept of a datagram for no virtual router of this machine: the machine reads of it no more than its number. A stranger cannot
+/// push everything else out of the ring by what he sends behind that.
+const STRANGERS_OCTETS: usize = 64;
+
+/// A state that does not fit is tried again after.
+const SHORT_PAUSE: Duration = Duration::from_secs(60);
 
 /// How long the ring is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,6 +86,12 @@ impl Recorder {
     pub fn handle(&mut self, now: Moment, input: Input<'_>, sink: &mut impl Sink) {
         let Self { machine, tape } = self;
         let Some(tape) = tape else { return machine.handle(now, input, sink) };
+        if let Input::Datagram(datagram) = &input
+            && let Some(again) = machine.recognise(now, datagram)
+        {
+            tape.hear_again(machine, now, datagram, again.instance());
+            return machine.hear_again(now, again);
+        }
         tape.hear(machine, now, &input);
         machine.handle(now, input, &mut Tap { sink, tape });
     }
@@ -97,7 +111,6 @@ impl Recorder {
     pub fn apply(&mut self, now: Moment, plan: Plan, sink: &mut impl Sink) {
         let Self { machine, tape } = self;
         let Some(tape) = tape else { return machine.apply(now, plan, sink) };
-        tape.short = false;
         let octets = postcard::to_stdvec(&plan.blank()).unwrap_or_default();
         tape.input(machine, now, |tape, time| tape.put_long(tag::PLAN, time, &octets));
         machine.apply(now, plan, &mut Tap { sink, tape });
@@ -123,7 +136,7 @@ impl Recorder {
 
     /// Nothing is kept although it should be: the state of the machine does not fit into a segment.
     pub fn is_short(&self) -> bool {
-        self.tape.as_ref().is_some_and(|tape| tape.short)
+        self.tape.as_ref().is_some_and(|tape| tape.short_until.is_some())
     }
 }
 
@@ -145,6 +158,15 @@ impl steadfast_vrrp::Told for Recorder {
     }
 }
 
+/// How a datagram is written that is equal to none before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    /// In what it differs from another one, where that is shorter.
+    Short,
+    /// So that a number can stand for it: it will come again.
+    Whole,
+}
+
 /// The ring, and what is needed to write it.
 struct Tape {
     ring: Ring,
@@ -155,8 +177,8 @@ struct Tape {
     sent: u64,
     /// Something did not fit: the segment ends here.
     torn: bool,
-    /// The state itself does not fit: nothing is kept until a reload.
-    short: bool,
+    /// The state itself does not fit: nothing is kept until it is tried again.
+    short_until: Option<Moment>,
     scratch: Vec<u8>,
     differences: Vec<u8>,
 }
@@ -170,7 +192,7 @@ impl Tape {
             last: now,
             sent: 0,
             torn: false,
-            short: false,
+            short_until: None,
             scratch: Vec::with_capacity(SCRATCH_BYTES),
             differences: Vec::with_capacity(SCRATCH_BYTES),
         }
@@ -179,8 +201,11 @@ impl Tape {
     /// Begins a segment with the state of the machine.
     fn begin(&mut self, machine: &mut Machine, now: Moment, contiguous: bool) {
         // Pieces that are still to be written complete the segment before.
-        while machine.is_saving() {
-            self.go_on(machine, SLICE_INSTANCES);
+        let complete = !machine.is_saving() || self.write_pieces(machine, usize::MAX);
+        if !complete {
+            // Inputs filled it first, and without its state it is of no use: the next one takes its place.
+            self.ring.discard();
+            self.torn = true;
         }
         let instances = machine.instances().count();
         self.ring.begin(self.budget.segment(instances), contiguous && !self.torn);
@@ -196,11 +221,29 @@ impl Tape {
                 fits = self.ring.append(tag::BASE, [length.octets(), time.octets(), octets]).is_some();
             }
         });
-        self.short |= !fits;
+        // It will not be filled before its own state is there, however many inputs come in one turn.
+        if !fits || (!complete && !self.write_pieces(machine, usize::MAX)) {
+            self.give_up(machine);
+        }
     }
 
-    /// Writes instances of the snapshot that is on its way.
+    /// Goes on with the snapshot that is on its way.
     fn go_on(&mut self, machine: &mut Machine, at_most: usize) {
+        if self.short_until.is_none() && !self.write_pieces(machine, at_most) {
+            self.give_up(machine);
+        }
+    }
+
+    /// Nothing is kept for a while: the state does not fit.
+    fn give_up(&mut self, machine: &mut Machine) {
+        machine.abandon_snapshot();
+        self.ring.discard();
+        self.torn = true;
+        self.short_until = Some(self.last + SHORT_PAUSE);
+    }
+
+    /// Writes instances of the snapshot that is on its way; whether they fit comes back.
+    fn write_pieces(&mut self, machine: &mut Machine, at_most: usize) -> bool {
         let mut fits = true;
         let complete = machine.continue_snapshot(at_most, |piece| {
             if let Piece::Instance(octets) = piece {
@@ -208,17 +251,18 @@ impl Tape {
                 fits &= self.ring.append(tag::INSTANCE, [length.octets(), octets, &[]]).is_some();
             }
         });
-        if fits && complete && !self.torn {
+        if fits && complete {
             fits = self.ring.append(tag::WHOLE, [&[], &[], &[]]).is_some();
         }
-        self.short |= !fits;
+        fits
     }
 
     /// Writes an input, in the next segment where this one has no room.
     fn input(&mut self, machine: &mut Machine, now: Moment, write: impl Fn(&mut Self, &[u8]) -> bool) {
-        if self.short {
+        if self.short_until.is_some_and(|until| now < until) {
             return;
         }
+        self.short_until = None;
         self.sent = 0;
         if !self.torn && self.ring.room() > ANSWERS_BYTES {
             let time = difference(self.last, now);
@@ -228,7 +272,7 @@ impl Tape {
             }
         }
         self.begin(machine, now, true);
-        if !write(self, difference(self.last, now).octets()) {
+        if self.short_until.is_none() && !write(self, difference(self.last, now).octets()) {
             self.torn = true;
         }
     }
@@ -236,11 +280,8 @@ impl Tape {
     fn hear(&mut self, machine: &mut Machine, now: Moment, input: &Input<'_>) {
         match input {
             Input::Datagram(datagram) => {
-                let mut octets = std::mem::take(&mut self.scratch);
-                entry::write_datagram(datagram, &mut octets);
-                let sender = sender(datagram);
-                self.input(machine, now, |tape, time| tape.datagram(time, sender, &octets));
-                self.scratch = octets;
+                let by = machine.recipient(datagram);
+                self.input(machine, now, |tape, time| tape.datagram(time, datagram, by, Writing::Short));
             }
             input => {
                 if let Some(told) = Told::of(input) {
@@ -248,6 +289,14 @@ impl Tape {
                 }
             }
         }
+    }
+
+    /// What its instance heard last comes again.
+    fn hear_again(&mut self, machine: &mut Machine, now: Moment, datagram: &Datagram<'_>, by: InstanceId) {
+        self.input(machine, now, |tape, time| match tape.templates.heard_last(by) {
+            Some(number) => tape.put(tag::AGAIN, [time, Number::new(number.into()).octets(), &[]]),
+            None => tape.datagram(time, datagram, Some(by), Writing::Whole),
+        });
     }
 
     fn told(&mut self, machine: &mut Machine, now: Moment, told: &Told<'_>) {
@@ -258,28 +307,50 @@ impl Tape {
         self.scratch = octets;
     }
 
-    /// The whole of it, that it came again, or in what it differs from the one of its sender.
-    fn datagram(&mut self, time: &[u8], sender: u64, octets: &[u8]) -> bool {
+    /// Writes a datagram, and notes what stands for it when the instance that hears it hears the same again.
+    fn datagram(
+        &mut self,
+        time: &[u8],
+        datagram: &Datagram<'_>,
+        by: Option<InstanceId>,
+        writing: Writing,
+    ) -> bool {
+        let mut octets = std::mem::take(&mut self.scratch);
+        entry::write_datagram(datagram, &mut octets, by.map_or(STRANGERS_OCTETS, |_| usize::MAX));
+        let number = self.put_datagram(time, sender(datagram), &octets, writing);
+        self.scratch = octets;
+        if let Some(by) = by {
+            self.templates.hear(by, number.unwrap_or_default());
+        }
+        number.is_some()
+    }
+
+    /// The whole of it, that it came again, or in what it differs from the one of its sender. The number of the one that is
+    /// equal to it comes back, 0 if there is none; `None` if there is no room.
+    fn put_datagram(&mut self, time: &[u8], sender: u64, octets: &[u8], writing: Writing) -> Option<u32> {
         if let Some(template) = self.templates.find(sender, octets.len()) {
             let at = usize::try_from(template.at).unwrap_or(usize::MAX);
             let before = self.ring.written(at, octets.len());
             let number = Number::new(template.number.into());
             if differences(before, octets, &mut self.differences) {
                 if self.differences.is_empty() {
-                    return self.put(tag::AGAIN, [time, number.octets(), &[]]);
+                    self.ring.append(tag::AGAIN, [time, number.octets(), &[]])?;
+                    return Some(template.number);
                 }
-                let length = Number::of(time.len() + number.octets().len() + self.differences.len());
-                let mut start = [0; 32];
-                let facts = [length.octets(), time, number.octets()];
-                let used = join(&facts, &mut start);
-                let start = start.get(..used).unwrap_or_default();
-                return self.ring.append(tag::LIKE, [start, &self.differences, &[]]).is_some();
+                if writing == Writing::Short {
+                    let length = Number::of(time.len() + number.octets().len() + self.differences.len());
+                    let mut start = [0; 32];
+                    let facts = [length.octets(), time, number.octets()];
+                    let used = join(&facts, &mut start);
+                    let start = start.get(..used).unwrap_or_default();
+                    self.ring.append(tag::LIKE, [start, &self.differences, &[]])?;
+                    return Some(0);
+                }
             }
         }
         let length = Number::of(time.len() + octets.len());
-        let Some(at) = self.ring.append(tag::DATAGRAM, [length.octets(), time, octets]) else { return false };
-        self.templates.add(sender, at + length.octets().len() + time.len(), octets.len());
-        true
+        let at = self.ring.append(tag::DATAGRAM, [length.octets(), time, octets])?;
+        Some(self.templates.add(sender, at + length.octets().len() + time.len(), octets.len()))
     }
 
     fn put(&mut self, tag: u8, parts: [&[u8]; 3]) -> bool {
@@ -293,7 +364,7 @@ impl Tape {
 
     /// Writes what came of the input at hand.
     fn answer(&mut self, tag: u8, parts: [&[u8]; 3]) {
-        if !self.torn && !self.short {
+        if !self.torn && self.short_until.is_none() {
             self.torn = !self.put(tag, parts);
         }
     }

@@ -5,8 +5,8 @@ use std::fmt;
 use std::ops::Range;
 
 use steadfast_time::Moment;
-use steadfast_vrrp::{Action, Cause, Event, Machine, Piece, Plan, Sink, SnapshotError, Transmit};
-use steadfast_wire::vrrp::{Reject, sign_blank};
+use steadfast_vrrp::{Action, Cause, Event, InstanceId, Machine, Piece, Plan, Sink, SnapshotError, Transmit};
+use steadfast_wire::vrrp::{Advert, Family, Priority, Reject, sign_blank};
 
 use crate::entry::{self, Cursor, Input, OwnedDatagram, Told, tag};
 use crate::ring::Segment;
@@ -48,8 +48,8 @@ pub struct Step {
     pub input: Input,
     /// What it asked for when it was run again.
     pub actions: Vec<Action>,
-    /// Adverts that it sent.
-    pub sent: u64,
+    /// Adverts that it sent: whose, and with which priority.
+    pub sent: Vec<(InstanceId, Priority)>,
     /// In what that differs from what it asked for at the time.
     pub difference: Option<Difference>,
     /// Inputs before this one are missing.
@@ -146,8 +146,7 @@ impl Replay {
         let before = self.segments.pop_front()?;
         loop {
             let next = self.segments.front()?;
-            let follows = next.contiguous && next.sequence == before.sequence.wrapping_add(1);
-            if follows {
+            if next.follows(before.sequence) {
                 if next.whole && !next.equals(&mut self.machine) {
                     self.state_differs = Some(next.sequence);
                 }
@@ -165,8 +164,17 @@ impl Replay {
         }
     }
 
+    /// Whether what came of the last entry read may be cut off: the writer died, had no room, or is not done.
+    fn is_cut_off(&self) -> bool {
+        let (segment, next) = (self.segments.front(), self.segments.get(1));
+        segment.is_some_and(|segment| {
+            segment.is_read() && !next.is_some_and(|next| next.follows(segment.sequence))
+        })
+    }
+
     fn run(&mut self, recorded: Recorded) -> Step {
         let Recorded { at, input, unsent, did, forged: _ } = recorded;
+        let cut_off = self.is_cut_off();
         let mut out = Collected { unsent, ..Collected::default() };
         match &input {
             Input::Datagram(datagram) => {
@@ -181,7 +189,9 @@ impl Replay {
         }
         self.last = at;
         let difference = self.state_differs.take().map(|segment| Difference::State { segment });
-        let difference = difference.or_else(|| difference_of(&did, &out.actions));
+        let compared = if cut_off { did.len().min(out.actions.len()) } else { out.actions.len() };
+        let replayed = out.actions.get(..compared).unwrap_or_default();
+        let difference = difference.or_else(|| difference_of(&did, replayed));
         let gap = std::mem::take(&mut self.gap);
         Step { at, input, actions: out.actions, sent: out.sent, difference, gap }
     }
@@ -236,6 +246,16 @@ impl Parsed {
         }
         parsed.now = parsed.began;
         Ok(parsed)
+    }
+
+    /// Nothing is missing between the segment of that number and this one.
+    fn follows(&self, sequence: u64) -> bool {
+        self.contiguous && self.sequence == sequence.wrapping_add(1)
+    }
+
+    /// Nothing is left that an input or what came of it could be.
+    fn is_read(&self) -> bool {
+        self.at >= self.entries.len()
     }
 
     fn unreadable(&self) -> ReplayError {
@@ -364,22 +384,32 @@ fn change(datagram: &mut [u8], mut differences: Cursor<'_>) -> Option<()> {
 #[derive(Default)]
 struct Collected {
     actions: Vec<Action>,
-    sent: u64,
+    sent: Vec<(InstanceId, Priority)>,
     tried: u64,
     unsent: Vec<u64>,
 }
 
 impl Sink for Collected {
-    fn transmit(&mut self, _advert: Transmit<'_>) -> bool {
+    fn transmit(&mut self, advert: Transmit<'_>) -> bool {
         let queued = !self.unsent.contains(&self.tried);
         self.tried += 1;
-        self.sent += u64::from(queued);
+        let message = advert.carrier.message(advert.message);
+        let said = message.and_then(|message| Advert::parse(Family::of(advert.source), message).ok());
+        if let Some(said) = said.filter(|_| queued) {
+            self.sent.push((advert.instance, said.priority));
+        }
         queued
     }
 
     fn act(&mut self, action: Action) {
         self.actions.push(action);
     }
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }
 
 fn difference_of(recorded: &[Action], replayed: &[Action]) -> Option<Difference> {

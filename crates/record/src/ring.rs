@@ -1,7 +1,7 @@
 //! Two segments of memory that take turns.
 //!
 //! ```text
-//! generation (1, 0 while it is begun) · sequence (8) · contiguous (1) · entries … · 0
+//! generation (1, 0 while it is begun) · sequence (8) · contiguous (1) · limit (4) · entries … · 0
 //! ```
 //!
 //! An entry counts when its first octet, the tag, is written, which happens last: a writer that dies leaves no half of one.
@@ -11,7 +11,9 @@
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU8, Ordering, fence};
 
-use crate::entry;
+use steadfast_time::Moment;
+
+use crate::entry::{self, Cursor, tag};
 
 /// Where the ring lies. Zeros at first.
 pub type Memory = Box<dyn Deref<Target = [AtomicU8]> + Send>;
@@ -22,8 +24,11 @@ pub const RING_SEGMENTS: usize = 2;
 const GENERATION: usize = 0;
 const SEQUENCE: usize = 1;
 const CONTIGUOUS: usize = 9;
+/// Octets of the segment that may be written: what lies behind them was perhaps never touched, and reading would make it take
+/// memory.
+const LIMIT: usize = 10;
 /// Where entries begin.
-const ENTRIES: usize = 10;
+const ENTRIES: usize = 14;
 
 /// A reader that is overtaken by so many generations gives the segment up: it is being written all the time.
 const ATTEMPTS_MAX: usize = 4;
@@ -64,10 +69,17 @@ impl Ring {
         fence(Ordering::Release);
         put(segment, SEQUENCE, &self.sequence.to_le_bytes());
         put(segment, CONTIGUOUS, &[contiguous.into()]);
+        put(segment, LIMIT, &u32::try_from(self.limit).unwrap_or(u32::MAX).to_le_bytes());
         put(segment, ENTRIES, &[0]);
         if let (Some(place), Ok(generation)) = (segment.get(GENERATION), u8::try_from(generation)) {
             place.store(generation, Ordering::Release);
         }
+    }
+
+    /// The current segment is of no use: the next one takes its place.
+    pub(crate) fn discard(&mut self) {
+        self.current = (self.current + RING_SEGMENTS - 1) % RING_SEGMENTS;
+        (self.limit, self.end) = (0, 0);
     }
 
     /// Room that is left.
@@ -121,6 +133,27 @@ pub fn read(memory: &[AtomicU8]) -> Vec<Segment> {
     segments
 }
 
+/// Octets in which an entry that begins a segment has its length and its time.
+const BEGINNING: usize = 32;
+
+/// When the oldest state in a ring was taken: so far back it reaches.
+pub fn began(memory: &[AtomicU8]) -> Option<Moment> {
+    (0..RING_SEGMENTS).filter_map(|place| beginning_of(segment(memory, place))).min()
+}
+
+fn beginning_of(segment: &[AtomicU8]) -> Option<Moment> {
+    let generation = segment.get(GENERATION)?.load(Ordering::Acquire);
+    let entries = segment.get(ENTRIES..)?.iter().take(BEGINNING);
+    let octets: Vec<u8> = entries.map(|octet| octet.load(Ordering::Acquire)).collect();
+    fence(Ordering::Acquire);
+    if generation == 0 || segment.get(GENERATION)?.load(Ordering::Relaxed) != generation {
+        return None;
+    }
+    let mut cursor = Cursor(&octets);
+    let begins = cursor.octet()? == tag::BASE && cursor.number().is_some();
+    cursor.number().filter(|_| begins).map(Moment::from_nanos)
+}
+
 fn read_segment(segment: &[AtomicU8]) -> Option<Segment> {
     for _ in 0..ATTEMPTS_MAX {
         let generation = segment.get(GENERATION)?.load(Ordering::Acquire);
@@ -128,7 +161,8 @@ fn read_segment(segment: &[AtomicU8]) -> Option<Segment> {
             return None;
         }
         // A tag is read before what it stands for: the octets of an entry that counts are its own.
-        let mut octets: Vec<u8> = segment.iter().map(|octet| octet.load(Ordering::Acquire)).collect();
+        let load = |octet: &AtomicU8| octet.load(Ordering::Acquire);
+        let mut octets: Vec<u8> = writable(segment).iter().map(load).collect();
         fence(Ordering::Acquire);
         if segment.get(GENERATION)?.load(Ordering::Relaxed) != generation {
             continue;
@@ -140,6 +174,16 @@ fn read_segment(segment: &[AtomicU8]) -> Option<Segment> {
         return Some(Segment { sequence, contiguous, entries });
     }
     None
+}
+
+/// The part of a segment that its writer keeps to.
+fn writable(segment: &[AtomicU8]) -> &[AtomicU8] {
+    let mut octets = [0; ENTRIES - LIMIT];
+    for (octet, place) in octets.iter_mut().zip(segment.get(LIMIT..).unwrap_or_default()) {
+        *octet = place.load(Ordering::Acquire);
+    }
+    let limit = usize::try_from(u32::from_le_bytes(octets)).unwrap_or(usize::MAX);
+    segment.get(..limit).unwrap_or(segment)
 }
 
 fn segment(memory: &[AtomicU8], place: usize) -> &[AtomicU8] {
@@ -178,8 +222,19 @@ mod tests {
         assert_eq!(told, [(2, false), (3, true)]);
         for segment in segments {
             let number = u8::try_from(segment.sequence).unwrap();
-            assert_eq!(segment.entries, [tag::ADVANCE, number].repeat(44), "100 octets less header and end");
+            assert_eq!(segment.entries, [tag::ADVANCE, number].repeat(42), "100 octets less header and end");
         }
+    }
+
+    /// A ring has room for instances that a reload may bring.
+    #[test]
+    fn what_a_segment_may_not_use_is_not_looked_at() {
+        let (mut ring, memory) = ring(200_000);
+        ring.begin(100, true);
+        assert_eq!(writable(segment(memory, 0)).len(), 100);
+        // Whatever stands there: it is memory that another process wrote.
+        put(segment(memory, 0), LIMIT, &u32::MAX.to_le_bytes());
+        assert_eq!(writable(segment(memory, 0)).len(), 100_000);
     }
 
     /// The writer may die between any two stores.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use steadfast_vrrp::Datagram;
+use steadfast_vrrp::{Datagram, InstanceId};
 
 use crate::entry::Number;
 
@@ -13,6 +13,8 @@ use crate::entry::Number;
 pub(crate) struct Templates {
     places: Vec<Template>,
     count: u32,
+    /// By instance: the number of the datagram that it heard last, 0 if that does not stand whole in the segment.
+    heard: Vec<u32>,
 }
 
 /// A datagram in the segment.
@@ -54,6 +56,8 @@ impl Templates {
         self.places.clear();
         self.places.resize(places, Template::default());
         self.count = 0;
+        self.heard.clear();
+        self.heard.resize(instances, 0);
     }
 
     fn place(&self, sender: u64) -> usize {
@@ -66,14 +70,27 @@ impl Templates {
         (template.number > 0 && usize::try_from(template.length) == Ok(length)).then_some(template)
     }
 
-    /// A datagram was written at a place of the segment.
-    pub(crate) fn add(&mut self, sender: u64, at: usize, length: usize) {
+    /// A datagram was written at a place of the segment. Its number comes back.
+    pub(crate) fn add(&mut self, sender: u64, at: usize, length: usize) -> u32 {
         self.count += 1;
-        let (Ok(at), Ok(length)) = (u32::try_from(at), u32::try_from(length)) else { return };
+        let (Ok(at), Ok(length)) = (u32::try_from(at), u32::try_from(length)) else { return self.count };
         let (place, number) = (self.place(sender), self.count);
         if let Some(place) = self.places.get_mut(place) {
             *place = Template { number, at, length };
         }
+        number
+    }
+
+    /// An instance hears the datagram with this number, or one without.
+    pub(crate) fn hear(&mut self, instance: InstanceId, number: u32) {
+        if let Some(heard) = self.heard.get_mut(instance.index()) {
+            *heard = number;
+        }
+    }
+
+    /// The number of the datagram that an instance heard last.
+    pub(crate) fn heard_last(&self, instance: InstanceId) -> Option<u32> {
+        self.heard.get(instance.index()).copied().filter(|number| *number > 0)
     }
 }
 

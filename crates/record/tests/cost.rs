@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU8;
 
-use steadfast_record::{Budget, Memory, Recorder};
+use steadfast_record::{Budget, Memory, Recorder, read};
 use steadfast_time::Moment;
 use steadfast_vrrp::{
     Action, Config, Datagram, Input, InstanceConfig, InstanceId, InterfaceConfig, InterfaceId, Machine, Sink,
@@ -30,6 +30,12 @@ impl Sink for Nothing {
     }
 
     fn act(&mut self, _action: Action) {}
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }
 
 fn interval() -> AdvertInterval {
@@ -40,7 +46,8 @@ fn vrid(number: u32) -> Vrid {
     Vrid::new(u8::try_from(number + 1).unwrap()).unwrap()
 }
 
-fn recorder() -> Recorder {
+/// A recorder, and its ring.
+fn recorder() -> (Recorder, Arc<[AtomicU8]>) {
     let lan = InterfaceId(0);
     let plain = |id| InstanceConfig::plain(InstanceId(id), vrid(id), lan, GROUP, interval());
     let config = Config {
@@ -52,14 +59,14 @@ fn recorder() -> Recorder {
     let machine = Machine::new(begin, config, Vec::new());
     let bytes = Budget::Proportional.bytes(200);
     let ring: Arc<[AtomicU8]> = (0..bytes).map(|_| AtomicU8::new(0)).collect();
-    let memory = Some((Box::new(ring) as Memory, Budget::Proportional));
+    let memory = Some((Box::new(Arc::clone(&ring)) as Memory, Budget::Proportional));
     let mut recorder = Recorder::new(machine, begin, memory);
     let own = Ipv4Addr::new(10, 0, 0, 1);
     let input =
         Input::Interface { interface: lan, up: true, source_v4: Some(own), source_v6: None, mtu: 1_500 };
     recorder.handle(begin, input, &mut Nothing);
     recorder.advance(begin, &mut Nothing);
-    recorder
+    (recorder, ring)
 }
 
 /// Each virtual router hears its master once.
@@ -98,7 +105,7 @@ fn adverts() -> Vec<Vec<u8>> {
 
 #[test]
 fn an_advert_that_is_recorded_allocates_nothing() {
-    let mut recorder = recorder();
+    let (mut recorder, _ring) = recorder();
     let adverts = adverts();
     for round in 1..4 {
         hear(&mut recorder, (1 + round) * SECOND, &adverts);
@@ -112,4 +119,20 @@ fn an_advert_that_is_recorded_allocates_nothing() {
     });
     assert_eq!(allocated.count_total, 0);
     assert!(!recorder.is_short());
+}
+
+/// Senders share the places in which a datagram like theirs is looked for.
+#[test]
+fn an_advert_that_comes_again_takes_a_few_octets_whoever_else_is_heard() {
+    let (mut recorder, ring) = recorder();
+    let adverts = adverts();
+    for round in 1..5 {
+        hear(&mut recorder, (1 + round) * SECOND, &adverts);
+    }
+    let written = || read(&ring).last().unwrap().entries.len();
+    let before = written();
+    hear(&mut recorder, 6 * SECOND, &adverts);
+    // A tag, 20 µs in three octets, and a number, of two octets for fewer than half of them; the first one has a second behind it.
+    let most = adverts.len() * 5 + adverts.len() / 2 + 2;
+    assert!(written() - before <= most, "{} octets, at most {most}", written() - before);
 }

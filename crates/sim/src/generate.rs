@@ -9,7 +9,7 @@ use steadfast_time::{Moment, Random};
 use steadfast_vrrp::config::{Authentication, TrackScript, Trailer, Transport, UnicastPeer, Weight};
 use steadfast_vrrp::{
     GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceId, Prepare, PrepareFailure, ScriptConfig,
-    ScriptId, TrackWatch, WatchId,
+    ScriptId, SplitBrainCheck, TrackWatch, WatchId,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Key, Priority, TrailerKey};
 
@@ -19,6 +19,8 @@ use crate::scenario::{Fault, Network, RouterId, RouterPlan, Scenario, Step, inst
 const FAULTS_MAX: u64 = 12;
 /// Sets the chance of preparations apart from that of everything else.
 const PREPARATIONS: u64 = 0x5eed_0f9e;
+/// The same of questions.
+const QUESTIONS: u64 = 0x5eed_a51c;
 const PRIORITIES: [u8; 8] = [1, 50, 100, 100, 150, 150, 200, 254];
 
 impl Scenario {
@@ -42,6 +44,7 @@ impl Scenario {
         traits.crown_owner(&mut random, &mut scenario);
         traits.use_unicast(&mut scenario);
         prepare(seed, traits.longest, &mut scenario);
+        ask(seed, traits.longest, &mut scenario);
         schedule(&mut random, &mut scenario);
         scenario
     }
@@ -264,6 +267,22 @@ fn prepare(seed: u64, interval: Duration, scenario: &mut Scenario) {
     scenario.preparation = random.between(Duration::ZERO, timeout * 2);
     for instance in scenario.routers.iter_mut().flat_map(|plan| &mut plan.instances) {
         instance.prepare = Some(Prepare { timeout, failure: PrepareFailure::Serve });
+    }
+}
+
+/// In some scenarios all routers ask who serves, and tell it only: an election waits for the answers and goes as ever. With
+/// chance of its own, so that other seeds stay what they are.
+fn ask(seed: u64, interval: Duration, scenario: &mut Scenario) {
+    let mut random = Random::new(seed ^ QUESTIONS);
+    if !random.permille(150) {
+        return;
+    }
+    let within = random.between(Duration::from_millis(10), interval.max(Duration::from_millis(20)));
+    let every = random.between(Duration::from_secs(1), Duration::from_secs(10));
+    for instance in scenario.routers.iter_mut().flat_map(|plan| &mut plan.instances) {
+        let (arbiter, service) = (None, None);
+        let check = SplitBrainCheck { link: true, arbiter, service, yields: false, within, every };
+        instance.split_brain_check = Some(Box::new(check));
     }
 }
 

@@ -5,6 +5,7 @@
 //! 3.000147 r1 off                      a stop is complete
 //! 3.000147 r1 VI_1 own / release       the kernel has the address, or has it no more
 //! 3.000147 r1 VI_1 advert 100          an advert left with this priority
+//! 3.000147 r1 VI_1 announce            clients on the segment send to it from here on
 //! 3.000147 r1 VI_1 BACKUP>MASTER ...   a change of state and its causes
 //! ```
 
@@ -41,6 +42,13 @@ pub enum Happening {
         instance: InstanceId,
         /// Priority in it.
         priority: Priority,
+    },
+    /// The addresses of an instance were announced on a link that carries it.
+    Announced {
+        /// By whom.
+        router: RouterId,
+        /// Whose.
+        instance: InstanceId,
     },
     /// An instance changed state.
     State {
@@ -126,6 +134,7 @@ impl fmt::Display for Happening {
             Self::Advert { router, instance, priority } => {
                 write!(f, "{router} {} advert {priority}", name(instance))
             }
+            Self::Announced { router, instance } => write!(f, "{router} {} announce", name(instance)),
             Self::State { router, instance, from, to, causes } => {
                 write!(f, "{router} {} {from:?}>{to:?} {causes:?}", name(instance))
             }

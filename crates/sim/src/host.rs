@@ -11,6 +11,7 @@ use steadfast_wire::vrrp::Carrier;
 
 use crate::participant::Participant;
 use crate::scenario::{RouterId, RouterPlan};
+use crate::world::Due;
 
 /// A packet that has arrived, or is about to.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub(crate) struct Host {
     /// What the kernel has.
     pub(crate) owned: BTreeSet<InstanceId>,
     pub(crate) inbox: VecDeque<Packet>,
+    /// What a daemon that hangs has been told meanwhile.
+    pub(crate) told: Vec<Due>,
     /// Kept for the successor of a killed worker.
     pub(crate) resume: BTreeMap<InstanceId, Resume>,
     /// The wake-up that is in the queue, on the machine's clock, and its number.

@@ -9,11 +9,13 @@
 //! nanosecond.
 #![forbid(unsafe_code)]
 
+mod agenda;
 pub mod check;
 mod generate;
 pub mod history;
 mod host;
 mod participant;
+pub mod recorded;
 pub mod scenario;
 pub mod sessions;
 pub mod watching;

@@ -106,4 +106,10 @@ impl Sink for Outbox {
     fn act(&mut self, action: Action) {
         self.outputs.push(Output::Action(action));
     }
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }

@@ -132,6 +132,14 @@ pub enum Fault {
         /// Sender and receiver.
         blocked: BTreeSet<(RouterId, RouterId)>,
     },
+    /// Adverts, and nothing else, do not pass any more from the first to the second of each pair, as with a firewall or a
+    /// switch that drops protocol 112; replaces what was muted before. Empty heals.
+    Mute {
+        /// Where.
+        segment: InterfaceId,
+        /// Sender and receiver.
+        muted: BTreeSet<(RouterId, RouterId)>,
+    },
     /// Of a thousand packets, this many are lost.
     Loss {
         /// Zero ends it.
@@ -283,7 +291,7 @@ impl Fault {
             | Self::SetClock { router, .. }
             | Self::Script { router, .. }
             | Self::Session { router, .. } => Some(*router),
-            Self::Partition { .. } | Self::Loss { .. } => None,
+            Self::Partition { .. } | Self::Mute { .. } | Self::Loss { .. } => None,
         }
     }
 }
@@ -330,6 +338,7 @@ pub fn instance(
         name: format!("VI_{}", id.0.saturating_add(1)).into(),
         initial_master: priority == Priority::OWNER.get(),
         priority: Priority::new(priority),
+        higher_priority_send_advert: true,
         addresses: vec![address],
         announce: AnnounceConfig {
             master_delay: Duration::from_secs(5),
@@ -362,6 +371,10 @@ impl fmt::Display for Fault {
             Self::Partition { segment, blocked } => {
                 write!(f, "net eth{} blocked", segment.0)?;
                 blocked.iter().try_for_each(|(from, to)| write!(f, " {from}>{to}"))
+            }
+            Self::Mute { segment, muted } => {
+                write!(f, "net eth{} mutes", segment.0)?;
+                muted.iter().try_for_each(|(from, to)| write!(f, " {from}>{to}"))
             }
             Self::Loss { permille } => write!(f, "net loses {permille} of 1000"),
             Self::SetClock { router, ahead } => write!(f, "{router} clock {ahead:?} ahead"),

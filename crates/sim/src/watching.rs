@@ -1,8 +1,7 @@
 //! Routers that watch over their master by BFD, in virtual time: VRRP and BFD machines of each and what stands between
 //! them, with faults from a seed, and rules over who owned what.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZeroU8;
 use std::sync::Arc;
@@ -18,6 +17,8 @@ use steadfast_vrrp::{
     Machine as Routers, Plan,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Carrier, Centiseconds, Priority, Vrid};
+
+use crate::agenda::Agenda;
 
 /// Routers, the better first.
 pub const NODES: usize = 3;
@@ -141,6 +142,10 @@ impl steadfast_vrrp::Sink for Outbox {
     fn follow(&mut self, instance: InstanceId) {
         self.followers.push(instance);
     }
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
 }
 
 impl steadfast_bfd::Sink for Outbox {
@@ -151,7 +156,9 @@ impl steadfast_bfd::Sink for Outbox {
         self.packets.push(Packet::Control { source, destination: path.remote, message });
     }
 
-    fn tell(&mut self, event: SessionEvent) {
+    fn transmit_echo(&mut self, _: steadfast_bfd::Transmit<'_>) {}
+
+    fn tell(&mut self, _: &steadfast_bfd::SessionConfig, event: SessionEvent) {
         self.told.push(event);
     }
 
@@ -232,9 +239,7 @@ fn config(node: usize, interval: Duration) -> Config {
 
 struct World {
     now: Moment,
-    number: u64,
-    queue: BinaryHeap<Reverse<(Moment, u64)>>,
-    due: BTreeMap<u64, Due>,
+    agenda: Agenda<Due>,
     nodes: Vec<Node>,
     random: Random,
     cuts: BTreeMap<(usize, usize), u32>,
@@ -257,9 +262,7 @@ pub fn run(seed: u64, mishaps: &[(Duration, Mishap)]) -> Run {
     };
     let mut world = World {
         now: Moment::ZERO,
-        number: 0,
-        queue: BinaryHeap::new(),
-        due: BTreeMap::new(),
+        agenda: Agenda::new(),
         nodes: (0..NODES).map(|_| node()).collect(),
         random: Random::new(seed),
         cuts: BTreeMap::new(),
@@ -299,33 +302,27 @@ impl Mishap {
 
 impl World {
     fn push(&mut self, at: Moment, due: Due) {
-        self.number += 1;
-        self.queue.push(Reverse((at, self.number)));
-        self.due.insert(self.number, due);
+        self.agenda.foresee(at, due);
     }
 
     fn live(&mut self, end: Moment) {
-        while let Some(Reverse((at, number))) = self.queue.pop() {
-            if at > end {
-                break;
-            }
+        while let Some((at, due)) = self.agenda.next_until(end) {
             self.now = at;
-            match self.due.remove(&number) {
-                Some(Due::Mishap(mishap)) => self.strike(mishap),
-                Some(Due::Wakeup(node)) => {
+            match due {
+                Due::Mishap(mishap) => self.strike(mishap),
+                Due::Wakeup(node) => {
                     if let Some(host) = self.nodes.get_mut(node) {
                         host.alarm = host.alarm.filter(|alarm| *alarm > at);
                     }
                     self.drive(node, |_, _, _| {});
                 }
-                Some(Due::Arrival { from, to, packet }) => self.arrive(from, to, packet),
-                Some(Due::Begin(node)) => self.begin(node),
-                Some(Due::PauseOver(node)) => self.wake(node),
-                Some(Due::CutOver(from, to)) => {
+                Due::Arrival { from, to, packet } => self.arrive(from, to, packet),
+                Due::Begin(node) => self.begin(node),
+                Due::PauseOver(node) => self.wake(node),
+                Due::CutOver(from, to) => {
                     let count = self.cuts.entry((from, to)).or_default();
                     *count = count.saturating_sub(1);
                 }
-                None => {}
             }
         }
     }

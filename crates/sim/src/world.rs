@@ -1,25 +1,27 @@
 //! Lets a scenario happen.
 
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_time::{Moment, Random};
 use steadfast_vrrp::{
-    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Reading, Resume, ScriptId, WatchId,
+    Action, Config, Event, Input, InstanceId, InterfaceId, Machine, Plan, Reading, Resume, ScriptId, Served,
+    WatchId,
 };
 use steadfast_wire::vrrp::{Advert, Family};
 
+use crate::agenda::Agenda;
 use crate::history::{Happening, History};
 use crate::host::{Host, INBOX_MAX, Packet};
 use crate::participant::{Outbox, Output, Participant, SentAdvert};
 use crate::scenario::{Fault, RouterId, RouterPlan, Scenario, Step};
 
-/// Far more than any scenario needs; reached only by machines that never sleep, or answer each other
-/// without end.
+/// Far more than any scenario needs at its beginning, and in each second of it; reached only by machines that never sleep, or
+/// answer each other without end.
 const EVENTS_MAX: u64 = 500_000;
+const EVENTS_A_SECOND_MAX: u64 = 20_000;
 /// How long a successor of a killed worker takes to start.
 const WORKER_RESTART: Duration = Duration::from_millis(2);
 const MTU: u32 = 1500;
@@ -38,11 +40,11 @@ pub fn run_with(
         scenario,
         build,
         now: Moment::ZERO,
-        queue: BinaryHeap::new(),
-        pushed: 0,
+        agenda: Agenda::new(),
         hosts: scenario.routers.iter().map(|_| Host::default()).collect(),
         random: Random::new(scenario.seed),
         blocked: BTreeMap::new(),
+        muted: BTreeMap::new(),
         loss_permille: 0,
         history: History::default(),
         outbox: Outbox::default(),
@@ -61,50 +63,25 @@ struct World<'a, Build> {
     scenario: &'a Scenario,
     build: Build,
     now: Moment,
-    queue: BinaryHeap<Reverse<Queued>>,
-    pushed: u64,
+    agenda: Agenda<Due>,
     hosts: Vec<Host>,
     random: Random,
     blocked: BTreeMap<InterfaceId, BTreeSet<(RouterId, RouterId)>>,
+    muted: BTreeMap<InterfaceId, BTreeSet<(RouterId, RouterId)>>,
     loss_permille: u64,
     history: History,
     outbox: Outbox,
 }
 
-/// Something in the future. Events of one moment happen in the order they were foreseen.
-struct Queued {
-    at: Moment,
-    number: u64,
-    due: Due,
-}
-
-impl PartialEq for Queued {
-    fn eq(&self, other: &Self) -> bool {
-        self.number == other.number
-    }
-}
-
-impl Eq for Queued {}
-
-impl PartialOrd for Queued {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for Queued {
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
-    }
-}
-
-enum Due {
+/// What is to happen.
+pub(crate) enum Due {
     Fault(Fault),
     Wakeup { router: RouterId, number: u64 },
     Arrival { router: RouterId, packet: Packet },
     Script { router: RouterId, script: ScriptId, life: u64 },
     Successor { router: RouterId, life: u64 },
     Prepared { router: RouterId, instance: InstanceId, since: Moment },
+    Answer { router: RouterId, instance: InstanceId, asked: Moment, served: Option<Served> },
 }
 
 impl<Build> World<'_, Build>
@@ -113,22 +90,21 @@ where
 {
     fn run(&mut self) {
         let mut events = 0;
-        while let Some(Reverse(next)) = self.queue.pop() {
-            if next.at > self.scenario.end {
-                break;
-            }
+        while let Some((at, due)) = self.agenda.next_until(self.scenario.end) {
             events += 1;
-            self.now = next.at;
-            if events > EVENTS_MAX {
+            self.now = at;
+            let seconds = at.since(Moment::ZERO).as_secs();
+            if events > EVENTS_MAX + EVENTS_A_SECOND_MAX.saturating_mul(seconds) {
                 self.record(Happening::Runaway);
                 break;
             }
-            self.happen(next.due);
+            self.happen(due);
         }
         self.history.end = self.scenario.end;
     }
 
     fn happen(&mut self, due: Due) {
+        let Some(due) = self.unless_it_hangs(due) else { return };
         match due {
             Due::Fault(fault) => self.strike(fault),
             Due::Wakeup { router, number } => {
@@ -146,6 +122,12 @@ where
                     daemon.advance(now, out);
                 });
             }
+            Due::Answer { router, instance, asked, served } => {
+                self.drive(router, |daemon, now, out| {
+                    daemon.handle(now, Input::WhoServes { instance, asked, served }, out);
+                    daemon.advance(now, out);
+                });
+            }
             Due::Successor { router, life } => {
                 let Some(host) = self.hosts.get_mut(router.index()) else { return };
                 if host.powered && host.daemon.is_none() && host.life == life {
@@ -153,6 +135,18 @@ where
                     self.start_daemon(router, resume);
                 }
             }
+        }
+    }
+
+    /// What a daemon that hangs is told of its scripts and questions waits for it, in a pipe or a socket.
+    fn unless_it_hangs(&mut self, due: Due) -> Option<Due> {
+        let (Due::Prepared { router, .. } | Due::Answer { router, .. }) = &due else { return Some(due) };
+        match self.hosts.get_mut(router.index()).filter(|host| host.powered && host.paused) {
+            Some(host) => {
+                host.told.push(due);
+                None
+            }
+            None => Some(due),
         }
     }
 
@@ -170,6 +164,10 @@ where
             Fault::Partition { segment, blocked } => {
                 self.blocked.insert(segment, blocked.clone());
                 self.record(Happening::Fault(Fault::Partition { segment, blocked }));
+            }
+            Fault::Mute { segment, muted } => {
+                self.muted.insert(segment, muted.clone());
+                self.record(Happening::Fault(Fault::Mute { segment, muted }));
             }
             Fault::Loss { permille } => {
                 self.loss_permille = permille;
@@ -303,7 +301,7 @@ where
             return;
         }
         host.paused = false;
-        let inbox = std::mem::take(&mut host.inbox);
+        let (inbox, told) = (std::mem::take(&mut host.inbox), std::mem::take(&mut host.told));
         self.record(Happening::Fault(Fault::Resume(router)));
         self.drive(router, |daemon, now, out| {
             for packet in &inbox {
@@ -311,6 +309,7 @@ where
             }
             daemon.advance(now, out);
         });
+        told.into_iter().for_each(|due| self.happen(due));
         self.tell_clock(router);
         self.tell_sessions(router);
         self.tell_interfaces(router);
@@ -454,7 +453,7 @@ where
 
     fn set_alarm(&mut self, router: RouterId, clock: Duration) {
         let lateness = self.random.between(Duration::from_nanos(1), self.scenario.lateness_max);
-        let number = self.pushed;
+        let number = self.agenda.foreseen();
         let Some(host) = self.hosts.get_mut(router.index()) else { return };
         let wanted = host.daemon.as_ref().and_then(|daemon| daemon.next_wakeup());
         if wanted == host.wakeup.map(|(at, _)| at) {
@@ -485,12 +484,51 @@ where
                 self.keep_resume_state(router, instance);
                 self.push(self.now + self.scenario.preparation, Due::Prepared { router, instance, since });
             }
+            Action::Announce { instance, .. } => {
+                let segment = self.scenario.instance(router, instance).map(|config| config.interface);
+                let carried =
+                    |host: &Host| segment.is_some_and(|segment| !host.links_down.contains(&segment));
+                if self.hosts.get(router.index()).is_some_and(carried) {
+                    self.record(Happening::Announced { router, instance });
+                }
+            }
+            Action::AskWhoServes { instance, asked, only_arbiter: false } => {
+                self.ask(router, instance, asked);
+            }
             Action::Event(_)
-            | Action::Announce { .. }
+            | Action::AskWhoServes { .. }
             | Action::CancelAnnounce { .. }
             | Action::AnnounceSource { .. }
             | Action::Removed { .. } => {}
         }
+    }
+
+    /// The kernel of every other owner answers, whatever its daemon does; silence takes as long as one waits for answers.
+    fn ask(&mut self, router: RouterId, instance: InstanceId, asked: Moment) {
+        let Some(config) = self.scenario.instance(router, instance) else { return };
+        let Some(check) = config.split_brain_check.as_deref().filter(|check| check.link) else { return };
+        let segment = config.interface;
+        let reaches = |from: RouterId, to: RouterId| {
+            !self.blocked.get(&segment).is_some_and(|pairs| pairs.contains(&(from, to)))
+        };
+        let connected = |of: RouterId| {
+            self.hosts.get(of.index()).is_some_and(|host| host.powered && !host.links_down.contains(&segment))
+        };
+        let owner = self.scenario.router_ids().filter(|other| *other != router).find(|other| {
+            let owns = self.hosts.get(other.index()).is_some_and(|host| host.owned.contains(&instance));
+            owns && connected(*other) && reaches(router, *other) && reaches(*other, router)
+        });
+        let served = owner
+            .filter(|_| connected(router))
+            .zip(config.addresses.first())
+            .map(|(other, address)| Served::Link { address: *address, hardware: [2, 0, 0, 0, 0, other.0] });
+        let lost = self.random.permille(self.loss_permille);
+        let served = served.filter(|_| !lost);
+        let after = match served {
+            Some(_) => self.random.between(Duration::from_nanos(2), self.scenario.network.delay_max * 2),
+            None => check.within * 3 / 4,
+        };
+        self.push(self.now + after, Due::Answer { router, instance, asked, served });
     }
 
     fn keep_resume_state(&mut self, router: RouterId, instance: InstanceId) {
@@ -534,7 +572,8 @@ where
     fn travel(&mut self, to: RouterId, packet: Packet) {
         let blocked =
             self.blocked.get(&packet.segment).is_some_and(|pairs| pairs.contains(&(packet.from, to)));
-        if blocked {
+        let muted = self.muted.get(&packet.segment).is_some_and(|pairs| pairs.contains(&(packet.from, to)));
+        if blocked || muted {
             return;
         }
         let mut copies = vec![packet.clone()];
@@ -562,9 +601,7 @@ where
     }
 
     fn push(&mut self, at: Moment, due: Due) {
-        let number = self.pushed;
-        self.pushed += 1;
-        self.queue.push(Reverse(Queued { at, number, due }));
+        self.agenda.foresee(at, due);
     }
 
     fn record(&mut self, what: Happening) {

@@ -458,6 +458,21 @@ fn a_timer_that_is_not_reset_is_found() {
     assert!(broken.contains(&Rule::Stable), "{broken:?}");
 }
 
+#[derive(Default)]
+struct Unannounced;
+
+impl Bends for Unannounced {
+    fn lets_out(&mut self, output: &Output) -> bool {
+        !matches!(output, Output::Action(Action::Announce { .. }))
+    }
+}
+
+#[test]
+fn an_owner_that_announces_nothing_is_not_followed() {
+    let scenario = pair().with(seconds(2.0), Fault::PowerOff(R1)).with(seconds(3.0), Fault::PowerOn(R1));
+    assert_eq!(broken_with::<Unannounced>(&scenario, R1), [Rule::Followed].into());
+}
+
 #[test]
 fn owning_with_the_link_down_is_caught() {
     let down = Fault::Link { router: R1, segment: InterfaceId(0), up: false };

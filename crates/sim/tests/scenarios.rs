@@ -2,6 +2,7 @@
 
 #![cfg(test)]
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU8;
 use std::time::Duration;
 
@@ -372,4 +373,19 @@ fn owner_is_master_at_once_and_takes_its_addresses_back() {
     assert_eq!(history.owners(VI_1, moment(3.9)), [R2]);
     assert!(owned_by(&history, R1, moment(4.0)) <= moment(4.001));
     assert_eq!(history.owners(VI_1, moment(4.01)), [R1]);
+}
+
+/// The second of them may hear the third before the best: then it announces over the third, and gives way after that.
+#[test]
+fn clients_follow_the_best_of_three_masters_that_meet() {
+    let all = [R1, R2, R3];
+    let deaf = [R2, R3].into_iter().flat_map(|deaf| all.map(|speaker| (speaker, deaf)));
+    let blocked = deaf.filter(|(speaker, deaf)| speaker != deaf).collect();
+    for seed in 0..100 {
+        let mut scenario = Scenario::single(centiseconds(10), &[140, 110, 80])
+            .with(at(2.0), Fault::Partition { segment: ETH0, blocked: BTreeSet::clone(&blocked) })
+            .with(at(3.0), Fault::Partition { segment: ETH0, blocked: BTreeSet::new() });
+        scenario.seed = seed;
+        kept(&scenario);
+    }
 }

@@ -1,5 +1,5 @@
-//! Scenarios from seeds: `STEADFAST_SIM_SEEDS` says how many, `STEADFAST_SIM_SEED` names one to
-//! run alone, with its whole trace. `cargo xtask simulate` sets them.
+//! Scenarios from seeds: `STEADFAST_SIM_SEEDS` says how many, `STEADFAST_SIM_FROM` which is the first,
+//! `STEADFAST_SIM_SEED` names one to run alone, with its whole trace. `cargo xtask simulate` sets them.
 
 #![cfg(test)]
 
@@ -12,6 +12,19 @@ use std::thread;
 use steadfast_sim::{History, Scenario, Violation, check, run};
 
 const SEEDS: u64 = 1000;
+/// Seeds beyond those that are run each time, and each of which broke a promise once.
+const FOUND: [u64; 6] = [
+    // The last word of a router that gave way came to a killed worker, and its successor announced nothing.
+    10_757, //
+    // A sync group gave way because of one member, and another member of the winner's had announced for the last time.
+    16_236, 59_187, //
+    // A router drew the clients of a master that took its adverts for replayed ones, and was stopped.
+    48_630, //
+    // The end of a preparation came while the daemon hung, and was lost.
+    134_734, //
+    // Adverts every 10 ms for seven minutes were taken for a machine that never sleeps.
+    127_773,
+];
 /// More of them tell nothing more.
 const FAILURES_MAX: usize = 20;
 const TRACE_LINES: usize = 150;
@@ -81,7 +94,10 @@ fn broken(seeds: std::ops::Range<u64>) -> Vec<(u64, String)> {
 fn seeds_break_no_promise() {
     let seeds = match number("STEADFAST_SIM_SEED") {
         Some(seed) => seed..seed + 1,
-        None => 0..number("STEADFAST_SIM_SEEDS").unwrap_or(SEEDS),
+        None => {
+            let from = number("STEADFAST_SIM_FROM").unwrap_or(0);
+            from..from.saturating_add(number("STEADFAST_SIM_SEEDS").unwrap_or(SEEDS))
+        }
     };
     if seeds.end - seeds.start == 1 {
         let history = run(&Scenario::random(seeds.start));
@@ -93,6 +109,14 @@ fn seeds_break_no_promise() {
     }
     let numbers: Vec<u64> = failed.iter().map(|(seed, _)| *seed).collect();
     assert!(failed.is_empty(), "of seeds {seeds:?} these broke a promise: {numbers:?}");
+}
+
+#[test]
+fn seeds_that_broke_a_promise_once_keep_it() {
+    for seed in FOUND {
+        let failed = broken(seed..seed + 1);
+        assert!(failed.is_empty(), "{}", failed.into_iter().map(|(_, report)| report).collect::<String>());
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! BFD sessions through faults from seeds: sessions must come up again, and none falls without a reason.
 
-use steadfast_sim::sessions::run;
+use steadfast_bfd::{Cause, Event};
+use steadfast_sim::sessions::{Happening, run};
 
 fn check(seeds: std::ops::Range<u64>, calm: bool) {
     for seed in seeds {
@@ -24,4 +25,17 @@ fn undisturbed_sessions_stay_up() {
 #[test]
 fn a_seed_tells_everything() {
     assert_eq!(run(7, false).history, run(7, false).history);
+}
+
+#[test]
+fn echo_packets_find_what_control_packets_do_not() {
+    let fell = |seed| {
+        let failed = |what: &Happening| {
+            let Happening::Told { event: Event::State { cause, .. }, .. } = what else { return false };
+            matches!(cause, Cause::Echo { .. })
+        };
+        run(seed, false).history.iter().filter(|(_, what)| failed(what)).count()
+    };
+    // Otherwise the rules above say nothing of them.
+    assert!((0..120).map(fell).sum::<usize>() > 100);
 }

@@ -1,7 +1,8 @@
 //! The program as daemon: what keepalived's command line asks for.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use steadfast_daemon::Options;
@@ -16,7 +17,9 @@ const KEEPALIVED_VERSION: &str = "2.4.3";
 
 /// Does what the options say, and gives the exit status.
 pub(crate) fn run(name: Name, arguments: &[OsString]) -> u8 {
-    let line = match command_line::parse_daemon(name, arguments) {
+    let left = steadfast_daemon::inherited();
+    let (state, arguments) = upgrade_check(arguments);
+    let line = match command_line::parse_daemon(name, &arguments) {
         Ok(line) => line,
         Err(error) => {
             // Nothing can be said when the terminal is gone.
@@ -36,10 +39,32 @@ pub(crate) fn run(name: Name, arguments: &[OsString]) -> u8 {
     if let Some(wanted) = &line.arguments.signum {
         return print_signal_number(wanted);
     }
+    if left.is_some() || state.is_some() {
+        // What there is to say about the arguments was said at the start.
+        let options = options(&line.arguments);
+        return match (left, state) {
+            (Some(left), _) => steadfast_daemon::succeed(options, &left),
+            (None, state) => steadfast_daemon::check(options, Path::new(&state.unwrap_or_default())),
+        };
+    }
     if !acceptable(name, &line) {
         return exit::DAEMON_USAGE;
     }
     start(&line.arguments)
+}
+
+/// Where the state is of a daemon that asks whether this program could go on in its place, and the daemon's arguments: the
+/// question stands before them.
+fn upgrade_check(arguments: &[OsString]) -> (Option<OsString>, Vec<OsString>) {
+    let mut arguments = arguments.to_vec();
+    let asked = arguments.get(1).and_then(|first| {
+        let path = first.as_encoded_bytes().strip_prefix(steadfast_daemon::CHECK_OPTION.as_bytes())?;
+        Some(OsString::from(OsStr::from_bytes(path)))
+    });
+    if asked.is_some() {
+        arguments.remove(1);
+    }
+    (asked, arguments)
 }
 
 fn start(arguments: &DaemonArguments) -> u8 {

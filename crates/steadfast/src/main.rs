@@ -32,6 +32,7 @@ mod signum;
 mod status;
 mod table;
 mod terminal;
+mod upgrade;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
@@ -90,6 +91,7 @@ fn client(arguments: &[OsString]) -> u8 {
         Subcommand::Events(arguments) => events::run(&arguments),
         Subcommand::Peers(arguments) => peers::run(&arguments),
         Subcommand::Reload(arguments) => reload::run(&arguments),
+        Subcommand::Upgrade(arguments) => upgrade::run(&arguments),
         Subcommand::Record(arguments) => record::run(&arguments.command),
         Subcommand::Replay(arguments) => replay::run(&arguments),
         Subcommand::Drain(arguments) => operate::take(Operation::Drain, &arguments),

@@ -24,6 +24,10 @@ pub(crate) fn run(command: &RecordCommand) -> Result<u8, Failure> {
     // What exists is nobody's to write over, least of all through a link.
     let mut file =
         OpenOptions::new().write(true).create_new(true).mode(0o600).open(&arguments.file).map_err(failure)?;
-    file.write_all(&octets).map_err(failure)?;
+    if let Err(error) = file.write_all(&octets) {
+        // A part is of no use, and would be in the way of the next attempt.
+        let _ = std::fs::remove_file(&arguments.file);
+        return Err(failure(error));
+    }
     Ok(exit::SUCCESS)
 }

@@ -88,6 +88,12 @@ impl Decision {
                 (instance, format!("addresses are announced, {repeat} times each"))
             }
             Action::Prepare { instance, .. } => (instance, "notify_master_prepare is to run".to_owned()),
+            Action::AskWhoServes { instance, only_arbiter: false, .. } => {
+                (instance, "asks who else serves".to_owned())
+            }
+            Action::AskWhoServes { instance, only_arbiter: true, .. } => {
+                (instance, "asks the arbiter".to_owned())
+            }
             Action::CancelAnnounce { instance } => {
                 (instance, "announcements that wait are dropped".to_owned())
             }
@@ -165,18 +171,15 @@ impl Printer<'_> {
             self.parted = Some(time.clone());
         }
         let named = &self.arguments.instances;
-        let wanted: Vec<&Decision> = decisions.iter().filter(|decision| decision.concerns(named)).collect();
+        let wanted = || decisions.iter().zip(&step.actions).filter(|(decision, _)| decision.concerns(named));
+        let is_news = wanted().any(|(_, action)| is_news(action));
+        let wanted: Vec<&Decision> = wanted().map(|(decision, _)| decision).collect();
         let input = told::input(&step.input, machine);
-        // An advert lower than ours comes again and again.
-        let is_news = step.actions.iter().any(|action| match action {
-            Action::Event(event) => !event.is_repetition(),
-            Action::Announce { .. } | Action::CancelAnnounce { .. } => false,
-            _ => true,
-        });
         let is_late = self.arguments.since.as_ref().is_none_or(|since| time >= *since);
         let shown = is_late
-            && ((is_news && !wanted.is_empty())
-                || (self.arguments.verbose && named.is_empty())
+            && (is_news
+                || (self.arguments.verbose
+                    && (!wanted.is_empty() || told::concerns(&step.input, named, machine)))
                 || step.difference.is_some()
                 || step.gap);
         if !shown {
@@ -224,6 +227,15 @@ impl Printer<'_> {
     }
 }
 
+/// An advert lower than ours comes again and again.
+fn is_news(action: &Action) -> bool {
+    match action {
+        Action::Event(event) => !event.is_repetition(),
+        Action::Announce { .. } | Action::CancelAnnounce { .. } => false,
+        _ => true,
+    }
+}
+
 fn difference_text(difference: &Difference, machine: &Machine) -> String {
     let text = |action: &Option<Box<Action>>| {
         action.as_ref().map_or_else(|| "nothing".to_owned(), |action| Decision::of(action, machine).text())
@@ -259,7 +271,7 @@ fn json_step(time: &str, input: &str, wanted: &[&Decision], step: &Step, machine
         "told": input,
         "events": events,
         "actions": actions,
-        "adverts_sent": step.sent,
+        "adverts_sent": step.sent.len(),
         "difference": difference,
         "gap": step.gap,
     })

@@ -50,6 +50,11 @@ impl<Key: Ord + Copy> Queue<Key> {
         Some(entry.0)
     }
 
+    /// Room for entries to come is given back.
+    pub fn compact(&mut self) {
+        self.heap.shrink_to_fit();
+    }
+
     /// Entries in it.
     pub fn len(&self) -> usize {
         self.heap.len()

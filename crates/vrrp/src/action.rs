@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_wire::vrrp::Carrier;
 
 use crate::config::{InstanceId, InterfaceId, Reading, ScriptId, WatchId};
-use crate::event::Event;
+use crate::event::{Event, Served};
 use steadfast_time::Moment;
 
 /// Something the outside tells the machine. Timers are not inputs: see `Machine::advance`.
@@ -82,6 +82,15 @@ pub enum Input<'a> {
         since: Moment,
         /// Exit status 0 in time.
         success: bool,
+    },
+    /// What [`Action::AskWhoServes`] asked for.
+    WhoServes {
+        /// Whose.
+        instance: InstanceId,
+        /// As asked.
+        asked: Moment,
+        /// Who serves elsewhere, if anybody does.
+        served: Option<Served>,
     },
     /// The session that watches over the master of these instances has heard nothing for its detection time.
     Dead {
@@ -187,6 +196,16 @@ pub enum Action {
         /// Which preparation.
         since: Moment,
     },
+    /// Ask in every way of [`split_brain_check`](crate::InstanceConfig::split_brain_check) who else serves. The answer comes
+    /// back as [`Input::WhoServes`] within the time that is configured; what comes later counts for nothing.
+    AskWhoServes {
+        /// Whose.
+        instance: InstanceId,
+        /// Which question.
+        asked: Moment,
+        /// Only whether the arbiter answers: who serves is known.
+        only_arbiter: bool,
+    },
     /// Gratuitous ARP or unsolicited neighbour advertisements for every address.
     Announce {
         /// Whose.
@@ -214,7 +233,8 @@ pub enum Action {
     Event(Event),
 }
 
-/// Takes what the machine asks for, in order. Both calls must be quick: they run between adverts.
+/// Takes what the machine asks for, in order. Each call must be quick: they run between adverts. None has a body of its own here,
+/// so that who stands between a machine and a sink forgets none.
 pub trait Sink {
     /// Queue an advert. Whether there was a socket for it comes back; what is not queued was not sent.
     fn transmit(&mut self, advert: Transmit<'_>) -> bool;
@@ -222,9 +242,9 @@ pub trait Sink {
     fn act(&mut self, action: Action);
     /// What a successor would need to know of this instance has changed: time to ask for
     /// [`resume_state`](crate::Machine::resume_state). Every state change means that as well.
-    fn remember(&mut self, _instance: InstanceId) {}
+    fn remember(&mut self, instance: InstanceId);
     /// The datagram that is being handled was dropped because its proof is none: another secret made it.
-    fn forged(&mut self) {}
+    fn forged(&mut self);
     /// An instance with fast detection may follow another master: time to ask for [`watch`](crate::Machine::watch).
-    fn follow(&mut self, _instance: InstanceId) {}
+    fn follow(&mut self, instance: InstanceId);
 }

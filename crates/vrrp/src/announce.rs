@@ -7,6 +7,9 @@ use crate::config::InstanceId;
 use crate::instance::Instance;
 use steadfast_time::Moment;
 
+/// Of announcements after a worker's death: most likely nobody has taken over meanwhile.
+const RESUMED_REPEAT: u32 = 1;
+
 impl Instance {
     /// The first block at once (RFC 9568 section 6.4.2), a second one later for those who missed it,
     /// and periodic ones.
@@ -34,6 +37,20 @@ impl Instance {
         }
     }
 
+    /// Another router was heard at `heard`, and may have drawn traffic since this one announced.
+    pub(crate) fn owes_over_lower(&self, heard: Option<Moment>) -> bool {
+        heard > self.announced_over_lower.max(Some(self.since))
+    }
+
+    /// A successor announces, for another router may have drawn traffic while nobody heard it, and owes what its
+    /// predecessor did not live to announce.
+    pub(crate) fn resume_announcing(&mut self, now: Moment, sink: &mut impl Sink) {
+        announce(self.id(), RESUMED_REPEAT, sink);
+        let owed = later(self.since, self.config.announce.master_delay);
+        self.timers.second_block = if owed > now { owed } else { Moment::NEVER };
+        self.start_refreshing(now);
+    }
+
     /// Sends what is due.
     pub(crate) fn announce_due(&mut self, now: Moment, sink: &mut impl Sink) {
         let timing = self.config.announce;
@@ -55,6 +72,7 @@ impl Instance {
     pub(crate) fn stop_announcing(&mut self, sink: &mut impl Sink) {
         self.timers.second_block = Moment::NEVER;
         self.timers.after_lower = Moment::NEVER;
+        self.timers.over_late_lower = Moment::NEVER;
         self.timers.refresh = Moment::NEVER;
         sink.act(Action::CancelAnnounce { instance: self.id() });
     }

@@ -3,7 +3,7 @@
 //! The caller numbers everything: an [`InstanceId`], [`GroupId`], [`ScriptId`] or [`InterfaceId`]
 //! keeps its meaning across a reload, so that a reload is a comparison of values.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
@@ -114,6 +114,8 @@ pub struct InstanceConfig {
     pub preempt_delay: Duration,
     /// What is to be done between winning the election and serving.
     pub prepare: Option<Prepare>,
+    /// Asking by other ways than adverts whether another router serves.
+    pub split_brain_check: Option<Box<SplitBrainCheck>>,
     /// A session of BFD watches over whoever is heard as master.
     pub fast_detection: Option<FastDetection>,
     /// A master one of whose addresses somebody removes gives up, as keepalived does.
@@ -202,6 +204,7 @@ impl InstanceConfig {
             gives_up_as: None,
             preempt_delay: Duration::ZERO,
             prepare: None,
+            split_brain_check: None,
             fast_detection: None,
             gives_up_removed: false,
             authentication: Authentication::None,
@@ -387,6 +390,23 @@ pub struct Prepare {
     pub timeout: Duration,
     /// What follows when the script fails or takes longer.
     pub failure: PrepareFailure,
+}
+
+/// `split_brain_check`; asking is the caller's work.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SplitBrainCheck {
+    /// Whether anybody on the link answers for a virtual address.
+    pub link: bool,
+    /// Whether this router, which must, still answers.
+    pub arbiter: Option<IpAddr>,
+    /// Whether this address and port, which only a master serves, takes connections.
+    pub service: Option<SocketAddr>,
+    /// Give way where another serves.
+    pub yields: bool,
+    /// An answer is waited for so long.
+    pub within: Duration,
+    /// A master asks so often.
+    pub every: Duration,
 }
 
 /// What follows when an instance could not prepare itself.

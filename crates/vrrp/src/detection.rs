@@ -56,7 +56,7 @@ impl Machine {
 
     /// The master of these instances is dead: the better of the others takes over at once.
     pub(crate) fn bury(&mut self, now: Moment, ids: &[InstanceId], master: IpAddr, silent_us: u64) {
-        if !self.is_listening(now) || self.stopping {
+        if !self.is_listening(now) || self.general.stopping {
             return;
         }
         for &id in ids {

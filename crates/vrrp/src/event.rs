@@ -178,6 +178,11 @@ pub enum Cause {
         /// Which.
         address: IpAddr,
     },
+    /// Another router serves although its adverts are not heard, or this one is cut off.
+    ServedElsewhere {
+        /// How that shows.
+        served: Served,
+    },
     /// The configuration cannot work as it stands.
     Broken {
         /// In a sentence.
@@ -201,6 +206,31 @@ impl Cause {
                 | Self::Session { .. }
         )
     }
+}
+
+/// How it shows, by other ways than adverts, that an instance should not serve here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Served {
+    /// Somebody on the link answers for a virtual address.
+    Link {
+        /// Which.
+        address: IpAddr,
+        /// Hardware address of who answers.
+        hardware: [u8; 6],
+    },
+    /// A port that only a master serves takes connections.
+    Service {
+        /// Where.
+        address: IpAddr,
+        /// Its number.
+        port: u16,
+    },
+    /// The arbiter does not answer: this router is cut off.
+    NoArbiter {
+        /// Who that is.
+        arbiter: IpAddr,
+    },
 }
 
 /// How `notify_master_prepare` ended.
@@ -329,6 +359,30 @@ pub enum Event {
         /// Its adverts since then.
         adverts: u64,
         /// When the first of them came.
+        since: Moment,
+    },
+    /// `split_brain_check` has found that another router serves, or that this one is cut off.
+    ServedElsewhere {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// How that shows.
+        served: Served,
+        /// MASTER, or BACKUP that would become master.
+        state: State,
+        /// The instance gives way.
+        yields: bool,
+    },
+    /// What `split_brain_check` found is over.
+    ServedHereAlone {
+        /// Which.
+        instance: InstanceId,
+        /// When.
+        at: Moment,
+        /// How it showed last.
+        served: Served,
+        /// When it was found first.
         since: Moment,
     },
     /// A master has heard no other router of its virtual router, ever: told once.

@@ -116,29 +116,52 @@ impl Machine {
         Some(Cause::Group { group: Arc::clone(&group.config.name), member: Arc::clone(&member.config.name) })
     }
 
-    /// Members that have to announce their addresses because another heard a lower priority. Every member of the other
-    /// router's group is heard in turn: once an interval is enough for each.
+    /// Members that have to announce their addresses because another heard a lower priority, and whether those were all.
+    /// Every member of the other router's group is heard in turn: once an interval is enough for each while that lasts.
     pub(crate) fn due_over_lower(
         &mut self,
         now: Moment,
         group: GroupId,
         heard: InstanceId,
-    ) -> Vec<InstanceId> {
-        let Some(group) = self.groups.get_mut(&group).filter(|group| group.lower_over <= now) else {
-            return Vec::new();
-        };
-        let (mut due, mut over) = (Vec::new(), Moment::NEVER);
+    ) -> (Vec<InstanceId>, bool) {
+        let Some(group) = self.groups.get_mut(&group) else { return (Vec::new(), true) };
+        if group.lower_over > now {
+            return (Vec::new(), false);
+        }
+        let (mut due, mut over, mut all) = (Vec::new(), Moment::NEVER, true);
         for member in group.config.members.iter().filter_map(|member| self.instances.get(*member)) {
             group.count();
             let interval = member.interval();
             let last = member.announced_over_lower.filter(|at| now.since(*at) < interval);
-            if last.is_none() && member.id() != heard && member.state == State::Master {
-                due.push(member.id());
+            if member.id() != heard && member.state == State::Master {
+                match last {
+                    None => due.push(member.id()),
+                    Some(at) => all &= at >= now,
+                }
             }
             over = over.min(last.unwrap_or(now) + interval);
         }
         group.lower_over = over;
-        due
+        (due, all)
+    }
+
+    /// Masters of the group that have announced nothing since others were last heard by those of them that wait for quiet.
+    /// None of them waits any more.
+    pub(crate) fn owing_over_lower(&mut self, group: GroupId) -> Vec<InstanceId> {
+        let Some(group) = self.groups.get(&group) else { return Vec::new() };
+        let masters = || {
+            let members = group.config.members.iter().filter_map(|member| self.instances.get(*member));
+            members.inspect(|_| group.count()).filter(|member| member.state == State::Master)
+        };
+        let waiting = || masters().filter(|member| member.timers.over_late_lower != Moment::NEVER);
+        let heard = waiting().filter_map(|member| member.peers.last_accepted()).max();
+        let owing = masters().filter(|member| member.owes_over_lower(heard)).map(Instance::id).collect();
+        for id in waiting().map(Instance::id).collect::<Vec<_>>() {
+            if let Some(instance) = self.instances.get_mut(id) {
+                instance.timers.over_late_lower = Moment::NEVER;
+            }
+        }
+        owing
     }
 
     /// `causes` of `leader`, and that `member` follows it.
@@ -220,6 +243,11 @@ impl Machine {
         if let Some(group) = self.groups.get_mut(&id) {
             group.forming = still_forming;
         }
+    }
+
+    /// It may be torn, as long as it forms.
+    pub(crate) fn is_forming(&self, id: GroupId) -> bool {
+        self.groups.get(&id).is_some_and(|group| group.forming)
     }
 
     /// MASTER if every member is and serves, but for newcomers that still listen; see [`Self::mend_group`].

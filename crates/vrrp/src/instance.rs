@@ -18,6 +18,8 @@ use crate::grid::next_on_grid;
 use crate::peers::Peers;
 use crate::preparing::Preparing;
 use crate::proof::Proofs;
+use crate::repeat::Repeat;
+use crate::split_brain::SplitBrain;
 use crate::status::{Heard, Master};
 use crate::track::{OwnState, Standing, Trackers};
 use steadfast_time::Moment;
@@ -43,6 +45,7 @@ pub(crate) struct Instance {
     pub(crate) peers: Peers,
     pub(crate) standing: Standing,
     pub(crate) own: OwnState,
+    pub(crate) split_brain: SplitBrain,
     /// As MASTER: it does not serve yet.
     pub(crate) preparing: Option<Preparing>,
     /// The own master down timer has run out; the sync group decides.
@@ -53,9 +56,9 @@ pub(crate) struct Instance {
     pub(crate) wait: Wait,
     pub(crate) rivalry: Option<Rivalry>,
     pub(crate) timers: Timers,
-    /// Moment of the live queue entry; `NEVER` if there is none.
-    #[serde(skip, default = "never")]
-    pub(crate) queued: Moment,
+    /// The advert that is known to be without consequences.
+    #[serde(skip)]
+    pub(crate) repeat: Option<Repeat>,
     /// Built when it is needed.
     #[serde(skip)]
     pub(crate) advert: Advert,
@@ -77,7 +80,7 @@ pub(crate) struct Instance {
 }
 
 /// Deadlines; `NEVER` where nothing is due.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Timers {
     /// Next advert as master, master down as backup, end of the hand-over when stopping.
     pub(crate) protocol: Moment,
@@ -85,10 +88,14 @@ pub(crate) struct Timers {
     pub(crate) second_block: Moment,
     /// Second block of announcements after a lower priority advert.
     pub(crate) after_lower: Moment,
+    /// Announcements over lower priority adverts that came too soon after others to be announced over at once.
+    pub(crate) over_late_lower: Moment,
     /// Periodic announcements.
     pub(crate) refresh: Moment,
     /// End of the time to prepare, or of the FAULT after it.
     pub(crate) preparation: Moment,
+    /// A master asks who else serves, or has waited for an answer.
+    pub(crate) question: Moment,
 }
 
 impl Timers {
@@ -96,8 +103,10 @@ impl Timers {
         protocol: Moment::NEVER,
         second_block: Moment::NEVER,
         after_lower: Moment::NEVER,
+        over_late_lower: Moment::NEVER,
         refresh: Moment::NEVER,
         preparation: Moment::NEVER,
+        question: Moment::NEVER,
     };
 }
 
@@ -144,10 +153,6 @@ pub(crate) struct Recovery {
     causes: Vec<Cause>,
 }
 
-const fn never() -> Moment {
-    Moment::NEVER
-}
-
 impl Instance {
     pub(crate) fn new(now: Moment, config: Arc<InstanceConfig>) -> Self {
         Self {
@@ -161,13 +166,14 @@ impl Instance {
             peers: Peers::default(),
             standing: Standing { fault: false, pending: false, priority: config.priority },
             own: OwnState::default(),
+            split_brain: SplitBrain::default(),
             preparing: None,
             wants_master: false,
             preempt_at: None,
             wait: Wait::Silence(now),
             rivalry: None,
             timers: Timers::IDLE,
-            queued: Moment::NEVER,
+            repeat: None,
             advert: Advert::default(),
             proofs: Proofs::default(),
             counters: Counters::default(),
@@ -208,8 +214,10 @@ impl Instance {
     }
 
     pub(crate) fn next_deadline(&self) -> Moment {
-        let Timers { protocol, second_block, after_lower, refresh, preparation } = self.timers;
-        protocol.min(second_block).min(after_lower).min(refresh).min(preparation)
+        let Timers { protocol, second_block, after_lower, over_late_lower, refresh, preparation, question } =
+            self.timers;
+        let announcing = second_block.min(after_lower).min(over_late_lower).min(refresh);
+        protocol.min(announcing).min(preparation).min(question)
     }
 
     /// The next advert of a master falls on the grid.
@@ -228,6 +236,7 @@ impl Instance {
 
     /// Waits a full master down interval, from `now` or from the end of the start-up delay.
     pub(crate) fn restart_down_timer(&mut self, now: Moment) {
+        self.drop_question();
         self.wait = Wait::Silence(now);
         self.timers.protocol = now + self.down_time();
     }
@@ -286,6 +295,7 @@ impl Instance {
             from = if to == State::Master { prepared.from } else { from };
         }
         self.since = now;
+        self.begin_asking(now, sink);
         // Not into the room of those before: it takes no more than they need, for as long as the state lasts.
         self.causes = causes.clone();
         self.reported = 0;

@@ -25,6 +25,7 @@ mod detection;
 pub mod event;
 mod grid;
 mod group;
+mod hearers;
 mod instance;
 mod key;
 mod machine;
@@ -35,7 +36,9 @@ mod preparing;
 mod proof;
 mod receive;
 mod reload;
+mod repeat;
 mod snapshot;
+mod split_brain;
 pub mod status;
 mod tally;
 #[cfg(test)]
@@ -49,19 +52,21 @@ pub use action::{Action, Datagram, Destination, Input, Sink, Transmit};
 pub use channel::SPEECH_TRIAL;
 pub use config::{
     Config, EarlyChecksum, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig,
-    InterfaceId, Prepare, PrepareFailure, Reading, ScriptConfig, ScriptId, TrackWatch, WatchConfig, WatchId,
-    WatchKind,
+    InterfaceId, Prepare, PrepareFailure, Reading, ScriptConfig, ScriptId, SplitBrainCheck, TrackWatch,
+    WatchConfig, WatchId, WatchKind,
 };
 pub use counters::{Counters, MachineCounters};
 pub use detection::Watch;
-pub use event::{Cause, Difference, Event, Prepared, State};
+pub use event::{Cause, Difference, Event, Prepared, Served, State};
 pub use key::{Path, RouterKey, known_again};
 pub use machine::{Machine, Told};
 pub use peers::{Peer, Problem};
 pub use plan::Plan;
 pub use preparing::Preparing;
 pub use proof::LastProof;
+pub use repeat::Again;
 pub use snapshot::{Piece, SnapshotError};
-pub use status::{InstanceStatus, Resume};
+pub use split_brain::{FoundElsewhere, SPLIT_BRAIN_CHANCE, SPLIT_BRAIN_SETTLE, SPLIT_BRAIN_SPREAD};
+pub use status::{Haste, InstanceStatus, Resume};
 pub use steadfast_time::Moment;
 pub use transition::HANDOVER_GRACE;

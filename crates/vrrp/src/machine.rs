@@ -1,8 +1,8 @@
 //! The machine: what the caller drives.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use steadfast_wire::vrrp::{Family, Vrid};
+use serde::{Deserialize, Serialize};
 
 use crate::action::{Input, Sink};
 use crate::advert::sound;
@@ -10,7 +10,8 @@ use crate::config::{Config, GroupId, InstanceConfig, InstanceId, InterfaceId};
 use crate::counters::MachineCounters;
 use crate::event::{Cause, State};
 use crate::group::Group;
-use crate::instance::Instance;
+use crate::hearers::Hearers;
+use crate::instance::{Instance, Timers};
 use crate::snapshot::Saving;
 use crate::status::Resume;
 use crate::track::Trackers;
@@ -20,11 +21,16 @@ use steadfast_time::{Entry, Moment, Queue};
 #[derive(Debug)]
 pub struct Machine {
     pub(crate) instances: Instances,
-    /// Which instances hear a VRID: several only where unicast peers tell them apart.
-    pub(crate) lookup: BTreeSet<(InterfaceId, Family, Vrid, InstanceId)>,
+    pub(crate) hearers: Hearers,
     pub(crate) groups: BTreeMap<GroupId, Group>,
     pub(crate) trackers: Trackers,
     pub(crate) queue: Queue<InstanceId>,
+    pub(crate) general: General,
+}
+
+/// Where the machine stands, besides its instances, groups and trackers.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(crate) struct General {
     pub(crate) startup_until: Moment,
     pub(crate) created: Moment,
     pub(crate) started: bool,
@@ -40,6 +46,8 @@ pub struct Machine {
 #[derive(Debug, Default)]
 pub(crate) struct Instances {
     pub(crate) slots: Vec<Option<Box<Instance>>>,
+    /// Moments of the live queue entries; `NEVER` where there is none.
+    queued: Vec<Moment>,
     /// A snapshot is on its way: what may change is written first.
     pub(crate) saving: Option<Box<Saving>>,
 }
@@ -49,7 +57,15 @@ impl Instances {
         self.slots.get(id.index())?.as_deref()
     }
 
+    /// For a change: no advert is known to be without consequences any more.
     pub(crate) fn get_mut(&mut self, id: InstanceId) -> Option<&mut Instance> {
+        let instance = self.get_settled(id)?;
+        instance.repeat = None;
+        Some(instance)
+    }
+
+    /// For what no other decision depends on.
+    pub(crate) fn get_settled(&mut self, id: InstanceId) -> Option<&mut Instance> {
         let slot = self.slots.get_mut(id.index())?;
         if let Some(saving) = &mut self.saving {
             saving.save(id.index(), slot.as_deref());
@@ -57,11 +73,23 @@ impl Instances {
         slot.as_deref_mut()
     }
 
+    pub(crate) fn queued(&self, id: InstanceId) -> Moment {
+        self.queued.get(id.index()).copied().unwrap_or(Moment::NEVER)
+    }
+
+    pub(crate) fn set_queued(&mut self, id: InstanceId, at: Moment) {
+        if let Some(queued) = self.queued.get_mut(id.index()) {
+            *queued = at;
+        }
+    }
+
     pub(crate) fn insert(&mut self, instance: Instance) {
         let index = instance.id().index();
         if self.slots.len() <= index {
             self.slots.resize_with(index + 1, || None);
+            self.queued.resize(index + 1, Moment::NEVER);
         }
+        self.set_queued(instance.id(), Moment::NEVER);
         if let Some(slot) = self.slots.get_mut(index) {
             if let Some(saving) = &mut self.saving {
                 saving.save(index, slot.as_deref());
@@ -88,7 +116,10 @@ impl Instances {
                 saving.save(place, slot.as_deref());
             }
         }
-        self.slots.iter_mut().flatten().map(AsMut::as_mut)
+        self.slots.iter_mut().flatten().map(|instance| {
+            instance.repeat = None;
+            instance.as_mut()
+        })
     }
 
     pub(crate) fn ids(&self) -> Vec<InstanceId> {
@@ -102,12 +133,7 @@ impl Machine {
     ///
     /// `resume` holds the instances that a dead predecessor ran; they go on in the state they had.
     pub fn new(now: Moment, config: Config, resume: Vec<Resume>) -> Self {
-        let mut machine = Self {
-            instances: Instances::default(),
-            lookup: BTreeSet::new(),
-            groups: BTreeMap::new(),
-            trackers: Trackers::default(),
-            queue: Queue::default(),
+        let general = General {
             startup_until: now + config.startup_delay,
             created: now,
             started: false,
@@ -116,6 +142,7 @@ impl Machine {
             handing_over: 0,
             counters: MachineCounters::default(),
         };
+        let mut machine = Self::without_instances(BTreeMap::new(), Trackers::default(), general);
         for interface in &config.interfaces {
             machine.trackers.name_interface(interface);
         }
@@ -135,6 +162,21 @@ impl Machine {
             machine.take_over(now, resume);
         }
         machine
+    }
+
+    pub(crate) fn without_instances(
+        groups: BTreeMap<GroupId, Group>,
+        trackers: Trackers,
+        general: General,
+    ) -> Self {
+        Self {
+            instances: Instances::default(),
+            hearers: Hearers::default(),
+            groups,
+            trackers,
+            queue: Queue::default(),
+            general,
+        }
     }
 
     /// Something happened at `now`. For a datagram `now` is its arrival.
@@ -178,10 +220,13 @@ impl Machine {
             Input::Prepared { instance, since, success } => {
                 self.prepared(now, instance, since, success, sink);
             }
+            Input::WhoServes { instance, asked, served } => {
+                self.who_serves(now, instance, asked, served, sink);
+            }
             Input::Dead { instances, master, silent_us } => self.bury(now, instances, master, silent_us),
             Input::AddressRemoved { instance, address } => self.robbed(now, instance, address, sink),
             Input::Clock { ahead } => {
-                self.clock_ahead = Some(ahead);
+                self.general.clock_ahead = Some(ahead);
                 self.instances.iter_mut().for_each(|instance| instance.proofs.set_clock(ahead));
             }
             Input::Stop => self.stop(now, sink),
@@ -190,15 +235,15 @@ impl Machine {
 
     /// Runs every timer that is due at `now`; the first call starts the instances.
     pub fn advance(&mut self, now: Moment, sink: &mut impl Sink) {
-        if !self.started {
+        if !self.general.started {
             self.start(now, sink);
         }
         while let Some(entry) = self.queue.peek() {
-            let Some(instance) = self.instances.get_mut(entry.key) else {
+            let Some(instance) = self.instances.get(entry.key) else {
                 self.queue.pop();
                 continue;
             };
-            if instance.queued != entry.at {
+            if self.instances.queued(entry.key) != entry.at {
                 self.queue.pop();
                 continue;
             }
@@ -207,7 +252,7 @@ impl Machine {
                 // Adverts have moved the deadline on. To look an interval ahead spares a wake-up
                 // that would find nothing to do, and still costs only one change for several adverts.
                 self.queue.pop();
-                instance.queued = Moment::NEVER;
+                self.instances.set_queued(entry.key, Moment::NEVER);
                 self.arm(entry.key);
                 continue;
             }
@@ -215,7 +260,7 @@ impl Machine {
                 break;
             }
             self.queue.pop();
-            instance.queued = Moment::NEVER;
+            self.instances.set_queued(entry.key, Moment::NEVER);
             self.fire(now, entry.key, sink);
             self.arm(entry.key);
         }
@@ -225,31 +270,35 @@ impl Machine {
     ///
     /// It may be earlier than the next deadline, never later.
     pub fn next_wakeup(&self) -> Option<Moment> {
-        if self.started { self.queue.peek().map(|entry| entry.at) } else { Some(self.created) }
+        if self.general.started {
+            self.queue.peek().map(|entry| entry.at)
+        } else {
+            Some(self.general.created)
+        }
     }
 
     /// After [`Input::Stop`]: every hand-over is done and the daemon may exit.
     pub const fn is_drained(&self) -> bool {
-        self.stopping && self.handing_over == 0
+        self.general.stopping && self.general.handing_over == 0
     }
 
     /// Datagrams that belonged to no instance.
     pub const fn counters(&self) -> MachineCounters {
-        self.counters
+        self.general.counters
     }
 
     /// Adverts are heard: not before the start, nor during the start-up delay.
     pub(crate) fn is_listening(&self, now: Moment) -> bool {
-        self.started && now >= self.startup_until
+        self.general.started && now >= self.general.startup_until
     }
 
     /// Takes an instance in, in INIT.
     pub(crate) fn enrol(&mut self, now: Moment, config: std::sync::Arc<InstanceConfig>) {
         let config = sound(config);
-        self.lookup.insert((config.adverts_on, config.family, config.vrid, config.id));
+        self.hearers.insert(&config);
         self.trackers.subscribe(&config);
         let mut instance = Instance::new(now, config);
-        if let Some(ahead) = self.clock_ahead {
+        if let Some(ahead) = self.general.clock_ahead {
             instance.proofs.set_clock(ahead);
         }
         self.instances.insert(instance);
@@ -258,10 +307,10 @@ impl Machine {
     /// Sees to it that the instance is woken in time. Deadlines that moved later need nothing.
     #[inline]
     pub(crate) fn arm(&mut self, id: InstanceId) {
-        let Some(instance) = self.instances.get_mut(id) else { return };
+        let Some(instance) = self.instances.get(id) else { return };
         let at = instance.next_deadline();
-        if at < instance.queued {
-            instance.queued = at;
+        if at < self.instances.queued(id) {
+            self.instances.set_queued(id, at);
             self.queue.push(Entry { at, key: id });
         }
     }
@@ -274,7 +323,14 @@ impl Machine {
         if instance.state == State::Master {
             instance.announce_due(now, sink);
         }
-        if instance.timers.preparation <= now {
+        let Timers { over_late_lower, preparation, question, .. } = instance.timers;
+        if question <= now {
+            instance.question_due(now, sink);
+        }
+        if over_late_lower <= now {
+            self.claim_back_late(now, id, sink);
+        }
+        if preparation <= now {
             self.preparation_due(now, id, sink);
         }
         if self.instances.get(id).is_some_and(|instance| instance.timers.protocol <= now) {
@@ -305,7 +361,7 @@ impl Machine {
     }
 
     fn start(&mut self, now: Moment, sink: &mut impl Sink) {
-        self.started = true;
+        self.general.started = true;
         let ids = self.instances.ids();
         let resumed: Vec<InstanceId> = self
             .instances
@@ -319,7 +375,7 @@ impl Machine {
         if !resumed.is_empty() {
             self.assume_groups_told();
         }
-        let listens_from = now.max(self.startup_until);
+        let listens_from = now.max(self.general.startup_until);
         // First, since what speaks before it has listened would be a second master.
         let superseded = self.superseded(now);
         for &id in &superseded {
@@ -343,11 +399,11 @@ impl Machine {
     }
 
     fn stop(&mut self, now: Moment, sink: &mut impl Sink) {
-        if self.stopping {
+        if self.general.stopping {
             return;
         }
-        self.started = true;
-        self.stopping = true;
+        self.general.started = true;
+        self.general.stopping = true;
         for id in self.instances.ids() {
             self.retire(now, id, Cause::Stop, sink);
         }

@@ -2,10 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::config::{GroupId, InstanceId, InterfaceId, ScriptId, WatchId};
+use crate::config::{GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptId, WatchId};
 use crate::machine::Machine;
 
 impl Machine {
+    /// Settings of an instance.
+    pub fn settings(&self, instance: InstanceId) -> Option<&InstanceConfig> {
+        self.instances.get(instance).map(|instance| &*instance.config)
+    }
+
     /// Of an instance.
     pub fn instance_name(&self, instance: InstanceId) -> Option<Arc<str>> {
         self.instances.get(instance).map(|instance| Arc::clone(&instance.config.name))

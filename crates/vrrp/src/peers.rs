@@ -299,6 +299,17 @@ impl Peers {
         self.0.iter_mut().find(|peer| peer.address == address)
     }
 
+    /// When an advert of any of them was taken last.
+    pub(crate) fn last_accepted(&self) -> Option<Moment> {
+        self.0.iter().filter_map(|peer| peer.last_accepted).max()
+    }
+
+    /// When any of those was heard last whose adverts were dropped, and who claim nothing any more.
+    pub(crate) fn last_silenced(&self, now: Moment, interval: Duration) -> Option<Moment> {
+        let silenced = self.0.iter().filter(|peer| peer.refused.is_some() && !peer.is_alive(now, interval));
+        silenced.map(|peer| peer.last_heard).max()
+    }
+
     /// Adverts of `address` while this router is master.
     pub(crate) fn claims_of(&self, address: IpAddr) -> u64 {
         self.0.iter().find(|peer| peer.address == address).map_or(0, |peer| peer.claims.count)
@@ -311,6 +322,15 @@ impl Peers {
         peer.accepted += 1;
         peer.last_accepted = Some(now);
         peer.refused = None;
+    }
+
+    /// An advert was taken that says what its sender said before.
+    pub(crate) fn heard_again(&mut self, now: Moment, address: IpAddr) {
+        if let Some(peer) = self.get_mut(address) {
+            peer.last_heard = now;
+            peer.accepted += 1;
+            peer.last_accepted = Some(now);
+        }
     }
 
     /// An advert was dropped.
@@ -350,6 +370,8 @@ impl Peers {
 
     fn place_for(&mut self, newcomer: Peer) -> usize {
         if self.0.len() < PEERS_MAX {
+            // Nearly every instance has one peer, and a vector would make room for four.
+            self.0.reserve_exact(1);
             self.0.push(newcomer);
             return self.0.len() - 1;
         }

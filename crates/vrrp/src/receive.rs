@@ -15,12 +15,13 @@ use crate::instance::{Instance, Rivalry, Wait};
 use crate::machine::Machine;
 use crate::peers::{Claims, LONELY_AFTER, Said};
 use crate::proof::kind;
+use crate::repeat::Steady;
 use crate::status::{Heard, Master};
 use crate::transition::HANDOVER_GRACE;
 use steadfast_time::Moment;
 
-/// A router of lower priority is told of and announced over this often at most. Each costs a script
-/// and many packets; a sender that keeps to its interval never reaches the bound.
+/// A router of lower priority is told of and announced over at once this often at most. Each costs a script and many packets; a
+/// sender that keeps to its interval never reaches the bound. When it is quiet after more, that is announced over once.
 const LOWER_REPORTS_PER_INTERVAL: u32 = 4;
 
 /// A successor's needs are told this often an interval at most.
@@ -46,12 +47,15 @@ impl Machine {
         if !self.is_listening(now) {
             return;
         }
+        if let Some(again) = self.recognise(now, datagram) {
+            return self.hear_again(now, again);
+        }
         let Some(vrid) = datagram.carrier.message(datagram.message).and_then(vrid_of) else {
-            self.counters.malformed += 1;
+            self.general.counters.malformed += 1;
             return;
         };
         let Some(id) = self.route(datagram, vrid) else {
-            self.counters.unknown_vrid += 1;
+            self.general.counters.unknown_vrid += 1;
             return;
         };
         // Else a held-up master would answer who has taken over.
@@ -60,6 +64,7 @@ impl Machine {
         if matches!(instance.state, State::Init | State::Fault) {
             return;
         }
+        let before = Steady::of(instance, datagram.source);
         let Some(claim) = instance.accept(now, datagram, sink) else { return };
         match instance.state {
             State::Backup => self.hear_as_backup(now, id, claim, sink),
@@ -68,27 +73,34 @@ impl Machine {
             State::Init | State::Fault => {}
         }
         self.arm(id);
+        if let Some(instance) = self.instances.get_settled(id) {
+            instance.learn_repeat(datagram, before);
+        }
     }
 
-    /// The instance that a datagram is for. Several unicast instances may share a VRID on one
+    /// The instance that a datagram is for, if there is one.
+    pub fn recipient(&self, datagram: &Datagram<'_>) -> Option<InstanceId> {
+        let vrid = datagram.carrier.message(datagram.message).and_then(vrid_of)?;
+        self.route(datagram, vrid)
+    }
+
+    /// The same, when the virtual router is known. Several unicast instances may share a VRID on one
     /// interface: the sender tells them apart.
     fn route(&self, datagram: &Datagram<'_>, vrid: Vrid) -> Option<InstanceId> {
         let family = Family::of(datagram.source);
         let multicast = datagram.destination.is_multicast();
-        let key = |id| (datagram.interface, family, vrid, id);
-        let mut candidates =
-            self.lookup.range(key(InstanceId(0))..=key(InstanceId(u32::MAX))).map(|key| key.3);
-        let first = candidates.next()?;
+        let candidates = self.hearers.of(datagram.interface, family, vrid);
+        let ids = || candidates.iter().map(|(_, id)| *id);
         // Over IPv6 the two kinds have sockets of their own; over IPv4 the wrong kind is a checked error.
         let takes = |id: InstanceId| {
             self.instances
                 .get(id)
                 .filter(|instance| family == Family::V4 || instance.is_multicast() == multicast)
         };
-        let Some(second) = candidates.next() else {
-            return takes(first).map(Instance::id);
-        };
-        let all = || [first, second].into_iter().chain(candidates.clone()).filter_map(takes);
+        if let [(_, only)] = candidates {
+            return takes(*only).map(Instance::id);
+        }
+        let all = || ids().filter_map(takes);
         all()
             .find(|instance| instance.expects(datagram, multicast))
             .or_else(|| all().find(|instance| instance.is_multicast() == multicast))
@@ -102,6 +114,7 @@ impl Machine {
             self.end_rivalry(now, id, sink);
         }
         let Some(instance) = self.instances.get_mut(id) else { return };
+        instance.hears_who_serves(now, sink);
         if claim.priority == Priority::RELEASE {
             instance.wait = Wait::Released { master: claim.source, at: now };
             instance.timers.protocol = now + instance.skew(instance.standing.priority);
@@ -120,6 +133,7 @@ impl Machine {
         if better || patient || delayed {
             instance.adopt_interval(claim.interval);
             instance.wants_master = false;
+            instance.follows_who_serves(now, sink);
             instance.restart_down_timer(now);
             instance.remember_master(now, sink);
             if let Some(group) = instance.config.group {
@@ -138,6 +152,8 @@ impl Machine {
         if claim.priority == Priority::RELEASE {
             instance.rivalry = None;
             instance.send_advert(now, &self.trackers, sink);
+            // It may have announced since its last advert.
+            instance.timers.over_late_lower = now + instance.interval() / LOWER_REPORTS_PER_INTERVAL;
             return;
         }
         let Some(own_address) = self.trackers.source(&instance.config) else { return };
@@ -179,10 +195,14 @@ impl Machine {
         }
         let spacing = instance.interval() / LOWER_REPORTS_PER_INTERVAL;
         if instance.lower_told_at.is_some_and(|at| now.since(at) < spacing) {
+            // The last word of one that gives way may follow its announcements, and those this router's own: whoever drew
+            // the traffic last must not keep it.
+            instance.timers.over_late_lower = now + spacing;
+            self.arm(id);
             return;
         }
         instance.lower_told_at = Some(now);
-        let group = instance.config.group;
+        instance.timers.over_late_lower = Moment::NEVER;
         let Master { address, priority } = master;
         let times = instance.peers.claims_of(address);
         sink.act(Action::Event(Event::LowerPriorityHeard {
@@ -192,9 +212,37 @@ impl Machine {
             priority,
             times,
         }));
+        self.claim_back(now, id, sink);
+    }
+
+    /// Another may have drawn the traffic of this router, and in its sync group that of others. Who has announced only just
+    /// does it once more when the other is quiet.
+    fn claim_back(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
         self.announce_over_lower(now, id, sink);
-        let Some(group) = group else { return };
-        for member in self.due_over_lower(now, group, id) {
+        let Some(group) = self.instances.get(id).and_then(|instance| instance.config.group) else { return };
+        let (due, all) = self.due_over_lower(now, group, id);
+        for member in due {
+            self.announce_over_lower(now, member, sink);
+        }
+        if !all && let Some(instance) = self.instances.get_mut(id) {
+            let interval = instance.interval();
+            instance.timers.over_late_lower = now + interval + interval / LOWER_REPORTS_PER_INTERVAL;
+            self.arm(id);
+        }
+    }
+
+    /// It is quiet after adverts that were not announced over by all that might have lost traffic to their sender.
+    pub(crate) fn claim_back_late(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let owing = match instance.config.group {
+            Some(group) => self.owing_over_lower(group),
+            None if instance.owes_over_lower(instance.peers.last_accepted()) => vec![id],
+            None => Vec::new(),
+        };
+        if let Some(instance) = self.instances.get_mut(id) {
+            instance.timers.over_late_lower = Moment::NEVER;
+        }
+        for member in owing {
             self.announce_over_lower(now, member, sink);
         }
     }
@@ -418,6 +466,15 @@ impl Instance {
             if let Some(claims) = peer.take_ended_claims(now, interval) {
                 one_master(instance, now, peer.address, claims, sink);
             }
+        }
+    }
+
+    /// A master cannot tell a worse router whose adverts it drops from a better one, and leaves either the traffic that it draws
+    /// while it speaks. Once it is silent nobody else needs that.
+    pub(crate) fn claim_back_from_the_silent(&mut self, now: Moment, sink: &mut impl Sink) {
+        let silenced = self.peers.last_silenced(now, self.interval());
+        if self.owes_over_lower(silenced) {
+            self.announce_over_lower(now, sink);
         }
     }
 

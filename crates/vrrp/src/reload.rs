@@ -16,7 +16,7 @@ impl Machine {
     ///
     /// A stopping machine ignores it.
     pub fn apply(&mut self, now: Moment, plan: Plan, sink: &mut impl Sink) {
-        if self.stopping {
+        if self.general.stopping {
             return;
         }
         for interface in &plan.interfaces_set {
@@ -60,7 +60,7 @@ impl Machine {
             self.trackers.watches.remove(*watch);
         }
         self.trackers.forget_unused_sources();
-        if self.started {
+        if self.general.started {
             self.review_preparations(now, sink);
             let triggers: Vec<_> = touched.into_iter().map(|id| (id, Cause::Reload)).collect();
             self.reassess_all(now, &triggers, sink);
@@ -86,7 +86,7 @@ impl Machine {
     pub(crate) fn forget(&mut self, id: InstanceId, sink: &mut impl Sink) {
         if let Some(instance) = self.instances.remove(id) {
             let config = &instance.config;
-            self.lookup.remove(&(config.adverts_on, config.family, config.vrid, id));
+            self.hearers.remove(config);
             self.trackers.forget_refusal(id);
             sink.act(Action::Removed { instance: id });
         }
@@ -99,7 +99,7 @@ impl Machine {
         match instance.state {
             State::Master => instance.leave_master(now, 1, &self.trackers, sink),
             State::Stop if instance.timers.protocol != Moment::NEVER => {
-                self.handing_over = self.handing_over.saturating_sub(1);
+                self.general.handing_over = self.general.handing_over.saturating_sub(1);
                 sink.act(Action::Addresses { instance: id, wanted: false });
             }
             _ => {}
@@ -122,9 +122,10 @@ impl Machine {
         let old = instance.config.replace(Arc::clone(&config));
         self.trackers.unsubscribe(&old);
         self.trackers.subscribe(&config);
-        self.lookup.remove(&(old.adverts_on, old.family, old.vrid, id));
-        self.lookup.insert((config.adverts_on, config.family, config.vrid, id));
+        self.hearers.remove(&old);
+        self.hearers.insert(&config);
         instance.advert.invalidate();
+        instance.revise_split_brain_check(now, old.split_brain_check.as_deref(), sink);
         if config.prepare.is_none() {
             instance.own.unprepared_until = None;
         }

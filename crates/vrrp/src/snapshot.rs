@@ -4,17 +4,15 @@
 //! first, so that all pieces are of the moment of [`Machine::begin_snapshot`]. Deadlines are part of it, the queue is not:
 //! it follows from them. Secrets are blank; see [`blank`](steadfast_wire::vrrp::blank).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
-use steadfast_time::{Moment, Queue};
 
 use crate::config::GroupId;
-use crate::counters::MachineCounters;
 use crate::group::Group;
 use crate::instance::Instance;
-use crate::machine::{Instances, Machine};
+use crate::machine::{General, Instances, Machine};
 use crate::track::Trackers;
 
 /// Room for instances that change before their turn comes, kept ready.
@@ -65,7 +63,7 @@ struct Base<'a> {
     instances: usize,
     groups: &'a BTreeMap<GroupId, Group>,
     trackers: &'a Trackers,
-    rest: Rest,
+    general: General,
 }
 
 /// The same, read.
@@ -74,19 +72,7 @@ struct OwnedBase {
     instances: usize,
     groups: BTreeMap<GroupId, Group>,
     trackers: Trackers,
-    rest: Rest,
-}
-
-/// What is of the machine alone.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-pub(crate) struct Rest {
-    pub(crate) startup_until: Moment,
-    pub(crate) created: Moment,
-    pub(crate) started: bool,
-    pub(crate) stopping: bool,
-    pub(crate) clock_ahead: Option<u64>,
-    pub(crate) handing_over: usize,
-    pub(crate) counters: MachineCounters,
+    general: General,
 }
 
 /// A snapshot on its way.
@@ -139,7 +125,7 @@ impl Machine {
             instances: self.instances.iter().count(),
             groups: &self.groups,
             trackers: &self.trackers,
-            rest: self.rest(),
+            general: self.general,
         };
         let octets = postcard::to_stdvec(&base).unwrap_or_default();
         take(Piece::Base(&octets));
@@ -153,7 +139,7 @@ impl Machine {
 
     /// Goes on with `at_most` instances, and with those that had to be written before; whether it is complete comes back.
     pub fn continue_snapshot(&mut self, at_most: usize, mut take: impl FnMut(Piece<'_>)) -> bool {
-        let Instances { slots, saving } = &mut self.instances;
+        let Instances { slots, saving, .. } = &mut self.instances;
         let Some(progress) = saving else { return true };
         let mut left = at_most;
         while left > 0 && progress.next < progress.written.len() {
@@ -170,6 +156,11 @@ impl Machine {
         complete
     }
 
+    /// Gives up the snapshot that is on its way.
+    pub fn abandon_snapshot(&mut self) {
+        self.instances.saving = None;
+    }
+
     /// A snapshot is on its way.
     pub fn is_saving(&self) -> bool {
         self.instances.saving.is_some()
@@ -184,7 +175,7 @@ impl Machine {
         instances: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Self, SnapshotError> {
         let base: OwnedBase = postcard::from_bytes(base).map_err(|_| SnapshotError::Base)?;
-        let mut machine = Self::of_parts(base.groups, base.trackers, base.rest);
+        let mut machine = Self::without_instances(base.groups, base.trackers, base.general);
         let mut found = 0;
         for octets in instances {
             let instance: Instance = postcard::from_bytes(octets).map_err(|_| SnapshotError::Instance)?;
@@ -193,7 +184,7 @@ impl Machine {
             if config.id.index() > INSTANCE_NUMBER_MAX {
                 return Err(SnapshotError::Instance);
             }
-            machine.lookup.insert((config.adverts_on, config.family, config.vrid, config.id));
+            machine.hearers.insert(config);
             let id = instance.id();
             machine.instances.insert(instance);
             machine.arm(id);
@@ -203,35 +194,6 @@ impl Machine {
             return Err(SnapshotError::Incomplete { expected: base.instances, found });
         }
         Ok(machine)
-    }
-
-    fn of_parts(groups: BTreeMap<GroupId, Group>, trackers: Trackers, rest: Rest) -> Self {
-        Self {
-            instances: Instances::default(),
-            lookup: BTreeSet::new(),
-            groups,
-            trackers,
-            queue: Queue::default(),
-            startup_until: rest.startup_until,
-            created: rest.created,
-            started: rest.started,
-            stopping: rest.stopping,
-            clock_ahead: rest.clock_ahead,
-            handing_over: rest.handing_over,
-            counters: rest.counters,
-        }
-    }
-
-    fn rest(&self) -> Rest {
-        Rest {
-            startup_until: self.startup_until,
-            created: self.created,
-            started: self.started,
-            stopping: self.stopping,
-            clock_ahead: self.clock_ahead,
-            handing_over: self.handing_over,
-            counters: self.counters,
-        }
     }
 }
 

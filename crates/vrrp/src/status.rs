@@ -17,6 +17,7 @@ use crate::machine::Machine;
 use crate::peers::{LONELY_AFTER, Peer, Peers};
 use crate::preparing::Preparing;
 use crate::proof::LastProof;
+use crate::split_brain::FoundElsewhere;
 use steadfast_time::Moment;
 
 /// A router that claims, or claimed, the addresses.
@@ -109,6 +110,8 @@ pub struct InstanceStatus {
     pub last_advert: Option<Heard>,
     /// Who was heard for this virtual router, taken or not, in the order in which they were met.
     pub peers: Vec<Peer>,
+    /// What `split_brain_check` has found.
+    pub found_elsewhere: Option<FoundElsewhere>,
     /// Own interval.
     pub interval: AdvertInterval,
     /// Interval of the master in use (learned in version 3).
@@ -163,6 +166,8 @@ pub struct Resume {
     pub refused_since: Option<Moment>,
     /// Who was heard for this virtual router.
     pub peers: Vec<Peer>,
+    /// What `split_brain_check` has found.
+    pub found_elsewhere: Option<FoundElsewhere>,
     /// As MASTER: it prepares itself and does not serve yet.
     pub preparing: Option<Preparing>,
     /// It could not prepare itself, and is in FAULT until then.
@@ -209,6 +214,7 @@ impl InstanceStatus {
             faults: Vec::new(),
             last_advert: None,
             peers: Vec::new(),
+            found_elsewhere: last.and_then(|last| last.found_elsewhere),
             interval: config.interval,
             master_interval,
             master_down_interval: config.down_time(priority, master_interval),
@@ -236,6 +242,18 @@ pub struct ScriptResume {
     pub times: u32,
 }
 
+/// How soon a machine must read what it is sent: only a master answers at once, and the skew time that an advert of priority 0
+/// starts must still be running when that advert is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Haste {
+    /// An instance is master, or hands over: others hear it, and it answers them.
+    pub speaks: bool,
+    /// Shortest interval of the masters that backups follow.
+    pub interval: Duration,
+    /// Shortest skew time of backups.
+    pub skew: Duration,
+}
+
 impl Machine {
     /// Snapshot for `status`.
     pub fn status(&self, instance: InstanceId) -> Option<InstanceStatus> {
@@ -261,6 +279,7 @@ impl Machine {
             faults: self.faults_of(instance),
             last_advert: instance.last_heard,
             peers: instance.peers.iter().cloned().collect(),
+            found_elsewhere: instance.found_elsewhere(),
             interval: config.interval,
             master_interval: instance.master_interval,
             master_down_interval: instance.down_time(),
@@ -272,7 +291,7 @@ impl Machine {
 
     /// Every counter begins at zero again.
     pub fn clear_counters(&mut self) {
-        self.counters = MachineCounters::default();
+        self.general.counters = MachineCounters::default();
         for instance in self.instances.iter_mut() {
             instance.counters = Counters::default();
         }
@@ -281,6 +300,19 @@ impl Machine {
     /// Every instance, those included that a reload removed and that still hand over.
     pub fn instances(&self) -> impl Iterator<Item = InstanceId> + '_ {
         self.instances.iter().map(Instance::id)
+    }
+
+    /// How soon adverts must be read, as things are.
+    pub fn haste(&self) -> Haste {
+        let mut haste = Haste { speaks: false, interval: Duration::MAX, skew: Duration::MAX };
+        for instance in self.instances.iter() {
+            haste.speaks |= matches!(instance.state, State::Master | State::Stop);
+            if instance.state == State::Backup {
+                haste.interval = haste.interval.min(instance.master_interval);
+                haste.skew = haste.skew.min(instance.skew(instance.standing.priority));
+            }
+        }
+        haste
     }
 
     /// What a successor needs to go on with this instance; ask after every state change.
@@ -304,6 +336,7 @@ impl Machine {
             refusal: self.trackers.refusal(instance.id()),
             refused_since: instance.speech.refused_since(),
             peers: instance.peers.iter().cloned().collect(),
+            found_elsewhere: instance.found_elsewhere(),
             preparing: instance.preparing.clone(),
             unprepared_until: instance.own.unprepared_until,
         })
@@ -330,6 +363,7 @@ impl Machine {
             instance.master = resume.master;
             instance.master_interval = resume.master_interval;
             instance.best = resume.best;
+            instance.resume_found(resume.found_elsewhere);
             instance.own.lowered = resume.lowered;
             instance.preparing = resume.preparing.filter(|_| resume.state == State::Master);
             instance.own.unprepared_until =
@@ -347,7 +381,7 @@ impl Machine {
 
     /// Masters that do not go on as such, with all that go with them: those resumed at `now`, after their peers have taken
     /// over. Asked before the first `advance`.
-    pub fn superseded(&self, now: Moment) -> BTreeSet<InstanceId> {
+    pub(crate) fn superseded(&self, now: Moment) -> BTreeSet<InstanceId> {
         let late =
             self.instances.iter().filter(|instance| instance.is_superseded(now, instance.timers.protocol));
         late.flat_map(|instance| self.team(instance.id())).collect()

@@ -8,7 +8,7 @@ use steadfast_wire::vrrp::Priority;
 
 use crate::action::{Action, Sink};
 use crate::config::InstanceId;
-use crate::event::{Cause, Event, State};
+use crate::event::{Cause, Event, Served, State};
 use crate::instance::{Instance, Timers, Wait};
 use crate::machine::Machine;
 use crate::status::Master;
@@ -41,7 +41,7 @@ impl Machine {
         triggers: &[(InstanceId, Cause)],
         sink: &mut impl Sink,
     ) {
-        if !self.started || self.stopping {
+        if !self.general.started || self.general.stopping {
             return;
         }
         for (id, trigger) in triggers {
@@ -137,7 +137,7 @@ impl Machine {
         let members = || team.iter().filter_map(|member| self.instances.get(*member));
         let owners = members().all(Instance::starts_as_owner);
         let prepares = self.prepares(team);
-        let start = now.max(self.startup_until);
+        let start = now.max(self.general.startup_until);
         let mut told = None;
         for &member in team {
             let Some(instance) = self.instances.get_mut(member) else { continue };
@@ -171,6 +171,7 @@ impl Machine {
                 instance.send_advert(now, &self.trackers, sink);
                 instance.reschedule_advert(now);
                 instance.miss_rivals(now, sink);
+                instance.claim_back_from_the_silent(now, sink);
                 instance.miss_everybody(now, sink);
             }
             State::Backup => self.master_down(now, id, sink),
@@ -186,7 +187,7 @@ impl Machine {
 
     /// Master_Down_Timer (RFC 3768) or Active_Down_Timer (RFC 9568) expires, section 6.4.2. A member
     /// of a sync group waits until every other one wants to be master too.
-    fn master_down(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
+    pub(crate) fn master_down(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
         let Some(instance) = self.instances.get_mut(id) else { return };
         let cause = instance.down_cause(now);
         instance.wants_master = true;
@@ -197,6 +198,9 @@ impl Machine {
             return;
         }
         let team = self.team(id);
+        if self.asks_before(now, id, &team, sink) {
+            return;
+        }
         let Some(instance) = self.instances.get(id) else { return };
         let mut causes = instance.chain(now, &self.trackers, cause.clone());
         if matches!(cause, Cause::MasterSilent { .. }) {
@@ -307,6 +311,14 @@ impl Machine {
         self.hand_over_all(now, id, causes, sink);
     }
 
+    /// Another router serves where a master that gives way for it asked, or this one is cut off; its sync group goes with
+    /// it. Backups that hear it look for who serves themselves.
+    pub(crate) fn give_way(&mut self, now: Moment, id: InstanceId, served: Served, sink: &mut impl Sink) {
+        let Some(instance) = self.instances.get(id) else { return };
+        let causes = instance.chain(now, &self.trackers, Cause::ServedElsewhere { served });
+        self.hand_over_all(now, id, causes, sink);
+    }
+
     /// An owner lowers itself below another owner that does not give way.
     pub(crate) fn give_way_to_owner(
         &mut self,
@@ -349,7 +361,7 @@ impl Machine {
             // One that prepares answers for nothing.
             if instance.preparing.is_none() {
                 instance.timers.protocol = now + instance.skew(Priority::LOWEST) + HANDOVER_GRACE;
-                self.handing_over += 1;
+                self.general.handing_over += 1;
             }
         }
         instance.enter(now, State::Stop, vec![cause], sink);
@@ -367,7 +379,7 @@ impl Machine {
             to: instance.master.map(|master| (master.address, master.priority)),
             after_ms: u64::try_from(now.since(instance.since).as_millis()).unwrap_or(u64::MAX),
         }));
-        self.handing_over = self.handing_over.saturating_sub(1);
+        self.general.handing_over = self.general.handing_over.saturating_sub(1);
         if instance.departing {
             self.forget(id, sink);
         }
@@ -417,9 +429,8 @@ impl Instance {
         self.enter(now, State::Master, causes, sink);
     }
 
-    /// A worker goes on where its predecessor died. A master is master still: its addresses are where
-    /// they were and everybody knows, so nothing is announced but the periodic refresh. Nor is anything
-    /// told: state, since when and why are what they were.
+    /// A worker goes on where its predecessor died. A master is master still, and its addresses are where
+    /// they were. Nothing is told: state, since when and why are what they were.
     pub(crate) fn resume(&mut self, now: Moment, start: Moment, trackers: &Trackers, sink: &mut impl Sink) {
         match self.state {
             State::Master => {
@@ -428,7 +439,8 @@ impl Instance {
                     self.ask_to_prepare(sink);
                 } else {
                     sink.act(Action::Addresses { instance: self.id(), wanted: true });
-                    self.start_refreshing(now);
+                    self.resume_announcing(now, sink);
+                    self.begin_asking(now, sink);
                 }
             }
             State::Backup => self.restart_down_timer(start),

@@ -38,14 +38,29 @@ pub struct ArpMessage {
 }
 
 impl ArpMessage {
-    /// Gratuitous request as keepalived sends it: sender and target address are the announced one,
-    /// the target hardware address is the broadcast address of the link.
+    /// Gratuitous request: sender and target address are the announced one.
+    ///
+    /// From the MAC address of a virtual router that is the target hardware address too (RFC 9568 section 6.4.1 with erratum
+    /// 7947, RFC 9568 section 6.4.2 with erratum 7949). The RFC knows no master that speaks by the address of its interface:
+    /// there it is the broadcast address of the link, as keepalived sends it.
     pub const fn gratuitous(address: Ipv4Addr, hardware: MacAddress, broadcast: MacAddress) -> Self {
+        let target_hardware = if hardware.is_of_virtual_router() { hardware } else { broadcast };
         Self {
             operation: Operation::Request,
             sender_hardware: hardware,
             sender_address: address,
-            target_hardware: broadcast,
+            target_hardware,
+            target_address: address,
+        }
+    }
+
+    /// Asks who has an address without saying anything of its own (RFC 5227 section 2.1.1): nobody's cache changes.
+    pub const fn probe(address: Ipv4Addr, hardware: MacAddress) -> Self {
+        Self {
+            operation: Operation::Request,
+            sender_hardware: hardware,
+            sender_address: Ipv4Addr::UNSPECIFIED,
+            target_hardware: MacAddress([0; 6]),
             target_address: address,
         }
     }
@@ -139,6 +154,30 @@ mod tests {
         assert_eq!(frame, expected);
         let (_, message) = ArpMessage::parse_frame(&frame).unwrap();
         assert_eq!(message.announces(), Some(VIP));
+    }
+
+    #[test]
+    fn rfc9568_errata_7947_and_7949_a_virtual_router_announces_its_address_for_its_own_mac_address() {
+        let virtual_router = MacAddress([0, 0, 0x5e, 0, 1, 51]);
+        let frame = gratuitous_frame(VIP, virtual_router, MacAddress::BROADCAST);
+        let (header, message) = ArpMessage::parse_frame(&frame).unwrap();
+        assert_eq!((header.destination, header.source), (MacAddress::BROADCAST, virtual_router));
+        assert_eq!((message.sender_address, message.target_address), (VIP, VIP));
+        assert_eq!((message.sender_hardware, message.target_hardware), (virtual_router, virtual_router));
+    }
+
+    #[test]
+    fn probe_of_rfc_5227_section_2_1_1() {
+        let frame = ArpMessage::probe(VIP, MAC).frame(MacAddress::BROADCAST);
+        #[rustfmt::skip]
+        let expected = [
+            0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2, 0, 0, 0, 0, 1, 0x08, 0x06,
+            0, 1, 0x08, 0, 6, 4, 0, 1,
+            2, 0, 0, 0, 0, 1, 0, 0, 0, 0,
+            0, 0, 0, 0, 0, 0, 10, 0, 9, 9,
+        ];
+        assert_eq!(frame, expected);
+        assert_eq!(ArpMessage::parse_frame(&frame).unwrap().1.announces(), None);
     }
 
     #[test]

@@ -102,20 +102,28 @@ impl PseudoHeader {
     /// The checksum over this pseudo header and `payload`, whose own checksum field counts as it
     /// stands: zero to make one, as received to verify one (the result is then zero).
     pub fn checksum(self, protocol: u8, payload: &[u8]) -> u16 {
+        self.checksum_of(protocol, payload, &[])
+    }
+
+    /// The same over a payload in two parts, of which the first has a whole number of words.
+    pub(crate) fn checksum_of(self, protocol: u8, head: &[u8], tail: &[u8]) -> u16 {
+        debug_assert!(head.len().is_multiple_of(2) || tail.is_empty());
+        let length = head.len() + tail.len();
         let sum = Checksum::new();
         match self {
             Self::None => sum,
             Self::V4 { source, destination } => {
                 // No IPv4 datagram is longer than its 16 bit length field can say.
-                let length = u16::try_from(payload.len()).unwrap_or(u16::MAX);
+                let length = u16::try_from(length).unwrap_or(u16::MAX);
                 sum.with_pseudo_v4(source, destination, protocol, length)
             }
             Self::V6 { source, destination } => {
-                let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+                let length = u32::try_from(length).unwrap_or(u32::MAX);
                 sum.with_pseudo_v6(source, destination, protocol, length)
             }
         }
-        .with(payload)
+        .with(head)
+        .with(tail)
         .finish()
     }
 }

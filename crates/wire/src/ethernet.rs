@@ -19,6 +19,12 @@ impl MacAddress {
     pub const BROADCAST: Self = Self([0xff; 6]);
     /// Group of ff02::1, all IPv6 nodes (RFC 2464 section 7).
     pub const ALL_NODES_V6: Self = Self([0x33, 0x33, 0, 0, 0, 1]);
+
+    /// That of a virtual router rather than of an interface (RFC 9568 section 7.3): its block, and for each family a number
+    /// that the VRID follows.
+    pub const fn is_of_virtual_router(self) -> bool {
+        matches!(self.0, [0, 0, 0x5e, 0, 1 | 2, _])
+    }
 }
 
 impl fmt::Display for MacAddress {
@@ -85,5 +91,16 @@ mod tests {
         assert_eq!(EthernetHeader::parse(&bytes), Some((header, &[][..])));
         assert_eq!(EthernetHeader::parse(&bytes[..13]), None);
         assert_eq!(header.source.to_string(), "02:00:00:00:00:1f");
+    }
+
+    #[test]
+    fn rfc9568_7_3_the_addresses_of_virtual_routers() {
+        for of_virtual_router in [[0, 0, 0x5e, 0, 1, 51], [0, 0, 0x5e, 0, 2, 255]] {
+            assert!(MacAddress(of_virtual_router).is_of_virtual_router());
+        }
+        // A multicast group's, another block's, an interface's.
+        for other in [[1, 0, 0x5e, 0, 1, 51], [0, 0, 0x5e, 0, 3, 51], [2, 0, 0, 0, 0, 1]] {
+            assert!(!MacAddress(other).is_of_virtual_router());
+        }
     }
 }

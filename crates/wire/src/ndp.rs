@@ -15,6 +15,7 @@ pub const FRAME_LENGTH: usize = ethernet::HEADER_LENGTH + ipv6::HEADER_LENGTH + 
 /// Neighbour discovery only counts when no router stood between (RFC 4861 section 7.1.2).
 pub const HOP_LIMIT: u8 = 255;
 
+const TYPE_NEIGHBOUR_SOLICITATION: u8 = 135;
 const TYPE_NEIGHBOUR_ADVERTISEMENT: u8 = 136;
 const CHECKSUM_OFFSET: usize = 2;
 const FLAG_ROUTER: u8 = 0x80;
@@ -153,6 +154,41 @@ impl Announcement {
     }
 }
 
+/// Octets of a solicitation without options.
+const SOLICITATION_LENGTH: usize = 24;
+/// Octets of the Ethernet frame that carries it.
+pub const SOLICITATION_FRAME_LENGTH: usize =
+    ethernet::HEADER_LENGTH + ipv6::HEADER_LENGTH + SOLICITATION_LENGTH;
+
+/// Asks who has an address as duplicate address detection does (RFC 4862 section 5.4.2): from nobody, so that no cache
+/// changes; who has it answers to all nodes (RFC 4861 section 7.2.4). The whole frame, ready for a packet socket.
+pub fn probe_frame(address: Ipv6Addr, hardware: MacAddress) -> [u8; SOLICITATION_FRAME_LENGTH] {
+    let [.., a, b, c] = address.octets();
+    let group = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 1, 0xff00 | u16::from(a), u16::from_be_bytes([b, c]));
+    let mut message: [u8; SOLICITATION_LENGTH] = Writer::new()
+        .put(&[TYPE_NEIGHBOUR_SOLICITATION, 0, 0, 0])
+        .put(&[0, 0, 0, 0])
+        .put(&address.octets())
+        .finish();
+    let pseudo = PseudoHeader::V6 { source: Ipv6Addr::UNSPECIFIED, destination: group };
+    let sum = pseudo.checksum(NEXT_HEADER_ICMPV6, &message);
+    set_u16(&mut message, CHECKSUM_OFFSET, sum);
+    let ethernet = EthernetHeader {
+        destination: MacAddress([0x33, 0x33, 0xff, a, b, c]),
+        source: hardware,
+        ether_type: EtherType::IPV6,
+    };
+    let ip = Ipv6Header {
+        traffic_class: 0,
+        next_header: NEXT_HEADER_ICMPV6,
+        hop_limit: HOP_LIMIT,
+        source: Ipv6Addr::UNSPECIFIED,
+        destination: group,
+    };
+    let length = u16::try_from(SOLICITATION_LENGTH).unwrap_or(u16::MAX);
+    Writer::new().put(&ethernet.bytes()).put(&ip.bytes(length)).put(&message).finish()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,6 +214,20 @@ mod tests {
         let (_, ip, parsed) = NeighbourAdvertisement::parse_frame(&frame).unwrap();
         assert_eq!((ip.source, ip.destination, ip.hop_limit), (VIP, ALL_NODES, 255));
         assert_eq!(parsed, NeighbourAdvertisement::unsolicited(VIP, MAC, true));
+    }
+
+    #[test]
+    fn probe_of_rfc_4862_section_5_4_2() {
+        let frame = probe_frame(VIP, MAC);
+        let (ethernet, packet) = EthernetHeader::parse(&frame).unwrap();
+        assert_eq!(ethernet.destination, MacAddress([0x33, 0x33, 0xff, 0, 0, 9]));
+        let (ip, message) = Ipv6Header::parse(packet).unwrap();
+        let group: Ipv6Addr = "ff02::1:ff00:9".parse().unwrap();
+        assert_eq!((ip.source, ip.destination, ip.hop_limit), (Ipv6Addr::UNSPECIFIED, group, 255));
+        let pseudo = PseudoHeader::V6 { source: ip.source, destination: group };
+        assert_eq!(pseudo.checksum(NEXT_HEADER_ICMPV6, message), 0);
+        assert_eq!((message[0], &message[8..24], message.len()), (135, &VIP.octets()[..], 24));
+        assert_eq!(NeighbourAdvertisement::parse_frame(&frame), None);
     }
 
     #[test]

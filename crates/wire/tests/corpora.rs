@@ -2,6 +2,8 @@
 
 #![cfg(test)]
 
+#[path = "../../../fuzz/harness/corpus.rs"]
+mod corpus;
 #[path = "../../../fuzz/harness/wire_arp_ndp.rs"]
 mod wire_arp_ndp;
 #[path = "../../../fuzz/harness/wire_bfd.rs"]
@@ -11,20 +13,7 @@ mod wire_ipv4;
 #[path = "../../../fuzz/harness/wire_vrrp.rs"]
 mod wire_vrrp;
 
-use std::path::Path;
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    let mut files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.sort();
-    assert!(!files.is_empty(), "no corpus in {}", folder.display());
-    for file in files {
-        let octets = std::fs::read(&file).unwrap();
-        // Named before it runs: a panic tells which file it was.
-        println!("{}", file.display());
-        run(&octets);
-    }
-}
+use corpus::replay;
 
 #[test]
 fn vrrp() {

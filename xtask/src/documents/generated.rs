@@ -13,7 +13,7 @@ const BEGIN: &str = "<!-- generated: ";
 const END: &str = "<!-- end of generated -->";
 
 /// Rows of docs/performance.md that the READMEs show: how the row begins there, and what it is called here.
-const AGAINST_KEEPALIVED: [(&str, &str, &str); 4] = [
+const AGAINST_KEEPALIVED: [(&str, &str, &str); 5] = [
     (
         "client outage, planned stop, 1 s",
         "What a client misses when the master is stopped, adverts once a second",
@@ -23,6 +23,11 @@ const AGAINST_KEEPALIVED: [(&str, &str, &str); 4] = [
         "client outage, power loss, 100 ms",
         "What a client misses when the master loses power, adverts every 100 ms",
         "master 断电时客户端的中断(通告间隔 100 毫秒)",
+    ),
+    (
+        "power loss of a master of 250",
+        "From its power loss to all 250 addresses at the backup, adverts once a second, with `fast_detection`",
+        "断电到备机持有全部 250 个地址(通告间隔 1 秒,使用 `fast_detection`)",
     ),
     (
         "CPU a sent advert",

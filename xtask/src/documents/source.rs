@@ -72,7 +72,7 @@ impl Source {
             .map(|part| part.to_string_lossy().into_owned())
             .filter(|part| !["crates", "src", "mod"].contains(&part.as_str()))
             .collect();
-        let text = text.split("\n#[cfg(test)]\nmod tests").next().unwrap_or_default();
+        let text = text.split("\n#[cfg(test)]\nmod tests {").next().unwrap_or_default();
         for declaration in text.split("const ").skip(1) {
             let Some((name, rest)) = declaration.split_once(':') else { continue };
             let Some(expression) = declared_value(rest) else { continue };

@@ -1,6 +1,7 @@
 //! What the RFCs of VRRP demand of a router, where each demand is met, and which test shows it.
 //!
-//! `rules.tsv` has a line for each demand: RFC, section, the demand in a few words, the file that meets it, and a test.
+//! `rules.tsv` has a line for each demand: RFC, or those that demand the same in a section of the same number, section, the
+//! demand in a few words, the file that meets it, and a test.
 //! The file cites the section in a comment. A demand that does not concern this program has `-` for a file, and the
 //! reason instead of a test. RFC 5798 and RFC 9568 number their sections alike, so a comment that cites either stands for
 //! both.
@@ -17,7 +18,7 @@ const RULES: &str = include_str!("rules.tsv");
 const RFCS: [(&str, &[&str]); 3] =
     [("9568", &["9568", "5798"]), ("5798", &["9568", "5798"]), ("3768", &["3768", "2338"])];
 
-/// A line of the table.
+/// What an RFC demands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Rule {
     rfc: String,
@@ -57,21 +58,24 @@ pub(crate) fn coverage(root: &Path) -> Result<bool> {
 }
 
 fn rules(table: &str) -> Result<Vec<Rule>> {
-    let read = |line: &str| {
+    let mut rules = Vec::new();
+    for line in table.lines().skip(1) {
         let cells: Vec<&str> = line.split('\t').collect();
-        let [rfc, section, demand, code, last] = cells.as_slice() else {
+        let [rfcs, section, demand, code, last] = cells.as_slice() else {
             anyhow::bail!("expected five cells, found {}: {line}", cells.len());
         };
-        anyhow::ensure!(RFCS.iter().any(|(known, _)| known == rfc), "RFC {rfc} is none of VRRP: {line}");
         anyhow::ensure!(!demand.is_empty() && !last.is_empty(), "an empty cell: {line}");
         let met = match *code {
             "-" => Met::Excepted,
             code => Met::Shown { code: code.to_owned(), test: (*last).to_owned() },
         };
-        let [rfc, section, demand] = [rfc, section, demand].map(|cell| (*cell).to_owned());
-        Ok(Rule { rfc, section, demand, met })
-    };
-    table.lines().skip(1).map(read).collect()
+        for rfc in rfcs.split(',') {
+            anyhow::ensure!(RFCS.iter().any(|(known, _)| *known == rfc), "RFC {rfc} is none of VRRP: {line}");
+            let [rfc, section, demand] = [rfc, section, demand].map(str::to_owned);
+            rules.push(Rule { rfc, section, demand, met: met.clone() });
+        }
+    }
+    Ok(rules)
 }
 
 /// What the table names and the code has not.
@@ -148,6 +152,9 @@ mod tests {
         assert!(found.is_empty(), "{found:#?}");
         let twice: BTreeSet<_> = rules.iter().map(|rule| (&rule.rfc, &rule.section, &rule.demand)).collect();
         assert_eq!(twice.len(), rules.len(), "a demand stands there twice");
+        let lines: Vec<&str> = RULES.lines().filter_map(|line| Some(line.split_once('\t')?.1)).collect();
+        let alone: BTreeSet<&str> = lines.iter().copied().collect();
+        assert_eq!(alone.len(), lines.len(), "what several RFCs demand has a line for each");
     }
 
     #[test]
@@ -159,6 +166,7 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:#?}");
         assert!(rules("head\n1\t2\n").is_err());
         assert!(rules("head\n791\t1\ta\t-\tb\n").is_err());
+        assert_eq!(rules("head\n9568,3768\t1\ta\t-\tb\n").unwrap().len(), 2);
     }
 
     #[test]

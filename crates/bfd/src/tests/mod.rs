@@ -1,6 +1,7 @@
 //! Two machines with a wire between them, in virtual time.
 
 mod authentication;
+mod echo;
 mod intervals;
 mod properties;
 mod receiving;
@@ -25,6 +26,7 @@ const SESSION: SessionId = SessionId(0);
 struct Asked {
     /// To whom, and what.
     packets: Vec<(IpAddr, Vec<u8>)>,
+    echoes: Vec<Vec<u8>>,
     events: Vec<Event>,
     remembered: usize,
 }
@@ -34,7 +36,11 @@ impl Sink for Asked {
         self.packets.push((packet.session.path.remote, packet.message.to_vec()));
     }
 
-    fn tell(&mut self, event: Event) {
+    fn transmit_echo(&mut self, packet: Transmit<'_>) {
+        self.echoes.push(packet.message.to_vec());
+    }
+
+    fn tell(&mut self, _: &SessionConfig, event: Event) {
         self.events.push(event);
     }
 
@@ -72,14 +78,19 @@ fn datagram(to: usize, message: &[u8], hop_limit: u8) -> Datagram<'_> {
     }
 }
 
-/// Two ends; `cut[end]` loses what that end sends.
+/// Two ends; `cut[end]` loses what that end sends, and `forwards[end]` says whether it sends echo packets back.
 struct Pair {
     now: Moment,
     ends: [Machine; 2],
     cut: [bool; 2],
+    forwards: [bool; 2],
     wire: VecDeque<(usize, Vec<u8>)>,
+    echoes: VecDeque<(usize, Vec<u8>)>,
+    echoes_sent: [Vec<Moment>; 2],
     sent: [Vec<(Moment, Control)>; 2],
     events: [Vec<Event>; 2],
+    /// What a successor of each end would know.
+    known: [Option<Resume>; 2],
 }
 
 impl Pair {
@@ -91,9 +102,13 @@ impl Pair {
             now,
             ends,
             cut: [false; 2],
+            forwards: [true; 2],
             wire: VecDeque::new(),
+            echoes: VecDeque::new(),
+            echoes_sent: Default::default(),
             sent: Default::default(),
             events: Default::default(),
+            known: Default::default(),
         }
     }
 
@@ -104,16 +119,32 @@ impl Pair {
     /// Lets an end do something, and carries its packets over, in order.
     fn drive(&mut self, end: usize, act: impl FnOnce(&mut Machine, Moment, &mut Asked)) {
         self.act(end, act);
-        while let Some((from, message)) = self.wire.pop_front() {
-            let datagram = datagram(1 - from, &message, 255);
-            self.act(1 - from, |machine, now, asked| machine.handle(now, Input::Datagram(datagram), asked));
+        loop {
+            if let Some((from, message)) = self.wire.pop_front() {
+                let input = Input::Datagram(datagram(1 - from, &message, 255));
+                self.act(1 - from, |machine, now, asked| machine.handle(now, input, asked));
+            } else if let Some((end, message)) = self.echoes.pop_front() {
+                let input = Input::Echo(Echo::parse(&message).unwrap());
+                self.act(end, |machine, now, asked| machine.handle(now, input, asked));
+            } else {
+                return;
+            }
         }
     }
 
     fn act(&mut self, end: usize, act: impl FnOnce(&mut Machine, Moment, &mut Asked)) {
         let mut asked = Asked::default();
         act(&mut self.ends[end], self.now, &mut asked);
+        if asked.remembered > 0 {
+            self.known[end] = self.ends[end].resume_state(SESSION);
+        }
         self.events[end].append(&mut asked.events);
+        for message in asked.echoes {
+            self.echoes_sent[end].push(self.now);
+            if self.forwards[1 - end] && self.cut == [false; 2] {
+                self.echoes.push_back((end, message));
+            }
+        }
         for (remote, message) in asked.packets {
             self.sent[end].push((self.now, control(&message)));
             if !self.cut[end] && remote == address(1 - end) {

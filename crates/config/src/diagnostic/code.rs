@@ -349,6 +349,10 @@ codes! {
         "A router whose address the other does not name is not sent to, or is not heard, so both become master. steadfast check compares the files that it is given.";
     415 FlowsStay Note Silent "UDP flows stay with a server that is gone"
         "A client of UDP that sends without a pause keeps its entry in the kernel's table of connections, and its packets go to the server that it had, or nowhere, as long as that lasts: by default five minutes behind its last packet. lvs_expire_nodest_conn (net.ipv4.vs.expire_nodest_conn) ends such entries when their server is gone, with persistence also lvs_expire_quiescent_template. With inhibit_on_failure a server is never gone; ops chooses a server for each packet.";
+    416 ServiceTwice Warning Silent "service is given twice"
+        "The kernel has one service for an address, a port and a protocol, or for a mark. It balances as the first block of the file says, and has the real servers of all blocks; a server that several of them name stays as long as one of them wants it, with the weight of the first that gives it connections. Each block has its own quorum, sorry server and notifications.";
+    417 EchoesStay Warning Silent "this host does not return echo packets"
+        "Echo packets of BFD are addressed to whoever sends them, and come back only where the other router's kernel forwards (RFC 5881 section 4): net.ipv4.ip_forward or net.ipv6.conf.all.forwarding has to be 1 on a host whose echo_rx invites them. A peer that never had one back goes on by control packets alone.";
 
     501 ScriptMissing Warning General "script cannot be found"
         "The program does not exist or cannot be reached by the account that runs it. The script is disabled.";

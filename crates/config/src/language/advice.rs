@@ -11,7 +11,7 @@ use super::trackers::keywords::SCRIPT;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
-use crate::model::{Model, Tracked, Transport, VirtualServer, VrrpInstance};
+use crate::model::{BfdInstance, Model, Tracked, Transport, VirtualServer, VrrpInstance};
 use crate::table::Context;
 use crate::value::Name;
 
@@ -22,6 +22,8 @@ pub(crate) fn advise(model: &Model, context: &mut Context<'_>) {
     }
     shared_addresses(model, context);
     staying_flows(model, context);
+    staying_echoes(model, context);
+    super::servers::shared::advise(model, context);
 }
 
 /// One sentence for all services: the setting is one, too.
@@ -34,6 +36,25 @@ fn staying_flows(model: &Model, context: &mut Context<'_>) {
         Diagnostic::new(Code::FlowsStay, service.site.0, message)
             .hint("lvs_expire_nodest_conn in global_defs lets such flows go to another server"),
     );
+}
+
+/// One sentence for all sessions of a family.
+fn staying_echoes(model: &Model, context: &mut Context<'_>) {
+    for (family, setting) in
+        [(Family::V4, "net.ipv4.ip_forward"), (Family::V6, "net.ipv6.conf.all.forwarding")]
+    {
+        let invites = |bfd: &&BfdInstance| bfd.echo_rx.is_some() && Family::of(bfd.neighbor) == family;
+        let Some(bfd) = model.bfd_instances.iter().find(invites) else { continue };
+        if context.machine.forwards(family) == Some(false) {
+            let message = format!("bfd_instance '{}': echo packets do not return from here", bfd.name);
+            let diagnostic = Diagnostic::new(Code::EchoesStay, bfd.site.0, message);
+            context.push(
+                diagnostic
+                    .note("no interface of this machine forwards packets of that family")
+                    .hint(format!("sysctl {setting}=1")),
+            );
+        }
+    }
 }
 
 /// The same for what only the drafts can place.

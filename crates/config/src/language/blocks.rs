@@ -8,7 +8,7 @@ use steadfast_wire::vrrp::Vrid;
 use super::drafts::{Draft, Drafts, GroupDraft, InstanceDraft, Places};
 use super::global::keywords::GLOBAL;
 use super::instance::keywords::INSTANCE;
-use super::root::{OUTERMOST, ROOT};
+use super::root::{LINKBEAT_METHODS, OUTERMOST, ROOT};
 use super::trackers::keywords::{SCRIPT, TRACK_PROCESS};
 use super::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
 use crate::diagnostic::Diagnostic;
@@ -252,12 +252,19 @@ impl Drafts {
     pub(crate) fn linkbeat_interfaces(&mut self, line: Statement<'_, '_, '_, '_>) {
         let (node, context) = (line.node, &mut *line.context);
         for child in node.children().into_iter().flatten() {
-            let line = Line::new(child, context);
-            self.linkbeat_interfaces.push(LinkbeatInterface {
-                interface: line.keyword.into(),
-                site: line.site(),
-                method: line.word(0).map(Name::from),
-            });
+            let mut line = Line::new(child, context);
+            let (interface, site) = (line.keyword.into(), line.site());
+            let mut method = None;
+            if let Some(word) = line.word(0) {
+                method = LINKBEAT_METHODS.iter().find(|(name, _)| *name == word).map(|(_, method)| *method);
+                if method.is_none() {
+                    let message = format!("linkbeat_interfaces: '{word}' is no way to ask for a link");
+                    let diagnostic = Diagnostic::new(Code::UnknownOption, line.span(0), message);
+                    line.push_suggesting(diagnostic, word, LINKBEAT_METHODS.iter().map(|(name, _)| *name));
+                }
+            }
+            line.no_more(1);
+            self.linkbeat_interfaces.push(LinkbeatInterface { interface, site, method });
         }
     }
 }

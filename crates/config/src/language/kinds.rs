@@ -3,6 +3,7 @@
 use super::addresses::read::show_line as address_line;
 use super::bfd::keywords::BFD_INSTANCE;
 use super::instance::keywords::INSTANCE;
+use super::root::LINKBEAT_METHODS;
 use super::routes::read::show_line as route_line;
 use super::rules::read::show_line as rule_line;
 use super::servers::read::{group_entry, words_of_address};
@@ -104,7 +105,8 @@ fn delay_line(delay: &InterfaceDelay) -> String {
 
 /// A line of `linkbeat_interfaces`.
 fn linkbeat_line(linkbeat: &LinkbeatInterface) -> String {
-    let method = linkbeat.method.as_deref().unwrap_or_default();
+    let known = LINKBEAT_METHODS.iter().find(|(_, method)| linkbeat.method == Some(*method));
+    let method = known.map_or("", |(word, _)| *word);
     format!("{} {method}", quote(&linkbeat.interface)).trim_end().to_owned()
 }
 

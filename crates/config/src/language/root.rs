@@ -10,12 +10,16 @@ use super::rules::{self, keywords::RULE_LINES};
 use super::servers::keywords::{SERVER_GROUP_LINES, SSL, VIRTUAL_SERVER};
 use super::trackers::keywords::{SCRIPT, TRACK_FILE, TRACK_PROCESS, VRRP_TRACK_FILE};
 use super::tracking::keywords::{GARP_GROUP, SYNC_GROUP, TRACK_GROUP};
-use crate::model::Global;
+use crate::model::{Global, LinkbeatMethod};
 use crate::table::{Again, Argument, Head, Inside, Keywords, Lines, List, More, at, keywords, with};
 use Argument::*;
 
 /// The lists of keywords outside of every block.
 pub(crate) static OUTERMOST: &[&dyn List] = &[ROOT];
+
+/// Ways to ask for a link, as a line of `linkbeat_interfaces` names them.
+pub(crate) const LINKBEAT_METHODS: [(&str, LinkbeatMethod); 3] =
+    [("MII", LinkbeatMethod::Mii), ("ETHTOOL", LinkbeatMethod::Ethtool), ("IOCTL", LinkbeatMethod::Ioctl)];
 
 /// A line of `linkbeat_interfaces`.
 static LINKBEAT_LINES: Lines = Lines::of("INTERFACE [MII or ETHTOOL or IOCTL]");
@@ -30,9 +34,9 @@ fn show_nothing(_: &Drafts) -> Vec<String> {
 
 /// Keywords outside of every block.
 pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
-    "linkbeat_use_polling" Flag => at!(global.linkbeat_use_polling), Last, InPlace, Linkbeat;
+    "linkbeat_use_polling" Flag => at!(global.linkbeat_use_polling), Last, InPlace;
         "off",
-        "(linkbeat builds only) poll every interface for link state instead of relying on netlink.";
+        "Ask the drivers of all interfaces that instances use or follow whether they have a link, every second and when the kernel tells of them, and believe the drivers.";
     "net_namespace" Word("NAME") => at!(global.net_namespace), First, Refused | Told;
         "none (current namespace)",
         "Run the daemon in the named network namespace and switch pid/run files to the per-daemon directory; a second occurrence is rejected; cannot change on reload.";
@@ -87,9 +91,9 @@ pub(crate) static ROOT: &Keywords<Drafts> = keywords! {
     "static_rules" Argument::lines(&RULE_LINES) => with!(|drafts, line| drafts.static_rules.extend(rules::read::read_lines(line)), show_nothing), Adds, Difference;
         "none",
         "Policy rules kept configured regardless of VRRP state.";
-    "linkbeat_interfaces" Argument::lines(&LINKBEAT_LINES) => with!(Drafts::linkbeat_interfaces, show_nothing), Adds, Restart, Linkbeat;
+    "linkbeat_interfaces" Argument::lines(&LINKBEAT_LINES) => with!(Drafts::linkbeat_interfaces, show_nothing), Adds, InPlace;
         "none",
-        "(linkbeat builds only) interfaces to poll and the method; VMACs are refused.";
+        "Interfaces whose drivers are asked, likewise; MII and ETHTOOL are the same here, and IOCTL leaves it to what the kernel says.";
     "interface_up_down_delays" Argument::lines(&DELAY_LINES) => with!(Drafts::interface_delays, show_nothing), Adds, InPlace;
         "0 0",
         "Debounce of link state; unknown interface without dynamic_interfaces is fatal; trimmed to stay below (down_timer_adverts-1) advert intervals.";

@@ -60,8 +60,8 @@ fn every_field_holds_its_argument() {
         VirtualServer::new(ServiceTarget::Address(address))
     });
     check("real_server", super::servers::keywords::REAL_SERVER, || RealServer::new(address));
-    check("checker", super::checkers::keywords::COMMON, || Checker::new(CheckKind::Tcp));
-    check("checker", super::checkers::keywords::CONNECTION, || Checker::new(CheckKind::Tcp));
+    check("checker", super::checkers::keywords::COMMON, || Checker::new(CheckKind::Ping));
+    check("checker", super::checkers::keywords::CONNECTION, || Checker::new(CheckKind::Ping));
     check("MISC_CHECK", super::checkers::keywords::MISC, || MiscCheck {
         script: Script::default(),
         timeout: None,

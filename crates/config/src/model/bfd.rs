@@ -5,8 +5,10 @@ use std::net::{IpAddr, Ipv4Addr};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use steadfast_wire::bfd::Algorithm;
+
 use super::{Site, Weight};
-use crate::value::{Interval, Name};
+use crate::value::{Interval, Name, Text};
 
 /// Who hears of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -19,6 +21,46 @@ pub enum BfdReports {
     Vrrp,
     /// Checkers only.
     Checker,
+}
+
+/// `authentication` of a session (RFC 5880 section 6.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct BfdAuthentication {
+    /// How.
+    pub method: BfdMethod,
+    /// The number that both ends know the secret by.
+    pub id: u8,
+    /// As written: text, `hex:DIGITS` or `file:PATH`.
+    pub value: Text,
+}
+
+/// How packets of a session are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum BfdMethod {
+    /// A password that everybody on the way can read.
+    Password,
+    /// MD5 over packet and secret.
+    KeyedMd5,
+    /// The same, and every packet counts.
+    MeticulousKeyedMd5,
+    /// SHA1 over packet and secret.
+    KeyedSha1,
+    /// The same, and every packet counts.
+    MeticulousKeyedSha1,
+}
+
+impl BfdMethod {
+    /// As packets have it.
+    pub const fn algorithm(self) -> Algorithm {
+        match self {
+            Self::Password => Algorithm::Password,
+            Self::KeyedMd5 => Algorithm::Md5,
+            Self::MeticulousKeyedMd5 => Algorithm::MeticulousMd5,
+            Self::KeyedSha1 => Algorithm::Sha1,
+            Self::MeticulousKeyedSha1 => Algorithm::MeticulousSha1,
+        }
+    }
 }
 
 /// `bfd_instance` (RFC 5880, RFC 5881, RFC 5883).
@@ -39,6 +81,10 @@ pub struct BfdInstance {
     pub min_tx: Interval,
     /// Transmit interval while not up.
     pub idle_tx: Interval,
+    /// How often to send echo packets; none without it.
+    pub echo_tx: Option<Interval>,
+    /// How often the peer may send echo packets; not at all without it.
+    pub echo_rx: Option<Interval>,
     /// Detection multiplier.
     pub multiplier: u8,
     /// Wait for the peer to start.
@@ -53,6 +99,8 @@ pub struct BfdInstance {
     pub weight: Weight,
     /// Who hears of it.
     pub reports: BfdReports,
+    /// How packets prove who sent them.
+    pub authentication: Option<BfdAuthentication>,
 }
 
 impl Default for BfdInstance {
@@ -65,6 +113,8 @@ impl Default for BfdInstance {
             min_rx: Interval::from_millis(10),
             min_tx: Interval::from_millis(10),
             idle_tx: Interval::from_millis(1_000),
+            echo_tx: None,
+            echo_rx: None,
             multiplier: 5,
             passive: false,
             ttl: 255,
@@ -72,6 +122,7 @@ impl Default for BfdInstance {
             multihop: false,
             weight: Weight::default(),
             reports: BfdReports::Both,
+            authentication: None,
         }
     }
 }

@@ -73,7 +73,7 @@ pub struct Connection {
 #[serde(rename_all = "snake_case")]
 pub enum CheckKind {
     /// `TCP_CHECK`: connect.
-    Tcp,
+    Tcp(TcpCheck),
     /// `PING_CHECK`: ICMP echo.
     Ping,
     /// `HTTP_GET` and `SSL_GET`: fetch pages.
@@ -92,6 +92,13 @@ pub enum CheckKind {
     Bfd(Name),
     /// `FILE_CHECK`: follow a `track_file`.
     File(Box<FileCheck>),
+}
+
+/// `TCP_CHECK`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TcpCheck {
+    /// The server hears the end of the connection, and is let finish.
+    pub close_in_order: bool,
 }
 
 /// `MISC_CHECK`.

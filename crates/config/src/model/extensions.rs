@@ -59,7 +59,7 @@ pub enum RemovedAddress {
 }
 
 /// `split_brain_check`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct SplitBrainCheck {
     /// Ask the link for each virtual address (ARP, neighbour solicitation).
     pub link: bool,
@@ -69,6 +69,23 @@ pub struct SplitBrainCheck {
     pub service: Option<ServerAddress>,
     /// Yield where another serves; otherwise it is only told.
     pub yields: bool,
+    /// Longest wait for an answer.
+    pub within: Interval,
+    /// A master asks so often.
+    pub every: Interval,
+}
+
+impl Default for SplitBrainCheck {
+    fn default() -> Self {
+        Self {
+            link: false,
+            arbiter: None,
+            service: None,
+            yields: false,
+            within: Interval::from_millis(200),
+            every: Interval::from_secs(5),
+        }
+    }
 }
 
 /// `flight_recorder`.
@@ -104,7 +121,7 @@ impl Default for FastDetection {
 pub struct ServiceExtensions {
     /// Installed only while that instance is master.
     pub only_while_master: Option<Name>,
-    /// A real server is installed when each of its checks has succeeded once; its state before that is told to nobody.
+    /// A real server is installed when each of its checks has been made once; its state before that is told to nobody.
     pub install_after_first_check: bool,
 }
 

@@ -226,8 +226,13 @@ impl VrrpInstance {
         } else {
             Path::Group(self.multicast_group)
         };
-        let Self { virtual_router_id: vrid, family, ref interface, .. } = *self;
-        RouterKey { vrid, family, interface: interface.clone(), path }
+        let Self { virtual_router_id: vrid, family, .. } = *self;
+        RouterKey { vrid, family, interface: self.place().cloned(), path }
+    }
+
+    /// Where its adverts go: its interface, or the VRF of one that has none.
+    pub fn place(&self) -> Option<&Name> {
+        self.interface.as_ref().or(self.vrf.as_ref())
     }
 }
 

@@ -22,10 +22,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use address::{Lifetime, Scope, VirtualAddress};
-pub use bfd::{BfdInstance, BfdReports};
+pub use bfd::{BfdAuthentication, BfdInstance, BfdMethod, BfdReports};
 pub use checker::{
     CheckKind, Checker, Connection, DnsCheck, FileCheck, HttpCheck, HttpProtocol, HttpUrl, MiscCheck, Ssl,
-    UdpCheck,
+    TcpCheck, UdpCheck,
 };
 pub use extensions::{
     FastDetection, FlightRecorder, GrpcCheck, HttpRequest, InstanceExtensions, PrepareFailure,
@@ -171,6 +171,18 @@ pub struct LinkbeatInterface {
     /// Where it is defined.
     #[serde(skip)]
     pub site: Site,
-    /// `MII`, `ETHTOOL` or `IOCTL`.
-    pub method: Option<Name>,
+    /// How it is asked, if that is said.
+    pub method: Option<LinkbeatMethod>,
+}
+
+/// How keepalived asks for the state of a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum LinkbeatMethod {
+    /// The transceiver's status register.
+    Mii,
+    /// The driver.
+    Ethtool,
+    /// The kernel's flags.
+    Ioctl,
 }

@@ -19,6 +19,11 @@ impl Model {
                 }
             }
         }
+        for authentication in self.bfd_instances.iter_mut().filter_map(|bfd| bfd.authentication.as_mut()) {
+            if !authentication.value.starts_with("file:") {
+                authentication.value = HIDDEN.into();
+            }
+        }
         if let Some(password) = self.ssl.as_mut().and_then(|ssl| ssl.password.as_mut()) {
             *password = HIDDEN.into();
         }
@@ -38,7 +43,8 @@ mod tests {
              auth_type PASS\n auth_pass sesame\n }}\n virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n\
              vrrp_instance B {{\n interface eth0\n virtual_router_id 8\n version 3\n auth_hmac {{\n \
              key 1 {key}\n active_key 1\n }}\n virtual_ipaddress {{\n 192.0.2.2\n }}\n}}\n\
-             SSL {{\n password sesame\n}}\n"
+             SSL {{\n password sesame\n}}\nbfd_instance C {{\n neighbor_ip 192.0.2.9\n \
+             authentication keyed_sha1 1 sesame\n}}\n"
         );
         let source = Memory::new().file("a.conf", text);
         let model = load(&source, "a.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model;
@@ -50,5 +56,6 @@ mod tests {
             assert!(!after.contains(secret), "{secret}: {after}");
         }
         assert!(after.contains("auth_pass ********"), "{after}");
+        assert!(after.contains("authentication keyed_sha1 1 ********"), "{after}");
     }
 }

@@ -307,6 +307,9 @@ pub struct VirtualServerGroup {
     pub site: Site,
     /// Its entries.
     pub entries: Vec<GroupEntry>,
+    /// By which the kernel knows packets to its addresses, of TCP, UDP and SCTP: for who runs it, not from the file.
+    #[serde(skip)]
+    pub marks: [Option<u32>; 3],
 }
 
 /// An entry of a `virtual_server_group`.

@@ -226,15 +226,30 @@ fn target_name(server: &VirtualServer) -> String {
     }
 }
 
+/// Names of virtual servers in the order of the file: of several for the same each but the first has its number.
+#[derive(Default)]
+struct TargetNames(BTreeMap<String, u32>);
+
+impl TargetNames {
+    fn next(&mut self, server: &VirtualServer) -> String {
+        let name = target_name(server);
+        let count = self.0.entry(name.clone()).or_insert(0);
+        *count += 1;
+        if *count == 1 { name } else { format!("{name} ({count})") }
+    }
+}
+
 fn servers(old: &Model, new: &Model, plan: &mut Plan) {
     if old.virtual_servers == new.virtual_servers {
         return;
     }
+    let mut names = TargetNames::default();
     let before: BTreeMap<String, &VirtualServer> =
-        old.virtual_servers.iter().map(|server| (target_name(server), server)).collect();
+        old.virtual_servers.iter().map(|server| (names.next(server), server)).collect();
     let mut kept: BTreeSet<String> = BTreeSet::new();
+    let mut names = TargetNames::default();
     for server in &new.virtual_servers {
-        let name = target_name(server);
+        let name = names.next(server);
         match before.get(&name) {
             None => whole(plan, kinds::VIRTUAL_SERVER, &name, Outcome::Added),
             Some(earlier) if *earlier != server => {

@@ -64,6 +64,7 @@ fn status() -> Status {
         sessions: Vec::new(),
         check_worker: None,
         services: Vec::new(),
+        flight_recorder_seconds: None,
         not_active: Vec::new(),
         control: crate::status::Control::default(),
     }

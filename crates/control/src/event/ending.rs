@@ -19,6 +19,8 @@ pub enum Ending {
         /// Its number.
         signal: i32,
     },
+    /// It was another process's child, to which alone its end is told.
+    Untold,
     /// It exceeded its time and was told to end.
     TimedOut {
         /// How long it ran.
@@ -61,6 +63,7 @@ impl From<Exit> for Ending {
         match exit {
             Exit::Status(status) => Self::Exited { status },
             Exit::Signal(signal) => Self::Signalled { signal: signal.number() },
+            Exit::Untold => Self::Untold,
         }
     }
 }

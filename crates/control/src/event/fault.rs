@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_kernel::Error;
+use steadfast_wire::vrrp::Family;
 
 use super::{Ending, Neighbour, Severity, Worker};
 
@@ -113,10 +114,19 @@ pub enum Fault {
     Name {
         /// Which.
         name: Arc<str>,
+        /// Of which family: a name may be known in one and not in the other.
+        family: Family,
         /// Why.
         reason: String,
         /// How many addresses stand.
         known: usize,
+    },
+    /// There are more names of real servers than are looked up: the last ones have no servers.
+    NamesLeftOut {
+        /// How many have none.
+        count: usize,
+        /// How many are looked up.
+        bound: usize,
     },
     /// Nothing comes of `reload_time_file`.
     ReloadTime {
@@ -156,8 +166,10 @@ pub enum Matter {
     TrackFile(Arc<str>),
     /// A worker.
     Worker(Worker),
-    /// The name of real servers.
-    Name(Arc<str>),
+    /// The name of real servers, in a family.
+    Name(Arc<str>, Family),
+    /// The number of such names.
+    Names,
     /// `reload_time_file`
     ReloadTime,
 }
@@ -173,7 +185,8 @@ impl Fault {
             Self::ProgramNotRun { command, .. } => Matter::Program(command.clone()),
             Self::TrackFile { name, .. } => Matter::TrackFile(Arc::clone(name)),
             Self::WorkerNotStarted { worker, .. } => Matter::Worker(*worker),
-            Self::Name { name, .. } => Matter::Name(Arc::clone(name)),
+            Self::Name { name, family, .. } => Matter::Name(Arc::clone(name), *family),
+            Self::NamesLeftOut { .. } => Matter::Names,
             Self::ReloadTime { .. } => Matter::ReloadTime,
             Self::StartupScript
             | Self::TrackFileNotMade { .. }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_bfd::Diagnostic;
-use steadfast_vrrp::{Cause, Difference, State};
+use steadfast_vrrp::{Cause, Difference, Served, State};
 use steadfast_wire::vrrp::Reject;
 
 use super::{Balancing, Changes, Ending, Fault, Network, ReloadRefusal, Severity, Trouble, Worker};
@@ -114,6 +114,26 @@ pub enum Happening {
         /// Adverts of the other meanwhile.
         adverts: u64,
         /// How long there were two.
+        milliseconds: u64,
+    },
+    /// `split_brain_check` has found that another router serves, or that this one is cut off.
+    ServedElsewhere {
+        /// Its name.
+        instance: Arc<str>,
+        /// How that shows.
+        served: Served,
+        /// MASTER, or BACKUP that would become master.
+        state: State,
+        /// The instance gives way.
+        yields: bool,
+    },
+    /// What `split_brain_check` found is over.
+    ServedHereAlone {
+        /// Its name.
+        instance: Arc<str>,
+        /// How it showed last.
+        served: Served,
+        /// How long it lasted.
         milliseconds: u64,
     },
     /// A datagram was dropped.
@@ -238,6 +258,19 @@ pub enum Happening {
         /// Silence that ends the session.
         detection_microseconds: u64,
     },
+    /// Echo packets of a BFD session find losses from here on, or the peer has not returned a single one.
+    SessionEcho {
+        /// Name of the session.
+        session: Arc<str>,
+        /// With whom.
+        peer: IpAddr,
+        /// They come back.
+        returned: bool,
+        /// From one to the next.
+        interval_microseconds: u64,
+        /// From the first that does not come back to the end of the session.
+        detection_microseconds: u64,
+    },
     /// A control packet was dropped; told once per reason until the session changes state.
     SessionDropped {
         /// Name of the session.
@@ -256,6 +289,27 @@ pub enum Happening {
     ReloadRefused {
         /// Why.
         reason: Box<ReloadRefusal>,
+    },
+    /// Another version of the program runs, with everything as it was.
+    Upgraded {
+        /// The version before.
+        from: String,
+        /// The version that runs.
+        to: String,
+        /// From the end of the one to the last worker of the other.
+        milliseconds: u64,
+    },
+    /// A supervisor died, and this one went on with its workers, with everything as it was.
+    TookOver {
+        /// From the death of the one to the last worker of the other.
+        milliseconds: u64,
+    },
+    /// An upgrade was refused: the program that ran goes on.
+    UpgradeRefused {
+        /// What was to run.
+        program: String,
+        /// Why not.
+        reason: String,
     },
     /// A time in `reload_time_file` was taken up.
     ReloadPlanned {
@@ -294,6 +348,13 @@ pub enum Happening {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Bound {
+    /// A BFD session that nobody configured comes up and goes down all the time: most of that is left out.
+    SessionTurns {
+        /// Its name.
+        session: Arc<str>,
+        /// With whom.
+        peer: IpAddr,
+    },
     /// The kernel dropped adverts because a socket was full.
     AdvertsLost {
         /// How many so far.
@@ -310,6 +371,11 @@ pub enum Bound {
         owner: Arc<str>,
         /// So many.
         waiting: usize,
+    },
+    /// The time for scripts at a stop is over.
+    StopScripts {
+        /// So many have not ended, or not begun.
+        lost: usize,
     },
     /// As many lines wait for the reader of a notification FIFO as may.
     FifoLines {
@@ -347,12 +413,15 @@ impl Happening {
             | Self::TwoMasters { instance, .. }
             | Self::NobodyHeard { instance, .. }
             | Self::OneMaster { instance, .. }
+            | Self::ServedElsewhere { instance, .. }
+            | Self::ServedHereAlone { instance, .. }
             | Self::Dropped { instance, .. }
             | Self::Disagreement { instance, .. } => Some(instance),
             Self::GroupState { group, .. } => Some(group),
             Self::SessionState { session, .. }
             | Self::SessionPath { session, .. }
             | Self::SessionIntervals { session, .. }
+            | Self::SessionEcho { session, .. }
             | Self::SessionDropped { session, .. } => Some(session),
             Self::Script { script, .. } => Some(script),
             Self::Notify { owner, .. } | Self::Bound { bound: Bound::NotifiesForgotten { owner, .. } } => {
@@ -368,6 +437,9 @@ impl Happening {
             | Self::Bound { .. }
             | Self::Reloaded { .. }
             | Self::ReloadRefused { .. }
+            | Self::Upgraded { .. }
+            | Self::TookOver { .. }
+            | Self::UpgradeRefused { .. }
             | Self::ReloadPlanned { .. }
             | Self::ReloadCancelled { .. }
             | Self::ReloadDue
@@ -389,12 +461,15 @@ impl Happening {
             Self::Fault(fault) => fault.severity(),
             Self::Notify { ending, .. } if ending.is_success() => Severity::Debug,
             Self::TwoMasters { .. }
+            | Self::ServedElsewhere { .. }
             | Self::WorkerDied { .. }
             | Self::WorkerHung { .. }
             | Self::Worker { trouble: Trouble::CannotWork { .. } | Trouble::Netlink { .. }, .. }
-            | Self::ReloadRefused { .. } => Severity::Error,
+            | Self::ReloadRefused { .. }
+            | Self::UpgradeRefused { .. } => Severity::Error,
             Self::SessionState { from: steadfast_bfd::State::Up, .. }
             | Self::SessionDropped { .. }
+            | Self::SessionEcho { returned: false, .. }
             | Self::InstanceState { to: State::Fault, .. }
             | Self::GroupState { to: State::Fault, .. }
             | Self::HandedOver { to: None, .. }
@@ -411,8 +486,11 @@ impl Happening {
             | Self::GroupState { .. }
             | Self::HandedOver { .. }
             | Self::OneMaster { .. }
+            | Self::ServedHereAlone { .. }
             | Self::SessionState { to: steadfast_bfd::State::Up | steadfast_bfd::State::AdminDown, .. }
             | Self::Reloaded { .. }
+            | Self::Upgraded { .. }
+            | Self::TookOver { .. }
             | Self::ReloadDue
             | Self::FaultOver(_)
             | Self::RecordSaved { .. }
@@ -424,6 +502,7 @@ impl Happening {
             | Self::SessionState { .. }
             | Self::SessionPath { .. }
             | Self::SessionIntervals { .. }
+            | Self::SessionEcho { .. }
             | Self::Script { .. }
             | Self::ReloadPlanned { .. }
             | Self::ReloadCancelled { .. }

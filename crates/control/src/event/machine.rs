@@ -67,6 +67,17 @@ impl Happening {
                 adverts: *adverts,
                 milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
             },
+            Event::ServedElsewhere { instance, served, state, yields, .. } => Self::ServedElsewhere {
+                instance: names.instance(*instance),
+                served: *served,
+                state: *state,
+                yields: *yields,
+            },
+            Event::ServedHereAlone { instance, at, served, since } => Self::ServedHereAlone {
+                instance: names.instance(*instance),
+                served: *served,
+                milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),
+            },
             Event::NobodyHeard { instance, at, since } => Self::NobodyHeard {
                 instance: names.instance(*instance),
                 milliseconds: u64::try_from(at.since(*since).as_millis()).unwrap_or(u64::MAX),

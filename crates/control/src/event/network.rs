@@ -92,6 +92,13 @@ pub enum Network {
         /// Which.
         address: IpAddr,
     },
+    /// A driver that is to be asked for its link (`linkbeat_use_polling`) does not tell; the kernel's word counts.
+    LinkUntold {
+        /// Where.
+        interface: Arc<str>,
+        /// What failed, unless the driver just does not know.
+        error: Option<Box<Error>>,
+    },
     /// An address change that the kernel told (`--address-monitoring`).
     AddressSeen {
         /// Where.
@@ -167,6 +174,8 @@ pub enum Sent {
     Adverts,
     /// Gratuitous ARP and neighbour advertisements.
     Announcements,
+    /// Who else serves (`split_brain_check`).
+    Questions,
 }
 
 impl Network {
@@ -180,6 +189,7 @@ impl Network {
             | Self::AddressLost { interface, .. }
             | Self::AddressRefused { interface, .. }
             | Self::SourceIsVirtual { interface, .. }
+            | Self::LinkUntold { interface, .. }
             | Self::AddressSeen { interface, .. }
             | Self::UnknownVrid { interface, .. } => (Some(interface), &[]),
             Self::LeftoversRemoved { addresses, .. }
@@ -204,7 +214,8 @@ impl Network {
             | Self::LeftoversRemoved { .. }
             | Self::AddressesNotOurs { .. }
             | Self::AddressesOfAnother { .. }
-            | Self::SourceIsVirtual { .. } => Severity::Warning,
+            | Self::SourceIsVirtual { .. }
+            | Self::LinkUntold { .. } => Severity::Warning,
             Self::AddressSeen { .. } | Self::UnknownVrid { .. } => Severity::Info,
         }
     }

@@ -23,6 +23,8 @@ pub struct Service {
     pub suspended: bool,
     /// It is in the kernel only while this instance is master, which it is not at the moment.
     pub waits_for: Option<Arc<str>>,
+    /// What the kernel refuses of it, in a sentence; it is tried again.
+    pub refused: Option<String>,
     /// The scheduler of the kernel.
     pub scheduler: String,
     /// Serves while there is no quorum.
@@ -154,12 +156,30 @@ impl Service {
     }
 }
 
+const NUMBER_OPENS: &str = " (";
+const NUMBER_ENDS: char = ')';
+
+/// The name of the second, third … service for the same.
+pub fn numbered_service(name: &str, number: u32) -> String {
+    format!("{name}{NUMBER_OPENS}{number}{NUMBER_ENDS}")
+}
+
+/// The name that services for the same have in common: what keepalived calls each of them.
+pub fn unnumbered_service(name: &str) -> &str {
+    let unnumbered = || {
+        let (name, number) = name.strip_suffix(NUMBER_ENDS)?.rsplit_once(NUMBER_OPENS)?;
+        number.parse::<u32>().is_ok().then_some(name)
+    };
+    unnumbered().unwrap_or(name)
+}
+
 /// Whether a virtual server of that name is meant by what somebody typed: its name, its address, its address and port,
 /// or its group.
 pub fn is_service_meant(name: &str, asked: &str) -> bool {
     if name == asked {
         return true;
     }
+    let name = unnumbered_service(name);
     let Some((inner, rest)) = name.strip_prefix('[').and_then(|rest| rest.split_once(']')) else {
         return false;
     };
@@ -176,6 +196,13 @@ mod tests {
     use super::*;
 
     #[test]
+    fn numbers_of_services_for_the_same_are_told_from_names() {
+        let second = numbered_service("FWM 7 (IPv6)", 2);
+        assert_eq!((&*second, unnumbered_service(&second)), ("FWM 7 (IPv6) (2)", "FWM 7 (IPv6)"));
+        assert_eq!(unnumbered_service("FWM 7 (IPv6)"), "FWM 7 (IPv6)");
+    }
+
+    #[test]
     fn services_are_meant_by_name_address_port_and_group() {
         let cases = [
             ("[192.0.2.1]:tcp:80", "[192.0.2.1]:tcp:80", true),
@@ -185,6 +212,9 @@ mod tests {
             ("[192.0.2.1]:tcp:80", "192.0.2.11", false),
             ("[2001:db8::1]:udp:53", "2001:DB8:0::1", true),
             ("[2001:db8::1]:udp:53", "[2001:db8::1]:53", true),
+            ("[192.0.2.1]:tcp:80 (2)", "192.0.2.1:80", true),
+            ("[192.0.2.1]:tcp:80 (2)", "[192.0.2.1]:tcp:80", false),
+            ("[web]:tcp (2)", "web", true),
             ("[web]:tcp", "web", true),
             ("[web]:tcp", "we", false),
             ("FWM 7", "FWM 7", true),

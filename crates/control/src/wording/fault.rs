@@ -39,12 +39,16 @@ pub fn fault(fault: &Fault) -> String {
         Fault::NotWritten { keyword: Some(keyword), path, reason } => {
             format!("{keyword}: cannot write {path}: {reason}")
         }
-        Fault::Name { name, reason, known: 0 } => {
-            format!("real_server {name} has no address: {reason}; it is looked up again")
+        Fault::Name { name, family, reason, known: 0 } => {
+            format!("real_server {name} has no {family} address: {reason}; it is looked up again")
         }
-        Fault::Name { name, reason, known } => format!(
-            "real_server {name} cannot be looked up: {reason}; the addresses known last stand ({known}), and it is \
-             looked up again"
+        Fault::Name { name, family, reason, known } => format!(
+            "real_server {name} cannot be looked up ({family}): {reason}; the addresses known last stand ({known}), and \
+             it is looked up again"
+        ),
+        Fault::NamesLeftOut { count, bound } => format!(
+            "too many names of real servers: {bound} are looked up, and {count} more have no servers; use addresses for \
+             some"
         ),
         Fault::ReloadTime { reason } => reason.clone(),
         Fault::AddressesLeft => "addresses may be left: the kernel cannot be asked".to_owned(),
@@ -68,7 +72,8 @@ pub fn fault_over(fault: &Fault) -> String {
         Fault::ProgramNotRun { command, .. } => format!("script {command} is run"),
         Fault::TrackFile { name, path, .. } => format!("track_file {name} ({path}) is read again"),
         Fault::WorkerNotStarted { worker, .. } => format!("the {} is started", worker_title(*worker)),
-        Fault::Name { name, .. } => format!("real_server {name} can be looked up"),
+        Fault::Name { name, family, .. } => format!("real_server {name} can be looked up ({family})"),
+        Fault::NamesLeftOut { .. } => "each name of real servers is looked up".to_owned(),
         Fault::ReloadTime { .. } => "reload_time_file is in order again".to_owned(),
         other => format!("no longer: {}", self::fault(other)),
     }

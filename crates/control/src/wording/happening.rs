@@ -47,6 +47,20 @@ pub fn happening(happening: &Happening) -> String {
             "({instance}) one master again: {other} claimed the addresses too for {} with {adverts} adverts",
             duration::milliseconds(*milliseconds)
         ),
+        Happening::ServedElsewhere { instance, served, state, yields } => {
+            let follows = match (state, yields) {
+                (State::Master, true) => "gives way",
+                (State::Master, false) => "stays MASTER",
+                (_, true) => "stays BACKUP",
+                (_, false) => "becomes MASTER all the same",
+            };
+            format!("({instance}) {}; {follows}", super::served(*served))
+        }
+        Happening::ServedHereAlone { instance, served, milliseconds } => format!(
+            "({instance}) over after {}: {}",
+            duration::milliseconds(*milliseconds),
+            super::served(*served)
+        ),
         Happening::NobodyHeard { instance, milliseconds } => format!(
             "({instance}) master for {}: {}",
             duration::milliseconds(*milliseconds),
@@ -77,6 +91,9 @@ pub fn happening(happening: &Happening) -> String {
             *peer,
             (*transmit_microseconds, *receive_microseconds, *detection_microseconds),
         ),
+        Happening::SessionEcho { session, peer, returned, interval_microseconds, detection_microseconds } => {
+            super::session::echo(session, *peer, *returned, (*interval_microseconds, *detection_microseconds))
+        }
         Happening::SessionDropped { session, source, reason } => {
             format!("BFD_Instance({session}) dropped a packet from {source}: {reason}")
         }
@@ -113,6 +130,17 @@ pub fn happening(happening: &Happening) -> String {
         Happening::Reloaded { changes } => format!("reload: {}", reload::changes(changes)),
         Happening::ReloadRefused { reason } => {
             format!("reload refused, the running configuration goes on: {}", reload::refusal(reason))
+        }
+        Happening::Upgraded { from, to, milliseconds } => {
+            format!("upgraded from {from} to {to} in {milliseconds} ms, everything goes on as it was")
+        }
+        Happening::TookOver { milliseconds } => {
+            format!(
+                "the supervisor before this one died {milliseconds} ms ago: taken over, everything goes on as it was"
+            )
+        }
+        Happening::UpgradeRefused { program, reason } => {
+            format!("upgrade to {program} refused, the program that runs goes on: {reason}")
         }
         Happening::ReloadPlanned { at } => format!("the configuration is read again at {at}"),
         Happening::ReloadCancelled { at } => format!("the reload at {at} is cancelled"),
@@ -180,6 +208,9 @@ fn trouble(worker: Worker, trouble: &Trouble) -> String {
 
 fn bound(bound: &Bound) -> String {
     match bound {
+        Bound::SessionTurns { session, peer } => format!(
+            "BFD_Instance({session}) with {peer} comes up and goes down again and again: most of that is left out from here on"
+        ),
         Bound::AdvertsLost { count } => {
             format!("adverts came faster than they were read: the kernel dropped {count}")
         }
@@ -188,6 +219,9 @@ fn bound(bound: &Bound) -> String {
         ),
         Bound::NotifiesForgotten { owner, waiting } => {
             format!("({owner}) {waiting} transitions wait for their notify scripts: older ones are forgotten")
+        }
+        Bound::StopScripts { lost } => {
+            format!("stop: {lost} notify scripts took too long, and are ended or never ran")
         }
         Bound::FifoLines { keyword, waiting } => format!(
             "{keyword}: nobody reads, {waiting} lines wait; older news are left out where there is later news"
@@ -199,8 +233,8 @@ fn bound(bound: &Bound) -> String {
             format!("{waiting} letters wait for the mail server: older ones are left out")
         }
         Bound::FlightRecorder => {
-            "flight recorder: the state of all instances does not fit, and nothing is kept until a restart or a \
-             larger `flight_recorder`"
+            "flight recorder: the state of all instances does not fit, and nothing is kept until there are fewer of \
+             them, or until a restart, with a larger `flight_recorder` where that is set"
                 .to_owned()
         }
         Bound::SlowClient => "control socket: a client that does not read was hung up on".to_owned(),

@@ -12,7 +12,7 @@ pub mod session;
 
 use std::fmt::Write as _;
 
-use steadfast_vrrp::{Cause, Difference, Prepared, State};
+use steadfast_vrrp::{Cause, Difference, Prepared, Served, State};
 
 pub use self::balancing::balancing;
 use self::duration::exact_milliseconds;
@@ -111,6 +111,7 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
         Cause::Priority { from, to } => write!(text, "priority {from} to {to}"),
         Cause::Group { group, member } => write!(text, "group {group} follows {member}"),
         Cause::AddressRemoved { address } => write!(text, "somebody removed {address}"),
+        Cause::ServedElsewhere { served } => write!(text, "{}", self::served(*served)),
         Cause::Preparing => write!(text, "waits for notify_master_prepare"),
         Cause::Prepared { outcome, after_ms } => {
             let how = match outcome {
@@ -129,6 +130,24 @@ fn link(text: &mut String, before: Option<&Cause>, cause: &Cause) {
 
 /// What to look at where a router should have peers and heard none.
 pub const NOBODY_HEARD: &str = "No other router was heard. If there is one: does a firewall drop protocol 112, or the switch its multicast?";
+
+/// What shows, by other ways than adverts, that a router should not serve.
+pub fn served(served: Served) -> String {
+    match served {
+        Served::Link { address, hardware } => {
+            let hardware = hardware.map(|octet| format!("{octet:02x}")).join(":");
+            format!(
+                "another router serves, though its adverts are not heard: {hardware} answers for {address}"
+            )
+        }
+        Served::Service { address, port } => format!(
+            "another router serves, though its adverts are not heard: {address} takes connections on port {port}"
+        ),
+        Served::NoArbiter { arbiter } => {
+            format!("this router is cut off: the arbiter {arbiter} does not answer")
+        }
+    }
+}
 
 /// What is to be mended between the routers.
 pub fn problem(problem: &Problem) -> String {
@@ -150,6 +169,9 @@ pub fn problem(problem: &Problem) -> String {
             with(priority),
             within(*adverts, *milliseconds)
         ),
+        Problem::ServedElsewhere { served, milliseconds } => {
+            format!("{}, for {}", self::served(*served), duration::milliseconds(*milliseconds))
+        }
         Problem::Dropping { peer, priority, reason, adverts, milliseconds } => {
             format!(
                 "{peer}{} is not believed; dropped {}: {reason}",

@@ -19,6 +19,9 @@ pub fn network(network: &Network) -> String {
         Network::SendRefused { interface, sent: Sent::Announcements, errno } => {
             format!("{interface}: gratuitous ARP and neighbour advertisements cannot be sent: {errno}")
         }
+        Network::SendRefused { interface, sent: Sent::Questions, errno } => {
+            format!("{interface}: split_brain_check cannot ask who else serves: {errno}")
+        }
         Network::AddressRestored { interface, address, suspect } => {
             format!("{interface}: somebody removed {address}; put back{}", suspected(suspect))
         }
@@ -43,6 +46,11 @@ pub fn network(network: &Network) -> String {
             "{interface}: {address} is its only address and a virtual one too: adverts come from it. It stays there when \
              mastership goes; give the interface another address"
         ),
+        Network::LinkUntold { interface, error } => {
+            let reason =
+                error.as_ref().map_or_else(|| "its driver does not know".to_owned(), ToString::to_string);
+            format!("{interface}: its link cannot be polled: {reason}. What the kernel says of it counts")
+        }
         Network::AddressSeen { interface, address, added } => {
             format!("{interface}: address {address} {}", if *added { "added" } else { "removed" })
         }

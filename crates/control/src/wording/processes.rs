@@ -18,6 +18,7 @@ pub fn ending(ending: &Ending) -> String {
         Ending::Exited { status: 0 } => "succeeded".to_owned(),
         Ending::Exited { status } => format!("exited with status {status}"),
         Ending::Signalled { signal } => format!("was ended by signal {signal}"),
+        Ending::Untold => "ended".to_owned(),
         Ending::TimedOut { milliseconds } => {
             format!(
                 "ran longer than {} and was told to end",

@@ -25,6 +25,21 @@ pub fn intervals(session: &str, peer: IpAddr, (transmit, receive, detection): (u
     format!("BFD_Instance({session}) {sending}, expects {peer} every {receive}, gives up after {detection}")
 }
 
+/// Whether echo packets come back.
+pub fn echo(session: &str, peer: IpAddr, returned: bool, (interval, detection): (u64, u64)) -> String {
+    let (interval, detection) = (microseconds(interval), microseconds(detection));
+    if returned {
+        format!(
+            "BFD_Instance({session}) {peer} returns echo packets, one every {interval}, gives up after {detection}"
+        )
+    } else {
+        format!(
+            "BFD_Instance({session}) {peer} returns no echo packets (does it forward IP?): only control packets find \
+             losses"
+        )
+    }
+}
+
 /// Why.
 pub fn cause(cause: &Cause) -> String {
     match cause {
@@ -35,6 +50,12 @@ pub fn cause(cause: &Cause) -> String {
             microseconds(*silent_us),
             microseconds(*interval_us)
         ),
+        Cause::Echo { silent_us, lost, interval_us } => format!(
+            "no echo packet came back for {}, {lost} at {} are lost",
+            microseconds(*silent_us),
+            microseconds(*interval_us)
+        ),
+        Cause::EchoOver => "no echo packets are lost any more".to_owned(),
         Cause::Socket { obstacle: Some(obstacle) } => obstacle.to_string(),
         Cause::Socket { obstacle: None } => "its socket is open".to_owned(),
         Cause::Reload => "a reload ended it".to_owned(),

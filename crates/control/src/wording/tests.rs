@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use steadfast_config::plan::Outcome;
 use steadfast_kernel::{Errno, Error};
-use steadfast_vrrp::{Cause, Difference, Prepared, State};
+use steadfast_vrrp::{Cause, Difference, Prepared, Served, State};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Reject, Vrid};
 
 use super::*;
@@ -45,6 +45,7 @@ fn causes(number: u64) -> Vec<Cause> {
         Cause::Standing { missing: Some(name()) },
         Cause::Script { name: name(), good: false, times: 3 },
         Cause::Priority { from: Priority::new(3), to: Priority::new(1) },
+        Cause::ServedElsewhere { served: Served::NoArbiter { arbiter: PEER } },
         Cause::Preparing,
         Cause::Prepared { outcome: Prepared::TimedOut, after_ms: number },
         Cause::PrepareAgain,
@@ -63,6 +64,7 @@ fn endings(number: u64) -> Vec<Ending> {
     vec![
         Ending::Exited { status: 3 },
         Ending::Signalled { signal: 9 },
+        Ending::Untold,
         Ending::TimedOut { milliseconds: number },
         Ending::NotRun { step: Step::Execute, errno: Errno::NOENT },
         Ending::NotStarted { error: error() },
@@ -83,6 +85,8 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::HandedOver { .. } => "handed_over",
         Happening::LowerPriorityHeard { .. } => "lower_priority_heard",
         Happening::TwoMasters { .. } => "two_masters",
+        Happening::ServedElsewhere { .. } => "served_elsewhere",
+        Happening::ServedHereAlone { .. } => "served_here_alone",
         Happening::OneMaster { .. } => "one_master",
         Happening::NobodyHeard { .. } => "nobody_heard",
         Happening::Dropped { .. } => "dropped",
@@ -90,6 +94,7 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::SessionState { .. } => "session_state",
         Happening::SessionPath { .. } => "session_path",
         Happening::SessionIntervals { .. } => "session_intervals",
+        Happening::SessionEcho { .. } => "session_echo",
         Happening::SessionDropped { .. } => "session_dropped",
         Happening::Script { .. } => "script",
         Happening::Notify { .. } => "notify",
@@ -100,6 +105,9 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::Bound { .. } => "bound",
         Happening::Reloaded { .. } => "reloaded",
         Happening::ReloadRefused { .. } => "reload_refused",
+        Happening::Upgraded { .. } => "upgraded",
+        Happening::TookOver { .. } => "took_over",
+        Happening::UpgradeRefused { .. } => "upgrade_refused",
         Happening::ReloadPlanned { .. } => "reload_planned",
         Happening::ReloadCancelled { .. } => "reload_cancelled",
         Happening::ReloadDue => "reload_due",
@@ -113,7 +121,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 36;
+const KINDS: usize = 42;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -140,6 +148,17 @@ fn every(number: u64) -> Vec<Happening> {
         handed(None),
         Happening::LowerPriorityHeard { instance: name(), master: PEER, priority: 3 },
         Happening::NobodyHeard { instance: name(), milliseconds: number },
+        Happening::ServedElsewhere {
+            instance: name(),
+            served: Served::Link { address: PEER, hardware: [2, 0, 0, 0, 0, 9] },
+            state: State::Backup,
+            yields: true,
+        },
+        Happening::ServedHereAlone {
+            instance: name(),
+            served: Served::Service { address: PEER, port: 443 },
+            milliseconds: number,
+        },
         Happening::TwoMasters { instance: name(), other: PEER, priority: None, dropped: Some(reason) },
         Happening::OneMaster { instance: name(), other: PEER, adverts: 3, milliseconds: number },
         Happening::Dropped { instance: name(), source: PEER, reason },
@@ -151,12 +170,17 @@ fn every(number: u64) -> Vec<Happening> {
         Happening::WorkerStarted { worker: Worker::Vrrp, pid: 7 },
         Happening::WorkerHung { worker: Worker::Vrrp },
         Happening::Bound { bound: Bound::AdvertsLost { count: number } },
+        Happening::Bound { bound: Bound::SessionTurns { session: name(), peer: PEER } },
+        Happening::Bound { bound: Bound::StopScripts { lost: 2 } },
         Happening::Bound { bound: Bound::NotifiesForgotten { owner: name(), waiting: 64 } },
         Happening::ReloadPlanned { at: "2026-01-02T03:04:05Z".to_owned() },
         Happening::ReloadCancelled { at: "2026-01-02T03:04:05Z".to_owned() },
         Happening::ReloadDue,
         Happening::Reloaded { changes: Box::new(changed()) },
         Happening::ReloadRefused { reason: Box::new(ReloadRefusal::Clash(clash())) },
+        Happening::TookOver { milliseconds: 120 },
+        Happening::Upgraded { from: "1.0.0".to_owned(), to: "1.1.0".to_owned(), milliseconds: 12 },
+        Happening::UpgradeRefused { program: "/usr/sbin/steadfast".to_owned(), reason: "why".to_owned() },
         Happening::RecordSaved {
             path: "/run/a.record".to_owned(),
             reason: "V1 lost its mastership".to_owned(),
@@ -218,8 +242,10 @@ fn faults(number: u64) -> Vec<Fault> {
         Fault::NothingToRun { reason: reason() },
         Fault::NotWritten { keyword: None, path: path(), reason: reason() },
         Fault::NotWritten { keyword: Some(keyword()), path: path(), reason: reason() },
-        Fault::Name { name: name(), reason: reason(), known: 0 },
-        Fault::Name { name: name(), reason: reason(), known: 2 },
+        Fault::Name { name: name(), family: Family::V4, reason: reason(), known: 0 },
+        Fault::Name { name: name(), family: Family::V4, reason: reason(), known: 2 },
+        Fault::Name { name: name(), family: Family::V6, reason: reason(), known: 2 },
+        Fault::NamesLeftOut { count: 1, bound: 4 },
         Fault::ReloadTime { reason: reason() },
         Fault::AddressesLeft,
         Fault::NotWaitedFor { reason: reason() },
@@ -231,8 +257,8 @@ fn faults(number: u64) -> Vec<Fault> {
 #[test]
 fn a_fault_that_lasts_has_an_end() {
     let matters: std::collections::BTreeSet<_> = faults(3).iter().filter_map(Fault::matter).collect();
-    // A name that becomes no address is one matter, whether or not some are known.
-    assert_eq!(matters.len(), 9);
+    // A name that becomes no address is one matter in each family, whether or not some are known.
+    assert_eq!(matters.len(), 11);
     for fault in faults(3) {
         let over = super::fault_over(&fault);
         assert_eq!(over.starts_with("no longer"), fault.matter().is_none(), "{over}");
@@ -246,6 +272,8 @@ fn sessions(number: u64) -> Vec<Happening> {
         Cause::Peer { state: State::Down, diagnostic: Diagnostic::NONE },
         Cause::Peer { state: State::AdminDown, diagnostic: Diagnostic::ADMINISTRATIVELY_DOWN },
         Cause::Silent { silent_us: number, multiplier: 3, interval_us: number },
+        Cause::Echo { silent_us: number, lost: 3, interval_us: number },
+        Cause::EchoOver,
         Cause::Socket { obstacle: Some("no such address".into()) },
         Cause::Socket { obstacle: None },
         Cause::Reload,
@@ -259,6 +287,20 @@ fn sessions(number: u64) -> Vec<Happening> {
             peer: PEER,
             transmit_microseconds: number,
             receive_microseconds: number,
+            detection_microseconds: number,
+        },
+        Happening::SessionEcho {
+            session: session(),
+            peer: PEER,
+            returned: true,
+            interval_microseconds: number,
+            detection_microseconds: number,
+        },
+        Happening::SessionEcho {
+            session: session(),
+            peer: PEER,
+            returned: false,
+            interval_microseconds: number,
             detection_microseconds: number,
         },
         Happening::SessionDropped {
@@ -333,6 +375,7 @@ fn networks() -> Vec<Network> {
         Network::SocketRefused { interface: interface(), error: error() },
         Network::SendRefused { interface: interface(), sent: Sent::Adverts, errno: Errno::PERM },
         Network::SendRefused { interface: interface(), sent: Sent::Announcements, errno: Errno::NODEV },
+        Network::SendRefused { interface: interface(), sent: Sent::Questions, errno: Errno::NODEV },
         Network::AddressRestored { interface: interface(), address, suspect: Suspect::Unknown },
         Network::AddressLost {
             interface: interface(),
@@ -350,6 +393,8 @@ fn networks() -> Vec<Network> {
         Network::AddressesNotOurs { addresses: addresses(), count: 1 },
         Network::AddressesOfAnother { addresses: addresses(), count: 3, holder },
         Network::SourceIsVirtual { interface: interface(), address },
+        Network::LinkUntold { interface: interface(), error: None },
+        Network::LinkUntold { interface: interface(), error: Some(error()) },
         Network::AddressSeen { interface: interface(), address, added: true },
         Network::EntryRestored { entry: "route to 10.0.0.0/8".to_owned() },
         Network::EntryRefused { error: error() },

@@ -52,6 +52,10 @@ pub(crate) struct Runs {
 pub(crate) fn others(own: &[u32]) -> Vec<Other> {
     let mut foreign = sockets::raw_sockets(&PROTOCOLS);
     for pid in own {
+        // A check worker has a socket for each server that it asks.
+        if foreign.is_empty() {
+            break;
+        }
         let held = sockets::sockets_of(*pid);
         foreign.retain(|socket| !held.contains(socket));
     }
@@ -93,8 +97,17 @@ pub(crate) fn is_keepalived(pid: u32) -> bool {
 
 /// A worker's supervisor runs the same program, and is whom a person knows.
 fn head(process: Process) -> Process {
-    let parent = Process::look_up(process.parent);
-    parent.filter(|parent| parent.program.is_some() && parent.program == process.program).unwrap_or(process)
+    supervisor_of(&process).unwrap_or(process)
+}
+
+/// Whether a worker has a supervisor.
+pub(crate) fn is_supervised(worker: &Process) -> bool {
+    supervisor_of(worker).is_some()
+}
+
+fn supervisor_of(worker: &Process) -> Option<Process> {
+    let parent = Process::look_up(worker.parent);
+    parent.filter(|parent| parent.program.is_some() && parent.program == worker.program)
 }
 
 impl Other {

@@ -11,6 +11,7 @@ mod operator;
 mod presence;
 mod probes;
 pub(crate) mod report;
+mod sharing;
 mod spec;
 mod supervisor;
 mod table;
@@ -20,17 +21,20 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use steadfast_config::model::Model;
 use steadfast_health::{
     CheckId, CheckResume, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
 };
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::ipvs::{Ipvs, ServiceKey};
 use steadfast_kernel::netlink::Requests;
-use steadfast_kernel::process::confinement::{Call, Family, Needs, confine, yield_memory_first};
-use steadfast_kernel::process::limits;
+use steadfast_kernel::nftables;
+use steadfast_kernel::process::confinement::{
+    Access, Call, Cores, Family, Files, Needs, confine, yield_memory_first,
+};
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::process::{limits, memory};
+use steadfast_kernel::rendezvous::Rendezvous;
 use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
@@ -51,7 +55,8 @@ use crate::link::check::{News, Notice, Remembered, Told};
 use crate::link::life::Life;
 use crate::link::lifecycle::{FromWorker, Trouble};
 use crate::link::line::{Line, give_up};
-use crate::vrrp::scheduling;
+use crate::served::{Known, Marks, Packed, Served};
+use crate::vrrp::{SETTINGS, scheduling};
 
 /// Descriptors besides those of conversations.
 const OTHER_DESCRIPTORS: usize = 64;
@@ -62,6 +67,7 @@ const SETTLE_AFTER: Duration = Duration::from_millis(500);
 const CHANNEL: u64 = 0;
 const SIGNALS: u64 = 1;
 const ADDRESSES: u64 = 2;
+const FILTERS: u64 = 3;
 const PROBES: u64 = 16;
 
 /// What does not change while a daemon runs.
@@ -73,8 +79,8 @@ pub(crate) struct Terms {
     pub(crate) keep_table: bool,
     /// There was a worker before this one: the table is as it left it.
     pub(crate) begun_before: bool,
-    /// Give up what the work does not need.
-    pub(crate) confined: bool,
+    /// Give up what the work does not need; `None` to keep everything.
+    pub(crate) confined: Option<Cores>,
     /// The worker's pid file.
     pub(crate) pid_file: PathBuf,
 }
@@ -82,7 +88,11 @@ pub(crate) struct Terms {
 /// What is to be done, and how things are.
 pub(crate) struct Job {
     /// The services.
-    pub(crate) model: Model,
+    pub(crate) packed: Packed,
+    /// What is known of the names of their servers.
+    pub(crate) known: Known,
+    /// Of groups whose packets are marked.
+    pub(crate) marks: Marks,
     /// How to run and use the kernel.
     pub(crate) settings: Settings,
     /// Entries of the kernel that a reload took away while no worker could do it: they go at the start.
@@ -91,6 +101,8 @@ pub(crate) struct Job {
     pub(crate) resume: Resume,
     /// What is followed.
     pub(crate) surroundings: Surroundings,
+    /// To be kept for a supervisor that comes after this one.
+    pub(crate) kept: Vec<u8>,
 }
 
 /// What the work needs of the kernel.
@@ -104,8 +116,12 @@ pub(crate) const NEEDS: Needs = Needs {
         Capability::SysResource,
     ],
     families: &[Family::Inet, Family::Inet6, Family::Netlink],
-    calls: &[Call::Connect],
+    // Of a supervisor that comes after the one that died, too.
+    calls: &[Call::Connect, Call::Accept],
+    files: &[CERTIFICATES, SETTINGS],
 };
+/// A certificate and its key for checks over TLS. Where they are a reload may change.
+const CERTIFICATES: Files = Files { below: "/", access: Access::Read };
 /// Thousandths of all memory by which this worker is a likelier victim than the others when memory runs out: its
 /// successor finds the table as it was, and the addresses stay.
 const MEMORY_YIELDED_FIRST: i32 = 500;
@@ -117,19 +133,30 @@ pub(crate) fn run(job: Job, mut channel: Channel, life: Life, terms: &Terms) -> 
         Ok(socket) => socket,
         Err(error) => return give_up(&mut channel, &error),
     };
-    let troubles = give_up_needless(terms);
-    // Held until the end. A worker without its pid file works as well.
+    let marking = job.settings.marking.as_ref().map(|_| terms.space.within(open_filters).flatten());
+    let (marking, no_marks) = match marking.transpose() {
+        Ok(sockets) => (sockets, None),
+        Err(error) => (None, Some(Notice::Setting { reason: format!("nftables_ipvs: {error}") })),
+    };
+    let (marking, filter_monitor) = marking.unzip();
+    // Held until the end, and taken away by the supervisor. A worker without its pid file works as well. Whoever is confined
+    // cannot make a file.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }
-    let line = Line::new(channel, CHANNEL);
-    let opened = match open(&line) {
+    // Done without where it is not to be had, or where no pid file leads there: the death of the supervisor is then the
+    // worker's end.
+    let rendezvous = pid_file.as_ref().and_then(|_| Rendezvous::open().ok());
+    let troubles = give_up_needless(terms);
+    let line = Line::new(channel, rendezvous, CHANNEL);
+    let opened = match open(&line, filter_monitor) {
         Ok(opened) => opened,
         Err(error) => return give_up(&mut line.into_channel(), &error),
     };
-    let table = Table::new(job.settings.clone(), terms.begun_before, elsewhere);
+    let table = Table::new(job.settings.clone(), terms.begun_before, elsewhere, marking);
     let mut checker = Checker::new(job, line, opened, table, terms);
+    no_marks.into_iter().for_each(|notice| checker.notice(notice));
     troubles.into_iter().for_each(|trouble| checker.trouble(trouble));
     checker.run(&life);
     0
@@ -140,12 +167,17 @@ fn socket_elsewhere(space: &Space) -> Result<Option<Requests>, Error> {
     if space.is_own() { Ok(None) } else { space.within(Ipvs::socket)?.map(Some) }
 }
 
+/// What writes packet filters, and what hears of them.
+fn open_filters() -> Result<(Requests, nftables::Monitor), Error> {
+    Ok((nftables::socket()?, nftables::Monitor::open()?))
+}
+
 /// What the work does without; what cannot be given up is told.
 fn give_up_needless(terms: &Terms) -> Vec<Trouble> {
     let memory =
         yield_memory_first(MEMORY_YIELDED_FIRST).map_err(|error| Trouble::Scheduling { error: error.into() });
-    let confined = if terms.confined { confine(&NEEDS) } else { Ok(()) }
-        .map_err(|error| Trouble::Unconfined { error: error.into() });
+    let confined = terms.confined.map_or(Ok(()), |cores| confine(&NEEDS, cores));
+    let confined = confined.map_err(|error| Trouble::Unconfined { error: error.into() });
     [memory, confined].into_iter().filter_map(Result::err).collect()
 }
 
@@ -153,9 +185,10 @@ fn give_up_needless(terms: &Terms) -> Vec<Trouble> {
 struct Opened {
     poller: Poller,
     signals: Signals,
+    filter_monitor: Option<nftables::Monitor>,
 }
 
-fn open(line: &Line) -> Result<Opened, Error> {
+fn open(line: &Line, filter_monitor: Option<nftables::Monitor>) -> Result<Opened, Error> {
     // The supervisor decides what these mean; a terminal sends them to every process of the group.
     for signal in [Signal::INTERRUPT, Signal::HANGUP, Signal::USER_1, Signal::USER_2, Signal::PIPE] {
         signal::ignore(signal)?;
@@ -163,8 +196,11 @@ fn open(line: &Line) -> Result<Opened, Error> {
     let poller = Poller::open()?;
     let signals = Signals::open(&[Signal::TERMINATE])?;
     poller.add(&signals, SIGNALS, Interest::Readable)?;
+    if let Some(monitor) = &filter_monitor {
+        poller.add(monitor, FILTERS, Interest::Readable)?;
+    }
     line.listen(&poller)?;
-    Ok(Opened { poller, signals })
+    Ok(Opened { poller, signals, filter_monitor })
 }
 
 /// The worker's state.
@@ -176,10 +212,17 @@ struct Checker {
     line: Line,
     poller: Poller,
     signals: Signals,
+    filter_monitor: Option<nftables::Monitor>,
     keep_table: bool,
     /// There was a worker before this one: who is to be told was told.
     begun_before: bool,
     stopping: bool,
+    /// A successor goes on with everything.
+    leaving: bool,
+    /// For a supervisor that comes after this one.
+    kept: Vec<u8>,
+    /// It came, and knows nothing else.
+    confided: bool,
     reports: Reports,
     following: Following,
     presence: Presence,
@@ -225,14 +268,16 @@ impl Sink for Wishes {
 impl Checker {
     fn new(job: Job, line: Line, opened: Opened, mut table: Table, terms: &Terms) -> Self {
         let now = moment();
-        let Job { model, settings, abandoned, resume, surroundings } = job;
+        let Job { packed, known, marks, settings, abandoned, resume, surroundings, kept } = job;
         let mut placements = Vec::new();
-        let services = Services::of(&model).map(|service| {
+        let served = Served::of(&packed, &known, &marks);
+        let groups = served.groups();
+        let services = Services::of(&groups, served.servers()).map(|service| {
             placements.push(service.placement);
             service.health
         });
         let machine = Machine::of(now, services, settings.seed, settings.tell_initial, resume);
-        drop(model);
+        drop((packed, groups));
         limits::trim_allocator();
         placements.iter().for_each(|placement| table.configure(placement, &machine));
         abandoned.into_iter().for_each(|key| table.discard(key));
@@ -244,9 +289,13 @@ impl Checker {
             line,
             poller: opened.poller,
             signals: opened.signals,
+            filter_monitor: opened.filter_monitor,
             keep_table: terms.keep_table,
             begun_before: terms.begun_before,
             stopping: false,
+            leaving: false,
+            kept,
+            confided: false,
             reports: Reports::default(),
             following: Following::of(surroundings),
             presence: Presence::default(),
@@ -282,13 +331,14 @@ impl Checker {
                     CHANNEL => self.hear_supervisor(),
                     SIGNALS => self.hear_signals(),
                     ADDRESSES => self.hear_addresses(now),
+                    FILTERS => self.hear_filters(),
                     _ => {
                         let judged = self.probes.ready(now, ready, &self.poller);
                         self.judge(now, judged);
                     }
                 }
             }
-            if self.stopping {
+            if self.stopping || self.line.is_forsaken(&self.poller) {
                 break;
             }
             let expired = self.probes.expire(now);
@@ -301,10 +351,10 @@ impl Checker {
             self.report();
             self.give_back(now);
         }
-        self.end();
+        if self.leaving { self.leave() } else { self.end() }
     }
 
-    /// When everything is in the kernel, what that alone needed goes.
+    /// When everything is in the kernel, what that alone needed goes: memory, and pages of the program.
     fn give_back(&mut self, now: Moment) {
         if self.settle_at.is_none_or(|at| at > now) {
             return;
@@ -315,7 +365,8 @@ impl Checker {
         }
         self.settle_at = None;
         self.table.compact();
-        limits::trim_allocator();
+        self.machine.compact();
+        memory::settle();
     }
 
     fn next_wakeup(&mut self) -> Option<Moment> {
@@ -323,8 +374,19 @@ impl Checker {
             return Some(Moment::ZERO);
         }
         let table = self.table.next_wakeup();
-        let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), table, self.settle_at];
+        let alone = self.line.alone_until();
+        let wakeups = [self.machine.next_wakeup(), self.probes.next_wakeup(), table, self.settle_at, alone];
         wakeups.into_iter().flatten().min()
+    }
+
+    /// What others do to the packet filters is set right.
+    fn hear_filters(&mut self) {
+        let (Some(monitor), Some(filters)) = (&mut self.filter_monitor, self.table.filters()) else { return };
+        match monitor.is_changed(filters.table(), filters.port()) {
+            Ok(true) => filters.disturbed(),
+            Ok(false) => {}
+            Err(error) => self.trouble(Trouble::Netlink { error: error.into() }),
+        }
     }
 
     /// A part of what somebody wants to know.
@@ -377,7 +439,7 @@ impl Checker {
         for service in wishes.dropped {
             // At the end the table is emptied as a whole, or left as it is.
             if !self.stopping {
-                self.table.drop_service(&service);
+                self.table.drop_service(&service, &self.machine);
             }
         }
         self.take_events(wishes.events);
@@ -403,6 +465,16 @@ impl Checker {
             }
             self.told.push(Told { event, check });
         }
+    }
+
+    /// Tells what a successor needs, and leaves the table as it is.
+    fn leave(&mut self) {
+        if self.confided {
+            self.remember_everything();
+        }
+        self.report();
+        self.tell(&FromWorker::Left);
+        self.flush_before_exit();
     }
 
     /// The last things.
@@ -451,6 +523,15 @@ impl Checker {
         if !remembered.is_empty() {
             self.news(News::Resume(Box::new(remembered)));
         }
+    }
+
+    /// For who was not told of each change.
+    fn remember_everything(&mut self) {
+        let all = self.machine.check_ids().into_iter().filter_map(|check| self.machine.check_resume(check));
+        let checks = all.filter(|(_, usual)| !usual).map(|(resume, _)| resume).collect();
+        self.news(News::Resume(Box::new(Remembered { checks, ..Remembered::default() })));
+        let services: Vec<_> = self.table.services().keys().cloned().collect();
+        self.remember_services(&services);
     }
 
     fn remember_service(&mut self, service: &Arc<str>) {

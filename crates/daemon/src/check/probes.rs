@@ -30,6 +30,9 @@ const PIECE_BYTES: usize = 16 * 1024;
 /// Reads of one conversation in a turn, so that a server that never ends its answer delays nobody.
 const PIECES_OF_A_TURN: usize = 8;
 
+/// What a server may still say to a check that is over; beyond it the connection is cut.
+const FAREWELL_BYTES_MAX: usize = 64 * 1024;
+
 /// Every conversation.
 pub(super) struct Probes {
     specs: Specs,
@@ -77,8 +80,21 @@ struct Conversation {
 }
 
 enum Socket {
-    Stream { stream: Stream, dialogue: Box<dyn Dialogue>, connected: bool, out: Vec<u8> },
-    Datagram { socket: DatagramSocket, asking: Asking },
+    Stream {
+        stream: Stream,
+        dialogue: Box<dyn Dialogue>,
+        connected: bool,
+        out: Vec<u8>,
+    },
+    Datagram {
+        socket: DatagramSocket,
+        asking: Box<Asking>,
+    },
+    /// The check has its verdict; the server is let finish. So many octets of it were passed over.
+    Farewell {
+        stream: Stream,
+        octets: usize,
+    },
 }
 
 impl Probes {
@@ -179,7 +195,7 @@ impl Probes {
                     DatagramSocket::open(kind, &way).map_err(|unreached| verdict_of(&unreached))?;
                 socket.send(&asking.question()).map_err(|unreached| verdict_of(&unreached))?;
                 poller.add(&socket, token, Interest::Readable).map_err(|error| trouble(&error))?;
-                Socket::Datagram { socket, asking }
+                Socket::Datagram { socket, asking: Box::new(asking) }
             }
         };
         self.serial += 1;
@@ -265,11 +281,25 @@ impl Probes {
     /// The socket of a conversation is ready.
     pub(super) fn ready(&mut self, now: Moment, ready: Ready, poller: &Poller) -> Option<Judged> {
         let number = self.place_of(ready.token)?;
-        let conversation = self.places.get_mut(index(number)?)?.conversation.as_mut()?;
-        match conversation.go_on(now, ready, poller) {
-            Some(verdict) => self.end(number, verdict),
-            None => None,
+        let place = self.places.get_mut(index(number)?)?;
+        let conversation = place.conversation.as_mut()?;
+        let verdict = conversation.go_on(now, ready, poller);
+        if conversation.has_parted(ready, poller) {
+            place.conversation = None;
+            self.free.push(number);
+            return None;
         }
+        let verdict = verdict?;
+        let is_good = matches!(verdict, Verdict::Good { .. });
+        if is_good && conversation.spec.closes_in_order() {
+            let check = conversation.check;
+            place.conversation = place.conversation.take().and_then(|over| over.into_farewell(ready, poller));
+            if place.conversation.is_none() {
+                self.free.push(number);
+            }
+            return Some(Judged { check, verdict });
+        }
+        self.end(number, verdict)
     }
 
     /// Ends what has taken too long.
@@ -291,8 +321,13 @@ impl Probes {
                 self.deadlines.push(Entry { at, key: entry.key });
                 continue;
             }
-            let verdict = conversation.socket.too_late();
-            judged.extend(self.end(entry.key, verdict));
+            match conversation.socket.too_late() {
+                Some(verdict) => judged.extend(self.end(entry.key, verdict)),
+                None => {
+                    place.conversation = None;
+                    self.free.push(entry.key);
+                }
+            }
         }
         judged
     }
@@ -314,6 +349,7 @@ impl Conversation {
     fn go_on(&mut self, now: Moment, ready: Ready, poller: &Poller) -> Option<Verdict> {
         let progress = match &mut self.socket {
             Socket::Datagram { socket, asking } => return hear(socket, asking),
+            Socket::Farewell { .. } => return None,
             Socket::Stream { stream, dialogue, connected, out } => {
                 let mut moved = false;
                 if !*connected {
@@ -358,14 +394,44 @@ impl Conversation {
     }
 }
 
+impl Conversation {
+    /// The check is over, and says so to the server; None when that has ended the connection itself.
+    fn into_farewell(self, ready: Ready, poller: &Poller) -> Option<Self> {
+        let Socket::Stream { stream, .. } = self.socket else { return None };
+        stream.finish().ok()?;
+        // What is there already is no change: it is told again.
+        poller.modify(&stream, ready.token, Interest::Changes).ok()?;
+        Some(Self { socket: Socket::Farewell { stream, octets: 0 }, ..self })
+    }
+
+    /// Whether nothing is left of a connection to which farewell was said: the server has finished as well, or says more
+    /// than anybody listens to.
+    fn has_parted(&mut self, ready: Ready, poller: &Poller) -> bool {
+        let Socket::Farewell { stream, octets } = &mut self.socket else { return false };
+        let mut buffer = [0; PIECE_BYTES];
+        for _ in 0..PIECES_OF_A_TURN {
+            match stream.read(&mut buffer) {
+                Ok(0) => return true,
+                Ok(length) => *octets += length,
+                Err(errno) => return errno != Errno::AGAIN,
+            }
+            if *octets > FAREWELL_BYTES_MAX {
+                return true;
+            }
+        }
+        poller.modify(&*stream, ready.token, Interest::Changes).is_err()
+    }
+}
+
 impl Socket {
-    /// What it means that the time is over.
-    fn too_late(&self) -> Verdict {
-        match self {
+    /// What it means that the time is over; nothing where the check has its verdict.
+    fn too_late(&self) -> Option<Verdict> {
+        Some(match self {
             Self::Datagram { asking, .. } => verdict(asking.silence().map(|()| Found::default())),
             Self::Stream { connected: false, .. } => verdict(Err(Failure::TimedOut(Awaited::Connection))),
             Self::Stream { dialogue, .. } => verdict(Err(Failure::TimedOut(dialogue.awaited()))),
-        }
+            Self::Farewell { .. } => return None,
+        })
     }
 }
 

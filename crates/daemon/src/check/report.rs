@@ -70,25 +70,26 @@ impl Reports {
         {
             // One that a reload removed meanwhile is not told.
             let found = table.services().get(name).cloned();
-            let keys = found.as_ref().and_then(|placement| placement.keys.get(report.entries..));
-            let keys = keys.unwrap_or_default();
-            let now_read = keys.len().min(room);
+            let left = found.as_ref().map_or(0, |found| found.entry_count().saturating_sub(report.entries));
+            let now_read = left.min(room);
             if let Some(placement) = &found {
-                for key in keys.iter().take(now_read) {
-                    report.read.take(machine, placement, *key, table);
+                for key in placement.entries().skip(report.entries).take(now_read) {
+                    report.read.take(machine, placement, key, table);
                 }
-                if now_read == keys.len() {
+                if now_read == left {
                     let figures = std::mem::take(&mut report.read);
                     let told = service(now, machine, placement, &figures);
-                    part.services.extend(
-                        told.map(|told| report::Service { waits_for: table.waits_for(placement), ..told }),
-                    );
+                    part.services.extend(told.map(|told| report::Service {
+                        waits_for: table.waits_for(placement),
+                        refused: table.refusal(placement),
+                        ..told
+                    }));
                 }
             }
             report.entries += now_read;
             // A service without entries costs as much as one.
             room -= now_read.max(1);
-            if now_read == keys.len() {
+            if now_read == left {
                 report.services.pop_front();
                 report.read = Figures::default();
                 report.entries = 0;
@@ -106,8 +107,8 @@ impl Figures {
     /// What the kernel has of a service, of as many of its entries as one turn reads.
     pub(super) fn of(machine: &Machine, placement: &Placement, table: &mut Table) -> Self {
         let mut figures = Self::default();
-        for key in placement.keys.iter().take(ENTRIES_OF_A_TURN) {
-            figures.take(machine, placement, *key, table);
+        for key in placement.entries().take(ENTRIES_OF_A_TURN) {
+            figures.take(machine, placement, key, table);
         }
         figures
     }
@@ -168,6 +169,7 @@ pub(crate) fn service(
         live_weight: Some(status.live_weight),
         suspended: status.suspended,
         waits_for: None,
+        refused: None,
         scheduler: placement.service.scheduler.to_string(),
         sorry_server: status.sorry.map(|sorry| report::SorryServer {
             address: sorry.address,

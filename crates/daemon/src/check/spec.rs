@@ -78,6 +78,11 @@ impl Spec {
         }
     }
 
+    /// Whether a server that is well is let finish.
+    pub(super) fn closes_in_order(&self) -> bool {
+        matches!(&self.checker.kind, CheckKind::Tcp(tcp) if tcp.close_in_order)
+    }
+
     /// Where it goes, and whence.
     pub(super) fn way(&self, target: SocketAddr) -> Way {
         let Some(Connection { bind_address, bind_port, bind_interface, mark, .. }) =
@@ -104,7 +109,7 @@ impl Spec {
         tls: Option<&Context>,
     ) -> Result<Begin, String> {
         Ok(match &self.checker.kind {
-            CheckKind::Tcp => Begin::Stream(Box::new(Connect)),
+            CheckKind::Tcp(_) => Begin::Stream(Box::new(Connect)),
             CheckKind::Http(http) => Begin::Stream(self.page(http, target, step, tls)?),
             CheckKind::Smtp(name) => Begin::Stream(Box::new(Smtp::new(name))),
             CheckKind::Dns(dns) => {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use steadfast_health::{CheckId, Contribution, Verdict};
+use steadfast_time::Moment;
 
 use super::probes::Judged;
 use super::{Checker, SETTLE_AFTER, Wishes, context, moment};
 use crate::link::check::change::Change;
-use crate::link::check::{Found, News, Notice, Order};
+use crate::link::check::{Found, Knows, News, Notice, Order};
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::line::Heard;
 
@@ -21,6 +22,7 @@ impl Checker {
             match self.line.hear(&self.poller) {
                 Heard::Message(message) => self.obey(message),
                 Heard::Nothing => return,
+                Heard::Successor(since) => self.confide(since),
                 Heard::Gone => {
                     self.stopping = true;
                     return;
@@ -29,9 +31,19 @@ impl Checker {
         }
     }
 
+    /// Everything else a successor is told when this worker leaves.
+    fn confide(&mut self, since: Moment) {
+        self.confided = true;
+        let placements = self.table.services().values();
+        let entries = placements.flat_map(|placement| placement.keys.iter().copied()).collect();
+        self.line.confide(since, Knows { kept: self.kept.clone(), entries });
+    }
+
     fn obey(&mut self, message: ToWorker<Order>) {
         match message {
             ToWorker::Stop => self.stopping = true,
+            ToWorker::Leave => (self.stopping, self.leaving) = (true, true),
+            ToWorker::Order(Order::Keep(kept)) => self.kept = kept,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
             ToWorker::Order(Order::Surroundings(surroundings)) => self.surrounded(moment(), *surroundings),
             ToWorker::Order(Order::Seen(seen)) => self.seen(moment(), seen),
@@ -85,10 +97,11 @@ impl Checker {
             let mut wishes = Wishes::default();
             self.machine.revise(now, revised, &removed, &mut wishes);
             self.fulfil(now, wishes);
+            self.table.give_up(&placements);
             placements.iter().for_each(|placement| self.table.configure(placement, &self.machine));
             self.find_followed();
             self.look_around(now);
-            removed.iter().for_each(|service| self.table.drop_service(service));
+            removed.iter().for_each(|service| self.table.drop_service(service, &self.machine));
             self.follow_addresses(now);
             self.allow_descriptors();
             self.remember_services(&keys);

@@ -8,13 +8,16 @@ use steadfast_kernel::ipvs::{
     Ipvs, ListedServer, Server, ServerKey, ServiceKey, Setting, Statistics, SyncDaemon, SyncRole, Timeouts,
 };
 use steadfast_kernel::netlink::Requests;
+use steadfast_kernel::nftables::Style;
+use steadfast_kernel::reconcile::filters::Filters;
 use steadfast_kernel::reconcile::ipvs::{Item, Services, Wish, settle_sync_daemons};
-use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds};
+use steadfast_kernel::reconcile::{Fate, Pause, Reconcile, Report, Rounds, Thing};
 use steadfast_kernel::{Errno, Error};
 use steadfast_time::Moment;
 
+use super::sharing::{OWNER, Sharing};
 use crate::link::check::Notice;
-use crate::link::check::work::{Placement, Settings};
+use crate::link::check::work::{Marking, Placement, Settings};
 
 /// A kernel without a load balancer is asked again after ever longer times, but no longer than this.
 const NO_TABLE_PAUSE_NANOSECONDS: u64 = 60_000_000_000;
@@ -32,25 +35,36 @@ pub(super) struct Table {
     reconciler: Services,
     rounds: Rounds,
     services: BTreeMap<Arc<str>, Arc<Placement>>,
+    sharing: Sharing,
     settings: Settings,
     /// Instances that are master.
     masters: BTreeSet<Arc<str>>,
     /// What the timeouts were before.
     timeouts_before: Option<Timeouts>,
+    /// Marks packets for services that are known by marks.
+    filters: Option<Filters>,
     begun: bool,
     notices: Vec<Notice>,
 }
 
 impl Table {
     /// `elsewhere` is the socket that leads to the table, unless that is in the process's own network namespace.
-    pub(super) fn new(settings: Settings, begun_before: bool, elsewhere: Option<Requests>) -> Self {
+    pub(super) fn new(
+        settings: Settings,
+        begun_before: bool,
+        elsewhere: Option<Requests>,
+        marking: Option<Requests>,
+    ) -> Self {
+        let style = settings.marking.as_ref().map(style);
         Self {
+            filters: style.zip(marking).map(|(style, socket)| Filters::over(style, socket)),
             ipvs: None,
             is_elsewhere: elsewhere.is_some(),
             spare: elsewhere,
             reconciler: Services::default(),
             rounds: Rounds::pausing(Pause::doubling_to(NO_TABLE_PAUSE_NANOSECONDS)),
             services: BTreeMap::new(),
+            sharing: Sharing::default(),
             settings,
             masters: BTreeSet::new(),
             timeouts_before: None,
@@ -77,6 +91,8 @@ impl Table {
     /// Room for services and servers to come is given back.
     pub(super) fn compact(&mut self) {
         self.reconciler.compact();
+        // What is put in one after another leaves every node of the map half full.
+        self.services = std::mem::take(&mut self.services).into_iter().collect();
     }
 
     /// What is to be told.
@@ -86,28 +102,101 @@ impl Table {
 
     // What is wanted.
 
+    /// What these services had before and have no more. Another of them may have it from here on: all give up before the
+    /// first one is configured.
+    pub(super) fn give_up<'a>(&mut self, services: impl IntoIterator<Item = &'a Arc<Placement>>) {
+        for service in services {
+            let Some(before) = self.services.get(&service.key) else { continue };
+            let stay: BTreeSet<_> = service.keys.iter().collect();
+            let gone = before.keys.iter().filter(|entry| !stay.contains(entry));
+            for entry in gone {
+                self.sharing.leave(&service.key, *entry, OWNER);
+                self.reconciler.unwish(&Item::service(*entry));
+            }
+        }
+    }
+
     /// A service is new, or has other settings, and the machine has gone over to them.
     pub(super) fn configure(&mut self, service: &Arc<Placement>, machine: &Machine) {
         let before = self.services.insert(Arc::clone(&service.key), Arc::clone(service));
         let present = self.is_present(service);
-        for entry in &service.keys {
-            if present {
-                self.reconciler.wish(Wish::Service(*entry, service.service.clone()));
-                self.reconciler.wish_servers(*entry, &servers(service, *entry, machine));
-            } else {
-                self.reconciler.unwish(&Item::service(*entry));
+        self.mark(before.as_deref(), Some(service).filter(|_| present));
+        let left: Vec<ServiceKey> = before.iter().flat_map(|before| self.leave(before)).collect();
+        service.keys.iter().for_each(|entry| self.sharing.own(&service.key, *entry));
+        service.shared.iter().for_each(|shared| self.sharing.join(&service.key, shared));
+        for entry in service.entries() {
+            self.configure_entry(entry, service, machine);
+        }
+        if !left.is_empty() {
+            let stay: BTreeSet<ServiceKey> = service.entries().collect();
+            let gone = left.into_iter().filter(|entry| !stay.contains(entry));
+            gone.for_each(|entry| self.configure_shared(entry, machine));
+        }
+    }
+
+    /// A service is not any more among those that share entries with others. The entries come back.
+    fn leave(&mut self, service: &Placement) -> Vec<ServiceKey> {
+        let shared = service.shared.iter();
+        shared
+            .map(|shared| {
+                self.sharing.leave(&service.key, shared.key, shared.place);
+                shared.key
+            })
+            .collect()
+    }
+
+    fn configure_entry(&mut self, entry: ServiceKey, service: &Placement, machine: &Machine) {
+        if self.sharing.is_shared(entry) {
+            self.configure_shared(entry, machine);
+        } else if self.is_present(service) {
+            self.reconciler.wish(Wish::Service(entry, service.service.clone()));
+            self.reconciler.wish_servers(entry, &servers(service, entry, machine));
+        } else {
+            self.reconciler.unwish(&Item::service(entry));
+        }
+    }
+
+    /// What all who serve an entry want in it is wanted, and it balances as the first of them does.
+    fn configure_shared(&mut self, entry: ServiceKey, machine: &Machine) {
+        let Some(names) = self.sharing.services(entry) else { return };
+        let found = |(place, name)| Some((place, Arc::clone(self.services.get(&name)?)));
+        let services = names.into_iter().filter_map(found);
+        let present: Vec<(u32, Arc<Placement>)> =
+            services.filter(|(_, service)| self.is_present(service)).collect();
+        let parts = present.iter().map(|(place, service)| (*place, servers(service, entry, machine)));
+        let servers = self.sharing.fill(entry, parts);
+        match present.first() {
+            Some((_, first)) => {
+                self.reconciler.wish(Wish::Service(entry, first.service.clone()));
+                self.reconciler.wish_servers(entry, &servers);
             }
+            None => self.reconciler.unwish(&Item::service(entry)),
         }
-        if let Some(before) = before {
-            let stay: BTreeSet<_> = service.keys.iter().collect();
-            let gone = before.keys.iter().filter(|entry| !stay.contains(entry));
-            gone.for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
+    }
+
+    /// Packets for another set of addresses are to be marked.
+    fn mark(&mut self, before: Option<&Placement>, after: Option<&Arc<Placement>>) {
+        let Some(filters) = &mut self.filters else { return };
+        let marked =
+            |of: &Placement| of.marked.iter().map(|marked| marked.element()).collect::<BTreeSet<_>>();
+        let after = after.map(|after| marked(after)).unwrap_or_default();
+        for element in before.map(marked).unwrap_or_default().difference(&after) {
+            filters.unwish(element);
         }
+        after.into_iter().for_each(|element| filters.wish(element));
+    }
+
+    /// The packet filters, if there are to be any.
+    pub(super) fn filters(&mut self) -> Option<&mut Filters> {
+        self.filters.as_mut()
     }
 
     /// The daemons and timeouts that are wanted may be others.
     pub(super) fn set(&mut self, settings: Settings) {
         let before = std::mem::replace(&mut self.settings, settings);
+        if let (Some(filters), Some(marking)) = (&mut self.filters, &self.settings.marking) {
+            filters.restyle(style(marking));
+        }
         if before.timeouts != self.settings.timeouts {
             self.set_timeouts();
         }
@@ -168,25 +257,45 @@ impl Table {
                 .max_by_key(|(_, weight)| *weight),
             None => weight.map(|weight| (reach, weight)),
         };
-        for entry in &placement.keys {
-            match wanted {
-                Some((reach, weight)) => {
-                    let server = Wish::Server(*entry, reach.in_service(*entry), reach.server(weight));
-                    self.reconciler.wish(server);
-                }
-                None => self.reconciler.unwish(&Item::server(*entry, reach.in_service(*entry))),
+        let own = placement.keys.iter().map(|key| (*key, OWNER));
+        for (entry, place) in own.chain(placement.shared.iter().map(|shared| (shared.key, shared.place))) {
+            let server = wanted.map_or(reach, |(reach, _)| reach).in_service(entry);
+            let how = wanted.map(|(reach, weight)| reach.server(weight));
+            match self.sharing.want(entry, place, server, how) {
+                Some(how) => self.reconciler.wish(Wish::Server(entry, server, how)),
+                None => self.reconciler.unwish(&Item::server(entry, server)),
             }
         }
     }
 
     /// The service is no more.
-    pub(super) fn drop_service(&mut self, service: &Arc<str>) {
+    pub(super) fn drop_service(&mut self, service: &Arc<str>, machine: &Machine) {
         if let Some(placement) = self.services.remove(service) {
-            placement.keys.iter().for_each(|entry| self.reconciler.unwish(&Item::service(*entry)));
+            self.mark(Some(&placement), None);
+            placement.keys.iter().for_each(|entry| self.sharing.leave(service, *entry, OWNER));
+            let shared = self.leave(&placement);
+            for entry in placement.keys.iter().copied().chain(shared) {
+                // Others may go on with it.
+                match self.sharing.is_shared(entry) {
+                    true => self.configure_shared(entry, machine),
+                    false => self.reconciler.unwish(&Item::service(entry)),
+                }
+            }
         }
     }
 
     // The kernel.
+
+    /// What the kernel refuses of a service, in a sentence: the first of it.
+    pub(super) fn refusal(&self, placement: &Placement) -> Option<String> {
+        let mut refusals = placement.entries().flat_map(|key| self.reconciler.refusals(key));
+        let first = refusals.next()?;
+        let told = format!("cannot {}: {}", first.attempted, reason(first));
+        Some(match refusals.count() {
+            0 => told,
+            more => format!("{told}; and {more} more"),
+        })
+    }
 
     /// What the kernel has of an entry, if it has it and can be asked.
     pub(super) fn listed(&mut self, key: ServiceKey) -> Option<(Statistics, Vec<ListedServer>)> {
@@ -201,11 +310,16 @@ impl Table {
             None => Some(self.rounds.pause().until()),
             Some(_) => self.rounds.next_wakeup(&mut [&mut self.reconciler]),
         };
-        at.map(Moment::from_nanos)
+        let filters = self.filters.as_ref().and_then(Reconcile::next_wakeup);
+        [at, filters].into_iter().flatten().min().map(Moment::from_nanos)
     }
 
     /// Does what is due: opens the way to the table, writes what differs, looks at what others did.
     pub(super) fn settle(&mut self, now: Moment) {
+        if let Some(filters) = &mut self.filters {
+            filters.settle(now.as_nanos());
+            self.notices.extend(filters.take_reports().into_iter().filter_map(notice));
+        }
         if self.ipvs.is_none() && self.rounds.pause().is_over(now.as_nanos()) {
             self.open(now);
         }
@@ -328,6 +442,10 @@ impl Table {
 
     /// The daemon ends: everything that is ours goes.
     pub(super) fn end(&mut self, now: Moment) {
+        if let Some(filters) = &mut self.filters {
+            filters.unwish_all();
+            filters.settle(now.as_nanos());
+        }
         let Some(ipvs) = &mut self.ipvs else { return };
         if self.settings.flush_at_end || self.reconciler.is_alone(ipvs).unwrap_or(false) {
             let _ = self.reconciler.flush(ipvs);
@@ -349,6 +467,11 @@ impl Table {
             let _ = settle_sync_daemons(ipvs, &[]);
         }
     }
+}
+
+fn style(marking: &Marking) -> Style {
+    let Marking { table, priority, counters } = marking;
+    Style { table: table.to_string(), priority: *priority, counters: *counters, duplicate: false }
 }
 
 /// What the machine wants in an entry of a service. Of a server that is the sorry server too the larger weight counts.
@@ -379,21 +502,191 @@ fn missing(error: &Error) -> String {
     }
 }
 
+/// Why the kernel refused.
+fn reason(error: &Error) -> String {
+    match (&error.kernel_message, error.capability) {
+        (Some(meaning), _) => meaning.clone(),
+        (None, Some(capability)) => format!("{}; this needs {}: run as root", error.errno, capability.name()),
+        (None, None) => error.errno.to_string(),
+    }
+}
+
 /// What is to be told of what came about.
 fn notice(Report { thing, fate }: Report) -> Option<Notice> {
     let what = match fate {
         Fate::Refused(error) => {
-            let reason = error.kernel_message.unwrap_or_else(|| match error.capability {
-                Some(capability) => format!("{}; this needs {}: run as root", error.errno, capability.name()),
-                None => error.errno.to_string(),
-            });
+            let reason = reason(&error);
             return Some(Notice::Refused { what: error.attempted.into_owned(), reason });
         }
         Fate::TakenAway => format!("another program removed {thing}: it is put back"),
         Fate::Changed => format!("another program changed {thing}: it is set right"),
         Fate::Intruded => format!("another program added {thing}: it is removed"),
+        Fate::TakenOver => format!("another program or an earlier run made {thing}: it is taken over"),
+        Fate::Accepted => format!("the kernel takes {thing} after all"),
+        Fate::PutBack if matches!(thing, Thing::Filters(_)) => {
+            format!("another program changed {thing}: they are put back")
+        }
         // Told with what was done to it.
         Fate::Installed | Fate::PutBack | Fate::Gone => return None,
     };
     Some(Notice::Changed { what })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use steadfast_config::{AnyMachine, LoadOptions, Memory, load};
+    use steadfast_health::{Config, Resume};
+    use steadfast_kernel::ipvs::Command;
+
+    use super::*;
+    use crate::check::Wishes;
+    use crate::digest::check::Services as Served;
+    use crate::link::check::work::Balanced;
+
+    fn services(text: &str) -> (Machine, Vec<Arc<Placement>>) {
+        let behind = "{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n real_server 10.0.0.1 80 {\n }\n}\n";
+        let memory = Memory::new().file("k.conf", text.replace("{}", behind).as_str());
+        let model = load(&memory, "/k.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model;
+        let served = Served::of(&model.virtual_server_groups, model.virtual_servers.iter());
+        let (services, placements) = served.map(|Balanced { health, placement }| (health, placement)).unzip();
+        let mut machine =
+            Machine::new(Moment::ZERO, Config { services, ..Config::default() }, Resume::default());
+        machine.advance(Moment::ZERO, &mut Wishes::default());
+        (machine, placements)
+    }
+
+    /// An entry, its scheduler, and the last octets of its servers with their weights.
+    type Entry = (ServiceKey, String, Vec<(u8, u32)>);
+
+    /// What is wanted in each entry.
+    fn wanted(table: &mut Table) -> Vec<Entry> {
+        let mut wanted: BTreeMap<ServiceKey, (String, Vec<(u8, u32)>)> = BTreeMap::new();
+        for command in table.reconciler.planned() {
+            match command {
+                Command::AddService(key, service) => {
+                    wanted.entry(key).or_default().0 = service.scheduler.to_string();
+                }
+                Command::AddServer(key, server, how) => {
+                    let IpAddr::V4(address) = server.address else { panic!("{server}") };
+                    wanted.entry(key).or_default().1.push((address.octets()[3], how.weight));
+                }
+                other => panic!("{other}"),
+            }
+        }
+        let wanted = wanted.into_iter().map(|(key, (scheduler, mut servers))| {
+            servers.sort_unstable();
+            (key, scheduler, servers)
+        });
+        wanted.collect()
+    }
+
+    /// A service at 10.7.0.1 with servers `10.0.0.LAST` and their weights.
+    fn block(scheduler: &str, servers: &[(u8, u32)]) -> String {
+        let server =
+            |(last, weight): &(u8, u32)| format!("real_server 10.0.0.{last} 80 {{\n weight {weight}\n}}\n");
+        let servers: String = servers.iter().map(server).collect();
+        format!(
+            "virtual_server 10.7.0.1 80 {{\n lb_algo {scheduler}\n lb_kind NAT\n protocol TCP\n{servers}}}\n"
+        )
+    }
+
+    /// One table after another: what is configured anew and dropped is what differs, as at a reload.
+    fn reloaded(table: &mut Table, before: &[Arc<Placement>], text: &str) -> (Machine, Vec<Arc<Placement>>) {
+        let (machine, placements) = services(text);
+        let is_gone = |old: &&Arc<Placement>| placements.iter().all(|new| new.key != old.key);
+        before.iter().filter(is_gone).for_each(|old| table.drop_service(&old.key, &machine));
+        let changed: Vec<_> = placements.iter().filter(|new| !before.contains(new)).cloned().collect();
+        table.give_up(&changed);
+        changed.iter().for_each(|placement| table.configure(placement, &machine));
+        (machine, placements)
+    }
+
+    #[test]
+    fn a_service_that_stands_twice_has_the_servers_of_both() {
+        let (first, second) = (block("rr", &[(1, 1), (3, 3)]), block("wlc", &[(2, 2), (3, 5)]));
+        let both = vec![(1, 1), (2, 2), (3, 3)];
+        let cases = [
+            (first.clone() + &second, "rr", both.clone()),
+            (second.clone() + &first, "wlc", vec![(1, 1), (2, 2), (3, 5)]),
+            (first.clone(), "rr", vec![(1, 1), (3, 3)]),
+            (first.clone() + &second + &block("sh", &[(4, 4)]), "rr", vec![(1, 1), (2, 2), (3, 3), (4, 4)]),
+            (block("sh", &[(4, 4)]) + &second, "sh", vec![(2, 2), (3, 5), (4, 4)]),
+            (first.clone() + &second, "rr", both.clone()),
+        ];
+        let mut table = Table::new(Settings::default(), false, None, None);
+        let mut placements = Vec::new();
+        for (text, scheduler, servers) in cases {
+            (_, placements) = reloaded(&mut table, &placements, &text);
+            let found = wanted(&mut table);
+            let [(_, found_scheduler, found_servers)] = &*found else { panic!("{text}: {found:?}") };
+            assert_eq!((&**found_scheduler, found_servers), (scheduler, &servers), "{text}");
+        }
+        // What one does not want any more the other may want.
+        let (machine, placements) = reloaded(&mut table, &placements, &(first + &second));
+        let want = |table: &mut Table, place: usize, last: u8, weight| {
+            let target = Target::Server(([10, 0, 0, last], 80).into());
+            table.want(&placements[place].key, target, weight, &machine);
+            wanted(table)[0].2.clone()
+        };
+        assert_eq!(&*placements[1].key, "[10.7.0.1]:tcp:80 (2)");
+        assert_eq!(want(&mut table, 0, 3, None), [(1, 1), (2, 2), (3, 5)]);
+        assert_eq!(want(&mut table, 1, 3, None), [(1, 1), (2, 2)]);
+        assert_eq!(want(&mut table, 1, 2, None), [(1, 1)]);
+        assert_eq!(want(&mut table, 0, 3, Some(3)), [(1, 1), (3, 3)]);
+        assert_eq!(want(&mut table, 1, 3, Some(5)), [(1, 1), (3, 3)]);
+        table.drop_service(&placements[0].key, &machine);
+        assert_eq!(wanted(&mut table)[0].1, "wlc");
+        table.drop_service(&placements[1].key, &machine);
+        assert_eq!(wanted(&mut table), []);
+    }
+
+    #[test]
+    fn an_address_of_two_groups_is_served_by_both_until_neither_has_it() {
+        let group = |name: &str, entries: &str| {
+            format!("virtual_server_group {name} {{\n{entries}\n}}\nvirtual_server group {name} {{}}\n")
+        };
+        let mut table = Table::new(Settings::default(), false, None, None);
+        let mut placements = Vec::new();
+        let one = "10.7.0.1 80";
+        for (text, entries) in [
+            (group("G", "10.7.0.1-2 80") + &group("H", "10.7.0.2-3 80"), 3),
+            (group("G", "10.7.0.1-2 80") + &group("H", one), 2),
+            (group("H", one) + &group("G", "10.7.0.1-2 80"), 2),
+            (group("H", "10.7.0.3 80") + &group("G", "10.7.0.2 80"), 2),
+            (group("H", one) + &group("G", one), 1),
+            (group("G", one), 1),
+        ] {
+            (_, placements) = reloaded(&mut table, &placements, &text);
+            let found = wanted(&mut table);
+            assert_eq!(found.len(), entries, "{text}: {found:?}");
+            assert!(
+                found.iter().all(|(_, scheduler, servers)| scheduler == "rr" && servers.len() == 1),
+                "{found:?}"
+            );
+        }
+        assert!(!table.sharing.is_shared(placements[0].keys[0]));
+    }
+
+    /// Whoever comes first in the file may be new, or called otherwise than before.
+    #[test]
+    fn an_entry_that_moves_to_another_service_stays() {
+        let both = "virtual_server_group G {\n 10.7.0.1 80\n 10.7.0.2 80\n}\nvirtual_server group G {}\n";
+        let apart = "virtual_server_group G {\n 10.7.0.2 80\n}\nvirtual_server 10.7.0.1 80 {}\nvirtual_server group G {}\n";
+        let mut table = Table::new(Settings::default(), false, None, None);
+        let mut wanted = Vec::new();
+        for text in [both, apart, both] {
+            let (machine, placements) = services(text);
+            table.give_up(&placements);
+            placements.iter().for_each(|placement| table.configure(placement, &machine));
+            let mut keys: Vec<_> = table.reconciler.services().collect();
+            keys.sort();
+            wanted.push(keys);
+        }
+        assert_eq!(wanted[0].len(), 2);
+        assert_eq!(wanted[0], wanted[1]);
+        // What is no more is dropped by name before, as the machine tells of its end.
+        assert_eq!(wanted[0], wanted[2]);
+    }
 }

@@ -52,21 +52,25 @@ fn trailer(instance: &VrrpInstance, hmac: &AuthHmac) -> Result<Trailer, Arc<str>
 }
 
 fn key(key: &HmacKey) -> Result<TrailerKey, Arc<str>> {
-    let id = key.id;
-    let octets = match key.value.split_once(':') {
+    let octets = secret(key.id, &key.value).map_err(|error| format!("auth_hmac: {error}"))?;
+    Ok(TrailerKey { id: key.id, key: Key::new(octets.into_boxed_slice()) })
+}
+
+/// The octets of a key that is text, digits or the name of a file.
+pub(super) fn secret(id: u8, value: &str) -> Result<Vec<u8>, String> {
+    match value.split_once(':') {
         Some(("hex", digits)) => {
-            octets(digits).ok_or_else(|| format!("auth_hmac: the digits of key {id} are not hexadecimal"))?
+            octets(digits).ok_or_else(|| format!("the digits of key {id} are not hexadecimal"))
         }
         Some(("file", path)) => {
             let mut octets = beginning(Path::new(path), KEY_FILE_BYTES_MAX)
-                .map_err(|error| format!("auth_hmac: key {id} cannot be read from '{path}': {error}"))?;
+                .map_err(|error| format!("key {id} cannot be read from '{path}': {error}"))?;
             let end = octets.iter().rposition(|octet| !matches!(octet, b'\r' | b'\n'));
             octets.truncate(end.map_or(0, |last| last + 1));
-            octets
+            Ok(octets)
         }
-        _ => key.value.as_bytes().to_vec(),
-    };
-    Ok(TrailerKey { id, key: Key::new(octets.into_boxed_slice()) })
+        _ => Ok(value.as_bytes().to_vec()),
+    }
 }
 
 fn octets(digits: &str) -> Option<Vec<u8>> {

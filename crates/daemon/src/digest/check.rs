@@ -1,6 +1,8 @@
 //! From the virtual servers of the configuration file to what a check worker runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::borrow::Borrow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZeroU16;
 use std::sync::Arc;
@@ -8,8 +10,9 @@ use std::time::Duration;
 
 use steadfast_config::model::{
     self, CheckKind, Checker, ForwardingMethod, GroupEntry, LvsSyncDaemon, Model, RealServer, ServerAddress,
-    ServiceTarget, TunnelChecksum, TunnelKind, VirtualServer,
+    ServiceTarget, TunnelChecksum, TunnelKind, VirtualServer, VirtualServerGroup,
 };
+use steadfast_control::status::numbered_service;
 use steadfast_health::{CheckConfig, CheckKey, Rhythm, ServerConfig, ServiceConfig, SorryConfig};
 use steadfast_kernel::ipvs::{
     Checksum, Forwarding, Name, Persistence, SchedulerFlags, Service, ServiceKey, SyncDaemon, SyncRole,
@@ -17,8 +20,12 @@ use steadfast_kernel::ipvs::{
 };
 use steadfast_wire::vrrp::Family;
 
+use super::ranges::Ranges;
+use super::vrrp::buffer;
 use crate::link::check::seen::Followed;
-use crate::link::check::work::{Balanced, Identity, Placement, Reach, Settings, Way, Ways, Work};
+use crate::link::check::work::{
+    Balanced, Identity, Marked, Marking, Placement, Reach, Settings, Shared, Way, Ways,
+};
 use crate::link::vrrp::work::Settings as Scheduling;
 
 /// Entries of the kernel that one group may become; the addresses behind are left out.
@@ -27,98 +34,173 @@ pub const GROUP_ENTRIES_MAX: usize = 65_536;
 /// The weight of the kernel is a signed number.
 const SERVER_WEIGHT_TOP: u32 = 2_147_483_647;
 
-/// Boils a model down. What `digest` calls a service is the same after a reload as long as it serves the same.
-pub fn digest(model: &Model) -> Work {
-    let services = Services::of(model).map(|service| (Arc::clone(&service.health.key), service));
-    Work { services: services.collect(), settings: settings(model) }
+/// A service as far as others are concerned: what it is called, how it balances, and what is its in the kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outline {
+    /// What it is called.
+    pub key: Arc<str>,
+    /// How it balances.
+    pub service: Service,
+    /// Its entries.
+    pub keys: Box<[ServiceKey]>,
+    /// Entries of services before it that it serves as well.
+    pub shared: Box<[Shared]>,
+    /// Addresses whose packets get a mark for it.
+    pub marked: Box<[Marked]>,
+    /// Of which group it is, and at which place among those that use the group.
+    pub place_in_group: Option<(Arc<str>, usize)>,
 }
 
-/// The services of a model, boiled down one after another: together they are many times as large as the model.
-pub struct Services<'a> {
-    model: &'a Model,
-    left: std::slice::Iter<'a, VirtualServer>,
-    texts: Texts,
-    named: BTreeSet<Arc<str>>,
+/// Tells services from each other, one after another.
+#[derive(Debug)]
+pub struct Outlines<'a> {
+    groups: BTreeMap<&'a str, &'a VirtualServerGroup>,
+    names: Names,
     users_of_groups: BTreeMap<Arc<str>, usize>,
-    /// Two services that share an entry of the kernel would write it in turn: the first has it.
-    taken: BTreeSet<ServiceKey>,
+    /// Two services that wrote an entry of the kernel in turn would undo what the other wants: the first has it.
+    taken: BTreeMap<ServiceKey, Taken>,
+    /// An address has one mark, that of the first.
+    marked: Ranges,
 }
 
-impl<'a> Services<'a> {
-    /// Those of a model.
-    pub fn of(model: &'a Model) -> Self {
-        Self {
-            model,
-            left: model.virtual_servers.iter(),
-            texts: Texts::default(),
-            named: BTreeSet::new(),
-            users_of_groups: BTreeMap::new(),
-            taken: BTreeSet::new(),
+/// An entry of the kernel that somebody has.
+#[derive(Debug)]
+struct Taken {
+    owner: Arc<str>,
+    /// Who asked for it last.
+    latest: Arc<str>,
+    /// How many ask for it beside the owner.
+    sharers: u32,
+}
+
+/// What services are called, in the order of the file: each has to come by, be there anything behind it or not.
+#[derive(Debug, Default)]
+pub struct Names {
+    met: BTreeMap<Arc<str>, u32>,
+}
+
+impl Names {
+    /// That of the next one: as keepalived calls it, and of several for the same each but the first with its number
+    /// behind that.
+    pub fn next(&mut self, server: &VirtualServer) -> Arc<str> {
+        let name: Arc<str> = service_name(server).into();
+        let count = self.met.entry(Arc::clone(&name)).or_insert(0);
+        *count += 1;
+        match *count {
+            1 => name,
+            count => numbered_service(&name, count).into(),
         }
     }
 }
 
-impl Iterator for Services<'_> {
+impl<'a> Outlines<'a> {
+    /// Those of a configuration with these groups.
+    pub fn of(groups: &'a [VirtualServerGroup]) -> Self {
+        // Of a name that is given twice the first counts.
+        let groups = groups.iter().rev().map(|group| (&*group.name, group)).collect();
+        let (names, users_of_groups, taken) = (Names::default(), BTreeMap::new(), BTreeMap::new());
+        Self { groups, names, users_of_groups, taken, marked: Ranges::default() }
+    }
+
+    /// The next one. Nothing where no server is behind it.
+    pub fn outline(&mut self, server: &VirtualServer, has_servers: bool) -> Option<Outline> {
+        let key = self.names.next(server);
+        let service = service(server).filter(|_| has_servers)?;
+        let (keys, marked) = keys(server, &self.groups);
+        let (keys, shared) = self.take(&key, keys);
+        let marked = marked.into_iter().flat_map(|marked| self.marked.free(marked)).collect();
+        let place_in_group = match &server.target {
+            ServiceTarget::Group(name) => {
+                let place = self.users_of_groups.entry(Arc::clone(name)).or_insert(0);
+                *place += 1;
+                Some((Arc::clone(name), *place - 1))
+            }
+            ServiceTarget::Address(_) | ServiceTarget::Mark(_) => None,
+        };
+        Some(Outline { key, service, keys, shared, marked, place_in_group })
+    }
+
+    /// Which of its entries a service has, and which it shares.
+    fn take(&mut self, service: &Arc<str>, keys: Vec<ServiceKey>) -> (Box<[ServiceKey]>, Box<[Shared]>) {
+        let (mut own, mut shared) = (Vec::new(), Vec::new());
+        for key in keys {
+            match self.taken.entry(key) {
+                Entry::Vacant(place) => {
+                    let (owner, latest) = (Arc::clone(service), Arc::clone(service));
+                    place.insert(Taken { owner, latest, sharers: 0 });
+                    own.push(key);
+                }
+                // A group may have an address twice.
+                Entry::Occupied(taken) if taken.get().latest == *service => {}
+                Entry::Occupied(mut taken) => {
+                    let taken = taken.get_mut();
+                    taken.latest = Arc::clone(service);
+                    taken.sharers += 1;
+                    shared.push(Shared { key, owner: Arc::clone(&taken.owner), place: taken.sharers });
+                }
+            }
+        }
+        (own.into(), shared.into())
+    }
+}
+
+/// Boils virtual servers down. What is called the same is the same after a reload as long as it serves the same.
+#[derive(Default)]
+pub struct Boiler {
+    texts: Texts,
+}
+
+impl Boiler {
+    /// A service with everything behind it.
+    pub fn balanced(&mut self, outline: Outline, server: &VirtualServer) -> Balanced {
+        let Outline { key, service, keys, shared, marked, place_in_group } = outline;
+        let health = health(Arc::clone(&key), server, &mut self.texts);
+        let sorry = server.sorry_server.as_ref().map(|sorry| Reach {
+            address: socket_address(sorry.address),
+            way: Way { forwarding: forwarding(&sorry.forwarding), upper_threshold: 0, lower_threshold: 0 },
+        });
+        let placement = Placement {
+            key,
+            ha_suspend: health.ha_suspend,
+            place_in_group,
+            keys,
+            shared,
+            marked,
+            service,
+            ways: Ways::of(server.real_servers.iter().map(reach)),
+            sorry,
+            only_while_master: only_while_master(server),
+        };
+        Balanced { health, placement: Arc::new(placement) }
+    }
+}
+
+/// The services of virtual servers, boiled down one after another: together they are many times as large as the model.
+pub struct Services<'a, Servers> {
+    left: Servers,
+    outlines: Outlines<'a>,
+    boiler: Boiler,
+}
+
+impl<'a, Servers> Services<'a, Servers> {
+    /// Those of a configuration with these groups.
+    pub fn of(groups: &'a [VirtualServerGroup], servers: Servers) -> Self {
+        Self { left: servers, outlines: Outlines::of(groups), boiler: Boiler::default() }
+    }
+}
+
+impl<Servers: Iterator<Item: Borrow<VirtualServer>>> Iterator for Services<'_, Servers> {
     type Item = Balanced;
 
     fn next(&mut self) -> Option<Balanced> {
         loop {
             let server = self.left.next()?;
-            let Some((key, service)) = heading(server, &mut self.named) else { continue };
-            let keys = keys(server, self.model).into_iter().filter(|key| self.taken.insert(*key)).collect();
-            let health = health(Arc::clone(&key), server, &mut self.texts);
-            let sorry = server.sorry_server.as_ref().map(|sorry| Reach {
-                address: socket_address(sorry.address),
-                way: Way {
-                    forwarding: forwarding(&sorry.forwarding),
-                    upper_threshold: 0,
-                    lower_threshold: 0,
-                },
-            });
-            let place_in_group = match &server.target {
-                ServiceTarget::Group(name) => {
-                    let place = self.users_of_groups.entry(Arc::clone(name)).or_insert(0);
-                    *place += 1;
-                    Some((Arc::clone(name), *place - 1))
-                }
-                ServiceTarget::Address(_) | ServiceTarget::Mark(_) => None,
-            };
-            let placement = Placement {
-                key,
-                ha_suspend: health.ha_suspend,
-                place_in_group,
-                keys,
-                service,
-                ways: Ways::of(server.real_servers.iter().map(reach)),
-                sorry,
-                only_while_master: only_while_master(server),
-            };
-            return Some(Balanced { health, placement: Arc::new(placement) });
+            let server = server.borrow();
+            if let Some(outline) = self.outlines.outline(server, !server.real_servers.is_empty()) {
+                return Some(self.boiler.balanced(outline, server));
+            }
         }
     }
-}
-
-/// The services of a model without what is behind them: what each is called, and how it balances.
-pub fn headings(model: &Model) -> impl Iterator<Item = (Arc<str>, Service, &VirtualServer)> {
-    let mut named = BTreeSet::new();
-    model.virtual_servers.iter().filter_map(move |server| {
-        let (name, service) = heading(server, &mut named)?;
-        Some((name, service, server))
-    })
-}
-
-/// Nothing for what is no service here: without servers, or named like one before.
-fn heading(server: &VirtualServer, named: &mut BTreeSet<Arc<str>>) -> Option<(Arc<str>, Service)> {
-    if server.real_servers.is_empty() {
-        return None;
-    }
-    let key: Arc<str> = service_name(server).into();
-    if named.contains(&key) {
-        return None;
-    }
-    let service = service(server)?;
-    named.insert(Arc::clone(&key));
-    Some((key, service))
 }
 
 fn only_while_master(server: &VirtualServer) -> Option<Arc<str>> {
@@ -134,7 +216,7 @@ pub fn server_addresses(server: &VirtualServer) -> impl Iterator<Item = SocketAd
 pub fn followed(model: &Model) -> Followed {
     let mut followed = Followed::default();
     followed.instances.extend(followed_by_sync(model));
-    for (_, _, server) in headings(model) {
+    for server in &model.virtual_servers {
         followed.instances.extend(only_while_master(server));
         follow(&mut followed, server);
     }
@@ -156,8 +238,8 @@ fn follow(followed: &mut Followed, server: &VirtualServer) {
     }
 }
 
-/// What a service is called: as keepalived calls it in its log.
-pub fn service_name(server: &VirtualServer) -> String {
+/// As keepalived calls a service in its log.
+fn service_name(server: &VirtualServer) -> String {
     let protocol = match server.protocol {
         Some(model::Transport::Tcp) => ":tcp",
         Some(model::Transport::Udp) => ":udp",
@@ -190,21 +272,35 @@ fn service(server: &VirtualServer) -> Option<Service> {
     })
 }
 
-/// What a service is in the kernel.
-fn keys(server: &VirtualServer, model: &Model) -> Vec<ServiceKey> {
+/// What a service is in the kernel, and which addresses get marks for it.
+fn keys(
+    server: &VirtualServer,
+    groups: &BTreeMap<&str, &VirtualServerGroup>,
+) -> (Vec<ServiceKey>, Vec<Marked>) {
     let transport = transport(server.protocol);
     match &server.target {
         ServiceTarget::Address(at) => {
-            vec![ServiceKey::Address { transport, address: at.address, port: at.port }]
+            (vec![ServiceKey::Address { transport, address: at.address, port: at.port }], Vec::new())
         }
-        ServiceTarget::Mark(mark) => vec![ServiceKey::Mark { family: server.family, mark: *mark }],
+        ServiceTarget::Mark(mark) => {
+            (vec![ServiceKey::Mark { family: server.family, mark: *mark }], Vec::new())
+        }
         ServiceTarget::Group(name) => {
-            let group = model.virtual_server_groups.iter().find(|group| group.name == *name);
+            let group = groups.get(&**name);
             let entries = group.map(|group| group.entries.as_slice()).unwrap_or_default();
+            let of_group = group.and_then(|group| group.marks.get(transport.place()).copied().flatten());
             let mut keys = Vec::new();
+            let mut marked = Vec::new();
             for entry in entries {
-                match *entry {
-                    GroupEntry::Addresses { first, last, port } => {
+                match (entry.clone(), of_group) {
+                    (GroupEntry::Addresses { first, last, port }, Some(mark)) => {
+                        marked.push(Marked { transport, first, last, port, mark });
+                        let key = ServiceKey::Mark { family: Family::of(first), mark };
+                        if !keys.contains(&key) {
+                            keys.push(key);
+                        }
+                    }
+                    (GroupEntry::Addresses { first, last, port }, None) => {
                         let room = GROUP_ENTRIES_MAX - keys.len().min(GROUP_ENTRIES_MAX);
                         let addresses = addresses(first, last).take(room);
                         keys.extend(addresses.map(|address| ServiceKey::Address {
@@ -213,12 +309,12 @@ fn keys(server: &VirtualServer, model: &Model) -> Vec<ServiceKey> {
                             port,
                         }));
                     }
-                    GroupEntry::Mark { mark, family } => {
+                    (GroupEntry::Mark { mark, family }, _) => {
                         keys.push(ServiceKey::Mark { family: family.unwrap_or(server.family), mark });
                     }
                 }
             }
-            keys
+            (keys, marked)
         }
     }
 }
@@ -238,7 +334,8 @@ fn addresses(first: IpAddr, last: IpAddr) -> Box<dyn Iterator<Item = IpAddr>> {
     }
 }
 
-const fn transport(protocol: Option<model::Transport>) -> Transport {
+/// The protocol of a service; without one it is UDP's, as with keepalived.
+pub const fn transport(protocol: Option<model::Transport>) -> Transport {
     match protocol {
         Some(model::Transport::Tcp) => Transport::Tcp,
         Some(model::Transport::Udp) | None => Transport::Udp,
@@ -342,7 +439,7 @@ fn rhythm(checker: &Checker) -> Rhythm {
         }
         CheckKind::Misc(_) => rhythm.from_start = true,
         CheckKind::Bfd(_) | CheckKind::File(_) => rhythm.unasked = true,
-        CheckKind::Tcp | CheckKind::Ping | CheckKind::Dns(_) | CheckKind::Udp(_) | CheckKind::Grpc(_) => {}
+        CheckKind::Tcp(_) | CheckKind::Ping | CheckKind::Dns(_) | CheckKind::Udp(_) | CheckKind::Grpc(_) => {}
     }
     rhythm
 }
@@ -412,8 +509,8 @@ pub fn settings(model: &Model) -> Settings {
             log_unknown_vrids: false,
             log_addresses: false,
             raise: None,
-            command_buffer: None,
-            monitor_buffer: None,
+            command_buffer: buffer(&model.global.lvs_netlink_command_buffer),
+            monitor_buffer: buffer(&model.global.lvs_netlink_monitor_buffer),
         },
         flush: model.global.lvs_flush,
         flush_at_end: model.global.lvs_flush_on_stop == model::LvsFlushOnStop::All,
@@ -422,9 +519,20 @@ pub fn settings(model: &Model) -> Settings {
         sync: sync_daemons(model),
         sync_follows: followed_by_sync(model),
         tell_initial: model.global.rs_init_notifies,
+        marking: marking(model),
         identity: identity(model),
         seed: u64::from(std::process::id()),
     }
+}
+
+/// As keepalived has them where nothing else is configured.
+fn marking(model: &Model) -> Option<Marking> {
+    let firewall = &model.global.firewall;
+    Some(Marking {
+        table: Arc::from(&**firewall.ipvs_table.as_ref()?),
+        priority: firewall.ipvs_priority.unwrap_or(-1),
+        counters: firewall.nftables_counters,
+    })
 }
 
 /// Only both together are somebody.

@@ -42,6 +42,7 @@ struct Made {
     family: Family,
     group: Option<u32>,
     with_ipv6: bool,
+    told_again: bool,
     address: Option<(std::net::IpAddr, u8)>,
 }
 
@@ -107,6 +108,7 @@ impl Links {
             family: made.family,
             group: made.group,
             with_ipv6: made.with_ipv6,
+            told_again: made.told_again,
             address: made.address,
         });
         let mut links: Vec<MadeLink> = made.collect();
@@ -134,6 +136,7 @@ impl Links {
                 family: instance.family,
                 group: group.and_then(group_number),
                 with_ipv6: instance.family == Family::V6,
+                told_again: instance.vmac.as_ref().is_some_and(|vmac| vmac.netlink_notify),
                 address,
             };
             let prefix = self.prefix.clone();
@@ -152,6 +155,7 @@ impl Links {
                 family: Family::of(address.address),
                 group: None,
                 with_ipv6: address.address.is_ipv6(),
+                told_again: false,
                 address: None,
             };
             let prefix = self.prefix_for_addresses.clone();

@@ -5,6 +5,7 @@ mod authentication;
 pub mod check;
 mod links;
 mod numbers;
+mod ranges;
 mod sessions;
 pub mod vrrp;
 pub(crate) mod watches;

@@ -3,11 +3,12 @@
 use std::num::NonZeroU8;
 use std::sync::Arc;
 
-use steadfast_bfd::{Config, Hops, Microseconds, Path, SessionConfig, SessionId};
-use steadfast_config::model::{BfdInstance, Model};
+use steadfast_bfd::{Config, Hops, Key, Microseconds, Path, SessionConfig, SessionId};
+use steadfast_config::model::{BfdAuthentication, BfdInstance, Model};
 use steadfast_config::value::Interval;
 use steadfast_wire::bfd::HOP_LIMIT;
 
+use super::authentication::secret;
 use super::numbers::Numbers;
 use crate::link::vrrp::work::Work;
 
@@ -31,6 +32,7 @@ fn session(id: SessionId, instance: &BfdInstance) -> SessionConfig {
     let hops = if instance.multihop { Hops::Multi } else { Hops::Single };
     // Packets leave with 255 (RFC 5881 section 5); `ttl` says how many of that a peer's packets may have lost.
     let min_hop_limit = u8::try_from(instance.max_hops).map_or(0, |hops| instance.ttl.saturating_sub(hops));
+    let key = instance.authentication.as_ref().map(key).transpose();
     SessionConfig {
         id,
         name: Arc::clone(&instance.name),
@@ -38,10 +40,19 @@ fn session(id: SessionId, instance: &BfdInstance) -> SessionConfig {
         desired_min_tx: micros(instance.min_tx),
         required_min_rx: micros(instance.min_rx),
         idle_tx: micros(instance.idle_tx),
+        echo_tx: instance.echo_tx.map(micros).unwrap_or_default(),
+        echo_rx: instance.echo_rx.map(micros).unwrap_or_default(),
         multiplier: NonZeroU8::new(instance.multiplier).unwrap_or(NonZeroU8::MIN),
         passive: instance.passive,
         hop_limit: HOP_LIMIT,
         min_hop_limit,
-        key: None,
+        broken: key.as_ref().err().map(|error| format!("authentication: {error}").into()),
+        key: key.unwrap_or_default(),
     }
+}
+
+/// The secret itself, also from a file.
+fn key(authentication: &BfdAuthentication) -> Result<Key, String> {
+    let BfdAuthentication { method, id, value } = authentication;
+    Key::new(method.algorithm(), *id, secret(*id, value)?).map_err(|error| format!("key {id}: {error}"))
 }

@@ -4,14 +4,16 @@
 //! same virtual router (`RouterKey` in vrrp); its name may change. Scripts, groups and interfaces are matched by name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
+use steadfast_bfd::Config as Sessions;
 use steadfast_config::model::{
-    BufferPolicy, Global, InstanceExtensions, Lifetime, Model, PrepareFailure as ModelFailure,
-    ProcessSettings, RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
+    BufferPolicy, Global, InstanceExtensions, Lifetime, LinkbeatMethod, Model,
+    PrepareFailure as ModelFailure, ProcessSettings, RemovedAddress, Tracked, VirtualAddress as ModelAddress,
+    VrrpInstance, VrrpSyncGroup,
 };
 use steadfast_config::value::{Interval, Name};
 use steadfast_kernel::BufferSize;
@@ -20,8 +22,8 @@ use steadfast_vrrp::config::{
 };
 use steadfast_vrrp::{
     Config, EarlyChecksum, FastDetection, GroupConfig, GroupId, InstanceConfig, InstanceId, InterfaceConfig,
-    InterfaceId, Prepare, PrepareFailure, ScriptConfig, ScriptId, TrackWatch, WatchId, WatchKind,
-    known_again,
+    InterfaceId, Prepare, PrepareFailure, ScriptConfig, ScriptId, SplitBrainCheck, TrackWatch, WatchId,
+    WatchKind, known_again,
 };
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Version};
 
@@ -33,6 +35,7 @@ use crate::link::vrrp::work::{
     AdvertBuffer, ExtraAnnounce, FilterStyle, Follower, Install, LinkDelay, PacedGroup, Pacing, Raise,
     Settings, Spacing, Standing, VirtualAddress, Work,
 };
+use crate::options::Options;
 
 /// The highest priority of SCHED_RR (sched(7)).
 const HIGHEST_PRIORITY: u8 = 99;
@@ -43,7 +46,7 @@ pub fn digest(
     model: &Model,
     previous: &Work,
     leaving: &BTreeMap<InstanceId, Vec<VirtualAddress>>,
-    log_addresses: bool,
+    options: &Options,
 ) -> Work {
     let mut names = Names::continuing(previous);
     let scripts = scripts(model, &mut names);
@@ -93,6 +96,7 @@ pub fn digest(
     let routes = ways::routes(&model.static_routes, |name| names.interface(name));
     let pacing = pacing(model, &mut names);
     let delays = delays(model, &mut names);
+    let asked_for = polled(model, &mut names);
     let followers = followers(model, &instances, default_interface, &mut names);
     let links = made.numbered(|name| names.interface(name));
     // An instance that goes with this reload still hands over on its interface; where it goes, the next reload sees.
@@ -107,17 +111,24 @@ pub fn digest(
         );
         names.interfaces.drop_unused(&before.collect());
     }
+    let polled = names.interfaces.in_order(|id, name| (InterfaceId(id), name)).into_iter();
+    let polled = polled.filter(|(id, _)| {
+        let is_made = links.iter().any(|link| link.interface == *id);
+        !is_made && asked_for.get(id).copied().unwrap_or(model.global.linkbeat_use_polling)
+    });
+    let polled = polled.map(|(id, _)| id).collect();
     machine.interfaces = names.interfaces.in_order(|id, name| InterfaceConfig { id: InterfaceId(id), name });
     Work {
         machine,
-        sessions: sessions::sessions(model, previous),
+        sessions: if options.run_bfd { sessions::sessions(model, previous) } else { Sessions::default() },
         installs,
         standing: Standing { addresses, routes, rules: ways::rules(&model.static_rules), followers },
         links,
         filters: filters(model),
         pacing,
         delays,
-        settings: settings(model, log_addresses),
+        polled,
+        settings: settings(model, options.log_addresses),
     }
 }
 
@@ -261,8 +272,9 @@ fn instance_config(
     made: &Links,
     names: &mut Names,
 ) -> InstanceConfig {
-    let adverts_on = names.interface(made.of_adverts(instance).unwrap_or_default());
-    let interface = names.interface(instance.interface.as_deref().unwrap_or_default());
+    let place = instance.place().map_or("", |name| &**name);
+    let adverts_on = names.interface(made.of_adverts(instance).unwrap_or(place));
+    let interface = names.interface(place);
     let authentication = authentication(instance);
     let unproven = authentication.as_ref().err().cloned();
     let none = Vec::new();
@@ -287,6 +299,7 @@ fn instance_config(
         incumbent_wins_ties: instance.extensions.as_ref().is_some_and(|asked| asked.incumbent_wins_ties),
         yields_to_health: instance.extensions.as_ref().is_some_and(|asked| asked.yields_to_health),
         prepare: prepare(instance),
+        split_brain_check: split_brain_check(instance),
         gives_up_as: instance.timer_expired_backup.map(Priority::new),
         gives_up_removed: instance
             .extensions
@@ -311,7 +324,7 @@ fn instance_config(
             lower_priority_delay: instance.announce.lower_priority_delay.duration(),
             lower_priority_repeat: instance.announce.lower_priority_repeat,
         },
-        dont_track_interface: instance.dont_track_interface,
+        dont_track_interface: instance.dont_track_interface || place.is_empty(),
         track_interfaces: track_interfaces(instance, group_interfaces, interface, names),
         track_scripts: merged(&instance.tracks.scripts, group_scripts)
             .map(|(name, weight)| TrackScript { script: ScriptId(names.scripts.of(name)), weight })
@@ -377,8 +390,8 @@ fn broken(instance: &VrrpInstance) -> Option<Arc<str>> {
     if let Some(reason) = &instance.broken {
         return Some((&**reason).into());
     }
-    if instance.interface.is_none() {
-        return Some("an instance without interface is not active in this version".into());
+    if instance.interface.is_none() && !(instance.is_unicast() && instance.source_address.is_some()) {
+        return Some("an instance without interface needs unicast_peer and unicast_src_ip".into());
     }
     if instance.unicast_peers.is_empty() && instance.unicast_fault_no_peer {
         return Some("unicast_fault_no_peer and no unicast_peer".into());
@@ -493,6 +506,18 @@ fn prepare(instance: &VrrpInstance) -> Option<Prepare> {
     Some(Prepare { timeout, failure })
 }
 
+fn split_brain_check(instance: &VrrpInstance) -> Option<Box<SplitBrainCheck>> {
+    let asked = instance.extensions.as_ref()?.split_brain_check.as_ref()?;
+    Some(Box::new(SplitBrainCheck {
+        link: asked.link,
+        arbiter: asked.arbiter,
+        service: asked.service.map(|service| SocketAddr::new(service.address, service.port)),
+        yields: asked.yields,
+        within: asked.within.duration(),
+        every: asked.every.duration(),
+    }))
+}
+
 /// `fence_lease` in whole seconds, as the kernel counts them.
 fn lease_seconds(instance: &VrrpInstance) -> Option<u32> {
     let lease = instance.extensions.as_ref()?.fence_lease?.duration();
@@ -530,6 +555,15 @@ fn delays(model: &Model, names: &mut Names) -> Vec<LinkDelay> {
         }
     });
     configured.collect()
+}
+
+/// Interfaces of which it is said whether their drivers are asked. The kernel's flags (`IOCTL`) are known without.
+fn polled(model: &Model, names: &mut Names) -> BTreeMap<InterfaceId, bool> {
+    let of_instances = model.instances.iter().filter(|instance| instance.linkbeat_use_polling);
+    let of_instances = of_instances.filter_map(|instance| Some((instance.interface.as_deref()?, true)));
+    let named = model.linkbeat_interfaces.iter();
+    let named = named.map(|line| (&*line.interface, line.method != Some(LinkbeatMethod::Ioctl)));
+    of_instances.chain(named).map(|(name, asked)| (names.interface(name), asked)).collect()
 }
 
 fn advert_buffer(instance: &VrrpInstance, global: &Global) -> Option<AdvertBuffer> {
@@ -630,10 +664,11 @@ mod tests {
             instances.map(|instance| (instance.name.to_string(), instance.id)).collect::<BTreeMap<_, _>>()
         };
         let text = instance("A", "10.0.0.2") + &instance("B", "10.0.0.3");
-        let before = digest(&model(&text), &Work::default(), &BTreeMap::new(), false);
-        let again = digest(&model(&text), &before, &BTreeMap::new(), false);
+        let before = digest(&model(&text), &Work::default(), &BTreeMap::new(), &Options::default());
+        let again = digest(&model(&text), &before, &BTreeMap::new(), &Options::default());
         assert_eq!(numbers(&again), numbers(&before));
-        let renamed = digest(&model(&text.replace("e A", "e C")), &before, &BTreeMap::new(), false);
+        let renamed =
+            digest(&model(&text.replace("e A", "e C")), &before, &BTreeMap::new(), &Options::default());
         assert_eq!(numbers(&renamed)["B"], numbers(&before)["B"]);
         assert_eq!(numbers(&renamed)["C"], numbers(&before)["A"]);
     }
@@ -646,7 +681,7 @@ mod tests {
                 "vrrp_instance A {{\n interface lan{round}\n virtual_router_id 60\n virtual_ipaddress {{\n 192.0.2.1\n \
                  }}\n}}\n"
             );
-            work = digest(&model(&text), &work, &BTreeMap::new(), false);
+            work = digest(&model(&text), &work, &BTreeMap::new(), &Options::default());
             let own = &work.machine.instances[0];
             assert_eq!(work.interface_name(own.interface), format!("lan{round}"));
         }
@@ -660,7 +695,7 @@ mod tests {
                 "vrrp_instance A {{\n interface eth0\n virtual_router_id 60\n priority {priority}\n no_accept\n \
                  virtual_ipaddress {{\n 192.0.2.1\n }}\n}}\n"
             );
-            let work = digest(&model(&text), &Work::default(), &BTreeMap::new(), false);
+            let work = digest(&model(&text), &Work::default(), &BTreeMap::new(), &Options::default());
             assert_eq!(work.installs[0].not_accepted, not_accepted, "{priority}");
         }
     }

@@ -17,13 +17,12 @@ const UNICAST: u8 = 1;
 /// RTAX_FEATURE_ECN.
 const FEATURE_ECN: u32 = 1;
 
-/// Routes in configured order; those that name a VRF are left out, since its table is not known here.
+/// Routes in configured order.
 pub(super) fn routes(
     lines: &[Route],
     mut interface: impl FnMut(&str) -> InterfaceId,
 ) -> Vec<Arc<RouteSpec<InterfaceId>>> {
-    let known = lines.iter().filter(|line| !line.options.iter().any(|(name, _)| &**name == "vrf"));
-    known.map(|line| Arc::new(route(line, &mut interface))).collect()
+    lines.iter().map(|line| Arc::new(route(line, &mut interface))).collect()
 }
 
 /// Rules in configured order.
@@ -56,6 +55,7 @@ fn route(line: &Route, interface: &mut impl FnMut(&str) -> InterfaceId) -> Route
         destination: line.destination,
         from: value(&["from"]).and_then(prefix),
         table: value(&["table"]).and_then(number).unwrap_or(MAIN),
+        vrf: value(&["vrf"]).map(&mut *interface),
         tos: value(&["tos", "dsfield"]).and_then(number).unwrap_or(0),
         kind: line.kind.as_deref().and_then(kind).unwrap_or(UNICAST),
         scope: value(&["scope"]).and_then(number).unwrap_or(0),

@@ -6,4 +6,5 @@ pub mod inheritance;
 pub(crate) mod life;
 pub mod lifecycle;
 pub(crate) mod line;
+pub(crate) mod orphan;
 pub mod vrrp;

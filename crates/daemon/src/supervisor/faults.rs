@@ -17,6 +17,19 @@ impl Faults {
     }
 }
 
+impl Faults {
+    /// For the program that comes, as JSON.
+    pub(crate) fn left(&self) -> Vec<String> {
+        self.0.values().filter_map(|fault| serde_json::to_string(fault).ok()).collect()
+    }
+
+    /// What another program left: it was told. What is not known any more is passed over.
+    pub(crate) fn adopt(left: &[String]) -> Self {
+        let faults = left.iter().filter_map(|fault| serde_json::from_str::<Fault>(fault).ok());
+        Self(faults.filter_map(|fault| Some((fault.matter()?, fault))).collect())
+    }
+}
+
 impl Supervisor {
     /// Tells of a fault, and has `status` show one that lasts. What is known already is not told again.
     pub(crate) fn fault(&mut self, fault: Fault) {
@@ -46,7 +59,8 @@ impl Supervisor {
         faults.0.retain(|matter, _| match matter {
             Matter::Check(name) => scripts.programs.checks.values().any(|check| check.name == *name),
             Matter::TrackFile(name) => watches.files.has(name),
-            Matter::Name(name) => names.has(name),
+            Matter::Name(name, family) => names.has(name, *family),
+            Matter::Names => names.left_out() > 0,
             Matter::Mail => loaded.global.mail.server.is_some(),
             Matter::ReloadTime => loaded.global.reload.time_file.is_some(),
             Matter::Fifo(_) | Matter::FifoReader(_) | Matter::Program(_) | Matter::Worker(_) => true,

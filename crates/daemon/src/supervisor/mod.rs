@@ -6,20 +6,25 @@
 mod control;
 mod faults;
 mod findings;
+mod foundation;
 mod journal;
 mod names;
 mod notify;
+mod orphans;
 mod records;
 mod reload;
 mod scripts;
 mod start;
 mod stop;
+mod upgrade;
 mod watches;
 mod workers;
 
 use std::time::Duration;
 
 use steadfast_control::event::Happening;
+use steadfast_kernel::process::confinement::{Access, Files, give_up_rights};
+use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{Signal, Signals};
 use steadfast_kernel::wait::clock;
@@ -39,6 +44,7 @@ use self::reload::Reloads;
 use self::reload::effective::Effective;
 use self::scripts::Scripts;
 use self::stop::Stopping;
+use self::upgrade::Upgrade;
 use self::watches::Watches;
 use self::workers::Workers;
 use self::workers::check::BalancingKept;
@@ -50,9 +56,10 @@ use crate::link::vrrp::Vrrp;
 use crate::options::Options;
 
 pub use self::start::run;
+pub use self::upgrade::{CHECK_OPTION, check, inherited, succeed};
 
 /// Quiet time after which memory that a start, a reload or a burst of events needed is given back.
-const SETTLE_AFTER: Duration = Duration::from_millis(1_500);
+const SETTLE_AFTER: Duration = Duration::from_millis(700);
 
 const SIGNALS: u64 = 0;
 const CONTROL: u64 = 1;
@@ -91,11 +98,24 @@ struct Supervisor {
     turn: Option<Turn>,
     balancing: BalancingKept,
     stopping: Option<Stopping>,
+    upgrade: Upgrade,
     /// When to give back memory that only a start or a reload needed.
     settle_at: Option<Moment>,
 }
 
+/// Libraries that look up names read what the system has for them.
+const READ_ALONE: [Files; 1] = [Files { below: "/", access: Access::Read }];
+
 impl Supervisor {
+    /// In a process that speaks with servers on the supervisor's behalf: it needs no right.
+    pub(super) fn confine_helper(&self) {
+        limits::accept_memory_pressure();
+        if self.options.confinement().is_some() {
+            // Where the kernel has nothing for it, the workers tell.
+            let _ = give_up_rights(&READ_ALONE);
+        }
+    }
+
     /// Runs until a signal ends it; the exit status comes back.
     fn run(mut self) -> u8 {
         let mut events = Events::default();
@@ -164,7 +184,10 @@ impl Supervisor {
             match received.signal {
                 Signal::TERMINATE => self.stop(),
                 Signal::INTERRUPT if !self.options.ignore_interrupt => self.stop(),
-                Signal::HANGUP => self.reload(),
+                Signal::HANGUP => {
+                    self.reload();
+                    self.upgrade_if_replaced();
+                }
                 Signal::USER_1 => self.ask_workers(Purpose::Dump(Dump::Data)),
                 Signal::USER_2 => self.ask_workers(Purpose::Dump(Dump::Statistics)),
                 signal if Some(signal) == Signal::realtime_max_minus(1) => {
@@ -198,6 +221,7 @@ impl Supervisor {
 
     fn timers(&mut self, now: Moment) {
         self.answer_late(now);
+        self.desk.cut_off_late(now, &self.poller);
         self.services_late(now);
         self.operations_late(now);
         self.beat(now);
@@ -207,12 +231,14 @@ impl Supervisor {
         self.mail_overdue(now);
         self.names_overdue(now);
         self.reload_if_due(now);
+        self.upgrade_if_quiet(now);
         self.tell_turned_away();
     }
 
     fn next_wakeup(&self) -> Option<Moment> {
         let wakeups = [
             self.workers.wakeup(),
+            self.desk.wakeup(),
             self.desk.asked.wakeup(),
             self.desk.inquiries.wakeup(),
             self.desk.operations.wakeup(),
@@ -224,6 +250,7 @@ impl Supervisor {
             self.records.wakeup(),
             self.reloads.schedule.wakeup(),
             self.reload_wakeup(),
+            self.upgrade.wakeup(),
         ];
         wakeups.into_iter().flatten().min()
     }
@@ -238,7 +265,7 @@ impl Supervisor {
     /// One line for the service manager.
     fn summary(&self) -> String {
         let instances = self.routers.work.machine.instances.len();
-        let services = self.balancing.count;
+        let services = self.balancing.count();
         let balanced = if services == 0 { String::new() } else { format!("{services} virtual servers, ") };
         format!("{instances} virtual routers, {balanced}configuration {}", self.reloads.generation)
     }

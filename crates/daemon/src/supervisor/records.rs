@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use steadfast_vrrp::{Cause, Event, Moment, State};
 
 use super::control::ClientId;
 use super::{CLIENTS, RECORD, Supervisor, moment};
-use crate::places::Places;
+use crate::places::{Places, make_private_folder};
 
 /// Files that are kept; the oldest goes first.
 const RECORDS_MAX: usize = 8;
@@ -74,6 +74,11 @@ impl Records {
         due.map(|(at, _)| *at)
     }
 
+    /// A file is being written.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.writer.is_some()
+    }
+
     /// Whether a process writes a record.
     pub(crate) fn owns(&self, pid: u32) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.child.pid() == pid)
@@ -85,6 +90,11 @@ impl Records {
         self.memory = budget.and_then(|budget| SharedMemory::new(budget.bytes(instances)).ok());
     }
 
+    /// How far back the record of the worker that runs goes.
+    pub(crate) fn reach(&self, now: Moment) -> Option<Duration> {
+        steadfast_record::began(self.memory.as_ref()?).map(|began| now.since(began))
+    }
+
     /// For the worker, in its process.
     pub(crate) fn into_memory(self, setting: FlightRecorder) -> Option<(steadfast_record::Memory, Budget)> {
         let memory: steadfast_record::Memory = Box::new(self.memory?);
@@ -94,6 +104,15 @@ impl Records {
     fn wanted(&mut self, at: Moment, reason: String) {
         let at = self.last.map_or(at, |last| at.max(last + RECORD_PAUSE));
         self.due.get_or_insert((at, reason));
+    }
+
+    /// Writes what is recorded; the exit status comes back.
+    fn write(self, path: &Path, reason: &str) -> i32 {
+        let Some(memory) = self.left.or(self.memory) else { return 0 };
+        match write(path, &Self::record(&memory, reason)) {
+            Ok(()) => 0,
+            Err(error) => error.raw_os_error().unwrap_or(1),
+        }
     }
 
     /// As a file.
@@ -168,7 +187,7 @@ impl Supervisor {
         let path =
             self.records.folder.join(format!("{}.{EXTENSION}", Timestamp::now().strftime("%Y%m%dT%H%M%SZ")));
         match fork("record writer") {
-            Ok(Forked::Child) => exit_now(self.write_record(&path, &reason)),
+            Ok(Forked::Child) => exit_now(self.into_records().write(&path, &reason)),
             Ok(Forked::Parent(child)) => {
                 let _ = self.poller.add(&child, RECORD, Interest::Readable);
                 self.records.left = None;
@@ -179,14 +198,10 @@ impl Supervisor {
         self
     }
 
-    /// In the child: everything that is not needed goes, or clients would not see their connections end.
-    fn write_record(self, path: &Path, reason: &str) -> i32 {
-        let Records { memory, left, .. } = self.records;
-        let Some(memory) = left.or(memory) else { return 0 };
-        match write(path, &Records::record(&memory, reason)) {
-            Ok(()) => 0,
-            Err(error) => error.raw_os_error().unwrap_or(1),
-        }
+    /// In the child: everything that is not needed goes, or clients would not see their connections end, and workers would
+    /// not see the end of their supervisor.
+    fn into_records(self) -> Records {
+        self.records
     }
 
     /// It is written, or is not.
@@ -209,7 +224,9 @@ impl Supervisor {
             Exit::Status(errno) => {
                 self.record_not_written(&writer.path, std::io::Error::from_raw_os_error(errno).to_string());
             }
-            Exit::Signal(_) => self.record_not_written(&writer.path, "its writer was killed".to_owned()),
+            Exit::Signal(_) | Exit::Untold => {
+                self.record_not_written(&writer.path, "its writer was killed".to_owned())
+            }
         }
     }
 
@@ -221,19 +238,61 @@ impl Supervisor {
 
 /// A mastership that ends, or begins, although nobody had it so.
 fn is_unexpected(event: &Event) -> bool {
-    let planned = |causes: &[Cause]| causes.iter().any(|cause| matches!(cause, Cause::Reload | Cause::Stop));
+    let any = |causes: &[Cause], origin| causes.iter().any(|cause| origin_of(cause) == origin);
     match event {
         Event::InstanceState { from: State::Master, to: State::Backup | State::Fault, causes, .. } => {
-            !planned(causes)
+            !any(causes, Origin::Planned)
         }
         Event::InstanceState { to: State::Master, causes, .. } => {
-            !planned(causes)
-                && causes.iter().any(|cause| {
-                    matches!(cause, Cause::MasterSilent { master: Some(_), .. } | Cause::Dropped { .. })
-                })
+            !any(causes, Origin::Planned) && any(causes, Origin::MasterLost)
         }
-        Event::TwoMasters { .. } => true,
+        Event::TwoMasters { .. } | Event::ServedElsewhere { .. } => true,
         _ => false,
+    }
+}
+
+/// Where a change comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// Somebody wanted it so.
+    Planned,
+    /// A master that was there is heard no more.
+    MasterLost,
+    /// Anything else: a master that loses its place by it did not mean to.
+    Else,
+}
+
+fn origin_of(cause: &Cause) -> Origin {
+    match cause {
+        Cause::Reload | Cause::Stop => Origin::Planned,
+        Cause::MasterSilent { master: Some(_), .. } | Cause::MasterDead { .. } | Cause::Dropped { .. } => {
+            Origin::MasterLost
+        }
+        Cause::Start
+        | Cause::MasterSilent { master: None, .. }
+        | Cause::HeldUp { .. }
+        | Cause::MasterReleased { .. }
+        | Cause::Preempt { .. }
+        | Cause::HigherPriority { .. }
+        | Cause::HigherAddress { .. }
+        | Cause::Owner
+        | Cause::Interface { .. }
+        | Cause::Source { .. }
+        | Cause::Socket { .. }
+        | Cause::Standing { .. }
+        | Cause::Sending { .. }
+        | Cause::Script { .. }
+        | Cause::File { .. }
+        | Cause::Process { .. }
+        | Cause::Session { .. }
+        | Cause::Priority { .. }
+        | Cause::Preparing
+        | Cause::Prepared { .. }
+        | Cause::PrepareAgain
+        | Cause::Group { .. }
+        | Cause::AddressRemoved { .. }
+        | Cause::ServedElsewhere { .. }
+        | Cause::Broken { .. } => Origin::Else,
     }
 }
 
@@ -241,7 +300,7 @@ fn is_unexpected(event: &Event) -> bool {
 /// written through.
 fn write(path: &Path, octets: &[u8]) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or_else(|| Path::new("/"));
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    make_private_folder(folder)?;
     make_room(folder)?;
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     let written = file.write_all(octets);

@@ -1,7 +1,6 @@
 //! The way to a running supervisor.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::model::Global;
@@ -16,39 +15,30 @@ use steadfast_kernel::space::{Space, SpaceId};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::Moment;
 
-use super::control::{Control, Desk};
+use super::control::Control;
 use super::faults::Faults;
 use super::findings::Report;
+use super::foundation::Foundation;
 use super::journal::Journal;
 use super::journal::log::Log;
 use super::names::Names;
-use super::notify::fifo::Fifos;
-use super::notify::mail::{Mail, Subjects};
-use super::records::Records;
-use super::reload::effective::Effective;
-use super::reload::{self, Reloads};
-use super::scripts::Scripts;
+use super::orphans::Orphans;
+use super::reload;
 use super::scripts::hooks::Hook;
-use super::scripts::programs::Programs;
-use super::watches::Watches;
-use super::watches::processes::Processes;
-use super::workers::Workers;
-use super::workers::check::BalancingKept;
-use super::workers::service::Service;
-use super::workers::vrrp::Routers;
-use super::{CONTROL, SETTLE_AFTER, SIGNALS, Supervisor, moment};
+use super::{CONTROL, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
-use crate::digest::vrrp::{buffer, digest};
-use crate::digest::watches::Orders;
+use crate::digest::vrrp::buffer;
 use crate::host::ThisMachine;
-use crate::link::vrrp::work::Work;
 use crate::options::Options;
 use crate::places::{self, Places};
 
 /// Exit status for anything that is neither the configuration nor a permission.
 const STATUS_FATAL: u8 = 1;
 /// The network namespace of the table of IPVS, where it is another than that of the process.
-const SPACE_OF_IPVS: SpaceId = SpaceId(1);
+pub(super) const SPACE_OF_IPVS: SpaceId = SpaceId(1);
+/// The supervisor is the largest of the processes, and its death would cost the notify scripts of that moment: when memory
+/// runs out, ordinary programs go first.
+const OUT_OF_MEMORY_SCORE: i32 = -500;
 /// keepalived's umask: nothing for group and others.
 const UMASK: u32 = 0o177;
 
@@ -81,11 +71,9 @@ pub(super) fn read(options: &Options, file: &Path) -> Result<(Loaded, Report), s
 }
 
 fn prepare(mut options: Options) -> Result<Supervisor, u8> {
-    limits::tune_allocator();
-    limits::set_umask(options.umask.unwrap_or(UMASK));
-    if options.core_dump {
-        let _ = limits::allow_core_dumps();
-    }
+    settle(&options, &Global::default());
+    // Where it is not to be had, relative paths mean nothing either.
+    let folder = std::env::current_dir().unwrap_or_default();
     let mut process_events = None;
     if let Some(name) = &options.namespace {
         process_events = ProcessEvents::open().ok();
@@ -108,10 +96,11 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         options.leave_folder();
     }
     let places = Places::of(&options, &loaded.model.global);
-    let pid_files =
+    let (pid_files, orphans) =
         lock_pid_files(&options, &loaded, &places).map_err(|reason| refuse(&mut journal, &reason))?;
+    let own: Vec<u32> = orphans.pids().chain([std::process::id()]).collect();
     let turn =
-        look_around(&options, &loaded, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
+        look_around(&options, &loaded, &own, &mut journal).map_err(|reason| refuse(&mut journal, &reason))?;
     let space = space_of_ipvs(&options, &loaded).map_err(|reason| refuse(&mut journal, &reason))?;
     let mut foreground = None;
     if !options.foreground {
@@ -119,7 +108,7 @@ fn prepare(mut options: Options) -> Result<Supervisor, u8> {
         journal.log().set_pid(std::process::id());
     }
     let process_events = process_events.filter(|_| !loaded.model.track_processes.is_empty());
-    let opened = (pid_files, turn, process_events, space);
+    let opened = Opened { pid_files, turn, process_events, space, folder, orphans };
     assemble(options, loaded, journal, opened, places, &mut foreground).map_err(|error| {
         if let Some(foreground) = foreground {
             foreground.report(STATUS_FATAL, &format!("steadfast: {error}\n"));
@@ -136,9 +125,14 @@ fn space_of_ipvs(options: &Options, loaded: &Loaded) -> Result<Space, String> {
     opened.map_err(|error| format!("net_namespace_ipvs {}: {error}", name.unwrap_or_default()))
 }
 
-/// Looks for other daemons in this network namespace; in words, why this one may not run beside them. Until it speaks
+/// Looks for daemons in this network namespace other than `own` processes; in words, why this one may not run beside them. Until it speaks
 /// itself, and can be seen, no other one looks: that is its turn.
-fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Result<Option<Turn>, String> {
+fn look_around(
+    options: &Options,
+    loaded: &Loaded,
+    own: &[u32],
+    journal: &mut Journal,
+) -> Result<Option<Turn>, String> {
     if !options.run_vrrp || !loaded.model.wants_vrrp() {
         return Ok(None);
     }
@@ -147,7 +141,7 @@ fn look_around(options: &Options, loaded: &Loaded, journal: &mut Journal) -> Res
         journal.add(Happening::Fault(Fault::NotWaitedFor { reason: error.to_string() }));
     }
     let wanted = Runs::of(&loaded.model);
-    for other in beside::others(&[std::process::id()]) {
+    for other in beside::others(own) {
         if let Some(clash) = other.clash(&wanted) {
             return Err(wording::clash(&clash));
         }
@@ -165,17 +159,68 @@ fn refuse(journal: &mut Journal, reason: &str) -> u8 {
     complain(reason)
 }
 
+/// What is held before anything is assembled, and the folder that the daemon was started in.
+struct Opened {
+    pid_files: Vec<PidFile>,
+    turn: Option<Turn>,
+    process_events: Option<ProcessEvents>,
+    space: Space,
+    folder: PathBuf,
+    orphans: Orphans,
+}
+
 fn assemble(
     options: Options,
     loaded: Loaded,
     mut journal: Journal,
-    (mut pid_files, turn, process_events, space): (Vec<PidFile>, Option<Turn>, Option<ProcessEvents>, Space),
+    opened: Opened,
     places: Places,
     foreground: &mut Option<Foreground>,
 ) -> Result<Supervisor, steadfast_kernel::Error> {
+    let Opened { mut pid_files, turn, process_events, space, folder, orphans } = opened;
     for file in &mut pid_files {
         file.write()?;
     }
+    let signals = catch_signals()?;
+    process::become_subreaper()?;
+    let poller = Poller::open()?;
+    poller.add(&signals, SIGNALS, Interest::Readable)?;
+    let control = listen(&options, &places, &mut journal);
+    if let Some(control) = &control {
+        poller.add(control.listener(), CONTROL, Interest::Readable)?;
+    }
+    reload::save(&mut journal, &loaded, 1);
+    reload::remove_stale_marker(&loaded.model.global, &pid_files);
+    let foundation = Foundation {
+        options,
+        loaded,
+        journal,
+        poller,
+        signals,
+        pid_files,
+        control,
+        process_events,
+        faults: Faults::default(),
+        names: Names::adopt(orphans.names()),
+        work: orphans.work(),
+        space,
+        folder,
+        foreground: foreground.take(),
+    };
+    let now = moment();
+    let (mut supervisor, orders) = foundation.build(&places, now);
+    supervisor.turn = turn;
+    supervisor.tell_names_left_out();
+    supervisor.configure_watches(orders, orphans.since().is_none());
+    supervisor.begin(now, orphans);
+    Ok(supervisor)
+}
+
+/// Signals become something to read.
+///
+/// # Errors
+/// When no descriptor is left.
+pub(super) fn catch_signals() -> Result<Signals, steadfast_kernel::Error> {
     signal::ignore(Signal::PIPE)?;
     let mut caught = vec![
         Signal::TERMINATE,
@@ -187,60 +232,18 @@ fn assemble(
     ];
     caught.extend(Signal::realtime_max_minus(1));
     caught.extend(Signal::realtime_min_plus(2));
-    let signals = Signals::open(&caught)?;
-    process::become_subreaper()?;
-    let poller = Poller::open()?;
-    poller.add(&signals, SIGNALS, Interest::Readable)?;
-    let control = listen(&options, &places, &mut journal);
-    if let Some(control) = &control {
-        poller.add(control.listener(), CONTROL, Interest::Readable)?;
+    Signals::open(&caught)
+}
+
+/// How the process is from its first moment on.
+pub(super) fn settle(options: &Options, global: &Global) {
+    limits::tune_allocator();
+    // Done without where it is not to be had. What a service manager has set below stays.
+    let _ = limits::keep_from_memory_pressure(OUT_OF_MEMORY_SCORE);
+    make_files_as(options, global);
+    if options.core_dump {
+        let _ = limits::allow_core_dumps();
     }
-    reload::save(&mut journal, &loaded, 1);
-    reload::remove_stale_marker(&loaded.model.global, &pid_files);
-    let (effective, mut model) = Effective::of(loaded, &options);
-    let now = moment();
-    let mut names = Names::default();
-    names.configure(now, &model);
-    names.expand(&mut model);
-    let work = digest(&model, &Work::default(), &BTreeMap::new(), options.log_addresses);
-    let balancing = BalancingKept::new(&model, space);
-    let mut faults = Vec::new();
-    let programs = Programs::resolve(&model, &work, &mut faults);
-    let mail = Mail::new(Subjects::of(&model, &work));
-    let orders = Orders::of(&model, &work);
-    // A worker forked while it is there would keep its copy for good.
-    drop(model);
-    let service = Service::open(now, foreground.take());
-    let workers = Workers::new(&places, service.beat());
-    let mut supervisor = Supervisor {
-        options,
-        started_at: now,
-        poller,
-        signals,
-        service,
-        pid_files,
-        journal,
-        desk: Desk::new(control),
-        faults: Faults::default(),
-        loaded: effective,
-        reloads: Reloads::new(),
-        scripts: Scripts::new(programs),
-        fifos: Fifos::default(),
-        mail,
-        names,
-        records: Records::new(&places),
-        watches: Watches::new(Processes::new(process_events)),
-        workers,
-        routers: Routers::new(work),
-        turn,
-        balancing,
-        stopping: None,
-        settle_at: Some(now + SETTLE_AFTER),
-    };
-    faults.into_iter().for_each(|fault| supervisor.fault(fault));
-    supervisor.configure_watches(orders, true);
-    supervisor.begin(now);
-    Ok(supervisor)
 }
 
 /// The rights of files that are made here.
@@ -257,7 +260,7 @@ impl Supervisor {
         self.watches.processes.resize(buffer(&self.loaded.global.process_monitor_buffer));
     }
 
-    fn begin(&mut self, now: Moment) {
+    fn begin(&mut self, now: Moment, orphans: Orphans) {
         let configuration = self.options.configuration.display().to_string();
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.tell(Happening::Started { version, configuration });
@@ -271,6 +274,9 @@ impl Supervisor {
         self.configure_schedule();
         self.configure_fifos();
         limits::trim_allocator();
+        if let Some(since) = orphans.since() {
+            return self.take_over(orphans, since, now);
+        }
         self.scripts.starting = self.run_hook(now, Hook::Startup);
         if self.scripts.starting.is_none() {
             self.start_work();
@@ -351,8 +357,12 @@ fn listen(options: &Options, places: &Places, journal: &mut Journal) -> Option<C
     }
 }
 
-/// The supervisor's pid file first. A daemon that has one runs; in words, which.
-fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result<Vec<PidFile>, String> {
+/// The supervisor's pid file first, and with it the workers of one that died. A daemon that has one runs; in words, which.
+fn lock_pid_files(
+    options: &Options,
+    loaded: &Loaded,
+    places: &Places,
+) -> Result<(Vec<PidFile>, Orphans), String> {
     let lock = |path: &Path| {
         if let Err(error) = places::make_folder(path) {
             let _ = complain(format!("cannot make the folder of {}: {error}", path.display()));
@@ -363,23 +373,24 @@ fn lock_pid_files(options: &Options, loaded: &Loaded, places: &Places) -> Result
         })
     };
     let locked = lock(&places.pid_file)?;
-    // Another daemon's worker, even one that lost its supervisor, has the same addresses.
-    if options.run_vrrp && loaded.model.wants_vrrp() {
+    let orphans = Orphans::find(places);
+    // Another daemon's worker has the same addresses.
+    if options.run_vrrp && loaded.model.wants_vrrp() && orphans.vrrp.is_none() {
         lock(&places.vrrp_pid_file)?;
     }
-    if options.run_checkers && loaded.model.wants_checkers() {
+    if options.run_checkers && loaded.model.wants_checkers() && orphans.check.is_none() {
         lock(&places.checkers_pid_file)?;
     }
-    Ok(vec![locked])
+    Ok((vec![locked], orphans))
 }
 
 /// keepalived's name in the log, with what tells several daemons of a machine apart.
-fn identity(options: &Options, global: &Global) -> String {
+pub(super) fn identity(options: &Options, global: &Global) -> String {
     let parts = [places::namespace(options, global), global.instance.as_deref()];
     parts.into_iter().flatten().fold("Keepalived".to_owned(), |name, part| format!("{name}_{part}"))
 }
 
-fn complain(reason: impl std::fmt::Display) -> u8 {
+pub(super) fn complain(reason: impl std::fmt::Display) -> u8 {
     eprintln!("steadfast: {reason}");
     STATUS_FATAL
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use steadfast_control::event::{Fault, Happening};
+use steadfast_control::event::{Bound, Fault, Happening};
 use steadfast_kernel::netlink::{Address, AddressKey, Batch, Requests};
 use steadfast_kernel::nftables;
 use steadfast_kernel::reconcile::links::Settings;
@@ -15,8 +15,13 @@ use super::workers::vrrp::Routers;
 use super::{Supervisor, moment};
 use crate::places;
 
-/// How long stop scripts may take; keepalived gives them as long.
-const STOP_SCRIPTS: Duration = Duration::from_secs(1);
+/// How long a stop script may take. Keepalived gives as long to all of them together, so that on a busy machine, or behind
+/// a slow one, some never run.
+const STOP_SCRIPTS: Duration = Duration::from_secs(3);
+/// How long all of them may take.
+const STOP_SCRIPTS_TOGETHER: Duration = Duration::from_secs(10);
+/// How long readers of FIFOs may take to their end.
+const READERS: Duration = Duration::from_secs(1);
 /// How long a worker may take for its hand-overs beyond the configured `child_wait_time`.
 const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 
@@ -24,8 +29,12 @@ const DRAIN_MARGIN: Duration = Duration::from_secs(1);
 pub(super) struct Stopping {
     /// Workers are killed when this is reached.
     workers_until: Moment,
-    /// Scripts are killed when this is reached; set once the workers are gone.
+    /// The workers are gone since then.
+    alone_since: Option<Moment>,
+    /// Scripts are killed when this is reached, if nothing happens before.
     scripts_until: Option<Moment>,
+    /// Everything is told, and readers of FIFOs are waited for no longer.
+    readers_until: Option<Moment>,
     /// The script after everything else.
     pub(super) shutdown: Shutdown,
 }
@@ -38,8 +47,13 @@ impl Supervisor {
         }
         let now = moment();
         let limit = self.longest_hand_over() + self.loaded.global.child_wait.duration() + DRAIN_MARGIN;
-        self.stopping =
-            Some(Stopping { workers_until: now + limit, scripts_until: None, shutdown: Shutdown::Ahead });
+        self.stopping = Some(Stopping {
+            workers_until: now + limit,
+            alone_since: None,
+            scripts_until: None,
+            readers_until: None,
+            shutdown: Shutdown::Ahead,
+        });
         self.scripts.starting = None;
         self.service.stopping();
         self.abandon_names();
@@ -79,15 +93,14 @@ impl Supervisor {
             Shutdown::Until(until) => return now >= until,
             Shutdown::Ahead => {}
         }
-        let until = *stopping.scripts_until.get_or_insert(now + STOP_SCRIPTS);
-        let idle = self.scripts.order.is_idle()
-            && self.mail.is_idle()
-            && !self.scripts.runner.any(|purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_)));
-        if !idle && now < until {
+        let since = *stopping.alone_since.get_or_insert(now);
+        if self.tells_still(now, since) {
             return false;
         }
         // Everything is told: readers of FIFOs come to their end.
         self.close_fifos();
+        let Some(stopping) = &mut self.stopping else { return false };
+        let until = *stopping.readers_until.get_or_insert(now + READERS);
         if self.scripts.runner.any(|purpose| matches!(purpose, Purpose::Reader(_))) && now < until {
             return false;
         }
@@ -98,13 +111,36 @@ impl Supervisor {
         shutdown == Shutdown::Over
     }
 
+    /// Whether somebody is still being told, and may take longer. The workers are gone `since` then. Scripts of one owner run
+    /// one after another, and one that waits has not had its time: what cannot be run in the end is told.
+    fn tells_still(&mut self, now: Moment, since: Moment) -> bool {
+        let runs = |purpose: &Purpose| matches!(purpose, Purpose::Notify(_) | Purpose::Hook(_));
+        let waiting = self.scripts.order.waiting();
+        let running = self.scripts.runner.count(runs);
+        if waiting == 0 && running == 0 && self.scripts.order.is_idle() && self.mail.is_idle() {
+            return false;
+        }
+        let together = since + STOP_SCRIPTS_TOGETHER;
+        let last = self.scripts.runner.last_started(runs).map_or(since, |started| started.max(since));
+        let until = if waiting > 0 { together } else { together.min(last + STOP_SCRIPTS) };
+        let Some(stopping) = &mut self.stopping else { return false };
+        if stopping.readers_until.is_some() {
+            return false;
+        }
+        stopping.scripts_until = Some(until);
+        if now >= until && waiting + running > 0 {
+            self.tell(Happening::Bound { bound: Bound::StopScripts { lost: waiting + running } });
+        }
+        now < until
+    }
+
     /// When [`Self::is_finished`] may change its mind by itself.
     pub(super) fn stop_wakeup(&self) -> Option<Moment> {
         let stopping = self.stopping.as_ref()?;
         match stopping.shutdown {
             Shutdown::Until(until) => Some(until),
             _ if !self.workers.are_gone() => Some(stopping.workers_until),
-            _ => stopping.scripts_until,
+            _ => stopping.readers_until.or(stopping.scripts_until),
         }
     }
 

@@ -10,7 +10,7 @@
 mod effects;
 mod lane;
 #[cfg(test)]
-mod network;
+pub(crate) mod network;
 pub(crate) mod scheduling;
 mod timing;
 
@@ -20,24 +20,25 @@ use std::sync::Arc;
 
 use steadfast_detection::{Detection, is_made};
 use steadfast_kernel::channel::Channel;
-use steadfast_kernel::process::confinement::{Family, Needs, confine};
+use steadfast_kernel::process::confinement::{Access, Call, Cores, Family, Files, Needs, confine};
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
 use steadfast_kernel::process::signal::{self, Signal, Signals};
+use steadfast_kernel::rendezvous::Rendezvous;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::wake::Waker;
 use steadfast_kernel::{Capability, Error};
 use steadfast_record::{Budget, Memory, Recorder};
 use steadfast_vrrp::{Machine, Moment};
 
-use self::effects::{Effects, Kernel, Lanes};
+use self::effects::{CHANNEL, Effects, Kernel, Lanes};
 use self::lane::lane;
 use self::timing::{Coalescing, Followed, Machines, Timing};
 use crate::beside;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::life::Lives;
 use crate::link::lifecycle::Trouble;
-use crate::link::line::{STATUS_FATAL, give_up};
+use crate::link::line::{Line, STATUS_FATAL, give_up};
 use crate::link::vrrp::Living;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
@@ -64,8 +65,15 @@ pub(crate) const NEEDS: Needs = Needs {
         Capability::SysResource,
     ],
     families: &[Family::Inet, Family::Inet6, Family::Netlink, Family::Packet],
-    calls: &[],
+    // Of those that are asked who serves, and of a supervisor that comes after the one that died.
+    calls: &[Call::Connect, Call::Accept],
+    files: &[OWN_FILES, SETTINGS],
 };
+
+/// What a worker looks up about itself: its memory and its threads.
+pub(crate) const OWN_FILES: Files = Files { below: "/proc/self", access: Access::Read };
+/// Settings of interfaces and of the load balancer.
+pub(crate) const SETTINGS: Files = Files { below: "/proc/sys/net", access: Access::Write };
 
 /// Runs a worker in a process of its own until its supervisor ends it; the exit status comes back.
 ///
@@ -78,20 +86,23 @@ pub(crate) fn run(
     terms: &Terms,
     recorder: Option<(Memory, Budget)>,
 ) -> i32 {
-    // Whoever is confined cannot look into processes that are not.
+    // Whoever is confined cannot look into processes that are not, nor make a file.
     let living = beside::living(&[std::process::id(), std::os::unix::process::parent_id()]);
-    let unconfined = terms.confined.then(|| confine(&NEEDS)).and_then(Result::err);
-    // Held until the end. A worker without its pid file works as well.
+    // Held until the end, and taken away by the supervisor. A worker without its pid file works as well.
     let mut pid_file = PidFile::lock(&terms.pid_file, beside::is_keepalived).ok();
     if let Some(file) = &mut pid_file {
         let _ = file.write();
     }
+    // Done without where it is not to be had, or where no pid file leads there: the death of the supervisor is then the
+    // worker's end.
+    let rendezvous = pid_file.as_ref().and_then(|_| Rendezvous::open().ok());
+    let unconfined = terms.confined.and_then(|cores| confine(&NEEDS, cores).err());
     let opened = match open() {
         Ok(opened) => opened,
         Err(error) => return give_up(&mut channel, &error),
     };
     let troubles = unconfined.map(|error| Trouble::Unconfined { error: error.into() }).into_iter().collect();
-    match prepare(work, left, (channel, lives), opened, (troubles, recorder), &living, terms.keep_addresses) {
+    match prepare(work, left, (channel, rendezvous, lives), opened, (troubles, recorder), &living, terms) {
         Ok((timing, effects)) => {
             // Not inherited by the other thread, which exists already. Done without where it is not to be had: timing
             // must be right without it.
@@ -109,10 +120,12 @@ pub(crate) fn run(
 /// What does not change while a daemon runs.
 #[derive(Debug)]
 pub(crate) struct Terms {
+    /// The daemon runs since then.
+    pub(crate) daemon_started_at: Moment,
     /// Leave addresses in place at the end.
     pub(crate) keep_addresses: bool,
-    /// Give up what the work does not need.
-    pub(crate) confined: bool,
+    /// Give up what the work does not need; `None` to keep everything.
+    pub(crate) confined: Option<Cores>,
     /// The worker's pid file.
     pub(crate) pid_file: PathBuf,
 }
@@ -122,11 +135,11 @@ type Prepared = (Timing, std::thread::JoinHandle<()>);
 fn prepare(
     work: Work,
     left: &[u8],
-    (channel, lives): (Channel, &Lives),
+    (channel, rendezvous, lives): (Channel, Option<Rendezvous>, &Lives),
     opened: Opened,
     (mut troubles, recorder): (Vec<Trouble>, Option<(Memory, Budget)>),
     living: &[Living],
-    keep_addresses: bool,
+    terms: &Terms,
 ) -> Result<Prepared, Box<(Channel, Error)>> {
     let (to_timing, timing_inbox) = lane(opened.timing_waker);
     let (to_effects, effects_inbox) = lane(opened.effects_waker);
@@ -145,16 +158,16 @@ fn prepare(
     followed.fill(&mut config.watches, &sessions);
     let routers = Machine::new(now, config, inheritance.routers.clone());
     let routers = Recorder::new(routers, now, recorder);
-    let superseded = routers.superseded(now);
     let machines = Machines { routers, sessions, followed, detection: Detection::new(watching) };
     let timing = match Timing::new(machines, coalescing, timing_inbox, to_effects, lives.of(TIMING)) {
         Ok(timing) => timing,
         Err(error) => return Err(Box::new((channel, error))),
     };
     let lanes = Lanes { to_timing, from_timing: effects_inbox };
-    let mut effects = Effects::new(work, lanes, opened.sockets, channel, opened.signals, keep_addresses);
+    let line = Line::new(channel, rendezvous, CHANNEL);
+    let mut effects = Effects::new(work, lanes, opened.sockets, line, opened.signals, terms);
     troubles.into_iter().for_each(|trouble| effects.trouble(trouble));
-    if let Err(error) = effects.begin(inheritance, &superseded, living) {
+    if let Err(error) = effects.begin(inheritance, living) {
         return Err(Box::new((effects.into_channel(), error)));
     }
     let life = lives.of(EFFECTS);

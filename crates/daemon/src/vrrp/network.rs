@@ -7,7 +7,7 @@ use steadfast_kernel::testbed::Wiring;
 
 /// Runs `test` in a fresh network namespace whose loopback is up. Returns without running it, and says so, where
 /// namespaces are not allowed.
-pub(super) fn in_a_network(test_name: &str, test: impl FnOnce() + Send) {
+pub(crate) fn in_a_network(test_name: &str, test: impl FnOnce() + Send) {
     let network = match Network::anonymous() {
         Ok(network) => network,
         Err(error) => {

@@ -35,5 +35,5 @@ fn forty_thousand_servers_are_cheap() {
 #[test]
 fn a_server_and_its_check_are_narrow() {
     let slots = size_of::<Option<crate::server::Server>>() + size_of::<Option<crate::check::Check>>();
-    assert!(slots <= 224, "{slots} octets");
+    assert!(slots <= 176, "{slots} octets");
 }

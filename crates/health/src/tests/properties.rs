@@ -90,7 +90,7 @@ fn called_for(bench: &mut Bench) -> BTreeMap<(Arc<str>, Target), u32> {
         for key in &status.servers {
             let key = *key;
             let server = bench.machine.servers.get(key).unwrap();
-            let failing = server.checks.iter().filter(|check| !bench.machine.checks.get(**check).unwrap().up);
+            let failing = server.checks().filter(|check| !bench.machine.checks.get(*check).unwrap().up);
             assert_eq!(server.failing as usize, failing.count());
             live += if server.alive() { u64::from(server.weight) } else { 0 };
             if let Some(weight) = server.entry(now, displaced) {
@@ -102,9 +102,9 @@ fn called_for(bench: &mut Bench) -> BTreeMap<(Arc<str>, Target), u32> {
         assert_eq!(service.has_quorum(), status.quorum, "the quorum is judged");
     }
     for (id, check) in bench.machine.checks.iter() {
-        assert!(!check.users.is_empty());
-        let active = check.users.iter().filter(|user| {
-            let service = bench.machine.servers.get(**user).unwrap().service;
+        assert!(check.is_used());
+        let active = check.users().filter(|user| {
+            let service = bench.machine.servers.get(*user).unwrap().service;
             !bench.machine.services.get(service).unwrap().suspended
         });
         assert_eq!(check.active_users as usize, active.count(), "{id:?}");

@@ -45,6 +45,12 @@ impl Stream {
         }
     }
 
+    /// It leads back to this very host.
+    pub fn is_to_oneself(&self) -> bool {
+        let local = self.socket.local_addr().ok().and_then(|local| local.as_socket());
+        local.is_some_and(|local| local.ip() == self.to.ip())
+    }
+
     /// Takes what came; 0 is the end, EAGAIN that nothing is there.
     ///
     /// # Errors
@@ -59,6 +65,14 @@ impl Stream {
     /// The kernel's; EAGAIN when there is no room.
     pub fn write(&mut self, octets: &[u8]) -> Result<usize, Errno> {
         self.socket.write(octets).map_err(|error| errno(&error))
+    }
+
+    /// Tells the other side that nothing more comes; what it still says can be read.
+    ///
+    /// # Errors
+    /// ENOTCONN when it has reset the connection.
+    pub fn finish(&self) -> Result<(), Errno> {
+        self.socket.shutdown(std::net::Shutdown::Write).map_err(|error| errno(&error))
     }
 
     /// Ends it with a reset: nothing of it stays in the kernel.

@@ -4,6 +4,8 @@
 //! the sending one must queue nothing.
 
 pub mod announce;
+pub mod answers;
+mod echo;
 mod receive;
 mod send;
 mod session;
@@ -20,6 +22,7 @@ use crate::error::{Attempt, Capability, Errno, Result};
 use crate::sockopt::{self, BufferSize};
 use crate::wait::clock;
 
+pub use echo::{Link, Way};
 pub use receive::{BadDatagram, Datagram, ReceiveBatch};
 use send::{Destination, family};
 pub use send::{MESSAGES_PER_CALL_MAX, Packet, SendBatch, SendFailure, SocketIndex};
@@ -62,6 +65,11 @@ pub enum Endpoint {
         /// Index of the interface that they come and go by; `None` leaves it to the routes.
         interface: Option<u32>,
     },
+    /// Echo packets of BFD on all links, with their IP and UDP headers, and control packets of those who send them back.
+    Echo {
+        /// Of IPv4, not of IPv6.
+        ipv4: bool,
+    },
 }
 
 /// Hears the adverts for one [`Endpoint`]. Non-blocking.
@@ -73,6 +81,8 @@ pub struct ReceiveSocket {
     empty_since: u64,
     /// Datagrams that the kernel dropped for want of room, as last told.
     lost: u32,
+    /// Another socket that only has to be there.
+    _beside: Option<OwnedFd>,
 }
 
 /// Sends adverts for one [`Endpoint`], each with its whole IP header. Receives nothing.
@@ -89,6 +99,7 @@ impl Endpoint {
             Self::Group { group: address, .. }
             | Self::Unicast { source: address, .. }
             | Self::Session { local: address, .. } => address.is_ipv4(),
+            Self::Echo { ipv4 } => *ipv4,
         }
     }
 
@@ -97,6 +108,7 @@ impl Endpoint {
         match *self {
             Self::Group { interface, .. } => Some(interface),
             Self::Unicast { interface, .. } | Self::Session { interface, .. } => interface,
+            Self::Echo { .. } => None,
         }
     }
 
@@ -113,6 +125,9 @@ impl Endpoint {
             Self::Session { port, local, interface: None } => {
                 format!("BFD socket for {local} and port {port}")
             }
+            Self::Echo { ipv4 } => {
+                format!("socket for echo packets of BFD over {}", if *ipv4 { "IPv4" } else { "IPv6" })
+            }
         }
     }
 }
@@ -125,12 +140,14 @@ impl ReceiveSocket {
     pub fn open(endpoint: Endpoint, carrier: IpProtocol) -> Result<Self> {
         let opened = match endpoint {
             Endpoint::Session { port, local, interface } => session::open_receive(port, local, interface),
+            Endpoint::Echo { ipv4 } => echo::open_receive(ipv4),
             _ if endpoint.is_ipv4() => open_receive_v4(&endpoint, carrier),
             _ => open_receive_v6(&endpoint, carrier),
         };
         let fd =
             opened.attempt_with(Capability::NetRaw, format!("open the receiving {}", endpoint.describe()))?;
-        Ok(Self { fd, endpoint, empty_since: clock::monotonic(), lost: 0 })
+        let beside = if let Endpoint::Echo { ipv4 } = endpoint { echo::open_port(ipv4).ok() } else { None };
+        Ok(Self { fd, endpoint, empty_since: clock::monotonic(), lost: 0, _beside: beside })
     }
 
     /// What it was opened for.
@@ -164,6 +181,7 @@ impl SendSocket {
     pub fn open(endpoint: Endpoint) -> Result<Self> {
         let opened = match endpoint {
             Endpoint::Session { local, interface, .. } => session::open_send(local, interface),
+            Endpoint::Echo { .. } => echo::open_send(),
             _ => open_send(&endpoint),
         };
         let fd =

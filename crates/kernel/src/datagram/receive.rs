@@ -4,7 +4,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::AsRawFd;
 
 use steadfast_wire::ipv4::{Ipv4Error, Ipv4Packet};
+use steadfast_wire::ipv6::Ipv6Header;
 
+use super::echo::{Link, link_of};
 use super::{Endpoint, NOBODY_V4, NOBODY_V6, ReceiveSocket};
 use crate::error::{Errno, Error, Result, last_errno};
 use crate::wait::clock::{self, ClockPair};
@@ -41,11 +43,17 @@ enum Form {
     UdpV4,
     /// The payload, and an address of IPv6 beside it.
     V6,
+    /// The IP header too, and who sent it on the link beside it.
+    Link {
+        /// Which header it is.
+        ipv4: bool,
+    },
 }
 
 impl Form {
     const fn of(endpoint: &Endpoint) -> Self {
         match endpoint {
+            Endpoint::Echo { ipv4 } => Self::Link { ipv4: *ipv4 },
             _ if !endpoint.is_ipv4() => Self::V6,
             Endpoint::Session { .. } => Self::UdpV4,
             Endpoint::Group { .. } | Endpoint::Unicast { .. } => Self::RawV4,
@@ -71,6 +79,8 @@ pub struct Datagram<'a> {
     pub identification: u16,
     /// The payload, its IP header taken off.
     pub message: &'a [u8],
+    /// Who sent it on the link, where the socket tells.
+    pub link: Option<Link>,
     /// When the kernel took it from the interface, nanoseconds of CLOCK_BOOTTIME.
     pub arrival: u64,
 }
@@ -211,7 +221,22 @@ impl ReceiveBatch {
         let bytes = datagram.get(..length).unwrap_or(datagram);
         let truncated = message.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
         let room = self.datagram_bytes;
-        if self.form == Form::RawV4 {
+        let link = matches!(self.form, Form::Link { .. }).then(|| link_of(sender));
+        if self.form == (Form::Link { ipv4: false }) {
+            let bad = BadDatagram::Truncated { source_address: NOBODY_V6, room };
+            let whole = Ipv6Header::parse(bytes).filter(|_| !truncated).ok_or(bad)?;
+            let (header, message) = whole;
+            return Ok(Datagram {
+                source: header.source.into(),
+                destination: header.destination.into(),
+                hop_limit: Some(header.hop_limit),
+                identification: 0,
+                message,
+                link,
+                arrival,
+            });
+        }
+        if matches!(self.form, Form::RawV4 | Form::Link { .. }) {
             let source_address = ipv4_source(bytes);
             if truncated {
                 return Err(BadDatagram::Truncated { source_address, room });
@@ -224,13 +249,16 @@ impl ReceiveBatch {
                 hop_limit: Some(packet.ttl),
                 identification: packet.id,
                 message: packet.payload,
+                link,
                 arrival,
             })
         } else {
             let source = match self.form {
                 // Where a sockaddr_in has its address, a sockaddr_in6 has its flow information.
                 Form::UdpV4 => IpAddr::V4(Ipv4Addr::from(sender.sin6_flowinfo.to_ne_bytes())),
-                Form::RawV4 | Form::V6 => IpAddr::V6(Ipv6Addr::from(sender.sin6_addr.s6_addr)),
+                Form::RawV4 | Form::V6 | Form::Link { .. } => {
+                    IpAddr::V6(Ipv6Addr::from(sender.sin6_addr.s6_addr))
+                }
             };
             if truncated {
                 return Err(BadDatagram::Truncated { source_address: source, room });
@@ -243,6 +271,7 @@ impl ReceiveBatch {
                 hop_limit: told.hop_limit,
                 identification: 0,
                 message: bytes,
+                link,
                 arrival,
             })
         }

@@ -134,6 +134,11 @@ impl SendBatch {
         self.push_parts(socket, destination, &[payload], tag);
     }
 
+    /// Of the IPv4 header that was written last.
+    pub(super) fn last_identification(&self) -> NonZeroU16 {
+        self.identification.unwrap_or(NonZeroU16::MIN)
+    }
+
     /// Queues ready bytes.
     #[inline]
     pub(crate) fn push_parts(

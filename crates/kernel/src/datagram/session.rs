@@ -61,7 +61,7 @@ pub(super) fn open_send(local: IpAddr, interface: Option<u32>) -> Result<OwnedFd
     Err(Errno::ADDRINUSE)
 }
 
-fn udp_socket(local: IpAddr) -> Result<OwnedFd, Errno> {
+pub(super) fn udp_socket(local: IpAddr) -> Result<OwnedFd, Errno> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let family = if local.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
     let fd = rustix::net::socket_with(family, SocketType::DGRAM, flags, Some(ipproto::UDP))?;

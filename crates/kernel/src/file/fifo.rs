@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FileType, Gid, Mode, Uid};
 
+use crate::process::handover::Kept;
+
 /// Permissions of a FIFO that is made here, less the umask.
 const MODE: u32 = 0o644;
 
@@ -49,6 +51,20 @@ impl Fifo {
             return Err(io::Error::new(io::ErrorKind::PermissionDenied, reason));
         }
         Ok(Self { file, path: path.to_owned(), made_by: made.then(std::process::id) })
+    }
+
+    /// Takes over one that the program had open which this process ran before: its readers have seen no end.
+    ///
+    /// # Errors
+    /// When there is no such descriptor.
+    pub fn adopt(kept: Kept, path: &Path, made: bool) -> io::Result<Self> {
+        let file = File::from(kept.take().map_err(|error| io::Error::from(error.errno))?);
+        Ok(Self { file, path: path.to_owned(), made_by: made.then(std::process::id) })
+    }
+
+    /// Its descriptor, for the program that comes, and whether it was made here.
+    pub fn kept(&self) -> (Kept, bool) {
+        (Kept::of(&self.file), self.made_by == Some(std::process::id()))
     }
 
     /// Writes a line, all of it or nothing (pipe(7): up to PIPE_BUF bytes go in one piece); false when there is no room.

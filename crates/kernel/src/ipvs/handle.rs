@@ -64,6 +64,11 @@ impl Ipvs {
         }
     }
 
+    /// The number that the kernel gave the family.
+    pub(crate) fn family(&self) -> u16 {
+        self.family
+    }
+
     /// The socket, for another attempt.
     pub fn into_socket(self) -> Requests {
         self.requests

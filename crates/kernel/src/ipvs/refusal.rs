@@ -35,6 +35,12 @@ pub enum Refusal {
     FamilyMissing,
     /// The module is being unloaded.
     Unloading,
+    /// Another change is under way.
+    Busy,
+    /// There is no memory for it (ENOMEM), or none for the answer (ENOBUFS).
+    NoMemory(Errno),
+    /// There is no room for one more.
+    Full(Errno),
     /// Permission.
     NotPermitted(Errno),
     /// Anything else.
@@ -42,7 +48,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    pub(super) fn of(command: &Command, errno: Errno) -> Self {
+    pub(crate) fn of(command: &Command, errno: Errno) -> Self {
         match (command, errno) {
             (_, Errno::EXIST) => Self::AlreadyThere,
             (_, Errno::SRCH) => Self::ServiceMissing,
@@ -53,6 +59,9 @@ impl Refusal {
             (_, Errno::INVAL) => Self::Invalid,
             (_, Errno::AFNOSUPPORT) => Self::FamilyMissing,
             (_, Errno::NOPROTOOPT) => Self::Unloading,
+            (_, Errno::BUSY | Errno::AGAIN) => Self::Busy,
+            (_, Errno::NOMEM | Errno::NOBUFS) => Self::NoMemory(errno),
+            (_, Errno::NOSPC | Errno::TOOBIG | Errno::NFILE) => Self::Full(errno),
             (_, Errno::PERM | Errno::ACCESS) => Self::NotPermitted(errno),
             _ => Self::Other(errno),
         }
@@ -68,7 +77,10 @@ impl Refusal {
             Self::Invalid => Errno::INVAL,
             Self::FamilyMissing => Errno::AFNOSUPPORT,
             Self::Unloading => Errno::NOPROTOOPT,
-            Self::NotPermitted(errno) | Self::Other(errno) => errno,
+            Self::Busy => Errno::BUSY,
+            Self::NotPermitted(errno) | Self::NoMemory(errno) | Self::Full(errno) | Self::Other(errno) => {
+                errno
+            }
         }
     }
 }
@@ -86,6 +98,9 @@ impl fmt::Display for Refusal {
             Self::Invalid => "the kernel finds it contradictory",
             Self::FamilyMissing => "the kernel balances no packets of that family",
             Self::Unloading => "the module is being unloaded",
+            Self::Busy => "the kernel is busy with another change",
+            Self::NoMemory(_) => "the kernel has no memory for it",
+            Self::Full(_) => "the kernel's table has no room for one more",
             Self::NotPermitted(errno) => return write!(f, "{errno}; this needs CAP_NET_ADMIN: run as root"),
             Self::Other(errno) => return errno.fmt(f),
         })

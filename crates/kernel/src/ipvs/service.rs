@@ -72,9 +72,13 @@ pub struct Persistence {
     pub engine: Option<Name>,
 }
 
-/// Name of a scheduler or persistence engine.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Name(Box<str>);
+/// Name of a scheduler or persistence engine. Thousands of services have one, so that it stands in no memory of its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Name {
+    /// UTF-8, and NUL behind it.
+    octets: [u8; NAME_BYTES_MAX],
+}
 
 /// A service as the kernel lists it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +98,15 @@ impl Transport {
             Self::Tcp => 6,
             Self::Udp => 17,
             Self::Sctp => 132,
+        }
+    }
+
+    /// Its place where something is held for each of them.
+    pub const fn place(self) -> usize {
+        match self {
+            Self::Tcp => 0,
+            Self::Udp => 1,
+            Self::Sctp => 2,
         }
     }
 
@@ -149,18 +162,59 @@ impl SchedulerFlags {
 impl Name {
     /// None if it is empty, too long, or holds a NUL.
     pub fn new(name: &str) -> Option<Self> {
-        let fits = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.contains('\0');
-        fits.then(|| Self(name.into()))
+        let mut octets = [0; NAME_BYTES_MAX];
+        let fits = !name.is_empty() && !name.contains('\0');
+        octets.get_mut(..name.len()).filter(|_| fits)?.copy_from_slice(name.as_bytes());
+        Some(Self { octets })
     }
 
     /// As text.
     pub fn as_str(&self) -> &str {
-        &self.0
+        let name = self.octets.split(|octet| *octet == 0).next().unwrap_or_default();
+        // It was made of text.
+        str::from_utf8(name).unwrap_or_default()
+    }
+}
+
+impl TryFrom<String> for Name {
+    type Error = &'static str;
+
+    fn try_from(name: String) -> Result<Self, Self::Error> {
+        Self::new(&name).ok_or("not the name of a scheduler or persistence engine")
+    }
+}
+
+impl From<Name> for String {
+    fn from(name: Name) -> Self {
+        name.as_str().to_owned()
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_str().fmt(f)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_long_as_the_kernel_takes() {
+        for name in ["rr", "wlc", "fifteen_octets_"] {
+            assert_eq!(Name::new(name).unwrap().as_str(), name);
+            assert_eq!(Name::try_from(String::from(Name::new(name).unwrap())), Ok(Name::new(name).unwrap()));
+        }
+        for name in ["", "sixteen_octets__", "a\0b"] {
+            assert_eq!(Name::new(name), None);
+            assert!(Name::try_from(name.to_owned()).is_err());
+        }
     }
 }

@@ -1,9 +1,11 @@
 //! Netlink: the socket with its batches and answers, and the families spoken over it.
 
+mod ethtool;
 pub(crate) mod generic;
 mod route;
 mod transport;
 
+pub use ethtool::Drivers;
 pub use route::{
     Action, Address, AddressFlags, AddressKey, AddressSpec, Change, Encapsulation, Hop, Insertion,
     Ipv4Setting, Link, LinkKind, LinkSpec, MARK, Metric, Monitor, PROTOCOL, Prefix, RoutePlace, RouteSpec,

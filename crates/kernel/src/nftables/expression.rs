@@ -2,7 +2,7 @@
 
 use crate::netlink::AttributeWriter;
 
-/// A register of sixteen octets: 1 to 4.
+/// A register of sixteen octets: 1 to 4; or of four, which lie one behind another from 8 on.
 pub(super) type Register = u32;
 
 /// NFT_REG_VERDICT.
@@ -27,6 +27,8 @@ pub(super) enum Expression<'a> {
     In { register: Register, set: &'a str },
     /// The rule ends here unless the register is in the map; what it says goes into another register.
     Map { register: Register, map: &'a str, to: Register },
+    /// The mark of the packet becomes what is in a register.
+    SetMark { from: Register },
     /// A copy of the packet goes to the address in one register by the interface in another.
     Duplicate { address: Register, interface: Register },
     /// Packets and octets that came so far are counted.
@@ -63,7 +65,7 @@ impl Expression<'_> {
     const fn name(&self) -> &'static str {
         match self {
             Self::Payload { .. } => "payload",
-            Self::Meta { .. } => "meta",
+            Self::Meta { .. } | Self::SetMark { .. } => "meta",
             Self::Mask { .. } => "bitwise",
             Self::Equal { .. } => "cmp",
             Self::In { .. } | Self::Map { .. } => "lookup",
@@ -92,6 +94,10 @@ impl Expression<'_> {
             Self::Meta { key, to } => {
                 data.u32_network(1, to);
                 data.u32_network(2, key.number());
+            }
+            Self::SetMark { from } => {
+                data.u32_network(2, Meta::MARK);
+                data.u32_network(3, from);
             }
             Self::Mask { register, mask } => {
                 data.u32_network(1, register);
@@ -128,6 +134,9 @@ impl Expression<'_> {
 }
 
 impl Meta {
+    /// NFT_META_MARK.
+    const MARK: u32 = 3;
+
     const fn number(self) -> u32 {
         match self {
             Self::InputInterface => 4,

@@ -62,6 +62,14 @@ pub fn remove(table: &str) -> Result<()> {
     }
 }
 
+/// A socket by which packet filters are written in the network namespace of the calling thread.
+///
+/// # Errors
+/// EPROTONOSUPPORT without packet filters in the kernel.
+pub fn socket() -> Result<Requests> {
+    Requests::open_for(Protocol::Netfilter)
+}
+
 /// The address family of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Family {

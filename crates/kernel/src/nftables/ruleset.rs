@@ -1,11 +1,13 @@
-//! The tables of a virtual router: what is dropped, and what is sent by another interface. Names are keepalived's.
+//! The tables of a virtual router: what is dropped, and what is sent by another interface; and those of virtual servers:
+//! which packets get which mark. Names are keepalived's.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::Family;
 use super::expression::{Base, Expression, Meta, Verdict};
-use super::transaction::{Entry, Hook, INTERFACE, Set, Transaction};
+use super::transaction::{Entry, Hook, INTERFACE, MARK, Set, Transaction};
+use crate::ipvs::Transport;
 
 /// NF_INET_LOCAL_IN and NF_INET_LOCAL_OUT.
 const INPUT: u32 = 1;
@@ -16,6 +18,10 @@ const IPV4_ADDRESS: (u32, u32) = (7, 4);
 const IPV6_ADDRESS: (u32, u32) = (8, 16);
 const ICMPV6_TYPE: (u32, u32) = (29, 1);
 const IPV6_ON_INTERFACE: (u32, u32) = (8 << 6 | 20, 20);
+
+/// An address and a port (ipv4_addr or ipv6_addr, and inet_service); each field fills words of four octets.
+const IPV4_AND_PORT: (u32, u32) = (7 << 6 | 13, 8);
+const IPV6_AND_PORT: (u32, u32) = (8 << 6 | 13, 20);
 
 /// IPPROTO_IGMP and IPPROTO_ICMPV6.
 const IGMP: u8 = 2;
@@ -30,6 +36,9 @@ const NEIGHBOUR_DISCOVERY: [u8; 2] = [135, 136];
 /// fe80::/10 (RFC 4291 section 2.5.6).
 const LINK_LOCAL: [u8; 16] = [0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 const LINK_LOCAL_MASK: [u8; 16] = [0xff, 0xc0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+
+/// In the order of [`Needs::marks`].
+const TRANSPORTS: [Transport; 3] = [Transport::Tcp, Transport::Udp, Transport::Sctp];
 
 /// What the kernel calls the kind of an interface with a MAC address of its own, in IFNAMSIZ octets.
 const MACVLAN: [u8; 16] = *b"macvlan\0\0\0\0\0\0\0\0\0";
@@ -50,14 +59,30 @@ pub enum Element {
         /// Below it.
         lower: u32,
     },
+    /// Packets to these addresses get a mark, before they are balanced.
+    Marked {
+        /// Of which protocol.
+        transport: Transport,
+        /// The first address.
+        first: IpAddr,
+        /// The last one, of the same family.
+        last: IpAddr,
+        /// To this port; 0 is every port.
+        port: u16,
+        /// The mark.
+        mark: u32,
+    },
 }
 
 impl Element {
     /// The table that it belongs to.
     pub const fn family(&self) -> Family {
         match self {
-            Self::NotAccepted(IpAddr::V4(_)) => Family::V4,
-            Self::NotAccepted(IpAddr::V6(_)) | Self::NotAcceptedOn(..) => Family::V6,
+            Self::NotAccepted(address) | Self::Marked { first: address, .. } => match address {
+                IpAddr::V4(_) => Family::V4,
+                IpAddr::V6(_) => Family::V6,
+            },
+            Self::NotAcceptedOn(..) => Family::V6,
             Self::Quiet { family, .. } => *family,
         }
     }
@@ -65,22 +90,52 @@ impl Element {
     /// Sets that have it, and how.
     fn entries(&self) -> Vec<(&'static str, Entry)> {
         match self {
-            Self::NotAccepted(IpAddr::V4(address)) => vec![("vips", (address.octets().to_vec(), None))],
-            Self::NotAccepted(IpAddr::V6(address)) => vec![("vips", (address.octets().to_vec(), None))],
+            Self::NotAccepted(address) => {
+                vec![("vips", Entry { key: octets(*address), ..Entry::default() })]
+            }
             Self::NotAcceptedOn(address, interface) => {
                 let mut key = address.octets().to_vec();
                 key.extend_from_slice(&interface.to_ne_bytes());
-                vec![("vips_link_local", (key, None))]
+                vec![("vips_link_local", Entry { key, ..Entry::default() })]
             }
             Self::Quiet { family, vmac, lower } => {
                 let vmac = vmac.to_ne_bytes().to_vec();
-                let mut entries = vec![("vmac_map", (vmac.clone(), Some(lower.to_ne_bytes().to_vec())))];
+                let data = Some(lower.to_ne_bytes().to_vec());
+                let mut entries = vec![("vmac_map", Entry { key: vmac.clone(), last: None, data })];
                 if *family == Family::V6 {
-                    entries.push(("vmac_set", (vmac, None)));
+                    entries.push(("vmac_set", Entry { key: vmac, ..Entry::default() }));
                 }
                 entries
             }
+            Self::Marked { transport, first, last, port, mark } => {
+                let (from, to) = if *port == 0 { (0, u16::MAX) } else { (*port, *port) };
+                let key = |address: IpAddr, port: u16| {
+                    let mut key = octets(address);
+                    key.extend(port.to_be_bytes());
+                    key.extend([0, 0]);
+                    key
+                };
+                let data = Some(mark.to_ne_bytes().to_vec());
+                let entry = Entry { key: key(*first, from), last: Some(key(*last, to)), data };
+                vec![(marks(*transport).0, entry)]
+            }
         }
+    }
+}
+
+fn octets(address: IpAddr) -> Vec<u8> {
+    match address {
+        IpAddr::V4(address) => address.octets().to_vec(),
+        IpAddr::V6(address) => address.octets().to_vec(),
+    }
+}
+
+/// The map of a protocol, and its number.
+const fn marks(transport: Transport) -> (&'static str, u8) {
+    match transport {
+        Transport::Tcp => ("tcp_map", 6),
+        Transport::Udp => ("udp_map", 17),
+        Transport::Sctp => ("sctp_map", 132),
     }
 }
 
@@ -91,6 +146,8 @@ pub struct Needs {
     pub not_accepted: bool,
     /// For interfaces that are quiet.
     pub quiet: bool,
+    /// For marks: TCP, UDP and SCTP.
+    pub marks: [bool; 3],
 }
 
 impl Needs {
@@ -101,20 +158,27 @@ impl Needs {
             match element {
                 Element::NotAccepted(_) | Element::NotAcceptedOn(..) => needs.not_accepted = true,
                 Element::Quiet { .. } => needs.quiet = true,
+                Element::Marked { transport, .. } => {
+                    let places = TRANSPORTS.iter().zip(&mut needs.marks);
+                    places.filter(|(of, _)| *of == transport).for_each(|(_, needed)| *needed = true);
+                }
             }
         }
         needs
     }
 
     /// Whether a table that has these parts has those as well.
-    pub const fn cover(self, others: Self) -> bool {
-        (self.not_accepted || !others.not_accepted) && (self.quiet || !others.quiet)
+    pub fn cover(self, others: Self) -> bool {
+        self.and(others) == self
     }
 
     /// Either.
     #[must_use]
-    pub const fn and(self, others: Self) -> Self {
-        Self { not_accepted: self.not_accepted || others.not_accepted, quiet: self.quiet || others.quiet }
+    pub fn and(self, others: Self) -> Self {
+        let mut marks = self.marks;
+        marks.iter_mut().zip(others.marks).for_each(|(mark, other)| *mark |= other);
+        let (not_accepted, quiet) = (self.not_accepted || others.not_accepted, self.quiet || others.quiet);
+        Self { not_accepted, quiet, marks }
     }
 }
 
@@ -143,8 +207,10 @@ impl Transaction {
         self.clear(style, family);
         self.table(family, &style.table);
         let hook = |number| Some(Hook { number, priority: style.priority });
-        self.chain(family, &style.table, "out", hook(OUTPUT));
-        if needs.not_accepted {
+        if needs.not_accepted || needs.quiet {
+            self.chain(family, &style.table, "out", hook(OUTPUT));
+        }
+        if needs.not_accepted || needs.marks.contains(&true) {
             self.chain(family, &style.table, "in", hook(INPUT));
         }
         let mut rules = Rules { transaction: self, style, family };
@@ -153,6 +219,11 @@ impl Transaction {
         }
         if needs.not_accepted {
             rules.not_accepted();
+        }
+        for (transport, needed) in TRANSPORTS.into_iter().zip(needs.marks) {
+            if needed {
+                rules.marks(transport);
+            }
         }
     }
 
@@ -190,14 +261,15 @@ struct Rules<'a> {
 
 impl Rules<'_> {
     fn set(&mut self, name: &str, key: (u32, u32)) {
-        let set = Set { name, key, data: None, constant: false };
+        let set = Set { name, key, data: None, constant: false, fields: &[] };
         self.transaction.set(self.family, &self.style.table, set);
     }
 
     fn constant(&mut self, name: &str, types: &[u8]) {
-        let set = Set { name, key: ICMPV6_TYPE, data: None, constant: true };
+        let set = Set { name, key: ICMPV6_TYPE, data: None, constant: true, fields: &[] };
         self.transaction.set(self.family, &self.style.table, set);
-        let entries: Vec<Entry> = types.iter().map(|kind| (vec![*kind], None)).collect();
+        let entries: Vec<Entry> =
+            types.iter().map(|kind| Entry { key: vec![*kind], ..Entry::default() }).collect();
         self.transaction.add(self.family, &self.style.table, name, &entries);
     }
 
@@ -214,7 +286,8 @@ impl Rules<'_> {
     /// RFC 4541 section 2.1.2 has switches learn from reports where members are: a report with the virtual MAC address
     /// of a backup would draw the frames of the master there.
     fn quiet(&mut self) {
-        let map = Set { name: "vmac_map", key: INTERFACE, data: Some(INTERFACE), constant: false };
+        let map =
+            Set { name: "vmac_map", key: INTERFACE, data: Some(INTERFACE), constant: false, fields: &[] };
         self.transaction.set(self.family, &self.style.table, map);
         let report = match self.family {
             Family::V4 => vec![
@@ -255,6 +328,31 @@ impl Rules<'_> {
             let of_ours = [Expression::In { register: 2, set: "vmac_set" }];
             self.rule("out", &[&solicitation[..], &macvlan, &of_ours].concat(), Verdict::Drop);
         }
+    }
+
+    /// The marks of a protocol. Nothing is decided over the packet.
+    fn marks(&mut self, transport: Transport) {
+        let (name, number) = marks(transport);
+        let number = [number];
+        let (key, fields, destination, port) = match self.family {
+            Family::V4 => (IPV4_AND_PORT, [4, 2], (16, 4), 9),
+            Family::V6 => (IPV6_AND_PORT, [16, 2], (24, 16), 12),
+        };
+        let map = Set { name, key, data: Some(MARK), constant: false, fields: &fields };
+        self.transaction.set(self.family, &self.style.table, map);
+        let (offset, length) = destination;
+        let mut steps = vec![
+            Expression::Meta { key: Meta::TransportProtocol, to: 1 },
+            Expression::Equal { register: 1, value: &number },
+            Expression::Payload { base: Base::Network, offset, length, to: 8 },
+            Expression::Payload { base: Base::Transport, offset: 2, length: 2, to: port },
+            Expression::Map { register: 8, map: name, to: 1 },
+            Expression::SetMark { from: 1 },
+        ];
+        if self.style.counters {
+            steps.push(Expression::Counter);
+        }
+        self.transaction.rule(self.family, &self.style.table, "in", &steps);
     }
 
     fn not_accepted(&mut self) {

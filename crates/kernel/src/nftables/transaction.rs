@@ -15,9 +15,11 @@ const APPEND: u16 = 0x800;
 /// NFTA_LIST_ELEM.
 const LIST_ELEMENT: u16 = 1;
 
-/// NFT_SET_CONSTANT and NFT_SET_MAP.
+/// NFT_SET_CONSTANT, NFT_SET_INTERVAL, NFT_SET_MAP and NFT_SET_CONCAT.
 const CONSTANT: u32 = 2;
+const INTERVAL: u32 = 4;
 const MAP: u32 = 8;
+const CONCATENATED: u32 = 0x80;
 
 /// Elements that one message names: an attribute has room for 64 KiB.
 const ELEMENTS_PER_MESSAGE_MAX: usize = 1_000;
@@ -47,6 +49,8 @@ pub(super) struct Set<'a> {
     pub(super) data: Option<(u32, u32)>,
     /// Nothing is added or taken away later.
     pub(super) constant: bool,
+    /// Keys are ranges in several fields, with so many octets each.
+    pub(super) fields: &'a [u32],
 }
 
 impl Set<'_> {
@@ -54,7 +58,8 @@ impl Set<'_> {
     /// NFTNL_UDATA_SET_DATABYTEORDER): kind, length, and 1 for such an order, 2 for that of the network.
     fn note(&self) -> Vec<u8> {
         let types = [Some(self.key), self.data];
-        let orders = types.into_iter().flatten().map(|kind| if kind == INTERFACE { 1_u32 } else { 2 });
+        let orders =
+            types.into_iter().flatten().map(|kind| if [INTERFACE, MARK].contains(&kind) { 1_u32 } else { 2 });
         let notes = (0_u8..).zip(orders);
         notes.flat_map(|(kind, order)| [kind, 4].into_iter().chain(order.to_ne_bytes())).collect()
     }
@@ -63,8 +68,18 @@ impl Set<'_> {
 /// The type and length of an interface's index.
 pub(super) const INTERFACE: (u32, u32) = (20, 4);
 
-/// An element: its key, and what a map gives for it.
-pub(super) type Entry = (Vec<u8>, Option<Vec<u8>>);
+/// Likewise of a mark.
+pub(super) const MARK: (u32, u32) = (19, 4);
+
+/// An element.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) key: Vec<u8>,
+    /// The last key, if it stands for a range of them.
+    pub(super) last: Option<Vec<u8>>,
+    /// What a map gives for it.
+    pub(super) data: Option<Vec<u8>>,
+}
 
 impl Transaction {
     /// Whether nothing would change.
@@ -130,13 +145,24 @@ impl Transaction {
         self.push(Message::NewSet, family, CREATE, |message| {
             message.text(1, table);
             message.text(2, set.name);
-            let flags = if set.constant { CONSTANT } else { 0 } | if set.data.is_some() { MAP } else { 0 };
-            message.u32_network(3, flags);
+            let flag = |number, applies| if applies { number } else { 0 };
+            let ranges = flag(INTERVAL | CONCATENATED, !set.fields.is_empty());
+            message.u32_network(3, flag(CONSTANT, set.constant) | flag(MAP, set.data.is_some()) | ranges);
             message.u32_network(4, set.key.0);
             message.u32_network(5, set.key.1);
             if let Some((kind, length)) = set.data {
                 message.u32_network(6, kind);
                 message.u32_network(7, length);
+            }
+            if !set.fields.is_empty() {
+                // NFTA_SET_DESC, NFTA_SET_DESC_CONCAT and NFTA_SET_FIELD_LEN.
+                message.nest(9, |description| {
+                    description.nest(2, |fields| {
+                        for length in set.fields {
+                            fields.nest(LIST_ELEMENT, |field| field.u32_network(1, *length));
+                        }
+                    });
+                });
             }
             message.u32_network(10, id);
             message.octets(13, &set.note());
@@ -176,11 +202,14 @@ impl Transaction {
                 message.text(1, table);
                 message.text(2, set);
                 message.nest(3, |list| {
-                    for (key, data) in entries {
+                    for Entry { key, last, data } in entries {
                         list.nest(LIST_ELEMENT, |element| {
                             element.nest(1, |value| value.octets(1, key));
                             if let Some(data) = data {
                                 element.nest(2, |value| value.octets(1, data));
+                            }
+                            if let Some(last) = last {
+                                element.nest(10, |value| value.octets(1, last));
                             }
                         });
                     }

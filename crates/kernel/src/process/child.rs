@@ -2,17 +2,21 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
 
 use crate::error::{Attempt, Errno, Error, Result, check};
 use crate::process::signal::Signal;
 
-/// A child of this process. Its descriptor becomes readable when the child ends. Dropping it leaves the child alone.
+/// A child of this process, or of one that has ended. Its descriptor becomes readable when the child ends. Dropping it leaves
+/// the child alone.
 #[derive(Debug)]
 pub struct Child {
     pid: Pid,
     pidfd: OwnedFd,
     exit: Option<Exit>,
+    /// It is another process's child: how it ends is told to that one alone.
+    foreign: bool,
 }
 
 /// How a process ended.
@@ -22,6 +26,8 @@ pub enum Exit {
     Status(i32),
     /// By a signal.
     Signal(Signal),
+    /// It is gone, and how is told to its parent alone.
+    Untold,
 }
 
 impl Child {
@@ -29,7 +35,34 @@ impl Child {
     pub(crate) fn of(pid: libc::pid_t, attempted: String) -> Result<Self> {
         let pid = Pid::from_raw(pid).ok_or_else(|| Error::new(attempted.clone(), Errno::SRCH))?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).attempt(attempted)?;
-        Ok(Self { pid, pidfd, exit: None })
+        Ok(Self { pid, pidfd, exit: None, foreign: false })
+    }
+
+    /// Watches a process that another one started, which may have ended: its end is seen, and not how it ended.
+    ///
+    /// # Errors
+    /// When there is no such process.
+    pub fn of_another(pid: u32) -> Result<Self> {
+        let attempted = || format!("watch process {pid}");
+        let raw = i32::try_from(pid).map_err(|_| Error::new(attempted(), Errno::SRCH))?;
+        Ok(Self { foreign: true, ..Self::of(raw, attempted())? })
+    }
+
+    /// Takes over a child that the program had which this process ran before ([`Program::become_it`]). Who is no child is
+    /// refused.
+    ///
+    /// [`Program::become_it`]: crate::process::handover::Program::become_it
+    ///
+    /// # Errors
+    /// When there is no such child.
+    pub fn adopt(pid: u32) -> Result<Self> {
+        let attempted = || format!("take over process {pid}");
+        let raw = i32::try_from(pid).map_err(|_| Error::new(attempted(), Errno::SRCH))?;
+        let id = Pid::from_raw(raw).ok_or_else(|| Error::new(attempted(), Errno::SRCH))?;
+        // Asks whether it has ended and leaves the answer for later; of any other process there is none.
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        rustix::process::waitid(WaitId::Pid(id), options).attempt(attempted())?;
+        Self::of(raw, attempted())
     }
 
     /// Its process id.
@@ -65,6 +98,15 @@ impl Child {
         if self.exit.is_some() {
             return Ok(());
         }
+        if self.foreign {
+            // Its number may be another process's by now; its descriptor never is.
+            let number = rustix::process::Signal::from_named_raw(signal.number());
+            let Some(number) = number else { return Ok(()) };
+            return match rustix::process::pidfd_send_signal(&self.pidfd, number) {
+                Err(Errno::SRCH) => Ok(()),
+                sent => sent.attempt(format!("send signal {} to process {}", signal.number(), self.pid())),
+            };
+        }
         // SAFETY: a process that is not waited for keeps its pid, and `exit` is empty until it is waited for.
         ended_is_fine(unsafe { libc::kill(self.pid.as_raw_nonzero().get(), signal.number()) })
             .attempt(format!("send signal {} to process {}", signal.number(), self.pid()))
@@ -82,6 +124,9 @@ impl Child {
     }
 
     fn wait_with(&mut self, options: WaitIdOptions) -> Result<Option<Exit>> {
+        if self.foreign {
+            return self.wait_for_foreign(options.contains(WaitIdOptions::NOHANG));
+        }
         if self.exit.is_none() {
             let status = match rustix::process::waitid(WaitId::PidFd(self.pidfd.as_fd()), options) {
                 Err(Errno::INTR) => None,
@@ -91,6 +136,20 @@ impl Child {
                 Some(number) => Exit::Signal(Signal(number)),
                 None => Exit::Status(status.exit_status().unwrap_or(0)),
             });
+        }
+        Ok(self.exit)
+    }
+
+    /// pidfd_open(2): the descriptor becomes readable at the end of the process, whoever waits for it.
+    fn wait_for_foreign(&mut self, at_once: bool) -> Result<Option<Exit>> {
+        let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let mut watched = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        match rustix::event::poll(&mut watched, at_once.then_some(&no_time)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            ended => {
+                ended.attempt(format!("wait for process {}", self.pid()))?;
+                self.exit = Some(Exit::Untold);
+            }
         }
         Ok(self.exit)
     }

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::net::netlink::SocketAddrNetlink;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType};
 
+use super::handover::Kept;
 use crate::error::{Attempt, Capability, Errno, Result};
 use crate::sockopt::{self, BufferSize};
 
@@ -67,10 +68,22 @@ impl ProcessEvents {
             .attempt(ATTEMPTED)
             .map_err(|error| error.needing(Capability::NetAdmin))?;
         sockopt::grow_receive_buffer(&fd, RECEIVE_BUFFER_BYTES);
-        rustix::net::sendto(&fd, &listen(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))
-            .attempt(ATTEMPTED)
+        Self { fd }.listening()
+    }
+
+    /// Takes over a socket that the program had which this process ran before, and asks anew, so that an answer comes.
+    ///
+    /// # Errors
+    /// When there is no such descriptor, and as [`Self::open`].
+    pub fn adopt(kept: Kept) -> Result<Self> {
+        Self { fd: kept.take()? }.listening()
+    }
+
+    fn listening(self) -> Result<Self> {
+        rustix::net::sendto(&self.fd, &listen(), SendFlags::empty(), &SocketAddrNetlink::new(0, 0))
+            .attempt("ask for events of processes")
             .map_err(|error| error.needing(Capability::NetAdmin))?;
-        Ok(Self { fd })
+        Ok(self)
     }
 
     /// Asks for a receive buffer, the usual one without a size.

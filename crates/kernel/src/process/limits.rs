@@ -2,6 +2,7 @@
 
 use std::num::NonZeroU64;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::fs::Mode;
@@ -19,7 +20,7 @@ pub(crate) struct Original {
     pub(crate) realtime: Rlimit,
     pub(crate) descriptors: Rlimit,
     pub(crate) processors: Option<CpuSet>,
-    pub(crate) protected_from_memory_pressure: bool,
+    pub(crate) out_of_memory_score: i32,
 }
 
 /// A thread of this process.
@@ -50,13 +51,61 @@ pub(crate) fn original() -> &'static Original {
         realtime: rustix::process::getrlimit(Resource::Rttime),
         descriptors: rustix::process::getrlimit(Resource::Nofile),
         processors: rustix::thread::sched_getaffinity(None).ok(),
-        protected_from_memory_pressure: out_of_memory_score().is_some_and(|score| score < 0),
+        out_of_memory_score: out_of_memory_score().unwrap_or_default(),
     })
 }
 
 /// oom_score_adj of proc_pid_oom_score_adj(5).
 pub(super) fn out_of_memory_score() -> Option<i32> {
     std::fs::read_to_string("/proc/self/oom_score_adj").ok()?.trim().parse().ok()
+}
+
+/// This process has another score than it had at first.
+static IS_KEPT_LONGER: AtomicBool = AtomicBool::new(false);
+
+/// Has the kernel take other processes first when memory runs out, by a score below 0 (proc_pid_oom_score_adj(5)); a lower
+/// one stays. Workers inherit it, scripts do not.
+///
+/// # Errors
+/// EACCES without CAP_SYS_RESOURCE.
+pub fn keep_from_memory_pressure(score: i32) -> Result<()> {
+    if original().out_of_memory_score <= score {
+        return Ok(());
+    }
+    std::fs::write("/proc/self/oom_score_adj", score.to_string())
+        .map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::IO))
+        .attempt_with(Capability::SysResource, format!("set the out-of-memory score {score}"))?;
+    IS_KEPT_LONGER.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Gives a child back the score that this process had at first, unless that was a protection: a program that eats the memory
+/// must have none. Makes system calls only.
+pub fn accept_memory_pressure() {
+    let original = original().out_of_memory_score;
+    if original < 0 || IS_KEPT_LONGER.load(Ordering::Relaxed) {
+        write_out_of_memory_score(original.max(0).unsigned_abs());
+    }
+}
+
+pub(super) fn write_out_of_memory_score(score: u32) {
+    let digits = digits(score);
+    // The kernel reads a number that begins with 0 as an octal one.
+    let leading = digits.iter().take(digits.len() - 1).take_while(|digit| **digit == b'0').count();
+    let digits = digits.get(leading..).unwrap_or_default();
+    // SAFETY: system calls on a path that ends in NUL and a buffer that is readable for its length.
+    unsafe {
+        let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
+        if score >= 0 {
+            libc::write(score, digits.as_ptr().cast(), digits.len());
+            libc::close(score);
+        }
+    }
+}
+
+/// A score is 1000 at most.
+fn digits(score: u32) -> [u8; 4] {
+    [1_000, 100, 10, 1].map(|place| b'0' + u8::try_from(score / place % 10).unwrap_or_default())
 }
 
 /// Sets the nice value of a thread, -20 (first served) to 19; `None` is the one it had at first.
@@ -218,6 +267,13 @@ pub fn trim_allocator() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_score_is_written_in_digits() {
+        for (score, written) in [(0, *b"0000"), (7, *b"0007"), (300, *b"0300"), (1_000, *b"1000")] {
+            assert_eq!(digits(score), written);
+        }
+    }
 
     #[test]
     fn settings_are_taken() {

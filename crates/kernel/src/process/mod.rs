@@ -6,6 +6,7 @@ mod background;
 mod child;
 pub mod confinement;
 mod events;
+pub mod handover;
 pub mod limits;
 pub mod memory;
 pub mod notify;
@@ -61,6 +62,25 @@ pub fn rename(name: Option<&str>) -> Result<()> {
 /// EAGAIN at a limit of processes; EDEADLK when the process has more than one thread: the others' locks would stay
 /// locked for ever in the child.
 pub fn fork(name: &str) -> Result<Forked> {
+    fork_into(name, Bond::EndsWithParent)
+}
+
+/// As [`fork`], but the child is told nothing of the end of the calling process, and goes on.
+///
+/// # Errors
+/// Those of [`fork`].
+pub fn fork_to_outlive(name: &str) -> Result<Forked> {
+    fork_into(name, Bond::Outlives)
+}
+
+/// What the end of its parent is to a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    EndsWithParent,
+    Outlives,
+}
+
+fn fork_into(name: &str, bond: Bond) -> Result<Forked> {
     let attempted = || format!("fork {name}");
     if thread_count() != 1 {
         return Err(Error::new(attempted(), Errno::DEADLK));
@@ -70,9 +90,11 @@ pub fn fork(name: &str) -> Result<Forked> {
     // SAFETY: the process has a single thread, so the child's copy of its memory is consistent.
     match check(unsafe { libc::fork() }).attempt(attempted())? {
         0 => {
-            let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
-            if rustix::process::getppid() != Some(parent) {
-                exit_now(0);
+            if bond == Bond::EndsWithParent {
+                let _ = rustix::process::set_parent_process_death_signal(Some(rustix::process::Signal::TERM));
+                if rustix::process::getppid() != Some(parent) {
+                    exit_now(0);
+                }
             }
             let _ = rustix::thread::set_name(&c_name);
             crate::process::signal::restore_defaults();

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{Mode, OFlags};
 
+use super::handover::Kept;
 use crate::error::{Attempt, Errno, Error, Result, check};
 
 /// Permissions of a pid file.
@@ -69,6 +70,19 @@ impl PidFile {
             }
         }
         Err(PidFileError::AlreadyRunning { path: path.to_owned(), pid: None })
+    }
+
+    /// Takes over a file that the program had which this process ran before, with its lock.
+    ///
+    /// # Errors
+    /// When there is no such descriptor.
+    pub fn adopt(kept: Kept, path: &Path) -> Result<Self> {
+        Ok(Self { fd: kept.take()?, path: path.to_owned(), owner: std::process::id() })
+    }
+
+    /// Its descriptor, for the program that comes.
+    pub fn kept(&self) -> Kept {
+        Kept::of(&self.fd)
     }
 
     /// Writes the calling process's number. The file is removed when this process drops it.

@@ -1,28 +1,22 @@
 //! Signs of life of the threads of another process, for which nobody has to be asked: each thread notes the moment in
 //! memory that both processes have, and that is no system call, no message and no waking of anybody.
 
-use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rustix::mm::{MapFlags, ProtFlags};
-
-use crate::error::{Attempt, Errno, Error, Result};
-
-/// Threads of one process that give signs of life; what their moments take is less than the page that they are in.
-const THREADS_MAX: usize = 8;
+use crate::error::Result;
+use crate::process::shared::SharedMemory;
 
 /// Read by the process that watches over the threads of a forked one.
 #[derive(Debug, Clone)]
 pub struct Pulses {
-    page: Arc<Page>,
-    threads: usize,
+    moments: Arc<SharedMemory<AtomicU64>>,
 }
 
 /// Given by one thread.
 #[derive(Debug, Clone)]
 pub struct Pulse {
-    page: Arc<Page>,
+    moments: Arc<SharedMemory<AtomicU64>>,
     thread: usize,
 }
 
@@ -30,19 +24,16 @@ impl Pulses {
     /// Those of so many threads, all of which live at `now`, for a process that is forked afterwards.
     ///
     /// # Errors
-    /// When no memory is left.
+    /// When no memory is left, and for no threads.
     pub fn shared(threads: usize, now: u64) -> Result<Self> {
-        if threads > THREADS_MAX {
-            return Err(Error::new("watch over that many threads", Errno::INVAL));
-        }
-        let pulses = Self { page: Arc::new(Page::map()?), threads };
+        let pulses = Self { moments: Arc::new(SharedMemory::new(threads)?) };
         (0..threads).for_each(|thread| pulses.of(thread).beat(now));
         Ok(pulses)
     }
 
     /// What the thread of this number gives signs by; the first is 0.
     pub fn of(&self, thread: usize) -> Pulse {
-        Pulse { page: Arc::clone(&self.page), thread }
+        Pulse { moments: Arc::clone(&self.moments), thread }
     }
 
     /// The last sign of the first thread.
@@ -56,54 +47,16 @@ impl Pulses {
     }
 
     fn all(&self) -> impl Iterator<Item = u64> + '_ {
-        self.page.moments().iter().take(self.threads).map(|moment| moment.load(Ordering::Relaxed))
+        self.moments.iter().map(|moment| moment.load(Ordering::Relaxed))
     }
 }
 
 impl Pulse {
     /// This thread lives at `now`, in nanoseconds of CLOCK_BOOTTIME.
     pub fn beat(&self, now: u64) {
-        if let Some(moment) = self.page.moments().get(self.thread) {
+        if let Some(moment) = self.moments.get(self.thread) {
             moment.store(now, Ordering::Relaxed);
         }
-    }
-}
-
-/// Memory that a forked process shares.
-#[derive(Debug)]
-struct Page {
-    moments: NonNull<[AtomicU64; THREADS_MAX]>,
-}
-
-const PAGE_BYTES: usize = size_of::<[AtomicU64; THREADS_MAX]>();
-
-// SAFETY: the memory belongs to the mapping and not to a thread, and holds nothing but atomics.
-unsafe impl Send for Page {}
-// SAFETY: as above; both processes use it by atomics only.
-unsafe impl Sync for Page {}
-
-impl Page {
-    fn map() -> Result<Self> {
-        let (protection, flags) = (ProtFlags::READ | ProtFlags::WRITE, MapFlags::SHARED);
-        // SAFETY: a mapping of its own, at an address that the kernel chooses.
-        let address =
-            unsafe { rustix::mm::mmap_anonymous(std::ptr::null_mut(), PAGE_BYTES, protection, flags) };
-        let address = address.attempt("map shared memory")?;
-        let moments = NonNull::new(address.cast()).ok_or(Error::new("map shared memory", Errno::NOMEM))?;
-        Ok(Self { moments })
-    }
-
-    fn moments(&self) -> &[AtomicU64; THREADS_MAX] {
-        // SAFETY: the mapping is that large, page-aligned, begins as zeros, which are valid atomics, and lasts as long as
-        // this value.
-        unsafe { self.moments.as_ref() }
-    }
-}
-
-impl Drop for Page {
-    fn drop(&mut self) {
-        // SAFETY: the whole mapping that `map` made, to which no reference is left.
-        let _ = unsafe { rustix::mm::munmap(self.moments.as_ptr().cast(), PAGE_BYTES) };
     }
 }
 
@@ -128,11 +81,5 @@ mod tests {
             assert_eq!(child.wait().unwrap(), Exit::Status(0));
             assert_eq!((pulses.first(), pulses.oldest()), (9, 7));
         });
-    }
-
-    #[test]
-    fn more_threads_than_there_is_room_for_are_refused() {
-        assert!(Pulses::shared(THREADS_MAX, 0).is_ok());
-        assert_eq!(Pulses::shared(THREADS_MAX + 1, 0).unwrap_err().errno, Errno::INVAL);
     }
 }

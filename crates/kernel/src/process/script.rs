@@ -61,7 +61,8 @@ pub enum Output {
 pub struct Script {
     child: Child,
     output: Option<OwnedFd>,
-    report: OwnedFd,
+    /// Of one that was taken over nobody hears how its start went.
+    report: Option<OwnedFd>,
 }
 
 /// How a script ended.
@@ -122,8 +123,16 @@ impl Script {
         // threads' locks cannot matter.
         match check(unsafe { libc::fork() }).attempt(attempted())? {
             0 => become_script(&plan, &pointers, standard, parent),
-            pid => Ok(Self { child: Child::of(pid, attempted())?, output, report }),
+            pid => Ok(Self { child: Child::of(pid, attempted())?, output, report: Some(report) }),
         }
+    }
+
+    /// One that the program started which this process ran before. What it prints is not read.
+    ///
+    /// # Errors
+    /// When there is no such child.
+    pub fn adopt(pid: u32) -> Result<Self> {
+        Ok(Self { child: Child::adopt(pid)?, output: None, report: None })
     }
 
     /// Its process id, which is also that of its process group.
@@ -187,8 +196,9 @@ impl Script {
 
     /// The report is empty if the script was executed: that closes the other end.
     fn end(&self, exit: Exit) -> ScriptEnd {
+        let Some(said) = &self.report else { return ScriptEnd::Exited(exit) };
         let mut report = [0_u8; 5];
-        match rustix::io::read(&self.report, &mut report) {
+        match rustix::io::read(said, &mut report) {
             Ok(5) => {
                 let [stage, errno @ ..] = report;
                 ScriptEnd::NotStarted {
@@ -374,25 +384,10 @@ fn undo_limits() {
     unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &raw const parameter) };
     // Refusals leave a script with the daemon's own setting, which it can live with.
     let _ = rustix::process::setpriority_process(None, original.nice);
-    if original.protected_from_memory_pressure {
-        accept_memory_pressure();
-    }
+    limits::accept_memory_pressure();
     let _ = rustix::process::setrlimit(rustix::process::Resource::Core, original.core);
     let _ = rustix::process::setrlimit(rustix::process::Resource::Rttime, original.realtime);
     let _ = rustix::process::setrlimit(rustix::process::Resource::Nofile, original.descriptors);
-}
-
-/// The daemon may be kept from the out-of-memory killer (OOMScoreAdjust= of a unit); a script that eats the memory
-/// must not be.
-fn accept_memory_pressure() {
-    // SAFETY: system calls on a path that ends in NUL and a buffer that is readable for its length.
-    unsafe {
-        let score = libc::open(c"/proc/self/oom_score_adj".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC);
-        if score >= 0 {
-            libc::write(score, b"0".as_ptr().cast(), 1);
-            libc::close(score);
-        }
-    }
 }
 
 /// The read end non-blocking, the write end blocking, both closed at exec and above 2.

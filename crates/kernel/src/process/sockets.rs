@@ -19,7 +19,20 @@ pub fn raw_sockets(protocols: &[u8]) -> BTreeSet<SocketInode> {
 
 /// Paths of the Unix sockets that somebody listens at, by the number of the socket.
 pub fn listening_paths() -> BTreeMap<SocketInode, String> {
-    fs::read_to_string("/proc/self/net/unix").map(|table| listening_in(&table)).unwrap_or_default()
+    listening('/').into_iter().collect()
+}
+
+/// Abstract names of the Unix sockets that somebody listens at (unix(7)), with an `@` in front, and the number of the socket.
+///
+/// The kernel writes them as they are, whatever is in them: a name can look like lines of their own, so that a number may
+/// occur more than once, with names that are nobody's.
+pub fn listening_names() -> Vec<(SocketInode, String)> {
+    listening('@')
+}
+
+fn listening(first: char) -> Vec<(SocketInode, String)> {
+    let table = fs::read_to_string("/proc/self/net/unix");
+    table.map(|table| listening_in(&table, first)).unwrap_or_default()
 }
 
 /// The sockets that a process holds; none when it may not be asked.
@@ -50,12 +63,12 @@ fn raw_in(table: &str, protocols: &[u8]) -> Vec<SocketInode> {
 }
 
 /// A listening socket has __SO_ACCEPTCON (1 << 16) among its flags, and its path, if it has one, in the last column.
-fn listening_in(table: &str) -> BTreeMap<SocketInode, String> {
+fn listening_in(table: &str, first: char) -> Vec<(SocketInode, String)> {
     let row = |line: &str| {
         let mut columns = line.split_whitespace();
         let flags = u32::from_str_radix(columns.nth(3)?, 16).ok()?;
         let inode = columns.nth(2)?.parse().ok()?;
-        let path = columns.next().filter(|path| path.starts_with('/'))?;
+        let path = columns.next().filter(|path| path.starts_with(first))?;
         (flags & (1 << 16) != 0).then(|| (inode, path.to_owned()))
     };
     table.lines().skip(1).filter_map(row).collect()
@@ -86,7 +99,8 @@ mod tests {
             0000000000000000: 00000003 00000000 00000000 0001 03 52 /run/a.sock\n\
             0000000000000000: 00000002 00000000 00010000 0005 01 53 @abstract\n\
             0000000000000000: 00000002 00000000 00010000 0001 01 54\n";
-        assert_eq!(listening_in(table), BTreeMap::from([(51, "/run/a.sock".to_owned())]));
+        assert_eq!(listening_in(table, '/'), [(51, "/run/a.sock".to_owned())]);
+        assert_eq!(listening_in(table, '@'), [(53, "@abstract".to_owned())]);
     }
 
     #[test]

@@ -2,9 +2,9 @@
 
 use std::ffi::{CStr, CString};
 use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd as _};
 
-use crate::error::{Errno, Error, Result};
+use crate::error::{Errno, Error, Result, last_errno};
 
 /// Most supplementary groups taken of a user (NGROUPS_MAX).
 const GROUPS_MAX: usize = 65_536;
@@ -23,14 +23,51 @@ pub struct User {
     pub gid: u32,
 }
 
+/// Who is at the other end of a connected Unix socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its process; 0 for one of another pid namespace.
+    pub pid: u32,
+    /// Its user.
+    pub uid: u32,
+}
+
 /// The user id of whoever connected to this end of a Unix socket, as it was when they did.
 ///
 /// # Errors
 /// When it is no connected Unix socket.
 pub fn peer_uid(socket: impl AsFd) -> Result<u32> {
-    let credentials = rustix::net::sockopt::socket_peercred(socket)
-        .map_err(|errno| Error::new("ask who is connected", errno))?;
-    Ok(credentials.uid.as_raw())
+    peer(socket).map(|peer| peer.uid)
+}
+
+/// Whoever connected to this end of a Unix socket, or listened at the other, as it was when they did.
+///
+/// # Errors
+/// When it is no connected Unix socket.
+pub fn peer(socket: impl AsFd) -> Result<Peer> {
+    // Not by rustix: its type has no room for the process number 0, which stands for a process of another pid namespace.
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    let room = libc::socklen_t::try_from(size_of::<libc::ucred>()).unwrap_or_default();
+    let mut length = room;
+    // SAFETY: the descriptor is open, and the kernel writes at most `length` octets into a structure of that size.
+    let done = unsafe {
+        libc::getsockopt(
+            socket.as_fd().as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_PEERCRED,
+            (&raw mut credentials).cast(),
+            &raw mut length,
+        )
+    };
+    if done < 0 || length != room {
+        return Err(Error::new("ask who is connected", last_errno()));
+    }
+    Ok(Peer { pid: u32::try_from(credentials.pid).unwrap_or_default(), uid: credentials.uid })
+}
+
+/// The user that this process acts as.
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
 }
 
 /// Finds a user by name; `None` if there is none. May ask the network (NSS): not for timing threads.
@@ -139,6 +176,13 @@ fn user_of(entry: &libc::passwd) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_is_connected_has_the_user_that_it_has() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().unwrap();
+        assert_eq!(peer_uid(&one).unwrap(), rustix::process::getuid().as_raw());
+        assert!(peer_uid(std::fs::File::open("/dev/null").unwrap()).is_err());
+    }
 
     #[test]
     fn root_is_found_and_nobody_else_of_no_name() {

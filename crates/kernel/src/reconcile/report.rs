@@ -40,6 +40,10 @@ pub enum Thing {
 pub enum Fate {
     /// It is there as it is wished.
     Installed,
+    /// It is as it is wished, after the kernel had refused it.
+    Accepted,
+    /// Somebody else had made it, otherwise than it is wished; it is set right.
+    TakenOver,
     /// It is not there any more, as it is wished.
     Gone,
     /// The kernel refused it, for the first time since it was there or was wished; it is tried again.

@@ -8,11 +8,13 @@ mod container;
 #[cfg(test)]
 pub(crate) mod fresh_namespace;
 mod hold;
+mod tap;
 mod user_namespace;
 mod wiring;
 
 pub use child::child;
 pub use container::{Container, END_LIMIT};
 pub use hold::{Held, hold};
+pub use tap::IpvsTap;
 pub use user_namespace::become_root_of_user_namespace;
 pub use wiring::{Assigned, Wiring, switch_off_duplicate_address_detection};

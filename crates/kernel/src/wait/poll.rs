@@ -152,7 +152,7 @@ impl Default for Events {
 
 impl Events {
     /// What the last wait found.
-    pub fn iter(&self) -> impl Iterator<Item = Ready> + '_ {
+    pub fn iter(&self) -> impl Iterator<Item = Ready> + Clone + '_ {
         self.ready.iter().copied()
     }
 

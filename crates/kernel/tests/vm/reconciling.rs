@@ -1,5 +1,6 @@
 //! The table as it is wanted, whatever was there and whoever changes it.
 
+use std::os::fd::AsFd as _;
 use std::time::Instant;
 
 use steadfast_kernel::Errno;
@@ -9,23 +10,30 @@ use steadfast_kernel::reconcile::{Fate, RETRY_INTERVAL_NANOSECONDS, Reconcile, R
 
 use super::{at, ipvsadm, saved, server, service, tcp, with_ipvs};
 
-/// Writes once; how many commands the kernel took.
-fn write(reconciler: &mut Services, ipvs: &mut Ipvs) -> usize {
+/// Writes once; how many commands the kernel took, and what else is told.
+fn write(reconciler: &mut Services, ipvs: &mut Ipvs) -> (usize, Vec<Report>) {
     reconciler.install(ipvs, 0).unwrap();
     let reports = reconciler.take_reports();
-    assert!(
-        reports.iter().all(|report| matches!(report.fate, Fate::Installed | Fate::PutBack | Fate::Gone)),
-        "{reports:?}"
-    );
-    reports.len()
+    let is_done = |report: &Report| matches!(report.fate, Fate::Installed | Fate::PutBack | Fate::Gone);
+    let (done, told): (Vec<_>, Vec<_>) = reports.into_iter().partition(is_done);
+    (done.len(), told)
 }
 
-/// Writes until nothing is left to do; how many commands the kernel took.
-fn settle(reconciler: &mut Services, ipvs: &mut Ipvs) -> usize {
-    let mut done = 0;
+/// Writes until nothing is left to do; how many commands the kernel took, and what else is told.
+fn settle_and_tell(reconciler: &mut Services, ipvs: &mut Ipvs) -> (usize, Vec<Report>) {
+    let (mut sum, mut all) = (0, Vec::new());
     while reconciler.next_wakeup() == Some(0) {
-        done += write(reconciler, ipvs);
+        let (done, told) = write(reconciler, ipvs);
+        sum += done;
+        all.extend(told);
     }
+    (sum, all)
+}
+
+/// The same where nothing else is told.
+fn settle(reconciler: &mut Services, ipvs: &mut Ipvs) -> usize {
+    let (done, told) = settle_and_tell(reconciler, ipvs);
+    assert_eq!(told, []);
     done
 }
 
@@ -102,7 +110,8 @@ fn what_an_earlier_run_left_is_adopted() {
         let mut reconciler = wanted();
         reconciler.discard(tcp("10.0.0.8", 80));
         reconciler.adopt(ipvs).unwrap();
-        assert_eq!(settle(&mut reconciler, ipvs), 3);
+        let taken = Report { thing: Thing::Service(tcp("10.0.0.1", 80)), fate: Fate::TakenOver };
+        assert_eq!(settle_and_tell(&mut reconciler, ipvs), (3, vec![taken]));
         assert!(!reconciler.is_alone(ipvs).unwrap(), "one is of others");
         let mut expected = TABLE.to_vec();
         expected.insert(1, "-A -t 10.0.0.9:80 -s rr");
@@ -167,14 +176,17 @@ fn refusals_that_show_a_wrong_picture_mend_it() {
         settle(&mut reconciler, ipvs);
         ipvsadm("-D -t 10.0.0.1:80");
         wish_server(&mut reconciler, key, at("192.0.2.2", 80), server(5));
-        settle(&mut reconciler, ipvs);
+        let came = |thing, fate| Report { thing, fate };
+        let (_, told) = settle_and_tell(&mut reconciler, ipvs);
+        assert_eq!(told, [came(Thing::Service(key), Fate::TakenAway)]);
         let expected = [TABLE[0], TABLE[1], "-a -t 10.0.0.1:80 -r 192.0.2.2:80 -m -w 5"];
         assert_table(&expected);
         ipvsadm("-a -t 10.0.0.1:80 -r 192.0.2.3:80 -m -w 9");
         wish_server(&mut reconciler, key, at("192.0.2.3", 80), server(3));
         ipvsadm("-d -t 10.0.0.1:80 -r 192.0.2.1:80");
         unwish_server(&mut reconciler, key, at("192.0.2.1", 80));
-        settle(&mut reconciler, ipvs);
+        let (_, told) = settle_and_tell(&mut reconciler, ipvs);
+        assert_eq!(told, [came(Thing::Server(key, at("192.0.2.3", 80)), Fate::TakenOver)]);
         assert_table(&[expected[0], expected[2], "-a -t 10.0.0.1:80 -r 192.0.2.3:80 -m -w 3"]);
     });
 }
@@ -250,7 +262,8 @@ fn forty_thousand_servers_are_written_read_and_found_unchanged() {
         let mut calls = 0;
         let started = Instant::now();
         while reconciler.next_wakeup() == Some(0) {
-            let done = write(&mut reconciler, ipvs);
+            let (done, told) = write(&mut reconciler, ipvs);
+            assert_eq!(told, []);
             assert!(done <= COMMANDS_MAX + 100, "{done}");
             calls += 1;
         }
@@ -266,5 +279,38 @@ fn forty_thousand_servers_are_written_read_and_found_unchanged() {
         another.unwish_all();
         assert_eq!(settle(&mut another, ipvs), 400);
         println!("removed in {:?}", started.elapsed());
+    });
+}
+
+/// A socket with so little room loses refusals (ENOBUFS), of which nothing is known then: the table is read again, and
+/// holds in the end what it is to hold.
+#[test]
+fn answers_for_which_there_was_no_room_are_no_refusals() {
+    with_ipvs("answers_for_which_there_was_no_room_are_no_refusals", |others| {
+        let key = tcp("10.0.0.1", 80);
+        let fill = |weight| {
+            let mut reconciler = Services::default();
+            wish_service(&mut reconciler, key, service("rr"));
+            for last in 1..=200 {
+                wish_server(&mut reconciler, key, at(&format!("192.0.2.{last}"), 80), server(weight));
+            }
+            reconciler
+        };
+        settle(&mut fill(1), others);
+        let socket = Ipvs::socket().unwrap();
+        let room = socket.as_fd().try_clone_to_owned().unwrap();
+        let for_octets = |octets| rustix::net::sockopt::set_socket_recv_buffer_size(&room, octets).unwrap();
+        // For a handful of answers.
+        for_octets(4096);
+        let mut ipvs = Ipvs::over(socket).unwrap();
+        let mut reconciler = fill(2);
+        // Each of these is refused: it is there already.
+        let refused = reconciler.install(&mut ipvs, 0).err().map(|error| error.errno);
+        assert!(matches!(refused, None | Some(Errno::NOBUFS | Errno::AGAIN)), "{refused:?}");
+        assert_eq!(reconciler.take_reports(), [], "no answer was lost");
+        for_octets(1 << 20);
+        assert_eq!(settle(&mut reconciler, &mut ipvs), 200);
+        assert!(reconciler.is_settled());
+        assert!(saved().iter().skip(1).all(|line| line.ends_with("-w 2")), "{:?}", saved());
     });
 }

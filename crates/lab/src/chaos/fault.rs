@@ -5,7 +5,13 @@ use std::time::Duration;
 
 use steadfast_time::Random;
 
-use super::arena::{ADVERT_INTERVAL, MASTER_DOWN_MAX};
+use super::pace::Pace;
+use crate::segment::Ways;
+
+/// What a lossy cable loses of each kind of packet.
+pub(super) const LOSS_PERCENT: u8 = 30;
+/// So many times longer than others does a cable lose packets: three adverts in a row must have the time to be lost.
+pub(super) const LOSS_LASTS: u32 = 3;
 
 /// What happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +40,10 @@ pub(super) enum Fault {
     AddressDeleted,
     /// Reloads, one after another.
     ReloadStorm,
+    /// The cable loses packets.
+    Loses(Ways),
+    /// The wall clock of all steps forwards, and back when it is over.
+    ClockStepped,
 }
 
 /// A fault of a router.
@@ -52,6 +62,8 @@ pub(super) enum Bound {
     NoGap,
     /// That a master went without a word.
     Failover,
+    /// Anything: announcements themselves may be lost, and no protocol sends them until they are heard.
+    Open,
 }
 
 /// What becomes of a router while a fault lasts.
@@ -66,10 +78,12 @@ pub(super) enum Condition {
     Alone,
     /// It is heard and does not hear.
     Deaf,
+    /// It hears, and is heard, of some adverts only: nobody can say who is the owner.
+    Uncertain,
 }
 
 impl Fault {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 16] = [
         Self::PowerLoss,
         Self::Killed,
         Self::Hang,
@@ -82,6 +96,10 @@ impl Fault {
         Self::Unplugged,
         Self::AddressDeleted,
         Self::ReloadStorm,
+        Self::Loses(Ways::Both),
+        Self::Loses(Ways::ToHost),
+        Self::Loses(Ways::FromHost),
+        Self::ClockStepped,
     ];
 
     pub(super) const fn condition(self) -> Condition {
@@ -94,7 +112,12 @@ impl Fault {
             | Self::Unplugged => Condition::Away,
             Self::Isolated => Condition::Alone,
             Self::Deaf => Condition::Deaf,
-            Self::Hiccup | Self::WorkerKilled | Self::AddressDeleted | Self::ReloadStorm => Condition::Well,
+            Self::Loses(_) => Condition::Uncertain,
+            Self::Hiccup
+            | Self::WorkerKilled
+            | Self::AddressDeleted
+            | Self::ReloadStorm
+            | Self::ClockStepped => Condition::Well,
         }
     }
 
@@ -108,31 +131,108 @@ impl Fault {
             | Self::Deaf
             | Self::Unplugged
             | Self::AddressDeleted => Bound::Failover,
+            Self::Loses(_) => Bound::Open,
             Self::Hiccup
             | Self::WorkerKilled
             | Self::SupervisorKilled
             | Self::Stopped
-            | Self::ReloadStorm => Bound::NoGap,
+            | Self::ReloadStorm
+            | Self::ClockStepped => Bound::NoGap,
         }
+    }
+
+    /// What a client may notice of its end.
+    pub(super) const fn bound_at_end(self) -> Bound {
+        match self.bound() {
+            // Two that both own an address hear each other again, and one gives way.
+            Bound::Open => Bound::Failover,
+            bound => bound,
+        }
+    }
+
+    pub(super) const fn loses(self) -> bool {
+        matches!(self, Self::Loses(_))
     }
 }
 
 impl Bound {
     /// RFC 9568 section 6.1: three adverts and a skew time, after the last advert that was up to one interval old.
-    pub(super) const fn longest(self) -> Duration {
+    pub(super) const fn longest(self, pace: Pace) -> Duration {
         match self {
             Self::NoGap => Duration::ZERO,
-            Self::Failover => MASTER_DOWN_MAX.saturating_add(ADVERT_INTERVAL),
+            Self::Failover => pace.master_down_max().saturating_add(pace.advert_interval),
+            Self::Open => Duration::MAX,
         }
     }
 }
 
-impl Strike {
-    /// Any fault of any router but `spared`.
-    pub(super) fn choose(random: &mut Random, routers: u8, spared: Option<u8>) -> Self {
-        let others: Vec<u8> = (0..routers).filter(|router| Some(*router) != spared).collect();
-        let fault = random.pick(&Fault::ALL).copied().unwrap_or(Fault::PowerLoss);
-        Self { fault, router: random.pick(&others).copied().unwrap_or_default() }
+/// Which faults are to happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kinds {
+    /// Every one.
+    Every,
+    /// Those that the network and the clock of a kernel make, and some that addresses move by: for a slow kernel that
+    /// others cannot disturb.
+    OfAKernel,
+}
+
+impl Kinds {
+    pub(super) const fn has(self, fault: Fault) -> bool {
+        match self {
+            Self::Every => true,
+            Self::OfAKernel => matches!(
+                fault,
+                Fault::Loses(_)
+                    | Fault::ClockStepped
+                    | Fault::Isolated
+                    | Fault::Unplugged
+                    | Fault::AddressDeleted
+            ),
+        }
+    }
+}
+
+/// Deals faults: each comes once before one comes again, so that even a short run has every kind.
+#[derive(Debug)]
+pub(super) struct Deck {
+    all: Vec<Fault>,
+    left: Vec<Fault>,
+    turns: usize,
+}
+
+impl Deck {
+    pub(super) const fn new(all: Vec<Fault>) -> Self {
+        Self { all, left: Vec::new(), turns: 0 }
+    }
+
+    /// Whether each fault was dealt once.
+    pub(super) const fn was_dealt(&self) -> bool {
+        self.turns > 1 || self.turns == 1 && self.left.is_empty()
+    }
+
+    /// Any fault of any router.
+    pub(super) fn deal(&mut self, random: &mut Random, routers: u8) -> Strike {
+        if self.left.is_empty() {
+            self.left.clone_from(&self.all);
+            self.turns += 1;
+        }
+        let others: Vec<u8> = (0..routers).collect();
+        self.take(random, &self.left.clone(), &others)
+            .unwrap_or(Strike { fault: Fault::PowerLoss, router: 0 })
+    }
+
+    /// A fault of another router at the same time, if one is left. What all of them have they have for itself.
+    pub(super) fn deal_beside(&mut self, random: &mut Random, routers: u8, first: Strike) -> Option<Strike> {
+        let left: Vec<Fault> =
+            self.left.iter().copied().filter(|fault| *fault != Fault::ClockStepped).collect();
+        let others: Vec<u8> = (0..routers).filter(|router| *router != first.router).collect();
+        (first.fault != Fault::ClockStepped).then(|| self.take(random, &left, &others))?
+    }
+
+    fn take(&mut self, random: &mut Random, faults: &[Fault], routers: &[u8]) -> Option<Strike> {
+        let fault = random.pick(faults).copied()?;
+        self.left.retain(|left| *left != fault);
+        Some(Strike { fault, router: random.pick(routers).copied()? })
     }
 }
 
@@ -151,6 +251,10 @@ impl fmt::Display for Fault {
             Self::Unplugged => "is unplugged",
             Self::AddressDeleted => "has an address deleted",
             Self::ReloadStorm => "reloads again and again",
+            Self::ClockStepped => "has its wall clock stepped by an hour",
+            Self::Loses(Ways::Both) => "loses much of what it hears and sends",
+            Self::Loses(Ways::ToHost) => "loses much of what it hears",
+            Self::Loses(Ways::FromHost) => "loses much of what it sends",
         })
     }
 }
@@ -162,15 +266,36 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_seed_gives_the_same_faults_and_seeds_give_all() {
+    fn a_seed_gives_the_same_faults_and_each_of_them_soon() {
         let strikes = |seed| {
-            let mut random = Random::new(seed);
-            (0..200).map(|_| Strike::choose(&mut random, 4, Some(2))).collect::<Vec<_>>()
+            let (mut random, mut deck) = (Random::new(seed), Deck::new(Fault::ALL.to_vec()));
+            (0..4 * Fault::ALL.len()).map(|_| deck.deal(&mut random, 4)).collect::<Vec<_>>()
         };
         assert_eq!(strikes(7), strikes(7));
         assert_ne!(strikes(7), strikes(8));
-        let faults: BTreeSet<Fault> = strikes(7).iter().map(|strike| strike.fault).collect();
-        assert_eq!(faults.len(), Fault::ALL.len());
-        assert!(strikes(7).iter().all(|strike| strike.router < 4 && strike.router != 2));
+        for turn in strikes(7).chunks(Fault::ALL.len()) {
+            let faults: BTreeSet<Fault> = turn.iter().map(|strike| strike.fault).collect();
+            assert_eq!(faults.len(), Fault::ALL.len());
+        }
+        let (mut random, mut deck) = (Random::new(7), Deck::new(Fault::ALL.to_vec()));
+        for _ in Fault::ALL {
+            assert!(!deck.was_dealt());
+            deck.deal(&mut random, 4);
+        }
+        assert!(deck.was_dealt());
+    }
+
+    #[test]
+    fn two_at_once_are_of_two_routers_and_the_clock_is_alone() {
+        for seed in 0..50 {
+            let (mut random, mut deck) = (Random::new(seed), Deck::new(Fault::ALL.to_vec()));
+            let first = deck.deal(&mut random, 4);
+            let second = deck.deal_beside(&mut random, 4, first);
+            assert_eq!(second.is_none(), first.fault == Fault::ClockStepped);
+            if let Some(second) = second {
+                assert!(second.router != first.router && second.fault != Fault::ClockStepped);
+                assert_ne!(second.fault, first.fault);
+            }
+        }
     }
 }

@@ -26,6 +26,8 @@ pub struct Report {
     seed: u64,
     programs: Vec<&'static str>,
     began: Instant,
+    /// Faults that this machine cannot make, and why.
+    lacking: Vec<String>,
     played: BTreeMap<Fault, Played>,
     /// Oldest first.
     pub violations: Vec<Violation>,
@@ -39,11 +41,12 @@ struct Played {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options) -> Self {
+    pub(super) fn new(options: &Options, lacking: Vec<String>) -> Self {
         Self {
             seed: options.seed,
             programs: options.programs.iter().map(crate::Program::name).collect(),
             began: Instant::now(),
+            lacking,
             played: BTreeMap::new(),
             violations: Vec::new(),
         }
@@ -73,6 +76,26 @@ impl Report {
     pub fn faults(&self) -> usize {
         self.played.values().map(|played| played.times).sum()
     }
+
+    /// How often the wall clock stepped.
+    pub fn steps(&self) -> usize {
+        self.times(|fault| fault == Fault::ClockStepped)
+    }
+
+    /// How often a cable lost packets.
+    pub fn losses(&self) -> usize {
+        self.times(Fault::loses)
+    }
+
+    fn times(&self, wanted: impl Fn(Fault) -> bool) -> usize {
+        let wanted = self.played.iter().filter(|(fault, _)| wanted(**fault));
+        wanted.map(|(_, played)| played.times).sum()
+    }
+
+    /// Faults that this machine cannot make, and why.
+    pub fn lacking(&self) -> &[String] {
+        &self.lacking
+    }
 }
 
 impl fmt::Display for Violation {
@@ -95,6 +118,7 @@ impl fmt::Display for Report {
         for (fault, played) in &self.played {
             writeln!(f, "| {fault} | {} | {:.1} ms |", played.times, played.worst.as_secs_f64() * 1e3)?;
         }
+        self.lacking.iter().try_for_each(|lacking| writeln!(f, "\nnot made here: {lacking}"))?;
         match self.violations.len() {
             0 => writeln!(f, "\nno violation"),
             count => writeln!(f, "\n{count} violations"),

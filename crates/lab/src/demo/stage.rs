@@ -12,6 +12,7 @@ use super::scenario::Scenario;
 use super::view::View;
 use crate::daemon::Daemon;
 use crate::host::Host;
+use crate::instance::Instance;
 use crate::permission::Rights;
 use crate::ping::Pinger;
 use crate::program::Program;
@@ -279,23 +280,10 @@ fn start(router: &Arc<Host>, program: &Program, priority: u8, advert_interval: D
 
 /// An instance for each family (RFC 9568 section 5.2.9 has a link-local address first in IPv6).
 fn configuration(name: &str, priority: u8, advert_interval: Duration) -> String {
-    let interval = advert_interval.as_secs_f64();
-    let instance = |instance: &str, vrid: u8, addresses: &str| {
-        format!(
-            "
-vrrp_instance {instance} {{
-    state BACKUP
-    interface eth0
-    virtual_router_id {vrid}
-    priority {priority}
-    advert_int {interval}
-    virtual_ipaddress {{
-{addresses}    }}
-}}
-"
-        )
+    let instance = |name, vrid, addresses: &[String]| {
+        Instance { name, vrid, priority, advert_interval, more: "", addresses }.text()
     };
-    let v4 = instance("V4", 51, &format!("        {VIRTUAL_V4}/32\n"));
-    let v6 = instance("V6", 52, &format!("        fe80::9:9/128\n        {VIRTUAL_V6}/128\n"));
+    let v4 = instance("V4", 51, &[format!("{VIRTUAL_V4}/32")]);
+    let v6 = instance("V6", 52, &["fe80::9:9/128".to_owned(), format!("{VIRTUAL_V6}/128")]);
     format!("global_defs {{\n    router_id {name}\n    vrrp_version 3\n}}\n{v4}{v6}")
 }

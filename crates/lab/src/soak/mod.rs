@@ -19,6 +19,7 @@ use self::stress::Stress;
 use crate::capture::Capture;
 use crate::daemon::Daemon;
 use crate::host::Host;
+use crate::instance::Instance;
 use crate::program::Program;
 use crate::segment::{Segment, address_v4};
 use crate::stalls::Stalls;
@@ -41,6 +42,8 @@ pub struct Options {
     pub duration: Duration,
     /// What runs beside each other, each as a pair of its own.
     pub programs: Vec<Program>,
+    /// The first of them watches over its master by BFD, and asks for the priority of real time, as the manual advises then.
+    pub fast_detection: bool,
 }
 
 /// Two routers and whoever listens.
@@ -57,7 +60,10 @@ struct Pair {
 /// # Errors
 /// When the hosts cannot be set up, or a pair does not come to rest before the stress begins.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
-    let pairs = options.programs.iter().map(Pair::set_up).collect::<Result<Vec<_>>>()?;
+    let watches = |number: usize| options.fast_detection && number == 0;
+    let pairs = options.programs.iter().enumerate();
+    let pairs =
+        pairs.map(|(number, program)| Pair::set_up(program, watches(number))).collect::<Result<Vec<_>>>()?;
     let mut report = Report::new(options);
     let stalls = Stalls::start()?;
     let stress = pairs.iter().map(|pair| Stress::start(&pair.segment, &pair.master, &pair.daemons[0]));
@@ -84,10 +90,10 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
 }
 
 impl Pair {
-    fn set_up(program: &Program) -> Result<Self> {
+    fn set_up(program: &Program, watches: bool) -> Result<Self> {
         let segment = Segment::new()?;
         let (master, backup, ear) = (segment.host("master")?, segment.host("backup")?, segment.host("ear")?);
-        let daemons = [start(&master, program, 200)?, start(&backup, program, 100)?];
+        let daemons = [start(&master, program, 200, watches)?, start(&backup, program, 100, watches)?];
         let settled =
             || (0..INSTANCES).all(|number| master.has(address(number)) && !backup.has(address(number)));
         ensure!(
@@ -127,10 +133,10 @@ impl Pair {
     }
 }
 
-fn start(host: &Arc<Host>, program: &Program, priority: u8) -> Result<Daemon> {
+fn start(host: &Arc<Host>, program: &Program, priority: u8, watches: bool) -> Result<Daemon> {
     host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
     make_executable(host, "/run/hangs")?;
-    Daemon::start(host, program, &configuration(host.name(), priority))
+    Daemon::start(host, program, &configuration(host.name(), priority, watches))
 }
 
 fn make_executable(host: &Host, path: &str) -> Result<()> {
@@ -139,8 +145,8 @@ fn make_executable(host: &Host, path: &str) -> Result<()> {
 }
 
 /// Mail that nobody takes, a FIFO that nobody reads, scripts that never end, and instances that are asked for all that.
-fn configuration(name: &str, priority: u8) -> String {
-    let interval = ADVERT_INTERVAL.as_secs_f64();
+fn configuration(name: &str, priority: u8, watches: bool) -> String {
+    let watch = if watches { "    fast_detection\n    vrrp_rt_priority 1\n" } else { "" };
     let scripts: String = (0..SCRIPTS)
         .map(|number| {
             format!(
@@ -154,23 +160,15 @@ fn configuration(name: &str, priority: u8) -> String {
         .map(|number| {
             let track =
                 if number == 0 { format!("    track_script {{\n{tracked}    }}\n") } else { String::new() };
-            format!(
-                "vrrp_instance V{number} {{
-    state BACKUP
-    interface eth0
-    virtual_router_id {}
-    priority {priority}
-    advert_int {interval}
-    smtp_alert
-    notify /run/hangs
-{track}    virtual_ipaddress {{
-        {}/32
-    }}
-}}
-",
-                VRID_FIRST + number,
-                address(number)
-            )
+            Instance {
+                name: &format!("V{number}"),
+                vrid: VRID_FIRST + number,
+                priority,
+                advert_interval: ADVERT_INTERVAL,
+                more: &format!("    smtp_alert\n    notify /run/hangs\n{track}"),
+                addresses: &[format!("{}/32", address(number))],
+            }
+            .text()
         })
         .collect();
     format!(
@@ -185,7 +183,7 @@ fn configuration(name: &str, priority: u8) -> String {
         nobody@localhost
     }}
     vrrp_notify_fifo /run/nobody-reads
-}}
+{watch}}}
 {scripts}{instances}"
     )
 }

@@ -58,7 +58,10 @@ impl Watch for AdvertsOnTime {
                     self.last.retain(|(of, _), _| *of != router);
                 }
             }
-            Happening::Off(_) | Happening::State { .. } | Happening::Runaway => {}
+            Happening::Off(_)
+            | Happening::Announced { .. }
+            | Happening::State { .. }
+            | Happening::Runaway => {}
         }
     }
 }

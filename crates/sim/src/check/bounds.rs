@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use steadfast_vrrp::config::Weight;
-use steadfast_vrrp::{HANDOVER_GRACE, InstanceConfig, InstanceId};
+use steadfast_vrrp::{
+    HANDOVER_GRACE, InstanceConfig, InstanceId, SPLIT_BRAIN_CHANCE, SPLIT_BRAIN_SETTLE, SPLIT_BRAIN_SPREAD,
+};
 use steadfast_wire::vrrp::{Priority, Version};
 
 use crate::scenario::{RouterId, RouterPlan, Scenario};
@@ -20,6 +22,8 @@ pub struct Bounds {
     pub release: Duration,
     /// Longest advert interval of any router.
     pub interval_longest: Duration,
+    /// After the last fault, routers that ask who serves agree on one.
+    pub asking: Duration,
     /// A timer that is due may fire this much later.
     pub lateness: Duration,
     /// From the failure of a master to its replacement, each router's own bound.
@@ -47,6 +51,7 @@ impl Bounds {
                         wait *= 2;
                     }
                     wait += preparation(plan, instance, scenario.preparation);
+                    wait += question(plan, instance);
                     (instance.id, wait + travel + lateness * 2)
                 };
                 plan.instances.iter().map(of).collect()
@@ -58,6 +63,7 @@ impl Bounds {
             plans.iter().map(|plan| script_settle(plan, scenario.script_interval)).collect();
         let script_longest = scripts.iter().copied().max().unwrap_or_default();
         Self {
+            asking: longest * 3 + instances().filter_map(asking).max().unwrap_or_default(),
             settle: longest * 3 + preempt_delay + script_longest,
             release: longest + HANDOVER_GRACE,
             interval_longest,
@@ -86,6 +92,22 @@ fn preparation(plan: &RouterPlan, instance: &InstanceConfig, lasts: Duration) ->
     };
     let prepares = plan.instances.iter().filter(with).filter_map(|member| member.prepare);
     prepares.map(|prepare| prepare.timeout.min(lasts)).max().unwrap_or_default()
+}
+
+/// Before winning: of a sync group, all wait for the last.
+fn question(plan: &RouterPlan, instance: &InstanceConfig) -> Duration {
+    let with = |other: &&InstanceConfig| {
+        other.id == instance.id || (instance.group.is_some() && other.group == instance.group)
+    };
+    let checks = plan.instances.iter().filter(with).filter_map(|member| member.split_brain_check.as_deref());
+    checks.map(|check| check.within).max().unwrap_or_default()
+}
+
+/// A master finds another, confirms it and gives way; chance may have both do so at once, and once more.
+fn asking(instance: &InstanceConfig) -> Option<Duration> {
+    let check = instance.split_brain_check.as_deref()?;
+    let once = SPLIT_BRAIN_SETTLE + check.every + check.within * 2 + SPLIT_BRAIN_SPREAD + SPLIT_BRAIN_CHANCE;
+    Some(once * 3)
 }
 
 /// Master down interval (RFC 9568 section 6.1, RFC 3768 section 6.1) with the longest interval that

@@ -6,8 +6,11 @@
 //! router or a clean partition may last: each part then has to be right for itself.
 
 mod adverts;
+mod asking;
 mod bounds;
 mod cover;
+mod followed;
+mod holding;
 mod listens;
 mod order;
 mod preference;
@@ -63,6 +66,10 @@ pub enum Rule {
     SeamlessStop,
     /// Members of a sync group own together or not at all.
     Together,
+    /// Once settled, whoever announced the addresses last is who owns them.
+    Followed,
+    /// Where all routers ask who serves and give way, one owner is left though adverts do not pass.
+    Asking,
     /// The run reaches its end.
     Progress,
 }
@@ -88,18 +95,42 @@ trait Watch {
 
 /// Checks all rules; each reports at most a few violations.
 pub fn all(scenario: &Scenario, history: &History) -> Vec<Violation> {
+    check(
+        scenario,
+        history,
+        &mut [
+            Box::new(single::SingleOwner),
+            Box::new(cover::Covered::default()),
+            Box::new(adverts::AdvertsOnTime::default()),
+            Box::new(release::Released::default()),
+            Box::new(listens::Listens::default()),
+            Box::new(preference::Preference::default()),
+            Box::new(order::InOrder::default()),
+            Box::new(together::Together::default()),
+            Box::new(followed::Followed::default()),
+            Box::new(asking::Asking),
+        ],
+    )
+}
+
+/// Checks the rules that speak of one router, whoever the others are.
+pub fn alone(scenario: &Scenario, history: &History) -> Vec<Violation> {
+    check(
+        scenario,
+        history,
+        &mut [
+            Box::new(holding::Holding::default()),
+            Box::new(adverts::AdvertsOnTime::default()),
+            Box::new(release::Released::default()),
+            Box::new(listens::Listens::default()),
+            Box::new(together::Together::default()),
+        ],
+    )
+}
+
+fn check(scenario: &Scenario, history: &History, watches: &mut [Box<dyn Watch>]) -> Vec<Violation> {
     let bounds = Bounds::of(scenario);
     let mut view = View::new(scenario, &bounds);
-    let mut watches: [Box<dyn Watch>; 8] = [
-        Box::new(single::SingleOwner),
-        Box::new(cover::Covered::default()),
-        Box::new(adverts::AdvertsOnTime::default()),
-        Box::new(release::Released::default()),
-        Box::new(listens::Listens::default()),
-        Box::new(preference::Preference::default()),
-        Box::new(order::InOrder::default()),
-        Box::new(together::Together::default()),
-    ];
     let mut broken = Vec::new();
     let mut now = Moment::ZERO;
     for entry in &history.entries {

@@ -17,6 +17,7 @@ pub(super) struct View<'a> {
     routers: Vec<Standing>,
     owners: BTreeMap<InstanceId, BTreeSet<RouterId>>,
     blocked: BTreeMap<InterfaceId, BTreeSet<(RouterId, RouterId)>>,
+    muted: BTreeMap<InterfaceId, BTreeSet<(RouterId, RouterId)>>,
     lossy: bool,
     last_fault: Moment,
     parts: BTreeMap<InstanceId, Parts>,
@@ -47,6 +48,7 @@ impl<'a> View<'a> {
             routers: vec![Standing::default(); scenario.routers.len()],
             owners: BTreeMap::new(),
             blocked: BTreeMap::new(),
+            muted: BTreeMap::new(),
             lossy: false,
             last_fault: Moment::ZERO,
             parts: BTreeMap::new(),
@@ -76,7 +78,10 @@ impl<'a> View<'a> {
                 self.last_fault = entry.at;
                 self.find_parts();
             }
-            Happening::Advert { .. } | Happening::State { .. } | Happening::Runaway => {}
+            Happening::Advert { .. }
+            | Happening::Announced { .. }
+            | Happening::State { .. }
+            | Happening::Runaway => {}
         }
     }
 
@@ -84,6 +89,10 @@ impl<'a> View<'a> {
         match fault {
             Fault::Partition { segment, blocked } => {
                 self.blocked.insert(*segment, blocked.clone());
+                self.routers.iter_mut().for_each(|standing| standing.since = at);
+            }
+            Fault::Mute { segment, muted } => {
+                self.muted.insert(*segment, muted.clone());
                 self.routers.iter_mut().for_each(|standing| standing.since = at);
             }
             Fault::Loss { permille } => {
@@ -129,7 +138,11 @@ impl<'a> View<'a> {
                     standing.sessions_down.insert(*session)
                 };
             }
-            Fault::Reload { .. } | Fault::SetClock { .. } | Fault::Partition { .. } | Fault::Loss { .. } => {}
+            Fault::Reload { .. }
+            | Fault::SetClock { .. }
+            | Fault::Partition { .. }
+            | Fault::Mute { .. }
+            | Fault::Loss { .. } => {}
         }
     }
 
@@ -144,7 +157,24 @@ impl<'a> View<'a> {
 
     /// Every router would hear every other if all were live.
     pub(super) fn is_undivided(&self) -> bool {
-        self.blocked.values().all(BTreeSet::is_empty)
+        self.blocked.values().chain(self.muted.values()).all(BTreeSet::is_empty)
+    }
+
+    /// Every router reaches every other by whatever is no advert.
+    pub(super) fn is_connected(&self) -> bool {
+        !self.lossy && self.blocked.values().all(BTreeSet::is_empty)
+    }
+
+    pub(super) const fn last_fault(&self) -> Moment {
+        self.last_fault
+    }
+
+    /// Packets of the first reach the other, which runs.
+    pub(super) fn hears(&self, from: RouterId, to: RouterId, instance: InstanceId) -> bool {
+        let blocked = |segment: &InterfaceId| {
+            self.blocked.get(segment).is_some_and(|pairs| pairs.contains(&(from, to)))
+        };
+        self.live(to, instance) && !self.segments(instance).iter().any(blocked)
     }
 
     pub(super) fn owns(&self, router: RouterId, instance: InstanceId) -> bool {
@@ -221,6 +251,9 @@ impl<'a> View<'a> {
 
     fn parts_of(&self, instance: InstanceId) -> Parts {
         let segments = self.segments(instance);
+        if segments.iter().any(|segment| self.muted.get(segment).is_some_and(|pairs| !pairs.is_empty())) {
+            return None;
+        }
         let live: Vec<RouterId> =
             self.scenario.router_ids().filter(|router| self.live(*router, instance)).collect();
         let hears = |from: RouterId, to: RouterId, segment: &InterfaceId| {

@@ -166,6 +166,30 @@ pub(crate) struct ReloadArguments {
     pub(crate) daemon: Where,
 }
 
+/// `steadfast upgrade`
+#[derive(Debug, Clone, PartialEq, Eq, Args)]
+#[command(after_help = "Examples:
+  steadfast upgrade                after a new version was installed in its place
+  steadfast upgrade /opt/steadfast-1.2/steadfast
+  steadfast upgrade --json
+
+The daemon asks the other program first whether it can go on, with the same arguments and the
+configuration in force. Then it becomes that program, in the same process: addresses stay, adverts
+go on, and nothing is notified.
+
+Exit status: 0 the other program runs, 1 it was refused and the one that ran goes on,
+2 wrong usage, 3 no daemon could be asked.")]
+pub(crate) struct UpgradeArguments {
+    /// The program that is to run [default: where the one that runs was started]
+    #[arg(value_name = "PROGRAM", value_hint = clap::ValueHint::ExecutablePath)]
+    pub(crate) program: Option<PathBuf>,
+    /// Print what came of it as JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) daemon: Where,
+}
+
 /// Names the severities to help and completion.
 fn severity_parser() -> impl TypedValueParser<Value = Severity> {
     PossibleValuesParser::new(Severity::ALL.map(Severity::name)).try_map(|name| name.parse::<Severity>())

@@ -57,6 +57,7 @@ const EXAMPLES: &str = "Examples:
   steadfast events --follow        what happens, as it happens
   steadfast peers                  who was heard for each virtual router, and why adverts were dropped
   steadfast reload                 put a changed configuration in force, or say why not
+  steadfast upgrade                run the installed version, without moving an address
   steadfast replay FILE            why last night went as it did, from a flight record
   steadfast lab                    failovers on this machine, without touching it
 
@@ -100,6 +101,8 @@ pub(crate) enum Subcommand {
     Peers(PeersArguments),
     /// Have the daemon read its configuration again, and wait until it is in force or refused
     Reload(ReloadArguments),
+    /// Run another version of the program in the daemon's place, without moving an address
+    Upgrade(UpgradeArguments),
     /// Save what the virtual routers were told in the last minutes
     Record(RecordArguments),
     /// Run a record again, and print each decision with its causes

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use steadfast_control::wording;
 use steadfast_record::{Input, OwnedDatagram, Told};
 use steadfast_vrrp::{InstanceId, Machine, Reading};
 use steadfast_wire::vrrp::{Advert, Family, Priority};
@@ -15,6 +16,43 @@ pub(super) fn input(input: &Input, machine: &Machine) -> String {
         Input::Told(told) => self::told(told, machine),
         Input::Apply(_) => "reload".to_owned(),
         Input::Advance => "a timer was due".to_owned(),
+    }
+}
+
+/// Whether an input is for one of these instances, or for nobody in particular.
+pub(super) fn concerns(input: &Input, names: &[String], machine: &Machine) -> bool {
+    names.is_empty()
+        || addressees(input, machine).is_none_or(|instances| {
+            let mut instances = instances.into_iter().filter_map(|instance| machine.instance_name(instance));
+            instances.any(|instance| names.iter().any(|name| **name == *instance))
+        })
+}
+
+/// Whom an input is for; `None` when everybody follows it who wants to.
+fn addressees(input: &Input, machine: &Machine) -> Option<Vec<InstanceId>> {
+    match input {
+        Input::Datagram(datagram) => Some(machine.recipient(&datagram.borrowed()).into_iter().collect()),
+        // Whose it was shows in what came of it.
+        Input::Advance => Some(Vec::new()),
+        Input::Told(
+            Told::Channel(instances, _) | Told::Standing(instances, _) | Told::Dead(instances, ..),
+        ) => Some(instances.to_vec()),
+        Input::Told(
+            Told::Refused(instance, ..)
+            | Told::AddressRemoved(instance, _)
+            | Told::Prepared(instance, ..)
+            | Told::WhoServes(instance, ..),
+        ) => Some(vec![*instance]),
+        Input::Told(
+            Told::Interface { .. }
+            | Told::SourcePresent(..)
+            | Told::ScriptResult(..)
+            | Told::Watched(..)
+            | Told::Clock(_)
+            | Told::Stop
+            | Told::ClearCounters,
+        )
+        | Input::Apply(_) => None,
     }
 }
 
@@ -85,6 +123,10 @@ fn told(told: &Told<'_>, machine: &Machine) -> String {
         Told::Prepared(instance, _, success) => {
             let how = if *success { "succeeded" } else { "failed" };
             format!("the script that prepares {} {how}", name(*instance))
+        }
+        Told::WhoServes(instance, _, None) => format!("nobody else serves {}", name(*instance)),
+        Told::WhoServes(instance, _, Some(served)) => {
+            format!("split_brain_check of {}: {}", name(*instance), wording::served(*served))
         }
         Told::Dead(instances, master, silent_us) => {
             let names: Vec<String> = instances.iter().map(|instance| name(*instance)).collect();

@@ -51,6 +51,10 @@ pub(super) fn header(text: &mut String, status: &Status, view: &View) {
         worker(&mut facts, status.worker.as_ref());
     }
     check_worker(&mut facts, status);
+    if let Some(seconds) = status.flight_recorder_seconds {
+        let reach = duration::milliseconds(seconds.saturating_mul(1000));
+        facts.push("flight recorder", Cell::plain(format!("reaches back {reach}")));
+    }
     for (position, fault) in status.faults.iter().enumerate() {
         let label = if position == 0 { "out of order" } else { "" };
         facts.push(label, Cell::painted(Paint::Warn, wording::fault(fault)));
@@ -318,7 +322,8 @@ pub(super) fn sessions(text: &mut String, status: &Status, view: &View) {
         Table::new(["BFD SESSION", "STATE", "FOR", "PEER", "SENDS", "EXPECTS", "GIVES UP", "WHY"]);
     for session in &status.sessions {
         let interval = |every: Option<u64>| Cell::plain(every.map_or_else(dash, duration::microseconds));
-        let why = session.obstacle.as_deref().unwrap_or(&session.diagnostic);
+        // What a packet was dropped for says more than that none came.
+        let why = session.obstacle.as_deref().or(session.dropped.as_deref()).unwrap_or(&session.diagnostic);
         table.push([
             Cell::plain(&session.name),
             Cell::plain(&session.state),

@@ -70,6 +70,9 @@ pub(super) fn details(text: &mut String, service: &Service, view: &View) {
         let line = format!("only while {instance} is master, which it is not");
         facts.push("in the kernel", Cell::plain(line));
     }
+    if let Some(reason) = &service.refused {
+        facts.push("refused", Cell::painted(Paint::Bad, reason));
+    }
     facts.push(
         "traffic",
         service.traffic.as_ref().map_or_else(not_there, |counted| Cell::plain(traffic(counted))),
@@ -187,6 +190,9 @@ fn weight(service: &Service) -> String {
 
 /// The first server that is not up, and how many more there are.
 fn why(service: &Service) -> String {
+    if let Some(reason) = &service.refused {
+        return reason.clone();
+    }
     let mut down = service.servers.iter().filter(|server| !server.up);
     let Some(first) = down.next() else { return String::new() };
     let more = match down.count() {

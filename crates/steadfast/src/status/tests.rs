@@ -155,6 +155,7 @@ pub(crate) fn status() -> Status {
         sessions: Vec::new(),
         check_worker: None,
         services: Vec::new(),
+        flight_recorder_seconds: Some(312),
         not_active: vec!["virtual_server 10.0.0.100 443 (line 40)".to_owned()],
         control: Control { clients_refused: 3, clients_too_slow: 1 },
     }
@@ -178,6 +179,7 @@ pub(super) fn quiet() -> Status {
         sessions: Vec::new(),
         check_worker: None,
         services: Vec::new(),
+        flight_recorder_seconds: None,
         not_active: Vec::new(),
         control: Control::default(),
         ..status()
@@ -363,6 +365,7 @@ fn service(name: &str, servers: Vec<Server>) -> Service {
         live_weight: Some(live_weight),
         suspended: false,
         waits_for: None,
+        refused: None,
         scheduler: "wrr".to_owned(),
         sorry_server: Some(SorryServer {
             address: "10.0.9.9:80".parse().unwrap(),

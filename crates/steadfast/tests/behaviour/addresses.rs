@@ -213,7 +213,7 @@ fn an_address_that_the_kernel_refuses_is_told_and_counted_until_it_is_gone() {
     let refused = || router.status().and_then(|status| status.worker?.figures).map(|f| f.addresses_refused);
     soon("it is counted", || refused() == Some(1));
     let told = |happening: &Happening| matches!(happening, Happening::Network(Network::AddressRefused { error, .. }) if error.to_string().contains("cannot add 10.7.0.9"));
-    assert!(router.happened(told), "{:#?}", router.events());
+    router.tells(told);
     router.reload(&with("10.7.0.9/24"));
     soon("it is there", || router.owns("10.7.0.9".parse().unwrap()) && refused() == Some(0));
 }

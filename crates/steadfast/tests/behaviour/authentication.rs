@@ -1,10 +1,14 @@
 //! Routers that prove who they are with auth_hmac and AH.
 
+use std::net::SocketAddrV4;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use steadfast_lab::Signal;
-use steadfast_lab::capture::Capture;
+use socket2::{Domain, Protocol, Socket, Type};
+use steadfast_lab::capture::{Capture, Content};
+use steadfast_lab::segment::address_v4;
+use steadfast_lab::{Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{Stage, Virtual, configuration, send, senders, soon};
@@ -142,6 +146,60 @@ fn signed_adverts_travel_over_ipv6_and_to_unicast_peers() {
         assert_eq!(second.state(name), Some(State::Backup));
         let peer = second.instance(name).unwrap().peers.remove(0);
         assert_eq!(peer.said.unwrap().authentication, "HMAC");
+    }
+}
+
+/// Who has not heard the sender before believes what somebody recorded of it as long as its window is, or for ever.
+#[test]
+fn recorded_adverts_are_believed_within_the_window() {
+    const WINDOW: Duration = Duration::from_secs(1);
+    let Some(stage) = Stage::set("recorded_adverts_are_believed_within_the_window") else { return };
+    let kinds = [
+        ("V1", 51, "10.0.9.1/32", "time_window 1"),
+        ("V2", 52, "10.0.9.2/32", "time_window 300"),
+        ("V3", 53, "10.0.9.3/32", "time_window 1\nanti_replay monotonic"),
+    ];
+    let routers = |priority| {
+        let [first, second, third] = kinds.map(|(name, vrid, address, window)| {
+            let hmac = format!("auth_hmac {{\n{}\n{window}\n}}", trailer(&[FIRST_KEY], 1));
+            Virtual { name, vrid, addresses: vec![address], ..Virtual::with_priority(priority) }.more(&hmac)
+        });
+        configuration(&[&first, &second, &third])
+    };
+    let first = stage.router("r1", &routers(200));
+    let host = Arc::clone(first.host());
+    let capture = Capture::start(&host).unwrap();
+    let since = Instant::now();
+    // Behind the headers of Ethernet and IPv4.
+    let message = |vrid: u8| {
+        let octets = capture.select(since, |frame| match &frame.content {
+            Content::Advert(advert) if advert.vrid.get() == vrid => Some(frame.octets[34..].to_vec()),
+            _ => None,
+        });
+        octets.into_iter().next()
+    };
+    let recorded = kinds.map(|(_, vrid, ..)| {
+        wait::value(crate::stage::LIMIT, || message(vrid)).unwrap_or_else(|| panic!("{vrid} is silent"))
+    });
+    first.signal_all(Signal::KILL).unwrap();
+    let heard = Instant::now();
+    let second = stage.router("r2", &routers(100));
+    for (name, ..) in kinds {
+        second.reaches(name, State::Master);
+    }
+    soon("the record is old", || heard.elapsed() > WINDOW + WINDOW / 4);
+
+    let open = || Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(112)));
+    let socket = host.network().run(open).unwrap().unwrap();
+    socket.set_multicast_if_v4(&address_v4(1)).unwrap();
+    socket.set_multicast_ttl_v4(255).unwrap();
+    for message in &recorded {
+        socket.send_to(message, &SocketAddrV4::new([224, 0, 0, 18].into(), 0).into()).unwrap();
+    }
+    let counted =
+        |name| ["adverts_received", "trailer_stale"].map(|counter| second.counter(name, counter).unwrap());
+    for (name, expected) in [("V1", [0, 1]), ("V2", [1, 0]), ("V3", [1, 0])] {
+        soon(name, || counted(name) == expected);
     }
 }
 

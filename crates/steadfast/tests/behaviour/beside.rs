@@ -26,11 +26,18 @@ fn second(stage: &Stage, host: &std::sync::Arc<Host>, configuration: &str) -> Da
     Daemon::spawn(host, "second", command).unwrap()
 }
 
+fn has_words(happening: &Happening, words: &[&str]) -> bool {
+    let message = happening.message();
+    words.iter().all(|word| message.contains(word))
+}
+
 fn is_told(router: &Router, words: &[&str]) -> bool {
-    router.happened(|happening| {
-        let message = happening.message();
-        words.iter().all(|word| message.contains(word))
-    })
+    router.happened(|happening| has_words(happening, words))
+}
+
+#[track_caller]
+fn await_told(router: &Router, words: &[&str]) {
+    router.tells(|happening| has_words(happening, words));
 }
 
 #[test]
@@ -180,7 +187,7 @@ fn a_reload_does_not_wait_without_end_for_another_to_start() {
     router.signal(Signal::HUP);
     soon("the reload is in force", || router.status().is_some_and(|status| status.generation == 2));
     assert!(asked.elapsed() >= Duration::from_secs(10), "after {:?}", asked.elapsed());
-    assert!(router.happened(|happening| matches!(happening, Happening::Fault(Fault::NotWaitedFor { .. }))));
+    router.tells(|happening| matches!(happening, Happening::Fault(Fault::NotWaitedFor { .. })));
     soon("it runs by the new file", || {
         router.instance("V1").is_some_and(|instance| instance.base_priority == 120)
     });
@@ -196,11 +203,7 @@ fn an_address_that_is_not_ours_is_left_and_named() {
     host.assign("eth0", VIRTUAL, 32).unwrap();
     let router = stage.start(&host, &simple(100));
     router.reaches("V1", State::Backup);
-    assert!(
-        is_told(&router, &["10.0.9.9 on eth0", "not put there by this program"]),
-        "{:#?}",
-        router.events()
-    );
+    await_told(&router, &["10.0.9.9 on eth0", "not put there by this program"]);
     assert!(host.has(VIRTUAL));
 }
 
@@ -215,11 +218,7 @@ fn the_only_address_of_an_interface_stays_although_it_is_virtual() {
     let virtual_router = Virtual { addresses: vec!["10.0.0.1/24"], ..Virtual::default() };
     let mut router = stage.start(&host, &configuration(&[&virtual_router]));
     router.reaches("V1", State::Master);
-    assert!(
-        is_told(&router, &["10.0.0.1 is its only address and a virtual one too"]),
-        "{:#?}",
-        router.events()
-    );
+    await_told(&router, &["10.0.0.1 is its only address and a virtual one too"]);
     assert!(
         !router
             .happened(|happening| matches!(happening, Happening::Network(Network::LeftoversRemoved { .. })))
@@ -269,12 +268,12 @@ fn what_an_earlier_run_left_goes_at_a_start_and_at_a_reload() {
     let router = stage.start(&host, &simple(100));
     router.reaches("V1", State::Backup);
     soon("the leftover goes", || !host.has(VIRTUAL));
-    assert!(is_told(&router, &["removed 10.0.9.9 on eth0"]), "{:#?}", router.events());
+    await_told(&router, &["removed 10.0.9.9 on eth0"]);
     assert!(host.has(further), "an address of nobody here was removed");
     router.reload(&both(100));
     router.reaches("V2", State::Backup);
     soon("the other leftover goes", || !host.has(further));
-    assert!(is_told(&router, &["removed 10.0.9.10 on eth0"]), "{:#?}", router.events());
+    await_told(&router, &["removed 10.0.9.10 on eth0"]);
 }
 
 #[test]

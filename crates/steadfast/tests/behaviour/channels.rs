@@ -7,7 +7,7 @@ use steadfast_lab::capture::Capture;
 use steadfast_lab::{Host, Segment};
 use steadfast_vrrp::State;
 
-use crate::stage::{AddressChanges, Router, Stage, VIRTUAL, Virtual, senders, simple, soon};
+use crate::stage::{AddressChanges, LIMIT, Router, Stage, VIRTUAL, Virtual, senders, simple, soon};
 
 /// Interfaces of each router in the test of descriptors.
 const INTERFACES: u8 = 20;
@@ -87,7 +87,7 @@ fn an_instance_without_a_socket_keeps_out_of_the_election() {
     let status = second.status().unwrap();
     let waiting = status.instances.iter().find(|instance| instance.state == State::Fault).unwrap();
     assert!(waiting.why.contains("no descriptor is left"), "{}", waiting.why);
-    assert!(second.log().contains("LimitNOFILE="), "{}", second.log_tail());
+    assert!(second.logged("LimitNOFILE=", LIMIT), "{}", second.log_tail());
     // Longer than a backup that hears nothing would wait.
     let until = Instant::now() + Duration::from_secs(1);
     soon("the time is over", || Instant::now() > until);

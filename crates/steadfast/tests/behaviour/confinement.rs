@@ -1,8 +1,11 @@
 //! What the processes of a running daemon have given up.
 
+use std::net::UdpSocket;
+
 use steadfast_vrrp::State;
 
-use crate::stage::{Stage, simple};
+use crate::crashes::{CHECK, worker};
+use crate::stage::{Stage, Virtual, configuration, simple, soon, text_of, write_script};
 
 /// CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_NICE and CAP_SYS_RESOURCE (linux/capability.h).
 const RIGHTS_OF_VRRP: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 24;
@@ -53,4 +56,57 @@ fn a_daemon_told_so_gives_nothing_up() {
     for line in ["CapEff", "NoNewPrivs", "Seccomp"] {
         assert_eq!(status_of(worker, line), status_of(supervisor, line), "{line}");
     }
+}
+
+#[test]
+fn who_looks_names_up_has_no_right() {
+    let Some(stage) = Stage::set("who_looks_names_up_has_no_right") else { return };
+    let host = stage.host("named");
+    host.write("/run/resolv.conf", "nameserver 127.0.0.1\n").unwrap();
+    let mounted = host.run(&["mount", "--bind", "/run/resolv.conf", "/etc/resolv.conf"]).unwrap();
+    assert!(mounted.status.success(), "{}", mounted.output);
+    // A name server that takes questions and answers none.
+    let silent = host.network().run(|| UdpSocket::bind("127.0.0.1:53")).unwrap().unwrap();
+    let service =
+        "virtual_server 10.9.0.1 80 {\n  lb_algo rr\n  lb_kind NAT\n  real_server _api._tcp.lab {\n  }\n}\n";
+    let router = stage.start(&host, service);
+    let given_up = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        let has = |line: &str| status.lines().any(|found| found == line);
+        has("Name:\tsteadfast_names") && has("CapEff:\t0000000000000000") && has("NoNewPrivs:\t1")
+    };
+    soon("it looks the name up without a right", || {
+        router.processes().is_ok_and(|processes| processes.into_iter().any(given_up))
+    });
+    drop(silent);
+}
+
+/// `oom_score_adj` of a process.
+fn score(pid: u32) -> i32 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/oom_score_adj")).unwrap();
+    text.trim().parse().unwrap()
+}
+
+#[test]
+fn memory_that_runs_out_costs_others_first_and_scripts_are_others() {
+    let name = "memory_that_runs_out_costs_others_first_and_scripts_are_others";
+    let Some(stage) = Stage::set(name) else { return };
+    let host = stage.host("r1");
+    // Whether it may be lowered here at all.
+    let lowered = host.run(&["sh", "-c", "echo -500 > /proc/self/oom_score_adj"]).unwrap();
+    let own = score(std::process::id());
+    let expected = if lowered.status.success() { own.min(-500) } else { own };
+    write_script(&host, "/run/check", "cat /proc/self/oom_score_adj > /run/score");
+    let text = "vrrp_script check {\n script /run/check\n interval 1\n}\n";
+    let router = Virtual::with_priority(200).more("track_script {\n check\n}");
+    let service = "virtual_server 10.9.0.1 80 {\n real_server 127.0.0.1 8080 {\n TCP_CHECK {\n }\n }\n}\n";
+    let router = stage.start(&host, &configuration(&[&text, &router, &service]));
+    router.reaches("V1", State::Master);
+    assert_eq!((score(router.pid()), score(router.worker())), (expected, expected));
+    soon("the check worker goes first", || {
+        worker(&router, CHECK).is_some_and(|pid| score(pid) == expected + 500)
+    });
+    soon("a script has what the daemon was started with", || {
+        text_of(&host, "/run/score").trim() == own.max(0).to_string()
+    });
 }

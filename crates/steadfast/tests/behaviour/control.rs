@@ -57,7 +57,7 @@ fn status_and_events_tell_the_same_story() {
     assert!(numbers.windows(2).all(|pair| pair[1] == pair[0] + 1), "{numbers:?}");
     let entry = found.iter().find(|record| fault(record)).unwrap();
     assert!(entry.message.contains("eth0"), "the cause is missing: {}", entry.message);
-    assert!(router.log().contains(&entry.message), "the log says it otherwise");
+    assert!(router.logged(&entry.message, LIMIT), "the log says it otherwise");
     router.stop(LIMIT).unwrap();
     assert_eq!(follower.wait(LIMIT).unwrap().code(), Some(0));
     assert!(records().iter().any(|record| record.happening == Happening::Stopping));

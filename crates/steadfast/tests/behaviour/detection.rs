@@ -51,6 +51,15 @@ fn watch_each_other(routers: [&Router; 2], addresses: [IpAddr; 2]) {
     soon("the master knows of it", || watched(routers[0]) == BTreeMap::from([(second, "Up".to_owned())]));
 }
 
+fn watch_told(happening: &Happening, after: &str) -> bool {
+    match happening {
+        Happening::SessionState { session, to, .. } => {
+            (&**session, to.name()) == ("fast_detection eth0", after)
+        }
+        _ => false,
+    }
+}
+
 fn of_death(router: &Router, instance: &str) -> bool {
     router.happened(|happening| match happening {
         Happening::InstanceState { instance: name, to: State::Master, causes, .. } => {
@@ -74,6 +83,10 @@ fn every_router_of_a_dead_master_moves_at_once_by_one_session() {
     second.reaches(&last, State::Backup);
     watch_each_other([&first, &second], addresses);
 
+    soon("the backup tells when its watch begins", || {
+        second.happened(|happening| watch_told(happening, "Up"))
+    });
+
     let capture = Capture::start(&client).unwrap();
     let cut = Instant::now();
     stage.segment.isolate(first.host()).unwrap();
@@ -86,6 +99,16 @@ fn every_router_of_a_dead_master_moves_at_once_by_one_session() {
     println!("{ROUTERS} virtual routers moved within {longest:?}");
     assert!(longest < DETECTION + SLACK, "{longest:?}");
     soon("it is told", || of_death(&second, "V1") && of_death(&second, &last));
+    let recorded = |happening: &Happening| match happening {
+        Happening::RecordSaved { reason, .. } => reason.contains("Entering MASTER STATE"),
+        _ => false,
+    };
+    soon("nobody planned it: it is recorded", || second.happened(recorded));
+    soon("and how the watch ended", || {
+        second.happened(|happening| {
+            watch_told(happening, "Down") && happening.message().contains("control detection time expired")
+        })
+    });
 
     // Back again: the better router takes its addresses, and its peer watches over it anew.
     stage.segment.rejoin(first.host()).unwrap();
@@ -177,7 +200,7 @@ fn other_transports_are_watched_as_well() {
     stage.segment.cut(first.host()).unwrap();
     for name in ["V1", "V6"] {
         second.reaches(name, State::Master);
-        assert!(of_death(&second, name), "{:#?}", second.events());
+        soon("the death is told as the cause", || of_death(&second, name));
     }
     assert!(cut.elapsed() < Duration::from_secs(3), "{:?}", cut.elapsed());
 }

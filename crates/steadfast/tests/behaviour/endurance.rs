@@ -151,7 +151,7 @@ fn a_stopped_supervisor_holds_nothing_up() {
     assert_eq!(first.status().unwrap().worker.unwrap().restarts, 0);
 }
 
-/// Real servers that are checked, sixteen of a service.
+/// Real servers that are checked, but hardly any of them soon, sixteen of a service.
 fn balanced(services: u8) -> String {
     let service = |number| {
         let server = |last| {
@@ -160,7 +160,9 @@ fn balanced(services: u8) -> String {
             )
         };
         let servers: String = (1..=16).map(server).collect();
-        format!("virtual_server 10.7.0.{number} 80 {{\ndelay_loop 60\nlb_algo rr\nlb_kind NAT\n{servers}}}\n")
+        format!(
+            "virtual_server 10.7.0.{number} 80 {{\ndelay_loop 3600\nlb_algo rr\nlb_kind NAT\n{servers}}}\n"
+        )
     };
     (0..services).map(service).collect()
 }
@@ -185,16 +187,17 @@ fn runs(router: &Router, services: usize) {
 /// There may be tens of thousands.
 #[test]
 fn a_real_server_needs_little_memory_in_all_processes_together() {
-    const OCTETS_OF_A_SERVER: u64 = 700;
+    const OCTETS_OF_A_SERVER: u64 = 420;
     let Some(stage) = Stage::set("a_real_server_needs_little_memory_in_all_processes_together") else {
         return;
     };
     let few = stage.router("few", &balanced(1));
     runs(&few, 1);
     let base = anonymous_memory(&few);
+    assert!(base > 0, "nothing is read of the memory of its processes");
     let many = stage.router("many", &balanced(251));
     runs(&many, 251);
     let bound = base + 250 * 16 * OCTETS_OF_A_SERVER;
     let settled = wait::until(LIMIT, || anonymous_memory(&many) <= bound);
-    assert!(settled, "{} octets a server", (anonymous_memory(&many) - base) / (250 * 16));
+    assert!(settled, "{} octets a server", anonymous_memory(&many).saturating_sub(base) / (250 * 16));
 }

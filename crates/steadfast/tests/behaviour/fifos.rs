@@ -86,7 +86,7 @@ fn a_reader_gets_the_path_and_every_line_and_the_fifo_goes_at_the_end() {
     router.reload(&with_globals(&format!("{globals}\nvrrp_garp_master_repeat 2"), &[&Virtual::default()]));
     assert_eq!(text_of(&host, "/run/told"), "first /run/fifo\n");
     assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
-    assert!(text_of(&host, LINES).ends_with("INSTANCE \"V1\" STOP 100\n"), "{}", text_of(&host, LINES));
+    soon("the last line arrives", || text_of(&host, LINES).ends_with("INSTANCE \"V1\" STOP 100\n"));
     assert!(!host.outside("/run/fifo").exists());
 }
 
@@ -98,7 +98,11 @@ fn what_is_no_fifo_is_left_alone() {
     let globals = "vrrp_version 3\nnotify_fifo /run/fifo";
     let router = stage.start(&host, &with_globals(globals, &[&Virtual::default()]));
     router.reaches("V1", State::Master);
-    assert!(router.log().contains("notify_fifo: /run/fifo is not used: it is no FIFO"), "{}", router.log());
+    assert!(
+        router.logged("notify_fifo: /run/fifo is not used: it is no FIFO", LIMIT),
+        "{}",
+        router.log_tail()
+    );
     assert_eq!(text_of(&host, "/run/fifo"), "a file\n");
 }
 

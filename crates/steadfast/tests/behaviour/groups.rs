@@ -47,7 +47,7 @@ fn a_sync_group_moves_together_and_comes_back_together() {
     assert_eq!(status.groups[0].state, State::Fault);
     assert_eq!(status.groups[0].members.len(), 2);
     let synced = |happening: &Happening| matches!(happening, Happening::GroupState { to: State::Fault, .. });
-    assert!(first.happened(synced));
+    first.tells(synced);
     let why = first.instance("V1").unwrap().why;
     assert!(why.contains("eth1") || why.contains("V2"), "V1 does not tell why: {why}");
 

@@ -51,6 +51,6 @@ fn a_stop_tells_who_took_over_and_that_it_ended() {
     assert!(log.trim_end().ends_with(": stopped"), "{log}");
     second.reaches("V1", State::Master);
     second.stop(LIMIT).unwrap();
-    assert!(second.log().contains("(V1) handed over to nobody"), "{}", second.log());
+    assert!(second.logged("(V1) handed over to nobody", LIMIT), "{}", second.log_tail());
     assert_eq!(text_of(second.host(), "/run/steadfast/k.pid"), "");
 }

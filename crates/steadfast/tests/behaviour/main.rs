@@ -14,9 +14,13 @@ mod beside;
 #[cfg(test)]
 mod channels;
 #[cfg(test)]
+mod checks;
+#[cfg(test)]
 mod confinement;
 #[cfg(test)]
 mod control;
+#[cfg(test)]
+mod crashes;
 #[cfg(test)]
 mod detection;
 #[cfg(test)]
@@ -45,6 +49,7 @@ mod names;
 mod notify;
 #[cfg(test)]
 mod planned_stop;
+#[cfg(test)]
 mod preparing;
 #[cfg(test)]
 mod processes;
@@ -55,13 +60,19 @@ mod reload;
 #[cfg(test)]
 mod removals;
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod scripts;
 #[cfg(test)]
 mod signals;
 #[cfg(test)]
+mod split_brain;
+#[cfg(test)]
 mod stage;
 #[cfg(test)]
 mod unicast;
+#[cfg(test)]
+mod upgrade;
 #[cfg(test)]
 mod virtual_macs;
 #[cfg(test)]

@@ -88,10 +88,12 @@ fn names_become_servers_follow_what_is_known_and_outlive_the_name_service() {
 
     hosts(&host, &["10.1.0.2", "10.1.0.3"]);
     becomes("one moved", &["10.1.0.9", "10.1.0.2", "10.1.0.3"]);
-    assert!(router.happened(|happening| matches!(
-        happening,
-        Happening::Balancing(Balancing::Resolved { name, addresses }) if &**name == "web.lab" && addresses.len() == 2
-    )));
+    router.tells(|happening| {
+        matches!(
+            happening,
+            Happening::Balancing(Balancing::Resolved { name, addresses }) if &**name == "web.lab" && addresses.len() == 2
+        )
+    });
 
     hosts(&host, &[]);
     unbound.kill().unwrap();
@@ -107,4 +109,49 @@ fn names_become_servers_follow_what_is_known_and_outlive_the_name_service() {
     hosts(&host, &["10.1.0.9"]);
     soon("it is told that the name is there", || told("real_server web.lab can be looked up"));
     becomes("the name stands for what is there already", &["10.1.0.9"]);
+}
+
+/// Two services of both families have a server of one name, which has addresses of IPv4 alone.
+const BOTH_FAMILIES: &str = "global_defs {
+  resolve_interval 1
+}
+virtual_server 10.9.0.1 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server web.lab 80 {
+  }
+}
+virtual_server 2001:db8::1 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server web.lab 80 {
+  }
+}
+";
+
+#[test]
+fn a_name_that_is_known_in_one_family_only_is_told_of_once() {
+    let Some(stage) = Stage::set("a_name_that_is_known_in_one_family_only_is_told_of_once") else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    let router = stage.start(&host, BOTH_FAMILIES);
+    let becomes = |address: &str| {
+        let expected = plain(&[address]);
+        soon("the server is there", || servers(&router, "10.9.0.1") == expected);
+    };
+    // Each change takes a round of looking up, in which the other family finds nothing.
+    for last in 1..=4 {
+        hosts(&host, &[&format!("10.1.0.{last}")]);
+        becomes(&format!("10.1.0.{last}"));
+    }
+    assert!(router.logged("real_server web.lab has no IPv6 address", LIMIT), "{}", router.log_tail());
+    let log = router.log();
+    assert_eq!(log.matches("real_server web.lab has no IPv6 address").count(), 1, "{log}");
+    assert!(!log.contains("can be looked up"), "{log}");
+    // What one family finds puts only that one in order.
+    hosts(&host, &["10.1.0.4", "2001:db8::9"]);
+    soon("it is told", || router.log().contains("real_server web.lab can be looked up (IPv6)"));
+    soon("both have it", || servers(&router, "2001:db8::1").len() == 1);
 }

@@ -83,7 +83,7 @@ fn bad_notify_scripts_are_reported_and_never_waited_for() {
     soon("the address is there", || router.owns(VIRTUAL));
     let failed = |happening: &Happening| matches!(happening, Happening::Notify { ending: Ending::Exited { status: 3 }, output, .. } if output.contains("luck"));
     soon("the failure is told", || router.happened(failed));
-    assert!(router.log().contains("/run/absent"), "the missing script is not told");
+    assert!(router.logged("/run/absent", LIMIT), "the missing script is not told");
     let end = Instant::now();
     assert_eq!(router.stop(LIMIT).unwrap().code(), Some(0));
     assert!(end.elapsed() < Duration::from_secs(5), "the stop took {:?}", end.elapsed());

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use steadfast_lab::Signal;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::ping::Pinger;
 use steadfast_lab::watch::Watch;
+use steadfast_lab::{Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{LIMIT, SLACK, Stage, VIRTUAL, Virtual, configuration, send, senders, soon, text_of};
@@ -52,7 +52,8 @@ fn a_stopping_master_serves_until_the_next_one_is_heard() {
     let took = begin.elapsed();
     assert_eq!(status.code(), Some(0));
     assert!(took < INTERVAL * 5, "the stop took {took:?}");
-    assert!(second.owns(VIRTUAL) && second.owns(virtual_six), "handed over before the end");
+    let handed_over = wait::until(SLACK, || second.owns(VIRTUAL) && second.owns(virtual_six));
+    assert!(handed_over, "handed over before the end");
     assert!(!first.owns(VIRTUAL) && !first.owns(virtual_six));
     for (pinger, address) in pingers.iter().zip([VIRTUAL, virtual_six]) {
         assert!(pinger.answered_within(LIMIT));

@@ -1,6 +1,7 @@
 //! The flight recorder: what happened last night is answered from a file.
 
-use std::path::PathBuf;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use steadfast_control::event::Happening;
 use steadfast_lab::Signal;
@@ -28,11 +29,16 @@ fn saved(stage: &Stage, router: &Router, name: &str) -> PathBuf {
     assert!(told.status.success(), "{}", told.output);
     let again = router.host().run(&[&[program, "record", "save", &path], &SOCKET[..]].concat()).unwrap();
     assert!(!again.status.success() && again.output.contains("exists"), "{}", again.output);
+    // A disk that is full: a part of a record is none.
+    let full = format!("/run/{name}.limited");
+    let limited = format!("ulimit -f 0; trap '' XFSZ; {program} record save {full} {}", SOCKET.join(" "));
+    let told = router.host().run(&["sh", "-c", &limited]).unwrap();
+    assert!(!told.status.success() && !router.host().outside(&full).exists(), "{}", told.output);
     router.host().outside(&path)
 }
 
 /// What a replay prints, and its exit status; on the machine of the test, not on the router.
-fn replayed(stage: &Stage, path: &std::path::Path, words: &[&str]) -> (String, Option<i32>) {
+fn replayed(stage: &Stage, path: &Path, words: &[&str]) -> (String, Option<i32>) {
     let mut command = std::process::Command::new(stage.program.path());
     let told = command.arg("replay").arg(path).args(words).output().unwrap();
     let text = String::from_utf8_lossy(&told.stdout).into_owned() + &String::from_utf8_lossy(&told.stderr);
@@ -81,6 +87,10 @@ fn a_takeover_is_explained_by_the_record_of_who_took_over() {
     assert!(text.contains("dropped an advert from 10.0.0.3"), "{text}");
     assert!(replayed(&stage, &path, &["--verbose"]).0.contains("10.0.0.1 is master of virtual router 51"));
     assert!(!replayed(&stage, &path, &["--instance", "V2"]).0.contains("Entering"));
+    let heard = "10.0.0.1 is master of virtual router 51";
+    assert!(replayed(&stage, &path, &["--verbose", "--instance", "V1"]).0.contains(heard));
+    let (other, _) = replayed(&stage, &path, &["--verbose", "--instance", "V2"]);
+    assert!(other.contains("interface eth0 works") && !other.contains(heard), "{other}");
     let (json, _) = replayed(&stage, &path, &["--json"]);
     let lines: Vec<serde_json::Value> =
         json.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -104,6 +114,8 @@ fn a_killed_worker_leaves_a_record() {
     send(worker, Signal::KILL);
     soon("its end is recorded", || !own_records(&router).is_empty());
     let (path, reason) = own_records(&router).remove(0);
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!((mode(path.parent().unwrap()), mode(&path)), (0o700, 0o600));
     assert!(reason.contains("vrrp worker") && reason.contains("signal 9"), "{reason}");
     let (text, code) = replayed(&stage, &path, &[]);
     assert_eq!(code, Some(0), "{text}");
@@ -112,6 +124,40 @@ fn a_killed_worker_leaves_a_record() {
     router.reaches("V1", State::Master);
     let (text, code) = replayed(&stage, &saved(&stage, &router, "successor.record"), &["--verbose"]);
     assert_eq!(code, Some(0), "{text}");
+}
+
+#[test]
+fn a_hung_worker_leaves_a_record() {
+    let Some(stage) = Stage::set("a_hung_worker_leaves_a_record") else { return };
+    let router = stage.router("r1", &configuration(&[&Virtual::with_priority(200)]));
+    router.reaches("V1", State::Master);
+    send(router.worker(), Signal::STOP);
+    soon("its end is recorded", || !own_records(&router).is_empty());
+    let (path, reason) = own_records(&router).remove(0);
+    assert!(reason.contains("vrrp worker"), "{reason}");
+    let (text, code) = replayed(&stage, &path, &[]);
+    assert_eq!(code, Some(0), "{text}");
+    assert!(text.contains("Entering MASTER STATE") && text.contains(&reason), "{text}");
+    assert!(text.contains("the same as at the time"), "{text}");
+    router.reaches("V1", State::Master);
+}
+
+#[test]
+fn two_masters_leave_a_record_on_both() {
+    let Some(stage) = Stage::set("two_masters_leave_a_record_on_both") else { return };
+    let first = stage.router("r1", &with_password(200, PASSWORD));
+    first.reaches("V1", State::Master);
+    let second = stage.router("r2", &with_password(100, OTHER_PASSWORD));
+    second.reaches("V1", State::Master);
+    // One is told of the other; the other had a reason before that: the adverts that it dropped.
+    for (router, why) in [(&first, "two masters: 10.0.0.2"), (&second, "Entering MASTER STATE")] {
+        soon("both record it", || !own_records(router).is_empty());
+        let (path, reason) = own_records(router).remove(0);
+        assert!(reason.contains(why), "{reason}");
+        let (text, code) = replayed(&stage, &path, &["--instance", "V1"]);
+        assert_eq!(code, Some(0), "{text}");
+        assert!(text.matches(&reason).count() > 1 && text.contains("the same as at the time"), "{text}");
+    }
 }
 
 #[test]

@@ -11,8 +11,8 @@ use steadfast_lab::segment::address_v4;
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, SLACK, Stage, Virtual, configuration, longest_gap, send, senders, simple, soon, text_of,
-    with_globals, write_script,
+    AddressChanges, LIMIT, SLACK, Stage, Virtual, configuration, longest_gap, send, senders, simple, soon,
+    text_of, with_globals, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -151,8 +151,11 @@ fn a_router_that_a_reload_takes_out_speaks_and_hears_to_its_end() {
         "{adverts:?}"
     );
     let heard = (Some(IpAddr::from(peer)), Some(1));
-    let handed_over = |happening: &Happening| matches!(happening, Happening::HandedOver { to, priority, .. } if (*to, *priority) == heard);
-    assert!(first.happened(handed_over), "{:?}", first.events());
+    let handed_over = |happening: &Happening| {
+        matches!(happening, Happening::HandedOver { instance, to, priority, .. }
+            if &**instance == "V3" && (*to, *priority) == heard)
+    };
+    soon("it is told who handed over to whom", || first.happened(handed_over));
 }
 
 #[test]
@@ -199,14 +202,14 @@ fn a_broken_file_is_refused_with_every_error() {
     let status = router.status().unwrap();
     assert_eq!(status.generation, 1);
     assert_eq!(status.instances[0].state, State::Master);
-    let log = router.log();
     for (line, what) in [(":7:", "300"), (":8:", "prioirty"), (":9:", "no_such_keyword")] {
-        let told = log.lines().any(|entry| entry.contains(line) && entry.contains(what));
-        assert!(told, "the log lacks {what} in line {line}");
+        soon(&format!("the log has {what} in line {line}"), || {
+            router.log().lines().any(|entry| entry.contains(line) && entry.contains(what))
+        });
     }
-    assert!(log.contains("priority"), "no suggestion");
+    assert!(router.logged("priority", LIMIT), "no suggestion");
     let refused = |happening: &Happening| matches!(happening, Happening::ReloadRefused { .. });
-    assert!(router.happened(refused));
+    router.tells(refused);
 
     // A file that is gone is refused as well.
     std::fs::remove_file(router.host().outside("/run/steadfast/conf")).unwrap();
@@ -469,9 +472,5 @@ fn a_worker_that_cannot_be_told_of_a_reload_has_a_successor_that_begins_with_it(
     }
     assert!(told(), "{}", router.log());
     router.reaches("V1", State::Master);
-    assert!(
-        router.happened(|happening| matches!(happening, Happening::Reloaded { .. })),
-        "{:#?}",
-        router.events()
-    );
+    router.tells(|happening| matches!(happening, Happening::Reloaded { .. }));
 }

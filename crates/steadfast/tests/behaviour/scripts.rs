@@ -53,7 +53,7 @@ fn a_script_moves_the_priority_after_fall_failures_and_rise_successes() {
     let told = |happening: &Happening| {
         matches!(happening, Happening::Script { success: false, ending: Ending::Exited { status: 7 }, .. })
     };
-    assert!(first.happened(told), "{:#?}", first.events());
+    first.tells(told);
     assert_eq!(script(&first, "chk").unwrap().success, Some(false));
 
     let before = runs();
@@ -131,11 +131,12 @@ fn bad_scripts_are_bounded_reported_and_never_waited_for() {
         script(&router, "forks").is_some_and(|script| script.success == Some(true))
     });
 
-    let log = router.log();
     for (name, why) in [("missing", "not exist"), ("unexecutable", "execut"), ("writable", "change it")] {
         assert!(script(&router, name).is_none(), "{name} is run");
-        let told = log.lines().any(|line| line.contains(&format!("/run/{name}")) && line.contains(why));
-        assert!(told, "the log does not say what is wrong with {name}");
+        let path = format!("/run/{name}");
+        soon(&format!("the log says what is wrong with {name}"), || {
+            router.log().lines().any(|line| line.contains(&path) && line.contains(why))
+        });
     }
     let status = router.instance("V1").unwrap();
     assert_eq!((status.state, status.effective_priority), (State::Master, 180));

@@ -126,6 +126,13 @@ impl Router {
         self.events().iter().any(|record| matches(&record.happening))
     }
 
+    /// Waits for an event: it takes its way through the supervisor, and what it tells of can be seen before.
+    #[track_caller]
+    pub(crate) fn tells(&self, matches: impl Fn(&Happening) -> bool) {
+        let told = wait::until(LIMIT, || self.happened(&matches));
+        assert!(told, "{} did not tell it: {:#?}", self.host().name(), self.events());
+    }
+
     pub(crate) fn owns(&self, address: IpAddr) -> bool {
         self.host().has(address)
     }

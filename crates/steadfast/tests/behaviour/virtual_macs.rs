@@ -1,5 +1,6 @@
 //! Interfaces with the virtual router's MAC address (RFC 9568 section 7.3), and addresses that accept nothing.
 
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
 use steadfast_kernel::error::Errno;
@@ -10,7 +11,9 @@ use steadfast_lab::{Host, Signal, wait};
 use steadfast_vrrp::State;
 use steadfast_wire::ethernet::MacAddress;
 
-use crate::stage::{LIMIT, Router, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, soon, with_globals};
+use crate::stage::{
+    LIMIT, Router, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, senders, soon, with_globals,
+};
 
 /// Of virtual router 51.
 const V4_MAC: MacAddress = MacAddress([0, 0, 0x5e, 0, 1, 51]);
@@ -74,7 +77,7 @@ fn adverts_and_announcements_have_the_virtual_mac_address() {
     assert_eq!(below(), ["1", "1", "2"]);
     soon("it is announced", || !capture.gratuitous_arps(VIRTUAL_V4, since).is_empty());
     let (_, arp) = capture.gratuitous_arps(VIRTUAL_V4, since)[0];
-    assert_eq!(arp.sender_hardware, V4_MAC);
+    assert_eq!((arp.sender_hardware, arp.target_hardware), (V4_MAC, V4_MAC));
     assert_eq!(advert_macs(&capture, since), [V4_MAC]);
     // Reports of group members leave by the interface below only: a backup's would mislead the switch.
     assert!(shown(&host, "nft list ruleset").contains("elements = { \"vrrp.51\" : \"eth0\" }"));
@@ -292,4 +295,29 @@ fn settings_that_are_asked_for_are_set_and_set_back() {
     assert_eq!(settings(), ("1".to_owned(), "0".to_owned()));
     router.stop(LIMIT).unwrap();
     assert_eq!(settings(), ("0".to_owned(), "1".to_owned()));
+}
+
+/// The interface below has no link-local address: adverts come from the one that its MAC address makes (RFC 4291 appendix A),
+/// as those of keepalived.
+#[test]
+fn a_virtual_mac_address_of_ipv6_needs_no_link_local_address_below() {
+    let Some(stage) = Stage::set("a_virtual_mac_address_of_ipv6_needs_no_link_local_address_below") else {
+        return;
+    };
+    let listener = stage.segment.listener("listener").unwrap();
+    let capture = Capture::start(&listener).unwrap();
+    let since = Instant::now();
+    let host = stage.host("r1");
+    shown(&host, "ip link set dev eth0 addrgenmode none address 02:00:00:12:34:56");
+    shown(&host, "ip -6 addr flush dev eth0");
+    let addresses = vec!["fe80::51/64"];
+    let router = Virtual { addresses, ..Virtual::with_priority(200) }.more("use_vmac");
+    let router = stage.start(&host, &configuration(&[&router]));
+    router.reaches("V1", State::Master);
+    let expected: IpAddr = "fe80::ff:fe12:3456".parse().unwrap();
+    soon("it is heard", || !senders(&capture, 51, since).is_empty());
+    let adverts = senders(&capture, 51, since);
+    assert!(adverts.iter().all(|(_, source, _)| *source == expected), "{adverts:?}");
+    let macs = advert_macs(&capture, since);
+    assert_eq!(macs, [MacAddress([0, 0, 0x5e, 0, 2, 51])]);
 }

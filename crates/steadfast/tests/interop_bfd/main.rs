@@ -2,7 +2,12 @@
 
 #![cfg(test)]
 
+mod authentication;
+mod daily;
+mod documented;
+mod echo;
 mod following;
+mod rarer;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -133,17 +138,11 @@ fn with_frr_over_several_hops() {
     comes_goes_and_comes_back(&pair, &daemon, 50);
 }
 
-#[test]
-fn with_bird() {
-    let test = "with_bird";
-    if !Path::new("/usr/sbin/bird").is_file() {
-        permission::left_out(test, "BIRD is not installed (Debian: apt-get install bird2)");
-        return;
-    }
-    let Some(pair) = Pair::set(test) else { return };
+/// BIRD on the second host, with a session of each family; `more` holds for both.
+fn bird(pair: &Pair, more: &str) -> Daemon {
     let options = "min rx interval 50 ms; min tx interval 50 ms; multiplier 3;";
     let configuration = format!(
-        "router id 10.0.0.2;\nprotocol device {{}}\nprotocol bfd {{\n interface \"eth0\" {{ {options} }};\n \
+        "router id 10.0.0.2;\nprotocol device {{}}\nprotocol bfd {{\n interface \"eth0\" {{ {options} {more} }};\n \
          neighbor {} dev \"eth0\" local {};\n neighbor {} dev \"eth0\" local {};\n}}\n",
         v4(1),
         v4(2),
@@ -153,7 +152,18 @@ fn with_bird() {
     pair.theirs.write("/run/bird/conf", &configuration).unwrap();
     let mut command = Command::new("/usr/sbin/bird");
     command.args(["-f", "-c", "/run/bird/conf", "-s", "/run/bird/ctl"]);
-    let _bird = Daemon::spawn(&pair.theirs, "bird", command).unwrap();
+    Daemon::spawn(&pair.theirs, "bird", command).unwrap()
+}
+
+#[test]
+fn with_bird() {
+    let test = "with_bird";
+    if !Path::new("/usr/sbin/bird").is_file() {
+        permission::left_out(test, "BIRD is not installed (Debian: apt-get install bird2)");
+        return;
+    }
+    let Some(pair) = Pair::set(test) else { return };
+    let _bird = bird(&pair, "");
     let configuration = instance("four", v4(2), "") + &instance("six", v6(2), "");
     let daemon = pair.start(&configuration);
     comes_goes_and_comes_back(&pair, &daemon, 50);

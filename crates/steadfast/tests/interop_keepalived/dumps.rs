@@ -241,7 +241,8 @@ fn dump_files_are_those_of_keepalived() {
 fn later_layouts_and_chosen_names() {
     let Some([programs, _]) = programs("later_layouts_and_chosen_names") else { return };
     let mut pair = Pair::new(programs);
-    let global = "json_version 2\n data_use_instance\n state_dump_file elsewhere/state.txt\n router_id lab";
+    let global = "json_version 2\n data_use_instance\n state_dump_file elsewhere/state.txt\n \
+                  json_dump_file elsewhere/own.json\n stats_dump_file elsewhere/own.stats\n router_id lab";
     let text = CONFIGURATION.replacen("router_id lab", global, 1);
     pair.start(0, &format!("instance one\n{text}"));
     let data = ask(&pair, "state.one.txt", "USR1");
@@ -249,6 +250,8 @@ fn later_layouts_and_chosen_names() {
     assert!(wait::until(LIMIT, || pair.hosts[0].read(&path(&pair, "state_parent.one.txt")).is_ok()));
 
     let json = ask(&pair, "keepalived.json", SIGNAL_JSON);
+    // These two names change nothing, as with keepalived: the files are where they always are.
+    assert!(!ask(&pair, "keepalived.stats", "USR2").is_empty());
     let parsed: Value = serde_json::from_str(&json).unwrap();
     assert_eq!(parsed["vrrp"].as_array().map(Vec::len), Some(8), "{json}");
     assert!(json.starts_with("{\"vrrp\":[{\"data\":{\"iname\":\"MASTER_4\","), "{json}");

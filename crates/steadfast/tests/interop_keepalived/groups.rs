@@ -1,7 +1,5 @@
 //! Sync groups tell of their states as keepalived's do.
 
-use std::time::Duration;
-
 use steadfast_lab::{Daemon, wait};
 
 use crate::pair::LIMIT;
@@ -45,8 +43,12 @@ fn scripts_of_a_group_are_run_as_keepalived_runs_them() {
         assert!(again, "{}: {:#?}", alone.program.name(), told(&alone));
         daemon.stop(LIMIT).unwrap();
         reaches(&alone, &daemon, "notify_stop");
-        // Whatever is written last is waited for.
-        assert!(!wait::until(Duration::from_millis(300), || false));
+        // Each state is told by two scripts, of which either may be the last to write.
+        let whole = || {
+            let lines = told(&alone);
+            lines.iter().filter(|line| line.starts_with("notify ")).count() * 2 == lines.len()
+        };
+        assert!(wait::until(LIMIT, whole), "{}: {:#?}", alone.program.name(), told(&alone));
         found.push(told(&alone));
     }
     if let [theirs, ours] = &found[..] {

@@ -129,6 +129,23 @@ fn filters_are_made_for_who_does_not_accept() {
     }
 }
 
+/// Link-local addresses are those of one interface, which a filter knows by its number where that is asked for. keepalived
+/// goes by the name otherwise.
+#[test]
+fn filters_know_interfaces_by_number() {
+    for alone in alone("filters_know_interfaces_by_number") {
+        let filtered = |more| instance(1, "fe80::9:1/64", &format!(" no_accept\n{more}"));
+        let daemon = alone.start(&(global(" nftables_ifindex\n") + &filtered(" dont_track_primary\n")));
+        let filters = || shown(&alone.host, "nft -n list ruleset");
+        let made = wait::until(LIMIT, || filters().contains("fe80::9:1"));
+        let name = alone.program.name();
+        assert!(made, "{name}: {}\n{}", filters(), daemon.log_tail());
+        let filters = filters();
+        let by_number = filters.contains("set vips_link_local {") && !filters.contains("ifname");
+        assert!(by_number, "{name}: {filters}");
+    }
+}
+
 /// Interfaces with MAC addresses of their own have the names, addresses and groups that are asked for, and adverts leave
 /// from where they shall.
 #[test]
@@ -141,11 +158,14 @@ fn virtual_interfaces_are_named_and_used_as_configured() {
             + &instance(1, "10.0.9.1/32", " use_vmac\n")
             + &instance(2, "10.0.9.2/32", " use_vmac\n vmac_xmit_base\n")
             + &instance(3, "10.0.9.3/32", " use_vmac chosen 02:00:00:00:00:09\n")
-            + &instance(4, "10.0.9.4/32\n 10.0.8.4/32 dev eth1 use_vmac", "");
+            + &instance(4, "10.0.9.4/32\n 10.0.8.4/32 dev eth1 use_vmac", "")
+            + &instance(5, "10.0.9.5/32\n 10.0.8.5/32 dev eth1", " use_vmac_addr\n");
         let since = Instant::now();
         let daemon = alone.start(&text);
-        let all =
-            || [1, 2, 3, 4].iter().all(|last| has(&alone, *last)) && alone.host.has([10, 0, 8, 4].into());
+        let all = || {
+            (1..=5).all(|last| has(&alone, last))
+                && [4, 5].iter().all(|l| alone.host.has([10, 0, 8, *l].into()))
+        };
         assert!(wait::until(LIMIT, all), "{}: {}", alone.program.name(), daemon.log_tail());
         let mac = |vrid: u8| {
             alone.first(vrid, since);
@@ -159,6 +179,9 @@ fn virtual_interfaces_are_named_and_used_as_configured() {
         assert_eq!(mac(2), own, "{}: vmac_xmit_base", alone.program.name());
         assert_eq!(mac(1), [[0, 0, 0x5e, 0, 1, 1]].into());
         assert_eq!(mac(3), [[2, 0, 0, 0, 0, 9]].into());
+        // use_vmac_addr is for what is not at home.
+        let at = |address: &str| shown(&alone.host, &format!("ip -o address show to {address}"));
+        assert!(at("10.0.8.5").contains("more.5") && at("10.0.9.5").contains("eth0"), "{}", at("10.0.0.0/8"));
         let links = shown(&alone.host, "ip -o link show type macvlan");
         let name = |line: &str| line.split([':', '@']).nth(1).map(|name| name.trim().to_owned());
         found.push(links.lines().filter_map(name).collect::<BTreeSet<_>>());
@@ -306,14 +329,34 @@ fn what_later_versions_know_is_done() {
     alone.host.write("/run/own/group", "42 lab\n").unwrap();
     let text = global(" iproute_etc_dir /run/own\n disable_local_igmp\n log_unknown_vrids\n")
         + &instance(1, "10.0.9.1/32", " mcast_dst_ip 224.0.0.99\n")
-        + &instance(2, "10.0.9.2/32", " use_vmac two group lab\n");
+        + &instance(2, "10.0.9.2/32", " use_vmac two group lab netlink_notify_msg\n")
+        + &instance(4, "10.0.9.4/32", " use_vmac four\n")
+        + &instance(3, "", " no_virtual_ipaddress\n").replace("virtual_ipaddress {\n \n }\n", "");
+    let mut monitor = Command::new("sh");
+    let mut monitor = alone.host.spawn(monitor.args(["-c", "exec ip -o monitor link > /run/links"])).unwrap();
+    let links = || alone.host.read("/run/links").unwrap_or_default();
+    let listens = || {
+        shown(&alone.host, "ip link set lo group 1; ip link set lo group 0");
+        !links().is_empty()
+    };
+    assert!(wait::until(LIMIT, listens));
     let since = Instant::now();
     let daemon = alone.start(&text);
     assert_eq!(alone.first(1, since).1.destination.to_string(), "224.0.0.99");
+    assert!(alone.first(3, since).1.addresses.is_empty());
     let reports = "cat /proc/sys/net/ipv4/igmp_link_local_mcast_reports";
     assert!(wait::until(LIMIT, || shown(&alone.host, reports) == "0\n"), "{}", daemon.log_tail());
     let group = || shown(&alone.host, "ip -o link show two").contains("group 42");
     assert!(wait::until(LIMIT, group), "{}", shown(&alone.host, "ip -o link"));
+    // netlink_notify_msg: the kernel tells once more of it than of another.
+    for vrid in [2, 4] {
+        alone.first(vrid, since);
+    }
+    let told = |name: &str| links().lines().filter(|line| line.contains(&format!(" {name}@"))).count();
+    let once_more = wait::until(LIMIT, || told("four") > 0 && told("two") > told("four"));
+    assert!(once_more, "{}", links());
+    monitor.kill().unwrap();
+    monitor.wait().unwrap();
     let peer = alone.segment.host("r2").unwrap();
     let _unknown =
         steadfast_lab::Daemon::start(&peer, &alone.program, &(global("") + &instance(9, "10.0.9.9/32", "")))

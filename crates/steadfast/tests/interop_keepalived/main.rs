@@ -11,6 +11,8 @@ mod commands;
 #[cfg(test)]
 mod dumps;
 #[cfg(test)]
+mod elections;
+#[cfg(test)]
 mod failover;
 #[cfg(test)]
 mod groups;

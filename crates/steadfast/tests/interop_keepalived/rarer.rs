@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use steadfast_lab::capture::{Advert, Capture, Content};
 use steadfast_lab::segment::address_v4;
-use steadfast_lab::{Daemon, Host, Program, Segment, Signal, wait};
+use steadfast_lab::{Daemon, Host, Program, Segment, wait};
 use steadfast_wire::vrrp::Vrid;
 
 use crate::pair::{LIMIT, SLACK, programs};
@@ -209,10 +209,8 @@ fn who_was_held_up_gives_up_for_the_priority_that_is_configured() {
     let since = Instant::now();
     assert!(wait::until(LIMIT, || alone.adverts(1, since).len() >= 2));
     // Longer than 3 s and 2/256 s, shorter than 3 s and 246/256 s.
-    daemon.signal_all(Signal::STOP).unwrap();
-    assert!(!wait::until(Duration::from_millis(3_450), || false));
+    daemon.hold_up(Duration::from_millis(3_450)).unwrap();
     let resumed = Instant::now();
-    daemon.signal_all(Signal::CONT).unwrap();
     assert!(wait::until(Duration::from_secs(2), || !has(1) && !has(3)), "{}", daemon.log_tail());
     assert!(has(2));
     assert!(wait::until(LIMIT, || !alone.adverts(2, resumed).is_empty()));

@@ -50,6 +50,7 @@ const RULES: &str = "\
 const RARER_ROUTES: &str = "\
         inet to 10.50.0.0/16 gw 10.0.0.254 oif eth0 priority 61 no_track protocol 44
         inet to 10.51.0.0/16 via 10.0.0.254 dev eth0 dsfield 0x08 preference 62
+        10.57.0.0/16 as to 10.0.0.9 via 10.0.0.254 dev eth0
         inet6 to 2001:db8:50::/48 dev eth0 from 2001:db8:51::/48 expires 600
         10.52.0.0/16 dev eth0 encap ip id 7 dst 10.0.0.7 src 10.0.0.1 tos 4 ttl 9
         add 10.54.0.0/16 dev eth0
@@ -150,8 +151,8 @@ fn routes_and_rules_are_those_that_keepalived_makes() {
         assert!(done.status.success(), "{command}: {}", done.output);
         soon(&format!("all is back after {command}"), &steadfast, || shown(&host) == expected);
     }
-    assert!(steadfast.log().contains("somebody removed the route 10.30.0.0/16"), "{}", steadfast.log_tail());
-    assert!(steadfast.log().contains("somebody removed the IPv4 rule 301"), "{}", steadfast.log_tail());
+    assert!(steadfast.logged("somebody removed the route 10.30.0.0/16", LIMIT), "{}", steadfast.log_tail());
+    assert!(steadfast.logged("somebody removed the IPv4 rule 301", LIMIT), "{}", steadfast.log_tail());
 
     // The interface goes and comes: the kernel drops its routes.
     host.set_down("eth0").unwrap();
@@ -261,6 +262,32 @@ fn routes_and_rules_are_made_that_keepalived_spoils() {
     ] {
         assert!(shows(&host, wanted), "{wanted}: {:#?}", shown(&host));
     }
+}
+
+/// A next hop has no address to translate to; neither program runs with one.
+#[test]
+fn a_next_hop_with_as_is_refused_by_both() {
+    let test = "a_next_hop_with_as_is_refused_by_both";
+    let (Some(ours), Some(theirs)) = (Program::steadfast(test), Program::keepalived(test)) else { return };
+    if !permission::lab_possible(test) {
+        return;
+    }
+    let segment = Segment::new().unwrap();
+    let host = host(&segment, "r1");
+    let mut statuses = Vec::new();
+    for hop in ["via 10.0.0.254 dev eth0", "via 10.0.0.254 dev eth0 as 10.0.0.9"] {
+        let file =
+            configuration(&format!("10.58.0.0/16 dev eth0 nexthop {hop}\n"), "", "").replace(STATIC, "");
+        host.write("/run/conf", &file).unwrap();
+        for program in [&theirs, &ours] {
+            let path = program.path().to_str().unwrap();
+            let finished = host.run(&[path, "-t", "-f", "/run/conf"]).unwrap();
+            statuses.push((hop, program.name(), finished.status.code(), finished.output));
+        }
+    }
+    let codes: Vec<_> = statuses.iter().map(|(_, _, code, _)| code.unwrap()).collect();
+    assert_eq!((codes[0], codes[2]), (codes[1], codes[3]), "{statuses:#?}");
+    assert_ne!(codes[1], codes[3], "{statuses:#?}");
 }
 
 #[test]

@@ -75,10 +75,10 @@ fn a_file_moves_the_priority_as_it_does_with_keepalived() {
     }
 }
 
-/// A sync group follows a file for all its members, and weights count only where the group allows them.
+/// A sync group follows a file for all its members, and weights count only where the group allows them, by either word.
 #[test]
 fn a_group_follows_a_file_as_it_does_with_keepalived() {
-    let kinds = [51, 52].map(|vrid| Kind {
+    let kinds = [51, 52, 53, 54].map(|vrid| Kind {
         vrid,
         version: 3,
         family: Family::V4,
@@ -89,15 +89,19 @@ fn a_group_follows_a_file_as_it_does_with_keepalived() {
         let mut pair = Pair::new(programs);
         let host = std::sync::Arc::clone(&pair.hosts[SIDE]);
         host.write("/run/load", "0\n").unwrap();
-        let names: String = kinds.iter().map(|kind| format!("        V{}\n", kind.vrid)).collect();
+        let group = |name: &str, members: &[Kind], allows: &str| {
+            let names: String = members.iter().map(|kind| format!("        V{}\n", kind.vrid)).collect();
+            format!(
+                "vrrp_sync_group {name} {{\n    group {{\n{names}    }}\n    {allows}\n    track_file {{\n        load \
+                 weight 10\n    }}\n}}\n"
+            )
+        };
         let mut text = global("")
             + "track_file load {\n    file /run/load\n    weight 5\n}\n"
-            + &format!(
-                "vrrp_sync_group G {{\n    group {{\n{names}    }}\n    sync_group_tracking_weight\n    track_file \
-                 {{\n        load weight 10\n    }}\n}}\n"
-            );
+            + &group("G", &kinds[..2], "sync_group_tracking_weight")
+            + &group("H", &kinds[2..], "global_tracking");
         for (place, kind) in kinds.iter().enumerate() {
-            let own = if place == 0 { "    track_file {\n        load\n    }\n" } else { "" };
+            let own = if place % 2 == 0 { "    track_file {\n        load\n    }\n" } else { "" };
             text += &named(kind, own);
         }
         pair.start(SIDE, &text);

@@ -230,7 +230,7 @@ fn scripts_run_before_the_first_worker_and_after_the_last() {
     assert!(wait::until(LIMIT, || daemon.log().matches("reload: ").count() == 2), "{}", daemon.log_tail());
     assert_eq!(daemon.stop(LIMIT).unwrap().code(), Some(0));
     assert_eq!(bench.read("order"), "startup\nshutdown\n", "{}", daemon.log_tail());
-    assert!(daemon.log().contains("Script `shutdown_script` succeeded"), "{}", daemon.log_tail());
+    assert!(daemon.logged("Script `shutdown_script` succeeded", LIMIT), "{}", daemon.log_tail());
 }
 
 #[test]

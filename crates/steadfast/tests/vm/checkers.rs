@@ -250,8 +250,20 @@ fn names(side: &Side) {
     side.servers.keep("names", Running::start(&side.servers.host, &words));
 }
 
-/// Waits until both tables are as they should be.
-fn expect(what: &str, expected: &Expected, sides: &[Side], daemons: &[Daemon]) {
+/// How often all of it may be played because of what keepalived does on a machine that is too busy for it.
+const PLAYS: usize = 3;
+
+/// Why what keepalived did cannot be compared, if it can not: it forgets a script that ended before it had noted it, and never
+/// asks that server again; when it is late, it starts several scripts at once, of which any may be the first.
+fn disturbed(keepalived: &Daemon) -> Option<String> {
+    let log = keepalived.log();
+    let forgotten = |line: &&str| line.contains("child (PID ") && line.ends_with(") lost");
+    let late = |line: &&str| line.contains("thread timer expired");
+    log.lines().find(|line| forgotten(line) || late(line)).map(str::to_owned)
+}
+
+/// Waits until both tables are as they should be. An error if keepalived does not get there for a reason of its own.
+fn expect(what: &str, expected: &Expected, sides: &[Side], daemons: &[Daemon; 2]) -> Result<(), String> {
     for (side, daemon) in sides.iter().zip(daemons) {
         let servers = || side.director.table().into_iter().filter(|line| line.starts_with("-a")).collect();
         let mut found: BTreeSet<String> = BTreeSet::new();
@@ -262,13 +274,17 @@ fn expect(what: &str, expected: &Expected, sides: &[Side], daemons: &[Daemon]) {
         });
         let missing: Vec<_> = expected.0.difference(&found).collect();
         let surplus: Vec<_> = found.difference(&expected.0).collect();
-        assert!(
-            reached,
-            "{what}: {} lacks {missing:#?} and has {surplus:#?}\n{}",
-            daemon.folder(),
-            daemon.log_tail()
-        );
+        let told = || {
+            let log = daemon.log_tail();
+            format!("{what}: {} lacks {missing:#?} and has {surplus:#?}\n{log}", daemon.folder())
+        };
+        let is_keepalived = side.director.program.name() == "keepalived";
+        if let Some(reason) = disturbed(daemon).filter(|_| !reached && is_keepalived) {
+            return Err(format!("{reason}\n{}", told()));
+        }
+        assert!(reached, "{}", told());
     }
+    Ok(())
 }
 
 /// Which line follows which of those about the same, from the beginning to the end. A server that is late on a busy machine
@@ -313,11 +329,22 @@ fn every_checker_sees_what_keepalived_sees() {
     if !balances(test) {
         return;
     }
-    let sides = [keepalived, steadfast].map(|program| Side::new(&program));
+    for play in 1..=PLAYS {
+        match compare([&keepalived, &steadfast]) {
+            Ok(()) => return,
+            Err(reason) => println!("play {play}: {reason}"),
+        }
+    }
+    panic!("keepalived could not be compared with in {PLAYS} plays: the machine is too busy");
+}
+
+/// From a start to the end, with a fault of every kind. An error if keepalived was disturbed.
+fn compare(programs: [&Program; 2]) -> Result<(), String> {
+    let sides = programs.map(Side::new);
     sides.iter().for_each(furnish);
     let text = configuration();
     let mut daemons = sides.each_ref().map(|side| side.start(&text));
-    expect("all answer", &Expected::all(), &sides, &daemons);
+    expect("all answer", &Expected::all(), &sides, &daemons)?;
 
     let state = |name: &str, value: &str| {
         sides.iter().for_each(|side| side.director.host.write(&format!("/run/{name}"), value).unwrap());
@@ -328,7 +355,7 @@ fn every_checker_sees_what_keepalived_sees() {
     state("wait", "");
     let mut none = Expected(BTreeSet::from([needed(SORRY, 1)]));
     none.has(16, 0);
-    expect("none answers", &none, &sides, &daemons);
+    expect("none answers", &none, &sides, &daemons)?;
 
     sides.iter().for_each(|side| side.servers.come(&every_address()));
     state("status", "0");
@@ -336,7 +363,7 @@ fn every_checker_sees_what_keepalived_sees() {
     sides.iter().for_each(|side| drop(side.director.run(&["rm", "/run/wait"])));
     let mut all = Expected::all().without(&[14]);
     all.has(14, 7);
-    expect("all answer again", &all, &sides, &daemons);
+    expect("all answer again", &all, &sides, &daemons)?;
 
     for side in &sides {
         pages(side, false);
@@ -346,7 +373,7 @@ fn every_checker_sees_what_keepalived_sees() {
     }
     state("weight", "0");
     let wrong = Expected::all().without(&[2, 3, 4, 5, 6, 7, 8, 9, 10, 11]).sorry();
-    expect("other answers", &wrong, &sides, &daemons);
+    expect("other answers", &wrong, &sides, &daemons)?;
 
     for side in &sides {
         pages(side, true);
@@ -354,15 +381,28 @@ fn every_checker_sees_what_keepalived_sees() {
         names(side);
         side.servers.come(&["10.8.1.18".parse().unwrap()]);
     }
-    expect("all are mended", &Expected::all(), &sides, &daemons);
+    expect("all are mended", &Expected::all(), &sides, &daemons)?;
     for daemon in &mut daemons {
         daemon.stop(LIMIT).unwrap();
     }
     sides.iter().for_each(|side| assert!(side.director.table().is_empty(), "{:?}", side.director.table()));
-    let [theirs, ours] = sides.each_ref().map(|side| {
-        let read = |path| side.director.host.read(path).unwrap();
-        (by_subject(&read("/run/heard"), of_fifo), by_subject(&read("/run/told"), of_script))
+    let disturbed = disturbed(&daemons[0]);
+    let told = || {
+        sides.each_ref().map(|side| {
+            let read = |path| side.director.host.read(path).unwrap();
+            (by_subject(&read("/run/heard"), of_fifo), by_subject(&read("/run/told"), of_script))
+        })
+    };
+    // Keepalived does not wait for the scripts that it starts at its end.
+    let _ = wait::until(LIMIT / 4, || {
+        let [theirs, ours] = told();
+        theirs == ours
     });
+    let [theirs, ours] = told();
+    if let Some(reason) = disturbed.filter(|_| ours != theirs) {
+        return Err(reason);
+    }
     assert_eq!(ours.0, theirs.0, "lines of the FIFO");
     assert_eq!(ours.1, theirs.1, "calls of scripts");
+    Ok(())
 }

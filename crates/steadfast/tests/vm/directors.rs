@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use steadfast_lab::{Daemon, Host, Program, Segment, Signal, wait};
 
 use super::director::{Director, LIMIT, balances};
+use super::following::sync_daemons;
 use super::nginx;
 use super::running::Running;
 
@@ -105,8 +106,18 @@ impl Pair {
                 .collect();
             director.await_table(&expected.iter().map(String::as_str).collect::<Vec<_>>(), daemon);
         }
+        self.await_synchronisation(&daemons);
         assert!(wait::until(LIMIT, || self.connect(LIMIT).is_ok()), "{}", daemons[0].log_tail());
         daemons
+    }
+
+    /// A connection goes to the other director by its third packet, if the daemons that speak of it run by then.
+    fn await_synchronisation(&self, daemons: &[Daemon; 2]) {
+        for (director, (role, daemon)) in self.directors.iter().zip(["master", "backup"].iter().zip(daemons))
+        {
+            let reached = wait::until(LIMIT, || sync_daemons(director) == [*role]);
+            assert!(reached, "{role}: {:?}\n{}", sync_daemons(director), daemon.log_tail());
+        }
     }
 
     fn connect(&self, patience: Duration) -> std::io::Result<TcpStream> {
@@ -123,8 +134,9 @@ impl Pair {
         let before = (0..3).map(|_| ask(&mut kept).unwrap()).last().unwrap();
         let known = format!("192.0.2.50:{port} ");
         let told = || self.directors[1].run(&["ipvsadm", "-Lnc"]).contains(&known);
+        // What is told of it may be lost on its way, and is told again after some packets more.
         assert!(
-            wait::until(LIMIT, told),
+            wait::until(LIMIT, || told() || ask(&mut kept).is_err()) && told(),
             "the second director does not hear of connections\n{}",
             daemons[1].log_tail()
         );

@@ -56,7 +56,7 @@ fn a_file_changes_the_weight_of_a_server_and_takes_it_out() {
     director.await_table(&[SERVICE, &server(8081, 9), &server(8082, 5)], &daemon);
     director.host.write("/run/load", "-2147483648\n").unwrap();
     director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
-    assert!(daemon.log().contains("track_file load holds -2147483648"), "{}", daemon.log_tail());
+    assert!(daemon.logged("track_file load holds -2147483648", LIMIT), "{}", daemon.log_tail());
     director.host.write("/run/load", "0\n").unwrap();
     director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 5)], &daemon);
 }
@@ -87,6 +87,7 @@ fn checks_rest_while_the_address_is_elsewhere() {
         let status: Status = serde_json::from_str(&told).unwrap();
         (status.services[0].suspended, status.services[0].servers[0].checks[0].results)
     };
+    assert!(wait::until(LIMIT, || asked().0), "{}", daemon.log_tail());
     assert_eq!(asked(), (true, 0));
     interface(&director, "10.9.0.1/32");
     director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
@@ -109,7 +110,7 @@ const INSTANCE: &str = "vrrp_instance V1 {
 ";
 
 /// What `ipvsadm -l --daemon` has of the synchronisation daemons, a word each.
-fn sync_daemons(director: &Director) -> Vec<String> {
+pub(crate) fn sync_daemons(director: &Director) -> Vec<String> {
     let told = director.run(&["ipvsadm", "-l", "--daemon"]);
     told.lines().filter_map(|line| line.split(' ').next()).map(str::to_owned).collect()
 }
@@ -123,16 +124,34 @@ fn services_and_the_sync_daemon_follow_an_instance() {
     let whole = [SERVICE.to_owned(), server(8081, 5), server(8082, 5)];
     let whole: Vec<&str> = whole.iter().map(String::as_str).collect();
     director.await_table(&whole, &daemon);
-    assert!(daemon.log().contains("Entering MASTER STATE"), "{}", daemon.log());
-    assert_eq!(sync_daemons(&director), ["master"]);
+    assert!(daemon.logged("Entering MASTER STATE", LIMIT), "{}", daemon.log());
+    assert!(wait::until(LIMIT, || sync_daemons(&director) == ["master"]), "{}", daemon.log_tail());
     director.run(&["ip", "link", "set", "d0", "down"]);
     director.await_table(&[], &daemon);
     assert!(wait::until(LIMIT, || sync_daemons(&director) == ["backup"]), "{}", daemon.log_tail());
-    let (told, _) = super::operating::ask(&director, &daemon, &["status"]);
-    assert!(told.contains("waits for V1"), "{told}");
+    let told = || super::operating::ask(&director, &daemon, &["status"]).0;
+    assert!(wait::until(LIMIT, || told().contains("waits for V1")), "{}", told());
     director.run(&["ip", "link", "set", "d0", "up"]);
     director.await_table(&whole, &daemon);
     assert!(wait::until(LIMIT, || sync_daemons(&director) == ["master"]), "{}", daemon.log_tail());
+}
+
+/// The way of early versions: an instance names the interface, and is followed.
+#[test]
+fn the_sync_daemon_follows_the_instance_that_names_its_interface() {
+    let Some(director) = Director::new("the_sync_daemon_follows_the_instance_that_names_its_interface")
+    else {
+        return;
+    };
+    interface(&director, "10.8.0.1/24");
+    let instance = INSTANCE.replace("interface d0\n", "interface d0\n  lvs_sync_daemon_interface d0\n");
+    let daemon = director.start(&format!("{instance}{}", service("", "")));
+    assert!(wait::until(LIMIT, || sync_daemons(&director) == ["master"]), "{}", daemon.log_tail());
+    let told = director.run(&["ipvsadm", "-l", "--daemon"]);
+    // The number of the virtual router is that of the daemon.
+    assert!(told.contains("mcast=d0") && told.contains("syncid=51"), "{told}");
+    director.run(&["ip", "link", "set", "d0", "down"]);
+    assert!(wait::until(LIMIT, || sync_daemons(&director) == ["backup"]), "{}", daemon.log_tail());
 }
 
 /// A mail server that writes everything it takes to a file.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use steadfast_lab::{Signal, wait};
 
 use super::director::{Director, LIMIT};
+use super::operating::ask;
 
 /// Two web servers behind one address, asked every second.
 pub(crate) const WEB: &str = "
@@ -77,6 +78,58 @@ fn the_death_of_the_worker_changes_nothing_in_the_kernel() {
 }
 
 #[test]
+fn an_upgrade_changes_nothing_in_the_kernel() {
+    let Some(director) = Director::new("an_upgrade_changes_nothing_in_the_kernel") else { return };
+    let second = director.nginx("127.0.0.1:8082");
+    let daemon = director.start(WEB);
+    director.await_table(&[SERVICE, SECOND], &daemon);
+    let worker = || director.host.read(&format!("{}/c.pid", daemon.folder())).ok();
+    let before = wait::value(LIMIT, worker);
+    std::thread::scope(|scope| {
+        let watch =
+            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
+        let (told, status) = ask(&director, &daemon, &["upgrade"]);
+        assert_eq!(status, Some(0), "{told}");
+        assert!(!watch.join().unwrap(), "{:?}\n{}", director.table(), daemon.log_tail());
+    });
+    assert_ne!(wait::value(LIMIT, worker), before);
+    // The successor looks after the servers.
+    let _first = director.nginx("127.0.0.1:8081");
+    director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
+    drop(second);
+    director.await_table(&[SERVICE, FIRST], &daemon);
+}
+
+#[test]
+fn the_death_of_the_supervisor_changes_nothing_in_the_kernel() {
+    let Some(director) = Director::new("the_death_of_the_supervisor_changes_nothing_in_the_kernel") else {
+        return;
+    };
+    let second = director.nginx("127.0.0.1:8082");
+    let mut first = director.start(WEB);
+    director.await_table(&[SERVICE, SECOND], &first);
+    let pid_file = format!("{}/c.pid", first.folder());
+    let worker = || director.host.read(&pid_file).ok();
+    let before = wait::value(LIMIT, worker);
+    let daemon = std::thread::scope(|scope| {
+        let watch =
+            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
+        first.signal(Signal::KILL);
+        first.wait(LIMIT).unwrap();
+        let daemon = director.start(WEB);
+        assert!(!watch.join().unwrap(), "{:?}\n{}", director.table(), daemon.log_tail());
+        daemon
+    });
+    let after = wait::value(LIMIT, || worker().filter(|pid| !pid.is_empty()));
+    assert_ne!(after, before);
+    // The successor looks after the servers.
+    let _first = director.nginx("127.0.0.1:8081");
+    director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
+    drop(second);
+    director.await_table(&[SERVICE, FIRST], &daemon);
+}
+
+#[test]
 fn a_reload_changes_what_differs() {
     let Some(director) = Director::new("a_reload_changes_what_differs") else { return };
     let _second = director.nginx("127.0.0.1:8082");
@@ -108,5 +161,9 @@ fn what_another_program_changes_is_set_right() {
     director.await_table(&[SERVICE, SECOND], &daemon);
     director.run(&["ipvsadm", "-d", "-t", "10.9.0.1:80", "-r", "127.0.0.1:8082"]);
     director.await_table(&[SERVICE, SECOND], &daemon);
-    assert!(daemon.log().contains("another program removed the server 127.0.0.1:8082"), "{}", daemon.log());
+    assert!(
+        daemon.logged("another program removed the server 127.0.0.1:8082", LIMIT),
+        "{}",
+        daemon.log_tail()
+    );
 }

@@ -38,8 +38,8 @@ fn what_an_operator_does_stands_until_it_is_undone() {
     let sentence = "server 127.0.0.1:8081 of [10.9.0.1]:tcp:80 is drained; no connection is left\n";
     assert_eq!(told, (sentence.to_owned(), Some(0)));
     director.await_table(&[SERVICE, &drained(FIRST), SECOND], &daemon);
-    let (shown, _) = ask(&director, &daemon, &["status", "10.9.0.1"]);
-    assert!(shown.contains("draining"), "{shown}");
+    let shown = || ask(&director, &daemon, &["status", "10.9.0.1"]).0;
+    assert!(wait::until(LIMIT, || shown().contains("draining")), "{}", shown());
 
     // Neither a reload nor the death of the worker ends it.
     daemon.configure(&WEB.replace("lb_algo wrr", "lb_algo rr")).unwrap();
@@ -51,7 +51,9 @@ fn what_an_operator_does_stands_until_it_is_undone() {
     director.run(&["kill", "-9", &before.to_string()]);
     let succeeded = || worker().is_some_and(|pid| pid != before);
     assert!(wait::until(LIMIT, succeeded), "{}", daemon.log_tail());
-    assert_eq!(server(&director, &daemon, 8081).map(|server| server.operator), Some(Override::Drain));
+    let is_drained =
+        || server(&director, &daemon, 8081).is_some_and(|server| server.operator == Override::Drain);
+    assert!(wait::until(LIMIT, is_drained), "{:?}", server(&director, &daemon, 8081));
     director.await_table(&[&service, &drained(FIRST), SECOND], &daemon);
 
     let (told, code) = ask(&director, &daemon, &["undrain", "127.0.0.1:8081", "--service", "10.9.0.1:80"]);
@@ -91,14 +93,24 @@ fn the_status_shows_servers_and_what_is_wrong_with_them() {
     let second = director.nginx("127.0.0.1:8082");
     let daemon = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &daemon);
-    let dead = server(&director, &daemon, 8081).unwrap();
-    assert!(!dead.up && dead.kernel.is_none(), "{dead:?}");
-    assert!(dead.why.as_ref().is_some_and(|why| why.contains("Connection refused")), "{dead:?}");
-    let well = server(&director, &daemon, 8082).unwrap();
-    assert!(well.up && well.why.is_none() && well.checks[0].has_run, "{well:?}");
-    assert_eq!(well.kernel.map(|kernel| kernel.weight), Some(1));
-    let (line, code) = ask(&director, &daemon, &["status", "--check"]);
-    assert!(code == Some(0) && line.contains("1 virtual servers have their quorum"), "{line}");
+    // The table has the one that is well while the other may still be asked for the first time.
+    let becomes = |port: u16, is_right: fn(&Server) -> bool| {
+        let found = || server(&director, &daemon, port);
+        assert!(wait::until(LIMIT, || found().is_some_and(|server| is_right(&server))), "{:?}", found());
+    };
+    becomes(8081, |dead| {
+        let refused = dead.why.as_ref().is_some_and(|why| why.contains("Connection refused"));
+        !dead.up && dead.kernel.is_none() && refused
+    });
+    becomes(8082, |well| {
+        let weight = well.kernel.as_ref().map(|kernel| kernel.weight);
+        well.up && well.why.is_none() && well.checks[0].has_run && weight == Some(1)
+    });
+    let check = || ask(&director, &daemon, &["status", "--check"]);
+    let is_well = |told: (String, Option<i32>)| {
+        told.1 == Some(0) && told.0.contains("1 virtual servers have their quorum")
+    };
+    assert!(wait::until(LIMIT, || is_well(check())), "{:?}", check());
     drop(second);
     let critical = || ask(&director, &daemon, &["status", "--check"]).1 == Some(2);
     assert!(wait::until(LIMIT, critical), "{}", daemon.log_tail());

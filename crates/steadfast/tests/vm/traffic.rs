@@ -9,6 +9,7 @@ use std::time::Duration;
 use steadfast_lab::{Daemon, Host, Program, Segment};
 
 use super::director::{Director, balances};
+use super::neighbours::acquaint;
 use super::nginx;
 use super::running::Running;
 
@@ -25,6 +26,9 @@ const SERVERS: [[&str; 2]; 2] = [["10.0.0.3", "fd00::3"], ["10.0.0.4", "fd00::4"
 const CONNECTIONS: usize = 40;
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a check may take: a server that is only late would be missing from the count.
+const CHECK_SECONDS: u8 = 30;
 
 struct Lab {
     client: Arc<Host>,
@@ -56,8 +60,14 @@ impl Lab {
             "net.ipv4.conf.all.send_redirects=0",
             "net.ipv4.conf.eth0.send_redirects=0",
         ]);
-        client.run(&["ip", "route", "add", "fd09::/64", "dev", "eth0"]).unwrap();
+        let route = client.run(&["ip", "route", "add", "fd09::/64", "dev", "eth0"]).unwrap();
+        assert!(route.status.success(), "{}", route.output);
+        acquaint_all(&client, &director.host, &servers);
         Self { client, director, servers, _segment: segment, _nginx: nginx }
+    }
+
+    fn hosts(&self) -> [&Arc<Host>; 4] {
+        [&self.client, &self.director.host, &self.servers[0], &self.servers[1]]
     }
 
     fn on_servers(&self, words: &[&str]) {
@@ -122,7 +132,7 @@ impl Lab {
             for (server, weight) in SERVERS.iter().zip([3, 1]) {
                 let server = server[family];
                 text.push_str(&format!(
-                    " real_server {server} 80 {{\n weight {weight}\n TCP_CHECK {{\n connect_timeout 3\n }}\n }}\n"
+                    " real_server {server} 80 {{\n weight {weight}\n TCP_CHECK {{\n connect_timeout {CHECK_SECONDS}\n }}\n }}\n"
                 ));
                 let tunnel = if method == "TUN" { " --tun-type ipip" } else { "" };
                 let server = SocketAddr::new(address(server), 80);
@@ -138,15 +148,21 @@ impl Lab {
 
     /// What a failed test shows.
     fn state(&self) -> String {
-        let shown = [
-            &["ipvsadm", "-Lnc"][..],
-            &["ipvsadm", "-Ln", "--stats"],
-            &["ip", "-s", "-d", "link"],
-            &["nstat", "-as"],
-        ];
-        let mut told: String = shown.map(|words| self.director.run(words)).concat();
-        for server in &self.servers {
-            told += &shown[2..].iter().map(|words| server.run(words).unwrap().output).collect::<String>();
+        let mut told = [&["ipvsadm", "-Ln", "--stats"][..], &["ipvsadm", "-Lnc"]]
+            .map(|words| self.director.run(words))
+            .concat();
+        for host in self.hosts() {
+            told += &format!("--- {}\n", host.name());
+            for words in [
+                &["nstat", "-a"][..],
+                &["ip", "neighbour"],
+                &["ip", "-o", "address"],
+                &["ip", "-4", "route"],
+                &["ip", "-6", "route"],
+                &["ip", "-s", "link"],
+            ] {
+                told += &host.run(words).unwrap().output;
+            }
         }
         told
     }
@@ -167,6 +183,14 @@ impl Lab {
         }
         answers
     }
+}
+
+fn acquaint_all(client: &Arc<Host>, director: &Arc<Host>, servers: &[Arc<Host>; 2]) {
+    let [first, second] = servers;
+    let own = [(CLIENT, client), (DIRECTOR, director), (SERVERS[0], first), (SERVERS[1], second)];
+    let all = own.into_iter().chain([(SERVICES, director)]);
+    let addresses: Vec<_> = all.flat_map(|(both, owner)| both.map(|text| (address(text), owner))).collect();
+    acquaint(&[client, director, first, second], &addresses);
 }
 
 fn address(text: &str) -> IpAddr {
@@ -200,7 +224,14 @@ fn connections_reach_servers_by_every_method_of_forwarding() {
         }
         let mut daemon = lab.balance(method);
         for service in SERVICES {
-            assert_eq!(lab.connect(service), expected, "{method} to {service}\n{}", lab.state());
+            let answers = lab.connect(service);
+            // The reason first: of what a failed test says often only the beginning is shown.
+            assert!(
+                answers == expected,
+                "{method} to {service}: {answers:?}\n{}\n{}",
+                daemon.log_tail(),
+                lab.state()
+            );
         }
         daemon.stop(super::director::LIMIT).unwrap();
         assert!(lab.director.table().is_empty());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use steadfast_wire::vrrp::Priority;
 
 use super::router::*;
-use crate::{Action, Cause, Config, Event, InstanceConfig, State};
+use crate::{Action, Cause, Config, Event, Haste, InstanceConfig, State};
 
 /// (256 - priority) / 256 of `interval`.
 fn skew(priority: u32, interval: Duration) -> Duration {
@@ -125,6 +125,25 @@ fn rfc9568_6_4_2_backup_adopts_the_masters_interval() {
     assert_eq!(router.state(), State::Backup);
     router.wait(ms(1));
     assert_eq!(router.state(), State::Master);
+}
+
+/// The skew time that priority 0 starts is still running when that advert is read in time.
+#[test]
+fn haste_follows_the_masters_interval_and_the_own_priority() {
+    let mut router = Router::one(tracking_script(0, 100, false));
+    let haste = |router: &Router| {
+        let Haste { speaks, interval, skew } = router.machine.haste();
+        (speaks, interval, skew)
+    };
+    assert_eq!(haste(&router), (false, ms(1000), skew(100, ms(1000))));
+    router.script(&[true, true, true]);
+    assert_eq!(haste(&router), (false, ms(1000), skew(200, ms(1000))));
+    let peer = InstanceConfig { interval: centiseconds(10), ..instance(0) };
+    router.hear_from(&peer, LOWER, 250);
+    assert_eq!(haste(&router), (false, ms(100), skew(200, ms(100))));
+    router.wait(ms(400));
+    assert_eq!(router.state(), State::Master);
+    assert_eq!(haste(&router), (true, Duration::MAX, Duration::MAX));
 }
 
 #[test]

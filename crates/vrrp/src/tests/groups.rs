@@ -1,8 +1,10 @@
 //! Sync groups: keepalived's rules, the RFCs have none.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::router::*;
+use crate::config::AnnounceConfig;
 use crate::{Cause, Config, Event, GroupConfig, GroupId, Input, InstanceConfig, InstanceId, State};
 
 fn pair() -> Router {
@@ -209,4 +211,61 @@ fn a_member_that_joins_in_fault_takes_the_group_with_it() {
     router.reload(members(vec![instance(0), instance(1), broken], &[0, 1, 2]));
     assert_eq!(both(&router), (State::Fault, State::Fault));
     assert_eq!(router.group_states(), [State::Fault]);
+}
+
+/// Master of both, with announcements over lower priorities of four packets, once each.
+fn announcing_pair() -> Router {
+    let announce = AnnounceConfig {
+        lower_priority_repeat: 4,
+        lower_priority_delay: Duration::ZERO,
+        ..instance(0).announce
+    };
+    let member = |id| InstanceConfig { announce, ..instance(id) };
+    let mut router = Router::start(grouped(vec![member(0), member(1)]));
+    router.wait(ms(10_000));
+    router.forget_output();
+    router
+}
+
+/// The other router's group gives way because of one of its members: of the other members nobody hears a last word.
+#[test]
+fn the_last_word_of_one_lower_member_is_announced_over_by_all() {
+    let mut router = announcing_pair();
+    router.hear_for(FIRST, LOWER, 50);
+    assert_eq!(router.announcements(), [(FIRST, 4), (SECOND, 4)]);
+    router.wait(ms(20));
+    router.hear_for(FIRST, HIGHER, 60);
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(260));
+    assert_eq!(router.announcements(), [(FIRST, 4), (SECOND, 4)]);
+    router.wait(ms(60_000));
+    assert_eq!(router.announcements(), []);
+}
+
+#[test]
+fn a_member_that_announced_shortly_before_another_one_heard_a_lower_priority_does_it_once_more() {
+    let mut router = announcing_pair();
+    router.hear_for(FIRST, LOWER, 50);
+    assert_eq!(router.announcements(), [(FIRST, 4), (SECOND, 4)]);
+    router.wait(ms(500));
+    router.hear_for(FIRST, HIGHER, 60);
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+    router.wait(ms(1_200));
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(60));
+    assert_eq!(router.announcements(), [(SECOND, 4)], "it is quiet");
+    router.wait(ms(60_000));
+    assert_eq!(router.announcements(), []);
+}
+
+#[test]
+fn lower_priorities_that_go_on_are_announced_over_once_an_interval_by_each() {
+    let mut router = announcing_pair();
+    for _ in 0..10 {
+        router.hear_for(FIRST, LOWER, 50);
+        router.hear_for(SECOND, LOWER, 50);
+        assert_eq!(router.announcements(), [(FIRST, 4), (SECOND, 4), (SECOND, 4)]);
+        router.wait(ms(1_000));
+    }
+    assert_eq!(router.announcements(), []);
 }

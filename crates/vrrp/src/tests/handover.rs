@@ -20,6 +20,12 @@ fn rfc9568_6_4_3_shutdown_sends_priority_zero() {
     assert_eq!(router.counters().priority_zero_sent, 1);
 }
 
+/// Long enough for announcements to reach clients that are a switch away, and short beside what a stop may take.
+#[test]
+fn a_stopping_master_answers_for_20_ms_beside_the_new_one() {
+    assert_eq!(HANDOVER_GRACE, ms(20));
+}
+
 #[test]
 fn a_stopping_master_answers_until_the_new_one_is_heard() {
     let mut router = stopped(instance(0));

@@ -21,6 +21,12 @@ impl Sink for Count {
     }
 
     fn act(&mut self, _: Action) {}
+
+    fn remember(&mut self, _: InstanceId) {}
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }
 
 fn many() -> Router {

@@ -332,6 +332,73 @@ fn a_lower_priority_advert_makes_a_master_announce_twice() {
     assert_eq!(router.announcements(), [(FIRST, 4)]);
 }
 
+/// Of three masters that meet, the second may announce after the best has, and give way after that.
+#[test]
+fn the_last_word_of_a_lower_master_is_announced_over_even_if_it_comes_soon_after_another() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.forget_output();
+    router.hear(LOWER, 50);
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+    router.wait(ms(20));
+    router.hear(HIGHER, 60);
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(250));
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+    router.wait(ms(2_900));
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(200));
+    assert_eq!(router.announcements(), [(FIRST, 4)], "the second block counts from the last");
+}
+
+/// It may have announced after its last advert.
+#[test]
+fn a_lower_master_that_gives_up_is_announced_over() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.hear(LOWER, 50);
+    router.wait(ms(500));
+    router.forget_output();
+    router.hear(LOWER, 0);
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(260));
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+}
+
+/// Two masters that drop each other's adverts draw the traffic from each other once each: who outlives the other has it back.
+#[test]
+fn a_router_whose_adverts_are_dropped_is_announced_over_when_it_is_silent() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.forget_output();
+    let other = InstanceConfig { addresses: vec!["10.9.9.9".parse().unwrap()], ..instance(0) };
+    for _ in 0..3 {
+        router.hear_from(&other, HIGHER, 200);
+        router.wait(ms(1_000));
+    }
+    assert_eq!((router.state(), router.counters().adverts_received), (State::Master, 3));
+    router.wait(ms(2_900));
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(1_200));
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+    router.wait(ms(3_000));
+    assert_eq!(router.announcements(), [(FIRST, 4)], "the second block");
+    router.wait(ms(20_000));
+    assert_eq!(router.announcements(), []);
+}
+
+#[test]
+fn who_gave_way_announces_over_nobody() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.hear(LOWER, 50);
+    router.hear(LOWER, 50);
+    router.hear(HIGHER, 200);
+    router.forget_output();
+    router.wait(ms(300));
+    assert_eq!(router.announcements(), []);
+}
+
 #[test]
 fn the_cause_chain_reads_from_the_script_to_the_state() {
     let mut router = Router::start(config(vec![InstanceConfig {

@@ -13,6 +13,8 @@ mod preparing;
 mod properties;
 mod receiving;
 mod reloading;
+mod repeats;
 mod resuming;
 mod router;
+mod split_brain;
 mod watches;

@@ -14,9 +14,10 @@ use crate::config::{AnnounceConfig, Authentication, TrackInterface, TrackScript,
 use crate::{Action, Config, Datagram, Event, Input, InstanceConfig, InstanceId, InterfaceId, Moment, State};
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Wait(u32),
     Advert { instance: u32, source: u8, priority: u8, centiseconds: u16 },
+    Master { instance: u32, priority: u8, adverts: u8 },
     Noise { message: Vec<u8>, multicast: bool, hop_limit: Option<u8> },
     Damaged { instance: u32, priority: u8, at: usize, bit: u8 },
     Interface { interface: u32, up: bool, source: bool },
@@ -27,11 +28,13 @@ enum Step {
     Stop,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         8 => (0_u32..5_000_000).prop_map(Step::Wait),
         8 => (0_u32..4, any::<u8>(), any::<u8>(), 1_u16..300)
             .prop_map(|(instance, source, priority, centiseconds)| Step::Advert { instance, source, priority, centiseconds }),
+        4 => (0_u32..4, any::<u8>(), 1_u8..6)
+            .prop_map(|(instance, priority, adverts)| Step::Master { instance, priority, adverts }),
         2 => (vec(any::<u8>(), 0..60), any::<bool>(), any::<Option<u8>>())
             .prop_map(|(message, multicast, hop_limit)| Step::Noise { message, multicast, hop_limit }),
         2 => (0_u32..4, any::<u8>(), 0_usize..24, 0_u8..8)
@@ -46,7 +49,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn any_instance() -> impl Strategy<Value = InstanceConfig> {
+pub(super) fn any_instance() -> impl Strategy<Value = InstanceConfig> {
     let weight = || (-254_i16..255, any::<bool>()).prop_map(|(value, reverse)| Weight { value, reverse });
     let flags = (any::<[bool; 9]>(), 0_u8..8, 0_u32..4);
     (flags, any::<u8>(), 1_u16..400, 0_u64..10_000, vec(weight(), 0..3), vec(weight(), 0..3)).prop_map(
@@ -111,7 +114,7 @@ fn any_instance() -> impl Strategy<Value = InstanceConfig> {
 }
 
 /// Numbers the instances, all on one interface.
-fn whole(instances: Vec<InstanceConfig>, group: bool) -> Config {
+pub(super) fn whole(instances: Vec<InstanceConfig>, group: bool) -> Config {
     let numbered = instances.into_iter().zip(0_u32..).map(|(config, id)| {
         let stamp = instance(id);
         InstanceConfig { id: stamp.id, name: stamp.name, vrid: stamp.vrid, ..config }
@@ -122,7 +125,7 @@ fn whole(instances: Vec<InstanceConfig>, group: bool) -> Config {
 
 /// What a reader of the output believes.
 #[derive(Debug, Default)]
-struct Reader {
+pub(super) struct Reader {
     wanted: [Option<bool>; 4],
     state: [Option<State>; 4],
 }
@@ -138,7 +141,7 @@ impl Reader {
         *self = Self { state, ..Self::default() };
     }
 
-    fn read(&mut self, router: &mut Router) -> Result<(), TestCaseError> {
+    pub(super) fn read(&mut self, router: &mut Router) -> Result<(), TestCaseError> {
         for action in router.actions() {
             match action {
                 Action::Addresses { instance, wanted } => self.wanted[instance.index()] = Some(wanted),
@@ -185,7 +188,7 @@ impl Reader {
     }
 }
 
-fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestCaseError> {
+pub(super) fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestCaseError> {
     let source = |octet: u8| IpAddr::from([10, 0, 0, octet]);
     match step {
         Step::Wait(microseconds) => {
@@ -208,6 +211,20 @@ fn act(router: &mut Router, step: Step, reader: &mut Reader) -> Result<(), TestC
                     steadfast_wire::vrrp::Family::V6 => LOWER_V6.into(),
                 };
                 router.hear_from(&peer, source, priority);
+            }
+        }
+        Step::Master { instance, priority, adverts } => {
+            for _ in 0..adverts {
+                if let Some(config) = router.config.instances.get(instance as usize).cloned() {
+                    let source = match config.family {
+                        steadfast_wire::vrrp::Family::V4 => LOWER,
+                        steadfast_wire::vrrp::Family::V6 => LOWER_V6.into(),
+                    };
+                    router.hear_from(&config, source, priority);
+                    router.advance();
+                    reader.read(router)?;
+                    act(router, Step::Wait(300_000), reader)?;
+                }
             }
         }
         Step::Noise { message, multicast, hop_limit } => {

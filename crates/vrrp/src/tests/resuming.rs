@@ -1,6 +1,7 @@
 //! A worker goes on where its predecessor died.
 
 use super::router::*;
+use crate::config::AnnounceConfig;
 use crate::{Action, Cause, Config, Event, Input, InstanceConfig, InstanceId, Resume, State};
 
 /// What the supervisor kept of `router`, and a successor that was given it.
@@ -27,7 +28,27 @@ fn a_master_goes_on_at_once() {
     assert_eq!(next.sent(), [100]);
     assert!(next.deadline() <= ms(1_000));
     let actions = next.actions();
-    assert_eq!(actions, [Action::Addresses { instance: FIRST, wanted: true }], "everybody knows already");
+    // Somebody may have taken over in between.
+    let announced = Action::Announce { instance: FIRST, repeat: 1 };
+    assert_eq!(actions, [Action::Addresses { instance: FIRST, wanted: true }, announced]);
+}
+
+#[test]
+fn a_successor_announces_what_its_predecessor_owed() {
+    let announce = AnnounceConfig { master_delay: ms(5_000), ..instance(0).announce };
+    let repeat = announce.master_repeat;
+    let mut router = Router::one(InstanceConfig { announce, ..instance(0) });
+    router.wait(ms(4_000));
+    let mut next = successor(&router, router.config.clone());
+    assert_eq!(next.announcements(), [(FIRST, 1)]);
+    next.wait(ms(4_500));
+    assert_eq!(next.announcements(), []);
+    next.wait(ms(500));
+    assert_eq!(next.announcements(), [(FIRST, repeat)], "the second block of a new master");
+    let mut last = successor(&next, next.config.clone());
+    assert_eq!(last.announcements(), [(FIRST, 1)]);
+    last.wait(ms(60_000));
+    assert_eq!(last.announcements(), [], "nothing is owed any more");
 }
 
 /// A successor that starts `after` the death of its predecessor.

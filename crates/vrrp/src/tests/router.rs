@@ -135,9 +135,13 @@ pub(super) struct Recorder {
     now: Moment,
     pub(super) adverts: Vec<Sent>,
     pub(super) actions: Vec<Action>,
+    /// Everything since the beginning.
+    pub(super) history: Vec<(Moment, Action)>,
     remembered: Vec<InstanceId>,
     /// Adverts find no socket.
     pub(super) no_socket: bool,
+    /// Before each input, what is known of adverts is forgotten.
+    pub(super) forgetful: bool,
 }
 
 impl Sink for Recorder {
@@ -162,12 +166,17 @@ impl Sink for Recorder {
     }
 
     fn act(&mut self, action: Action) {
+        self.history.push((self.now, action.clone()));
         self.actions.push(action);
     }
 
     fn remember(&mut self, instance: InstanceId) {
         self.remembered.push(instance);
     }
+
+    fn forged(&mut self) {}
+
+    fn follow(&mut self, _: InstanceId) {}
 }
 
 /// A machine, its clock, and what came out of it since it was last asked.
@@ -210,6 +219,9 @@ impl Router {
 
     pub(super) fn input(&mut self, input: Input<'_>) {
         self.sink.now = self.now;
+        if self.sink.forgetful {
+            self.machine.instances.iter_mut().for_each(drop);
+        }
         self.machine.handle(self.now, input, &mut self.sink);
     }
 

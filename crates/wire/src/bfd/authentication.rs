@@ -8,6 +8,7 @@ use sha1::Sha1;
 use sha1::digest::Digest;
 use subtle::ConstantTimeEq;
 use thiserror::Error;
+use zeroize::Zeroize as _;
 
 use super::HEADER_LENGTH;
 use super::reject::Reject;
@@ -47,6 +48,17 @@ impl Algorithm {
         }
     }
 
+    /// In words.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::Md5 => "keyed MD5",
+            Self::MeticulousMd5 => "meticulous keyed MD5",
+            Self::Sha1 => "keyed SHA1",
+            Self::MeticulousSha1 => "meticulous keyed SHA1",
+        }
+    }
+
     /// Every packet has a sequence number of its own.
     pub const fn is_meticulous(self) -> bool {
         matches!(self, Self::MeticulousMd5 | Self::MeticulousSha1)
@@ -73,6 +85,12 @@ impl Sequence {
         Self(self.0.wrapping_add(1))
     }
 
+    /// So many behind it.
+    #[must_use]
+    pub const fn ahead(self, count: u32) -> Self {
+        Self(self.0.wrapping_add(count))
+    }
+
     /// It comes no later than `most` numbers behind `last`, and if `anew` not as that very one.
     pub const fn follows(self, last: Self, most: u32, anew: bool) -> bool {
         let ahead = self.0.wrapping_sub(last.0);
@@ -80,7 +98,7 @@ impl Sequence {
     }
 }
 
-/// A secret that both ends know.
+/// A secret that both ends know. It is not shown, and its memory is cleared when it is dropped.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Key {
     algorithm: Algorithm,
@@ -103,12 +121,13 @@ impl Key {
     ///
     /// # Errors
     /// The secret is empty or too long for the algorithm.
-    pub fn new(algorithm: Algorithm, id: u8, secret: &[u8]) -> Result<Self, KeyError> {
+    pub fn new(algorithm: Algorithm, id: u8, secret: impl Into<Vec<u8>>) -> Result<Self, KeyError> {
+        let secret = secret.into();
         let max = algorithm.secret_length_max();
         if secret.is_empty() || secret.len() > max {
             return Err(KeyError { max, found: secret.len() });
         }
-        Ok(Self { algorithm, id, secret: secret.to_vec() })
+        Ok(Self { algorithm, id, secret })
     }
 
     /// How it signs.
@@ -190,6 +209,12 @@ impl Key {
                 Summary::Md5(hash.finalize().into())
             }
         }
+    }
+}
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        self.secret.zeroize();
     }
 }
 

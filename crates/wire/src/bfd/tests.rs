@@ -168,8 +168,8 @@ fn secrets_have_a_length_and_are_not_shown() {
     for algorithm in ALGORITHMS {
         let max = algorithm.secret_length_max();
         assert_eq!(Key::new(algorithm, 1, b""), Err(KeyError { max, found: 0 }));
-        assert!(Key::new(algorithm, 1, &vec![b'x'; max]).is_ok());
-        assert_eq!(Key::new(algorithm, 1, &vec![b'x'; max + 1]), Err(KeyError { max, found: max + 1 }));
+        assert!(Key::new(algorithm, 1, vec![b'x'; max]).is_ok());
+        assert_eq!(Key::new(algorithm, 1, vec![b'x'; max + 1]), Err(KeyError { max, found: max + 1 }));
     }
     let shown = format!("{:?}", Key::new(Algorithm::Sha1, 1, b"hush").unwrap());
     assert!(!shown.contains("hush") && !shown.contains("104"), "{shown}");

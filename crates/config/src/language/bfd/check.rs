@@ -38,6 +38,17 @@ pub(crate) fn complete(
         context.push(diagnostic.label(other.site.0, "first here"));
         return false;
     }
+    if bfd.multihop {
+        let keywords = [("echo_tx", &mut bfd.echo_tx), ("echo_rx", &mut bfd.echo_rx)];
+        for (keyword, interval) in keywords {
+            // RFC 5883 section 5: whoever is several hops away may be reached, and answer, by different ways.
+            if interval.take().is_some() {
+                let message =
+                    format!("bfd_instance '{}': {keyword} has no effect on a multihop session", bfd.name);
+                context.push(Diagnostic::new(Code::SettingIgnored, span, message).of_block());
+            }
+        }
+    }
     let ttl = i16::from(bfd.ttl);
     if bfd.max_hops > ttl {
         bfd.max_hops = ttl;

@@ -56,4 +56,13 @@ pub static BFD_INSTANCE: &Keywords<BfdInstance> = keywords! {
     "checker" Flag => with!(read_checker, show_checker), Last, InPlace;
         "both vrrp and checker",
         "Report events to the checker process (only, unless vrrp is also given)";
+    "echo_tx" Argument::milliseconds(1000, 4294967000) => at!(echo_tx), Last, InPlace;
+        "none",
+        "Send echo packets (RFC 5880 section 6.4) so often while up, if the peer returns them; not with multihop";
+    "echo_rx" Argument::milliseconds(1000, 4294967000) => at!(echo_rx), Last, InPlace;
+        "none",
+        "Let the peer send echo packets so often, which this host forwards; not with multihop";
+    "authentication" Grammar("METHOD ID 0..255 VALUE where METHOD is password, keyed_md5, meticulous_keyed_md5, keyed_sha1 or meticulous_keyed_sha1 and VALUE is text, hex:DIGITS or file:PATH; at most 20 bytes with sha1, else 16") => with!(read_authentication, show_authentication), Last, InPlace [Mark::SecretOrFile(2)];
+        "none",
+        "How packets are signed, and those of the peer must be (RFC 5880 section 6.7)";
 };

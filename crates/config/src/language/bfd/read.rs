@@ -6,10 +6,12 @@ use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::language::Drafts;
 use crate::language::blocks::fill;
+use crate::language::instance::authentication::key_is_sound;
 use crate::language::trackers::read::{show_words, weight};
-use crate::model::{BfdInstance, BfdReports, Site};
+use crate::model::{BfdAuthentication, BfdInstance, BfdMethod, BfdReports, Site};
+use crate::table::notation::quote;
 use crate::table::remembered::Definition;
-use crate::table::{Statement, unread};
+use crate::table::{Argument, Statement, Value, unread};
 use crate::value::Name;
 
 /// Longest name of a bfd_instance, bytes.
@@ -65,4 +67,33 @@ pub(crate) fn read_checker(bfd: &mut BfdInstance, line: Statement<'_, '_, '_, '_
 
 pub(crate) fn show_checker(bfd: &BfdInstance) -> Vec<String> {
     if bfd.reports == BfdReports::Checker { vec![String::new()] } else { Vec::new() }
+}
+
+/// As written, and what each is.
+const METHODS: [(&str, BfdMethod); 5] = [
+    ("password", BfdMethod::Password),
+    ("keyed_md5", BfdMethod::KeyedMd5),
+    ("meticulous_keyed_md5", BfdMethod::MeticulousKeyedMd5),
+    ("keyed_sha1", BfdMethod::KeyedSha1),
+    ("meticulous_keyed_sha1", BfdMethod::MeticulousKeyedSha1),
+];
+
+pub(crate) fn read_authentication(bfd: &mut BfdInstance, line: Statement<'_, '_, '_, '_>) {
+    const NAMES: &[&str] = &[METHODS[0].0, METHODS[1].0, METHODS[2].0, METHODS[3].0, METHODS[4].0];
+    let Some(Value::Text(word)) = line.value(Argument::Choice(NAMES), 0) else { return };
+    let Some((_, method)) = METHODS.into_iter().find(|(name, _)| *name == word) else { return };
+    let (true, Some(value)) = (line.word(1).is_some(), line.word(2)) else {
+        return line.missing("METHOD ID VALUE");
+    };
+    let Some(id) = line.unsigned(1, 0, 255).and_then(|id| u8::try_from(id).ok()) else { return };
+    let longest = method.algorithm().secret_length_max();
+    // A session without it would believe everybody.
+    key_is_sound(id, value, (2, 1..=longest), ", so that the session stays down", line);
+    bfd.authentication = Some(BfdAuthentication { method, id, value: value.into() });
+}
+
+pub(crate) fn show_authentication(bfd: &BfdInstance) -> Vec<String> {
+    let Some(BfdAuthentication { method, id, value }) = &bfd.authentication else { return Vec::new() };
+    let name = METHODS.iter().find(|(_, known)| known == method).map_or("", |(name, _)| name);
+    vec![format!("{name} {id} {}", quote(value))]
 }

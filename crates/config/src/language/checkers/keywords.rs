@@ -2,7 +2,9 @@
 
 use super::read::*;
 use crate::language::servers::blocks::{BfdCheckDraft, SmtpCheckDraft};
-use crate::model::{Checker, DnsCheck, FileCheck, GrpcCheck, HttpCheck, HttpUrl, MiscCheck, UdpCheck};
+use crate::model::{
+    Checker, DnsCheck, FileCheck, GrpcCheck, HttpCheck, HttpUrl, MiscCheck, TcpCheck, UdpCheck,
+};
 use crate::table::argument::LONGEST_DELAY;
 use crate::table::{Argument, Keywords, Mark, Store, at, keywords, lazily, with};
 use Argument::*;
@@ -82,6 +84,13 @@ pub(crate) static SMTP: &Keywords<SmtpCheckDraft> = keywords! {
     "host" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart;
         "none",
         "Where to connect instead; write one SMTP_CHECK for each host.";
+};
+
+/// Keywords of `TCP_CHECK` alone.
+pub static TCP: &Keywords<TcpCheck> = keywords! {
+    "close_in_order" Switch => at!(close_in_order), Last, InPlace;
+        "off; no argument means on",
+        "Say the end of the connection and wait for the server's, so that it never sees a reset.";
 };
 
 /// Keywords of `UDP_CHECK` alone.
@@ -220,19 +229,19 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options" Grammar("NAME...") => with!(read_regex_options, show_regex_options), Adds, Restart | Told;
         "none",
         "PCRE2 compile options; unknown names are silently ignored.";
-    "regex_options allow_empty_class" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options allow_empty_class" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_bsux" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options alt_bsux" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options auto_callout" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options auto_callout" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options caseless" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options dollar_endonly" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options dollar_endonly" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options dotall" Flag => Described, Last, Restart;
@@ -244,19 +253,19 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options extended" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options firstline" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options firstline" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options match_unset_backref" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options match_unset_backref" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options multiline" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_ucp" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options never_ucp" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_utf" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options never_utf" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_options no_auto_capture" Flag => Described, Last, Restart;
@@ -280,16 +289,16 @@ pub static URL: &Keywords<HttpUrl> = keywords! {
     "regex_options utf" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options never_backslash_c" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options never_backslash_c" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_circumflex" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options alt_circumflex" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options alt_verbnames" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options alt_verbnames" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
-    "regex_options use_offset_limit" Flag => Described, Last, Restart, PatternOptions;
+    "regex_options use_offset_limit" Flag => Described, Last, Restart;
         "off",
         "PCRE2 compile option of the same name.";
     "regex_min_offset" Argument::unsigned(0, u64::MAX) => at!(regex_min_offset), Last, InPlace | Told;

@@ -1,6 +1,6 @@
 //! Checkers written back.
 
-use super::keywords::{BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TLS, UDP};
+use super::keywords::{BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TCP, TLS, UDP};
 use crate::language::servers::blocks::{BfdCheckDraft, SmtpCheckDraft};
 use crate::model::{CheckKind, Checker, HttpCheck};
 use crate::table::shown::statements;
@@ -13,7 +13,7 @@ pub(crate) fn show(checker: &Checker) -> (&'static str, Vec<String>) {
         common.iter().cloned().chain(connection).collect::<Vec<_>>()
     };
     let (keyword, before, own) = match &checker.kind {
-        CheckKind::Tcp => ("TCP_CHECK", connecting(), Vec::new()),
+        CheckKind::Tcp(tcp) => ("TCP_CHECK", connecting(), statements(TCP, tcp, None)),
         CheckKind::Ping => ("PING_CHECK", connecting(), Vec::new()),
         CheckKind::Smtp(name) => {
             let draft = SmtpCheckDraft { helo_name: Some(name.clone()) };

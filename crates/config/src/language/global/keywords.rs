@@ -241,13 +241,13 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "vrrp_rlimit_rtime" Argument::unsigned(1, 4294967295) => at!(vrrp_process.realtime_limit_microseconds), Last, InPlace = "vrrp_rlimit_rttime";
         "10000",
         "Deprecated misspelling of vrrp_rlimit_rttime.";
-    "nftables_ipvs" OptionalWord("TABLE") => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused, Firewall;
+    "nftables_ipvs" OptionalWord("TABLE") => with!(read_nftables_ipvs, show_nftables_ipvs), First, Refused;
         "not used; no argument means keepalived_ipvs",
         "Implement virtual server groups with nftables marks instead of one IPVS service per address.";
-    "nftables_ipvs_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.ipvs_priority), Last, StartOnly, Firewall;
+    "nftables_ipvs_priority" Argument::integer(-2147483648, 2147483647) => at!(firewall.ipvs_priority), Last, StartOnly;
         "-1",
         "Priority of the IPVS nftables chains.";
-    "nftables_ipvs_start_fwmark" Argument::unsigned(1, 4294967295) => at!(firewall.ipvs_start_mark), Last, StartOnly, Firewall;
+    "nftables_ipvs_start_fwmark" Argument::unsigned(1, 4294967295) => at!(firewall.ipvs_start_mark), Last, StartOnly;
         "1000",
         "First firewall mark to allocate.";
     "nftables_counters" Flag => at!(firewall.nftables_counters), Last, InPlace;
@@ -376,16 +376,16 @@ pub static GLOBAL: &Keywords<Global> = keywords! {
     "process_monitor_rcv_bufs_force" Switch => at!(process_monitor_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "lvs_netlink_cmd_rcv_bufs" Argument::COUNT => at!(lvs_netlink_command_buffer.bytes), Last, InPlace, SocketBuffers | Told;
+    "lvs_netlink_cmd_rcv_bufs" Argument::COUNT => at!(lvs_netlink_command_buffer.bytes), Last, InPlace | Told;
         "kernel default",
         "Receive buffer of the checker netlink command socket.";
-    "lvs_netlink_cmd_rcv_bufs_force" Switch => at!(lvs_netlink_command_buffer.force), Last, InPlace, SocketBuffers;
+    "lvs_netlink_cmd_rcv_bufs_force" Switch => at!(lvs_netlink_command_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
-    "lvs_netlink_monitor_rcv_bufs" Argument::COUNT => at!(lvs_netlink_monitor_buffer.bytes), Last, InPlace, SocketBuffers | Told;
+    "lvs_netlink_monitor_rcv_bufs" Argument::COUNT => at!(lvs_netlink_monitor_buffer.bytes), Last, InPlace | Told;
         "kernel default",
         "Receive buffer of the checker netlink monitor socket.";
-    "lvs_netlink_monitor_rcv_bufs_force" Switch => at!(lvs_netlink_monitor_buffer.force), Last, InPlace, SocketBuffers;
+    "lvs_netlink_monitor_rcv_bufs_force" Switch => at!(lvs_netlink_monitor_buffer.force), Last, InPlace;
         "off; no argument means on",
         "Allow exceeding rmem_max for that buffer.";
     "rs_init_notifies" Switch => at!(rs_init_notifies), Last, StartOnly;

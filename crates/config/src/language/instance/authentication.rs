@@ -1,6 +1,9 @@
 //! Readers of the keywords of `authentication` and `auth_hmac`.
 
+use std::ops::RangeInclusive;
+
 use super::keywords::{AUTH_HMAC, AUTHENTICATION};
+use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::language::blocks::fill;
 use crate::machine::KeyFileState;
@@ -43,12 +46,8 @@ pub(crate) fn read_auth_type(draft: &mut AuthenticationDraft, line: Statement<'_
         Some(word) => {
             let span = line.span(0);
             line.push_suggesting(
-                crate::diagnostic::Diagnostic::new(
-                    Code::InvalidChoice,
-                    span,
-                    format!("'{word}' is no kind of authentication"),
-                )
-                .expected("PASS or AH"),
+                Diagnostic::new(Code::InvalidChoice, span, format!("'{word}' is no kind of authentication"))
+                    .expected("PASS or AH"),
                 word,
                 ["PASS", "AH"],
             );
@@ -88,46 +87,74 @@ pub(crate) fn read_hmac_key(hmac: &mut AuthHmac, line: Statement<'_, '_, '_, '_>
     if hmac.keys.iter().any(|key| key.id == id) {
         return line.report(Code::GivenTwice, 0, format!("key {id} is given already"));
     }
+    let lengths = usize::from(SHORTEST_KEY)..=usize::from(LONGEST_KEY);
+    if key_is_sound(id, value, (1, lengths), "", line) {
+        hmac.keys.push(HmacKey { id, value: value.into() });
+    }
+}
+
+/// The value of a key, the word at that position, which may have so many octets. Whether it can be one comes back; what is
+/// wrong with it is said, and what comes of that. A file may become right until it is read.
+pub(crate) fn key_is_sound(
+    id: u8,
+    value: &str,
+    (position, lengths): (usize, RangeInclusive<usize>),
+    outcome: &str,
+    line: Statement<'_, '_, '_, '_>,
+) -> bool {
+    let expected = format!("{} to {} octets", lengths.start(), lengths.end());
     let length = match value.split_once(':') {
-        Some(("hex", digits)) => digits.len() / 2,
         Some(("file", path)) => {
-            check_key_file(id, path, line);
-            hmac.keys.push(HmacKey { id, value: value.into() });
-            return;
+            check_key_file(id, path, (position, lengths), line);
+            return true;
+        }
+        Some(("hex", digits))
+            if digits.len() % 2 == 0 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) =>
+        {
+            digits.len() / 2
+        }
+        Some(("hex", _)) => {
+            let message = format!("the digits of key {id} are not hexadecimal{outcome}");
+            let diagnostic = Diagnostic::new(Code::SettingIgnored, line.span(position), message);
+            line.push(diagnostic.expected(format!("two digits from 0 to f for each of {expected}")));
+            return false;
         }
         _ => value.len(),
     };
-    if !(usize::from(SHORTEST_KEY)..=usize::from(LONGEST_KEY)).contains(&length) {
-        let message = format!("key {id} has {length} octets");
-        let span = line.span(1);
-        return line.push(
-            crate::diagnostic::Diagnostic::new(Code::SettingIgnored, span, message)
-                .expected(format!("{SHORTEST_KEY} to {LONGEST_KEY} octets")),
-        );
+    let sound = lengths.contains(&length);
+    if !sound {
+        let message = format!("key {id} has {length} octets{outcome}");
+        line.push(Diagnostic::new(Code::SettingIgnored, line.span(position), message).expected(expected));
     }
-    hmac.keys.push(HmacKey { id, value: value.into() });
+    sound
 }
 
-fn check_key_file(id: u8, path: &str, line: Statement<'_, '_, '_, '_>) {
-    use crate::diagnostic::Diagnostic;
-    let lengths = u64::from(SHORTEST_KEY)..=u64::from(LONGEST_KEY);
-    let span = line.span(1);
-    let diagnostic = match line.context.machine.key_file(path, lengths) {
-        KeyFileState::Good => return,
-        KeyFileState::Unreadable => {
-            let message = format!("key {id}: '{path}' does not exist or cannot be read");
-            Diagnostic::new(Code::KeyFileUnusable, span, message)
-        }
-        KeyFileState::WrongLength(length) => {
-            let message = format!("key {id}: '{path}' has {length} octets");
-            Diagnostic::new(Code::KeyFileUnusable, span, message)
-                .expected(format!("a file with {SHORTEST_KEY} to {LONGEST_KEY} octets"))
-        }
-        KeyFileState::Exposed => {
-            let message = format!("key {id}: others than its owner can read or change '{path}'");
-            Diagnostic::new(Code::KeyFileExposed, span, message).hint(format!("chmod 600 {path}"))
-        }
-    };
+/// A file named by the word at that position, whose contents may have so many octets.
+fn check_key_file(
+    id: u8,
+    path: &str,
+    (position, lengths): (usize, RangeInclusive<usize>),
+    line: Statement<'_, '_, '_, '_>,
+) {
+    let octets = |length: &usize| u64::try_from(*length).unwrap_or(u64::MAX);
+    let span = line.span(position);
+    let expected = format!("a file with {} to {} octets", lengths.start(), lengths.end());
+    let diagnostic =
+        match line.context.machine.key_file(path, octets(lengths.start())..=octets(lengths.end())) {
+            KeyFileState::Good => return,
+            KeyFileState::Unreadable => {
+                let message = format!("key {id}: '{path}' does not exist or cannot be read");
+                Diagnostic::new(Code::KeyFileUnusable, span, message)
+            }
+            KeyFileState::WrongLength(length) => {
+                let message = format!("key {id}: '{path}' has {length} octets");
+                Diagnostic::new(Code::KeyFileUnusable, span, message).expected(expected)
+            }
+            KeyFileState::Exposed => {
+                let message = format!("key {id}: others than its owner can read or change '{path}'");
+                Diagnostic::new(Code::KeyFileExposed, span, message).hint(format!("chmod 600 {path}"))
+            }
+        };
     line.push(diagnostic);
 }
 

@@ -7,7 +7,7 @@ use crate::model::{
 };
 use crate::table::notation::quote_script;
 use crate::table::{Argument, Statement, Value};
-use crate::value::Unit;
+use crate::value::{Interval, Unit};
 
 fn of(instance: &mut VrrpInstance) -> &mut InstanceExtensions {
     instance.extensions.get_or_insert_default()
@@ -83,8 +83,23 @@ pub(crate) fn read_split_brain_check(instance: &mut VrrpInstance, line: Statemen
                 check.service = Some(ServerAddress { address, port });
                 place += 2;
             }
+            "within" => {
+                place += 1;
+                let argument = Argument::Time { min: 10_000, max: 5_000_000, unit: Unit::Milliseconds };
+                let Some(Value::Interval(within)) = line.value(argument, place) else { return };
+                check.within = within;
+            }
+            "every" => {
+                place += 1;
+                let Some(Value::Interval(every)) = line.value(Argument::seconds(1, 3600), place) else {
+                    return;
+                };
+                check.every = every;
+            }
             _ => {
-                let message = format!("'{word}' is no way to check; there are link, arbiter, tcp and yield");
+                let message = format!(
+                    "'{word}' is no way to check; there are link, arbiter, tcp, within, every and yield"
+                );
                 return line.report(Code::UnknownOption, place, message);
             }
         }
@@ -103,8 +118,12 @@ pub(crate) fn show_split_brain_check(instance: &VrrpInstance) -> Vec<String> {
     let link = check.link.then(|| "link".to_owned());
     let arbiter = check.arbiter.map(|address| format!("arbiter {address}"));
     let service = check.service.map(|service| format!("tcp {} {}", service.address, service.port));
+    let usual = SplitBrainCheck::default();
+    let within = (check.within != usual.within).then(|| format!("within {}", milliseconds(check.within)));
+    let seconds = check.every.as_micros() / 1_000_000;
+    let every = (check.every != usual.every).then(|| format!("every {seconds}"));
     let yields = check.yields.then(|| "yield".to_owned());
-    vec![[link, arbiter, service, yields].into_iter().flatten().collect::<Vec<_>>().join(" ")]
+    vec![[link, arbiter, service, within, every, yields].into_iter().flatten().collect::<Vec<_>>().join(" ")]
 }
 
 /// `[INTERVAL [MULTIPLIER]]`, of instances and of global_defs.
@@ -124,12 +143,15 @@ pub(crate) fn fast_detection(line: Statement<'_, '_, '_, '_>) -> Option<FastDete
 
 /// As [`fast_detection`] reads it.
 pub(crate) fn words_of_detection(detection: FastDetection) -> String {
-    let micros = detection.interval.as_micros();
-    let interval = match micros % 1_000 {
+    format!("{} {}", milliseconds(detection.interval), detection.multiplier)
+}
+
+fn milliseconds(interval: Interval) -> String {
+    let micros = interval.as_micros();
+    match micros % 1_000 {
         0 => (micros / 1_000).to_string(),
         rest => format!("{}.{}", micros / 1_000, format!("{rest:03}").trim_end_matches('0')),
-    };
-    format!("{interval} {}", detection.multiplier)
+    }
 }
 
 pub(crate) fn read_fast_detection(instance: &mut VrrpInstance, line: Statement<'_, '_, '_, '_>) {

@@ -75,7 +75,7 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "interface" Interface => with!(read_interface, show_interface), Last, Restart;
         "none (mandatory unless unicast with source address)",
         "Interface of the instance.";
-    "vrf" Interface => with!(read_vrf, show_vrf), First, Restart, VirtualInterfaces;
+    "vrf" Interface => with!(read_vrf, show_vrf), First, Restart;
         "none",
         "VRF for a unicast instance that has no interface.";
     "dont_track_primary" Flag => at!(dont_track_interface), Last, InPlace;
@@ -135,9 +135,9 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "promote_secondaries" Flag => at!(promote_secondaries), Last, InPlace;
         "off (always on for VMACs)",
         "Set the promote_secondaries sysctl on the interface.";
-    "linkbeat_use_polling" Flag => with!(read_linkbeat, show_linkbeat), Last, Restart, Linkbeat;
+    "linkbeat_use_polling" Flag => with!(read_linkbeat, show_linkbeat), Last, InPlace;
         "off",
-        "(linkbeat builds) deprecated: poll this instance's interface.";
+        "Deprecated: ask the driver of this instance's interface whether it has a link.";
     "v3_checksum_as_v2" Switch => at!(v3_checksum_as_v2), Last, InPlace;
         "global v3_checksum_as_v2; no argument means on",
         "Leave the pseudo header out of the VRRPv3 IPv4 checksum and accept bad received checksums.";
@@ -177,21 +177,27 @@ pub static INSTANCE: &Keywords<VrrpInstance> = keywords! {
     "removed_address" Choice(&["put_back", "backup"]) => with!(read_removed_address, show_removed_address), Last, InPlace;
         "put_back",
         "What a master does when somebody removes one of its addresses: put it back at once, or give up and go to BACKUP as keepalived does.";
-    "split_brain_check" Grammar("[link] [arbiter ADDRESS] [tcp ADDRESS PORT] [yield]") => with!(read_split_brain_check, show_split_brain_check), Last, InPlace, Extensions;
-        "off; no word means link",
-        "Ask, before and after becoming master, whether another still serves: the link for the addresses, an arbiter, a port; tell, and with yield give way.";
-    "split_brain_check link" Flag => Described, Last, InPlace, Extensions;
-        "on where no other word is given",
-        "Ask the link for the virtual addresses.";
-    "split_brain_check arbiter" Address => Described, Last, InPlace, Extensions;
+    "split_brain_check" Grammar("[link] [arbiter ADDRESS] [tcp ADDRESS PORT] [within MILLISECONDS] [every SECONDS] [yield]") => with!(read_split_brain_check, show_split_brain_check), Last, InPlace;
+        "off; no way named means link",
+        "Ask, before becoming master and while master, whether another serves although its adverts are not heard; tell, and with yield give way.";
+    "split_brain_check link" Flag => Described, Last, InPlace;
+        "on where no other way is named",
+        "Ask the link for the virtual addresses (ARP probe, neighbour solicitation): whoever answers serves.";
+    "split_brain_check arbiter" Address => Described, Last, InPlace;
         "none",
-        "An address that a router must reach to be master.";
-    "split_brain_check tcp" Grammar("ADDRESS PORT") => Described, Last, InPlace, Extensions;
+        "Send echo requests to an address that a router must reach to be master: without an answer it is cut off.";
+    "split_brain_check tcp" Grammar("ADDRESS PORT") => Described, Last, InPlace;
         "none",
-        "A port that only a master serves.";
-    "split_brain_check yield" Flag => Described, Last, InPlace, Extensions;
+        "Connect to an address and port that only a master serves: whoever takes the connection serves. An address that this host has itself is not asked.";
+    "split_brain_check within" Grammar("MILLISECONDS 10..5000, decimal") => Described, Last, InPlace;
+        "200",
+        "Longest wait for answers: an election may be so much later.";
+    "split_brain_check every" Argument::seconds(1, 3600) => Described, Last, InPlace;
+        "5",
+        "Time between two questions of a master.";
+    "split_brain_check yield" Flag => Described, Last, InPlace;
         "off: it is told only",
-        "Give way where another serves.";
+        "Give way where another serves or this router is cut off: a backup stays one, a master goes to BACKUP.";
     "fast_detection" Grammar("[MILLISECONDS 1..10000, decimal [MULTIPLIER 1..255]]") => with!(read_fast_detection, show_fast_detection), Last, InPlace;
         "setting of global_defs, else off; no argument means 15 ms and 3",
         "Open a BFD session to whoever is heard as master; its end ends the wait for adverts.";

@@ -1,6 +1,6 @@
 //! Virtual routers.
 
-mod authentication;
+pub(crate) mod authentication;
 pub(crate) mod check;
 pub(crate) mod extensions;
 pub mod keywords;

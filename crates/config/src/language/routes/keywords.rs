@@ -151,7 +151,7 @@ pub static ROUTE: &Keywords<Route> = keywords! {
     "track_group" Word("NAME of a track_group") => with!(read_track_group, show_none), First, Difference;
         "none",
         "Instances that go to FAULT if the route is lost; needs dev.";
-    "vrf" Interface => with!(read_vrf, show_none), Last, Difference, VirtualInterfaces;
+    "vrf" Interface => with!(read_vrf, show_none), Last, Difference;
         "none",
         "Use that VRF's table.";
 };

@@ -1,21 +1,21 @@
 //! The blocks of the load balancer.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::keywords::{REAL_SERVER, SSL, VIRTUAL_SERVER};
-use super::read::{address_and_port, name_and_port, range_end};
+use super::read::{address_and_port, range_end, server_place};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::code::Code;
 use crate::diagnostic::span::Span;
 use crate::language::Drafts;
 use crate::language::blocks::fill;
 use crate::language::checkers::keywords::{
-    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TLS, UDP,
+    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TCP, TLS, UDP,
 };
 use crate::model::{
     CheckKind, Checker, DnsCheck, FileCheck, GroupEntry, GrpcCheck, HttpCheck, MiscCheck, RealServer, Script,
-    ServerAddress, ServiceTarget, Site, Ssl, UdpCheck, VirtualServer, VirtualServerGroup,
+    ServiceTarget, Site, Ssl, TcpCheck, UdpCheck, VirtualServer, VirtualServerGroup,
 };
 use crate::table::remembered::ServerScratch;
 use crate::table::{Context, Keywords, Line, Outcome, Seen, Statement, apply, unknown, unread};
@@ -123,7 +123,7 @@ impl Drafts {
             return line.pass_over_namesake(&name, span, first);
         }
         let (node, context) = (line.node, &mut *line.context);
-        let mut group = VirtualServerGroup { name, site: Site(span), entries: Vec::new() };
+        let mut group = VirtualServerGroup { name, site: Site(span), ..VirtualServerGroup::default() };
         for child in node.children().into_iter().flatten() {
             group.entries.extend(group_entry(&mut Line::without_keyword(child, context)));
         }
@@ -236,16 +236,10 @@ fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_
         line.stops_without = true;
         return line.missing("ADDRESS [PORT]");
     }
-    let named = name_and_port(&mut line);
-    let address = match &named {
-        // Of which family is known when all of the service is.
-        Some((_, port)) => Some(ServerAddress { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: *port }),
-        None => address_and_port(&mut line, 0),
-    };
-    let Some(address) = address else { return unread(node, context) };
-    context.server.real_address = named.is_none().then_some(address.address);
+    let Some((address, name)) = server_place(&mut line) else { return unread(node, context) };
+    context.server.real_address = name.is_none().then_some(address.address);
     let mut server = RealServer::new(address);
-    server.name = named.map(|(name, _)| Box::new(name));
+    server.name = name.map(Box::new);
     server.site = Site(node.span());
     let mut draft = RealServerDraft { server, seen: Seen::default(), checkers: 0, slow_check: None };
     for child in node.children().into_iter().flatten() {
@@ -270,17 +264,17 @@ fn real_server(below: &mut BelowServer, node: Node<'_>, context: &mut Context<'_
 
 fn checker(name: &str, node: Node<'_>, context: &mut Context<'_>) -> Option<CheckerDraft> {
     let mut draft = CheckerDraft {
-        checker: Checker::new(CheckKind::Tcp),
+        checker: Checker::new(CheckKind::Ping),
         common: Seen::default(),
         connection: Seen::default(),
         site: node.keyword().span(),
     };
     match name {
-        "TCP_CHECK" | "PING_CHECK" => {
-            if name == "PING_CHECK" {
-                draft.checker.kind = CheckKind::Ping;
-            }
-            statements::<()>(node, &mut draft, &mut (), &[], true, context);
+        "PING_CHECK" => statements::<()>(node, &mut draft, &mut (), &[], true, context),
+        "TCP_CHECK" => {
+            let mut tcp = TcpCheck::default();
+            statements(node, &mut draft, &mut tcp, &[TCP], true, context);
+            draft.checker.kind = CheckKind::Tcp(tcp);
         }
         "UDP_CHECK" => {
             let mut udp = UdpCheck { max_reply_length: 255, ..UdpCheck::default() };

@@ -44,7 +44,7 @@ pub(crate) fn complete(
     (server, kept, below)
 }
 
-fn name(server: &VirtualServer) -> String {
+pub(super) fn name(server: &VirtualServer) -> String {
     match &server.target {
         ServiceTarget::Address(address) => service_name(*address, server.protocol),
         ServiceTarget::Mark(mark) => format!("FWM {mark}"),
@@ -283,8 +283,13 @@ impl ServerCheck<'_, '_, '_> {
 
     fn family(&mut self) {
         let ServerDraft { server, seen, below, .. } = &mut self.draft;
-        let mut addressed = below.real_servers.iter().filter(|draft| draft.server.name.is_none());
-        let first = addressed.next().map(|draft| Family::of(draft.server.address.address));
+        let addressed = below.real_servers.iter().filter(|draft| draft.server.name.is_none());
+        let mut families = addressed.map(|draft| Family::of(draft.server.address.address));
+        let first = families.next();
+        // A mark tells no family: with servers of both it is IPv4, as with keepalived.
+        let both = first.is_some_and(|first| families.any(|family| family != first));
+        let first =
+            if both && matches!(server.target, ServiceTarget::Mark(_)) { Some(Family::V4) } else { first };
         if !matches!(server.target, ServiceTarget::Address(_))
             && !seen.has_name(VIRTUAL_SERVER, "ip_family")
             && let Some(first) = first

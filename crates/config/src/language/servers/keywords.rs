@@ -2,7 +2,7 @@
 
 use super::read::*;
 use crate::language::checkers::keywords::{
-    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TLS, UDP,
+    BFD, COMMON, CONNECTION, DNS, FILE, GRPC, HTTP, MISC, PLAIN, SMTP, TCP, TLS, UDP,
 };
 use crate::model::{RealServer, Ssl, VirtualServer};
 use crate::table::argument::LONGEST_DELAY;
@@ -116,7 +116,7 @@ pub static VIRTUAL_SERVER: &Keywords<VirtualServer> = keywords! {
         "Install the service only while that instance is master.";
     "install_after_first_check" Switch => with!(read_install_after, show_install_after), Last, InPlace;
         "off; no argument means on",
-        "Install a real server when each of its checks has succeeded once; unlike alpha, nobody is told before that.";
+        "Install a real server when each of its checks has been made once; unlike alpha, nobody is told before that.";
     "virtualhost" Word("HOST") => at!(virtualhost), Replaces, InPlace | Told;
         "none",
         "Default HTTP Host header.";
@@ -223,7 +223,7 @@ pub static REAL_SERVER: &Keywords<RealServer> = keywords! {
     "GRPC_CHECK" Argument::block(&[COMMON, CONNECTION, GRPC]) => Elsewhere, Adds, Restart;
         "none",
         "Ask the health service of gRPC.";
-    "TCP_CHECK" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart;
+    "TCP_CHECK" Argument::block(&[COMMON, CONNECTION, TCP]) => Elsewhere, Adds, Restart;
         "none",
         "Connect to a TCP port.";
     "PING_CHECK" Argument::block(&[COMMON, CONNECTION]) => Elsewhere, Adds, Restart;

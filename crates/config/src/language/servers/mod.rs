@@ -4,3 +4,4 @@ pub(crate) mod blocks;
 pub(crate) mod check;
 pub mod keywords;
 pub(crate) mod read;
+pub(crate) mod shared;

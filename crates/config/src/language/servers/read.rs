@@ -302,12 +302,17 @@ pub(crate) fn address_and_port(line: Statement<'_, '_, '_, '_>, place: usize) ->
         Value::Address(address) => address,
         _ => return None,
     };
-    let port = match line.word(place + 1) {
+    Some(ServerAddress { address, port: port(line, place + 1)? })
+}
+
+/// The last word, which may be missing: a port, or 0.
+fn port(line: Statement<'_, '_, '_, '_>, place: usize) -> Option<u16> {
+    let port = match line.word(place) {
         None => 0,
-        Some(_) => u16::try_from(line.unsigned(place + 1, 0, 65_535)?).ok()?,
+        Some(_) => u16::try_from(line.unsigned(place, 0, 65_535)?).ok()?,
     };
-    line.no_more(place + 2);
-    Some(ServerAddress { address, port })
+    line.no_more(place + 1);
+    Some(port)
 }
 
 pub(crate) fn read_sorry_server(server: &mut VirtualServer, line: Statement<'_, '_, '_, '_>) {
@@ -321,15 +326,15 @@ pub(crate) fn read_sorry_server(server: &mut VirtualServer, line: Statement<'_, 
     }
 }
 
-/// Name and port, where the word is a name of the DNS with a dot in it and no address that is misspelt.
-pub(crate) fn name_and_port(line: Statement<'_, '_, '_, '_>) -> Option<(Text, u16)> {
-    let name = line.word(0).filter(|word| is_name(word))?;
-    let port = match line.word(1) {
-        None => 0,
-        Some(_) => u16::try_from(line.unsigned(1, 0, 65_535)?).ok()?,
+/// `ADDRESS [PORT]`, or `NAME [PORT]` with the address that says nothing: of which family it is, is known when all of
+/// the service is.
+pub(crate) fn server_place(line: Statement<'_, '_, '_, '_>) -> Option<(ServerAddress, Option<Text>)> {
+    // A name of the DNS has a dot in it, and is no address that is misspelt.
+    let Some(name) = line.word(0).filter(|word| is_name(word)) else {
+        return address_and_port(line, 0).map(|address| (address, None));
     };
-    line.no_more(2);
-    Some((name.into(), port))
+    let address = ServerAddress { address: IpAddr::V4(Ipv4Addr::UNSPECIFIED), port: port(line, 1)? };
+    Some((address, Some(name.into())))
 }
 
 /// Longest name, and longest part of one (RFC 1035 section 2.3.4).

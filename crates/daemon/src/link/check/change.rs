@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::work::{Balanced, Settings, Work};
+use super::work::{Balanced, Settings};
 use crate::link::lifecycle::Reloaded;
 
-/// The way from one [`Work`] to another. Services that are equal in both do not occur in it.
+/// The way from one configuration to another. Services that are equal in both do not occur in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
     /// Services that are new.
@@ -21,21 +21,6 @@ pub struct Change {
 }
 
 impl Change {
-    /// What has to change to get from `old` to `new`.
-    pub fn between(old: &Work, new: &Work) -> Self {
-        let mut added = Vec::new();
-        let mut changed = Vec::new();
-        for (key, service) in &new.services {
-            match old.services.get(key) {
-                None => added.push(service.clone()),
-                Some(before) if before != service => changed.push(service.clone()),
-                Some(_) => {}
-            }
-        }
-        let removed = old.services.keys().filter(|key| !new.services.contains_key(*key)).cloned();
-        Self { added, changed, removed: removed.collect(), settings: new.settings.clone() }
-    }
-
     /// Whether any service changes.
     pub fn concerns_services(&self) -> bool {
         !(self.added.is_empty() && self.changed.is_empty() && self.removed.is_empty())

@@ -4,6 +4,7 @@ pub mod change;
 pub mod seen;
 pub mod work;
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -11,10 +12,11 @@ use serde::{Deserialize, Serialize};
 use steadfast_control::operation::Operated;
 use steadfast_control::status::Service;
 use steadfast_health::{CheckId, CheckKey, CheckResume, Event, Override, ServiceResume};
+use steadfast_kernel::ipvs::ServiceKey;
 
 use self::change::Change;
 use self::seen::{Seen, Surroundings};
-use super::lifecycle::{Role, Worker};
+use super::lifecycle::{Lasting, Role, Worker};
 
 /// The worker of health checks and of the kernel's load balancer.
 #[derive(Debug)]
@@ -23,13 +25,25 @@ pub enum Check {}
 impl Role for Check {
     type Order = Order;
     type News = News;
+    type Knows = Knows;
     const WORKER: Worker = Worker::Check;
     const THREADS: usize = 1;
+}
+
+/// What it alone knows when its supervisor has died.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Knows {
+    /// What the supervisor gave it to keep, written down.
+    pub kept: Vec<u8>,
+    /// Entries of the kernel that are its own.
+    pub entries: BTreeSet<ServiceKey>,
 }
 
 /// What it is told to do.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Order {
+    /// Keep this for a supervisor that comes after this one, should it die.
+    Keep(Vec<u8>),
     /// Change what a reload changes.
     Reload(Box<Change>),
     /// This is how things are that are followed, all of them.
@@ -115,6 +129,12 @@ pub enum News {
     },
     /// Something about the kernel's table or this machine.
     Notice(Notice),
+}
+
+impl Lasting for News {
+    fn lasts(&self) -> bool {
+        matches!(self, Self::Happened(_) | Self::Notice(_))
+    }
 }
 
 /// Something that happened.

@@ -1,23 +1,14 @@
 //! What a check worker is given to do: the configuration file boiled down to values that can be compared.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use steadfast_health::{ServiceConfig, Target};
-use steadfast_kernel::ipvs::{Forwarding, Server, ServerKey, Service, ServiceKey, SyncDaemon};
+use steadfast_kernel::ipvs::{Forwarding, Server, ServerKey, Service, ServiceKey, SyncDaemon, Transport};
+use steadfast_kernel::nftables::Element;
 
 use crate::link::vrrp::work::Settings as Scheduling;
-
-/// Everything one check worker runs.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Work {
-    /// The services by what they are called.
-    pub services: BTreeMap<Arc<str>, Balanced>,
-    /// How the worker runs and uses the kernel.
-    pub settings: Settings,
-}
 
 /// A service, and what it is in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +30,10 @@ pub struct Placement {
     pub place_in_group: Option<(Arc<str>, usize)>,
     /// One entry, or those of a group.
     pub keys: Box<[ServiceKey]>,
+    /// Entries that services before it have and that it serves as well.
+    pub shared: Box<[Shared]>,
+    /// Addresses that the kernel knows by a mark alone.
+    pub marked: Box<[Marked]>,
     /// How these balance.
     pub service: Service,
     /// How packets reach its servers.
@@ -47,6 +42,45 @@ pub struct Placement {
     pub sorry: Option<Reach>,
     /// It is in the kernel only while this instance is master.
     pub only_while_master: Option<Arc<str>>,
+}
+
+/// An entry of the kernel that a service serves together with others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shared {
+    /// The entry.
+    pub key: ServiceKey,
+    /// The first service that has it.
+    pub owner: Arc<str>,
+    /// The how manieth this one is behind that, from 1.
+    pub place: u32,
+}
+
+/// Addresses of a group, packets to which get a mark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marked {
+    /// The protocol.
+    pub transport: Transport,
+    /// The first address.
+    pub first: IpAddr,
+    /// The last one.
+    pub last: IpAddr,
+    /// Port; 0 is every port.
+    pub port: u16,
+    /// The mark.
+    pub mark: u32,
+}
+
+impl Marked {
+    /// What the packet filters are to do.
+    pub const fn element(self) -> Element {
+        let Self { transport, first, last, port, mark } = self;
+        Element::Marked { transport, first, last, port, mark }
+    }
+
+    /// Whether an address is among them.
+    pub fn has(&self, address: IpAddr) -> bool {
+        self.first.is_ipv4() == address.is_ipv4() && (self.first..=self.last).contains(&address)
+    }
 }
 
 /// How packets reach a server.
@@ -105,6 +139,16 @@ impl Ways {
 }
 
 impl Placement {
+    /// All entries of the kernel that it serves.
+    pub fn entries(&self) -> impl Iterator<Item = ServiceKey> {
+        self.keys.iter().copied().chain(self.shared.iter().map(|shared| shared.key))
+    }
+
+    /// How many these are.
+    pub const fn entry_count(&self) -> usize {
+        self.keys.len().saturating_add(self.shared.len())
+    }
+
     /// How packets reach an entry.
     pub fn reach(&self, target: Target) -> Option<Reach> {
         match target {
@@ -152,10 +196,23 @@ pub struct Settings {
     pub sync_follows: Option<Arc<str>>,
     /// At the start scripts are run also for the servers that are up from the beginning.
     pub tell_initial: bool,
+    /// The packet filters that mark packets, if any do.
+    pub marking: Option<Marking>,
     /// Who the checks are over TLS, for servers that ask.
     pub identity: Option<Identity>,
     /// Seed of the spread of first checks.
     pub seed: u64,
+}
+
+/// How the packet filters look that mark packets.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Marking {
+    /// Name of the tables.
+    pub table: Arc<str>,
+    /// Priority of the chains.
+    pub priority: i32,
+    /// Whether rules count.
+    pub counters: bool,
 }
 
 /// Where a certificate lies, with those that vouch for it, and its key: files in PEM.

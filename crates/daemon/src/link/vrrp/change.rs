@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use steadfast_vrrp::{InstanceId, Plan};
+use steadfast_vrrp::{InstanceId, InterfaceId, Plan};
 
 use super::work::{FilterStyle, Install, LinkDelay, MadeLink, Pacing, Settings, Standing, Work};
 use crate::link::lifecycle::Reloaded;
@@ -27,6 +27,8 @@ pub struct Change {
     pub pacing: Pacing,
     /// Interfaces whose changes are not believed at once.
     pub delays: Vec<LinkDelay>,
+    /// Interfaces whose drivers are asked for their links.
+    pub polled: Vec<InterfaceId>,
     /// How the worker runs.
     pub settings: Settings,
 }
@@ -35,7 +37,8 @@ impl Change {
     /// What has to change to get from `old` to `new`.
     pub fn between(old: &Work, new: &Work) -> Self {
         // Whole, so that what a worker is given and what a reload brings cannot come apart.
-        let Work { machine, sessions, installs, standing, links, filters, pacing, delays, settings } = new;
+        let Work { machine, sessions, installs, standing, links, filters, pacing, delays, polled, settings } =
+            new;
         let differs = |install: &&Install| old.install(install.instance) != Some(*install);
         Self {
             plan: Plan::between(&old.machine, machine),
@@ -46,6 +49,7 @@ impl Change {
             filters: filters.clone(),
             pacing: pacing.clone(),
             delays: delays.clone(),
+            polled: polled.clone(),
             settings: settings.clone(),
         }
     }
@@ -77,6 +81,7 @@ impl Work {
         self.filters.clone_from(&change.filters);
         self.pacing.clone_from(&change.pacing);
         self.delays.clone_from(&change.delays);
+        self.polled.clone_from(&change.polled);
         self.settings.clone_from(&change.settings);
     }
 }

@@ -22,7 +22,7 @@ pub struct Inheritance {
 }
 
 impl Inheritable for Inheritance {
-    const VERSION: u16 = 7;
+    const VERSION: u16 = 8;
 }
 
 #[cfg(test)]

@@ -19,7 +19,8 @@ use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, Moment, Reading, ScriptId, WatchId};
 
 use self::change::Change;
-use super::lifecycle::{Role, Worker};
+use self::work::Work;
+use super::lifecycle::{Lasting, Role, Worker};
 
 /// The worker of VRRP.
 #[derive(Debug)]
@@ -28,8 +29,20 @@ pub enum Vrrp {}
 impl Role for Vrrp {
     type Order = Order;
     type News = News;
+    type Knows = Knows;
     const WORKER: Worker = Worker::Vrrp;
     const THREADS: usize = 2;
+}
+
+/// What it alone knows when its supervisor has died.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Knows {
+    /// The daemon runs since then.
+    pub daemon_started_at: Moment,
+    /// What it runs: numbers keep their meaning by it.
+    pub work: Work,
+    /// Settings of interfaces that were changed.
+    pub settings: Remembered,
 }
 
 /// What it is told to do.
@@ -91,6 +104,19 @@ impl Living {
     }
 }
 
+/// What became of a session that nobody configured.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Watching {
+    /// Where.
+    pub interface: InterfaceId,
+    /// With whom.
+    pub peer: IpAddr,
+    /// What.
+    pub event: steadfast_bfd::Event,
+    /// It turns so often that others are left out from here on.
+    pub is_last: bool,
+}
+
 /// What it has to tell.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum News {
@@ -100,6 +126,8 @@ pub enum News {
     Resume(Vec<Resume>),
     /// A session has something to tell.
     Session(steadfast_bfd::Event),
+    /// A session that watches over a master has something to tell.
+    Watching(Box<Watching>),
     /// What a successor needs to go on with a session.
     SessionResume(Box<steadfast_bfd::Resume>),
     /// Part of the answer to [`Order::Status`].
@@ -136,6 +164,12 @@ pub enum News {
     },
     /// An instance that a reload removed has handed over; its number is free.
     Removed(InstanceId),
+}
+
+impl Lasting for News {
+    fn lasts(&self) -> bool {
+        matches!(self, Self::Happened(_) | Self::Session(_) | Self::Watching(_) | Self::Notice(_))
+    }
 }
 
 /// Something that happened outside the machine.
@@ -223,6 +257,13 @@ pub enum Notice {
         /// The kernel's reason.
         #[serde(with = "error::number")]
         errno: Errno,
+    },
+    /// A driver that is to be asked for its link does not tell; the kernel's word counts.
+    LinkUntold {
+        /// Where.
+        interface: InterfaceId,
+        /// What failed, unless the driver just does not know.
+        error: Option<Error>,
     },
     /// An address change that the kernel told (`--address-monitoring`).
     AddressSeen {

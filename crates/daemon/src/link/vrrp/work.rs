@@ -30,6 +30,8 @@ pub struct Work {
     pub pacing: Pacing,
     /// Interfaces whose changes are not believed at once.
     pub delays: Vec<LinkDelay>,
+    /// Interfaces whose drivers are asked for their links, in order.
+    pub polled: Vec<InterfaceId>,
     /// How the worker runs.
     pub settings: Settings,
 }
@@ -51,6 +53,8 @@ pub struct MadeLink {
     pub group: Option<u32>,
     /// IPv6 is spoken on it.
     pub with_ipv6: bool,
+    /// The kernel tells once more of it when it is made.
+    pub told_again: bool,
     /// An address that it always has, with its prefix.
     pub address: Option<(IpAddr, u8)>,
 }
@@ -78,6 +82,13 @@ pub struct FilterStyle {
 }
 
 impl Work {
+    /// The sessions alone, for a worker that runs no virtual routers.
+    #[must_use]
+    pub fn without_routers(self) -> Self {
+        let Self { sessions, filters, pacing, settings, .. } = self;
+        Self { sessions, filters, pacing, settings, ..Self::default() }
+    }
+
     /// The interface that is made under this number, if it is such.
     pub fn made(&self, id: InterfaceId) -> Option<&MadeLink> {
         self.links.binary_search_by_key(&id, |link| link.interface).ok().and_then(|at| self.links.get(at))
@@ -95,6 +106,11 @@ impl Work {
         let interfaces = &self.machine.interfaces;
         let at = interfaces.binary_search_by_key(&id, |interface| interface.id).ok();
         at.and_then(|at| interfaces.get(at)).map_or("", |interface| &interface.name)
+    }
+
+    /// The interface of that name, if its driver is asked for its link.
+    pub fn polled_by_name(&self, name: &str) -> Option<InterfaceId> {
+        self.polled.iter().copied().find(|interface| self.interface_name(*interface) == name)
     }
 
     /// What the announcements on an interface share their spacing with.

@@ -6,6 +6,7 @@ use steadfast_control::event::{Bound, Filter, Happening, Record};
 use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
 use steadfast_kernel::wait::poll::Poller;
+use steadfast_vrrp::Moment;
 
 use super::operations::Operations;
 use super::services::Inquiries;
@@ -26,6 +27,12 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
+    /// A client waits for what a worker was asked.
+    pub(crate) fn is_asking(&self) -> bool {
+        let deadlines = [self.asked.wakeup(), self.inquiries.wakeup(), self.operations.wakeup()];
+        deadlines.iter().any(Option::is_some)
+    }
+
     pub(crate) fn new(control: Option<Control>) -> Self {
         Self {
             control,
@@ -48,6 +55,18 @@ impl Desk {
     pub(crate) fn publish(&mut self, record: &Record, poller: &Poller) {
         if let Some(control) = &mut self.control {
             control.publish(record, poller, CLIENTS);
+        }
+    }
+
+    /// When a client takes too long to read.
+    pub(crate) fn wakeup(&self) -> Option<Moment> {
+        self.control.as_ref().and_then(Control::wakeup)
+    }
+
+    /// Clients that take too long to read are not waited for.
+    pub(crate) fn cut_off_late(&mut self, now: Moment, poller: &Poller) {
+        if let Some(control) = &mut self.control {
+            control.cut_off_late(now, poller);
         }
     }
 
@@ -78,6 +97,7 @@ impl Supervisor {
                 }
                 Request::Events { follow, filter } => self.send_events(client, follow, filter),
                 Request::Reload => self.reload_for(client),
+                Request::Upgrade { program } => self.upgrade_for(client, program.as_deref()),
                 Request::Record => self.send_record(client),
             }
         }

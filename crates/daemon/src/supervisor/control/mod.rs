@@ -1,7 +1,8 @@
 //! The control socket: one line of JSON a request, one line of JSON an answer.
 //!
-//! Root and the configured group may connect; the file's owner and mode see to that. A client that
-//! does not read is dropped once [`OUTBOUND_MAX`] bytes wait for it, one that talks nonsense at once.
+//! Root and the configured group may connect; the file's owner and mode see to that. A client that reads nothing of an
+//! answer is dropped after [`READ_WITHIN`]; one for which [`OUTBOUND_MAX`] bytes wait when one more answer or event
+//! comes; one that keeps others waiting for the next piece of an answer; one that talks nonsense at once.
 
 mod desk;
 pub(crate) mod dump;
@@ -16,21 +17,30 @@ use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_control::event::{Filter, Record};
 use steadfast_control::request::{Answer, Request};
 use steadfast_control::status as report;
+use steadfast_kernel::process::handover::Kept;
 use steadfast_kernel::process::user;
 use steadfast_kernel::wait::poll::{Interest, Poller};
+use steadfast_vrrp::Moment;
 
 pub(crate) use self::desk::Desk;
+use super::moment;
 
 /// Clients at the same time, at most; a further one is hung up on.
 pub(crate) const CLIENTS_MAX: usize = 64;
 /// Bytes of a request, at most.
 const REQUEST_MAX: usize = 4_096;
-/// Bytes that may wait for one client.
-const OUTBOUND_MAX: usize = 64 * 1024 * 1024;
+/// Bytes that may wait for one client when a further answer comes.
+const OUTBOUND_MAX: usize = 16 * 1024 * 1024;
+/// Bytes that may wait for one client when the next piece of an answer is asked for.
+const OUTBOUND_OF_A_PIECE_MAX: usize = 256 * 1024;
+/// How long a client may take to read anything of what waits for it.
+const READ_WITHIN: Duration = Duration::from_secs(10);
 
 /// Number of a client; never given twice.
 pub(crate) type ClientId = u64;
@@ -55,9 +65,88 @@ struct Client {
     following: Option<Filter>,
     closing: bool,
     waits_for_room: bool,
+    /// Since when it has read nothing of what waits for it.
+    unread_since: Option<Moment>,
+}
+
+/// The socket and everyone connected, as they are left to another program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct ClientsLeft {
+    listener: Kept,
+    path: PathBuf,
+    next: ClientId,
+    clients: Vec<ClientLeft>,
+}
+
+impl ClientsLeft {
+    /// Those that have to live on.
+    pub(crate) fn descriptors(&self) -> impl Iterator<Item = Kept> + '_ {
+        std::iter::once(self.listener).chain(self.clients.iter().map(|client| client.stream))
+    }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct ClientLeft {
+    id: ClientId,
+    stream: Kept,
+    inbound: Vec<u8>,
+    outbound: Vec<u8>,
+    following: Option<Filter>,
+    closing: bool,
 }
 
 impl Control {
+    /// For the program that comes.
+    pub(crate) fn left(&self) -> ClientsLeft {
+        let client = |(id, client): (&ClientId, &Client)| ClientLeft {
+            id: *id,
+            stream: Kept::of(&client.stream),
+            inbound: client.inbound.clone(),
+            outbound: client.outbound.get(client.sent..).unwrap_or_default().to_vec(),
+            following: client.following.clone(),
+            closing: client.closing,
+        };
+        ClientsLeft {
+            listener: Kept::of(&self.listener),
+            path: self.path.clone(),
+            next: self.next,
+            clients: self.clients.iter().map(client).collect(),
+        }
+    }
+
+    /// Goes on with the socket that another program left, and with everyone who is connected.
+    ///
+    /// # Errors
+    /// When there is no such descriptor.
+    pub(crate) fn adopt(
+        left: ClientsLeft,
+        poller: &Poller,
+        token_base: u64,
+    ) -> Result<Self, steadfast_kernel::Error> {
+        let listener = UnixListener::from(left.listener.take()?);
+        let mut clients = BTreeMap::new();
+        for ClientLeft { id, stream, inbound, outbound, following, closing } in left.clients {
+            let stream = UnixStream::from(stream.take()?);
+            let waits_for_room = !outbound.is_empty();
+            let interest = if waits_for_room { Interest::Both } else { Interest::Readable };
+            poller.add(&stream, token_base + id, interest)?;
+            let unread_since = waits_for_room.then(moment);
+            let client = Client {
+                stream,
+                inbound,
+                outbound,
+                sent: 0,
+                following,
+                closing,
+                waits_for_room,
+                unread_since,
+            };
+            clients.insert(id, client);
+        }
+        let (path, next) = (left.path, left.next);
+        Ok(Self { listener, path, clients, next, turned_away: report::Control::default() })
+    }
+
     /// Listens at `path`, replacing what a dead daemon left there.
     ///
     /// # Errors
@@ -122,6 +211,7 @@ impl Control {
                 following: None,
                 closing: false,
                 waits_for_room: false,
+                unread_since: None,
             };
             self.clients.insert(id, client);
         }
@@ -155,10 +245,45 @@ impl Control {
 
     /// Sends one answer.
     pub(crate) fn answer(&mut self, id: ClientId, answer: &Answer, poller: &Poller, token_base: u64) {
-        if let Some(client) = self.clients.get_mut(&id) {
-            client.queue(answer);
-            self.flush(id, poller, token_base);
+        let Some(client) = self.clients.get_mut(&id) else { return };
+        if client.waiting() > OUTBOUND_MAX {
+            return self.cut_off(id, poller);
         }
+        client.queue(answer);
+        self.flush(id, poller, token_base);
+    }
+
+    pub(crate) fn is_connected(&self, id: ClientId) -> bool {
+        self.clients.contains_key(&id)
+    }
+
+    /// Whether a client has read so much that the next piece of an answer may come.
+    pub(crate) fn has_room(&self, id: ClientId) -> bool {
+        self.clients.get(&id).is_none_or(|client| client.waiting() <= OUTBOUND_OF_A_PIECE_MAX)
+    }
+
+    /// Others do not wait for a client that makes no room for the next piece.
+    pub(crate) fn cut_off_without_room(&mut self, id: ClientId, poller: &Poller) {
+        if !self.has_room(id) {
+            self.cut_off(id, poller);
+        }
+    }
+
+    /// When a client takes too long to read.
+    pub(crate) fn wakeup(&self) -> Option<Moment> {
+        self.clients.values().filter_map(Client::read_until).min()
+    }
+
+    /// Clients that take too long to read are not waited for.
+    pub(crate) fn cut_off_late(&mut self, now: Moment, poller: &Poller) {
+        let late = self.clients.iter().filter(|(_, client)| client.read_until().is_some_and(|at| at <= now));
+        let late: Vec<ClientId> = late.map(|(id, _)| *id).collect();
+        late.into_iter().for_each(|id| self.cut_off(id, poller));
+    }
+
+    fn cut_off(&mut self, id: ClientId, poller: &Poller) {
+        self.turned_away.clients_too_slow += 1;
+        self.hang_up(id, poller);
     }
 
     /// Whether a client has the daemon's own rights, and not only those of the control group.
@@ -198,13 +323,18 @@ impl Control {
 
     fn flush(&mut self, id: ClientId, poller: &Poller, token_base: u64) {
         let Some(client) = self.clients.get_mut(&id) else { return };
-        let done = client.send();
-        let waiting = client.outbound.len() - client.sent;
-        let (waits, too_slow) = (waiting > 0, waiting > OUTBOUND_MAX);
-        self.turned_away.clients_too_slow += u64::from(too_slow);
-        if done.is_err() || (client.closing && !waits) || too_slow {
-            self.hang_up(id, poller);
-        } else if waits != client.waits_for_room {
+        let sent = client.send();
+        let waits = client.waiting() > 0;
+        let Ok(sent) = sent else { return self.hang_up(id, poller) };
+        if client.closing && !waits {
+            return self.hang_up(id, poller);
+        }
+        if !waits {
+            client.unread_since = None;
+        } else if sent > 0 || client.unread_since.is_none() {
+            client.unread_since = Some(moment());
+        }
+        if waits != client.waits_for_room {
             client.waits_for_room = waits;
             let interest = if waits { Interest::Both } else { Interest::Readable };
             let _ = poller.modify(&client.stream, token_base + id, interest);
@@ -219,6 +349,16 @@ impl Control {
 }
 
 impl Client {
+    /// Bytes that wait for it.
+    fn waiting(&self) -> usize {
+        self.outbound.len() - self.sent
+    }
+
+    /// Until when it is to read something. Who follows events may look at them in peace as long as there is room.
+    fn read_until(&self) -> Option<Moment> {
+        self.unread_since.filter(|_| self.following.is_none()).map(|since| since + READ_WITHIN)
+    }
+
     fn wants(&self, record: &Record) -> bool {
         self.following.as_ref().is_some_and(|filter| filter.admits(record))
     }
@@ -259,12 +399,17 @@ impl Client {
         }
     }
 
-    fn send(&mut self) -> std::io::Result<()> {
+    /// How many bytes went.
+    fn send(&mut self) -> std::io::Result<usize> {
+        let mut total = 0;
         while let Some(waiting) = self.outbound.get(self.sent..).filter(|waiting| !waiting.is_empty()) {
             match self.stream.write(waiting) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
-                Ok(count) => self.sent += count,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Ok(count) => {
+                    self.sent += count;
+                    total += count;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(total),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
@@ -273,7 +418,7 @@ impl Client {
             self.outbound = Vec::new();
             self.sent = 0;
         }
-        Ok(())
+        Ok(total)
     }
 }
 
@@ -319,10 +464,56 @@ mod tests {
         while control.turned_away().clients_too_slow == 0 {
             control.answer(0, &answer, &poller, BASE);
             answers += 1;
-            assert!(answers <= 5, "nothing bounds what waits");
+            assert!(answers <= 6, "nothing bounds what waits");
         }
         assert!(control.clients.is_empty() && answers > 3);
         drop(caller);
+        control.remove();
+    }
+
+    #[test]
+    fn a_client_that_reads_nothing_of_an_answer_has_a_bounded_time() {
+        let (mut control, poller, path) = listening("unread");
+        let mut caller = UnixStream::connect(&path).unwrap();
+        control.accept(&poller, BASE);
+        assert_eq!(control.wakeup(), None);
+        control.answer(0, &Answer::Error("x".repeat(1024 * 1024)), &poller, BASE);
+        let until = control.wakeup().expect("it waits to be read");
+        assert!(!control.has_room(0));
+        control.cut_off_late(until - Duration::from_nanos(1), &poller);
+        // What is read is time anew.
+        caller.read_exact(&mut [0; 64 * 1024]).unwrap();
+        control.ready(0, &poller, BASE);
+        control.cut_off_late(until, &poller);
+        let later = control.wakeup().unwrap();
+        assert!(later > until && control.is_connected(0));
+        control.follow(0, Filter::default());
+        control.cut_off_late(later, &poller);
+        assert!(control.is_connected(0), "who follows may look in peace");
+        control.clients.get_mut(&0).unwrap().following = None;
+        control.cut_off_late(later, &poller);
+        assert_eq!((control.is_connected(0), control.turned_away().clients_too_slow), (false, 1));
+        control.remove();
+    }
+
+    #[test]
+    fn a_client_without_room_for_the_next_piece_is_not_waited_for() {
+        let (mut control, poller, path) = listening("piece");
+        let mut caller = UnixStream::connect(&path).unwrap();
+        control.accept(&poller, BASE);
+        let answer = Answer::Error("x".repeat(OUTBOUND_OF_A_PIECE_MAX * 4));
+        control.answer(0, &answer, &poller, BASE);
+        assert!(!control.has_room(0));
+        let mut buffer = vec![0; OUTBOUND_OF_A_PIECE_MAX];
+        while !control.has_room(0) {
+            assert!(caller.read(&mut buffer).unwrap() > 0);
+            control.ready(0, &poller, BASE);
+        }
+        control.cut_off_without_room(0, &poller);
+        assert!(control.is_connected(0));
+        control.answer(0, &answer, &poller, BASE);
+        control.cut_off_without_room(0, &poller);
+        assert_eq!((control.is_connected(0), control.turned_away().clients_too_slow), (false, 1));
         control.remove();
     }
 

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use steadfast_config::model::Model;
 use steadfast_control::operation::{Asked, Operated, Operation};
 use steadfast_control::request::Answer;
 use steadfast_control::status::is_service_meant;
@@ -13,8 +12,9 @@ use steadfast_vrrp::Moment;
 
 use super::ClientId;
 use super::status::ANSWER_WITHIN;
-use crate::digest::check::{headings, server_addresses};
+use crate::digest::check::server_addresses;
 use crate::link::check::{Handled, Order};
+use crate::served::Served;
 use crate::supervisor::{CLIENTS, Supervisor, moment};
 
 /// Names of a message that says what there is; more would hide it.
@@ -66,7 +66,7 @@ impl Supervisor {
         if self.desk.operations.waiting.values().any(|(waiting, _)| *waiting == client) {
             return Err("the operation before has not been confirmed".to_owned());
         }
-        let handled = self.balancing.handled(&self.served_model(), server, service, operation)?;
+        let handled = self.balancing.handled(self.served(), server, service, operation)?;
         let operations = &mut self.desk.operations;
         operations.number = operations.number.wrapping_add(1);
         let request = operations.number;
@@ -115,16 +115,19 @@ impl crate::supervisor::workers::check::BalancingKept {
     /// Which servers are meant, and how each is to be used.
     fn handled(
         &self,
-        model: &Model,
+        served: Served<'_>,
         server: &str,
         service: Option<&str>,
         operation: Operation,
     ) -> Result<Vec<Handled>, String> {
         let asked = Asked::read(server)?;
-        let services: BTreeMap<_, _> = headings(model).map(|(name, _, server)| (name, server)).collect();
+        let services: BTreeMap<_, _> =
+            served.services().into_iter().map(|placed| (placed.outline.key, placed.place)).collect();
+        let mut unpacking = served.unpacking();
         let meant: Vec<_> = services
             .iter()
             .filter(|(name, _)| service.is_none_or(|service| is_service_meant(name, service)))
+            .filter_map(|(name, place)| Some((name, served.server(&mut unpacking, *place)?)))
             .collect();
         if let (true, Some(service)) = (meant.is_empty(), service) {
             let there = shown(services.keys());
@@ -160,7 +163,7 @@ impl crate::supervisor::workers::check::BalancingKept {
     }
 
     fn used(&self, service: &str, server: SocketAddr) -> Override {
-        let servers = self.resume_of(service).map(|kept| &kept.servers);
+        let servers = self.last_of(service).map(|kept| &kept.servers);
         let known = servers.and_then(|servers| servers.iter().find(|known| known.address == server));
         known.map(|known| known.by).unwrap_or_default()
     }

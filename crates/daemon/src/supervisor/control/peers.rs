@@ -14,7 +14,11 @@ pub(super) fn peers(status: &InstanceStatus, now: Moment) -> Vec<report::Peer> {
 
 /// What is to be mended between the routers.
 pub(super) fn problems(status: &InstanceStatus, now: Moment) -> Vec<report::Problem> {
-    status.problems(now).into_iter().map(|told| problem(told, now)).collect()
+    let found = status.found_elsewhere.map(|found| report::Problem::ServedElsewhere {
+        served: found.served,
+        milliseconds: milliseconds(now.since(found.since)),
+    });
+    found.into_iter().chain(status.problems(now).into_iter().map(|told| problem(told, now))).collect()
 }
 
 fn peer(peer: &Peer, now: Moment) -> report::Peer {

@@ -1,13 +1,15 @@
 //! BFD sessions as `status` shows them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 
-use steadfast_bfd::{Hops, SessionConfig, SessionId, SessionStatus};
+use steadfast_bfd::{Algorithm, Hops, Key, SessionConfig, SessionId, SessionStatus};
 use steadfast_control::status as report;
 use steadfast_detection::is_made;
 use steadfast_vrrp::{InterfaceId, Moment};
 
+use crate::supervisor::workers::known::watching_session;
 use crate::supervisor::{Supervisor, journal};
 
 impl Supervisor {
@@ -27,7 +29,7 @@ impl Supervisor {
         sessions.extend(made.map(|status| {
             let at = status.path.interface.map(|interface| InterfaceId(interface.0));
             let place = at.map_or("?", |interface| self.routers.work.interface_name(interface));
-            report::Session { name: format!("fast_detection {place}").into(), ..session(now, status) }
+            report::Session { name: watching_session(place), ..session(now, status) }
         }));
         sessions
     }
@@ -51,7 +53,11 @@ impl Supervisor {
             transmit_microseconds: None,
             receive_microseconds: None,
             detection_microseconds: None,
+            echo: None,
             obstacle: None,
+            authentication: authentication(config.key.as_ref().map(Key::algorithm)),
+            dropped: None,
+            remote_multiplier: None,
             counters: BTreeMap::new(),
         }
     }
@@ -76,9 +82,22 @@ fn session(now: Moment, status: &SessionStatus) -> report::Session {
         transmit_microseconds: status.transmit.map(|interval| interval.get().into()),
         receive_microseconds: Some(status.receive.get().into()),
         detection_microseconds: status.detection_us,
+        echo: status.echo.map(|echo| report::SessionEcho {
+            returned: echo.returned,
+            interval_microseconds: echo.interval.get().into(),
+            detection_microseconds: echo.detection_us,
+            returned_milliseconds_ago: echo.returned_at.map(|at| milliseconds(now, at)),
+        }),
         obstacle: status.obstacle.as_deref().map(str::to_owned),
+        authentication: authentication(status.authentication),
+        dropped: status.dropped.map(|reason| reason.to_string()),
+        remote_multiplier: status.remote_multiplier.map(NonZeroU8::get),
         counters: counters(status),
     }
+}
+
+fn authentication(algorithm: Option<Algorithm>) -> String {
+    algorithm.map_or("none", Algorithm::name).to_owned()
 }
 
 fn counters(status: &SessionStatus) -> BTreeMap<String, u64> {
@@ -86,6 +105,8 @@ fn counters(status: &SessionStatus) -> BTreeMap<String, u64> {
     let kept = [
         ("sent", counters.sent),
         ("received", counters.received),
+        ("echoes_sent", counters.echoes_sent),
+        ("echoes_returned", counters.echoes_returned),
         ("came_up", counters.came_up),
         ("went_down", counters.went_down),
     ];

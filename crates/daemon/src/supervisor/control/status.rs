@@ -187,7 +187,8 @@ impl Supervisor {
                 responsive: self.workers.check.is_steady(now),
                 figures: None,
             }),
-            services: self.balancing.overview(&self.served_model()),
+            services: self.balancing.overview(),
+            flight_recorder_seconds: self.records.reach(now).map(|reach| reach.as_secs()),
             not_active: self.loaded.not_active.clone(),
             control: self.desk.turned_away(),
         }

@@ -5,6 +5,7 @@ pub(crate) mod log;
 use std::collections::VecDeque;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use steadfast_control::event::{Happening, Record, Severity};
 
 use self::log::Log;
@@ -28,6 +29,14 @@ struct Kept {
     happening: Happening,
 }
 
+/// The stream as it is left to another program.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct JournalLeft {
+    sequence: u64,
+    /// Number, microseconds since 1970, and the event as JSON.
+    kept: Vec<(u64, i64, String)>,
+}
+
 impl Kept {
     fn record(&self) -> Record {
         Record {
@@ -43,6 +52,28 @@ impl Kept {
 impl Journal {
     pub(crate) fn new(log: Log) -> Self {
         Self { log, kept: VecDeque::new(), sequence: 0 }
+    }
+
+    /// For the program that comes.
+    pub(crate) fn left(&self) -> JournalLeft {
+        let told = |kept: &Kept| {
+            let happening = serde_json::to_string(&kept.happening).ok()?;
+            Some((kept.sequence, kept.at.as_microsecond(), happening))
+        };
+        JournalLeft { sequence: self.sequence, kept: self.kept.iter().filter_map(told).collect() }
+    }
+
+    /// Goes on with what another program left. What is not known any more is passed over.
+    pub(crate) fn adopt(&mut self, left: JournalLeft) {
+        self.sequence = left.sequence;
+        self.kept = left
+            .kept
+            .into_iter()
+            .filter_map(|(sequence, at, happening)| {
+                let at = Timestamp::from_microsecond(at).ok()?;
+                Some(Kept { sequence, at, happening: serde_json::from_str(&happening).ok()? })
+            })
+            .collect();
     }
 
     pub(crate) fn log(&mut self) -> &mut Log {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use steadfast_probe::dns::{Question, ServiceRecord};
 use steadfast_wire::vrrp::Family;
 
-use super::{ADDRESSES_MAX, Answer, Endpoint, Query};
+use super::{ADDRESSES_MAX, Answer};
+use crate::served::{Endpoint, Query};
 
 /// Names that are looked up at the same time.
 const BESIDE: usize = 8;

@@ -5,12 +5,11 @@ mod lookup;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read as _};
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use steadfast_config::model::{Model, ServerAddress};
+use steadfast_config::model::Model;
 use steadfast_control::event::{Balancing, Fault, Happening, Matter};
 use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, Forked, exit_now, fork};
@@ -20,9 +19,9 @@ use steadfast_wire::vrrp::Family;
 
 use super::scripts::programs;
 use super::{NAMES, Supervisor, moment};
-use crate::link::check::change::Change;
 use crate::link::check::{Check, Order};
 use crate::link::lifecycle::Worker;
+use crate::served::{Endpoint, Known, Query, Revision, Served, expand};
 
 /// Names that are looked up; further ones have no servers.
 pub(crate) const NAMES_MAX: usize = 4_096;
@@ -37,21 +36,6 @@ const REPORT_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Octets read of it at a time.
 const PIECE_BYTES: usize = 64 * 1024;
 
-/// What is looked up.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Query {
-    name: Arc<str>,
-    family: Family,
-}
-
-/// A server that a name stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(crate) struct Endpoint {
-    address: IpAddr,
-    /// Of a service (SRV), which has its port and its share.
-    port_and_weight: Option<(u16, u16)>,
-}
-
 /// What came of a query: the servers, in order, or why there are none.
 type Answer = (Query, Result<Vec<Endpoint>, String>);
 
@@ -59,9 +43,11 @@ type Answer = (Query, Result<Vec<Endpoint>, String>);
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     wanted: BTreeSet<Query>,
-    known: BTreeMap<Query, Vec<Endpoint>>,
+    /// Those of the configuration that are too many.
+    left_out: usize,
+    known: Known,
     /// What was known when the servers were made of it.
-    used: BTreeMap<Query, Vec<Endpoint>>,
+    used: Known,
     interval: Duration,
     under_way: Option<Round>,
     next: Option<Moment>,
@@ -77,7 +63,26 @@ struct Round {
     until: Moment,
 }
 
+/// What names stand for, as it is left to another program.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct NamesLeft(Vec<(Query, Vec<Endpoint>)>);
+
 impl Names {
+    /// For the program that comes.
+    pub(crate) fn left(&self) -> NamesLeft {
+        NamesLeft(self.used.iter().map(|(query, found)| (query.clone(), found.clone())).collect())
+    }
+
+    /// What another program left.
+    pub(crate) fn adopt(left: NamesLeft) -> Self {
+        Self { known: left.0.into_iter().collect(), ..Self::default() }
+    }
+
+    /// A round is under way.
+    pub(crate) fn is_looking(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Goes on with the names of another configuration; those that are new are looked up at once. What is known is used from
     /// here on.
     pub(crate) fn configure(&mut self, now: Moment, model: &Model) {
@@ -87,6 +92,7 @@ impl Names {
             let queries = names.map(|name| Query { name: Arc::from(&**name), family: service.family });
             self.wanted.extend(queries);
         }
+        self.left_out = self.wanted.len().saturating_sub(NAMES_MAX);
         while self.wanted.len() > NAMES_MAX {
             self.wanted.pop_last();
         }
@@ -103,34 +109,17 @@ impl Names {
 
     /// Puts the servers that names stand for in the place of the names.
     pub(crate) fn expand(&self, model: &mut Model) {
-        for service in &mut model.virtual_servers {
-            if service.real_servers.iter().all(|server| server.name.is_none()) {
-                continue;
-            }
-            let addressed = service.real_servers.iter().filter(|server| server.name.is_none());
-            let mut taken: BTreeSet<ServerAddress> = addressed.map(|server| server.address).collect();
-            let mut servers = Vec::new();
-            for server in std::mem::take(&mut service.real_servers) {
-                let Some(name) = server.name.as_deref() else {
-                    servers.push(server);
-                    continue;
-                };
-                let query = Query { name: Arc::from(&**name), family: service.family };
-                for endpoint in self.used.get(&query).into_iter().flatten() {
-                    let mut found = server.clone();
-                    found.name = None;
-                    found.address.address = endpoint.address;
-                    if let Some((port, weight)) = endpoint.port_and_weight {
-                        found.address.port = port;
-                        found.weight = i32::from(weight.max(1));
-                    }
-                    if taken.insert(found.address) {
-                        servers.push(found);
-                    }
-                }
-            }
-            service.real_servers = servers;
-        }
+        model.virtual_servers.iter_mut().for_each(|service| expand(&self.used, service));
+    }
+
+    /// What the servers are made of.
+    pub(crate) fn used(&self) -> &Known {
+        &self.used
+    }
+
+    /// The same, for whoever makes them next.
+    pub(crate) fn into_used(self) -> Known {
+        self.used
     }
 
     /// Whether a process looks names up for us.
@@ -138,9 +127,14 @@ impl Names {
         self.under_way.as_ref().is_some_and(|round| round.child.pid() == pid)
     }
 
-    /// Whether a name is looked up.
-    pub(crate) fn has(&self, name: &str) -> bool {
-        self.wanted.iter().any(|query| &*query.name == name)
+    /// Whether a name is looked up in a family.
+    pub(crate) fn has(&self, name: &Arc<str>, family: Family) -> bool {
+        self.wanted.contains(&Query { name: Arc::clone(name), family })
+    }
+
+    /// How many names have no servers because there are too many.
+    pub(crate) fn left_out(&self) -> usize {
+        self.left_out
     }
 
     /// When something is due.
@@ -167,6 +161,7 @@ impl Supervisor {
         match started {
             Ok((Forked::Child, report, said)) => {
                 let queries = self.names.wanted.iter().cloned().collect();
+                self.confine_helper();
                 // Connections of clients and workers must not stay open because of a name service that hangs.
                 drop((self, report));
                 lookup::look_up(queries, said);
@@ -238,8 +233,16 @@ impl Supervisor {
         }
     }
 
+    /// Tells whether there are more names than are looked up.
+    pub(crate) fn tell_names_left_out(&mut self) {
+        match self.names.left_out() {
+            0 => self.fault_over(&Matter::Names),
+            count => self.fault(Fault::NamesLeftOut { count, bound: NAMES_MAX }),
+        }
+    }
+
     fn name_found(&mut self, query: &Query, found: Vec<Endpoint>) {
-        self.fault_over(&Matter::Name(Arc::clone(&query.name)));
+        self.fault_over(&Matter::Name(Arc::clone(&query.name), query.family));
         if self.names.known.get(query) != Some(&found) {
             let addresses = found.iter().map(|endpoint| endpoint.address).collect();
             let name = Arc::clone(&query.name);
@@ -251,14 +254,13 @@ impl Supervisor {
 
     fn name_failed(&mut self, query: &Query, reason: &str) {
         let known = self.names.known.get(query).map_or(0, Vec::len);
-        self.fault(Fault::Name { name: Arc::clone(&query.name), reason: reason.to_owned(), known });
+        let (name, family) = (Arc::clone(&query.name), query.family);
+        self.fault(Fault::Name { name, family, reason: reason.to_owned(), known });
     }
 
-    /// The configuration in force, with the servers that names stand for.
-    pub(crate) fn served_model(&self) -> Model {
-        let mut model = self.loaded.model();
-        self.names.expand(&mut model);
-        model
+    /// The virtual servers of the configuration in force, with the servers that names stand for and the marks of groups.
+    pub(crate) fn served(&self) -> Served<'_> {
+        Served::of(&self.loaded.packed, &self.names.used, &self.balancing.marks)
     }
 
     /// The servers become those that are known, unless a reload is under way: then afterwards.
@@ -267,24 +269,64 @@ impl Supervisor {
             return;
         }
         self.names.behind = false;
-        let before = crate::digest::check::digest(&self.served_model());
+        let packed = &self.loaded.packed;
+        let marks = &self.balancing.marks;
+        let before = Served::of(packed, &self.names.used, marks);
+        let after = Served::of(packed, &self.names.known, marks);
+        let settings = crate::digest::check::settings(&packed.rest());
+        let revision = Revision::between(before, after, settings);
         self.names.used.clone_from(&self.names.known);
-        let model = self.served_model();
-        let balancing = crate::digest::check::digest(&model);
-        let change = Change::between(&before, &balancing);
-        if !change.concerns_services() {
+        if !revision.change.concerns_services() {
             return;
         }
+        let mut model = self.loaded.model();
+        self.names.expand(&mut model);
         // What cannot be run was told when the configuration was read.
         self.scripts.programs.services = programs::services(&model, &mut Vec::new());
         self.mail.subjects.follow_servers(&model);
         let followed = crate::digest::check::followed(&model);
         drop(model);
-        self.balancing.follow(&before, &balancing, followed);
+        let change = self.balancing.follow(revision, followed);
+        self.have_kept();
         let wanted = self.wants_checks();
         let order = Order::Reload(Box::new(change));
         if let Some(awaited) = self.hand_over::<Check>(order, wanted, now) {
             self.await_servers(Worker::Check, awaited);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::IpAddr;
+
+    use steadfast_config::model::{RealServer, ServerAddress, ServiceTarget, VirtualServer};
+
+    use super::*;
+
+    fn named(count: usize, family: Family) -> VirtualServer {
+        let mut service = VirtualServer { family, ..VirtualServer::new(ServiceTarget::Mark(1)) };
+        for number in 0..count {
+            let mut server = RealServer::new(ServerAddress { address: IpAddr::from([0, 0, 0, 0]), port: 80 });
+            server.name = Some(Box::new(format!("s{number}.lab").as_str().into()));
+            service.real_servers.push(server);
+        }
+        service
+    }
+
+    #[test]
+    fn names_beyond_the_bound_are_counted_until_there_are_fewer() {
+        let mut names = Names::default();
+        // The same name twice in one family is one name, in two families two.
+        let virtual_servers = vec![named(NAMES_MAX, Family::V4), named(3, Family::V4), named(2, Family::V6)];
+        let mut model = Model { virtual_servers, ..Model::default() };
+        names.configure(Moment::ZERO, &model);
+        assert_eq!(names.left_out(), 2);
+        let one: Arc<str> = "s1.lab".into();
+        assert!(names.has(&one, Family::V4));
+        model.virtual_servers.pop();
+        names.configure(Moment::ZERO, &model);
+        assert_eq!(names.left_out(), 0);
+        assert!(names.has(&one, Family::V4) && !names.has(&one, Family::V6));
     }
 }

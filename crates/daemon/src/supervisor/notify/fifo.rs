@@ -6,9 +6,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_control::wording;
 use steadfast_kernel::file::fifo::Fifo;
+use steadfast_kernel::process::Script;
+use steadfast_kernel::process::handover::Kept;
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Cause, Event, InstanceId, State};
 
@@ -22,7 +25,7 @@ use crate::supervisor::{FIFOS, RUNS, Supervisor, moment};
 pub(crate) const WAITING_MAX: usize = 1_024;
 
 /// Which of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Kind {
     /// `notify_fifo`
     General,
@@ -92,6 +95,23 @@ struct Pipe {
     /// How many lines of each owner wait.
     owners: BTreeMap<Owner, usize>,
     left_out: bool,
+}
+
+/// A FIFO as it is left to another program, with its reader.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct FifoLeft {
+    kind: Kind,
+    fifo: Kept,
+    made: bool,
+    waiting: Vec<(Owner, String)>,
+    reader: Option<u32>,
+}
+
+impl FifoLeft {
+    /// The one that has to live on.
+    pub(crate) const fn descriptor(&self) -> Kept {
+        self.fifo
+    }
 }
 
 impl Fifos {
@@ -181,6 +201,37 @@ impl Supervisor {
             }
             if let Some(setting) = setting {
                 self.open_fifo(kind, setting);
+            }
+        }
+    }
+
+    /// FIFOs for the program that comes. Whoever reads them sees no end.
+    pub(crate) fn fifos_left(&self) -> Vec<FifoLeft> {
+        let left = |(kind, pipe): (&Kind, &Pipe)| {
+            let (fifo, made) = pipe.fifo.kept();
+            let reader = self.scripts.runner.process_of(&Purpose::Reader(*kind));
+            FifoLeft { kind: *kind, fifo, made, waiting: pipe.waiting.iter().cloned().collect(), reader }
+        };
+        self.fifos.open.iter().map(left).collect()
+    }
+
+    /// Goes on with those that another program left, where the configuration has them.
+    pub(crate) fn adopt_fifos(&mut self, left: Vec<FifoLeft>) {
+        for FifoLeft { kind, fifo, made, waiting, reader } in left {
+            let setting = self.scripts.programs.fifos.get(&kind).cloned();
+            let Some(setting) = setting else { continue };
+            let Ok(fifo) = Fifo::adopt(fifo, &setting.path, made) else { continue };
+            let command = setting.reader.clone();
+            let mut pipe =
+                Pipe { fifo, setting, waiting: VecDeque::new(), owners: BTreeMap::new(), left_out: false };
+            waiting.into_iter().for_each(|(owner, line)| pipe.push(owner, line));
+            if !pipe.flush() {
+                let _ = self.poller.add(&pipe.fifo, kind.token(), Interest::Writable);
+            }
+            self.fifos.open.insert(kind, pipe);
+            if let Some((script, command)) = reader.and_then(|pid| Script::adopt(pid).ok()).zip(command) {
+                let purpose = Purpose::Reader(kind);
+                self.scripts.runner.adopt(moment(), script, &command, purpose, &self.poller, RUNS);
             }
         }
     }

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_control::wording;
 use steadfast_vrrp::{Cause, Event, Moment, State};
 
@@ -17,6 +18,9 @@ use crate::supervisor::scripts::programs::{Command, Notifies, Programs};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(1);
 /// Transitions that wait for one owner, at most; the oldest is forgotten first.
 pub(crate) const WAITING_MAX: usize = 64;
+
+/// Likewise for a service of the load balancer: each of its servers has news of its own, which no later news replaces.
+pub(crate) const WAITING_OF_A_SERVICE_MAX: usize = 4_096;
 
 /// Scripts of one owner that run at the same time, at most: one whose scripts never end keeps nobody else from telling.
 pub(crate) const RUNNING_PER_OWNER_MAX: u32 = 16;
@@ -31,7 +35,7 @@ pub(crate) struct Transition {
 }
 
 /// Whose transition.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(crate) enum Owner {
     /// An instance, by name.
     Instance(Arc<str>),
@@ -42,6 +46,14 @@ pub(crate) enum Owner {
 }
 
 impl Owner {
+    /// Transitions that wait for it, at most.
+    pub(crate) const fn waiting_max(&self) -> usize {
+        match self {
+            Self::Instance(_) | Self::Group(_) => WAITING_MAX,
+            Self::Service(_) => WAITING_OF_A_SERVICE_MAX,
+        }
+    }
+
     /// Its name.
     pub(crate) fn name(&self) -> &Arc<str> {
         match self {
@@ -76,6 +88,8 @@ pub(crate) fn transition(programs: &Programs, event: &Event) -> Option<Transitio
         | Event::MasterChanged { .. }
         | Event::Preparing { .. }
         | Event::TwoMasters { .. }
+        | Event::ServedElsewhere { .. }
+        | Event::ServedHereAlone { .. }
         | Event::NobodyHeard { .. }
         | Event::OneMaster { .. }
         | Event::HandedOver { .. }
@@ -157,8 +171,9 @@ struct Lane {
 impl Order {
     /// Adds a transition; `false` when an older one had to be forgotten for it, for the first time since nothing waited.
     pub(crate) fn add(&mut self, transition: Transition) -> bool {
+        let bound = transition.owner.waiting_max();
         let lane = self.owners.entry(transition.owner).or_default();
-        let forgets = lane.waiting.len() >= WAITING_MAX;
+        let forgets = lane.waiting.len() >= bound;
         if forgets {
             lane.waiting.pop_front();
         }
@@ -222,6 +237,11 @@ impl Order {
             .filter(|lane| !lane.waiting.is_empty())
             .filter_map(|lane| lane.impatient_at)
             .min()
+    }
+
+    /// Scripts that wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.owners.values().flat_map(|lane| &lane.waiting).map(Vec::len).sum()
     }
 
     /// Nothing waits and nothing runs.

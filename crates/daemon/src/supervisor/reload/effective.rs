@@ -9,6 +9,7 @@ use steadfast_config::model::{Global, Model};
 use steadfast_config::table::Feature;
 
 use crate::options::Options;
+use crate::served::Packed;
 
 /// What is kept of a loaded configuration. The whole model is wanted only by dumps and comparisons,
 /// and is a tenth of its size when packed.
@@ -17,7 +18,7 @@ pub(crate) struct Effective {
     pub(crate) wants_vrrp: bool,
     pub(crate) wants_bfd: bool,
     pub(crate) wants_checkers: bool,
-    packed: Box<[u8]>,
+    pub(crate) packed: Packed,
     /// Names of the instances as configured.
     pub(crate) order: Vec<Arc<str>>,
     /// What it asks for that does nothing in this version.
@@ -27,20 +28,19 @@ pub(crate) struct Effective {
 }
 
 impl Effective {
-    /// With the model, for what is to be made of it now.
-    pub(crate) fn of(loaded: Loaded, options: &Options) -> (Self, Model) {
+    /// With the model, for what is to be made of it now; `before` is what it takes the place of.
+    pub(crate) fn of(loaded: Loaded, options: &Options, before: Option<&Self>) -> (Self, Model) {
         let mut asked: BTreeSet<Feature> = loaded.features.iter().copied().collect();
         asked.extend(options.snmp.then_some(Feature::Snmp));
         let not_active = asked.into_iter().map(|feature| feature.title().to_owned()).collect();
         let errors = KnownErrors::of(&loaded);
-        let model = loaded.model;
+        let mut model = loaded.model;
         let effective = Self {
             global: model.global.clone(),
             wants_vrrp: model.wants_vrrp(),
             wants_bfd: model.wants_bfd(),
             wants_checkers: model.wants_checkers(),
-            // Writing to memory cannot fail, and the model has nothing that cannot be written.
-            packed: postcard::to_stdvec(&model).unwrap_or_default().into_boxed_slice(),
+            packed: Packed::of(&mut model, before.map(|before| &before.packed)),
             order: model.instances.iter().map(|instance| Arc::clone(&instance.name)).collect(),
             not_active,
             errors,
@@ -50,7 +50,7 @@ impl Effective {
 
     /// The whole model.
     pub(crate) fn model(&self) -> Model {
-        postcard::from_bytes(&self.packed).unwrap_or_default()
+        self.packed.model()
     }
 }
 
@@ -66,7 +66,7 @@ mod tests {
     fn a_packed_model_is_the_model() {
         let everything = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config/tests/everything.conf");
         let loaded = load(&Files::default(), &everything, &AnyMachine, &LoadOptions::default());
-        let (effective, model) = Effective::of(loaded, &Options::default());
+        let (effective, model) = Effective::of(loaded, &Options::default(), None);
         assert!(!model.instances.is_empty() && !model.virtual_servers.is_empty());
         assert_eq!(effective.model(), model);
     }

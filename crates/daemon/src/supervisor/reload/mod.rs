@@ -11,9 +11,8 @@ mod schedule;
 mod summary;
 mod time;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{OpenOptions, Permissions};
-use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -25,7 +24,7 @@ use steadfast_control::request::{Answer, ReloadReport};
 use steadfast_control::wording;
 use steadfast_kernel::process::limits;
 use steadfast_kernel::process::pidfile::PidFile;
-use steadfast_vrrp::{InstanceId, InterfaceId, Moment};
+use steadfast_vrrp::{InstanceId, Moment};
 
 use self::effective::Effective;
 use self::schedule::Schedule;
@@ -42,8 +41,8 @@ use crate::digest::watches::Orders;
 use crate::link::check::{self, Check};
 use crate::link::lifecycle::Worker;
 use crate::link::vrrp::change::Change;
-use crate::link::vrrp::work::Install;
 use crate::link::vrrp::{Order, Vrrp};
+use crate::served::{Packed, Revision, Served};
 
 /// What is in force since when, reloads to come and the one under way.
 #[derive(Debug)]
@@ -63,7 +62,7 @@ pub(crate) struct Reloads {
     waits: Option<Waits>,
     /// Who waits for the end of the one under way, and who for that of the next.
     waiting: Vec<ClientId>,
-    waiting_for_next: Vec<ClientId>,
+    pub(crate) waiting_for_next: Vec<ClientId>,
     /// What is to be told to them.
     outcome: Option<ReloadReport>,
     /// What is to be said about the file that was read last.
@@ -90,6 +89,21 @@ impl Reloads {
         }
     }
 
+    /// In the place of a program that left this.
+    pub(crate) fn resumed(
+        generation: u32,
+        refused: Option<String>,
+        again: bool,
+        waiting_for_next: Vec<ClientId>,
+    ) -> Self {
+        Self { generation, refused, again, waiting_for_next, ..Self::new() }
+    }
+
+    /// One was asked for and has not begun.
+    pub(crate) const fn is_wanted(&self) -> bool {
+        self.again
+    }
+
     /// What those who wait are to be told when it is over.
     fn ended(&mut self, applied: bool, detail: String) {
         let diagnostics = std::mem::take(&mut self.said);
@@ -97,7 +111,7 @@ impl Reloads {
     }
 
     /// None is under way.
-    fn is_free(&self) -> bool {
+    pub(crate) fn is_free(&self) -> bool {
         self.under_way.is_none()
     }
 }
@@ -136,7 +150,8 @@ impl Supervisor {
         if self.stopping.is_some() {
             return;
         }
-        if !self.reloads.is_free() || self.scripts.starting.is_some() || !self.has_turn(moment()) {
+        let busy = !self.reloads.is_free() || self.scripts.starting.is_some() || self.upgrade.is_succession();
+        if busy || !self.has_turn(moment()) {
             self.reloads.again = true;
             return;
         }
@@ -281,6 +296,7 @@ impl Supervisor {
     pub(crate) fn reload_if_due(&mut self, now: Moment) {
         if self.reloads.is_free()
             && self.scripts.starting.is_none()
+            && !self.upgrade.is_succession()
             && self.reload_wakeup().is_none_or(|at| at <= now)
             && std::mem::take(&mut self.reloads.again)
         {
@@ -332,7 +348,7 @@ impl Supervisor {
         beside::others(&self.own_processes()).iter().find_map(|other| other.clash(&wanted))
     }
 
-    fn own_processes(&self) -> Vec<u32> {
+    pub(super) fn own_processes(&self) -> Vec<u32> {
         std::iter::once(std::process::id()).chain(self.workers.pids()).collect()
     }
 
@@ -350,33 +366,22 @@ impl Supervisor {
     fn put_in_force(&mut self, loaded: Loaded) {
         self.reloads.generation += 1;
         save(&mut self.journal, &loaded, self.reloads.generation);
-        let (effective, mut model) = Effective::of(loaded, &self.options);
-        let changes = summary::summary(&Plan::between(&self.loaded.model(), &model));
-        let before = self.served_model();
+        let (effective, mut model) = Effective::of(loaded, &self.options, Some(&self.loaded));
+        let changes = summary::summary(&plan_between(&self.loaded.packed, &effective.packed));
+        let (known_before, marks_before) = (self.names.used().clone(), self.balancing.marks.clone());
         self.names.configure(moment(), &model);
         self.names.expand(&mut model);
-        let mut work = digest::vrrp::digest(
-            &model,
-            &self.routers.work,
-            &self.routers.leaving,
-            self.options.log_addresses,
-        );
+        self.balancing.marks.give(&model);
+        let mut work = digest::vrrp::digest(&model, &self.routers.work, &self.routers.leaving, &self.options);
         self.configure_watches(Orders::of(&model, &work), false);
         self.watches.fill(&mut work);
-        let kept: BTreeSet<_> = work.machine.instances.iter().map(|i| i.id).collect();
-        for install in &self.routers.work.installs {
-            if kept.contains(&install.instance) {
-                let stay: BTreeSet<_> = work.install(install.instance).into_iter().flat_map(keys).collect();
-                let gone = install.addresses.iter().zip(keys(install)).filter(|(_, key)| !stay.contains(key));
-                self.routers.dropped.extend(gone.map(|(address, _)| address.clone()));
-            } else {
-                self.routers.leaving.insert(install.instance, install.addresses.clone());
-            }
-        }
+        let work_before = std::mem::take(&mut self.routers.work);
+        self.routers.part_with(&work_before, &work);
+        self.routers.work = work_before;
 
-        let balancing_before = digest::check::digest(&before);
-        let balancing = digest::check::digest(&model);
-        drop(before);
+        let before = Served::of(&self.loaded.packed, &known_before, &marks_before);
+        let after = Served::of(&effective.packed, self.names.used(), &self.balancing.marks);
+        let revision = Revision::between(before, after, digest::check::settings(&model));
         let followed = digest::check::followed(&model);
         let mut faults = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut faults);
@@ -398,20 +403,24 @@ impl Supervisor {
         let now = moment();
         self.routers.known.configure(&work);
         self.scripts.configure(now, programs);
-        let change = Change::between(&self.routers.work, &work);
+        let change = if self.options.run_vrrp {
+            Change::between(&self.routers.work, &work)
+        } else {
+            Change::between(&self.routers.work.clone().without_routers(), &work.clone().without_routers())
+        };
         self.routers.work = work;
         self.loaded = effective;
         self.reloads.refused = None;
         self.settle_process();
         self.configure_schedule();
         self.configure_fifos();
+        self.tell_names_left_out();
         self.forget_what_is_gone();
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
-        let change_of_balancing = check::change::Change::between(&balancing_before, &balancing);
-        self.balancing.follow(&balancing_before, &balancing, followed);
-        drop((balancing_before, balancing));
+        let change_of_balancing = self.balancing.follow(revision, followed);
+        self.have_kept();
         let wanted = (self.wants_vrrp(), self.wants_checks());
         let mut awaited = BTreeMap::new();
         // Only what is new here can be there already.
@@ -434,7 +443,10 @@ impl Supervisor {
 
     /// Whether servers may change now, in no reload's way.
     pub(crate) fn may_change_servers(&self) -> bool {
-        self.stopping.is_none() && self.reloads.is_free() && self.scripts.starting.is_none()
+        self.stopping.is_none()
+            && self.reloads.is_free()
+            && self.scripts.starting.is_none()
+            && !self.upgrade.is_succession()
     }
 
     /// No reload begins before the worker has changed its servers.
@@ -485,6 +497,12 @@ pub(crate) fn remove_stale_marker(global: &Global, pid_files: &[PidFile]) {
     }
 }
 
+/// What a reload does. Of thousands of virtual servers only those are unpacked that are not in both configurations.
+fn plan_between(before: &Packed, after: &Packed) -> Plan {
+    let (gone, new) = before.differing(after);
+    Plan::between(&before.part(&gone), &after.part(&new))
+}
+
 /// Keeps a copy of a configuration, number `number` of this process, where that is wanted.
 pub(crate) fn save(journal: &mut Journal, loaded: &Loaded, number: u32) {
     let Some(folder) = loaded.model.global.reload.save_dir.as_deref() else { return };
@@ -507,9 +525,4 @@ fn create_marker(path: &Path) -> std::io::Result<()> {
     let _ = std::fs::remove_file(path);
     let file = OpenOptions::new().write(true).create_new(true).open(path)?;
     file.set_permissions(Permissions::from_mode(0o644))
-}
-
-/// What makes two addresses the same to the kernel.
-fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
-    install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use steadfast_control::event::Ending;
 use steadfast_control::status as report;
 use steadfast_control::wording;
@@ -50,6 +51,17 @@ struct Entry {
 struct Overstay {
     counted_at: Moment,
     missed: bool,
+}
+
+/// A script as it is left to another program.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct CheckLeft {
+    script: ScriptId,
+    due: Moment,
+    runs: u64,
+    skipped: u64,
+    /// Success, how it ended as JSON, what it printed, how long it took.
+    last: Option<(bool, String, String, Duration)>,
 }
 
 /// What is to be done with a check that is due.
@@ -107,6 +119,36 @@ impl Checks {
                     runs: 0,
                     skipped: 0,
                 }
+            });
+        }
+        self.due = self.entries.iter().map(|(id, entry)| (entry.due, *id)).collect();
+    }
+
+    /// For the program that comes. A run that goes on is not in it: it is run again.
+    pub(crate) fn left(&self) -> Vec<CheckLeft> {
+        let last = |last: &Last| {
+            let ending = serde_json::to_string(&last.ending).unwrap_or_default();
+            (last.success, ending, last.output.clone(), last.duration)
+        };
+        let left = |(script, entry): (&ScriptId, &Entry)| CheckLeft {
+            script: *script,
+            // One that was cut short is due at once.
+            due: if entry.running { Moment::ZERO } else { entry.due },
+            runs: entry.runs,
+            skipped: entry.skipped,
+            last: entry.last.as_ref().map(last),
+        };
+        self.entries.iter().map(left).collect()
+    }
+
+    /// Goes on with what another program left of the scripts that are in force.
+    pub(crate) fn adopt(&mut self, now: Moment, left: Vec<CheckLeft>) {
+        for left in left {
+            let Some(entry) = self.entries.get_mut(&left.script) else { continue };
+            entry.due = left.due.max(now);
+            (entry.runs, entry.skipped) = (left.runs, left.skipped);
+            entry.last = left.last.and_then(|(success, ending, output, duration)| {
+                Some(Last { success, ending: serde_json::from_str(&ending).ok()?, output, duration })
             });
         }
         self.due = self.entries.iter().map(|(id, entry)| (entry.due, *id)).collect();

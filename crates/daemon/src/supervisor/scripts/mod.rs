@@ -61,7 +61,7 @@ impl Supervisor {
         for ended in self.scripts.runner.overdue(now) {
             self.script_ended(ended);
         }
-        if self.stopping.is_none() && self.scripts.starting.is_none() {
+        if self.may_check() {
             while let Some(due) = self.scripts.checks.take_due(now) {
                 match due {
                     Due::Start(id, check) => self.start_check(now, id, check),
@@ -83,6 +83,11 @@ impl Supervisor {
         }
     }
 
+    /// No stop, start or upgrade is in the way of another run of a check.
+    fn may_check(&self) -> bool {
+        self.stopping.is_none() && self.scripts.starting.is_none() && !self.upgrade.is_imminent()
+    }
+
     fn start_check(&mut self, now: Moment, id: CheckId, check: Check) {
         let purpose = Purpose::Check(id);
         let limit = Some(check.timeout);
@@ -99,11 +104,7 @@ impl Supervisor {
 
     /// When [`Self::run_scripts`] has work next.
     pub(crate) fn scripts_wakeup(&self) -> Option<Moment> {
-        let checks = if self.stopping.is_none() && self.scripts.starting.is_none() {
-            self.scripts.checks.next_wakeup()
-        } else {
-            None
-        };
+        let checks = if self.may_check() { self.scripts.checks.next_wakeup() } else { None };
         let Scripts { order, runner, starting, .. } = &self.scripts;
         [checks, order.next_wakeup(), runner.next_wakeup(), *starting].into_iter().flatten().min()
     }
@@ -113,7 +114,7 @@ impl Supervisor {
         let owner = transition.owner.clone();
         if !self.scripts.order.add(transition) {
             let bound =
-                Bound::NotifiesForgotten { owner: Arc::clone(owner.name()), waiting: notifying::WAITING_MAX };
+                Bound::NotifiesForgotten { owner: Arc::clone(owner.name()), waiting: owner.waiting_max() };
             self.tell(Happening::Bound { bound });
         }
         self.run_scripts(moment());
@@ -161,6 +162,7 @@ impl Supervisor {
                 self.server_checked(check, settings, &ended);
             }
             Purpose::Hook(hook) => self.hook_ended(*hook, ended),
+            Purpose::Upgrade => self.upgrade_checked(&ended),
             Purpose::Notify(owner) => {
                 self.scripts.order.ended(owner);
                 let owner = owner.name().clone();

@@ -42,7 +42,7 @@ pub(crate) struct Identity {
 
 impl Identity {
     /// The daemon's own.
-    fn own() -> Self {
+    pub(crate) fn own() -> Self {
         let (uid, gid) = user::own_ids();
         Self { uid, gid, groups: Vec::new() }
     }
@@ -198,7 +198,9 @@ pub(crate) fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<s
         UpAndDown { up: resolve(up), down: resolve(down) }
     };
     let mut services = BTreeMap::new();
+    let mut names = digest::check::Names::default();
     for service in &model.virtual_servers {
+        let name = names.next(service);
         let mut notifies = ServiceNotifies {
             quorum: ready(&service.quorum_up, &service.quorum_down),
             servers: BTreeMap::new(),
@@ -211,7 +213,7 @@ pub(crate) fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<s
             }
         }
         if !notifies.quorum.is_empty() || !notifies.servers.is_empty() {
-            services.insert(digest::check::service_name(service).into(), notifies);
+            services.insert(name, notifies);
         }
     }
     services

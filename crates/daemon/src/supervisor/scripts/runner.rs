@@ -51,16 +51,19 @@ pub(crate) enum Purpose {
     Hook(Hook),
     /// The reader of a FIFO, which runs as long as the daemon.
     Reader(Kind),
+    /// Another program says whether it could take this one's place.
+    Upgrade,
 }
 
 impl Purpose {
-    /// How many runs of its kind there may be at a time. Hooks and readers are as many as the configuration names.
+    /// How many runs of its kind there may be at a time. Hooks and readers are as many as the configuration names; of upgrades there
+    /// is one.
     const fn bound(&self) -> usize {
         match self {
             Self::Check(_) => CHECKS_MAX,
             Self::Notify(_) | Self::Prepare(..) => NOTIFIES_MAX,
             Self::Server(..) => SERVER_CHECKS_MAX,
-            Self::Hook(_) | Self::Reader(_) => usize::MAX,
+            Self::Hook(_) | Self::Reader(_) | Self::Upgrade => usize::MAX,
         }
     }
 
@@ -166,19 +169,40 @@ impl Runner {
             return Err(Ending::NotWatched { error: error.into() });
         }
         let ends_at = limit.map_or(Moment::NEVER, |limit| now + limit);
-        let run = Run {
-            script,
-            purpose,
-            command: command.text.clone(),
-            started: now,
-            output: Vec::new(),
-            output_read: 0,
-            reading: true,
-            ends_at,
-            strikes: 0,
-        };
-        self.runs.insert(id, run);
+        self.runs.insert(id, Run { reading: true, ends_at, ..Run::unread(now, script, command, purpose) });
         Ok(id)
+    }
+
+    /// Goes on with a run that the program began which this process ran before, and that may run for ever.
+    pub(crate) fn adopt(
+        &mut self,
+        now: Moment,
+        script: Script,
+        command: &Command,
+        purpose: Purpose,
+        poller: &Poller,
+        token_base: u64,
+    ) {
+        let id = self.next;
+        self.next += 1;
+        let _ = poller.add(&script, token_base + 2 * id + PROCESS, Interest::Readable);
+        self.runs.insert(id, Run::unread(now, script, command, purpose));
+    }
+
+    /// The process of the first run with this purpose.
+    pub(crate) fn process_of(&self, purpose: &Purpose) -> Option<u32> {
+        self.runs.values().find(|run| run.purpose == *purpose).map(|run| run.script.pid())
+    }
+
+    /// The processes of runs of a kind.
+    pub(crate) fn processes(&self, which: impl Fn(&Purpose) -> bool) -> Vec<u32> {
+        let runs = self.runs.values().filter(|run| which(&run.purpose));
+        runs.map(|run| run.script.pid()).collect()
+    }
+
+    /// The command of the first run of a kind that goes on.
+    pub(crate) fn first(&self, which: impl Fn(&Purpose) -> bool) -> Option<&str> {
+        self.runs.values().find(|run| which(&run.purpose)).map(|run| run.command.as_str())
     }
 
     /// How many runs for this kind of purpose may start now.
@@ -257,6 +281,16 @@ impl Runner {
         self.runs.values().any(|run| run.script.pid() == pid)
     }
 
+    /// How many runs with this purpose go on.
+    pub(crate) fn count(&self, which: impl Fn(&Purpose) -> bool) -> usize {
+        self.runs.values().filter(|run| which(&run.purpose)).count()
+    }
+
+    /// When the last of those that go on with this purpose began.
+    pub(crate) fn last_started(&self, which: impl Fn(&Purpose) -> bool) -> Option<Moment> {
+        self.runs.values().filter(|run| which(&run.purpose)).map(|run| run.started).max()
+    }
+
     /// Whether a run with this purpose goes on.
     pub(crate) fn any(&self, which: impl Fn(&Purpose) -> bool) -> bool {
         self.runs.values().any(|run| which(&run.purpose))
@@ -273,6 +307,21 @@ impl Ended {
 }
 
 impl Run {
+    /// One that may run for ever and whose output nobody reads.
+    fn unread(now: Moment, script: Script, command: &Command, purpose: Purpose) -> Self {
+        Self {
+            script,
+            purpose,
+            command: command.text.clone(),
+            started: now,
+            output: Vec::new(),
+            output_read: 0,
+            reading: false,
+            ends_at: Moment::NEVER,
+            strikes: 0,
+        }
+    }
+
     fn read(&mut self, poller: &Poller) {
         let mut buffer = [0_u8; 4_096];
         while self.reading {

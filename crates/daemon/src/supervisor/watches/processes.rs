@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use steadfast_control::event::Fault;
 use steadfast_kernel::BufferSize;
+use steadfast_kernel::process::handover::Kept;
 use steadfast_kernel::process::{Process, ProcessEvent, ProcessEvents};
 use steadfast_kernel::wait::poll::{Interest, Poller};
 use steadfast_vrrp::{Moment, Reading, WatchId};
@@ -45,6 +46,17 @@ enum Source {
     Polled,
 }
 
+/// How a set stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// How many there are.
+    pub(crate) processes: usize,
+    /// They count as many as they should be.
+    pub(crate) good: bool,
+    /// That is about to change.
+    pub(crate) changes: bool,
+}
+
 #[derive(Debug)]
 struct Set {
     order: ProcessOrder,
@@ -66,9 +78,23 @@ impl Processes {
         self.sets.get(&id).map(|set| Reading::Good(set.good))
     }
 
+    /// How a set stands, by its name.
+    pub(crate) fn counted(&self, name: &str) -> Option<Counted> {
+        let set = self.sets.values().find(|set| &*set.order.name == name)?;
+        Some(Counted { processes: set.pids.len(), good: set.good, changes: set.change_at.is_some() })
+    }
+
     pub(super) fn wakeup(&self) -> Option<Moment> {
         let changes = self.sets.values().filter_map(|set| set.change_at);
         changes.chain(self.count_at).min()
+    }
+
+    /// The socket, for the program that comes: in a network namespace there is no other.
+    pub(crate) fn kept(&self) -> Option<Kept> {
+        match &self.source {
+            Source::Opened(events) | Source::Asked(events) | Source::Told(events) => Some(Kept::of(events)),
+            Source::Idle | Source::Polled => None,
+        }
     }
 
     /// Gives the kernel room for what it tells.

@@ -4,37 +4,42 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use steadfast_config::model::{LvsFlushOnStop, Model};
 use steadfast_control::event::{Balancing, Ending, Happening as Public, Why};
 use steadfast_control::{status as report, wording};
-use steadfast_health::{
-    Cause, CheckId, CheckKey, CheckResume, Config, Happening, Machine, Resume, ServiceResume,
-};
+use steadfast_health::{Cause, CheckId, CheckKey, CheckResume, Config, Happening, Machine, Resume};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::ipvs::ServiceKey;
 use steadfast_kernel::space::Space;
 use steadfast_time::Moment;
 use steadfast_vrrp::State;
 
+use super::headings::{Headings, Last};
 use super::slot::Slot;
 use super::{Post, Workers};
 use crate::check::report::{Figures, service as service_report};
 use crate::check::{Job, Terms};
-use crate::digest::check::{Services, followed, headings, settings};
+use crate::digest::check::{Boiler, followed, settings};
+use crate::link::check::change::Change;
 use crate::link::check::seen::{Followed, Seen, Surroundings};
-use crate::link::check::work::{Placement, Settings, Work};
+use crate::link::check::work::Settings;
 use crate::link::check::{Check, Found, News, Notice, Order, Remembered, Told};
 use crate::link::life::Lives;
+use crate::served::{Known, Marks, Packed, Placed, Revision, Served};
+use crate::supervisor::names::NamesLeft;
 use crate::supervisor::notify::scripts::{Owner, Transition};
+use crate::supervisor::reload::effective::Effective;
 use crate::supervisor::scripts::runner::{Ended, Purpose};
+use crate::supervisor::upgrade::left::BalancingLeft;
 use crate::supervisor::{RUNS, Supervisor, moment};
 
 /// The load balancer: what is asked of it often, and what a successor of the worker needs. What runs is in the configuration,
 /// and boiled down when it is needed: that is a hundred times as large as the packed model.
 #[derive(Debug)]
 pub(crate) struct BalancingKept {
-    /// How many services run.
-    pub(crate) count: usize,
+    /// The services that run, and what was told last of them.
+    headings: Headings,
     /// Those of groups: of which, and at which place among those that use the group.
     places: BTreeMap<Arc<str>, (Arc<str>, usize)>,
     /// What the supervisor has to see on behalf of the worker.
@@ -42,13 +47,30 @@ pub(crate) struct BalancingKept {
     /// Entries of the kernel that a reload took away while no worker could do it: they go with the next start.
     abandoned: BTreeSet<ServiceKey>,
     checks: BTreeMap<CheckKey, CheckResume>,
-    services: BTreeMap<Arc<str>, ServiceResume>,
     /// A worker has begun once.
     pub(crate) started: bool,
     /// Where the table is.
     space: Space,
     /// Of the spread of first checks, for every worker.
     seed: u64,
+    /// Of groups whose packets are marked.
+    pub(crate) marks: Marks,
+}
+
+/// What the worker keeps for a supervisor that comes after this one, should it die.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Keepsake {
+    /// What names stand for.
+    pub(crate) names: NamesLeft,
+    marks: Marks,
+    seed: u64,
+}
+
+impl Keepsake {
+    /// As it was written down. What cannot be read is not known.
+    pub(crate) fn of(octets: &[u8]) -> Self {
+        postcard::from_bytes(octets).unwrap_or_default()
+    }
 }
 
 /// What a check worker is sent with.
@@ -58,53 +80,103 @@ pub(crate) struct Errand {
 }
 
 impl BalancingKept {
-    pub(crate) fn new(model: &Model, space: Space) -> Self {
+    pub(crate) fn new(model: &Model, packed: &Packed, known: &Known, space: Space) -> Self {
         let mut kept = Self {
-            count: 0,
+            headings: Headings::default(),
             places: BTreeMap::new(),
             followed: followed(model),
             abandoned: BTreeSet::new(),
             checks: BTreeMap::new(),
-            services: BTreeMap::new(),
             started: false,
             space,
             seed: settings(model).seed,
+            marks: Marks::default(),
         };
-        kept.take_in(Services::of(model).map(|service| service.placement));
+        kept.marks.give(model);
+        let services = Served::of(packed, known, &kept.marks).services();
+        kept.take_in(&services);
         kept
     }
 
-    fn take_in(&mut self, placements: impl Iterator<Item = Arc<Placement>>) {
-        self.count = 0;
-        self.places.clear();
-        for placement in placements {
-            self.count += 1;
-            if let Some(place) = &placement.place_in_group {
-                self.places.insert(Arc::clone(&placement.key), place.clone());
-            }
+    /// For the program that comes.
+    pub(crate) fn left(&self) -> BalancingLeft {
+        let Resume { services, checks, .. } = self.resume();
+        BalancingLeft {
+            worker: None,
+            known: Remembered { services, checks, ..Remembered::default() },
+            abandoned: self.abandoned.clone(),
+            started: self.started,
+            seed: self.seed,
+            marks: self.marks.clone(),
+            space: self.space.kept(),
         }
     }
 
+    /// Goes on with what another program left.
+    pub(crate) fn adopt(&mut self, left: BalancingLeft) {
+        self.remember(left.known);
+        (self.abandoned, self.started, self.seed) = (left.abandoned, left.started, left.seed);
+        self.marks = left.marks;
+    }
+
+    /// Goes on with what a worker has whose supervisor died; the other configuration is in force already.
+    pub(crate) fn take_over(
+        &mut self,
+        kept: Keepsake,
+        mut entries: BTreeSet<ServiceKey>,
+        (loaded, known): (&Effective, &Known),
+    ) {
+        (self.marks, self.seed, self.started) = (kept.marks, kept.seed, true);
+        if loaded.global.firewall.ipvs_table.is_some() {
+            self.marks.give(&loaded.model());
+        }
+        let services = Served::of(&loaded.packed, known, &self.marks).services();
+        self.take_in(&services);
+        for key in services.iter().flat_map(|placed| placed.outline.keys.iter()) {
+            entries.remove(key);
+        }
+        self.abandoned = entries;
+    }
+
+    fn take_in(&mut self, services: &[Placed]) {
+        let grouped = services.iter().filter_map(|Placed { outline, .. }| {
+            Some((Arc::clone(&outline.key), outline.place_in_group.clone()?))
+        });
+        self.places = grouped.collect();
+        self.headings.follow(services);
+    }
+
+    /// How many services run.
+    pub(crate) fn count(&self) -> usize {
+        self.headings.len()
+    }
+
+    /// What they are called, in order.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.headings.iter().map(|heading| &heading.name)
+    }
+
     /// Goes on with another configuration. What the kernel has of services that are no more is taken away by whoever
-    /// is the worker next.
-    pub(crate) fn follow(&mut self, before: &Work, work: &Work, followed: Followed) {
-        let keys = |work: &Work| -> BTreeSet<ServiceKey> {
-            work.services.values().flat_map(|service| service.placement.keys.iter().copied()).collect()
-        };
-        let mut gone = keys(before);
-        gone.append(&mut self.abandoned);
-        let stay = keys(work);
-        self.services.retain(|key, _| work.services.contains_key(key));
-        self.abandoned = gone.difference(&stay).copied().collect();
+    /// is the worker next. What the worker has to change comes back.
+    pub(crate) fn follow(&mut self, revision: Revision, followed: Followed) -> Change {
+        let Revision { change, services, mut gone } = revision;
+        self.abandoned.append(&mut gone);
+        if !self.abandoned.is_empty() {
+            let stay = services.iter().flat_map(|placed| placed.outline.keys.iter());
+            stay.for_each(|key| {
+                self.abandoned.remove(key);
+            });
+        }
         self.followed = followed;
-        self.take_in(work.services.values().map(|service| Arc::clone(&service.placement)));
+        self.take_in(&services);
+        change
     }
 
     /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
     pub(crate) fn fifo_name(&self, service: &str) -> String {
         match self.places.get(service) {
             Some((group, place)) => format!("[{group}]:{place}"),
-            None => service.to_owned(),
+            None => report::unnumbered_service(service).to_owned(),
         }
     }
 
@@ -114,42 +186,45 @@ impl BalancingKept {
     }
 
     /// Every service, without its servers.
-    pub(crate) fn overview(&self, model: &Model) -> Vec<report::Service> {
-        let mut overview: Vec<_> = headings(model)
-            .map(|(name, service, server)| {
-                let kept = self.services.get(&name);
-                report::Service {
-                    name,
-                    up: kept.map(|kept| kept.quorum),
-                    quorum: server.quorum,
-                    hysteresis: server.hysteresis,
-                    live_weight: None,
-                    suspended: kept.is_some_and(|kept| kept.suspended),
-                    waits_for: None,
-                    scheduler: service.scheduler.to_string(),
-                    sorry_server: None,
-                    servers: Vec::new(),
-                    traffic: None,
-                }
-            })
-            .collect();
-        overview.sort_by(|one, other| one.name.cmp(&other.name));
-        overview
+    pub(crate) fn overview(&self) -> Vec<report::Service> {
+        let services = self.headings.iter().map(|heading| {
+            let kept = heading.last();
+            report::Service {
+                name: Arc::clone(&heading.name),
+                up: kept.map(|kept| kept.quorum),
+                quorum: heading.quorum,
+                hysteresis: heading.hysteresis,
+                live_weight: None,
+                suspended: kept.is_some_and(|kept| kept.suspended),
+                waits_for: None,
+                refused: None,
+                scheduler: heading.scheduler.to_string(),
+                sorry_server: None,
+                servers: Vec::new(),
+                traffic: None,
+            }
+        });
+        services.collect()
     }
 
     /// These services as the worker told of them last.
     pub(crate) fn last_known(
         &self,
         now: Moment,
-        model: &Model,
+        served: Served<'_>,
         named: &BTreeSet<Arc<str>>,
     ) -> Vec<report::Service> {
-        let found = Services::of(model).filter(|service| named.contains(&service.health.key));
-        let (services, placements): (Vec<_>, Vec<_>) =
-            found.map(|service| (service.health, service.placement)).unzip();
+        let (mut unpacking, mut boiler) = (served.unpacking(), Boiler::default());
+        let found = served.services().into_iter().filter(|placed| named.contains(&placed.outline.key));
+        let (services, placements): (Vec<_>, Vec<_>) = found
+            .filter_map(|Placed { place, outline, .. }| {
+                let service = boiler.balanced(outline, &served.server(&mut unpacking, place)?);
+                Some((service.health, service.placement))
+            })
+            .unzip();
         let machine = Machine::new(now, Config { services, ..Config::default() }, self.resume());
         let known = placements.into_iter().filter_map(|placement| {
-            let kept = self.services.get(&placement.key);
+            let kept = self.headings.last(&placement.key);
             let service = service_report(now, &machine, &placement, &Figures::default())?;
             Some(report::Service { up: kept.map(|kept| kept.quorum), live_weight: None, ..service })
         });
@@ -158,14 +233,19 @@ impl BalancingKept {
         known
     }
 
+    /// How many servers a service has.
+    pub(crate) fn servers_of(&self, service: &str) -> u32 {
+        self.headings.servers(service)
+    }
+
     /// What was told last of a service.
-    pub(crate) fn resume_of(&self, service: &str) -> Option<&ServiceResume> {
-        self.services.get(service)
+    pub(crate) fn last_of(&self, service: &str) -> Option<&Last> {
+        self.headings.last(service)
     }
 
     fn resume(&self) -> Resume {
         Resume {
-            services: self.services.values().cloned().collect(),
+            services: self.headings.resume(),
             checks: self.checks.values().cloned().collect(),
             others_have_run: self.started,
         }
@@ -180,10 +260,10 @@ impl BalancingKept {
             self.checks.insert(check.key.clone(), check);
         }
         for service in services {
-            self.services.insert(Arc::clone(&service.key), service);
+            self.headings.remember(service);
         }
         for key in gone {
-            self.services.remove(&key);
+            self.headings.forget(&key);
         }
     }
 }
@@ -196,18 +276,34 @@ impl Errand {
 }
 
 impl Supervisor {
+    /// What the worker is to keep, written down.
+    fn keepsake(&self) -> Vec<u8> {
+        let (names, marks) = (self.names.left(), self.balancing.marks.clone());
+        let kept = Keepsake { names, marks, seed: self.balancing.seed };
+        postcard::to_stdvec(&kept).unwrap_or_default()
+    }
+
+    /// Gives the worker what it is to keep, after that has changed.
+    pub(crate) fn have_kept(&mut self) {
+        if self.workers.check.is_filled() {
+            let kept = self.keepsake();
+            self.workers.check.order(Order::Keep(kept), &self.poller);
+        }
+    }
+
     /// Leaves everything behind that the worker does not need.
     pub(super) fn into_check_errand(self) -> Errand {
         let surroundings = self.surroundings();
+        let kept = self.keepsake();
         let resume = self.balancing.resume();
-        let model = self.served_model();
-        let BalancingKept { abandoned, started, space, seed, .. } = self.balancing;
-        let settings = Settings { seed, ..settings(&model) };
+        let BalancingKept { abandoned, started, space, seed, marks, .. } = self.balancing;
+        let (packed, known) = (self.loaded.packed, self.names.into_used());
+        let settings = Settings { seed, ..settings(&packed.rest()) };
         let pid_file = self.workers.check.pid_file().clone();
-        let confined = !self.options.unconfined;
+        let confined = self.options.confinement();
         let keep_table = self.options.keep_ipvs;
         let terms = Terms { space, keep_table, begun_before: started, confined, pid_file };
-        Errand { job: Job { model, settings, abandoned, resume, surroundings }, terms }
+        Errand { job: Job { packed, known, marks, settings, abandoned, resume, surroundings, kept }, terms }
     }
 
     /// Everything that the load balancer follows, as far as it is known.
@@ -391,7 +487,8 @@ impl Post for Check {
 
 /// The protocol of a service as its name has it; marks have none.
 fn protocol(service: &str) -> &str {
-    let protocol = service.rsplit("]:").next().and_then(|rest| rest.split(':').next());
+    let protocol =
+        report::unnumbered_service(service).rsplit("]:").next().and_then(|rest| rest.split(':').next());
     protocol.filter(|protocol| matches!(*protocol, "tcp" | "udp" | "sctp")).unwrap_or("none")
 }
 

@@ -14,6 +14,7 @@ use steadfast_wire::vrrp::Priority;
 
 use super::suspects::Suspects;
 use crate::link::vrrp::Notice;
+use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::Work;
 
 /// Names and last states.
@@ -82,6 +83,51 @@ impl Known {
         (routers, self.session_resume.into_values().collect())
     }
 
+    /// What a successor of the worker would need at this moment.
+    pub(crate) fn left(&self) -> Inheritance {
+        Inheritance {
+            routers: self.resume.values().filter_map(Packed::unpack).collect(),
+            sessions: self.session_resume.values().cloned().collect(),
+            abandoned: Vec::new(),
+            settings: self.settings.clone(),
+        }
+    }
+
+    /// The last states of groups.
+    pub(crate) fn group_states(&self) -> impl Iterator<Item = (GroupId, State)> + '_ {
+        self.groups.iter().map(|(group, (_, state))| (*group, *state))
+    }
+
+    /// Groups stand as their members do, of which nothing was told as it came about.
+    pub(crate) fn find_groups(&mut self, work: &Work) {
+        for group in &work.machine.groups {
+            let states = group.members.iter().filter_map(|member| self.standing(*member));
+            let states: Vec<State> = states.map(|(state, _)| state).collect();
+            let state = if states.contains(&State::Fault) {
+                State::Fault
+            } else if !states.is_empty() && states.iter().all(|state| *state == State::Master) {
+                State::Master
+            } else {
+                State::Backup
+            };
+            if let Some(known) = self.groups.get_mut(&group.id) {
+                known.1 = state;
+            }
+        }
+    }
+
+    /// Goes on with what another program left of the configuration that it was told of.
+    pub(crate) fn adopt(&mut self, left: Inheritance, groups: Vec<(GroupId, State)>) {
+        left.routers.iter().for_each(|resume| self.keep(resume));
+        left.sessions.into_iter().for_each(|resume| self.keep_session(resume));
+        self.settings = left.settings;
+        for (group, state) in groups {
+            if let Some(known) = self.groups.get_mut(&group) {
+                known.1 = state;
+            }
+        }
+    }
+
     /// Keeps what a successor needs of a session; one that a reload removed meanwhile has none.
     pub(crate) fn keep_session(&mut self, resume: steadfast_bfd::Resume) {
         if is_made(resume.session) || self.sessions.contains_key(&resume.session) {
@@ -96,30 +142,8 @@ impl Known {
 
     /// Says in names what a session told; `None` of one that a reload removed meanwhile.
     pub(crate) fn session_told(&self, event: steadfast_bfd::Event) -> Option<Happening> {
-        let of = |id: SessionId| self.sessions.get(&id).cloned();
-        Some(match event {
-            steadfast_bfd::Event::State { session, from, to, diagnostic, cause, .. } => {
-                let (session, peer) = of(session)?;
-                Happening::SessionState { session, peer, from, to, diagnostic, cause }
-            }
-            steadfast_bfd::Event::Intervals { session, transmit, receive, detection_us, .. } => {
-                let (session, peer) = of(session)?;
-                Happening::SessionIntervals {
-                    session,
-                    peer,
-                    transmit_microseconds: transmit.get().into(),
-                    receive_microseconds: receive.get().into(),
-                    detection_microseconds: detection_us,
-                }
-            }
-            steadfast_bfd::Event::Dropped { session, source, reason, .. } => {
-                Happening::SessionDropped { session: of(session)?.0, source, reason }
-            }
-            steadfast_bfd::Event::Path { session, good, cause, .. } => {
-                let (session, peer) = of(session)?;
-                Happening::SessionPath { session, peer, good, cause }
-            }
-        })
+        let (session, peer) = self.sessions.get(&event.session())?;
+        Some(session_told(Arc::clone(session), *peer, event))
     }
 
     /// Whether the paths of BFD sessions work, of those that have ever been up.
@@ -231,6 +255,9 @@ impl Known {
             Notice::SourceIsVirtual { interface, address } => {
                 Network::SourceIsVirtual { interface: self.place(interface), address }
             }
+            Notice::LinkUntold { interface, error } => {
+                Network::LinkUntold { interface: self.place(interface), error: error.map(Into::into) }
+            }
             Notice::AddressSeen { interface, address, added } => {
                 Network::AddressSeen { interface, address, added }
             }
@@ -259,5 +286,40 @@ impl Names for Known {
 
     fn group(&self, group: GroupId) -> Arc<str> {
         self.group(group).unwrap_or_else(|| "?".into())
+    }
+}
+/// Name of the session that watches over a master on an interface.
+pub(crate) fn watching_session(interface: &str) -> Arc<str> {
+    format!("fast_detection {interface}").into()
+}
+
+/// What a session told, in names.
+pub(crate) fn session_told(session: Arc<str>, peer: IpAddr, event: steadfast_bfd::Event) -> Happening {
+    match event {
+        steadfast_bfd::Event::State { from, to, diagnostic, cause, .. } => {
+            Happening::SessionState { session, peer, from, to, diagnostic, cause }
+        }
+        steadfast_bfd::Event::Intervals { transmit, receive, detection_us, .. } => {
+            Happening::SessionIntervals {
+                session,
+                peer,
+                transmit_microseconds: transmit.get().into(),
+                receive_microseconds: receive.get().into(),
+                detection_microseconds: detection_us,
+            }
+        }
+        steadfast_bfd::Event::Echo { returned, interval, detection_us, .. } => Happening::SessionEcho {
+            session,
+            peer,
+            returned,
+            interval_microseconds: interval.get().into(),
+            detection_microseconds: detection_us,
+        },
+        steadfast_bfd::Event::Dropped { source, reason, .. } => {
+            Happening::SessionDropped { session, source, reason }
+        }
+        steadfast_bfd::Event::Path { good, cause, .. } => {
+            Happening::SessionPath { session, peer, good, cause }
+        }
     }
 }

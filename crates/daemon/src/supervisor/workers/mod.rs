@@ -2,6 +2,7 @@
 
 mod beats;
 pub(crate) mod check;
+mod headings;
 pub(crate) mod known;
 mod respawn;
 pub(crate) mod service;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use steadfast_control::event::{Fault, Happening, Matter};
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::process::pulse::Pulses;
-use steadfast_kernel::process::{Child, Forked, exit_now, fork};
+use steadfast_kernel::process::{Child, Forked, exit_now, fork_to_outlive};
 use steadfast_kernel::{Error, process::limits};
 use steadfast_vrrp::Moment;
 
@@ -100,6 +101,11 @@ impl Workers {
         !self.places().into_iter().any(Place::is_filled)
     }
 
+    /// Nothing is on its way to a worker, and none is about to start.
+    pub(crate) fn are_calm(&self) -> bool {
+        self.vrrp.is_calm() && self.check.is_calm()
+    }
+
     /// Whether a process is one of them.
     pub(crate) fn own(&self, pid: u32) -> bool {
         self.pids().any(|own| own == pid)
@@ -183,7 +189,7 @@ impl Supervisor {
         };
         let pulses = Pulses::shared(threads, now.as_nanos())?;
         let channels = Channel::pair()?;
-        Ok((fork(process_name(&self.loaded, worker))?, channels, pulses))
+        Ok((fork_to_outlive(process_name(&self.loaded, worker))?, channels, pulses))
     }
 
     /// In the child: everything that its work does not need goes, descriptors and memory, or the pages would
@@ -249,6 +255,10 @@ impl Supervisor {
                 R::started(self);
                 self.ready_if_all_run();
                 self.reload_confirmed(R::WORKER, Confirmation::Started);
+                // A worker that leaves may still have to say that it started.
+                if !R::slot(&mut self.workers).is_leaving() {
+                    self.succeeded(R::WORKER);
+                }
             }
             FromWorker::Reloaded(_) => {
                 R::reloaded(self);
@@ -262,6 +272,8 @@ impl Supervisor {
                 self.tell(Happening::Worker { worker: R::WORKER, trouble });
             }
             FromWorker::Drained => R::drained(self),
+            // Its end tells it, where its end is told.
+            FromWorker::Left => R::slot(&mut self.workers).has_left(),
             FromWorker::News(news) => R::hear(self, news),
         }
     }
@@ -308,6 +320,9 @@ impl Supervisor {
         R::ended(self);
         if self.stopping.is_some() {
             return;
+        }
+        if ended.left {
+            return R::slot(&mut self.workers).start(now);
         }
         if let Some(status) = ended.gives_up() {
             R::slot(&mut self.workers).give_up(status);

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use steadfast_control::event::Happening;
+use steadfast_kernel::Error;
 use steadfast_kernel::channel::{Channel, Incoming};
+use steadfast_kernel::process::handover::Kept;
 use steadfast_kernel::process::pidfile;
 use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::process::signal::Signal;
@@ -16,6 +18,7 @@ use steadfast_vrrp::Moment;
 use super::beats::{Beat, Beats};
 use super::respawn::Respawn;
 use crate::link::lifecycle::{FromWorker, Role, ToWorker, Worker};
+use crate::supervisor::upgrade::left::WorkerLeft;
 
 /// Wait before another attempt when there was not even a process.
 const NO_PROCESS_WAIT: Duration = Duration::from_secs(1);
@@ -44,6 +47,10 @@ pub(crate) struct Slot<R: Role> {
     /// Told once its successor runs: every millisecond without one is one in which nobody does its work.
     died: Option<Happening>,
     gave_up: Option<u8>,
+    /// The worker was told to leave everything to a successor.
+    leaving: bool,
+    /// It said that it has.
+    left: bool,
 }
 
 /// A running worker.
@@ -64,6 +71,8 @@ pub(crate) struct Ended {
     pub(crate) pid: u32,
     /// How.
     pub(crate) exit: Exit,
+    /// It was told to, and a successor goes on.
+    pub(crate) left: bool,
     /// How long it had run.
     pub(crate) ran: Duration,
 }
@@ -88,6 +97,8 @@ impl<R: Role> Slot<R> {
             restarts: 0,
             died: None,
             gave_up: None,
+            leaving: false,
+            left: false,
         }
     }
 
@@ -161,6 +172,64 @@ impl<R: Role> Slot<R> {
         let beats = Beats::new(now, self.beat);
         self.process = Some(Process { child, channel, started_at: now, pulses, beats, role: PhantomData });
         self.start_at = None;
+    }
+
+    /// Goes on with a worker of the program that this process ran before.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub(crate) fn adopt(&mut self, now: Moment, left: WorkerLeft, poller: &Poller) -> Result<(), Error> {
+        let channel = Channel::over(left.channel.take()?);
+        self.restarts = left.restarts;
+        let child = Child::adopt(left.pid)?;
+        self.take_in(now, child, channel, poller)
+    }
+
+    /// Goes on with a worker that is there.
+    ///
+    /// # Errors
+    /// When there is no memory.
+    pub(crate) fn take_in(
+        &mut self,
+        now: Moment,
+        child: Child,
+        channel: Channel,
+        poller: &Poller,
+    ) -> Result<(), Error> {
+        // Its threads give their signs of life to nobody until it has a successor: for that it has the time of one
+        // that hangs.
+        let pulses = Pulses::shared(R::THREADS, now.as_nanos())?;
+        self.fill(now, child, channel, pulses, poller);
+        Ok(())
+    }
+
+    /// The worker for the program that comes.
+    pub(crate) fn left(&self) -> Option<WorkerLeft> {
+        let process = self.process.as_ref()?;
+        let (pid, channel) = (process.child.pid(), Kept::of(&process.channel));
+        Some(WorkerLeft { pid, channel, restarts: self.restarts })
+    }
+
+    /// Has the worker leave everything as it is to a successor, which is started when it is gone.
+    pub(crate) fn leave(&mut self, poller: &Poller) {
+        self.leaving = self.tell(&ToWorker::Leave, poller);
+        self.left = false;
+    }
+
+    /// The worker told everything that a successor needs.
+    pub(crate) fn has_left(&mut self) {
+        self.left = true;
+    }
+
+    /// The worker leaves everything to a successor.
+    pub(crate) const fn is_leaving(&self) -> bool {
+        self.leaving
+    }
+
+    /// A worker runs and has read everything, or none is wanted.
+    pub(crate) fn is_calm(&self) -> bool {
+        self.start_at.is_none()
+            && self.process.as_ref().is_none_or(|process| process.channel.is_between_messages())
     }
 
     /// There could not be a process.
@@ -260,12 +329,16 @@ impl<R: Role> Slot<R> {
         let _ = poller.remove(&process.channel);
         let _ = poller.remove(&process.child);
         let pid = process.child.pid();
-        self.lived_until = Some(Moment::from_nanos(process.pulses.first()).min(now));
+        // One that left was at work until then.
+        let in_order = exit == Exit::Status(0) || (exit == Exit::Untold && self.left);
+        let left = std::mem::take(&mut self.leaving) && in_order;
+        let lived_until = if left { now } else { Moment::from_nanos(process.pulses.first()).min(now) };
+        self.lived_until = Some(lived_until);
         // One that was killed leaves its pid file.
         if pidfile::read(&self.pid_file) == Some(pid) {
             let _ = std::fs::remove_file(&self.pid_file);
         }
-        Some(Ended { pid, exit, ran: now.since(process.started_at) })
+        Some(Ended { pid, exit, left, ran: now.since(process.started_at) })
     }
 
     /// Another start is useless.
@@ -360,7 +433,7 @@ impl Ended {
     pub(crate) fn gives_up(&self) -> Option<u8> {
         match self.exit {
             Exit::Status(status @ (1 | 2 | 4)) => u8::try_from(status).ok(),
-            Exit::Status(_) | Exit::Signal(_) => None,
+            Exit::Status(_) | Exit::Signal(_) | Exit::Untold => None,
         }
     }
 }
@@ -373,15 +446,25 @@ mod tests {
     use steadfast_kernel::testbed;
 
     use super::*;
-    use crate::link::lifecycle::Worker;
+    use crate::link::lifecycle::{Lasting, Worker};
 
     /// A role whose orders are as long as a test wants them.
     #[derive(Debug)]
     struct Any;
 
+    #[derive(Debug, serde::Serialize, serde::Deserialize)]
+    enum Nothing {}
+
+    impl Lasting for Nothing {
+        fn lasts(&self) -> bool {
+            false
+        }
+    }
+
     impl Role for Any {
         type Order = String;
-        type News = ();
+        type News = Nothing;
+        type Knows = ();
         const WORKER: Worker = Worker::Vrrp;
         const THREADS: usize = 1;
     }

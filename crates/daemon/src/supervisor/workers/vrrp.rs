@@ -1,14 +1,16 @@
 //! What the supervisor keeps for the vrrp worker, and what it does with its news.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use steadfast_config::model::Global;
-use steadfast_control::event::Happening;
+use steadfast_control::event::{Bound, Happening};
 use steadfast_kernel::channel::Channel;
-use steadfast_vrrp::{Event, InstanceId, Moment, State};
+use steadfast_kernel::reconcile::links::Remembered;
+use steadfast_vrrp::{Event, InstanceId, InterfaceId, Moment, State};
 
-use super::known::Known;
+use super::known::{Known, session_told, watching_session};
 use super::slot::Slot;
 use super::suspects::Suspects;
 use super::{Post, Workers};
@@ -16,8 +18,8 @@ use crate::link::check::seen::Seen;
 use crate::link::inheritance::Inheritable as _;
 use crate::link::life::Lives;
 use crate::link::vrrp::inheritance::Inheritance;
-use crate::link::vrrp::work::{VirtualAddress, Work};
-use crate::link::vrrp::{News, Vrrp};
+use crate::link::vrrp::work::{Install, VirtualAddress, Work};
+use crate::link::vrrp::{News, Vrrp, Watching};
 use crate::supervisor::notify::scripts as notifying;
 use crate::supervisor::{Supervisor, moment};
 use crate::vrrp::Terms;
@@ -61,6 +63,37 @@ impl Routers {
             suspects: Suspects::default(),
         }
     }
+
+    /// Addresses that `after` has no more are taken away by who runs what is `before`, or by its successor.
+    pub(crate) fn part_with(&mut self, before: &Work, after: &Work) {
+        let kept: BTreeSet<_> = after.machine.instances.iter().map(|instance| instance.id).collect();
+        for install in &before.installs {
+            if kept.contains(&install.instance) {
+                let stay: BTreeSet<_> = after.install(install.instance).into_iter().flat_map(keys).collect();
+                let gone = install.addresses.iter().zip(keys(install)).filter(|(_, key)| !stay.contains(key));
+                self.dropped.extend(gone.map(|(address, _)| address.clone()));
+            } else {
+                self.leaving.insert(install.instance, install.addresses.clone());
+            }
+        }
+    }
+
+    /// Goes on with what a worker runs whose supervisor died; the other configuration is in force already.
+    pub(crate) fn take_over(&mut self, before: &Work, settings: Remembered) {
+        let work = std::mem::take(&mut self.work);
+        self.part_with(before, &work);
+        // Instances that are removed still have something to tell.
+        self.known.configure(before);
+        self.known.configure(&work);
+        self.work = work;
+        self.known.keep_settings(settings);
+        (self.addresses_out, self.started) = (true, true);
+    }
+}
+
+/// What makes two addresses the same to the kernel.
+fn keys(install: &Install) -> impl Iterator<Item = (InterfaceId, IpAddr, u8)> + '_ {
+    install.addresses.iter().map(|address| (address.interface, address.address, address.prefix))
 }
 
 impl Errand {
@@ -82,6 +115,9 @@ impl Supervisor {
     pub(super) fn into_vrrp_errand(self) -> Errand {
         let Routers { mut work, known, leaving, dropped, .. } = self.routers;
         self.watches.fill(&mut work);
+        if !self.options.run_vrrp {
+            work = work.without_routers();
+        }
         let held_back = held_back_until(&self.loaded.global, self.started_at);
         work.machine.startup_delay = held_back.since(moment());
         let settings = known.settings().clone();
@@ -93,8 +129,9 @@ impl Supervisor {
         let inheritance = Inheritance { routers, sessions, abandoned, settings };
         let pid_file = self.workers.vrrp.pid_file().clone();
         let terms = Terms {
+            daemon_started_at: self.started_at,
             keep_addresses: self.options.keep_addresses,
-            confined: !self.options.unconfined,
+            confined: self.options.confinement(),
             pid_file,
         };
         let recorder = self.records.into_memory(self.loaded.global.flight_recorder);
@@ -146,6 +183,14 @@ impl Post for Vrrp {
                         supervisor.seen(Seen::Session(Arc::clone(session), *good));
                     }
                     supervisor.tell(happening);
+                }
+            }
+            News::Watching(watching) => {
+                let Watching { interface, peer, event, is_last } = *watching;
+                let name = watching_session(routers.work.interface_name(interface));
+                supervisor.tell(session_told(Arc::clone(&name), peer, event));
+                if is_last {
+                    supervisor.tell(Happening::Bound { bound: Bound::SessionTurns { session: name, peer } });
                 }
             }
             News::SessionResume(state) => routers.known.keep_session(*state),

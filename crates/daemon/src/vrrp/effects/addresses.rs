@@ -40,7 +40,7 @@ impl Effects {
         self.config_of(instance).map_or(1, |config| config.announce.master_repeat)
     }
 
-    fn config_of(&self, instance: InstanceId) -> Option<&InstanceConfig> {
+    pub(super) fn config_of(&self, instance: InstanceId) -> Option<&InstanceConfig> {
         let instances = &self.work.machine.instances;
         let at = instances.binary_search_by_key(&instance, |config| config.id).ok();
         at.and_then(|at| instances.get(at)).map(AsRef::as_ref)

@@ -18,7 +18,7 @@ use crate::vrrp::effects::pacing::Due;
 use crate::vrrp::timing::transmit::REFUSALS_OVER;
 
 /// The kind of hardware that Ethernet frames suit (ARPHRD_ETHER).
-const HARDWARE_ETHERNET: u16 = 1;
+pub(super) const HARDWARE_ETHERNET: u16 = 1;
 
 impl Effects {
     /// Sends what may leave now, a bounded number.
@@ -99,7 +99,7 @@ impl Effects {
     }
 }
 
-fn hardware(bytes: &[u8]) -> Option<MacAddress> {
+pub(super) fn hardware(bytes: &[u8]) -> Option<MacAddress> {
     bytes.try_into().ok().map(MacAddress)
 }
 
@@ -111,6 +111,7 @@ fn forwards(link: &Link) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
     use std::sync::Arc;
 
     use steadfast_kernel::channel::{Channel, Incoming};
@@ -119,9 +120,11 @@ mod tests {
 
     use super::*;
     use crate::link::lifecycle::FromWorker;
+    use crate::link::line::Line;
     use crate::link::vrrp::News;
     use crate::link::vrrp::work::Work;
-    use crate::vrrp::effects::{Kernel, Lanes};
+    use crate::vrrp::Terms;
+    use crate::vrrp::effects::{CHANNEL, Kernel, Lanes};
     use crate::vrrp::lane::lane;
     use crate::vrrp::network::in_a_network;
 
@@ -164,7 +167,14 @@ mod tests {
             let signals = Signals::open(&[Signal::TERMINATE]).unwrap();
             let lanes = Lanes { to_timing, from_timing };
             let kernel = Kernel::open().unwrap();
-            let mut effects = Effects::new(Work::default(), lanes, kernel, channel, signals, false);
+            let line = Line::new(channel, None, CHANNEL);
+            let terms = Terms {
+                daemon_started_at: Moment::ZERO,
+                keep_addresses: false,
+                confined: None,
+                pid_file: PathBuf::new(),
+            };
+            let mut effects = Effects::new(Work::default(), lanes, kernel, line, signals, &terms);
             let mut refuse = |interfaces: &[u32], now| refuse(&mut effects, &mut supervisor, interfaces, now);
 
             let first = Moment::from_nanos(1);

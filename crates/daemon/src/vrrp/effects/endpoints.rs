@@ -101,8 +101,11 @@ impl Endpoints {
             .collect();
         let instances = work.machine.instances.iter().chain(self.leaving.values());
         for instance in instances.filter(|instance| instance.broken.is_none()) {
-            let Some(index) = interfaces.last(instance.adverts_on).index else { continue };
-            // Over unicast the routes choose the interface: those of its VRF, if it is in one.
+            if !interfaces.is_there(instance.adverts_on) {
+                continue;
+            }
+            let index = interfaces.last(instance.adverts_on).index.unwrap_or(NO_INTERFACE);
+            // Over unicast the routes choose the interface: those of its VRF, if it is in one or has nothing else.
             let vrf = interfaces.last(instance.interface).vrf.unwrap_or(NO_INTERFACE);
             let buffer = work.install(instance.id).and_then(|install| install.advert_buffer);
             let buffer = buffer.map(|buffer| buffer_bytes(buffer, instance, interfaces));
@@ -227,7 +230,7 @@ impl Endpoints {
     }
 
     fn obstacle(&self, instance: &InstanceConfig, interfaces: &Interfaces) -> Option<Arc<str>> {
-        if interfaces.last(instance.interface).index.is_none() {
+        if !interfaces.is_there(instance.interface) {
             return Some("its interface does not exist".into());
         }
         if instance.adverts_on != instance.interface
@@ -285,7 +288,10 @@ fn keys_of_detection(work: &Work, interfaces: &Interfaces) -> impl Iterator<Item
 }
 
 fn keys_of_sessions(work: &Work) -> impl Iterator<Item = SocketKey> {
-    work.sessions.sessions.iter().map(|session| SocketKey::of_session(&session.path))
+    let sessions = work.sessions.sessions.iter();
+    let echoing = sessions.clone().filter(|session| session.has_echoes());
+    let echoes = echoing.map(|session| SocketKey::of_echoes(session.path.remote.is_ipv4()));
+    sessions.map(|session| SocketKey::of_session(&session.path)).chain(echoes)
 }
 
 /// The sockets of an instance. One with an authentication header also hears adverts without: a router that leaves it
@@ -328,6 +334,7 @@ fn pair(key: SocketKey, need: Need) -> Result<(ReceiveSocket, SendSocket), Error
         Place::Source(source) => {
             Endpoint::Unicast { interface: Some(index).filter(|index| *index != NO_INTERFACE), source }
         }
+        Place::Echoes { ipv4 } => Endpoint::Echo { ipv4 },
         Place::Sessions { hops, local } => {
             Endpoint::Session { port: hops.port(), local, interface: key.bound_to().map(|_| index) }
         }

@@ -7,10 +7,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 
-use steadfast_kernel::netlink::{Address, AddressKey, Link};
+use steadfast_kernel::netlink::{Address, AddressKey, Link, RouteSpec};
 use steadfast_vrrp::{InterfaceConfig, InterfaceId, Moment};
+use steadfast_wire::vrrp::Family;
 
-use crate::link::vrrp::work::{LinkDelay, Work};
+use crate::link::vrrp::work::{LinkDelay, MadeKind, Work};
+
+/// Name of the interface of instances that have none.
+const NO_NAME: &str = "";
 
 /// What the machine wants to know of an interface.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -25,8 +29,10 @@ pub(crate) struct InterfaceState {
     pub(crate) source_v6: Option<Ipv6Addr>,
     /// Largest datagram, bytes.
     pub(crate) mtu: u32,
-    /// The VRF that it belongs to.
+    /// The VRF that it belongs to, or is.
     pub(crate) vrf: Option<u32>,
+    /// Routing table of a VRF.
+    pub(crate) table: Option<u32>,
 }
 
 /// All interfaces of the namespace, and those that the configuration names.
@@ -35,14 +41,20 @@ pub(crate) struct Interfaces {
     links: BTreeMap<u32, Link>,
     addresses: BTreeMap<u32, Vec<Address>>,
     named: BTreeMap<Arc<str>, InterfaceId>,
+    /// What stands for none in particular.
+    any: Option<InterfaceId>,
     virtual_addresses: BTreeSet<IpAddr>,
     /// Addresses of ours that belong to the machine whatever the state of any instance.
     static_addresses: BTreeSet<IpAddr>,
     /// On how many interfaces an address can be used.
     usable: BTreeMap<IpAddr, u32>,
+    /// Those below a VMAC of IPv6.
+    below_vmac: BTreeSet<InterfaceId>,
     /// Something changed that could matter to a configured interface.
     stale: bool,
     told: BTreeMap<InterfaceId, InterfaceState>,
+    /// Whether polled interfaces have a link, as their drivers say.
+    asked: BTreeMap<InterfaceId, bool>,
     /// How long changes are not believed.
     delays: BTreeMap<InterfaceId, LinkDelay>,
     /// Interfaces that are up or down otherwise than told, and when that is believed.
@@ -53,15 +65,20 @@ impl Interfaces {
     /// Takes over the names and virtual addresses of a configuration.
     pub(crate) fn configure(&mut self, work: &Work) {
         self.named = work.machine.interfaces.iter().map(|i| (Arc::clone(&i.name), i.id)).collect();
+        self.any = self.named.remove(NO_NAME);
         self.virtual_addresses =
             work.installs.iter().flat_map(|install| install.addresses.iter().map(|a| a.address)).collect();
         self.static_addresses = work.standing.addresses.iter().map(|address| address.address).collect();
         self.static_addresses.extend(work.links.iter().filter_map(|link| Some(link.address?.0)));
+        let of_ipv6 = work.links.iter().filter(|link| link.family == Family::V6);
+        let vmacs = of_ipv6.filter(|link| matches!(link.kind, MadeKind::Vmac(_)));
+        self.below_vmac = vmacs.map(|link| link.lower).collect();
         let interfaces = &work.machine.interfaces;
         self.told.retain(|id, _| interfaces.binary_search_by_key(id, |interface| interface.id).is_ok());
         let delay = |interface: &InterfaceConfig| Some((interface.id, work.delay(interface.id)?));
         self.delays = interfaces.iter().filter_map(delay).collect();
         self.doubted.retain(|id, _| self.delays.contains_key(id));
+        self.asked.retain(|id, _| work.polled.binary_search(id).is_ok());
         self.stale = true;
     }
 
@@ -149,6 +166,17 @@ impl Interfaces {
         self.links.get(&index).map(|link| link.name.as_str())
     }
 
+    /// A route as the kernel is told it, while all that it names is there.
+    pub(crate) fn route(&self, route: &RouteSpec<InterfaceId>) -> Option<Arc<RouteSpec<u32>>> {
+        let index = |interface: &InterfaceId| self.last(*interface).index;
+        route.with_interfaces(index, |vrf| self.last(*vrf).table).map(Arc::new)
+    }
+
+    /// Whether adverts can leave there: it exists, or any interface will do.
+    pub(crate) fn is_there(&self, id: InterfaceId) -> bool {
+        self.any == Some(id) || self.last(id).index.is_some()
+    }
+
     /// The link behind a configured interface.
     pub(crate) fn of(&self, id: InterfaceId) -> Option<&Link> {
         self.links.get(&self.last(id).index?)
@@ -195,6 +223,15 @@ impl Interfaces {
         self.addresses.get(&key.interface).is_some_and(|held| held.iter().any(|own| own.key == key))
     }
 
+    /// What the driver of an interface says of its link, if it says anything.
+    pub(crate) fn set_link(&mut self, id: InterfaceId, link: Option<bool>) {
+        let before = match link {
+            Some(link) => self.asked.insert(id, link),
+            None => self.asked.remove(&id),
+        };
+        self.stale |= before != link;
+    }
+
     /// When [`Self::changes`] has something to say although the kernel says nothing.
     pub(crate) fn next_wakeup(&self) -> Option<Moment> {
         self.doubted.values().min().copied()
@@ -211,7 +248,7 @@ impl Interfaces {
         let mut changes = Vec::new();
         for (name, &id) in &self.named {
             let index = index_of.get(&**name).copied();
-            let mut state = self.state(index);
+            let mut state = self.state(id, index);
             if let Some(delay) = self.delays.get(&id) {
                 state.up = believe(*delay, self.told.get(&id), state, now, &mut self.doubted);
             }
@@ -224,7 +261,7 @@ impl Interfaces {
         changes
     }
 
-    fn state(&self, index: Option<u32>) -> InterfaceState {
+    fn state(&self, id: InterfaceId, index: Option<u32>) -> InterfaceState {
         let Some(link) = index.and_then(|index| self.links.get(&index)) else {
             return InterfaceState::default();
         };
@@ -245,15 +282,25 @@ impl Interfaces {
             IpAddr::V6(address) if address.is_unicast_link_local() => Some(address),
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         });
+        // A VMAC has the address that the interface below would have, as keepalived has it.
+        let made_up = || link_local(&link.hardware_address).filter(|_| self.below_vmac.contains(&id));
         InterfaceState {
             index: Some(link.index),
-            up: link.up && link.running,
+            // The driver knows better than the kernel, where it is asked.
+            up: link.up && self.asked.get(&id).copied().unwrap_or(link.running),
             source_v4,
-            source_v6,
+            source_v6: source_v6.or_else(made_up),
             mtu: link.mtu,
-            vrf: self.vrf_of(link),
+            vrf: self.vrf_of(link).or_else(|| link.table.map(|_| link.index)),
+            table: link.table,
         }
     }
+}
+
+/// The link-local address that follows from a MAC address (RFC 4291 appendix A).
+fn link_local(hardware_address: &[u8]) -> Option<Ipv6Addr> {
+    let [one, two, three, four, five, six] = <[u8; 6]>::try_from(hardware_address).ok()?;
+    Some([0xfe, 0x80, 0, 0, 0, 0, 0, 0, one ^ 2, two, three, 0xff, 0xfe, four, five, six].into())
 }
 
 /// Whether an interface is taken to be up: as before, until it has been otherwise for as long as its delay. One that was

@@ -142,7 +142,16 @@ impl Effects {
                 (Thing::Address(key), Fate::TakenAway) => self.give_up_removed(key),
                 (_, Fate::Refused(error)) => self.notice(Notice::Way { error: *error }),
                 (thing, Fate::PutBack) => self.notice(Notice::WayRestored { entry: thing.to_string() }),
-                (_, Fate::Installed | Fate::Gone | Fate::TakenAway | Fate::Changed | Fate::Intruded) => {}
+                (
+                    _,
+                    Fate::Installed
+                    | Fate::Accepted
+                    | Fate::TakenOver
+                    | Fate::Gone
+                    | Fate::TakenAway
+                    | Fate::Changed
+                    | Fate::Intruded,
+                ) => {}
             }
         }
     }

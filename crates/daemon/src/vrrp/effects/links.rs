@@ -98,6 +98,7 @@ impl Effects {
             alias: format!("{MARK}virtual router {} of {family}", link.vrid).into(),
             ipv4,
             no_ipv6: !link.with_ipv6,
+            told_again: link.told_again,
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod announcing;
+mod asking;
 mod endpoints;
 mod further;
 mod holdings;
@@ -11,13 +12,14 @@ mod kinds;
 mod leftovers;
 mod links;
 mod pacing;
+mod polling;
 mod site;
 mod standing;
 mod supervisor;
 mod surroundings;
 mod ways;
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,12 +35,15 @@ use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::Resume;
 use steadfast_vrrp::{Action, Event, InstanceId, InterfaceId, Moment};
 
+use self::asking::{Asking, FIRST_ASKED};
 use self::endpoints::Endpoints;
 use self::further::Further;
 use self::holdings::STATIC;
 use self::interfaces::Interfaces;
 use self::pacing::Pacer;
+use self::polling::Polling;
 use self::site::Site;
+use super::Terms;
 use super::lane::{Inbox, Sender};
 use super::scheduling;
 use super::timing::{FromTiming, ToTiming};
@@ -50,7 +55,7 @@ use crate::link::vrrp::work::{Settings, VirtualAddress, Work};
 use crate::link::vrrp::{Living, News, Notice};
 
 const INBOX: u64 = 0;
-const CHANNEL: u64 = 1;
+pub(super) const CHANNEL: u64 = 1;
 const MONITOR: u64 = 2;
 const SIGNALS: u64 = 3;
 const WITHDRAWALS: u64 = 4;
@@ -76,6 +81,9 @@ pub(super) struct Effects {
     /// Priority that it got because it woke late.
     raised: Option<u8>,
     further: Further,
+    asking: Asking,
+    polling: Polling,
+    daemon_started_at: Moment,
     keep_addresses: bool,
     /// Made interfaces that a reload took out and that still carry addresses.
     parting: Vec<Arc<LinkSpec>>,
@@ -110,7 +118,8 @@ pub(super) struct Effects {
     /// Until it is over.
     start_ends_at: Option<Moment>,
     stopping: bool,
-    drained: bool,
+    /// What this thread ends with.
+    last_word: Option<FromWorker<News>>,
 }
 
 /// To and from the timing thread.
@@ -140,9 +149,9 @@ impl Effects {
         work: Work,
         lanes: Lanes,
         kernel: Kernel,
-        channel: Channel,
+        line: Line,
         signals: Signals,
-        keep_addresses: bool,
+        terms: &Terms,
     ) -> Self {
         Self {
             work,
@@ -150,7 +159,10 @@ impl Effects {
             pacer: Pacer::default(),
             raised: None,
             further: Further::default(),
-            keep_addresses,
+            asking: Asking::default(),
+            polling: Polling::default(),
+            daemon_started_at: terms.daemon_started_at,
+            keep_addresses: terms.keep_addresses,
             parting: Vec::new(),
             endpoints: Endpoints::default(),
             sources_present: BTreeMap::new(),
@@ -159,7 +171,7 @@ impl Effects {
             lanes,
             unheard: VecDeque::new(),
             changes: 0,
-            line: Line::new(channel, CHANNEL),
+            line,
             poller: kernel.poller,
             signals,
             happened: Vec::new(),
@@ -173,7 +185,7 @@ impl Effects {
             settle_at: Some(now() + SETTLE_AFTER),
             start_ends_at: Some(now() + START_LASTS),
             stopping: false,
-            drained: false,
+            last_word: None,
         }
     }
 
@@ -182,17 +194,12 @@ impl Effects {
         self.line.into_channel()
     }
 
-    /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run. `superseded` are
-    /// masters that are none any more, `living` the daemons beside this one.
+    /// Learns what is there, cleans up what an earlier run left, opens sockets, and lets the timers run. `living` are
+    /// the daemons beside this one.
     ///
     /// # Errors
     /// When the kernel does not answer.
-    pub(super) fn begin(
-        &mut self,
-        inheritance: Inheritance,
-        superseded: &BTreeSet<InstanceId>,
-        living: &[Living],
-    ) -> Result<(), Error> {
+    pub(super) fn begin(&mut self, inheritance: Inheritance, living: &[Living]) -> Result<(), Error> {
         self.poller.add(self.lanes.from_timing.waker(), INBOX, Interest::Readable)?;
         self.line.listen(&self.poller)?;
         self.poller.add(&self.site.monitor, MONITOR, Interest::Readable)?;
@@ -214,11 +221,6 @@ impl Effects {
         let holders = inheritance.routers.iter().filter(|router| router.serves());
         for router in holders {
             self.hold(router.instance);
-            // Others may have taken over while there was no worker; clients shall find their way back. Where they must
-            // have, the machine is about to give the addresses up.
-            if !superseded.contains(&router.instance) {
-                self.request_announcements(router.instance, None, 1);
-            }
         }
         self.abandoned = inheritance.abandoned;
         self.hold_static_addresses();
@@ -238,7 +240,7 @@ impl Effects {
         // After the timing thread's own start, and not in it: this thread must not inherit any of it.
         self.schedule(&Settings::default());
         let mut events = Events::default();
-        while !self.drained {
+        while self.last_word.is_none() {
             let due = self.next_wakeup();
             // Last, so that no more of it is used again than waiting needs.
             self.settle();
@@ -252,8 +254,12 @@ impl Effects {
                     SIGNALS => self.hear_signals(),
                     WITHDRAWALS => self.hear_withdrawals(),
                     FILTERS => self.hear_filters(),
+                    token if token >= FIRST_ASKED => self.hear_answers(token),
                     _ => {}
                 }
+            }
+            if self.line.is_forsaken(&self.poller) {
+                self.stop();
             }
             self.tell_interfaces();
             self.act_on_slice();
@@ -262,11 +268,14 @@ impl Effects {
             self.announce_further();
             self.hear_who_gave_up();
             self.announce();
+            self.go_on_asking();
             self.report();
             self.lanes.to_timing.flush();
         }
         self.report();
-        self.tell(&FromWorker::Drained);
+        if let Some(last) = self.last_word.take() {
+            self.tell(&last);
+        }
         self.flush_before_exit();
     }
 
@@ -308,9 +317,12 @@ impl Effects {
         [
             self.pacer.next_wakeup(),
             self.further.next_wakeup(),
+            self.asking.next_wakeup(),
+            self.polling.next_wakeup(),
             self.site.interfaces.next_wakeup(),
             self.site.kinds.next_wakeup().map(Moment::from_nanos),
             self.endpoints.next_wakeup(),
+            self.line.alone_until(),
             retry,
         ]
         .into_iter()
@@ -377,6 +389,7 @@ impl Effects {
             FromTiming::Act(action) => self.act(action),
             FromTiming::Resume(state) => self.states.push(*state),
             FromTiming::Session(event) => self.news(News::Session(event)),
+            FromTiming::Watching(watching) => self.news(News::Watching(watching)),
             FromTiming::SessionResume(state) => self.news(News::SessionResume(state)),
             FromTiming::Sessions(sessions) => {
                 if let Some(request) = self.status_request {
@@ -411,6 +424,7 @@ impl Effects {
                 }
             }
             FromTiming::Drained => self.finish(),
+            FromTiming::Left => self.last_word = Some(FromWorker::Left),
         }
     }
 
@@ -421,7 +435,7 @@ impl Effects {
             self.give_up_addresses(STATIC);
             self.give_up_links();
         }
-        self.drained = true;
+        self.last_word = Some(FromWorker::Drained);
     }
 
     fn act(&mut self, action: Action) {
@@ -450,8 +464,13 @@ impl Effects {
                 self.report();
                 self.news(News::Prepare { instance, since });
             }
+            Action::AskWhoServes { instance, asked, only_arbiter } => {
+                self.ask_who_serves(instance, asked, only_arbiter);
+            }
             Action::Removed { instance } => {
                 self.endpoints.left(instance);
+                // First what it told last: its name is forgotten with it.
+                self.report();
                 self.news(News::Removed(instance));
             }
             Action::Event(event) => self.happened.push(event),

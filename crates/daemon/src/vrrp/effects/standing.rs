@@ -59,7 +59,7 @@ impl Effects {
             last.index.filter(|_| last.up)
         };
         let route = follower.routes.iter().find_map(|route| {
-            let Some(made) = route.with_interfaces(up) else {
+            let Some(made) = route.with_interfaces(up, |vrf| interfaces.last(*vrf).table) else {
                 return Some("a route whose interface is down or missing".into());
             };
             kinds.routes.reconciler.lacks(&made).then(|| made.to_string().into())

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use steadfast_control::status::WorkerStatus;
-use steadfast_vrrp::InstanceId;
+use steadfast_vrrp::{InstanceId, Moment};
 
 use super::Effects;
 use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::line::Heard;
 use crate::link::vrrp::Living;
 use crate::link::vrrp::change::Change;
-use crate::link::vrrp::{News, Notice, Order};
+use crate::link::vrrp::{Knows, News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, Followed, ToTiming};
 
 impl Effects {
@@ -20,16 +20,23 @@ impl Effects {
             match self.line.hear(&self.poller) {
                 Heard::Message(message) => self.obey(message),
                 Heard::Nothing => return,
-                Heard::Gone => {
-                    return self.stop();
-                }
+                Heard::Successor(since) => self.confide(since),
+                Heard::Gone => return self.stop(),
             }
         }
+    }
+
+    /// Everything else a successor is told when this worker leaves.
+    fn confide(&mut self, since: Moment) {
+        let (daemon_started_at, work) = (self.daemon_started_at, self.work.clone());
+        let settings = self.site.settings.remembered().clone();
+        self.line.confide(since, Knows { daemon_started_at, work, settings });
     }
 
     fn obey(&mut self, message: ToWorker<Order>) {
         match message {
             ToWorker::Stop => self.stop(),
+            ToWorker::Leave => self.leave(),
             ToWorker::Order(order) => self.carry_out(order),
         }
     }
@@ -68,6 +75,12 @@ impl Effects {
         }
     }
 
+    /// Ends when the timing thread has, and leaves everything in the kernel as it is.
+    fn leave(&mut self) {
+        self.lanes.to_timing.push(ToTiming::Leave);
+        self.lanes.to_timing.flush();
+    }
+
     pub(super) fn reload(&mut self, change: Change, living: &[Living]) {
         let before = self.work.settings.clone();
         let links_before = self.work.links.clone();
@@ -82,6 +95,7 @@ impl Effects {
         self.schedule(&before);
         self.allow_descriptors();
         self.site.interfaces.configure(&self.work);
+        self.polling.ask_all();
         self.style_filters(false);
         self.make_links(&links_before);
         let found = self.read_everything().unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Links and addresses as the kernel tells of them, and who has to know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use steadfast_kernel::Error;
@@ -21,6 +21,7 @@ use crate::vrrp::timing::sockets::SocketKey;
 impl Effects {
     pub(super) fn hear_kernel(&mut self) {
         let mut sources_changed = false;
+        let (mut fallen, mut rose) = (BTreeSet::new(), false);
         for change in self.site.announced() {
             match &change {
                 Change::AddressAdded { address, .. } => self.tell_address(address.key, true),
@@ -32,14 +33,28 @@ impl Effects {
                 }
                 Change::Overrun => {
                     self.trouble(Trouble::Overrun);
+                    self.polling.ask_all();
                     let _ = self.read_everything();
                 }
-                Change::Link(_) | Change::LinkGone(_) => {}
+                Change::Link(link) if !link.running => {
+                    fallen.insert(link.index);
+                }
+                Change::Link(link) => rose |= fallen.contains(&link.index),
+                Change::LinkGone(_) => {}
+            }
+            if let Change::Link(link) = &change
+                && let Some(interface) = self.work.polled_by_name(&link.name)
+            {
+                self.polling.ask_soon(interface);
             }
             sources_changed |= !matches!(change, Change::Link(_) | Change::LinkGone(_));
             self.site.learn(change, clock::monotonic());
         }
         self.tell_interfaces();
+        // Down and up within one turn is no change of an interface, but its routes are gone.
+        if rose {
+            self.site.kinds.heard(Heard::CameUp, clock::monotonic());
+        }
         if sources_changed {
             self.tell_sources();
         }
@@ -59,13 +74,14 @@ impl Effects {
     /// Passes on what changed of configured interfaces: to the machine, to the sockets, and to the
     /// addresses of masters when an interface came back under another index.
     pub(super) fn tell_interfaces(&mut self) {
+        self.poll_links();
         let changes = self.site.interfaces.changes(now());
         if changes.is_empty() {
             return;
         }
         let (mut moved, mut came_up, mut other_vrf) = (false, false, false);
         for (interface, before, after) in changes {
-            moved |= before.index != after.index;
+            moved |= (before.index, before.table) != (after.index, after.table);
             other_vrf |= before.vrf != after.vrf;
             // The kernel drops the routes of an interface that goes down without a word.
             came_up |= after.up && !before.up;

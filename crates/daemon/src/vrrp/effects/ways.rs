@@ -1,15 +1,13 @@
 //! Routes and rules: held with the addresses of their instance.
 
-use std::sync::Arc;
-
-use steadfast_kernel::netlink::{RouteSpec, Withdrawals};
+use steadfast_kernel::netlink::Withdrawals;
 use steadfast_kernel::reconcile::Heard;
 use steadfast_kernel::wait::clock;
 use steadfast_kernel::wait::poll::Interest;
 use steadfast_vrrp::InstanceId;
 
 use super::holdings::STATIC;
-use super::{Effects, WITHDRAWALS, index_of};
+use super::{Effects, WITHDRAWALS};
 use crate::link::lifecycle::Trouble;
 use crate::link::vrrp::Living;
 
@@ -20,10 +18,9 @@ impl Effects {
         if install.routes.is_empty() && install.rules.is_empty() {
             return self.give_up_ways(instance);
         }
-        let index = index_of(&self.site.interfaces);
-        let route =
-            |route: &Arc<RouteSpec<_>>| route.with_interfaces(|interface| index(*interface)).map(Arc::new);
-        self.site.kinds.routes.hold(instance, install.routes.iter().map(route));
+        let interfaces = &self.site.interfaces;
+        let routes = install.routes.iter().map(|route| interfaces.route(route));
+        self.site.kinds.routes.hold(instance, routes);
         self.site.kinds.rules.hold(instance, install.rules.iter().cloned().map(Some));
     }
 
@@ -34,10 +31,9 @@ impl Effects {
 
     /// Routes and rules that do not follow any instance.
     pub(super) fn hold_static_ways(&mut self) {
-        let index = index_of(&self.site.interfaces);
-        let route =
-            |route: &Arc<RouteSpec<_>>| route.with_interfaces(|interface| index(*interface)).map(Arc::new);
-        self.site.kinds.routes.hold(STATIC, self.work.standing.routes.iter().map(route));
+        let interfaces = &self.site.interfaces;
+        let routes = self.work.standing.routes.iter().map(|route| interfaces.route(route));
+        self.site.kinds.routes.hold(STATIC, routes);
         self.site.kinds.rules.hold(STATIC, self.work.standing.rules.iter().cloned().map(Some));
     }
 
@@ -65,11 +61,10 @@ impl Effects {
         if !self.work.has_ways() || !living.is_empty() {
             return;
         }
-        let index = index_of(&self.site.interfaces);
         for install in &self.work.installs {
             for route in &install.routes {
-                if let Some(route) = route.with_interfaces(|interface| index(*interface)) {
-                    self.site.kinds.routes.discard(&Arc::new(route));
+                if let Some(route) = self.site.interfaces.route(route) {
+                    self.site.kinds.routes.discard(&route);
                 }
             }
             for rule in &install.rules {

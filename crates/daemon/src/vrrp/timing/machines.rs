@@ -18,6 +18,7 @@ use steadfast_record::Recorder;
 use steadfast_vrrp::{Datagram, Input, InstanceId, Machine, Moment, Plan, Reading, WatchId};
 use steadfast_wire::vrrp::{Carrier, IpProtocol};
 
+use super::echoes;
 use super::followed::Followed;
 use super::sockets::{Place, SocketKey};
 use super::transmit::Out;
@@ -99,6 +100,9 @@ impl Machines {
     ) {
         match key.protocol() {
             Protocol::Vrrp => self.routers.hear(arrival, key, datagram, out),
+            Protocol::Bfd if matches!(key.place, Place::Echoes { .. }) => {
+                echoes::hear(arrival, datagram, &mut self.sessions, out);
+            }
             Protocol::Bfd => {
                 if let Some(datagram) = control_packet(key, datagram) {
                     self.detection.knock(arrival, &datagram, &mut self.sessions, out);

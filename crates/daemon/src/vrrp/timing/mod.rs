@@ -3,9 +3,12 @@
 //! It waits for nothing but the next timer, a datagram or its inbox. One wake-up reads every
 //! datagram that is there, runs every timer that is due, and sends all adverts in one batch a socket.
 
+mod coalescing;
+mod echoes;
 mod followed;
 mod machines;
 pub(super) mod sockets;
+mod told;
 pub(super) mod transmit;
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -20,15 +23,18 @@ use steadfast_kernel::wait::clock::{self, ClockPair};
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
 use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{
-    Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, WatchId, config,
+    Action, Event, Input, InstanceId, InterfaceId, Moment, Plan, ScriptId, Served, WatchId, config,
 };
 
+pub(super) use self::coalescing::Coalescing;
+use self::coalescing::Gathering;
 pub(super) use self::followed::Followed;
 pub(super) use self::machines::Machines;
 use self::sockets::{SocketKey, Sockets};
 use self::transmit::Out;
 use super::lane::{Inbox, Sender};
 use crate::link::life::Life;
+use crate::link::vrrp::Watching;
 
 /// Snapshots made in one go: between two slices adverts go out.
 const STATUS_SLICE: u32 = 32;
@@ -40,6 +46,10 @@ const HELD_UP: Duration = Duration::from_millis(5);
 const TURN_DATAGRAMS: usize = 1_024;
 /// Differences that come of reading two clocks one after the other.
 const CLOCK_CHANGE_NANOSECONDS: u64 = 10_000_000;
+/// A worker that leaves does so where nothing is due for so long, or when it has just done what was due.
+const LEAVING_ROOM: Duration = Duration::from_millis(100);
+/// At the latest.
+const LEAVES_WITHIN: Duration = Duration::from_secs(1);
 /// A full lane is tried again after this time.
 const LANE_RETRY: Duration = Duration::from_millis(1);
 /// The inbox among the poller's tokens; sockets are numbered from 0.
@@ -101,6 +111,15 @@ pub(crate) enum ToTiming {
         /// Exit status 0 in time.
         success: bool,
     },
+    /// Who else serves.
+    WhoServes {
+        /// Whose.
+        instance: InstanceId,
+        /// As asked.
+        asked: Moment,
+        /// How that shows.
+        served: Option<Served>,
+    },
     /// A file or a set of processes changed.
     Watched(WatchId, config::Reading),
     /// A reload, worked out, and which sessions instances follow from then on.
@@ -124,6 +143,8 @@ pub(crate) enum ToTiming {
     ClearCounters,
     /// Hand over and end.
     Stop,
+    /// End at a good moment, and hand nothing over: a successor goes on.
+    Leave,
 }
 
 /// From the timing thread.
@@ -135,6 +156,8 @@ pub(crate) enum FromTiming {
     Resume(Box<Resume>),
     /// A session has something to tell.
     Session(steadfast_bfd::Event),
+    /// A session that watches over a master has begun, or has ended.
+    Watching(Box<Watching>),
     /// What a successor needs of a session.
     SessionResume(Box<steadfast_bfd::Resume>),
     /// Snapshots of all sessions; comes before the last of the instances.
@@ -169,6 +192,8 @@ pub(crate) enum FromTiming {
     },
     /// Every hand-over is done.
     Drained,
+    /// A successor knows everything.
+    Left,
 }
 
 impl FromTiming {
@@ -182,49 +207,11 @@ impl FromTiming {
             Self::RecordShort
             | Self::SendFailed(..)
             | Self::UnknownVrid(..)
+            | Self::Watching(_)
             | Self::Late(_)
             | Self::Overslept => true,
             _ => false,
         }
-    }
-}
-
-/// How long datagrams may be left to gather while they come thick and fast.
-///
-/// A wake-up costs more than a datagram. When datagrams follow each other within this window the
-/// thread sleeps a window at a time and reads them together. Arrival times come from the kernel, so
-/// no timer moves; only what an advert triggers at once, yielding to a higher priority, is this much
-/// later. A datagram that comes alone is never kept waiting.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Coalescing(Duration);
-
-/// However slow the adverts are, nothing waits longer to be read.
-const COALESCING_MAX: Duration = Duration::from_millis(50);
-
-/// Windows in the shortest interval.
-const COALESCING_INTERVAL_PARTS: u32 = 8;
-
-/// Windows in the shortest skew time.
-const COALESCING_SKEW_PARTS: u32 = 4;
-
-impl Coalescing {
-    /// A part of the shortest interval, and of the shortest skew time (RFC 9568 section 6.1): the skew
-    /// time that starts with an advert of priority 0 must still be running when the advert is read.
-    /// A session's packets are read in a part of its shortest interval.
-    pub(crate) fn of(config: &steadfast_vrrp::Config, sessions: &steadfast_bfd::Config) -> Self {
-        let windows = config.instances.iter().map(|instance| {
-            let interval = instance.interval.duration();
-            let skew = instance.skew(instance.priority, interval);
-            (interval / COALESCING_INTERVAL_PARTS).min(skew / COALESCING_SKEW_PARTS)
-        });
-        let sessions = sessions
-            .sessions
-            .iter()
-            .map(|session| session.required_min_rx.min(session.desired_min_tx).duration());
-        let watching = config.instances.iter().filter_map(|instance| instance.fast_detection);
-        let sessions = sessions.chain(watching.map(|detection| detection.interval));
-        let sessions = sessions.map(|interval| interval / COALESCING_INTERVAL_PARTS);
-        Self(windows.chain(sessions).min().unwrap_or_default().min(COALESCING_MAX))
     }
 }
 
@@ -249,15 +236,19 @@ struct Engine {
     closing: Vec<SocketKey>,
     everything: Poller,
     out: Out,
-    coalescing: Coalescing,
+    gathering: Gathering,
     /// Lateness for which the process gets more priority.
     raise_after: Option<Duration>,
     /// Datagrams came within the last window.
     busy: bool,
+    /// They came to every socket: none need be asked whether there are more.
+    all_busy: bool,
     /// The turn's share was used up: more datagrams wait already.
     more: bool,
     begun: bool,
     stopping: bool,
+    /// A successor goes on after the next good moment to end, and not later than this.
+    leaves_by: Option<Moment>,
     told_record_short: bool,
     /// What the machine was last told of the clock.
     clock_told: Option<u64>,
@@ -289,12 +280,14 @@ impl Timing {
             closing: Vec::new(),
             everything,
             out: Out::new(lane),
-            coalescing,
+            gathering: Gathering::new(coalescing),
             raise_after: None,
             busy: false,
+            all_busy: false,
             more: false,
             begun: false,
             stopping: false,
+            leaves_by: None,
             told_record_short: false,
             clock_told: None,
             latest: now(),
@@ -316,7 +309,11 @@ impl Timing {
             self.engine.send();
             self.engine.keep_recording();
             if self.engine.is_drained() {
-                return self.leave(&mut events);
+                return self.end(FromTiming::Drained, &mut events);
+            }
+            if self.engine.may_leave(due) {
+                self.engine.remember_everything();
+                return self.end(FromTiming::Left, &mut events);
             }
         }
     }
@@ -329,19 +326,29 @@ impl Timing {
             if events.iter().any(|ready| ready.token == INBOX) {
                 self.inbox.drain(|message| engine.take(message));
             }
-            engine.receive(events, &mut reading);
+            if engine.all_busy {
+                engine.receive(engine.sockets.tokens(), &mut reading);
+                break;
+            }
+            engine.receive(
+                events.iter().map(|ready| ready.token).filter(|token| *token != INBOX),
+                &mut reading,
+            );
             if !events.is_full() || reading.left == 0 {
                 break;
             }
             let _ = engine.everything.wait(events, Some(0));
         }
         engine.more = reading.more;
-        engine.busy = reading.left < TURN_DATAGRAMS && !engine.coalescing.0.is_zero();
+        let read = TURN_DATAGRAMS - reading.left;
+        engine.gathering.gathered(read);
+        engine.busy = read > 0 && engine.gathering.is_allowed();
+        engine.all_busy = engine.busy && !engine.more && reading.heard == engine.sockets.len();
     }
 
     /// The last word must arrive: without it the other thread would wait for ever.
-    fn leave(mut self, events: &mut Events) {
-        self.engine.out.tell(FromTiming::Drained);
+    fn end(mut self, last: FromTiming, events: &mut Events) {
+        self.engine.out.tell(last);
         self.engine.out.flush_lane();
         while self.engine.out.is_behind() {
             let _ = self.only_inbox.wait(events, Some((now() + LANE_RETRY).as_nanos()));
@@ -362,9 +369,11 @@ impl Timing {
         if engine.more {
             let _ = engine.everything.wait(events, Some(0));
         } else if engine.busy {
-            let until = deadline.min(now + engine.coalescing.0);
+            let until = deadline.min(now + engine.gathering.window());
             let _ = self.only_inbox.wait(events, Some(until.as_nanos()));
-            let _ = engine.everything.wait(events, Some(0));
+            if !engine.all_busy {
+                let _ = engine.everything.wait(events, Some(0));
+            }
         } else {
             let _ = engine.everything.wait(events, Some(deadline.as_nanos()));
         }
@@ -401,6 +410,15 @@ impl Engine {
 
     fn is_drained(&self) -> bool {
         self.stopping && self.machines.is_drained()
+    }
+
+    /// Whether this is a moment for a successor to take over: the turn did what was `due`, or nothing is due for long
+    /// enough. At a stop the hand-over comes first.
+    fn may_leave(&self, due: Option<Moment>) -> bool {
+        let Some(by) = self.leaves_by.filter(|_| !self.stopping) else { return false };
+        let now = now();
+        let room = self.next_wakeup().is_none_or(|next| next.since(now) >= LEAVING_ROOM);
+        room || now >= by || due.is_some_and(|due| due <= now)
     }
 
     /// A moment for the machine, which must not see time go back.
@@ -451,6 +469,10 @@ impl Engine {
                 let input = Input::Prepared { instance, since, success };
                 self.machines.routers.handle(at, input, &mut self.out);
             }
+            ToTiming::WhoServes { instance, asked, served } => {
+                let input = Input::WhoServes { instance, asked, served };
+                self.machines.tell_routers(at, input, &mut self.out);
+            }
             ToTiming::Watched(watch, reading) => {
                 self.machines.tell_routers(at, Input::Watched { watch, reading }, &mut self.out);
             }
@@ -467,11 +489,15 @@ impl Engine {
             }
             ToTiming::Closed(key) => self.closing.push(key),
             ToTiming::Apply(plan, followed, coalescing) => {
-                self.coalescing = coalescing;
+                self.gathering.configure(coalescing);
                 self.machines.apply(at, *plan, followed, &mut self.out);
                 self.instances = self.machines.routers.instances().collect();
             }
-            ToTiming::ApplySessions(plan) => self.machines.sessions.apply(at, &plan, &mut self.out),
+            ToTiming::ApplySessions(plan) => {
+                let sessions = &mut self.machines.sessions;
+                sessions.apply(at, &plan, &mut self.out);
+                self.out.keep_ways(|session| sessions.state(session).is_some());
+            }
             ToTiming::SessionChannel { sessions, obstacle } => {
                 self.machines.session_channel(at, &sessions, obstacle.as_deref(), &mut self.out);
             }
@@ -489,23 +515,24 @@ impl Engine {
                 self.stopping = true;
                 self.machines.stop(at, &mut self.out);
             }
+            ToTiming::Leave => self.leaves_by = Some(at + LEAVES_WITHIN),
         }
     }
 
     /// Datagrams count from their arrival, unless this thread was held up: what was heard last may
     /// then be old because the rest did not fit the socket, and is no proof of silence since.
-    fn receive(&mut self, events: &Events, reading: &mut Reading) {
-        let ready = || events.iter().filter(|ready| ready.token != INBOX);
-        let share = (reading.left / ready().count().max(1)).max(1);
-        for ready in ready() {
+    fn receive(&mut self, tokens: impl Iterator<Item = u64> + Clone, reading: &mut Reading) {
+        let share = (reading.left / tokens.clone().count().max(1)).max(1);
+        for token in tokens {
             let (machines, out, latest, begun) =
                 (&mut self.machines, &mut self.out, &mut self.latest, self.begun);
-            let read = self.sockets.receive(ready.token, share, |arrival, key, datagram| {
+            let read = self.sockets.receive(token, share, |arrival, key, datagram| {
                 *latest = (*latest).max(if reading.held_up { reading.at } else { arrival });
                 if begun {
                     machines.hear(*latest, key, datagram, out);
                 }
             });
+            reading.heard += usize::from(read > 0);
             reading.more |= read >= share;
             reading.left = reading.left.saturating_sub(read);
         }
@@ -575,12 +602,30 @@ impl Engine {
     }
 
     fn remember(&mut self) {
+        if self.out.take_speakers_changed() {
+            self.gathering.keep_to(self.machines.routers.haste());
+        }
         for instance in self.out.take_changed() {
             if let Some(state) = self.machines.routers.resume_state(instance) {
                 self.out.tell(FromTiming::Resume(Box::new(state)));
             }
         }
         for session in self.out.take_changed_sessions() {
+            if let Some(state) = self.machines.sessions.resume_state(session) {
+                self.out.tell(FromTiming::SessionResume(Box::new(state)));
+            }
+        }
+    }
+
+    /// What a successor needs of everything at this moment: of counters it has what was kept at the last change otherwise.
+    fn remember_everything(&mut self) {
+        for instance in &self.instances {
+            if let Some(state) = self.machines.routers.resume_state(*instance) {
+                self.out.tell(FromTiming::Resume(Box::new(state)));
+            }
+        }
+        let sessions: Vec<SessionId> = self.machines.sessions.status().map(|status| status.session).collect();
+        for session in sessions {
             if let Some(state) = self.machines.sessions.resume_state(session) {
                 self.out.tell(FromTiming::SessionResume(Box::new(state)));
             }
@@ -614,6 +659,8 @@ struct Reading {
     held_up: bool,
     /// Datagrams of the turn's share.
     left: usize,
+    /// Sockets that had any.
+    heard: usize,
     /// A socket had more than its part of the share.
     more: bool,
 }
@@ -622,7 +669,7 @@ impl Reading {
     fn begin(due: Option<Moment>) -> Self {
         let at = now();
         let held_up = due.is_some_and(|due| at.since(due) > HELD_UP);
-        Self { at, held_up, left: TURN_DATAGRAMS, more: false }
+        Self { at, held_up, left: TURN_DATAGRAMS, heard: 0, more: false }
     }
 }
 

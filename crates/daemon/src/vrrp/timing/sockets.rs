@@ -47,6 +47,11 @@ impl SocketKey {
         Self { interface, place, ip_protocol: IpProtocol::Vrrp }
     }
 
+    /// For the echo packets of all sessions of a family.
+    pub(crate) const fn of_echoes(ipv4: bool) -> Self {
+        Self { interface: ANY_INTERFACE, place: Place::Echoes { ipv4 }, ip_protocol: IpProtocol::Vrrp }
+    }
+
     /// The interface that it is bound to; sessions may do without.
     pub(crate) fn bound_to(&self) -> Option<InterfaceId> {
         Some(self.interface).filter(|interface| *interface != ANY_INTERFACE)
@@ -56,7 +61,7 @@ impl SocketKey {
     pub(crate) const fn protocol(self) -> Protocol {
         match self.place {
             Place::Group(_) | Place::Source(_) => Protocol::Vrrp,
-            Place::Sessions { .. } => Protocol::Bfd,
+            Place::Sessions { .. } | Place::Echoes { .. } => Protocol::Bfd,
         }
     }
 }
@@ -74,6 +79,11 @@ pub(crate) enum Place {
         hops: Hops,
         /// The own address; unspecified for all of its family.
         local: IpAddr,
+    },
+    /// For echo packets of BFD.
+    Echoes {
+        /// Of IPv4, not of IPv6.
+        ipv4: bool,
     },
 }
 
@@ -145,6 +155,16 @@ impl Sockets {
             let _ = poller.remove(&slot.receive);
             self.free.push(at);
         }
+    }
+
+    /// How many pairs are open.
+    pub(crate) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// The poller tokens of all places, also of those that are free.
+    pub(crate) fn tokens(&self) -> std::ops::Range<u64> {
+        0..u64::try_from(self.slots.len()).unwrap_or(0)
     }
 
     /// Reads what waits at a socket, up to a bound. How many datagrams that were comes back: as many as the bound

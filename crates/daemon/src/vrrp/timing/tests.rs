@@ -1,14 +1,13 @@
 //! One turn of the thread, with sockets of a network namespace of its own, and its last word.
 
-use std::num::NonZeroU8;
 use std::os::fd::AsFd as _;
 
 use steadfast_detection::Detection;
 use steadfast_kernel::datagram::{Endpoint, Packet, SendBatch, SocketIndex};
 use steadfast_kernel::process::pulse::Pulses;
 use steadfast_kernel::wait::wake::Waker;
-use steadfast_vrrp::{Config, InstanceConfig, Machine};
-use steadfast_wire::vrrp::{AdvertInterval, Carrier, IpProtocol, Priority, Vrid};
+use steadfast_vrrp::{Config, Machine};
+use steadfast_wire::vrrp::{Carrier, IpProtocol};
 
 use super::sockets::Place;
 use super::*;
@@ -18,6 +17,11 @@ use crate::vrrp::network::in_a_network;
 
 /// More than one page of events has room for.
 const SOCKETS: u8 = 70;
+
+/// The same window whatever the state of the instances.
+const fn always(window: Duration) -> Coalescing {
+    Coalescing { speaking: window, listening: window }
+}
 
 /// The thread before its first turn, and the other ends of its lanes.
 struct Bench {
@@ -36,7 +40,7 @@ impl Bench {
         let machines =
             Machines { routers, sessions, followed: Followed::default(), detection: Detection::default() };
         let life = Lives::new(Pulses::shared(1, 0).unwrap(), Duration::from_secs(60)).of(0);
-        let window = Coalescing(Duration::from_millis(1));
+        let window = always(Duration::from_millis(1));
         let timing = Timing::new(machines, window, inbox, to_effects, life).unwrap();
         Self { timing, to_timing, from_timing }
     }
@@ -108,7 +112,7 @@ fn what_a_turn_left_is_read_by_the_next_ones_without_another_arrival() {
         bench.hear(1, TURN_DATAGRAMS * 2);
         // A thread that sleeps while datagrams wait would do so for this long.
         let window = Duration::from_secs(10);
-        bench.timing.engine.coalescing = Coalescing(window);
+        bench.timing.engine.gathering = Gathering::new(always(window));
         bench.turn();
         assert!(bench.timing.engine.more && bench.timing.engine.busy);
         let before = now();
@@ -146,7 +150,7 @@ fn the_last_word_waits_for_room_in_a_full_lane() {
     let obstacle: Arc<str> = Arc::from("none");
     to_timing.push(ToTiming::Channel { instances: Vec::new(), obstacle: Some(Arc::clone(&obstacle)) });
     to_timing.flush();
-    let thread = std::thread::spawn(move || timing.leave(&mut Events::default()));
+    let thread = std::thread::spawn(move || timing.end(FromTiming::Drained, &mut Events::default()));
     while Arc::strong_count(&obstacle) > 1 {
         std::thread::yield_now();
     }
@@ -159,13 +163,19 @@ fn the_last_word_waits_for_room_in_a_full_lane() {
 }
 
 #[test]
-fn the_window_of_version_2_ends_within_its_skew_of_parts_of_a_second() {
-    let interval = AdvertInterval::Seconds(NonZeroU8::new(10).unwrap());
-    let group = IpAddr::V4(Ipv4Addr::new(224, 0, 0, 18));
-    let plain = InstanceConfig::plain(InstanceId(0), Vrid::new(1).unwrap(), InterfaceId(0), group, interval);
-    let instance = InstanceConfig { priority: Priority::new(250), ..plain };
-    let skew = Duration::from_secs(1) * 6 / 256;
-    let config = Config { instances: vec![Arc::new(instance)], ..Config::default() };
-    let Coalescing(window) = Coalescing::of(&config, &steadfast_bfd::Config::default());
-    assert!(window <= skew / 4 && !window.is_zero(), "{window:?} of {skew:?}");
+fn a_busy_turn_reads_every_socket_without_asking_where_all_had_datagrams() {
+    in_a_network("a_busy_turn_reads_every_socket_without_asking_where_all_had_datagrams", || {
+        let mut bench = Bench::new();
+        bench.hear(1, 3);
+        bench.hear(2, 3);
+        bench.turn();
+        assert!(bench.timing.engine.all_busy);
+        // One of them is quiet in the next turn: then they are asked again.
+        bench.hear(2, 1);
+        bench.turn();
+        assert!(bench.timing.engine.busy && !bench.timing.engine.all_busy);
+        bench.hear(1, 1);
+        bench.turn();
+        assert_eq!(bench.left(2), [0, 0]);
+    });
 }

@@ -4,14 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use steadfast_bfd::SessionId;
+use steadfast_bfd::{SessionConfig, SessionId, State};
 use steadfast_detection::is_made;
-use steadfast_kernel::datagram::{Packet, SendBatch, SendFailure, SocketIndex};
+use steadfast_kernel::datagram::{Packet, SendBatch, SendFailure, SocketIndex, Way};
 use steadfast_vrrp::{Action, Datagram, Destination, Event, InstanceId, InterfaceId, Moment, Sink, Transmit};
 
 use super::FromTiming;
 use super::machines::Protocol;
 use super::sockets::{Place, SocketKey, Sockets};
+use super::told::{Tell, Told};
+use crate::link::vrrp::Watching;
 use crate::vrrp::lane::Sender;
 
 /// The machine's sink.
@@ -19,15 +21,21 @@ pub(crate) struct Out {
     lane: Sender<FromTiming>,
     batch: SendBatch,
     routes: BTreeMap<SocketKey, (SocketIndex, Option<u32>)>,
+    /// Where echo packets of sessions go round.
+    ways: BTreeMap<SessionId, Way>,
     changed: Vec<InstanceId>,
     changed_sessions: Vec<SessionId>,
     /// What followers of sessions have not heard yet ([`steadfast_bfd::Event::Path`]).
     judged: Vec<steadfast_bfd::Event>,
+    /// How often was told of sessions that nobody configured.
+    told: Told,
     /// Instances that may follow another master.
     followers: Vec<InstanceId>,
     /// Interfaces whose adverts were refused, and when that last happened: each is told once.
     refusing: BTreeMap<InterfaceId, Moment>,
     failures: u64,
+    /// Instances may have begun to speak, or ceased.
+    speakers_changed: bool,
     /// Virtual routers that are not configured here and were told.
     unknown: BTreeSet<(InterfaceId, u8)>,
 }
@@ -43,12 +51,15 @@ impl Out {
             lane,
             batch: SendBatch::default(),
             routes: BTreeMap::new(),
+            ways: BTreeMap::new(),
             changed: Vec::new(),
             changed_sessions: Vec::new(),
             judged: Vec::new(),
+            told: Told::default(),
             followers: Vec::new(),
             refusing: BTreeMap::new(),
             failures: 0,
+            speakers_changed: true,
             unknown: BTreeSet::new(),
         }
     }
@@ -61,6 +72,23 @@ impl Out {
     /// There is no socket for this key.
     pub(crate) fn unroute(&mut self, key: SocketKey) {
         self.routes.remove(&key);
+    }
+
+    /// Echo packets of this session go this way.
+    pub(super) fn echo_way(&mut self, session: SessionId, way: Way) {
+        self.ways.insert(session, way);
+    }
+
+    /// Forgets the ways of sessions that are no more.
+    pub(super) fn keep_ways(&mut self, mut is_there: impl FnMut(SessionId) -> bool) {
+        self.ways.retain(|session, _| is_there(*session));
+    }
+
+    /// Queues an echo packet.
+    pub(super) fn echo(&mut self, way: &Way, payload: &[u8], session: SessionId) {
+        if let Some(&(socket, _)) = self.routes.get(&SocketKey::of_echoes(way.source.is_ipv4())) {
+            self.batch.push_echo(socket, way, payload, Protocol::Bfd.tag(session.0));
+        }
     }
 
     /// An advert for a virtual router that nobody configured here. The second octet is its number
@@ -110,9 +138,18 @@ impl Out {
         std::mem::take(&mut self.changed)
     }
 
+    /// Whether instances may have begun to speak, or ceased, since this was last asked.
+    pub(crate) fn take_speakers_changed(&mut self) -> bool {
+        std::mem::take(&mut self.speakers_changed)
+    }
+
     /// Sessions whose state changed in this turn.
     pub(crate) fn take_changed_sessions(&mut self) -> Vec<SessionId> {
-        std::mem::take(&mut self.changed_sessions)
+        let mut changed = std::mem::take(&mut self.changed_sessions);
+        // Strangers can change some many times in a turn.
+        changed.sort_unstable();
+        changed.dedup();
+        changed
     }
 
     /// What followers of sessions have not heard yet, oldest first.
@@ -174,10 +211,12 @@ impl Sink for Out {
         {
             self.remember(*instance);
         }
+        self.speakers_changed |= matches!(action, Action::Removed { .. });
         self.tell(FromTiming::Act(action));
     }
 
     fn remember(&mut self, instance: InstanceId) {
+        self.speakers_changed = true;
         if self.changed.last() != Some(&instance) {
             self.changed.push(instance);
         }
@@ -186,6 +225,9 @@ impl Sink for Out {
     fn follow(&mut self, instance: InstanceId) {
         self.followers.push(instance);
     }
+
+    /// Only a flight record tells of it.
+    fn forged(&mut self) {}
 }
 
 impl steadfast_bfd::Sink for Out {
@@ -197,13 +239,25 @@ impl steadfast_bfd::Sink for Out {
         self.batch.push_payload(socket, to, packet.message, Protocol::Bfd.tag(packet.session.id.0));
     }
 
-    fn tell(&mut self, event: steadfast_bfd::Event) {
+    fn transmit_echo(&mut self, packet: steadfast_bfd::Transmit<'_>) {
+        let session = packet.session.id;
+        if let Some(way) = self.ways.get(&session).copied() {
+            self.echo(&way, packet.message, session);
+        }
+    }
+
+    fn tell(&mut self, session: &SessionConfig, event: steadfast_bfd::Event) {
         if let steadfast_bfd::Event::Path { .. } = event {
             self.judged.push(event.clone());
         }
-        // Of those that nobody configured the virtual routers tell what there is to tell.
-        if !is_made(event.session()) {
+        if !is_made(session.id) {
             Self::tell(self, FromTiming::Session(event));
+        } else if let Some((mut watching, at)) = watching(session, event) {
+            let tell = self.told.turn(session.id, at);
+            watching.is_last = tell == Tell::Last;
+            if tell != Tell::No {
+                Self::tell(self, FromTiming::Watching(Box::new(watching)));
+            }
         }
     }
 
@@ -212,4 +266,12 @@ impl steadfast_bfd::Sink for Out {
             self.changed_sessions.push(session);
         }
     }
+}
+
+/// Whoever knocks can have a session that nobody configured: only those count that were up.
+fn watching(session: &SessionConfig, event: steadfast_bfd::Event) -> Option<(Watching, Moment)> {
+    let steadfast_bfd::Event::State { from, to, at, .. } = &event else { return None };
+    let interface = InterfaceId(session.path.interface?.0);
+    let (counts, at) = ([*from, *to].contains(&State::Up), *at);
+    counts.then_some((Watching { interface, peer: session.path.remote, event, is_last: false }, at))
 }

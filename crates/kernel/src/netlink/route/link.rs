@@ -43,6 +43,8 @@ pub struct Link {
     pub alias: Option<String>,
     /// How a macvlan or an ipvlan shares the interface below.
     pub sharing: Option<Sharing>,
+    /// Routing table of a VRF.
+    pub table: Option<u32>,
 }
 
 /// How a macvlan or an ipvlan shares the interface below it.
@@ -108,10 +110,18 @@ impl Link {
         for attribute in Attributes(value) {
             match attribute.kind {
                 libc::IFLA_INFO_KIND => self.kind = Some(text(attribute.value)),
-                libc::IFLA_INFO_DATA => self.sharing = self.sharing_of(attribute),
+                libc::IFLA_INFO_DATA => {
+                    self.sharing = self.sharing_of(attribute);
+                    self.table = self.table_of(attribute);
+                }
                 _ => {}
             }
         }
+    }
+
+    fn table_of(&self, data: Attribute<'_>) -> Option<u32> {
+        let is_vrf = self.kind.as_deref() == Some("vrf");
+        data.nested().find(|attribute| is_vrf && attribute.kind == VRF_TABLE)?.u32()
     }
 
     fn sharing_of(&self, data: Attribute<'_>) -> Option<Sharing> {
@@ -123,6 +133,9 @@ impl Link {
         }
     }
 }
+
+/// IFLA_VRF_TABLE (linux/if_link.h).
+const VRF_TABLE: u16 = 1;
 
 fn number(value: &[u8]) -> Option<u32> {
     value.try_into().ok().map(u32::from_ne_bytes)

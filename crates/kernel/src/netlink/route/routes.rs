@@ -28,6 +28,8 @@ pub struct RouteSpec<Interface> {
     pub from: Option<Prefix>,
     /// Routing table.
     pub table: u32,
+    /// The VRF whose table it is in instead.
+    pub vrf: Option<Interface>,
     /// Type of service.
     pub tos: u8,
     /// RTN_*.
@@ -164,6 +166,7 @@ impl<Interface> RouteSpec<Interface> {
     pub fn with_interfaces<Other>(
         &self,
         mut name: impl FnMut(&Interface) -> Option<Other>,
+        table: impl FnOnce(&Interface) -> Option<u32>,
     ) -> Option<RouteSpec<Other>> {
         let mut hop = |hop: &Hop<Interface>| {
             let interface = match &hop.interface {
@@ -183,7 +186,8 @@ impl<Interface> RouteSpec<Interface> {
             family: self.family,
             destination: self.destination,
             from: self.from,
-            table: self.table,
+            table: self.vrf.as_ref().map_or(Some(self.table), table)?,
+            vrf: None,
             tos: self.tos,
             kind: self.kind,
             scope: self.scope,

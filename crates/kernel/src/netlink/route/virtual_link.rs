@@ -50,6 +50,8 @@ pub struct LinkSpec {
     pub ipv4: Vec<(Ipv4Setting, u32)>,
     /// Without IPv6: no packet of it shall leave with this MAC address.
     pub no_ipv6: bool,
+    /// Once more is told of it when it is as it shall be, for programs that look at one message only.
+    pub told_again: bool,
 }
 
 /// What is made.
@@ -202,6 +204,15 @@ impl Batch {
     pub fn switch_on_link(&mut self, name: &str) {
         let mut message = header(0, true);
         AttributeWriter::new(&mut message).text(libc::IFLA_IFNAME, name);
+        self.push_payload(libc::RTM_SETLINK, 0, &message);
+    }
+
+    /// Has the kernel tell everybody once more how an interface is, by a change that changes nothing.
+    pub fn tell_link_again(&mut self, spec: &LinkSpec) {
+        let mut message = header(0, false);
+        let mut writer = AttributeWriter::new(&mut message);
+        writer.text(libc::IFLA_IFNAME, &spec.name);
+        writer.u32(libc::IFLA_GROUP, spec.group);
         self.push_payload(libc::RTM_SETLINK, 0, &message);
     }
 

@@ -247,7 +247,13 @@ impl Requests {
         self.socket.send(request)?;
         let mut whole = true;
         loop {
-            let datagram = self.socket.receive()?;
+            let datagram = match self.socket.receive() {
+                Ok(datagram) => datagram,
+                Err(errno) => {
+                    self.socket.drain();
+                    return Err(errno);
+                }
+            };
             for frame in Frames(datagram) {
                 if frame.sequence_number() != sequence {
                     continue;
@@ -325,7 +331,10 @@ impl Requests {
         loop {
             let datagram = match self.socket.receive() {
                 Ok(datagram) => datagram,
-                Err(Errno::NOBUFS | Errno::AGAIN) => return Ok(Outcome::Unknown),
+                Err(Errno::NOBUFS | Errno::AGAIN) => {
+                    self.socket.drain();
+                    return Ok(Outcome::Unknown);
+                }
                 Err(errno) => return Err(Error::new("receive netlink answers", errno)),
             };
             for frame in Frames(datagram).filter(|frame| frame.message_type() == NLMSG_ERROR) {
@@ -373,6 +382,7 @@ impl Requests {
                 Ok(datagram) => datagram,
                 Err(Errno::NOBUFS | Errno::AGAIN) => {
                     // Which answers were lost is not known, the last may be among them.
+                    self.socket.drain();
                     outcomes.fill(Outcome::Unknown);
                     return Ok(());
                 }

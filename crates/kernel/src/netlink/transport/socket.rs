@@ -90,6 +90,15 @@ impl Socket {
         self.datagram = Vec::new();
     }
 
+    /// Drops what waits. After an overrun (ENOBUFS) the kernel drops every further answer until the queue is empty, the answer to
+    /// the next question with it.
+    pub(in crate::netlink) fn drain(&self) {
+        let mut nothing = [0; 0];
+        let mut take =
+            || retry_interrupted(|| rustix::net::recv(&self.fd, &mut nothing, RecvFlags::DONTWAIT));
+        while matches!(take(), Ok(_) | Err(Errno::NOBUFS)) {}
+    }
+
     /// The next datagram that the kernel sent; what other programs sent is dropped.
     pub(crate) fn receive(&mut self) -> std::result::Result<&[u8], Errno> {
         loop {

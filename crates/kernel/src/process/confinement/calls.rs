@@ -29,6 +29,8 @@ pub enum Family {
 pub enum Call {
     /// To another host.
     Connect,
+    /// Of who calls at a socket that listens already.
+    Accept,
 }
 
 /// What every program makes whose memory, files, threads and sockets are its own. No program is run, no other process
@@ -177,6 +179,7 @@ pub(super) fn allow(needs: &Needs) -> Result<()> {
 fn program(needs: &Needs, architecture: TargetArch) -> Option<BpfProgram> {
     let extra = needs.calls.iter().map(|call| match call {
         Call::Connect => libc::SYS_connect,
+        Call::Accept => libc::SYS_accept4,
     });
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
         ALWAYS.iter().chain(OLDER).copied().chain(extra).map(|call| (call, Vec::new())).collect();

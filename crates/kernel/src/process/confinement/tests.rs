@@ -1,6 +1,7 @@
 //! Giving up for real, in a process that is there for nothing else, and trying what is given up.
 
 use std::os::fd::AsFd;
+use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketType};
 
@@ -8,15 +9,23 @@ use super::*;
 use crate::process::alone::alone;
 use crate::process::{Exit, fork_child};
 
-const NEEDS: Needs =
-    Needs { capabilities: &[Capability::NetRaw], families: &[Family::Inet, Family::Netlink], calls: &[] };
+const NEEDS: Needs = Needs {
+    capabilities: &[Capability::NetRaw],
+    families: &[Family::Inet, Family::Netlink],
+    calls: &[],
+    files: &[
+        Files { below: "/proc/self", access: Access::Read },
+        Files { below: "/proc/sys/net", access: Access::Write },
+        Files { below: "/no/such/folder", access: Access::Write },
+    ],
+};
 
 /// A signal that tells of a call that is not allowed.
 const BAD_CALL: i32 = libc::SIGSYS;
 
 /// How a confined child ends that does this.
 fn confined(work: impl FnOnce() -> i32) -> Exit {
-    let confined_work = || match confine(&NEEDS) {
+    let confined_work = || match confine(&NEEDS, Cores::None) {
         Ok(()) => work(),
         Err(error) => {
             eprintln!("{error}");
@@ -121,5 +130,83 @@ fn memory_is_yielded_before_the_parent() {
         });
         assert_eq!(exit.unwrap().wait().unwrap(), Exit::Status(0));
         assert_eq!(crate::process::limits::out_of_memory_score(), Some(before));
+    });
+}
+
+/// What became of it, as the kernel says.
+fn answer<T>(outcome: std::io::Result<T>) -> Option<i32> {
+    outcome.err().and_then(|error| error.raw_os_error())
+}
+
+/// Does something with a file that is there, or one that is not; the kernel's answer.
+type Attempt = fn(&Path, &Path) -> Option<i32>;
+
+#[test]
+fn files_beyond_those_that_are_needed_are_out_of_reach() {
+    alone(module_path!(), "files_beyond_those_that_are_needed_are_out_of_reach", || {
+        let folder = std::env::temp_dir().join(format!("confined-{}", std::process::id()));
+        std::fs::create_dir(&folder).unwrap();
+        let (there, new) = (folder.join("there"), folder.join("new"));
+        std::fs::write(&there, "x").unwrap();
+        let attempts: [(&str, Attempt); 9] = [
+            ("reads a file", |there, _| answer(std::fs::read(there))),
+            ("writes to a file", |there, _| answer(std::fs::OpenOptions::new().append(true).open(there))),
+            ("looks into a folder", |there, _| answer(std::fs::read_dir(there.parent().unwrap()))),
+            ("makes a file", |_, new| answer(std::fs::File::create(new))),
+            ("removes a file", |there, _| answer(std::fs::remove_file(there))),
+            ("looks into another process", |_, _| answer(std::fs::read("/proc/1/status"))),
+            ("reads a setting of the kernel", |_, _| answer(std::fs::read("/proc/sys/kernel/core_pattern"))),
+            ("writes a setting of the kernel", |_, _| {
+                answer(std::fs::OpenOptions::new().write(true).open("/proc/sys/kernel/core_pattern"))
+            }),
+            ("writes to itself", |_, _| {
+                answer(std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj"))
+            }),
+        ];
+        for (name, attempt) in attempts {
+            let exit = confined(|| i32::from(attempt(&there, &new) != Some(libc::EACCES)));
+            assert_eq!(exit, Exit::Status(0), "{name}");
+        }
+        let exit = confined(|| {
+            let setting = "/proc/sys/net/ipv4/conf/lo/arp_ignore";
+            let own =
+                std::fs::read("/proc/self/status").is_ok() && std::fs::read_dir("/proc/self/task").is_ok();
+            let read = std::fs::read(setting);
+            let written = read.and_then(|value| std::fs::write(setting, value));
+            // Where /proc is mounted for reading the kernel has another reason.
+            let allowed = written.is_ok() || matches!(answer(written), Some(libc::EROFS));
+            i32::from(!(own && allowed))
+        });
+        assert_eq!(exit, Exit::Status(0));
+        std::fs::remove_dir_all(&folder).unwrap();
+    });
+}
+
+#[test]
+fn who_leaves_a_core_keeps_the_files_and_nothing_else() {
+    alone(module_path!(), "who_leaves_a_core_keeps_the_files_and_nothing_else", || {
+        let work = || {
+            let confined = confine(&NEEDS, Cores::Written).is_ok();
+            i32::from(!(confined && std::fs::read("/proc/sys/kernel/core_pattern").is_ok()))
+        };
+        assert_eq!(fork_child("core", work).unwrap().wait().unwrap(), Exit::Status(0));
+    });
+}
+
+#[test]
+fn who_gives_up_rights_reads_and_connects() {
+    alone(module_path!(), "who_gives_up_rights_reads_and_connects", || {
+        let work = || {
+            let given_up = give_up_rights(&[Files { below: "/", access: Access::Read }]).is_ok();
+            let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+            let none = status.lines().any(|line| line == "CapEff:\t0000000000000000");
+            let socket =
+                std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.connect("127.0.0.1:9"));
+            let file = std::env::temp_dir().join(format!("given-up-{}", std::process::id()));
+            let program = std::process::Command::new("/bin/true").status();
+            let refused = [answer(std::fs::write(&file, "x")), answer(program)] == [Some(libc::EACCES); 2];
+            i32::from(!(given_up && none && socket.is_ok() && refused))
+        };
+        assert_eq!(fork_child("gives up", work).unwrap().wait().unwrap(), Exit::Status(0));
     });
 }

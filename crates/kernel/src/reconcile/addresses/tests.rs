@@ -65,7 +65,9 @@ impl Bench {
                 Fate::Installed | Fate::PutBack => applied.added += 1,
                 Fate::Gone => applied.deleted += 1,
                 Fate::TakenAway => {}
-                Fate::Refused(_) | Fate::Changed | Fate::Intruded => panic!("{report:?}"),
+                Fate::Refused(_) | Fate::Accepted | Fate::TakenOver | Fate::Changed | Fate::Intruded => {
+                    panic!("{report:?}")
+                }
             }
         }
         assert!(!self.reconciler.must_load);

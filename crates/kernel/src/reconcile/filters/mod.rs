@@ -15,6 +15,8 @@ use crate::nftables::{Element, Family, Needs, Style, Transaction};
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod traffic_tests;
 
 /// Keeps packet filters as they are wanted.
 #[derive(Debug)]
@@ -57,6 +59,27 @@ impl Filters {
             not_before: 0,
             refused: false,
             reports: Vec::new(),
+        }
+    }
+
+    /// The same, written by a socket that is there already.
+    pub fn over(style: Style, requests: Requests) -> Self {
+        Self { requests: Some(requests), ..Self::new(style) }
+    }
+
+    /// Nothing is wanted any more.
+    pub fn unwish_all(&mut self) {
+        for element in std::mem::take(&mut self.desired) {
+            if !self.fresh.remove(&element) {
+                self.stale.insert(element);
+            }
+        }
+    }
+
+    /// Writes what is due.
+    pub fn settle(&mut self, now: u64) {
+        if self.next_wakeup().is_some_and(|at| at <= now) {
+            self.write(now);
         }
     }
 

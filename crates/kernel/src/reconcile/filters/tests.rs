@@ -2,12 +2,13 @@ use std::net::IpAddr;
 use std::process::Command;
 
 use super::*;
+use crate::ipvs::Transport;
 use crate::netlink::{LinkKind, LinkSpec, MARK};
 use crate::nftables::Monitor;
 use crate::reconcile::links::Links;
 use crate::testbed::fresh_namespace::in_fresh_namespace;
 
-fn run(command: &str) -> String {
+pub(super) fn run(command: &str) -> String {
     let mut words = command.split(' ');
     let output = Command::new(words.next().unwrap()).args(words).output().unwrap();
     assert!(output.status.success(), "{command}: {output:?}");
@@ -42,6 +43,7 @@ fn interfaces() -> (u32, u32) {
         alias: MARK.into(),
         ipv4: Vec::new(),
         no_ipv6: false,
+        told_again: false,
     }));
     links.install(&mut requests, 1).unwrap();
     (lower, index(&mut requests, "vrrp.7"))
@@ -163,5 +165,46 @@ fn thousands_of_addresses_fit() {
         }
         install(&mut filters, 1);
         assert_eq!(run("nft list set ip keepalived vips").matches("10.0.").count(), 40_000);
+    });
+}
+
+/// What `nft list ruleset` shows of marks for a service of TCP.
+const MARKS: &str = "table ip keepalived_ipvs { map tcp_map { type ipv4_addr . inet_service : mark flags interval elements = \
+    { 10.0.0.1 . 80 : 0x000003e8, 10.0.0.10-10.0.0.20 . 80 : 0x000003e8 } } chain in { type filter hook input priority \
+    filter - 1; policy accept; meta mark set ip daddr . tcp dport map @tcp_map } }";
+
+#[test]
+fn packets_to_groups_get_their_marks() {
+    in_fresh_namespace("packets_to_groups_get_their_marks", || {
+        let style = Style { table: "keepalived_ipvs".to_owned(), duplicate: false, ..style() };
+        let mut filters = Filters::over(style, crate::nftables::socket().unwrap());
+        let marked = |transport, first: &str, last: &str, port, mark| {
+            let [first, last] = [first, last].map(|address| address.parse().unwrap());
+            Element::Marked { transport, first, last, port, mark }
+        };
+        filters.wish(marked(Transport::Tcp, "10.0.0.1", "10.0.0.1", 80, 1_000));
+        filters.wish(marked(Transport::Tcp, "10.0.0.10", "10.0.0.20", 80, 1_000));
+        install(&mut filters, 1);
+        assert_eq!(ruleset(), MARKS);
+        // Another protocol needs another map; an element comes into the one that is there.
+        filters.wish(marked(Transport::Udp, "10.0.0.1", "10.0.0.1", 0, 1_001));
+        filters.wish(marked(Transport::Tcp, "10.0.0.30", "10.0.0.30", 81, 1_002));
+        install(&mut filters, 2);
+        let more = ruleset();
+        assert!(more.contains("10.0.0.1 . 0-65535 : 0x000003e9"), "{more}");
+        assert!(more.contains("10.0.0.30 . 81 : 0x000003ea"), "{more}");
+        filters.unwish(&marked(Transport::Tcp, "10.0.0.10", "10.0.0.20", 80, 1_000));
+        filters.wish(marked(Transport::Tcp, "10.0.0.10", "10.0.0.15", 80, 1_003));
+        filters.wish(marked(Transport::Sctp, "2001:db8::1", "2001:db8::9", 80, 1_004));
+        install(&mut filters, 3);
+        let other = ruleset();
+        assert!(
+            other.contains("10.0.0.10-10.0.0.15 . 80 : 0x000003eb") && !other.contains("10.0.0.20"),
+            "{other}"
+        );
+        assert!(other.contains("2001:db8::1-2001:db8::9 . 80 : 0x000003ec"), "{other}");
+        filters.unwish_all();
+        filters.settle(4);
+        assert_eq!(ruleset(), "");
     });
 }

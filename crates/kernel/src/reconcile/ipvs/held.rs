@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use super::rarely::Rarely;
 use super::sorted::Sorted;
 use crate::ipvs::{Server, ServerKey, Service};
 
@@ -16,32 +17,24 @@ pub(super) struct Held {
 #[derive(Debug)]
 struct Wanted {
     service: Service,
-    servers: Sorted<ServerKey, Server>,
+    servers: Sorted,
 }
 
 /// Where the kernel has something else.
 #[derive(Debug, Default)]
 struct Present {
     /// None: it is as it is wanted.
-    service: Option<Service>,
+    service: Option<Box<Service>>,
     /// Servers that are otherwise than wanted, or not there; all others are as they are wanted.
-    others: BTreeMap<ServerKey, Option<Server>>,
+    others: Rarely<ServerKey, Option<Server>>,
 }
 
 impl Present {
     fn set(&mut self, key: ServerKey, found: Option<Server>, wanted: Option<Server>) {
         if found == wanted {
             self.others.remove(&key);
-            self.give_back();
         } else {
             self.others.insert(key, found);
-        }
-    }
-
-    /// An empty map keeps a node.
-    fn give_back(&mut self) {
-        if self.others.is_empty() {
-            self.others = BTreeMap::new();
         }
     }
 }
@@ -60,36 +53,36 @@ impl Held {
     }
 
     pub(super) fn present_service(&self) -> Option<&Service> {
-        self.present.as_ref()?.service.as_ref().or_else(|| self.wanted_service())
+        self.present.as_ref()?.service.as_deref().or_else(|| self.wanted_service())
     }
 
     pub(super) fn wanted_server(&self, key: ServerKey) -> Option<Server> {
-        self.wanted.as_ref()?.servers.get(&key).copied()
+        self.wanted.as_ref()?.servers.get(&key)
     }
 
     pub(super) fn present_server(&self, key: ServerKey) -> Option<Server> {
         let other = self.present.as_ref()?.others.get(&key);
-        other.map_or_else(|| self.wanted_server(key), |other| *other)
+        other.unwrap_or_else(|| self.wanted_server(key))
     }
 
     pub(super) fn wanted_servers(&self) -> impl Iterator<Item = (ServerKey, Server)> + '_ {
-        self.wanted.iter().flat_map(|wanted| wanted.servers.iter()).copied()
+        self.wanted.iter().flat_map(|wanted| wanted.servers.iter())
     }
 
     /// Servers that the kernel has, in no order.
     pub(super) fn present_servers(&self) -> impl Iterator<Item = (ServerKey, Server)> + '_ {
-        let others = self.present.iter().flat_map(|present| &present.others);
-        let others = others.filter_map(|(key, found)| Some((*key, (*found)?)));
+        let others = self.present.iter().flat_map(|present| present.others.iter());
+        let others = others.filter_map(|(key, found)| Some((key, found?)));
         let as_wanted = self
             .present
             .iter()
-            .flat_map(|present| self.wanted_servers().filter(|(key, _)| !present.others.contains_key(key)));
+            .flat_map(|present| self.wanted_servers().filter(|(key, _)| !present.others.contains(key)));
         as_wanted.chain(others)
     }
 
     /// Servers of which wanted and present may differ.
     pub(super) fn differing(&self) -> impl Iterator<Item = ServerKey> + '_ {
-        self.present.iter().flat_map(|present| present.others.keys().copied())
+        self.present.iter().flat_map(|present| present.others.iter()).map(|(key, _)| key)
     }
 
     // What is wanted.
@@ -101,7 +94,7 @@ impl Held {
             Some(wanted) => {
                 let before = std::mem::replace(&mut wanted.service, service);
                 if let Some(present) = &mut self.present {
-                    present.service.get_or_insert(before);
+                    present.service.get_or_insert_with(|| Box::new(before));
                 }
                 true
             }
@@ -116,11 +109,11 @@ impl Held {
     pub(super) fn unwish(&mut self) -> bool {
         let Some(wanted) = self.wanted.take() else { return false };
         if let Some(present) = &mut self.present {
-            present.service.get_or_insert(wanted.service);
-            for (key, server) in wanted.servers.into_entries() {
-                present.others.entry(key).or_insert(Some(server));
-            }
-            present.others.retain(|_, found| found.is_some());
+            present.service.get_or_insert_with(|| Box::new(wanted.service));
+            let as_wanted = wanted.servers.iter().filter(|(key, _)| !present.others.contains(key));
+            let as_wanted = as_wanted.map(|(key, server)| (key, Some(server)));
+            let others = present.others.iter().filter(|(_, found)| found.is_some());
+            present.others = as_wanted.chain(others).collect();
         }
         true
     }
@@ -133,7 +126,7 @@ impl Held {
             return false;
         }
         if let Some(present) = &mut self.present {
-            let found = present.others.get(&key).copied().unwrap_or(before);
+            let found = present.others.get(&key).unwrap_or(before);
             present.set(key, found, Some(server));
         }
         true
@@ -145,7 +138,7 @@ impl Held {
             return false;
         };
         if let Some(present) = &mut self.present {
-            let found = present.others.get(&key).copied().unwrap_or(Some(before));
+            let found = present.others.get(&key).unwrap_or(Some(before));
             present.set(key, found, None);
         }
         true
@@ -162,13 +155,12 @@ impl Held {
 
     /// All of it.
     pub(super) fn found(&mut self, service: Service, servers: &BTreeMap<ServerKey, Server>) {
-        let mut others: BTreeMap<_, _> = servers
+        let found = servers
             .iter()
             .filter(|(key, found)| self.wanted_server(**key) != Some(**found))
-            .map(|(key, found)| (*key, Some(*found)))
-            .collect();
+            .map(|(key, found)| (*key, Some(*found)));
         let missing = self.wanted_servers().map(|(key, _)| key).filter(|key| !servers.contains_key(key));
-        others.extend(missing.map(|key| (key, None)));
+        let others = found.chain(missing.map(|key| (key, None))).collect();
         self.present = Some(Present { service: None, others });
         self.found_service(service);
     }
@@ -177,7 +169,7 @@ impl Held {
     pub(super) fn found_service(&mut self, service: Service) {
         let as_wanted = self.wanted_service() == Some(&service);
         if let Some(present) = &mut self.present {
-            present.service = (!as_wanted).then_some(service);
+            present.service = (!as_wanted).then(|| Box::new(service));
         }
     }
 

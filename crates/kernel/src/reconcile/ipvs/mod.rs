@@ -14,6 +14,8 @@
 
 mod difference;
 mod held;
+mod keys;
+mod rarely;
 mod sorted;
 mod survey;
 mod sync;
@@ -46,14 +48,22 @@ pub struct Services {
     dirty: BTreeSet<Item>,
     /// What becomes dirty at a time.
     later: BTreeSet<(u64, Item)>,
-    /// Attempts in a row that the kernel refused; 0 stands for one after which the table was read again.
-    refused: BTreeMap<Item, u32>,
+    refused: BTreeMap<Item, Refused>,
     /// Services of which the picture is known to be wrong.
     stale: BTreeSet<ServiceKey>,
     /// What others removed and what is not there again.
     taken_away: BTreeSet<Item>,
     survey: Survey,
     reports: Vec<Report>,
+}
+
+/// What the kernel refused, and refuses still.
+#[derive(Debug, Default)]
+struct Refused {
+    /// Attempts in a row; 0 stands for one after which the table was read again.
+    attempts: u32,
+    /// Why, where that was told.
+    error: Option<Box<Error>>,
 }
 
 /// A service, or a server of one.
@@ -175,6 +185,8 @@ impl Services {
             // Servers that are there from before are kept only if they are wanted again.
             self.dirty.extend(held.differing().map(|server| Item::server(key, server)));
         }
+        // What was refused was another wish.
+        self.refused.remove(&Item::service(key));
         self.dirty.insert(Item::service(key));
     }
 
@@ -187,8 +199,12 @@ impl Services {
 
     fn wish_server(&mut self, key: ServiceKey, server_key: ServerKey, server: Server) {
         let Some(held) = self.held.get_mut(&key) else { return };
-        if held.wish_server(server_key, server) && held.is_present() {
-            self.dirty.insert(Item::server(key, server_key));
+        if held.wish_server(server_key, server) {
+            let item = Item::server(key, server_key);
+            self.refused.remove(&item);
+            if held.is_present() {
+                self.dirty.insert(item);
+            }
         }
     }
 
@@ -242,6 +258,8 @@ impl Services {
     /// Room for services and servers to come is given back.
     pub fn compact(&mut self) {
         self.held.values_mut().for_each(Held::compact);
+        // What is put in one after another leaves every node of the map half full.
+        self.held = std::mem::take(&mut self.held).into_iter().collect();
     }
 
     /// Whether the kernel has the server as it is wanted, as far as is known.
@@ -249,6 +267,12 @@ impl Services {
         let Some(held) = self.held.get(&key) else { return false };
         let pair = held.wanted_server(server).zip(held.present_server(server));
         pair.is_some_and(|(wanted, found)| found.satisfies(wanted))
+    }
+
+    /// What the kernel refuses of a service and its servers, in their order.
+    pub fn refusals(&self, key: ServiceKey) -> impl Iterator<Item = &Error> + '_ {
+        let all = self.refused.range(Item::service(key)..).take_while(move |(item, _)| item.service == key);
+        all.filter_map(|(_, refused)| refused.error.as_deref())
     }
 
     /// Whether nothing waits to be written.
@@ -267,6 +291,9 @@ impl Services {
             if self.is_wanted(listed.key) || self.stale.contains(&listed.key) {
                 let servers = list_servers(ipvs, listed.key)?;
                 self.take_over(listed.key, Some((listed.service, servers)));
+                if self.is_wanted(listed.key) && self.is_of_others(listed.key) {
+                    self.reports.push(Item::service(listed.key).thing().came(Fate::TakenOver));
+                }
             }
         }
         self.stale.clear();
@@ -331,6 +358,13 @@ impl Services {
         self.dirty_all(key);
     }
 
+    /// Whether the kernel has more than is wanted of a service, or has it otherwise. What it lacks only is to be written.
+    fn is_of_others(&self, key: ServiceKey) -> bool {
+        let Some(held) = self.held.get(&key) else { return false };
+        let surplus = || held.present_servers().any(|(server, _)| held.wanted_server(server).is_none());
+        held.present_service() != held.wanted_service() || surplus()
+    }
+
     /// The kernel does not have a service.
     fn set_gone(&mut self, key: ServiceKey) {
         if let Some(held) = self.held.get_mut(&key) {
@@ -374,8 +408,8 @@ impl Services {
     fn settle(&mut self, item: Item, command: Command, outcome: Outcome, now: u64) {
         let refusal = match outcome {
             Outcome::Done => {
-                self.refused.remove(&item);
-                return self.done(item, command);
+                let was_told = self.refused.remove(&item).is_some_and(|refused| refused.error.is_some());
+                return self.done(item, command, was_told);
             }
             Outcome::Unknown => {
                 self.stale.insert(item.service);
@@ -385,30 +419,50 @@ impl Services {
         };
         match (&command, refusal) {
             (Command::DeleteService(_) | Command::DeleteServer(..), Refusal::ServiceMissing)
-            | (Command::DeleteServer(..), Refusal::ServerMissing) => self.done(item, command),
+            | (Command::DeleteServer(..), Refusal::ServerMissing) => {
+                self.refused.remove(&item);
+                self.done(item, command, false);
+            }
             // Its service is about to be tried again, and with it all its servers.
             (Command::AddServer(..), Refusal::ServiceMissing)
                 if !self.held.get(&item.service).is_some_and(Held::is_present) => {}
             (_, Refusal::AlreadyThere | Refusal::ServiceMissing | Refusal::ServerMissing)
                 if !self.refused.contains_key(&item) =>
             {
-                self.refused.insert(item, 0);
+                self.refused.insert(item, Refused::default());
                 self.stale.insert(item.service);
+                self.tell_of_others(item, refusal);
             }
             _ => {
-                let attempt = self.refused.get(&item).map_or(1, |count| count.saturating_add(1));
-                self.refused.insert(item, attempt);
-                let wait = wait_after(attempt, RETRY_INTERVAL_MAX_NANOSECONDS);
+                let known = self.refused.entry(item).or_default();
+                known.attempts = known.attempts.saturating_add(1);
+                let wait = wait_after(known.attempts, RETRY_INTERVAL_MAX_NANOSECONDS);
                 self.later.insert((now.saturating_add(wait), item));
-                if attempt == 1 {
-                    let error = Box::new(refused(&command, refusal));
-                    self.reports.push(item.thing().came(Fate::Refused(error)));
+                let error = refused(&command, refusal);
+                // Another reason is told as well.
+                if known.error.as_deref() != Some(&error) {
+                    known.error = Some(Box::new(error.clone()));
+                    self.reports.push(item.thing().came(Fate::Refused(Box::new(error))));
                 }
             }
         }
     }
 
-    fn done(&mut self, item: Item, command: Command) {
+    /// The picture was wrong: somebody else was at work since it was made.
+    fn tell_of_others(&mut self, item: Item, refusal: Refusal) {
+        let (item, fate) = match refusal {
+            Refusal::AlreadyThere => (item, Fate::TakenOver),
+            Refusal::ServiceMissing => (Item::service(item.service), Fate::TakenAway),
+            _ => (item, Fate::TakenAway),
+        };
+        // One that is missing is missed by each of its servers.
+        if fate != Fate::TakenAway || self.taken_away.insert(item) {
+            self.reports.push(item.thing().came(fate));
+        }
+    }
+
+    /// `was_told` that the kernel refuses it.
+    fn done(&mut self, item: Item, command: Command, was_told: bool) {
         let held = self.held.entry(item.service).or_default();
         let fate = match command {
             Command::AddService(_, service) => {
@@ -432,10 +486,17 @@ impl Services {
                 Fate::Gone
             }
         };
-        let fate = if self.taken_away.remove(&item) { Fate::PutBack } else { fate };
+        let fate = match (self.taken_away.remove(&item), was_told) {
+            (true, _) => Fate::PutBack,
+            (false, true) => Fate::Accepted,
+            (false, false) => fate,
+        };
         self.reports.push(item.thing().came(fate));
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// With what the number means for this command in place of the kernel's own words, of which it has none.
 fn refused(command: &Command, refusal: Refusal) -> Error {

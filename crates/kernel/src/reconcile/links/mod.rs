@@ -197,8 +197,12 @@ impl Links {
                 continue;
             }
             without_v6.generate_no_addresses(name);
+            let before = batch.len();
             batch.switch_on_link(name);
-            places.push(place);
+            if desired.spec.told_again {
+                batch.tell_link_again(&desired.spec);
+            }
+            places.extend((before..batch.len()).map(|_| place));
             if desired.spec.no_ipv6 {
                 let setting =
                     InterfaceSetting { family: Family::Ipv6, interface: name, name: "disable_ipv6" };

@@ -32,6 +32,7 @@ fn spec(name: &str, lower: u32, last: u8) -> Arc<LinkSpec> {
         alias: format!("{MARK}virtual router {last}").into(),
         ipv4: vec![(Ipv4Setting::ArpIgnore, 1), (Ipv4Setting::AcceptLocal, 1)],
         no_ipv6: true,
+        told_again: false,
     })
 }
 

@@ -28,6 +28,7 @@ fn router() -> impl Strategy<Value = Resume> {
             master: None,
             master_interval: Duration::from_millis(times.into()),
             best: None,
+            found_elsewhere: None,
             preparing: None,
             unprepared_until: None,
             lowered,

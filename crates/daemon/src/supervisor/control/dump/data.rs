@@ -65,17 +65,17 @@ fn trackers<'a>(picture: &'a Picture<'a>) -> BTreeMap<&'a str, Vec<ScriptTracker
 
 /// Lines with keepalived's indentation.
 #[derive(Debug, Default)]
-struct Lines {
-    text: String,
+pub(super) struct Lines {
+    pub(super) text: String,
 }
 
 impl Lines {
-    fn line(&mut self, indentation: usize, what: impl Display) {
+    pub(super) fn line(&mut self, indentation: usize, what: impl Display) {
         // Writing to a String cannot fail.
         let _ = writeln!(self.text, "{:indentation$}{what}", "");
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
+    pub(super) fn field(&mut self, name: &str, value: impl Display) {
         self.line(3, format_args!("{name} = {value}"));
     }
 }
@@ -262,6 +262,7 @@ fn tracks(out: &mut Lines, tracks: &Tracks) {
         ("scripts", &tracks.scripts, ""),
         ("files", &tracks.files, ","),
         ("processes", &tracks.processes, ","),
+        ("BFDs", &tracks.bfds, ":"),
     ];
     for (what, list, separator) in lists {
         if !list.is_empty() {

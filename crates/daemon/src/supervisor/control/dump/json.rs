@@ -3,11 +3,12 @@
 use std::fmt::{Display, Write as _};
 use std::time::Duration;
 
-use steadfast_config::model::{AuthType, VirtualAddress};
+use steadfast_config::model::{AuthType, ParameterMatch, TrackProcess, VirtualAddress};
 use steadfast_vrrp::Counters;
 
 use super::{Picture, Shown, wording};
 use crate::supervisor::scripts::programs::Command;
+use crate::supervisor::watches::processes::Counted;
 
 /// The whole file; nothing is written without instances.
 pub(super) fn text(picture: &Picture<'_>) -> Option<String> {
@@ -26,7 +27,44 @@ pub(super) fn text(picture: &Picture<'_>) -> Option<String> {
         return Some(instances + "\n");
     }
     out.raw("vrrp", instances);
+    if !picture.processes.is_empty() {
+        out.raw(
+            "track_process",
+            array(picture.processes.iter().map(|(set, counted)| process(set, *counted))),
+        );
+    }
     Some(out.finish() + "\n")
+}
+
+/// A set of processes. Its name is in the instances that follow it.
+fn process(config: &TrackProcess, counted: Counted) -> String {
+    let mut out = Object::default();
+    out.string("process", &config.process);
+    if !config.arguments.is_empty() {
+        let parameters: Vec<&str> = config.arguments.iter().map(|argument| &**argument).collect();
+        out.string("parameters", &parameters.join(" "));
+    }
+    let compared = match config.parameter_match {
+        ParameterMatch::None => "none",
+        ParameterMatch::Exact => "exact",
+        ParameterMatch::Partial => "partial",
+        ParameterMatch::Initial => "initial",
+    };
+    out.string("param_match", compared);
+    out.raw("min_processes", config.quorum);
+    if let Some(most) = config.quorum_max {
+        out.raw("max_processes", most);
+    }
+    out.raw("current_processes", counted.processes);
+    out.raw("have_quorum", counted.good);
+    let weight = i32::from(config.weight.value);
+    out.raw("weight", if config.weight.reverse { -weight } else { weight });
+    out.raw("terminate_delay", seconds(config.terminate_delay.duration()));
+    out.raw("fork_delay", seconds(config.fork_delay.duration()));
+    out.raw("fork_delay_timer_running", counted.changes && !counted.good);
+    out.raw("terminate_delay_timer_running", counted.changes && counted.good);
+    out.raw("full_command", config.full_command);
+    out.finish()
 }
 
 fn data(picture: &Picture<'_>, shown: &Shown<'_>) -> String {
@@ -113,11 +151,12 @@ fn add_lists(out: &mut Object, picture: &Picture<'_>, shown: &Shown<'_>) {
     };
     let command = |name: &str| picture.checks.get(name).map(|check| wording::command(&check.command));
     let tracks = &config.tracks;
-    let lists = [
+    let lists: [(&str, Vec<String>); 5] = [
         ("vips", addresses(&config.addresses)),
         ("evips", addresses(&config.excluded_addresses)),
         ("track_ifp", tracks.interfaces.iter().map(|tracked| tracked.name.to_string()).collect()),
         ("track_script", tracks.scripts.iter().filter_map(|tracked| command(&tracked.name)).collect()),
+        ("track_process", tracks.processes.iter().map(|tracked| tracked.name.to_string()).collect()),
     ];
     for (key, items) in lists {
         if !items.is_empty() {
@@ -220,6 +259,9 @@ fn quoted(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_config::model::Weight;
+    use steadfast_config::value::Interval;
+
     use super::*;
 
     #[test]
@@ -227,6 +269,28 @@ mod tests {
         let all: String = (0..0x250).filter_map(char::from_u32).collect();
         assert_eq!(serde_json::from_str::<String>(&quoted(&all)).unwrap(), all);
         assert_eq!(quoted("a/b"), "\"a\\/b\"");
+    }
+
+    #[test]
+    fn a_set_of_processes_has_the_keys_of_version_2() {
+        let config = TrackProcess {
+            process: "/usr/sbin/named".into(),
+            arguments: vec!["-u".into(), "bind".into()],
+            parameter_match: ParameterMatch::Partial,
+            weight: Weight { value: 10, reverse: true },
+            quorum: 2,
+            terminate_delay: Interval::from_millis(1_500),
+            ..TrackProcess::default()
+        };
+        let counted = Counted { processes: 1, good: true, changes: true };
+        let expected = r#"{"process":"\/usr\/sbin\/named","parameters":"-u bind","param_match":"partial","min_processes":2,"current_processes":1,"have_quorum":true,"weight":-10,"terminate_delay":1.5,"fork_delay":0,"fork_delay_timer_running":false,"terminate_delay_timer_running":true,"full_command":false}"#;
+        assert_eq!(process(&config, counted), expected);
+        let plain = process(
+            &TrackProcess { quorum_max: Some(3), ..TrackProcess::default() },
+            Counted { processes: 0, good: false, changes: true },
+        );
+        assert!(!plain.contains("parameters") && plain.contains(r#""max_processes":3"#), "{plain}");
+        assert!(plain.contains(r#""fork_delay_timer_running":true"#), "{plain}");
     }
 
     #[test]

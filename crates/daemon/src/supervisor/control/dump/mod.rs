@@ -2,6 +2,7 @@
 
 mod data;
 mod json;
+mod sessions;
 mod settings;
 mod statistics;
 mod wording;
@@ -12,19 +13,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use steadfast_config::model::{Global, Model, VrrpInstance, VrrpSyncGroup};
+use steadfast_config::model::{Global, Model, TrackProcess, VrrpInstance, VrrpSyncGroup};
 use steadfast_control::event::Fault;
 use steadfast_control::status::{Script, Status};
 use steadfast_vrrp::status::{InstanceStatus, TrackerKind, TrackerShare};
 use steadfast_vrrp::{InstanceId, Moment, State};
 
 use crate::supervisor::scripts::programs::{Check, Notifies, Programs};
+use crate::supervisor::watches::processes::Counted;
 use crate::supervisor::{Supervisor, moment};
 
 /// What a signal asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dump {
-    /// SIGUSR1: `keepalived.data` and `keepalived_parent.data`.
+    /// SIGUSR1: `keepalived.data` and `keepalived_parent.data`, and `keepalived_bfd.data` with sessions.
     Data,
     /// SIGUSR2: `keepalived.stats`.
     Statistics,
@@ -41,6 +43,8 @@ struct Picture<'a> {
     groups: BTreeMap<&'a str, &'a Notifies>,
     /// By name: programs that can be run.
     checks: BTreeMap<&'a str, &'a Check>,
+    /// Sets of processes that are followed, in the order of the file.
+    processes: Vec<(&'a TrackProcess, Counted)>,
     /// By name: what became of their runs.
     runs: BTreeMap<Arc<str>, Script>,
     now: (Moment, Timestamp),
@@ -144,11 +148,15 @@ impl Supervisor {
             Dump::Data => {
                 let namespace = self.options.namespace.as_deref();
                 let settings = settings::text(global);
-                let all = settings.clone() + &data::text(&self.picture(&model, told));
-                vec![
-                    (data_file(global, namespace, ""), all),
-                    (data_file(global, namespace, "_parent"), settings),
-                ]
+                let picture = self.picture(&model, told);
+                let all = settings.clone() + &data::text(&picture);
+                let mut files = vec![(data_file(global, namespace, ""), all)];
+                if self.options.run_bfd && !model.bfd_instances.is_empty() {
+                    let text = settings.clone() + &sessions::text(&picture, &status.sessions);
+                    files.push((data_file(global, namespace, "_bfd"), text));
+                }
+                files.push((data_file(global, namespace, "_parent"), settings));
+                files
             }
         };
         for (path, text) in files {
@@ -215,6 +223,11 @@ impl Supervisor {
             model,
             instances: model.instances.iter().filter_map(shown).collect(),
             groups: programs_of_groups.values().map(|programs| (&*programs.name, programs)).collect(),
+            processes: model
+                .track_processes
+                .iter()
+                .filter_map(|process| Some((process, self.watches.processes.counted(&process.name)?)))
+                .collect(),
             checks: checks.values().map(|check| (&*check.name, check)).collect(),
             runs: self.scripts.checks.report().into_iter().map(|run| (Arc::clone(&run.name), run)).collect(),
             now: (moment(), Timestamp::now()),

@@ -9,7 +9,7 @@ use steadfast_config::model::Model;
 use steadfast_health::{Cause, Happening};
 
 use super::{Letter, Relay};
-use crate::digest::check::service_name;
+use crate::digest::check::Names;
 use crate::supervisor::Supervisor;
 
 /// Who is written of.
@@ -26,8 +26,9 @@ impl Subjects {
         if Relay::of(&model.global).is_none() {
             return subjects;
         }
+        let mut names = Names::default();
         for server in &model.virtual_servers {
-            let name: Arc<str> = service_name(server).into();
+            let name = names.next(server);
             let alerting = server.real_servers.iter().filter(|real| real.smtp_alert);
             let servers: BTreeSet<SocketAddr> =
                 alerting.map(|real| SocketAddr::new(real.address.address, real.address.port)).collect();

@@ -4,12 +4,14 @@
 mod balancing;
 mod delivery;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io::{PipeReader, Read as _, Write as _};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 use steadfast_config::model::{Global, Model};
 use steadfast_control::event::{Bound, Fault, Happening, Matter};
 use steadfast_kernel::process::signal::Signal;
@@ -74,7 +76,7 @@ pub(crate) struct Mail {
     waiting: VecDeque<Letter>,
     under_way: Option<Delivery>,
     /// What was written last of each: a state is told once.
-    told: BTreeMap<Owner, &'static str>,
+    told: BTreeMap<Owner, Cow<'static, str>>,
     /// Failures in a row, and when to try again.
     failures: u32,
     again_at: Option<Moment>,
@@ -86,6 +88,15 @@ struct Delivery {
     child: Child,
     report: PipeReader,
     until: Moment,
+}
+
+/// Letters as they are left to another program: when they were written, in microseconds since 1970, subject and body.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(crate) struct MailLeft {
+    waiting: Vec<(i64, String, String)>,
+    told: Vec<(Owner, String)>,
+    failures: u32,
+    again_at: Option<Moment>,
 }
 
 impl Letter {
@@ -170,6 +181,32 @@ impl Mail {
         Self { subjects, ..Self::default() }
     }
 
+    /// For the program that comes.
+    pub(crate) fn left(&self) -> MailLeft {
+        let letter =
+            |letter: &Letter| (letter.at.as_microsecond(), letter.subject.clone(), letter.body.clone());
+        MailLeft {
+            waiting: self.waiting.iter().map(letter).collect(),
+            told: self.told.iter().map(|(owner, state)| (owner.clone(), state.to_string())).collect(),
+            failures: self.failures,
+            again_at: self.again_at,
+        }
+    }
+
+    /// Goes on with what another program left.
+    pub(crate) fn adopt(&mut self, left: MailLeft) {
+        let letter =
+            |(at, subject, body)| Some(Letter { at: Timestamp::from_microsecond(at).ok()?, subject, body });
+        self.waiting = left.waiting.into_iter().filter_map(letter).collect();
+        self.told = left.told.into_iter().map(|(owner, state)| (owner, state.into())).collect();
+        (self.failures, self.again_at) = (left.failures, left.again_at);
+    }
+
+    /// A delivery is under way.
+    pub(crate) fn is_delivering(&self) -> bool {
+        self.under_way.is_some()
+    }
+
     /// Whether a process is a delivery.
     pub(crate) fn owns(&self, pid: u32) -> bool {
         self.under_way.as_ref().is_some_and(|delivery| delivery.child.pid() == pid)
@@ -222,7 +259,7 @@ impl Supervisor {
         if state.is_empty() || (is_fault && self.loaded.global.mail.no_faults) {
             return;
         }
-        if self.mail.told.insert(owner.clone(), state) == Some(state) {
+        if self.mail.told.insert(owner.clone(), state.into()).is_some_and(|told| told == state) {
             return;
         }
         let (kind, body) = match &owner {
@@ -275,6 +312,7 @@ impl Supervisor {
             Ok((Forked::Child, report, mut said)) => {
                 let count = self.mail.waiting.len().min(CONVERSATION_MAX);
                 let letters: Vec<Letter> = self.mail.waiting.drain(..count).collect();
+                self.confine_helper();
                 // Connections of clients and workers must not stay open because of a mail server that hangs.
                 drop((self, report));
                 let result = delivery::deliver(&relay, &letters, || drop(said.write_all(b"\n")));
