@@ -1,6 +1,7 @@
 //! The way to a running supervisor.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use steadfast_config::load::{LoadOptions, Loaded, Mode, load};
 use steadfast_config::model::Global;
@@ -41,6 +42,8 @@ pub(super) const SPACE_OF_IPVS: SpaceId = SpaceId(1);
 const OUT_OF_MEMORY_SCORE: i32 = -500;
 /// keepalived's umask: nothing for group and others.
 const UMASK: u32 = 0o177;
+/// A daemon or a worker that was killed has its pid file for a moment more; a machine that is short of memory takes its time.
+const ENDS_WITHIN: Duration = Duration::from_secs(10);
 
 /// Runs a daemon; the exit status comes back. In the background mode the process that was started waits until the
 /// daemon is ready, and ends with status 0, or with the daemon's and its error.
@@ -367,7 +370,7 @@ fn lock_pid_files(
         if let Err(error) = places::make_folder(path) {
             let _ = complain(format!("cannot make the folder of {}: {error}", path.display()));
         }
-        PidFile::lock(path, beside::is_keepalived).map_err(|error| match error {
+        PidFile::lock_after(path, beside::is_keepalived, ENDS_WITHIN).map_err(|error| match error {
             found @ PidFileError::AlreadyRunning { .. } => format!("a daemon is {found}"),
             PidFileError::Unusable(error) => error.to_string(),
         })

@@ -4,9 +4,19 @@ use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags, Timespec};
+use rustix::process::{Pid, PidfdFlags};
+
+use crate::error::Errno;
+use crate::process::signal::Signal;
 
 /// What the kernel puts behind the path of a program whose file was replaced, as by an upgrade.
 const REPLACED: &[u8] = b" (deleted)";
+
+/// The flag of a task that ends (proc_pid_stat(5), the kernel's `PF_EXITING`).
+const EXITING: u32 = 0x4;
 
 /// A living process.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,6 +46,24 @@ impl Process {
         }
         let parent = fields.next()?.parse().ok()?;
         Some(Self { pid, parent, name, program: program(pid) })
+    }
+
+    /// Whether a process has ended or does so `within` this time, because it was killed or is ending already. Who goes on is not
+    /// waited for. Until it has ended it holds what it has open, and locks.
+    pub fn ends(pid: u32, within: Duration) -> bool {
+        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        // It is held before it is looked at, so that another one of the same number is not waited for.
+        let held = raw.map(|raw| rustix::process::pidfd_open(raw, PidfdFlags::empty()));
+        match held {
+            Some(Ok(process)) if is_ending(pid) => {
+                let within = Timespec::try_from(within).ok();
+                let mut watched = [PollFd::new(&process, PollFlags::IN)];
+                rustix::event::poll(&mut watched, within.as_ref()).is_ok_and(|ended| ended > 0)
+            }
+            Some(Ok(_)) => false,
+            Some(Err(errno)) => errno == Errno::SRCH,
+            None => true,
+        }
     }
 
     /// Numbers of all processes that this one can see, in no order.
@@ -87,6 +115,25 @@ impl Process {
     }
 }
 
+/// Of a process that may end at any moment: one that is not there any more is ending, too.
+fn is_ending(pid: u32) -> bool {
+    let (Ok(stat), Ok(status)) =
+        (fs::read_to_string(file(pid, "stat")), fs::read_to_string(file(pid, "status")))
+    else {
+        return true;
+    };
+    // The name stands in parentheses and may hold anything; the state is the first field behind it, the flags the seventh.
+    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    let ended = fields.next().is_some_and(|state| matches!(state, "Z" | "X"));
+    let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).unwrap_or_default();
+    let pending = status.lines().filter_map(|line| {
+        let set = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
+        u64::from_str_radix(set.trim(), 16).ok()
+    });
+    let kill = 1_u64 << (Signal::KILL.number() - 1);
+    ended || flags & EXITING != 0 || pending.fold(0, |all, set| all | set) & kill != 0
+}
+
 fn file(pid: u32, name: &str) -> PathBuf {
     Path::new("/proc").join(pid.to_string()).join(name)
 }
@@ -118,6 +165,19 @@ mod tests {
             std::thread::yield_now();
         }
         child.wait().unwrap();
+    }
+
+    #[test]
+    fn only_a_process_that_ends_is_waited_for() {
+        let long = Duration::from_secs(1_000);
+        let mut child = Command::new("sleep").arg("1000").spawn().unwrap();
+        assert!(!Process::ends(child.id(), long));
+        assert!(!Process::ends(std::process::id(), long));
+        child.kill().unwrap();
+        assert!(Process::ends(child.id(), long));
+        assert!(Process::look_up(child.id()).is_none());
+        child.wait().unwrap();
+        assert!(Process::ends(child.id(), long), "nobody has its number");
     }
 
     #[test]

@@ -5,10 +5,12 @@
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::fs::{Mode, OFlags};
 
 use super::handover::Kept;
+use super::other::Process;
 use crate::error::{Attempt, Errno, Error, Result, check};
 
 /// Permissions of a pid file.
@@ -70,6 +72,30 @@ impl PidFile {
             }
         }
         Err(PidFileError::AlreadyRunning { path: path.to_owned(), pid: None })
+    }
+
+    /// [`PidFile::lock`], but a process that has the file and is about to end, killed it may be, is waited for: the kernel closes what it
+    /// has open only when each of its threads has seen the end.
+    ///
+    /// # Errors
+    /// Those of [`PidFile::lock`].
+    pub fn lock_after(
+        path: &Path,
+        is_daemon: impl Fn(u32) -> bool,
+        ends_within: Duration,
+    ) -> Result<Self, PidFileError> {
+        let mut locked = Self::lock(path, &is_daemon);
+        for _ in 0..ATTEMPTS_MAX {
+            match &locked {
+                Err(PidFileError::AlreadyRunning { pid: Some(pid), .. })
+                    if Process::ends(*pid, ends_within) =>
+                {
+                    locked = Self::lock(path, &is_daemon);
+                }
+                _ => break,
+            }
+        }
+        locked
     }
 
     /// Takes over a file that the program had which this process ran before, with its lock.

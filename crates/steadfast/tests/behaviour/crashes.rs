@@ -437,6 +437,40 @@ fn a_daemon_of_which_supervisor_and_worker_die_at_once_begins_anew() {
     assert!(second.happened(begun), "{:#?}", second.events());
 }
 
+/// A process whose first thread has ended and another has not is what every killed daemon is for a moment. It holds the locks of
+/// its pid files until the last thread ends.
+#[test]
+fn a_daemon_that_is_ending_keeps_no_other_from_starting() {
+    const DYING: &str = "
+import ctypes, fcntl, os, struct, sys, threading, time
+file = open('/run/steadfast/v.pid', 'w')
+F_OFD_SETLK, SYS_EXIT = 37, 60
+fcntl.fcntl(file, F_OFD_SETLK, struct.pack('hhqqi4x', fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0))
+print(os.getpid(), file=file, flush=True)
+threading.Thread(target=time.sleep, args=(1000,)).start()
+ctypes.CDLL(None).syscall(SYS_EXIT, 0)
+";
+    let Some(stage) = Stage::set("a_daemon_that_is_ending_keeps_no_other_from_starting") else { return };
+    let host = stage.host("r1");
+    host.write("/run/steadfast/dying.py", DYING).unwrap();
+    let mut dying = host.spawn(Command::new("python3").arg("/run/steadfast/dying.py")).unwrap();
+    let state = || {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", dying.id())).unwrap();
+        stat.rsplit(") ").next().and_then(|fields| fields.chars().next())
+    };
+    soon("its first thread has ended", || state() == Some('Z'));
+    let router = stage.start(&host, &simple(200));
+    let files = format!("/proc/{}/fd", router.pid());
+    soon("it waits for the end", || {
+        let files = std::fs::read_dir(&files).into_iter().flatten().flatten();
+        let mut links = files.filter_map(|file| std::fs::read_link(file.path()).ok());
+        links.any(|link| link.to_string_lossy().contains("pidfd"))
+    });
+    dying.kill().unwrap();
+    dying.wait().unwrap();
+    router.reaches("V1", State::Master);
+}
+
 /// A worker that hangs when it is called does not keep the next daemon from its work.
 #[test]
 fn a_worker_that_does_not_answer_a_new_supervisor_is_ended() {
