@@ -43,9 +43,12 @@ impl Daemon {
         let folder = folder(program.name());
         host.write(&format!("{folder}/conf"), configuration)?;
         let mut command = Command::new(program.path());
-        // -G: where nobody takes the system's log, keepalived's lines go to the machine's console, which may be a serial port
-        // that takes 2 ms for each, and holds up everything else that it does.
-        command.args(["-n", "-l", "-G", "-D"]);
+        command.args(["-n", "-l", "-D"]);
+        if let Program::Keepalived(_) = program {
+            // Where nobody takes the system's log, its lines go to the machine's console, which may be a serial port that
+            // takes 2 ms for each, and holds up everything else that it does.
+            command.arg("--no-syslog");
+        }
         for (option, file) in
             [("-f", "conf"), ("-p", "k.pid"), ("-r", "v.pid"), ("-c", "c.pid"), ("-b", "b.pid")]
         {

@@ -4,11 +4,12 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_control::event::{Happening, Record};
 use steadfast_control::status::Status;
-use steadfast_lab::{Daemon, Signal, wait};
+use steadfast_lab::{Daemon, Host, Signal, wait};
 use steadfast_vrrp::State;
 
 use crate::stage::{LIMIT, Stage, VIRTUAL, configuration, simple, soon};
@@ -166,32 +167,65 @@ fn a_stopped_worker_does_not_keep_callers_waiting() {
     });
 }
 
-#[test]
-fn syslog_gets_one_line_for_each_event() {
-    let Some(stage) = Stage::set("syslog_gets_one_line_for_each_event") else { return };
+/// A host with a /dev of its own, in which a test is the log daemon.
+fn host_without_log(stage: &Stage) -> Arc<Host> {
     let host = stage.host("r1");
     let prepare = "mkdir /run/dev && mount --rbind /dev /run/dev && mount -t tmpfs -o mode=755 dev /dev && touch /dev/null \
                    && mount --bind /run/dev/null /dev/null";
     let prepared = host.run(&["sh", "-c", prepare]).unwrap();
     assert!(prepared.status.success(), "{}", prepared.output);
+    host
+}
+
+fn log_daemon(host: &Host) -> UnixDatagram {
     let socket = UnixDatagram::bind(host.outside("/dev/log")).unwrap();
     socket.set_nonblocking(true).unwrap();
-    let router = stage.start_with(&host, &configuration(&[&crate::stage::Virtual::default()]), |command| {
-        command.args(["-S", "1"]);
-    });
+    socket
+}
+
+/// The first line with these words that a log daemon is sent.
+fn line_with(socket: &UnixDatagram, wanted: &str) -> String {
     let mut lines: Vec<String> = Vec::new();
-    let wanted = "(V1) Entering MASTER STATE";
-    let heard = wait::until(LIMIT, || {
+    let found = wait::value(LIMIT, || {
         let mut buffer = [0; 8192];
         while let Ok(length) = socket.recv(&mut buffer) {
             lines.push(String::from_utf8_lossy(&buffer[..length]).into_owned());
         }
-        lines.iter().any(|line| line.contains(wanted))
+        lines.iter().find(|line| line.contains(wanted)).cloned()
     });
-    assert!(heard, "{lines:#?}");
+    found.unwrap_or_else(|| panic!("{lines:#?}"))
+}
+
+#[test]
+fn syslog_gets_one_line_for_each_event() {
+    let Some(stage) = Stage::set("syslog_gets_one_line_for_each_event") else { return };
+    let host = host_without_log(&stage);
+    let socket = log_daemon(&host);
+    let router = stage.start_with(&host, &configuration(&[&crate::stage::Virtual::default()]), |command| {
+        command.args(["-S", "1"]);
+    });
+    let wanted = "(V1) Entering MASTER STATE";
+    let line = line_with(&socket, wanted);
     let pid = router.status().unwrap().pid;
-    let line = lines.iter().find(|line| line.contains(wanted)).unwrap();
     // local1 is facility 17, a change of state is a notice: 17 * 8 + 5.
     assert!(line.starts_with(&format!("<141>Keepalived[{pid}]: {wanted}")), "{line}");
     assert!(!line.ends_with('\n'), "{line:?}");
+}
+
+/// At boot the log daemon may begin after this one, and it may be started anew.
+#[test]
+fn a_log_daemon_that_comes_later_gets_what_happens_then() {
+    let Some(stage) = Stage::set("a_log_daemon_that_comes_later_gets_what_happens_then") else { return };
+    let host = host_without_log(&stage);
+    let router = stage.start(&host, &simple(200));
+    router.reaches("V1", State::Master);
+    let first = log_daemon(&host);
+    router.signal(Signal::HUP);
+    let line = line_with(&first, "Keepalived[");
+    assert!(line.ends_with(" lines before this one were lost)"), "{line}");
+    drop(first);
+    std::fs::remove_file(host.outside("/dev/log")).unwrap();
+    let second = log_daemon(&host);
+    router.signal(Signal::HUP);
+    line_with(&second, "Keepalived[");
 }

@@ -21,21 +21,19 @@ const SYSLOG_SOCKET: &str = "/dev/log";
 #[derive(Debug)]
 pub(crate) struct Log {
     console: bool,
-    syslog: Option<UnixDatagram>,
+    syslog: Syslog,
     facility: u8,
     file: Option<LogFile>,
     zone: TimeZone,
     least: Severity,
     identity: String,
     pid: u32,
-    lost: u64,
 }
 
 impl Log {
     /// Opens what the options ask for. A sink that cannot be opened is told on standard error and
     /// left out: a daemon that cannot log keeps its addresses.
     pub(crate) fn open(options: &Options, identity: &str) -> Self {
-        let syslog = options.syslog.then(connect).flatten();
         let file = options.log_file.as_deref().and_then(|path| match append(path) {
             Ok(file) => Some(LogFile { file, flush: options.flush_log_file, lost: 0, torn: false }),
             Err(error) => {
@@ -46,14 +44,13 @@ impl Log {
         let least = if options.log_detail > 0 { Severity::Debug } else { Severity::Info };
         Self {
             console: options.log_console || (options.foreground && !options.syslog && file.is_none()),
-            syslog,
+            syslog: Syslog::new(options.syslog),
             facility: options.syslog_facility,
             file,
             zone: if options.local_time { TimeZone::system() } else { TimeZone::UTC },
             least,
             identity: identity.to_owned(),
             pid: std::process::id(),
-            lost: 0,
         }
     }
 
@@ -101,19 +98,37 @@ impl Log {
     }
 
     fn write_syslog(&mut self, severity: Severity, message: &str) {
-        let Some(socket) = &self.syslog else { return };
         let priority = u16::from(self.facility) * 8 + number(severity);
-        let mut line = format!("<{priority}>{}[{}]: {message}", self.identity, self.pid);
+        let line = format!("<{priority}>{}[{}]: {message}", self.identity, self.pid);
+        self.syslog.write(line);
+    }
+}
+
+/// The way to the log daemon, which may begin, end and begin again while this one runs.
+#[derive(Debug)]
+struct Syslog {
+    wanted: bool,
+    socket: Option<UnixDatagram>,
+    lost: u64,
+}
+
+impl Syslog {
+    fn new(wanted: bool) -> Self {
+        Self { wanted, socket: None, lost: 0 }
+    }
+
+    fn write(&mut self, mut line: String) {
+        if !self.wanted {
+            return;
+        }
         if self.lost > 0 {
             line.push_str(&lost_before(self.lost));
         }
-        match socket.send(line.as_bytes()) {
-            Ok(_) => self.lost = 0,
-            Err(_) => {
-                self.lost += 1;
-                // The log daemon may have been started again since.
-                self.syslog = connect().or(self.syslog.take());
-            }
+        let known = self.socket.take();
+        let sent = |socket: &UnixDatagram| socket.send(line.as_bytes()).is_ok();
+        match known.filter(sent).or_else(|| connect().filter(sent)) {
+            Some(socket) => (self.socket, self.lost) = (Some(socket), 0),
+            None => self.lost += 1,
         }
     }
 }
