@@ -37,9 +37,10 @@ impl Instance {
         }
     }
 
-    /// Another router was heard at `heard`, and may have drawn traffic since this one announced.
+    /// Another router was heard at `heard`, and may have drawn traffic since this one announced: who announces, of both
+    /// routers, does it behind its adverts.
     pub(crate) fn owes_over_lower(&self, heard: Option<Moment>) -> bool {
-        heard > self.announced_over_lower.max(Some(self.since))
+        heard >= self.announced_over_lower.max(Some(self.since))
     }
 
     /// A successor announces, for another router may have drawn traffic while nobody heard it, and owes what its

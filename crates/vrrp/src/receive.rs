@@ -201,8 +201,11 @@ impl Machine {
             self.arm(id);
             return;
         }
+        let (told_at, interval) = (instance.lower_told_at, instance.interval());
+        // Who has only just become master and gives way at once may be about to announce, behind its last word.
+        let is_new = told_at.is_none_or(|at| now.since(at) >= 2 * interval);
         instance.lower_told_at = Some(now);
-        instance.timers.over_late_lower = Moment::NEVER;
+        instance.timers.over_late_lower = if is_new { now + spacing } else { Moment::NEVER };
         let Master { address, priority } = master;
         let times = instance.peers.claims_of(address);
         sink.act(Action::Event(Event::LowerPriorityHeard {
@@ -226,19 +229,23 @@ impl Machine {
         }
         if !all && let Some(instance) = self.instances.get_mut(id) {
             let interval = instance.interval();
-            instance.timers.over_late_lower = now + interval + interval / LOWER_REPORTS_PER_INTERVAL;
+            let quiet = now + interval + interval / LOWER_REPORTS_PER_INTERVAL;
+            instance.timers.over_late_lower = instance.timers.over_late_lower.min(quiet);
             self.arm(id);
         }
     }
 
     /// It is quiet after adverts that were not announced over by all that might have lost traffic to their sender.
     pub(crate) fn claim_back_late(&mut self, now: Moment, id: InstanceId, sink: &mut impl Sink) {
-        let Some(instance) = self.instances.get(id) else { return };
-        let owing = match instance.config.group {
-            Some(group) => self.owing_over_lower(group),
-            None if instance.owes_over_lower(instance.peers.last_accepted()) => vec![id],
-            None => Vec::new(),
+        let Some(instance) = self.instances.get_mut(id) else { return };
+        let Some(group) = instance.config.group else {
+            instance.timers.over_late_lower = Moment::NEVER;
+            if instance.owes_over_lower(instance.peers.last_accepted()) {
+                self.announce_over_lower(now, id, sink);
+            }
+            return;
         };
+        let owing = self.owing_over_lower(group);
         if let Some(instance) = self.instances.get_mut(id) {
             instance.timers.over_late_lower = Moment::NEVER;
         }

@@ -8,8 +8,6 @@ const PING_INTERVAL: Duration = Duration::from_millis(2);
 /// What a busy machine adds to what a client notices, beside what is measured of its stalls.
 const TOLERANCE: Duration = Duration::from_millis(50);
 const VIRTUAL_ROUTERS: u8 = 4;
-/// `garp_master_delay` where a file does not say otherwise.
-const SECOND_ANNOUNCEMENTS: Duration = Duration::from_secs(5);
 
 /// The pace of a run. Other times follow from the advert interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,11 +41,11 @@ impl Pace {
         self.advert_interval.saturating_mul(4)
     }
 
-    /// How long anything may take to settle: some elections, an advert or two that a busy machine loses, and the second
-    /// announcements of a new master, for a router that stalled may have sent its own after the first. How long a client
-    /// was without an answer after a fault is judged by itself.
+    /// How long anything may take to settle: some elections, and an advert or two that a busy machine loses. Second
+    /// announcements of a new master, which set right what its first ones missed, come later. How long a client was without an
+    /// answer after a fault is judged by itself.
     pub(super) const fn settle_limit(self) -> Duration {
-        self.advert_interval.saturating_mul(50).saturating_add(SECOND_ANNOUNCEMENTS)
+        self.advert_interval.saturating_mul(40)
     }
 
     /// Shorter than others wait by more than an advert.

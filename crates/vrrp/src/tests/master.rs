@@ -351,6 +351,39 @@ fn the_last_word_of_a_lower_master_is_announced_over_even_if_it_comes_soon_after
     assert_eq!(router.announcements(), [(FIRST, 4)], "the second block counts from the last");
 }
 
+/// Two routers become master within a moment, and the lower one gives way at the first advert that it hears: what it still has to
+/// announce goes out behind its last word, and behind what the other announces over that.
+#[test]
+fn a_lower_master_that_has_only_just_begun_is_announced_over_once_more() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(3_610));
+    assert_eq!((router.state(), router.announcements()), (State::Master, vec![(FIRST, 5)]));
+    router.hear(LOWER, 50);
+    assert_eq!(router.announcements(), [(FIRST, 4)]);
+    router.wait(ms(240));
+    assert_eq!(router.announcements(), []);
+    router.wait(ms(20));
+    assert_eq!(router.announcements(), [(FIRST, 4)], "the other is quiet");
+    router.wait(ms(2_900));
+    assert_eq!(router.announcements(), []);
+}
+
+/// One that goes on is no new one.
+#[test]
+fn a_lower_master_that_goes_on_is_announced_over_once_an_advert() {
+    let mut router = Router::one(announcing());
+    router.wait(ms(10_000));
+    router.hear(LOWER, 50);
+    router.wait(ms(1_000));
+    router.forget_output();
+    for _ in 0..3 {
+        router.hear(LOWER, 50);
+        assert_eq!(router.announcements(), [(FIRST, 4)]);
+        router.wait(ms(1_000));
+        assert_eq!(router.announcements(), []);
+    }
+}
+
 /// It may have announced after its last advert.
 #[test]
 fn a_lower_master_that_gives_up_is_announced_over() {
