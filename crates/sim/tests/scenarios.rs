@@ -253,6 +253,21 @@ fn killed_worker_moves_no_address() {
     assert_eq!(history.owners(VI_1, history.end), [R1]);
 }
 
+/// Its successor waits a master down interval from its own start on, for nobody heard the fault before.
+#[test]
+fn a_fault_while_a_killed_worker_has_no_successor_gives_that_its_whole_time() {
+    let killed = Scenario::single(centiseconds(1), &[200, 100]).with(at(0.3), Fault::KillWorker(R2));
+    let alone = killed.clone().with(at(0.3005), Scenario::split(ETH0, &[&[R1], &[R2]]));
+    let link = |up| Fault::Link { router: R2, segment: ETH0, up };
+    let joined =
+        killed.with(at(0.1), Fault::PowerOff(R1)).with(at(0.2), link(false)).with(at(0.3005), link(true));
+    for scenario in [alone, joined] {
+        let history = kept(&scenario);
+        let waited = owned_by(&history, R2, moment(0.3)).since(moment(0.3005));
+        assert!(waited > master_down(at(0.01)) + JITTER, "{waited:?}");
+    }
+}
+
 #[test]
 fn equal_priorities_settle_on_the_higher_address() {
     let scenario = Scenario::single(centiseconds(10), &[100, 100, 100])

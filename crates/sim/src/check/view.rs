@@ -32,8 +32,18 @@ struct Standing {
     links_down: BTreeSet<InterfaceId>,
     scripts_bad: BTreeSet<ScriptId>,
     sessions_down: BTreeSet<WatchId>,
-    /// Last fault that touched it.
+    /// Last fault that touched it, or the start of a killed worker's successor behind it.
     since: Moment,
+}
+
+/// Longer than a killed worker's successor takes to start.
+const SUCCESSOR_STARTS: Duration = Duration::from_millis(3);
+
+impl Standing {
+    /// A fault while a successor starts finds nobody to act on it before the successor does.
+    fn touch(&mut self, at: Moment) {
+        self.since = self.since.max(at);
+    }
 }
 
 /// Sets of live routers that hear each other; `None` when hearing is one-way or in a chain, so that
@@ -89,24 +99,28 @@ impl<'a> View<'a> {
         match fault {
             Fault::Partition { segment, blocked } => {
                 self.blocked.insert(*segment, blocked.clone());
-                self.routers.iter_mut().for_each(|standing| standing.since = at);
+                self.routers.iter_mut().for_each(|standing| standing.touch(at));
             }
             Fault::Mute { segment, muted } => {
                 self.muted.insert(*segment, muted.clone());
-                self.routers.iter_mut().for_each(|standing| standing.since = at);
+                self.routers.iter_mut().for_each(|standing| standing.touch(at));
             }
             Fault::Loss { permille } => {
                 self.lossy = *permille > 0;
-                self.routers.iter_mut().for_each(|standing| standing.since = at);
+                self.routers.iter_mut().for_each(|standing| standing.touch(at));
             }
             _ => {}
         }
         let Some(standing) = fault.router().and_then(|router| self.routers.get_mut(router.index())) else {
             return;
         };
-        standing.since = at;
+        standing.touch(at);
         match fault {
-            Fault::PowerOn(_) => standing.powered = true,
+            Fault::PowerOn(_) => {
+                standing.powered = true;
+                // It starts by itself, whatever its predecessor waited for when the power went.
+                standing.since = at;
+            }
             Fault::PowerOff(_) => {
                 standing.powered = false;
                 standing.paused = false;
@@ -115,8 +129,7 @@ impl<'a> View<'a> {
             Fault::Stop(_) => standing.stopping = Some(at),
             Fault::Pause(_) => standing.paused = true,
             Fault::Resume(_) => standing.paused = false,
-            // Its successor is there after a few milliseconds.
-            Fault::KillWorker(_) => standing.since = at + Duration::from_millis(3),
+            Fault::KillWorker(_) => standing.since = at + SUCCESSOR_STARTS,
             Fault::Link { segment, up, .. } => {
                 if *up {
                     standing.links_down.remove(segment)
