@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use steadfast_sim::{Fault, Happening, History, RouterId, Scenario, check, run};
 use steadfast_time::Moment;
-use steadfast_vrrp::InstanceId;
 use steadfast_vrrp::config::{Authentication, Trailer};
+use steadfast_vrrp::{InstanceId, InterfaceId};
 use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Key, TrailerKey};
 
 const R1: RouterId = RouterId(0);
@@ -163,5 +163,40 @@ fn a_successor_is_believed() {
         // A successor finds the addresses where they are.
         assert!(moves.count() <= 2, "{}", history.trace(before, 100));
         assert_eq!(history.owners(VI_1, history.end), [R2], "{}", history.trace(history.end, 60));
+    }
+}
+
+/// A number tells no router that began anew from a recording of it. Who was cut off meanwhile takes over once, though it
+/// may not preempt, and then they agree; with a time in the proof it leaves the master alone.
+#[test]
+fn who_was_cut_off_while_a_master_began_anew_may_take_over_by_an_authentication_header() {
+    let header = Authentication::Header(Key::new((*b"sesame12").into()));
+    let link = |up| Fault::Link { router: R2, segment: InterfaceId(0), up };
+    let at = Duration::from_secs;
+    let incumbent = |authentication: &Authentication| {
+        let mut scenario = Scenario::single(AdvertInterval::Seconds(NonZeroU8::MIN), &[100, 200])
+            .each(|_, instance| {
+                instance.nopreempt = true;
+                instance.authentication = authentication.clone();
+            })
+            .with(at(10), Fault::PowerOff(R2))
+            .with(at(20), Fault::PowerOn(R2))
+            .with(at(60), link(false))
+            .with(at(100), link(true));
+        scenario.end = Moment::ZERO + at(150);
+        scenario
+    };
+    let begins =
+        |scenario: Scenario| scenario.with(at(62), Fault::PowerOff(R1)).with(at(64), Fault::PowerOn(R1));
+    let cases = [
+        (begins(incumbent(&header)), R2),
+        (incumbent(&header), R1),
+        (begins(incumbent(&trailer(&[1], 1, Some(5)))), R1),
+        (begins(incumbent(&Authentication::None)), R1),
+    ];
+    for (scenario, owner) in cases {
+        let history = kept(&scenario);
+        assert_eq!(history.owners(VI_1, history.end), [owner], "{}", history.trace(history.end, 60));
+        nothing_moves_after(&history, 110);
     }
 }

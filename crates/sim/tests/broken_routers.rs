@@ -3,16 +3,18 @@
 #![cfg(test)]
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU8;
 use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_sim::check::{self, Rule};
 use steadfast_sim::{Fault, Outbox, Output, Participant, RouterId, Scenario, run_with};
 use steadfast_time::Moment;
+use steadfast_vrrp::config::Authentication;
 use steadfast_vrrp::{
     Action, Config, Input, InstanceConfig, InstanceId, InterfaceId, Machine, Plan, Resume, State,
 };
-use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Priority};
+use steadfast_wire::vrrp::{Advert, AdvertInterval, Centiseconds, Family, Key, Priority};
 
 const R1: RouterId = RouterId(0);
 const R2: RouterId = RouterId(1);
@@ -305,6 +307,33 @@ fn preempting_against_nopreempt_is_caught() {
         .with(seconds(4.0), Fault::PowerOn(R1));
     let broken = broken_by(&scenario, |_, instance| instance.nopreempt = false);
     assert_eq!(broken, [Rule::Stable].into());
+}
+
+/// Numbers excuse only who was cut off while the incumbent began anew.
+#[test]
+fn preempting_against_nopreempt_with_an_authentication_header_is_caught() {
+    let link = |up| Fault::Link { router: R1, segment: InterfaceId(0), up };
+    let begins_late =
+        pair_with_header().with(seconds(20.0), Fault::PowerOff(R1)).with(seconds(60.0), Fault::PowerOn(R1));
+    let begun_before = pair_with_header()
+        .with(seconds(20.0), Fault::PowerOff(R2))
+        .with(seconds(22.0), Fault::PowerOn(R2))
+        .with(seconds(50.0), link(false))
+        .with(seconds(90.0), link(true));
+    for scenario in [begins_late, begun_before] {
+        let broken = broken_by(&scenario, |_, instance| instance.nopreempt = false);
+        assert_eq!(broken, [Rule::Stable].into());
+    }
+}
+
+fn pair_with_header() -> Scenario {
+    let mut scenario =
+        Scenario::single(AdvertInterval::Seconds(NonZeroU8::MIN), &[200, 100]).each(|_, instance| {
+            instance.nopreempt = true;
+            instance.authentication = Authentication::Header(Key::new((*b"sesame12").into()));
+        });
+    scenario.end = Moment::ZERO + seconds(120.0);
+    scenario
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Who may be master once settled, and who may not be disturbed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use steadfast_time::Moment;
 use steadfast_vrrp::InstanceId;
+use steadfast_vrrp::config::Authentication;
 use steadfast_wire::vrrp::Priority;
 
 use super::view::View;
@@ -17,6 +18,10 @@ pub(super) struct Preference {
     incumbents: BTreeMap<InstanceId, RouterId>,
     /// Reported until the next fault.
     wronged: Vec<InstanceId>,
+    /// Routers that were switched on.
+    begun: BTreeSet<RouterId>,
+    /// The first has begun anew, and neither was a settled owner since that the other heard; the second ran all the time.
+    unheard: BTreeSet<(InstanceId, RouterId, RouterId)>,
 }
 
 impl Watch for Preference {
@@ -32,6 +37,12 @@ impl Watch for Preference {
                 };
                 if view.is_undivided() {
                     self.incumbents.insert(instance, owner);
+                    // Those who hear the owner count on from what it counts.
+                    self.unheard.retain(|(of, begun, hearer)| {
+                        let met = (*begun == owner && part.contains(hearer))
+                            || (*hearer == owner && part.contains(begun));
+                        *of != instance || !met
+                    });
                 }
                 let better = part.iter().copied().find(|router| {
                     let may = view.config(*router, instance).is_some_and(|config| !config.nopreempt);
@@ -60,7 +71,17 @@ impl Watch for Preference {
         match &entry.what {
             Happening::Fault(fault) => {
                 self.wronged.clear();
-                self.incumbents.retain(|instance, incumbent| is_harmless(view, fault, *instance, *incumbent));
+                if let Fault::PowerOn(router) = fault {
+                    self.begin(view, *router);
+                }
+                let unheard = &self.unheard;
+                self.incumbents.retain(|instance, incumbent| {
+                    let seems_replayed = fault
+                        .router()
+                        .is_some_and(|router| unheard.contains(&(*instance, *incumbent, router)))
+                        && proves_by_number(view, *incumbent, *instance);
+                    !seems_replayed && is_harmless(view, fault, *instance, *incumbent)
+                });
             }
             Happening::Owns { router, instance, owns } => {
                 let mut report = |found: String| {
@@ -81,6 +102,28 @@ impl Watch for Preference {
             _ => {}
         }
     }
+}
+
+impl Preference {
+    /// What it heard before is forgotten, and who heard it before does not know.
+    fn begin(&mut self, view: &View<'_>, router: RouterId) {
+        self.unheard.retain(|(_, _, hearer)| *hearer != router);
+        if self.begun.insert(router) {
+            return;
+        }
+        for instance in view.scenario.instance_ids() {
+            let others = view.scenario.router_ids().filter(|other| *other != router);
+            self.unheard.extend(others.map(|hearer| (instance, router, hearer)));
+        }
+    }
+}
+
+/// An authentication header has a number and no time. Who was cut off while the incumbent began to count anew cannot tell
+/// its adverts from recorded ones: they are below what it heard before, and are dropped (RFC 2402 section 3.4.3). Were
+/// they taken for a sign of life, whoever sends recorded adverts could keep the place of a master that is dead.
+fn proves_by_number(view: &View<'_>, incumbent: RouterId, instance: InstanceId) -> bool {
+    let config = view.config(incumbent, instance);
+    config.is_some_and(|config| matches!(config.authentication, Authentication::Header(_)))
 }
 
 /// The fault touches only another router, which must leave the incumbent alone when it comes back.
