@@ -27,6 +27,7 @@ const NEEDS: &[Need] = &[
         what_for: "the other peer of the end-to-end tests",
     },
     Need { program: "ip", package: "iproute2", what_for: "end-to-end tests that look from outside" },
+    Need { program: "mkfs.ext4", package: "e2fsprogs", what_for: "the slow disk of the soak" },
     Need { program: "nft", package: "nftables", what_for: "the other view of packet filters" },
     Need { program: "tcpdump", package: "tcpdump", what_for: "end-to-end tests that look from outside" },
     Need { program: "ipvsadm", package: "ipvsadm", what_for: "the other view of the table of IPVS" },

@@ -29,6 +29,10 @@ const CARGO_DENY: &str = "0.20.2";
 const CHAOS_SECONDS: &str = "STEADFAST_CHAOS_SECONDS";
 const CHAOS_SECONDS_OF_TEST: &str = "60";
 
+/// How long the pair of a soak is under stress.
+const SOAK_SECONDS: &str = "STEADFAST_SOAK_SECONDS";
+const SOAK_SECONDS_OF_TEST: &str = "60";
+
 /// Packages whose integration tests run real daemons and measure time: with the release binary, and beside each other
 /// only as the profile of nextest says.
 const END_TO_END: [&str; 2] = ["steadfast", "steadfast-lab"];
@@ -153,7 +157,7 @@ pub(crate) fn soak(minutes: &str, fast_detection: bool) -> Result<bool> {
     let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-lab", "--test", "soak"]);
     run.args(["--", "--nocapture"]);
     run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
-    run.env("STEADFAST_SOAK_SECONDS", minutes.parse::<u64>()?.saturating_mul(60).to_string());
+    run.env(SOAK_SECONDS, minutes.parse::<u64>()?.saturating_mul(60).to_string());
     run.env("STEADFAST_SOAK_BESIDE", "1");
     if fast_detection {
         run.env("STEADFAST_SOAK_FAST_DETECTION", "1");
@@ -374,6 +378,7 @@ impl Plan {
             selection.extend(more);
             let mut tests = plan.end_to_end_runner(&selection);
             tests.env("STEADFAST_BIN", binary).env(CHAOS_SECONDS, CHAOS_SECONDS_OF_TEST);
+            tests.env(SOAK_SECONDS, SOAK_SECONDS_OF_TEST);
             plan.run(name, tests, limit)
         };
         let watch = StallWatch::start();

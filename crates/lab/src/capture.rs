@@ -49,6 +49,7 @@ struct Shared {
 struct Kept {
     frames: Vec<Frame>,
     buffer: Vec<u8>,
+    wanted: fn(&Content) -> bool,
 }
 
 /// A frame with its meaning.
@@ -104,13 +105,25 @@ impl Capture {
     /// # Errors
     /// When the host gives no packet socket.
     pub fn start(host: &Host) -> Result<Self> {
+        Self::keeping(host, |_| true)
+    }
+
+    /// Keeps well-formed VRRP adverts alone: a flood of others takes no room from them.
+    ///
+    /// # Errors
+    /// When the host gives no packet socket.
+    pub fn start_for_adverts(host: &Host) -> Result<Self> {
+        Self::keeping(host, |content| matches!(content, Content::Advert(_)))
+    }
+
+    fn keeping(host: &Host, wanted: fn(&Content) -> bool) -> Result<Self> {
         let socket = host
             .network()
             .run(|| Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ETH_P_ALL)))))?
             .with_context(|| format!("opening a packet socket on {}", host.name()))?;
         socket.set_recv_buffer_size(4 << 20)?;
         socket.set_nonblocking(true)?;
-        let kept = Mutex::new(Kept { frames: Vec::new(), buffer: vec![0; 65_536] });
+        let kept = Mutex::new(Kept { frames: Vec::new(), buffer: vec![0; 65_536], wanted });
         let shared = Arc::new(Shared { socket, kept, over: AtomicBool::new(false) });
         let reading = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
@@ -195,7 +208,9 @@ impl Kept {
     fn keep(&mut self, length: usize) {
         let at = Instant::now();
         let octets = self.buffer.get(..length).unwrap_or_default();
-        let Some((ethernet, content)) = meaning(octets) else { return };
+        let Some((ethernet, content)) = meaning(octets).filter(|(_, content)| (self.wanted)(content)) else {
+            return;
+        };
         if self.frames.len() < FRAMES_MAX {
             self.frames.push(Frame { at, ethernet, content, octets: octets.to_vec() });
         }

@@ -20,9 +20,14 @@ fn nothing_around_a_pair_makes_it_fail_over() {
     let seconds =
         std::env::var(SECONDS).ok().and_then(|text| text.parse().ok()).unwrap_or(SECONDS_BY_DEFAULT);
     let beside = std::env::var_os(BESIDE).and_then(|_| Program::keepalived(test));
+    let lacking = soak::disk_lacking();
+    if let Some(why) = &lacking {
+        permission::left_out(test, &format!("a disk that stalls: {why}"));
+    }
     let options = Options {
         duration: Duration::from_secs(seconds),
         programs: [ours].into_iter().chain(beside).collect(),
+        disk: lacking.is_none(),
         fast_detection: std::env::var_os(FAST_DETECTION).is_some(),
     };
     let report = soak::run(&options, &mut std::io::stdout().lock()).unwrap();

@@ -3,6 +3,8 @@
 //! A second pair can run the reference on a switch of its own, in the same time and on the same machine. A bare timer
 //! beside them tells what the kernel's scheduler alone delays.
 
+mod configuration;
+mod disk;
 mod report;
 mod stress;
 
@@ -14,12 +16,13 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use steadfast_wire::vrrp::Vrid;
 
+use self::configuration::Plan;
+pub use self::disk::lacking as disk_lacking;
 pub use self::report::{Lateness, Report};
 use self::stress::Stress;
 use crate::capture::Capture;
 use crate::daemon::Daemon;
 use crate::host::Host;
-use crate::instance::Instance;
 use crate::program::Program;
 use crate::segment::{Segment, address_v4};
 use crate::stalls::Stalls;
@@ -44,6 +47,8 @@ pub struct Options {
     pub programs: Vec<Program>,
     /// The first of them watches over its master by BFD, and asks for the priority of real time, as the manual advises then.
     pub fast_detection: bool,
+    /// Logs of steadfast are on a disk that stalls; see [`disk_lacking`].
+    pub disk: bool,
 }
 
 /// Two routers and whoever listens.
@@ -51,6 +56,7 @@ struct Pair {
     program: Program,
     segment: Segment,
     master: Arc<Host>,
+    plan: Plan,
     daemons: [Daemon; 2],
     ear: Arc<Host>,
 }
@@ -60,18 +66,18 @@ struct Pair {
 /// # Errors
 /// When the hosts cannot be set up, or a pair does not come to rest before the stress begins.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
-    let watches = |number: usize| options.fast_detection && number == 0;
     let pairs = options.programs.iter().enumerate();
-    let pairs =
-        pairs.map(|(number, program)| Pair::set_up(program, watches(number))).collect::<Result<Vec<_>>>()?;
+    let pairs = pairs
+        .map(|(number, program)| Pair::set_up(program, options.fast_detection && number == 0, options.disk))
+        .collect::<Result<Vec<_>>>()?;
     let mut report = Report::new(options);
     let stalls = Stalls::start()?;
-    let stress = pairs.iter().map(|pair| Stress::start(&pair.segment, &pair.master, &pair.daemons[0]));
-    let stress = stress.collect::<Result<Vec<_>>>()?;
+    let stress = pairs.iter().map(Stress::start).collect::<Result<Vec<_>>>()?;
     let begin = Instant::now();
     while begin.elapsed() < options.duration {
         let piece = Instant::now();
-        let captures = pairs.iter().map(|pair| Capture::start(&pair.ear)).collect::<Result<Vec<_>>>()?;
+        let captures =
+            pairs.iter().map(|pair| Capture::start_for_adverts(&pair.ear)).collect::<Result<Vec<_>>>()?;
         std::thread::sleep(PIECE.min(options.duration.saturating_sub(begin.elapsed())));
         for (number, (pair, capture)) in pairs.iter().zip(&captures).enumerate() {
             pair.listen(capture, piece, number, &mut report);
@@ -90,10 +96,18 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
 }
 
 impl Pair {
-    fn set_up(program: &Program, watches: bool) -> Result<Self> {
+    fn set_up(program: &Program, watches: bool, disk: bool) -> Result<Self> {
         let segment = Segment::new()?;
         let (master, backup, ear) = (segment.host("master")?, segment.host("backup")?, segment.host("ear")?);
-        let daemons = [start(&master, program, 200, watches)?, start(&backup, program, 100, watches)?];
+        let plan = |host: &Host, priority| Plan {
+            program: program.clone(),
+            name: host.name().to_owned(),
+            priority,
+            watches,
+            disk: disk && matches!(program, Program::Steadfast(_)),
+        };
+        let plan_of_master = plan(&master, 200);
+        let daemons = [plan_of_master.start(&master)?, plan(&backup, 100).start(&backup)?];
         let settled =
             || (0..INSTANCES).all(|number| master.has(address(number)) && !backup.has(address(number)));
         ensure!(
@@ -102,7 +116,7 @@ impl Pair {
             program.name(),
             daemons[0].log_tail()
         );
-        Ok(Self { program: program.clone(), segment, master, daemons, ear })
+        Ok(Self { program: program.clone(), segment, master, plan: plan_of_master, daemons, ear })
     }
 
     /// Who said what since then, and how late.
@@ -133,64 +147,7 @@ impl Pair {
     }
 }
 
-fn start(host: &Arc<Host>, program: &Program, priority: u8, watches: bool) -> Result<Daemon> {
-    host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
-    make_executable(host, "/run/hangs")?;
-    Daemon::start(host, program, &configuration(host.name(), priority, watches))
-}
-
-fn make_executable(host: &Host, path: &str) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    Ok(std::fs::set_permissions(host.outside(path), std::fs::Permissions::from_mode(0o755))?)
-}
-
-/// Mail that nobody takes, a FIFO that nobody reads, scripts that never end, and instances that are asked for all that.
-fn configuration(name: &str, priority: u8, watches: bool) -> String {
-    let watch = if watches { "    fast_detection\n    vrrp_rt_priority 1\n" } else { "" };
-    let scripts: String = (0..SCRIPTS)
-        .map(|number| {
-            format!(
-                "vrrp_script hangs{number} {{\n    script /run/hangs\n    interval 1\n    timeout 1\n    \
-                 weight 1\n}}\n"
-            )
-        })
-        .collect();
-    let tracked: String = (0..SCRIPTS).map(|number| format!("        hangs{number}\n")).collect();
-    let instances: String = (0..INSTANCES)
-        .map(|number| {
-            let track =
-                if number == 0 { format!("    track_script {{\n{tracked}    }}\n") } else { String::new() };
-            Instance {
-                name: &format!("V{number}"),
-                vrid: VRID_FIRST + number,
-                priority,
-                advert_interval: ADVERT_INTERVAL,
-                more: &format!("    smtp_alert\n    notify /run/hangs\n{track}"),
-                addresses: &[format!("{}/32", address(number))],
-            }
-            .text()
-        })
-        .collect();
-    format!(
-        "global_defs {{
-    router_id {name}
-    vrrp_version 3
-    script_user root
-    enable_script_security
-    smtp_server 10.0.77.77
-    notification_email_from soak@localhost
-    notification_email {{
-        nobody@localhost
-    }}
-    vrrp_notify_fifo /run/nobody-reads
-{watch}}}
-{scripts}{instances}"
-    )
-}
-
-/// Scripts that never end, of each router.
-const SCRIPTS: u8 = 40;
-
+/// Of an instance.
 fn address(number: u8) -> IpAddr {
     IpAddr::from([10, 0, 9, 100 + number])
 }

@@ -35,6 +35,7 @@ pub struct Report {
     /// The longest that a bare timer was late.
     pub kernel: Duration,
     done: Done,
+    disk: bool,
 }
 
 impl Report {
@@ -43,7 +44,13 @@ impl Report {
             .programs
             .iter()
             .map(|program| Lateness { program: program.name(), ..Lateness::default() });
-        Self { began: Instant::now(), pairs: pairs.collect(), kernel: Duration::ZERO, done: Done::default() }
+        Self {
+            began: Instant::now(),
+            pairs: pairs.collect(),
+            kernel: Duration::ZERO,
+            done: Done::default(),
+            disk: options.disk,
+        }
     }
 
     pub(super) fn gap(&mut self, pair: usize, gap: Duration) {
@@ -72,14 +79,15 @@ impl Report {
 
     /// Whether everything that was to be done was done at all.
     pub fn was_stressed(&self) -> bool {
-        let Done { packets, links, reloads } = self.done;
-        packets > 0 && links > 0 && reloads > 0
+        let Done { packets, links, reloads, disk_stalls } = self.done;
+        packets > 0 && links > 0 && reloads > 0 && (disk_stalls > 0 || !self.disk)
     }
 
     pub(super) fn stressed(&mut self, done: Done) {
         self.done.packets += done.packets;
         self.done.links += done.links;
         self.done.reloads += done.reloads;
+        self.done.disk_stalls += done.disk_stalls;
     }
 }
 
@@ -97,10 +105,14 @@ impl fmt::Display for Report {
             )?;
         }
         write!(f, "a bare timer: {:.1} ms", milliseconds(self.kernel))?;
-        let Done { packets, links, reloads } = self.done;
-        if packets + links + reloads > 0 {
+        let Done { packets, links, reloads, disk_stalls } = self.done;
+        if packets + links + reloads + disk_stalls > 0 {
             let seconds = self.began.elapsed().as_secs();
-            write!(f, " ({packets} malformed packets, {links} links and {reloads} reloads in {seconds} s)")?;
+            write!(
+                f,
+                " ({packets} malformed packets, {links} links, {reloads} reloads and {disk_stalls} stalls of a disk in \
+                 {seconds} s)"
+            )?;
         }
         Ok(())
     }

@@ -1,11 +1,13 @@
 //! What surrounds a router.
 
+use std::fs::{File, OpenOptions};
 use std::net::IpAddr;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,15 +15,23 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::testbed::Wiring;
 
-use crate::daemon::Daemon;
+use super::configuration::{FIFO, Many, Plan};
+use super::{Pair, disk};
 use crate::host::Host;
-use crate::segment::Segment;
+use crate::wait;
 
 /// Between two reloads.
 const RELOAD_INTERVAL: Duration = Duration::from_millis(700);
-/// Packets that are sent at once, and the pause after them.
-const FLOOD_BURST: usize = 64;
-const FLOOD_PAUSE: Duration = Duration::from_millis(2);
+/// The instance with many addresses comes, or goes, with every so many reloads: it has time to become master.
+const RELOADS_OF_ONE_FILE: u32 = 4;
+/// Packets that are sent at once, and from one such burst to the next: 100,000 a second, if the kernel takes as many.
+const FLOOD_BURST: usize = 250;
+const FLOOD_INTERVAL: Duration = Duration::from_micros(2_500);
+/// Between two stalls of the disk.
+const DISK_INTERVAL: Duration = Duration::from_millis(600);
+/// The least that the kernel gives a FIFO room for.
+const FIFO_BYTES: usize = 4_096;
+const FIFO_LIMIT: Duration = Duration::from_secs(5);
 /// IP protocol of VRRP (RFC 9568 section 5.1.1.4), and its group.
 const VRRP: i32 = 112;
 const GROUP: [u8; 4] = [224, 0, 0, 18];
@@ -35,6 +45,8 @@ pub(super) struct Done {
     pub links: u64,
     /// Reloads asked for.
     pub reloads: u64,
+    /// Times that the disk stalled.
+    pub disk_stalls: u64,
 }
 
 /// Goes on until [`Stress::end`] or until it is dropped.
@@ -43,6 +55,7 @@ pub(super) struct Stress {
     threads: Vec<JoinHandle<()>>,
     burners: Vec<Child>,
     _stranger: Arc<Host>,
+    _fifo: File,
 }
 
 #[derive(Default)]
@@ -51,17 +64,21 @@ struct Shared {
     packets: AtomicU64,
     links: AtomicU64,
     reloads: AtomicU64,
+    disk_stalls: AtomicU64,
 }
 
 impl Stress {
-    /// Burns every processor, floods the segment, makes links come and go on `master`, and reloads its daemon.
-    pub(super) fn start(segment: &Segment, master: &Arc<Host>, daemon: &Daemon) -> Result<Self> {
+    /// Burns every processor, floods the segment, and makes links come and go, the log's disk stall, a FIFO be full and the daemon
+    /// reload on the master.
+    pub(super) fn start(pair: &Pair) -> Result<Self> {
+        let Pair { segment, master, .. } = pair;
         let stranger = segment.host("stranger")?;
         let mut stress = Self {
             shared: Arc::default(),
             threads: Vec::new(),
             burners: Vec::new(),
             _stranger: Arc::clone(&stranger),
+            _fifo: occupy(&master.outside(FIFO))?,
         };
         let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         for _ in 0..processors {
@@ -81,10 +98,14 @@ impl Stress {
         socket.set_multicast_if_v4(&own.context("the stranger has no address")?)?;
         let wiring = Wiring::open(master.network())?;
         let other = Network::anonymous()?;
-        let pid = daemon.pid();
+        let reloads = Reloads::of(pair)?;
         stress.spawn("flood", move |shared| flood(shared, &socket))?;
         stress.spawn("links", move |shared| links(shared, wiring, &other))?;
-        stress.spawn("reloads", move |shared| reload(shared, pid))?;
+        stress.spawn("reloads", move |shared| reloads.go_on(shared))?;
+        if pair.plan.disk {
+            let place = master.outside(disk::PLACE);
+            stress.spawn("disk", move |shared| stall_disk(shared, &place))?;
+        }
         Ok(stress)
     }
 
@@ -103,6 +124,7 @@ impl Stress {
             packets: shared.packets.load(Ordering::Relaxed),
             links: shared.links.load(Ordering::Relaxed),
             reloads: shared.reloads.load(Ordering::Relaxed),
+            disk_stalls: shared.disk_stalls.load(Ordering::Relaxed),
         }
     }
 }
@@ -130,6 +152,7 @@ impl Shared {
 fn flood(shared: &Shared, socket: &Socket) {
     let group = SockAddr::from(std::net::SocketAddr::from((GROUP, 0)));
     let mut number = 0_u8;
+    let mut next = Instant::now();
     while shared.goes_on() {
         for _ in 0..FLOOD_BURST {
             number = number.wrapping_add(1);
@@ -139,7 +162,11 @@ fn flood(shared: &Shared, socket: &Socket) {
                 shared.packets.fetch_add(1, Ordering::Relaxed);
             }
         }
-        std::thread::sleep(FLOOD_PAUSE);
+        next += FLOOD_INTERVAL;
+        let now = Instant::now();
+        std::thread::sleep(next.saturating_duration_since(now));
+        // What the kernel was too slow for is not made up for.
+        next = next.max(now);
     }
 }
 
@@ -152,12 +179,54 @@ fn links(shared: &Shared, mut wiring: Wiring, other: &Network) {
     }
 }
 
-fn reload(shared: &Shared, pid: u32) {
-    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
-    while shared.goes_on() {
-        std::thread::sleep(RELOAD_INTERVAL);
-        if kill_process(pid, Signal::HUP).is_ok() {
-            shared.reloads.fetch_add(1, Ordering::Relaxed);
+/// Of the master's daemon.
+struct Reloads {
+    host: Arc<Host>,
+    file: String,
+    plan: Plan,
+    pid: Pid,
+}
+
+impl Reloads {
+    fn of(pair: &Pair) -> Result<Self> {
+        let [daemon, _] = &pair.daemons;
+        let pid = i32::try_from(daemon.pid()).ok().and_then(Pid::from_raw);
+        Ok(Self {
+            host: Arc::clone(&pair.master),
+            file: format!("{}/conf", daemon.folder()),
+            plan: pair.plan.clone(),
+            pid: pid.context("the daemon has no number")?,
+        })
+    }
+
+    fn go_on(&self, shared: &Shared) {
+        for many in [Many::Present, Many::Absent].into_iter().cycle() {
+            if !shared.goes_on() || self.host.write(&self.file, &self.plan.configuration(many)).is_err() {
+                return;
+            }
+            for _ in 0..RELOADS_OF_ONE_FILE {
+                std::thread::sleep(RELOAD_INTERVAL);
+                if kill_process(self.pid, Signal::HUP).is_ok() {
+                    shared.reloads.fetch_add(1, Ordering::Relaxed);
+                }
+            }
         }
+    }
+}
+
+/// Keeps a FIFO open and reads nothing, so that it is full after some lines.
+fn occupy(path: &Path) -> Result<File> {
+    let open = || OpenOptions::new().read(true).write(true).open(path).ok();
+    let fifo = wait::value(FIFO_LIMIT, open).with_context(|| format!("opening {}", path.display()))?;
+    rustix::pipe::fcntl_setpipe_size(&fifo, FIFO_BYTES)?;
+    Ok(fifo)
+}
+
+fn stall_disk(shared: &Shared, place: &Path) {
+    while shared.goes_on() {
+        if disk::stall(place) {
+            shared.disk_stalls.fetch_add(1, Ordering::Relaxed);
+        }
+        std::thread::sleep(DISK_INTERVAL);
     }
 }

@@ -1,0 +1,159 @@
+//! What the routers of a soak are told: everything that can hang does.
+
+use std::fmt::Write as _;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use super::{ADVERT_INTERVAL, INSTANCES, VRID_FIRST, address, disk};
+use crate::daemon::Daemon;
+use crate::host::{Finished, Host};
+use crate::instance::Instance;
+use crate::program::Program;
+
+/// Scripts that never end, of each router.
+const SCRIPTS: u16 = 250;
+/// Virtual servers that are read with each reload, and the real servers of each.
+const VIRTUAL_SERVERS: u16 = 2_313;
+const REAL_SERVERS: u8 = 16;
+/// Addresses of the instance that comes and goes.
+const MANY_ADDRESSES: u16 = 1_000;
+/// A FIFO that somebody has open and never reads.
+pub(super) const FIFO: &str = "/run/nobody-reads";
+
+/// Whether the instance with many addresses is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Many {
+    Present,
+    Absent,
+}
+
+/// How one router of a pair is configured.
+#[derive(Debug, Clone)]
+pub(super) struct Plan {
+    pub(super) program: Program,
+    pub(super) name: String,
+    pub(super) priority: u8,
+    /// It watches over its master by BFD.
+    pub(super) watches: bool,
+    /// Its log is on a disk that can stall.
+    pub(super) disk: bool,
+}
+
+impl Plan {
+    /// Starts it on a host.
+    pub(super) fn start(&self, host: &Arc<Host>) -> Result<Daemon> {
+        host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
+        make_executable(host, "/run/hangs")?;
+        host.write("/run/servers", &servers())?;
+        // Nobody has this address, so that nobody answers, and nobody says so.
+        host.write("/run/resolv.conf", "nameserver 10.0.77.53\n")?;
+        done(host.run(&["mount", "--bind", "/run/resolv.conf", "/etc/resolv.conf"])?)?;
+        let mut command = Daemon::command(host, &self.program, &self.configuration(Many::Absent))?;
+        match self.program {
+            Program::Steadfast(_) if self.disk => {
+                disk::make(host)?;
+                command.args(["-g", &format!("{}/log", disk::PLACE)]);
+            }
+            Program::Steadfast(_) => {}
+            // Debian's writes no file. Without IPVS in the kernel its checkers would end it.
+            Program::Keepalived(_) => {
+                command.arg("--vrrp");
+            }
+        }
+        Daemon::spawn(host, self.program.name(), command)
+    }
+
+    /// Mail that nobody takes, a FIFO that nobody reads, scripts that never end, names that nobody knows, and instances that are
+    /// asked for all that.
+    pub(super) fn configuration(&self, many: Many) -> String {
+        let Self { program, name, watches, .. } = self;
+        let watch = if *watches { "    fast_detection\n    vrrp_rt_priority 1\n" } else { "" };
+        let mut text = format!(
+            "global_defs {{
+    router_id {name}
+    vrrp_version 3
+    script_user root
+    enable_script_security
+    smtp_server 10.0.77.77
+    notification_email_from soak@localhost
+    notification_email {{
+        nobody@localhost
+    }}
+    vrrp_notify_fifo {FIFO}
+{watch}}}
+"
+        );
+        if let Program::Steadfast(_) = program {
+            text.push_str("include /run/servers\n");
+        }
+        let mut tracked = String::from("    track_script {\n");
+        for number in 0..SCRIPTS {
+            let _ = write!(
+                text,
+                "vrrp_script hangs{number} {{\n    script /run/hangs\n    interval 5\n    timeout 5\n    weight 1\n}}\n"
+            );
+            let _ = writeln!(tracked, "        hangs{number}");
+        }
+        tracked.push_str("    }\n");
+        for number in 0..INSTANCES {
+            let track = if number == 0 { &*tracked } else { "" };
+            let addresses = [format!("{}/32", address(number))];
+            text += &self.instance(
+                number,
+                &format!("    smtp_alert\n    notify /run/hangs\n{track}"),
+                &addresses,
+            );
+        }
+        if many == Many::Present {
+            let addresses: Vec<String> = (0..MANY_ADDRESSES)
+                .map(|number| format!("{}/32", Ipv4Addr::from_bits(u32::from(number) + 0x0a01_0000)))
+                .collect();
+            text += &self.instance(INSTANCES, "    notify /run/hangs\n", &addresses);
+        }
+        text
+    }
+
+    fn instance(&self, number: u8, more: &str, addresses: &[String]) -> String {
+        Instance {
+            name: &format!("V{number}"),
+            vrid: VRID_FIRST + number,
+            priority: self.priority,
+            advert_interval: ADVERT_INTERVAL,
+            more,
+            addresses,
+        }
+        .text()
+    }
+}
+
+/// One of them by a name.
+fn servers() -> String {
+    let mut text = String::new();
+    for service in 0..VIRTUAL_SERVERS {
+        let [high, low] = service.to_be_bytes();
+        let _ = write!(
+            text,
+            "virtual_server 10.50.{high}.{low} 80 {{\n  lb_algo rr\n  lb_kind NAT\n  protocol TCP\n"
+        );
+        for server in 1..=REAL_SERVERS {
+            let _ = writeln!(text, "  real_server 10.{}.{high}.{low} 80 {{\n  }}", 60 + server);
+        }
+        if service == 0 {
+            text.push_str("  real_server nobody.knows.invalid 80 {\n  }\n");
+        }
+        text.push_str("}\n");
+    }
+    text
+}
+
+fn make_executable(host: &Host, path: &str) -> Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    Ok(std::fs::set_permissions(host.outside(path), std::fs::Permissions::from_mode(0o755))?)
+}
+
+fn done(finished: Finished) -> Result<()> {
+    anyhow::ensure!(finished.status.success(), "{}", finished.output);
+    Ok(())
+}
