@@ -34,7 +34,7 @@ pub const ADVERT_INTERVAL: Duration = Duration::from_millis(100);
 pub const INSTANCES: u8 = 8;
 const VRID_FIRST: u8 = 11;
 /// How long the routers may take to come to rest at first.
-const SETTLE_LIMIT: Duration = Duration::from_secs(15);
+const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// A capture keeps a bounded number of frames, so that a long soak is heard in pieces.
 const PIECE: Duration = Duration::from_secs(20);
 

@@ -261,7 +261,7 @@ fn any_process_dies_at_any_moment_two_hundred_times() {
         of_worker.sort_unstable();
         let (median, longest) = (of_worker[of_worker.len() / 2], of_worker[of_worker.len() - 1]);
         println!("{worker}: away for {median:.1?} in the middle, {longest:.1?} at most");
-        assert!(median < BACK, "{worker}: {of_worker:.1?}");
+        assert!(median < BACK + stalls.longest_since(begun), "{worker}: {of_worker:.1?}");
     }
 }
 
@@ -283,8 +283,8 @@ fn a_supervisor_that_dies_moves_nothing_and_its_successor_goes_on() {
         configuration(&[&router, &second, &"vrrp_sync_group G {\n group {\n V1\n V2\n }\n}\n"]) + SERVICE
     };
     let first = stage.start(&one, &text(200));
-    let backup = stage.start(&other, &configuration(&[&Virtual::with_priority(100)]));
     first.reaches("V1", State::Master);
+    let backup = stage.start(&other, &configuration(&[&Virtual::with_priority(100)]));
     first.reaches("V2", State::Master);
     backup.reaches("V1", State::Backup);
     let all_up = |router: &Router| {

@@ -130,11 +130,12 @@ fn the_higher_priority_returns_without_an_outage() {
     let first = stage.router("r2", &simple(200));
     first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
-    // So that the better one learns that there was another, also where both were masters for long.
+    // So that the better one learns that there was another, also where both were masters for long. The one before may have been
+    // on its way already.
     let adverts = senders(&capture, 51, begin);
     let taken_over = adverts.iter().position(|(_, _, priority)| *priority == 200).unwrap();
     let last_words = adverts[taken_over..].iter().filter(|(_, _, priority)| *priority == 100);
-    assert_eq!(last_words.count(), 1, "{adverts:?}");
+    assert!((1..=2).contains(&last_words.count()), "{adverts:?}");
     soon("the address moves", || first.owns(VIRTUAL) && !second.owns(VIRTUAL));
     assert!(pinger.answered_within(LIMIT));
     let outage = pinger.longest_outage_since(begin);

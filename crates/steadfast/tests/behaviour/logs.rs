@@ -3,7 +3,7 @@
 use steadfast_lab::Signal;
 use steadfast_vrrp::State;
 
-use crate::stage::{LIMIT, Stage, simple, soon, text_of};
+use crate::stage::{LIMIT, Stage, Virtual, configuration, simple, soon, text_of};
 
 #[test]
 fn a_full_disk_costs_whole_lines_that_are_counted() {
@@ -41,9 +41,11 @@ fn a_full_disk_costs_whole_lines_that_are_counted() {
 #[test]
 fn a_stop_tells_who_took_over_and_that_it_ended() {
     let Some(stage) = Stage::set("a_stop_tells_who_took_over_and_that_it_ended") else { return };
-    let mut first = stage.router("r1", &simple(200));
-    let mut second = stage.router("r2", &simple(100));
+    // A stop waits for less than an interval, of which the other needs a good half.
+    let slow = |priority| configuration(&[&Virtual { interval: "1", ..Virtual::with_priority(priority) }]);
+    let mut first = stage.router("r1", &slow(200));
     first.reaches("V1", State::Master);
+    let mut second = stage.router("r2", &slow(100));
     second.reaches("V1", State::Backup);
     first.stop(LIMIT).unwrap();
     let log = first.log();

@@ -30,10 +30,10 @@ fn killing_the_worker_moves_no_address() {
         Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32"], ..Virtual::with_priority(200) }
             .more("virtual_ipaddress_excluded {\n10.0.9.11/32\n}\nnotify /run/notify");
     let first = stage.start(&host, &configuration(&[&virtual_router]));
+    first.reaches("V1", State::Master);
     let backup = Virtual { addresses: vec!["10.0.9.9/32", "10.0.9.10/32"], ..Virtual::with_priority(100) };
     let second = stage.router("r2", &configuration(&[&backup]));
     let client = stage.host("client");
-    first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
     soon("all addresses are there", || first.owns("10.0.9.11".parse().unwrap()));
     soon("the notify script ran", || host.read("/run/notified").is_ok_and(|text| text.contains("MASTER")));
@@ -122,9 +122,9 @@ fn workers_that_no_supervisor_takes_over_give_up_in_order() {
 fn a_backup_that_hung_hears_the_master_before_it_would_claim() {
     let Some(stage) = Stage::set("a_backup_that_hung_hears_the_master_before_it_would_claim") else { return };
     let first = stage.router("r1", &simple(200));
+    first.reaches("V1", State::Master);
     let second = stage.router("r2", &simple(100));
     let client = stage.host("client");
-    first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
     let capture = Capture::start(&client).unwrap();
     let begin = Instant::now();
@@ -217,9 +217,9 @@ fn an_address_that_somebody_removes_is_put_back_and_announced() {
         return;
     };
     let router = stage.router("r1", &simple(200));
+    router.reaches("V1", State::Master);
     let peer = stage.router("r2", &simple(100));
     let client = stage.host("client");
-    router.reaches("V1", State::Master);
     peer.reaches("V1", State::Backup);
     soon("the address is there", || router.owns(VIRTUAL));
     let capture = Capture::start(&client).unwrap();
@@ -458,8 +458,8 @@ fn a_successor_waits_as_long_as_the_master_taught() {
     let Some(stage) = Stage::set("a_successor_waits_as_long_as_the_master_taught") else { return };
     let fast = Virtual::with_priority(200);
     let first = stage.router("r1", &configuration(&[&fast]));
-    let second = stage.router("r2", &simple(100));
     first.reaches("V1", State::Master);
+    let second = stage.router("r2", &simple(100));
     second.reaches("V1", State::Backup);
     // The master slows down; version 3 backups follow it (RFC 9568 section 6.4.2).
     first.reload(&configuration(&[&Virtual { interval: "0.8", ..fast }]));

@@ -72,9 +72,9 @@ fn an_upgrade_moves_no_address_and_delays_no_advert() {
     write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
     let virtual_router = Virtual::with_priority(200).more("notify /run/notify");
     let first = stage.start(&host, &configuration(&[&virtual_router]));
+    first.reaches("V1", State::Master);
     let second = stage.router("r2", &configuration(&[&Virtual::with_priority(100)]));
     let client = stage.host("client");
-    first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
     soon("the notify script ran", || text_of(&host, "/run/notified").contains("MASTER"));
     let before = (first.status().unwrap(), first.instance("V1").unwrap());

@@ -23,6 +23,9 @@ fn status(daemon: &Daemon) -> Option<Status> {
     Client::connect(&daemon.host().outside("/run/steadfast/k.sock")).ok()?.status().ok()
 }
 
+/// Of each daemon.
+const SESSIONS: usize = 2;
+
 /// What SIGUSR1 writes of sessions, without what only keepalived's processes have.
 fn data(daemon: &Daemon) -> Vec<String> {
     let path = format!("{FOLDER}/keepalived_bfd.data");
@@ -32,8 +35,11 @@ fn data(daemon: &Daemon) -> Vec<String> {
     let text = wait::value(LIMIT, || {
         // keepalived ignores signals until it has started; this one must not be lost.
         daemon.signal(Signal::USR1);
-        let whole =
-            || daemon.host().read(&path).ok().filter(|text| text.contains("remote detect multiplier"));
+        // Of both sessions.
+        let is_whole = |text: &String| {
+            text.ends_with('\n') && text.matches("remote detect multiplier").count() >= SESSIONS
+        };
+        let whole = || daemon.host().read(&path).ok().filter(is_whole);
         wait::value(Duration::from_secs(1), whole)
     });
     let text = text.unwrap_or_else(|| panic!("nothing is written\n{}", daemon.log_tail()));

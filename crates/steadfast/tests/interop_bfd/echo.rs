@@ -73,8 +73,8 @@ fn with_frr_each_end_finds_that_the_other_forwards_no_more() {
         instance("four", v4(2), ECHOES) + &instance("six", v6(2), &format!(" source_ip {}\n{ECHOES}", v6(1)));
     let daemon = pair.start(&configuration);
     await_echoes(&daemon);
-    let since = Instant::now();
     forward(&pair.theirs, false);
+    let since = Instant::now();
     falls_for_missing_echoes(&daemon, since);
     forward(&pair.theirs, true);
     await_echoes(&daemon);

