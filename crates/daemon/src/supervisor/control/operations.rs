@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use steadfast_control::operation::{Asked, Operated, Operation};
 use steadfast_control::request::Answer;
@@ -11,7 +12,6 @@ use steadfast_health::Override;
 use steadfast_vrrp::Moment;
 
 use super::ClientId;
-use super::status::ANSWER_WITHIN;
 use crate::digest::check::server_addresses;
 use crate::link::check::{Handled, Order};
 use crate::served::Served;
@@ -19,6 +19,10 @@ use crate::supervisor::{CLIENTS, Supervisor, moment};
 
 /// Names of a message that says what there is; more would hide it.
 const NAMES_SHOWN_MAX: usize = 20;
+
+/// How long the worker may take to confirm an operation: it may be in the middle of a reload of tens of thousands of servers, and
+/// who asked should not have to find out by himself.
+const CONFIRMED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Operations that the worker has not confirmed: at most one of each client.
 #[derive(Debug, Default)]
@@ -73,7 +77,7 @@ impl Supervisor {
         if !self.workers.check.order(Order::Handle { request, handled }, &self.poller) {
             return Err("no check worker runs: ask again when it does".to_owned());
         }
-        self.desk.operations.waiting.insert(request, (client, moment() + ANSWER_WITHIN));
+        self.desk.operations.waiting.insert(request, (client, moment() + CONFIRMED_WITHIN));
         Ok(())
     }
 
