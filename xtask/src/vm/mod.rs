@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::leftovers::Marker;
 use crate::packages;
@@ -33,6 +33,9 @@ const MEMORY: &str = "mem=768M";
 pub(crate) const TESTS: &str = "vm";
 
 const INIT: &str = include_str!("init.sh");
+
+/// Lets the kernel run where the processor has more registers than it knows.
+const REGISTERS: &str = include_str!("registers.c");
 
 /// `[--limit SECONDS] [--] COMMAND [ARGUMENT...]`: the status of the command becomes that of this program.
 pub(crate) fn run(arguments: &[&str]) -> Result<ExitCode> {
@@ -101,6 +104,7 @@ impl Guest {
             bail!("{folder}: the kernel's command line takes no path with a space in it");
         }
         let mut command = Command::new(PROGRAM);
+        command.env("LD_PRELOAD", self.registers()?);
         command.args([MEMORY, "quiet", "loglevel=4", "rootfstype=hostfs", "rootflags=/", "rw", "panic=-1"]);
         command.arg(format!("init={folder}/init"));
         // The first console takes what the kernel says, the second is the command's.
@@ -110,6 +114,19 @@ impl Guest {
         command.stdin(Stdio::null()).stderr(File::create(log)?);
         self.marker.put_on(&mut command);
         Ok(command)
+    }
+}
+
+impl Guest {
+    /// The library made of [`REGISTERS`].
+    fn registers(&self) -> Result<PathBuf> {
+        let (source, library) = (self.folder.join("registers.c"), self.folder.join("registers.so"));
+        fs::write(&source, REGISTERS)?;
+        let mut compiler = Command::new("cc");
+        compiler.args(["-shared", "-fPIC", "-O2", "-o"]).args([&library, &source]);
+        let output = compiler.output().context("starting cc, which Rust needs too")?;
+        ensure!(output.status.success(), "cc: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(library)
     }
 }
 
