@@ -9,6 +9,7 @@ mod differential;
 mod director;
 mod directors;
 mod ending;
+mod entering;
 mod flows;
 mod following;
 mod living;
