@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use steadfast_lab::{Signal, wait};
+use steadfast_lab::{Daemon, Signal, wait};
 
 use super::director::{Director, LIMIT};
 use super::operating::ask;
+use super::running::Running;
 
 /// Two web servers behind one address, asked every second.
 pub(crate) const WEB: &str = "
@@ -54,27 +55,45 @@ fn a_dead_server_leaves_and_a_revived_one_comes_back() {
     assert!(director.table().is_empty(), "{:?}", director.table());
 }
 
+/// The process of the checks.
+fn worker(director: &Director, daemon: &Daemon) -> Option<String> {
+    let pid = director.host.read(&format!("{}/c.pid", daemon.folder())).ok()?;
+    Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())
+}
+
+/// While `what` happens, and for five seconds at least, the table has its one server. Counters of the kernel would begin anew
+/// with an entry that is made anew.
+fn the_table_stays<T>(director: &Director, what: impl FnOnce() -> T) -> T {
+    std::thread::scope(|scope| {
+        let watch =
+            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
+        let came_of_it = what();
+        assert!(!watch.join().unwrap(), "{:?}", director.table());
+        came_of_it
+    })
+}
+
+/// A worker that was not there `before` looks after the servers: the first comes back, and `second` leaves.
+fn another_goes_on(director: &Director, daemon: &Daemon, before: Option<&String>, second: Running) {
+    let another = || worker(director, daemon).filter(|pid| Some(pid) != before);
+    assert!(wait::value(LIMIT, another).is_some(), "{}", daemon.log_tail());
+    let _first = director.nginx("127.0.0.1:8081");
+    director.await_table(&[SERVICE, FIRST, SECOND], daemon);
+    drop(second);
+    director.await_table(&[SERVICE, FIRST], daemon);
+}
+
 #[test]
 fn the_death_of_the_worker_changes_nothing_in_the_kernel() {
     let Some(director) = Director::new("the_death_of_the_worker_changes_nothing_in_the_kernel") else {
         return;
     };
-    let _second = director.nginx("127.0.0.1:8082");
+    let second = director.nginx("127.0.0.1:8082");
     let daemon = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &daemon);
-    // Counters of the kernel begin anew with an entry that is made anew.
-    let pid_file = format!("{}/c.pid", daemon.folder());
-    let worker = || director.host.read(&pid_file).ok().map(|text| text.trim().to_owned());
-    let before = wait::value(LIMIT, worker).unwrap();
-    director.run(&["kill", "-9", &before]);
-    let successor = wait::value(LIMIT, || worker().filter(|pid| *pid != before && !pid.is_empty()));
-    assert!(successor.is_some(), "{}", daemon.log_tail());
-    // It has asked the servers again, and found the dead one as dead as it was.
-    std::thread::scope(|scope| {
-        let watch =
-            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
-        assert!(!watch.join().unwrap(), "{:?}\n{}", director.table(), daemon.log_tail());
-    });
+    let before = wait::value(LIMIT, || worker(&director, &daemon)).unwrap();
+    the_table_stays(&director, || director.run(&["kill", "-9", &before]));
+    another_goes_on(&director, &daemon, Some(&before), second);
 }
 
 #[test]
@@ -83,22 +102,12 @@ fn an_upgrade_changes_nothing_in_the_kernel() {
     let second = director.nginx("127.0.0.1:8082");
     let daemon = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &daemon);
-    let worker = || director.host.read(&format!("{}/c.pid", daemon.folder())).ok();
-    let before = wait::value(LIMIT, worker);
-    std::thread::scope(|scope| {
-        let watch =
-            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
+    let before = wait::value(LIMIT, || worker(&director, &daemon));
+    the_table_stays(&director, || {
         let (told, status) = ask(&director, &daemon, &["upgrade"]);
         assert_eq!(status, Some(0), "{told}");
-        assert!(!watch.join().unwrap(), "{:?}\n{}", director.table(), daemon.log_tail());
     });
-    let another = |pid: &String| !pid.is_empty() && Some(pid) != before.as_ref();
-    assert!(wait::value(LIMIT, || worker().filter(another)).is_some(), "{}", daemon.log_tail());
-    // The successor looks after the servers.
-    let _first = director.nginx("127.0.0.1:8081");
-    director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
-    drop(second);
-    director.await_table(&[SERVICE, FIRST], &daemon);
+    another_goes_on(&director, &daemon, before.as_ref(), second);
 }
 
 #[test]
@@ -109,25 +118,13 @@ fn the_death_of_the_supervisor_changes_nothing_in_the_kernel() {
     let second = director.nginx("127.0.0.1:8082");
     let mut first = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &first);
-    let pid_file = format!("{}/c.pid", first.folder());
-    let worker = || director.host.read(&pid_file).ok();
-    let before = wait::value(LIMIT, worker);
-    let daemon = std::thread::scope(|scope| {
-        let watch =
-            scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != [SERVICE, SECOND]));
+    let before = wait::value(LIMIT, || worker(&director, &first));
+    let daemon = the_table_stays(&director, || {
         first.signal(Signal::KILL);
         first.wait(LIMIT).unwrap();
-        let daemon = director.start(WEB);
-        assert!(!watch.join().unwrap(), "{:?}\n{}", director.table(), daemon.log_tail());
-        daemon
+        director.start(WEB)
     });
-    let another = |pid: &String| !pid.is_empty() && Some(pid) != before.as_ref();
-    assert!(wait::value(LIMIT, || worker().filter(another)).is_some(), "{}", daemon.log_tail());
-    // The successor looks after the servers.
-    let _first = director.nginx("127.0.0.1:8081");
-    director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
-    drop(second);
-    director.await_table(&[SERVICE, FIRST], &daemon);
+    another_goes_on(&director, &daemon, before.as_ref(), second);
 }
 
 #[test]
