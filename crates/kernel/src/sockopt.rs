@@ -31,6 +31,31 @@ pub(crate) fn set<T: Copy>(
     Ok(())
 }
 
+/// Has a socket take what the filter says, from now on.
+pub(crate) fn attach_filter(fd: impl AsFd, filter: &mut [libc::sock_filter]) -> Result<(), Errno> {
+    let length = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
+    // The kernel copies the program during the call.
+    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
+    set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+}
+
+/// Gives a packet socket the frames of a protocol of one interface, or of every interface with 0 (packet(7)).
+pub(crate) fn bind_packet(fd: impl AsFd, protocol: u16, interface: u32) -> Result<(), Errno> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::sa_family_t::try_from(libc::AF_PACKET).map_err(|_| Errno::INVAL)?,
+        sll_protocol: protocol.to_be(),
+        sll_ifindex: libc::c_int::try_from(interface).map_err(|_| Errno::NODEV)?,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&address)).map_err(|_| Errno::INVAL)?;
+    // SAFETY: `address` is a whole sockaddr_ll of `size` bytes, readable during the call, which keeps nothing of it.
+    check(unsafe { libc::bind(fd.as_fd().as_raw_fd(), (&raw const address).cast(), size) })?;
+    Ok(())
+}
+
 /// How many packets a packet socket has lost since the last question, for lack of room (packet(7), PACKET_STATISTICS).
 pub(crate) fn packets_dropped(fd: impl AsFd) -> Result<u32, Errno> {
     let mut statistics = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };

@@ -1,7 +1,7 @@
 //! What was on the wire, seen from a host.
 
-use std::io::Read as _;
 use std::net::{IpAddr, Ipv4Addr};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -10,7 +10,7 @@ use std::time::Instant;
 use anyhow::{Context, Result};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::time::Timespec;
-use socket2::{Domain, Protocol, Socket, Type};
+use steadfast_kernel::testbed::{Frames, Wanted};
 use steadfast_wire::arp::ArpMessage;
 use steadfast_wire::ethernet::{EtherType, EthernetHeader};
 use steadfast_wire::ipv4::{Ipv4Packet, PROTOCOL_AUTHENTICATION_HEADER, PROTOCOL_VRRP};
@@ -22,9 +22,6 @@ use crate::host::Host;
 
 /// Frames that are kept.
 pub const FRAMES_MAX: usize = 200_000;
-
-/// Every protocol (packet(7)), in network order as the call wants it.
-const ETH_P_ALL: u16 = 3_u16.to_be();
 
 /// How long the reading thread waits before it looks whether it is over.
 const RECEIVE_TURN: Timespec = Timespec { tv_sec: 0, tv_nsec: 20_000_000 };
@@ -40,22 +37,22 @@ pub struct Capture {
 
 #[derive(Debug)]
 struct Shared {
-    socket: Socket,
+    readable: OwnedFd,
     kept: Mutex<Kept>,
     over: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Kept {
+    heard: Frames,
     frames: Vec<Frame>,
-    buffer: Vec<u8>,
-    wanted: fn(&Content) -> bool,
+    wanted: Wanted,
 }
 
 /// A frame with its meaning.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// When it was read.
+    /// When the kernel had it.
     pub at: Instant,
     /// Its Ethernet header.
     pub ethernet: EthernetHeader,
@@ -105,26 +102,25 @@ impl Capture {
     /// # Errors
     /// When the host gives no packet socket.
     pub fn start(host: &Host) -> Result<Self> {
-        Self::keeping(host, |_| true)
+        Self::keeping(host, Wanted::Every)
     }
 
-    /// Keeps well-formed VRRP adverts alone: a flood of others takes no room from them.
+    /// Keeps well-formed VRRP adverts in IPv4 alone: a flood of others takes neither room nor time from them.
     ///
     /// # Errors
     /// When the host gives no packet socket.
     pub fn start_for_adverts(host: &Host) -> Result<Self> {
-        Self::keeping(host, |content| matches!(content, Content::Advert(_)))
+        Self::keeping(host, Wanted::AdvertsV4)
     }
 
-    fn keeping(host: &Host, wanted: fn(&Content) -> bool) -> Result<Self> {
-        let socket = host
+    fn keeping(host: &Host, wanted: Wanted) -> Result<Self> {
+        let heard = host
             .network()
-            .run(|| Socket::new(Domain::PACKET, Type::RAW, Some(Protocol::from(i32::from(ETH_P_ALL)))))?
+            .run(|| Frames::open(wanted))?
             .with_context(|| format!("opening a packet socket on {}", host.name()))?;
-        socket.set_recv_buffer_size(4 << 20)?;
-        socket.set_nonblocking(true)?;
-        let kept = Mutex::new(Kept { frames: Vec::new(), buffer: vec![0; 65_536], wanted });
-        let shared = Arc::new(Shared { socket, kept, over: AtomicBool::new(false) });
+        let readable = heard.as_fd().try_clone_to_owned()?;
+        let kept = Mutex::new(Kept { heard, frames: Vec::new(), wanted });
+        let shared = Arc::new(Shared { readable, kept, over: AtomicBool::new(false) });
         let reading = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("capture".to_owned())
@@ -179,10 +175,10 @@ impl Drop for Capture {
 }
 
 impl Shared {
-    /// Reads soon after arrival, so that times are true and the socket's buffer never fills.
+    /// Reads soon after arrival, so that the socket's buffer never fills.
     fn read_until_over(&self) {
         while !self.over.load(Ordering::Relaxed) {
-            let mut readable = [PollFd::new(&self.socket, PollFlags::IN)];
+            let mut readable = [PollFd::new(&self.readable, PollFlags::IN)];
             if poll(&mut readable, Some(&RECEIVE_TURN)).is_ok_and(|ready| ready > 0) {
                 drop(self.up_to_date());
             }
@@ -193,26 +189,21 @@ impl Shared {
     /// frame finds the frame here, even when the reading thread has not had its turn yet.
     fn up_to_date(&self) -> MutexGuard<'_, Kept> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.read_all(&self.socket);
+        kept.read_all();
         kept
     }
 }
 
 impl Kept {
-    fn read_all(&mut self, mut socket: &Socket) {
-        while let Ok(length) = socket.read(&mut self.buffer) {
-            self.keep(length);
-        }
-    }
-
-    fn keep(&mut self, length: usize) {
-        let at = Instant::now();
-        let octets = self.buffer.get(..length).unwrap_or_default();
-        let Some((ethernet, content)) = meaning(octets).filter(|(_, content)| (self.wanted)(content)) else {
-            return;
-        };
-        if self.frames.len() < FRAMES_MAX {
-            self.frames.push(Frame { at, ethernet, content, octets: octets.to_vec() });
+    fn read_all(&mut self) {
+        while let Some((at, octets)) = self.heard.take() {
+            let Some((ethernet, content)) = meaning(octets) else { continue };
+            let is_wanted = self.wanted == Wanted::Every || matches!(content, Content::Advert(_));
+            if is_wanted && self.frames.len() < FRAMES_MAX {
+                // Two clocks are compared for each, so that one may seem to have come a little before its predecessor.
+                let at = self.frames.last().map_or(at, |last| at.max(last.at));
+                self.frames.push(Frame { at, ethernet, content, octets: octets.to_vec() });
+            }
         }
     }
 }

@@ -1,11 +1,10 @@
 //! Hearing who answers on one link: ARP replies and neighbour advertisements, and nothing else.
 
-use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 
-use super::family;
-use crate::error::{Attempt, Capability, Errno, Result, check};
+use crate::error::{Attempt, Capability, Errno, Result};
 use crate::sockopt;
 
 /// What is heard.
@@ -40,23 +39,8 @@ impl Answers {
         // Without a protocol it is given nothing before it has its filter.
         let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
         let fd = rustix::net::socket_with(AddressFamily::PACKET, SocketType::RAW, flags, None)?;
-        let mut filter = kind.filter();
-        let length = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
-        // The kernel copies the program during the call.
-        let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
-        sockopt::set(&fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
-        let address = libc::sockaddr_ll {
-            sll_family: family(libc::AF_PACKET),
-            sll_protocol: kind.protocol().to_be(),
-            sll_ifindex: libc::c_int::try_from(interface).map_err(|_| Errno::NODEV)?,
-            sll_hatype: 0,
-            sll_pkttype: 0,
-            sll_halen: 0,
-            sll_addr: [0; 8],
-        };
-        let size = libc::socklen_t::try_from(size_of_val(&address)).map_err(|_| Errno::INVAL)?;
-        // SAFETY: `address` is a whole sockaddr_ll of `size` bytes, readable during the call, which keeps nothing of it.
-        check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size) })?;
+        sockopt::attach_filter(&fd, &mut kind.filter())?;
+        sockopt::bind_packet(&fd, kind.protocol(), interface)?;
         Ok(Self { fd })
     }
 

@@ -5,7 +5,7 @@
 //! Both are the business of packet sockets. Where the peer is on the link is seen from its control packets.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType};
 use steadfast_wire::bfd::{HEADER_LENGTH, HOP_LIMIT, PORT_ECHO, PORT_SINGLE_HOP};
@@ -17,7 +17,7 @@ use steadfast_wire::udp::{self, PROTOCOL_UDP, UdpHeader};
 use super::send::Destination;
 use super::session::udp_socket;
 use super::{SOCKET_PRIORITY, SendBatch, SocketIndex, drop_everything_received, family, prepare_receive};
-use crate::error::{Errno, check};
+use crate::error::Errno;
 use crate::sockopt;
 
 const ETHER_TYPE_IPV4: u16 = 0x0800;
@@ -64,24 +64,10 @@ pub(super) fn link_of(sender: &libc::sockaddr_in6) -> Link {
 pub(super) fn open_receive(ipv4: bool) -> Result<OwnedFd, Errno> {
     let fd = packet_socket()?;
     let mut filter = if ipv4 { filter_ipv4() } else { filter_ipv6() };
-    let length = u16::try_from(filter.len()).map_err(|_| Errno::INVAL)?;
-    // The kernel copies the program during the call.
-    let program = libc::sock_fprog { len: length, filter: filter.as_mut_ptr() };
-    sockopt::set(&fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)?;
+    sockopt::attach_filter(&fd, &mut filter)?;
     prepare_receive(&fd)?;
     let protocol = if ipv4 { ETHER_TYPE_IPV4 } else { ETHER_TYPE_IPV6 };
-    let address = libc::sockaddr_ll {
-        sll_family: family(libc::AF_PACKET),
-        sll_protocol: protocol.to_be(),
-        sll_ifindex: 0,
-        sll_hatype: 0,
-        sll_pkttype: 0,
-        sll_halen: 0,
-        sll_addr: [0; 8],
-    };
-    let size = libc::socklen_t::try_from(size_of_val(&address)).map_err(|_| Errno::INVAL)?;
-    // SAFETY: `address` is a whole sockaddr_ll of `size` bytes, readable during the call, which keeps nothing of it.
-    check(unsafe { libc::bind(fd.as_raw_fd(), (&raw const address).cast(), size) })?;
+    sockopt::bind_packet(&fd, protocol, 0)?;
     Ok(fd)
 }
 

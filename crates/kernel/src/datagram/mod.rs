@@ -23,6 +23,7 @@ use crate::sockopt::{self, BufferSize};
 use crate::wait::clock;
 
 pub use echo::{Link, Way};
+pub(crate) use receive::arrival_stamp;
 pub use receive::{BadDatagram, Datagram, ReceiveBatch};
 use send::{Destination, family};
 pub use send::{MESSAGES_PER_CALL_MAX, Packet, SendBatch, SendFailure, SocketIndex};
@@ -310,10 +311,7 @@ fn index(interface: u32) -> std::result::Result<libc::c_int, Errno> {
 
 /// A filter whose only instruction takes zero bytes of every datagram.
 fn drop_everything_received(fd: &OwnedFd) -> std::result::Result<(), Errno> {
-    let mut take_nothing = libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 };
-    let program = libc::sock_fprog { len: 1, filter: &raw mut take_nothing };
-    // The kernel copies the program during the call.
-    sockopt::set(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, &program)
+    sockopt::attach_filter(fd, &mut [libc::sock_filter { code: 0x06, jt: 0, jf: 0, k: 0 }])
 }
 
 /// The address of nobody, for datagrams whose sender the kernel did not tell.

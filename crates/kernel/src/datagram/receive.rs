@@ -295,6 +295,11 @@ fn ipv4_source(bytes: &[u8]) -> IpAddr {
     }
 }
 
+/// CLOCK_REALTIME nanoseconds of an arrival, where the control messages tell.
+pub(crate) fn arrival_stamp(control_messages: &[u8]) -> Option<u64> {
+    Told::of(control_messages).stamp
+}
+
 /// What the control messages of a datagram tell.
 #[derive(Default)]
 struct Told {
@@ -307,11 +312,15 @@ struct Told {
 
 impl Told {
     fn read(control: &Control, message: &libc::mmsghdr) -> Self {
-        let mut told = Self::default();
         // The type of this length differs between C libraries.
         #[allow(clippy::unnecessary_cast, clippy::cast_lossless, reason = "size_t or socklen_t")]
         let length = message.msg_hdr.msg_controllen as usize;
-        let mut rest = control.0.get(..length).unwrap_or(&control.0);
+        Self::of(control.0.get(..length).unwrap_or(&control.0))
+    }
+
+    fn of(control_messages: &[u8]) -> Self {
+        let mut told = Self::default();
+        let mut rest = control_messages;
         while let Some((level, kind, data, after)) = next_control_message(rest) {
             told.take(level, kind, data);
             rest = after;

@@ -5,6 +5,7 @@
 
 mod child;
 mod container;
+mod frames;
 #[cfg(test)]
 pub(crate) mod fresh_namespace;
 mod hold;
@@ -14,6 +15,7 @@ mod wiring;
 
 pub use child::child;
 pub use container::{Container, END_LIMIT};
+pub use frames::{Frames, Wanted};
 pub use hold::{Held, hold};
 pub use tap::IpvsTap;
 pub use user_namespace::become_root_of_user_namespace;
