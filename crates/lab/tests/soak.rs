@@ -36,5 +36,5 @@ fn nothing_around_a_pair_makes_it_fail_over() {
     let ours = &report.pairs[0];
     assert!(ours.adverts > seconds * u64::from(soak::INSTANCES) * 5, "{report}");
     assert_eq!(ours.failovers, 0, "{report}");
-    assert!(ours.panics.is_empty(), "{:?}", ours.panics);
+    assert!(ours.complaints.is_empty(), "{:?}", ours.complaints);
 }

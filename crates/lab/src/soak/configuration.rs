@@ -1,7 +1,7 @@
 //! What the routers of a soak are told: everything that can hang does.
 
 use std::fmt::Write as _;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use anyhow::Result;
@@ -17,7 +17,7 @@ const SCRIPTS: u16 = 250;
 /// Virtual servers that are read with each reload, and the real servers of each.
 const VIRTUAL_SERVERS: u16 = 2_313;
 const REAL_SERVERS: u8 = 16;
-/// Addresses of the instance that comes and goes.
+/// Addresses of the instance that comes and goes: one in its adverts, which hold 255, and the others beside.
 const MANY_ADDRESSES: u16 = 1_000;
 /// A FIFO that somebody has open and never reads.
 pub(super) const FIFO: &str = "/run/nobody-reads";
@@ -31,7 +31,7 @@ pub(super) enum Many {
 
 /// How one router of a pair is configured.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) struct Configuration {
     pub(super) program: Program,
     pub(super) name: String,
     pub(super) priority: u8,
@@ -41,7 +41,7 @@ pub(super) struct Plan {
     pub(super) disk: bool,
 }
 
-impl Plan {
+impl Configuration {
     /// Starts it on a host.
     pub(super) fn start(&self, host: &Arc<Host>) -> Result<Daemon> {
         host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
@@ -50,11 +50,11 @@ impl Plan {
         // Nobody has this address, so that nobody answers, and nobody says so.
         host.write("/run/resolv.conf", "nameserver 10.0.77.53\n")?;
         done(host.run(&["mount", "--bind", "/run/resolv.conf", "/etc/resolv.conf"])?)?;
-        let mut command = Daemon::command(host, &self.program, &self.configuration(Many::Absent))?;
+        let mut command = Daemon::command(host, &self.program, &self.text(Many::Absent))?;
         match self.program {
             Program::Steadfast(_) if self.disk => {
                 disk::make(host)?;
-                command.args(["-g", &format!("{}/log", disk::PLACE)]);
+                command.arg(format!("-g{}/{}", disk::PLACE, disk::LOG));
             }
             Program::Steadfast(_) => {}
             // Debian's writes no file. Without IPVS in the kernel its checkers would end it.
@@ -67,7 +67,7 @@ impl Plan {
 
     /// Mail that nobody takes, a FIFO that nobody reads, scripts that never end, names that nobody knows, and instances that are
     /// asked for all that.
-    pub(super) fn configuration(&self, many: Many) -> String {
+    pub(super) fn text(&self, many: Many) -> String {
         let Self { program, name, watches, .. } = self;
         let watch = if *watches { "    fast_detection\n    vrrp_rt_priority 1\n" } else { "" };
         let mut text = format!(
@@ -107,10 +107,12 @@ impl Plan {
             );
         }
         if many == Many::Present {
-            let addresses: Vec<String> = (0..MANY_ADDRESSES)
-                .map(|number| format!("{}/32", Ipv4Addr::from_bits(u32::from(number) + 0x0a01_0000)))
-                .collect();
-            text += &self.instance(INSTANCES, "    notify /run/hangs\n", &addresses);
+            let mut more = String::from("    notify /run/hangs\n    virtual_ipaddress_excluded {\n");
+            for number in 1..MANY_ADDRESSES {
+                let _ = writeln!(more, "        {}/32", one_of_many(number));
+            }
+            more.push_str("    }\n");
+            text += &self.instance(INSTANCES, &more, &[format!("{}/32", one_of_many(0))]);
         }
         text
     }
@@ -126,6 +128,16 @@ impl Plan {
         }
         .text()
     }
+}
+
+/// Of the instance that comes and goes.
+fn one_of_many(number: u16) -> Ipv4Addr {
+    Ipv4Addr::from_bits(u32::from(number) + 0x0a01_0000)
+}
+
+/// The address that comes last where [`Many::Present`].
+pub(super) fn last_of_many() -> IpAddr {
+    one_of_many(MANY_ADDRESSES - 1).into()
 }
 
 /// One of them by a name.

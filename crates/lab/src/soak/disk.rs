@@ -11,6 +11,8 @@ use crate::host::Host;
 
 /// Where a host has it.
 pub(super) const PLACE: &str = "/run/disk";
+/// What is written there.
+pub(super) const LOG: &str = "log";
 const IMAGE: &str = "/run/disk.img";
 const BYTES: u64 = 32 << 20;
 /// How long it takes no write.
@@ -32,12 +34,13 @@ pub fn lacking() -> Option<String> {
     Host::new("disk").and_then(|host| make(&host)).err().map(|error| format!("{error:#}"))
 }
 
-/// Has it stall once; whether it did. Who writes to it meanwhile cannot even be killed: the end of the stall depends neither on
+/// Has it stall once; whether it did, and somebody writes a log there at all. Who writes to it meanwhile cannot even be killed: the end of the stall depends neither on
 /// this program's life nor on the host's.
 pub(super) fn stall(disk: &Path) -> bool {
+    let is_written = std::fs::metadata(disk.join(LOG)).is_ok_and(|log| log.len() > 0);
     let seconds = STALL.as_secs_f64();
     let script = format!("cd \"$0\" && fsfreeze -f . && {{ sleep {seconds}; fsfreeze -u .; }}");
     let mut stall = Command::new("sh");
     stall.args(["-c", &script]).arg(disk).stdin(Stdio::null()).process_group(0);
-    stall.status().is_ok_and(|status| status.success())
+    stall.status().is_ok_and(|status| status.success()) && is_written
 }

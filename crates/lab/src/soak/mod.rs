@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Result, ensure};
 use steadfast_wire::vrrp::Vrid;
 
-use self::configuration::Plan;
+use self::configuration::Configuration;
 pub use self::disk::lacking as disk_lacking;
 pub use self::report::{Lateness, Report};
 use self::stress::Stress;
@@ -38,6 +38,9 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(60);
 /// A capture keeps a bounded number of frames, so that a long soak is heard in pieces.
 const PIECE: Duration = Duration::from_secs(20);
 
+/// What no log of ours may hold after a soak.
+const COMPLAINTS: [&str; 3] = ["panicked", "reload refused", "Unexpected argument"];
+
 /// What to do.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -56,7 +59,7 @@ struct Pair {
     program: Program,
     segment: Segment,
     master: Arc<Host>,
-    plan: Plan,
+    configuration: Configuration,
     daemons: [Daemon; 2],
     ear: Arc<Host>,
 }
@@ -90,7 +93,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
         report.stressed(stress.end());
     }
     for (number, pair) in pairs.iter().enumerate() {
-        report.panics(number, pair.panics());
+        report.complaints(number, pair.complaints());
     }
     Ok(report)
 }
@@ -99,15 +102,15 @@ impl Pair {
     fn set_up(program: &Program, watches: bool, disk: bool) -> Result<Self> {
         let segment = Segment::new()?;
         let (master, backup, ear) = (segment.host("master")?, segment.host("backup")?, segment.host("ear")?);
-        let plan = |host: &Host, priority| Plan {
+        let configuration = |host: &Host, priority| Configuration {
             program: program.clone(),
             name: host.name().to_owned(),
             priority,
             watches,
             disk: disk && matches!(program, Program::Steadfast(_)),
         };
-        let plan_of_master = plan(&master, 200);
-        let daemons = [plan_of_master.start(&master)?, plan(&backup, 100).start(&backup)?];
+        let of_master = configuration(&master, 200);
+        let daemons = [of_master.start(&master)?, configuration(&backup, 100).start(&backup)?];
         let settled =
             || (0..INSTANCES).all(|number| master.has(address(number)) && !backup.has(address(number)));
         ensure!(
@@ -116,7 +119,7 @@ impl Pair {
             program.name(),
             daemons[0].log_tail()
         );
-        Ok(Self { program: program.clone(), segment, master, plan: plan_of_master, daemons, ear })
+        Ok(Self { program: program.clone(), segment, master, configuration: of_master, daemons, ear })
     }
 
     /// Who said what since then, and how late.
@@ -137,11 +140,12 @@ impl Pair {
         }
     }
 
-    fn panics(&self) -> Vec<String> {
+    /// Lines of the logs that show a daemon that died, or one that did not get what a soak wants it to have.
+    fn complaints(&self) -> Vec<String> {
         let logs = self.daemons.iter().map(Daemon::log);
         let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
         lines
-            .filter(|line| line.contains("panicked"))
+            .filter(|line| COMPLAINTS.iter().any(|words| line.contains(words)))
             .map(|line| format!("{}: {line}", self.program.name()))
             .collect()
     }

@@ -22,8 +22,8 @@ pub struct Lateness {
     pub worst: Duration,
     /// Adverts of the backup: it had become master.
     pub failovers: usize,
-    /// Lines of logs that tell of a panic.
-    pub panics: Vec<String>,
+    /// Lines of logs that tell of a panic, or of a load that was refused.
+    pub complaints: Vec<String>,
 }
 
 /// What a soak came to.
@@ -67,9 +67,9 @@ impl Report {
         }
     }
 
-    pub(super) fn panics(&mut self, pair: usize, lines: Vec<String>) {
+    pub(super) fn complaints(&mut self, pair: usize, lines: Vec<String>) {
         if let Some(pair) = self.pairs.get_mut(pair) {
-            pair.panics = lines;
+            pair.complaints = lines;
         }
     }
 
@@ -79,14 +79,15 @@ impl Report {
 
     /// Whether everything that was to be done was done at all.
     pub fn was_stressed(&self) -> bool {
-        let Done { packets, links, reloads, disk_stalls } = self.done;
-        packets > 0 && links > 0 && reloads > 0 && (disk_stalls > 0 || !self.disk)
+        let Done { packets, links, reloads, many_addresses, disk_stalls } = self.done;
+        packets > 0 && links > 0 && reloads > 0 && many_addresses > 0 && (disk_stalls > 0 || !self.disk)
     }
 
     pub(super) fn stressed(&mut self, done: Done) {
         self.done.packets += done.packets;
         self.done.links += done.links;
         self.done.reloads += done.reloads;
+        self.done.many_addresses += done.many_addresses;
         self.done.disk_stalls += done.disk_stalls;
     }
 }
@@ -105,13 +106,13 @@ impl fmt::Display for Report {
             )?;
         }
         write!(f, "a bare timer: {:.1} ms", milliseconds(self.kernel))?;
-        let Done { packets, links, reloads, disk_stalls } = self.done;
+        let Done { packets, links, reloads, many_addresses, disk_stalls } = self.done;
         if packets + links + reloads + disk_stalls > 0 {
             let seconds = self.began.elapsed().as_secs();
             write!(
                 f,
-                " ({packets} malformed packets, {links} links, {reloads} reloads and {disk_stalls} stalls of a disk in \
-                 {seconds} s)"
+                " ({packets} malformed packets, {links} links, {reloads} reloads, many addresses {many_addresses} times and \
+                 {disk_stalls} stalls of a disk in {seconds} s)"
             )?;
         }
         Ok(())

@@ -15,7 +15,7 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::testbed::Wiring;
 
-use super::configuration::{FIFO, Many, Plan};
+use super::configuration::{Configuration, FIFO, Many, last_of_many};
 use super::{Pair, disk};
 use crate::host::Host;
 use crate::wait;
@@ -27,6 +27,8 @@ const RELOADS_OF_ONE_FILE: u32 = 4;
 /// Packets that are sent at once, and from one such burst to the next: 100,000 a second, if the kernel takes as many.
 const FLOOD_BURST: usize = 250;
 const FLOOD_INTERVAL: Duration = Duration::from_micros(2_500);
+/// What is sent later than this is not sent at all.
+const FLOOD_LAG: Duration = Duration::from_millis(50);
 /// Between two stalls of the disk.
 const DISK_INTERVAL: Duration = Duration::from_millis(600);
 /// The least that the kernel gives a FIFO room for.
@@ -45,6 +47,8 @@ pub(super) struct Done {
     pub links: u64,
     /// Reloads asked for.
     pub reloads: u64,
+    /// Times that the instance with many addresses came, to its last one.
+    pub many_addresses: u64,
     /// Times that the disk stalled.
     pub disk_stalls: u64,
 }
@@ -64,6 +68,7 @@ struct Shared {
     packets: AtomicU64,
     links: AtomicU64,
     reloads: AtomicU64,
+    many_addresses: AtomicU64,
     disk_stalls: AtomicU64,
 }
 
@@ -92,6 +97,7 @@ impl Stress {
             .run(|| Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::from(VRRP))))?
             .context("opening a raw socket to flood with")?;
         socket.set_multicast_ttl_v4(255)?;
+        socket.set_multicast_loop_v4(false)?;
         let own = stranger.addresses()?.into_iter().find_map(|address| match address {
             IpAddr::V4(address) if !address.is_loopback() => Some(address),
             _ => None,
@@ -103,7 +109,7 @@ impl Stress {
         stress.spawn("flood", move |shared| flood(shared, &socket))?;
         stress.spawn("links", move |shared| links(shared, wiring, &other))?;
         stress.spawn("reloads", move |shared| reloads.go_on(shared))?;
-        if pair.plan.disk {
+        if pair.configuration.disk {
             let place = master.outside(disk::PLACE);
             stress.spawn("disk", move |shared| stall_disk(shared, &place))?;
         }
@@ -125,6 +131,7 @@ impl Stress {
             packets: shared.packets.load(Ordering::Relaxed),
             links: shared.links.load(Ordering::Relaxed),
             reloads: shared.reloads.load(Ordering::Relaxed),
+            many_addresses: shared.many_addresses.load(Ordering::Relaxed),
             disk_stalls: shared.disk_stalls.load(Ordering::Relaxed),
         }
     }
@@ -166,8 +173,7 @@ fn flood(shared: &Shared, socket: &Socket) {
         next += FLOOD_INTERVAL;
         let now = Instant::now();
         std::thread::sleep(next.saturating_duration_since(now));
-        // What the kernel was too slow for is not made up for.
-        next = next.max(now);
+        next = next.max(now.checked_sub(FLOOD_LAG).unwrap_or(now));
     }
 }
 
@@ -184,7 +190,7 @@ fn links(shared: &Shared, mut wiring: Wiring, other: &Network) {
 struct Reloads {
     host: Arc<Host>,
     file: String,
-    plan: Plan,
+    configuration: Configuration,
     pid: Pid,
 }
 
@@ -195,14 +201,14 @@ impl Reloads {
         Ok(Self {
             host: Arc::clone(&pair.master),
             file: format!("{}/conf", daemon.folder()),
-            plan: pair.plan.clone(),
+            configuration: pair.configuration.clone(),
             pid: pid.context("the daemon has no number")?,
         })
     }
 
     fn go_on(&self, shared: &Shared) {
         for many in [Many::Present, Many::Absent].into_iter().cycle() {
-            if !shared.goes_on() || self.host.write(&self.file, &self.plan.configuration(many)).is_err() {
+            if !shared.goes_on() || self.host.write(&self.file, &self.configuration.text(many)).is_err() {
                 return;
             }
             for _ in 0..RELOADS_OF_ONE_FILE {
@@ -210,6 +216,9 @@ impl Reloads {
                 if kill_process(self.pid, Signal::HUP).is_ok() {
                     shared.reloads.fetch_add(1, Ordering::Relaxed);
                 }
+            }
+            if many == Many::Present && self.host.has(last_of_many()) {
+                shared.many_addresses.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
