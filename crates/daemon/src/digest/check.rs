@@ -20,8 +20,8 @@ use steadfast_kernel::ipvs::{
 };
 use steadfast_wire::vrrp::Family;
 
+use super::process::buffer;
 use super::ranges::Ranges;
-use super::vrrp::buffer;
 use crate::link::check::seen::Followed;
 use crate::link::check::work::{
     Balanced, Identity, Marked, Marking, Placement, Reach, Settings, Shared, Way, Ways,

@@ -5,6 +5,7 @@ mod authentication;
 pub mod check;
 mod links;
 mod numbers;
+pub(crate) mod process;
 mod ranges;
 mod sessions;
 pub mod vrrp;

@@ -11,12 +11,10 @@ use std::time::Duration;
 
 use steadfast_bfd::Config as Sessions;
 use steadfast_config::model::{
-    BufferPolicy, Global, InstanceExtensions, Lifetime, LinkbeatMethod, Model,
-    PrepareFailure as ModelFailure, ProcessSettings, RemovedAddress, Tracked, VirtualAddress as ModelAddress,
-    VrrpInstance, VrrpSyncGroup,
+    Global, InstanceExtensions, Lifetime, LinkbeatMethod, Model, PrepareFailure as ModelFailure,
+    RemovedAddress, Tracked, VirtualAddress as ModelAddress, VrrpInstance, VrrpSyncGroup,
 };
 use steadfast_config::value::{Interval, Name};
-use steadfast_kernel::BufferSize;
 use steadfast_vrrp::config::{
     AnnounceConfig, Authentication, TrackInterface, TrackScript, Transport, UnicastPeer, Weight,
 };
@@ -30,15 +28,12 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Versi
 use super::authentication::authentication;
 use super::links::Links;
 use super::numbers::Numbers;
-use super::{sessions, watches, ways};
+use super::{process, sessions, watches, ways};
 use crate::link::vrrp::work::{
-    AdvertBuffer, ExtraAnnounce, FilterStyle, Follower, Install, LinkDelay, PacedGroup, Pacing, Raise,
-    Settings, Spacing, Standing, VirtualAddress, Work,
+    AdvertBuffer, ExtraAnnounce, FilterStyle, Follower, Install, LinkDelay, PacedGroup, Pacing, Spacing,
+    Standing, VirtualAddress, Work,
 };
 use crate::options::Options;
-
-/// The highest priority of SCHED_RR (sched(7)).
-const HIGHEST_PRIORITY: u8 = 99;
 
 /// Boils a model down. `previous` is what runs now; `leaving` are numbers of instances that a reload
 /// removed and that still hand over, and so may not be given to another.
@@ -128,7 +123,7 @@ pub fn digest(
         pacing,
         delays,
         polled,
-        settings: settings(model, options.log_addresses),
+        settings: process::settings(model, options.log_addresses),
     }
 }
 
@@ -577,18 +572,6 @@ fn advert_buffer(instance: &VrrpInstance, global: &Global) -> Option<AdvertBuffe
     instance.receive_buffer_bytes.map(AdvertBuffer::Bytes).or(of_policy)
 }
 
-/// The size that a buffer shall have.
-pub(crate) fn buffer(policy: &BufferPolicy) -> Option<BufferSize> {
-    Some(BufferSize { bytes: policy.bytes?, force: policy.force })
-}
-
-/// Real-time priority comes by itself to a process whose timers are late, where that is asked for.
-fn raise(global: &Global) -> Option<Raise> {
-    let ceiling = global.max_auto_priority.map_or(HIGHEST_PRIORITY, |asked| u8::try_from(asked).unwrap_or(0));
-    let after_microseconds = global.min_auto_priority_delay_microseconds;
-    (ceiling > 0).then_some(Raise { ceiling, after_microseconds })
-}
-
 /// What VMACs and no_accept need is written by nftables whatever else is configured, as keepalived does it where the
 /// program iptables is one for nftables, too.
 fn filters(model: &Model) -> FilterStyle {
@@ -599,45 +582,6 @@ fn filters(model: &Model) -> FilterStyle {
         counters: firewall.nftables_counters,
         no_local_igmp: model.global.disable_local_igmp,
     }
-}
-
-fn settings(model: &Model, log_addresses: bool) -> Settings {
-    let global = &model.global;
-    let process = process(model);
-    Settings {
-        nice: process.nice,
-        realtime_priority: process.realtime_priority,
-        realtime_limit_microseconds: process.realtime_limit_microseconds,
-        no_swap: process.no_swap,
-        processors: process.affinity.0,
-        raise: raise(global),
-        command_buffer: buffer(&global.vrrp_netlink_command_buffer),
-        monitor_buffer: buffer(&global.vrrp_netlink_monitor_buffer),
-        log_unknown_vrids: model.global.log_unknown_vrids,
-        log_addresses,
-    }
-}
-
-/// Sessions run in the process of the virtual routers. What is asked for theirs holds where nothing else is said of it.
-fn process(model: &Model) -> ProcessSettings {
-    let usual = ProcessSettings::default();
-    let mut process = model.global.vrrp_process.clone();
-    if model.bfd_instances.is_empty() {
-        return process;
-    }
-    let of_sessions = &model.global.bfd_process;
-    if process.nice == usual.nice {
-        process.nice = of_sessions.nice;
-    }
-    if process.realtime_priority.is_none() {
-        process.realtime_priority = of_sessions.realtime_priority;
-        process.realtime_limit_microseconds = of_sessions.realtime_limit_microseconds;
-    }
-    if process.affinity == usual.affinity {
-        process.affinity = of_sessions.affinity.clone();
-    }
-    process.no_swap |= of_sessions.no_swap;
-    process
 }
 
 #[cfg(test)]

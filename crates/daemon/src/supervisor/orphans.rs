@@ -87,7 +87,7 @@ fn find<R: Role>(pid_file: &Path) -> Option<Found<R>> {
     if is_supervised(&process) {
         return None;
     }
-    let mut child = Child::of_another(process.pid).ok()?;
+    let child = Child::of_another(process.pid).ok()?;
     let answer = match rendezvous::call(process.pid) {
         Ok(Some(mut channel)) => {
             let answer = channel.send(&greeting()).map_or(Some(Incoming::Closed), |_| answer(&mut channel));
@@ -107,7 +107,7 @@ fn find<R: Role>(pid_file: &Path) -> Option<Found<R>> {
     if !matches!(answer, Some(Incoming::Closed)) {
         let _ = child.signal(Signal::KILL);
     }
-    await_end(&mut child);
+    let _ = child.ends_within(END_WITHIN);
     None
 }
 
@@ -125,17 +125,6 @@ fn answer(channel: &mut Channel) -> Option<Incoming> {
         let _ = poller.wait(&mut events, Some(until.as_nanos()));
     }
     None
-}
-
-fn await_end(child: &mut Child) {
-    let Ok(poller) = Poller::open() else { return };
-    let mut events = Events::default();
-    let until = moment() + END_WITHIN;
-    if poller.add(&*child, 0, Interest::Readable).is_ok() {
-        while moment() < until && matches!(child.try_wait(), Ok(None)) {
-            let _ = poller.wait(&mut events, Some(until.as_nanos()));
-        }
-    }
 }
 
 impl Supervisor {

@@ -28,7 +28,7 @@ use super::reload;
 use super::scripts::hooks::Hook;
 use super::{CONTROL, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
-use crate::digest::vrrp::buffer;
+use crate::digest::process::buffer;
 use crate::host::ThisMachine;
 use crate::options::Options;
 use crate::places::{self, Places};

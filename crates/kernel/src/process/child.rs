@@ -1,6 +1,7 @@
 //! A child process, held by a pidfd.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions};
@@ -90,6 +91,11 @@ impl Child {
         }
     }
 
+    /// Whether it has ended or does so within this time.
+    pub fn ends_within(&self, time: Duration) -> bool {
+        self.exit.is_some() || self.poll(Timespec::try_from(time).ok()).is_ok_and(|ended| ended)
+    }
+
     /// Sends it a signal. A child that has ended is no error.
     ///
     /// # Errors
@@ -140,18 +146,22 @@ impl Child {
         Ok(self.exit)
     }
 
-    /// pidfd_open(2): the descriptor becomes readable at the end of the process, whoever waits for it.
     fn wait_for_foreign(&mut self, at_once: bool) -> Result<Option<Exit>> {
         let no_time = Timespec { tv_sec: 0, tv_nsec: 0 };
-        let mut watched = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        match rustix::event::poll(&mut watched, at_once.then_some(&no_time)) {
-            Ok(0) | Err(Errno::INTR) => {}
+        match self.poll(at_once.then_some(no_time)) {
+            Ok(false) | Err(Errno::INTR) => {}
             ended => {
                 ended.attempt(format!("wait for process {}", self.pid()))?;
                 self.exit = Some(Exit::Untold);
             }
         }
         Ok(self.exit)
+    }
+
+    /// Whether it ends in time, or in any (pidfd_open(2): the descriptor becomes readable then, whoever waits for the process).
+    fn poll(&self, time: Option<Timespec>) -> std::result::Result<bool, Errno> {
+        let mut watched = [PollFd::new(&self.pidfd, PollFlags::IN)];
+        Ok(rustix::event::poll(&mut watched, time.as_ref())? > 0)
     }
 }
 

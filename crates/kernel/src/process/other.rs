@@ -6,10 +6,8 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rustix::event::{PollFd, PollFlags, Timespec};
-use rustix::process::{Pid, PidfdFlags};
-
 use crate::error::Errno;
+use crate::process::child::Child;
 use crate::process::signal::Signal;
 
 /// What the kernel puts behind the path of a program whose file was replaced, as by an upgrade.
@@ -34,35 +32,17 @@ pub struct Process {
 impl Process {
     /// The process of this number; `None` when there is none, or when it has ended and nobody has waited for it.
     pub fn look_up(pid: u32) -> Option<Self> {
-        let stat = fs::read(file(pid, "stat")).ok()?;
-        // proc_pid_stat(5): the name stands in parentheses and may hold anything, parentheses too.
-        let opening = stat.iter().position(|byte| *byte == b'(')?;
-        let closing = stat.iter().rposition(|byte| *byte == b')')?;
-        let name = String::from_utf8_lossy(stat.get(opening + 1..closing)?).into_owned();
-        let behind = String::from_utf8_lossy(stat.get(closing + 1..)?).into_owned();
-        let mut fields = behind.split_whitespace();
-        if matches!(fields.next()?, "Z" | "X") {
-            return None;
-        }
-        let parent = fields.next()?.parse().ok()?;
-        Some(Self { pid, parent, name, program: program(pid) })
+        let Stat { name, has_ended, parent, .. } = Stat::of(pid)?;
+        (!has_ended).then(|| Self { pid, parent, name, program: program(pid) })
     }
 
     /// Whether a process has ended or does so `within` this time, because it was killed or is ending already. Who goes on is not
     /// waited for. Until it has ended it holds what it has open, and locks.
     pub fn ends(pid: u32, within: Duration) -> bool {
-        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
         // It is held before it is looked at, so that another one of the same number is not waited for.
-        let held = raw.map(|raw| rustix::process::pidfd_open(raw, PidfdFlags::empty()));
-        match held {
-            Some(Ok(process)) if is_ending(pid) => {
-                let within = Timespec::try_from(within).ok();
-                let mut watched = [PollFd::new(&process, PollFlags::IN)];
-                rustix::event::poll(&mut watched, within.as_ref()).is_ok_and(|ended| ended > 0)
-            }
-            Some(Ok(_)) => false,
-            Some(Err(errno)) => errno == Errno::SRCH,
-            None => true,
+        match Child::of_another(pid) {
+            Ok(process) => is_ending(pid) && process.ends_within(within),
+            Err(error) => error.errno == Errno::SRCH,
         }
     }
 
@@ -115,23 +95,43 @@ impl Process {
     }
 }
 
+/// What proc_pid_stat(5) tells of a process.
+struct Stat {
+    name: String,
+    /// Nobody has waited for it yet.
+    has_ended: bool,
+    parent: u32,
+    flags: u32,
+}
+
+impl Stat {
+    fn of(pid: u32) -> Option<Self> {
+        let stat = fs::read(file(pid, "stat")).ok()?;
+        // The name stands in parentheses and may hold anything, parentheses too.
+        let opening = stat.iter().position(|byte| *byte == b'(')?;
+        let closing = stat.iter().rposition(|byte| *byte == b')')?;
+        let name = String::from_utf8_lossy(stat.get(opening + 1..closing)?).into_owned();
+        let behind = String::from_utf8_lossy(stat.get(closing + 1..)?).into_owned();
+        let mut fields = behind.split_whitespace();
+        let has_ended = matches!(fields.next()?, "Z" | "X");
+        let parent = fields.next()?.parse().ok()?;
+        // Behind the group, the session, the terminal and its group.
+        let flags = fields.nth(4)?.parse().ok()?;
+        Some(Self { name, has_ended, parent, flags })
+    }
+}
+
 /// Of a process that may end at any moment: one that is not there any more is ending, too.
 fn is_ending(pid: u32) -> bool {
-    let (Ok(stat), Ok(status)) =
-        (fs::read_to_string(file(pid, "stat")), fs::read_to_string(file(pid, "status")))
-    else {
+    let (Some(stat), Ok(status)) = (Stat::of(pid), fs::read_to_string(file(pid, "status"))) else {
         return true;
     };
-    // The name stands in parentheses and may hold anything; the state is the first field behind it, the flags the seventh.
-    let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-    let ended = fields.next().is_some_and(|state| matches!(state, "Z" | "X"));
-    let flags = fields.nth(5).and_then(|flags| flags.parse::<u32>().ok()).unwrap_or_default();
     let pending = status.lines().filter_map(|line| {
         let set = line.strip_prefix("SigPnd:").or_else(|| line.strip_prefix("ShdPnd:"))?;
         u64::from_str_radix(set.trim(), 16).ok()
     });
     let kill = 1_u64 << (Signal::KILL.number() - 1);
-    ended || flags & EXITING != 0 || pending.fold(0, |all, set| all | set) & kill != 0
+    stat.has_ended || stat.flags & EXITING != 0 || pending.fold(0, |all, set| all | set) & kill != 0
 }
 
 fn file(pid: u32, name: &str) -> PathBuf {
