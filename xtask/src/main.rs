@@ -11,6 +11,7 @@ mod packaging;
 mod plan;
 mod rfc;
 mod simulate;
+mod soak;
 mod stall;
 mod step;
 mod tally;
@@ -40,10 +41,10 @@ Commands:
   chaos [--minutes N] [--seed S] [--program steadfast|mixed|keepalived]
                  Real daemons on a switch, and one fault after another from a seed (2 minutes, seed 1,
                  steadfast). Who owned and who answered is judged after each
-  soak [[--fast-detection] --minutes N]
-                 A pair of routers, and a pair of keepalived beside it, for so long (10 minutes) under
-                 everything that should not delay them; what was late, and what a bare timer was. Ours
-                 watches over its master by fast_detection if asked for
+  soak [--minutes N] [--alone] [--fast-detection]
+                 A pair of routers, and a pair of keepalived beside it unless alone, for so long
+                 (10 minutes) under everything that should not delay them; what was late, and what a bare
+                 timer was. Ours watches over its master by fast_detection if asked for
   docs           Only the documents: every number, name, command, configuration and link in them
                  against the code
   docs --write   First writes anew what is made from the code: the configuration reference and
@@ -82,9 +83,10 @@ fn main() -> ExitCode {
             Ok(options) => plan::chaos(&options),
             Err(word) => return refuse("chaos", word),
         },
-        ["soak"] => plan::soak("10", false),
-        ["soak", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes, false),
-        ["soak", "--fast-detection", "--minutes", minutes] if is_number(minutes) => plan::soak(minutes, true),
+        ["soak", options @ ..] => match soak::Options::parse(options) {
+            Ok(options) => plan::soak(options),
+            Err(word) => return refuse("soak", word),
+        },
         ["rfc"] => plan::workspace().and_then(rfc::coverage),
         ["picture"] => plan::picture(),
         ["docs"] => plan::documents(Generated::Compare),
@@ -107,8 +109,4 @@ fn main() -> ExitCode {
 fn refuse(command: &str, word: &str) -> ExitCode {
     eprintln!("error: `{word}` is no option of {command}, or lacks its value\n\n{HELP}");
     ExitCode::from(2)
-}
-
-fn is_number(word: &str) -> bool {
-    word.parse::<u64>().is_ok()
 }

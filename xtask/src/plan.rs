@@ -17,6 +17,7 @@ use crate::failures::{self, Words};
 use crate::leftovers::Marker;
 use crate::packages;
 use crate::simulate;
+use crate::soak;
 use crate::stall::StallWatch;
 use crate::step::{Outcome, Step, log_path, say};
 use crate::tally::{Failure, Tally};
@@ -149,7 +150,7 @@ fn judge(file: &str) -> Result<bool> {
 }
 
 /// Runs pairs of routers under stress for so many minutes, and shows how late they were; whether none failed over.
-pub(crate) fn soak(minutes: &str, fast_detection: bool) -> Result<bool> {
+pub(crate) fn soak(options: soak::Options) -> Result<bool> {
     let mut plan = Plan::new()?;
     plan.packages()?;
     let build = plan.cargo(&["build", "--release", "--locked", "--package", "steadfast"]);
@@ -157,9 +158,11 @@ pub(crate) fn soak(minutes: &str, fast_detection: bool) -> Result<bool> {
     let mut run = plan.cargo(&["test", "--locked", "--package", "steadfast-lab", "--test", "soak"]);
     run.args(["--", "--nocapture"]);
     run.env("STEADFAST_BIN", plan.target.join("release/steadfast"));
-    run.env(SOAK_SECONDS, minutes.parse::<u64>()?.saturating_mul(60).to_string());
-    run.env("STEADFAST_SOAK_BESIDE", "1");
-    if fast_detection {
+    run.env(SOAK_SECONDS, options.seconds.to_string());
+    if !options.alone {
+        run.env("STEADFAST_SOAK_BESIDE", "1");
+    }
+    if options.fast_detection {
         run.env("STEADFAST_SOAK_FAST_DETECTION", "1");
     }
     Ok(run.status().context("cargo cannot be run")?.success())
