@@ -12,7 +12,7 @@ use super::Options;
 use super::clock::{self, Way};
 use super::fault::{Condition, Fault, Kinds, LOSS_PERCENT, Strike};
 use super::pace::Pace;
-use super::report::Report;
+use super::report::{Culprit, Report};
 use super::router::{Router, address};
 use crate::capture::Capture;
 use crate::host::{Host, send};
@@ -229,22 +229,24 @@ impl Arena {
         let during = "the end";
         for router in &mut self.routers {
             let Some(mut daemon) = router.daemon.take() else { continue };
+            let culprit = || Culprit::Program(router.program.clone());
             if let Err(error) = daemon.stop(STOP_LIMIT) {
-                report.violation(during, format!("{error:#}"));
+                report.violation(during, culprit(), format!("{error:#}"));
             }
             let log = daemon.log();
             for line in log.lines().filter(|line| line.contains("panicked")) {
-                report.violation(during, format!("{}: {line}", router.host.name()));
+                report.violation(during, culprit(), format!("{}: {line}", router.host.name()));
             }
         }
         for router in &self.routers {
+            let culprit = || Culprit::Program(router.program.clone());
             let there = router.host.addresses().unwrap_or_default();
             for left in (0..self.pace.virtual_routers).map(address).filter(|address| there.contains(address))
             {
-                report.violation(during, format!("{left} is left on {}", router.host.name()));
+                report.violation(during, culprit(), format!("{left} is left on {}", router.host.name()));
             }
             if let Err(error) = router.until_nothing_runs() {
-                report.violation(during, format!("{error:#}"));
+                report.violation(during, culprit(), format!("{error:#}"));
             }
         }
     }

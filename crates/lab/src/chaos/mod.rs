@@ -8,6 +8,7 @@
 //! ```
 
 mod arena;
+mod blame;
 mod claims;
 mod clock;
 mod court;
@@ -28,7 +29,7 @@ pub use self::clock::possible as clock_can_step;
 pub use self::fault::Kinds;
 use self::fault::{Deck, Fault, LOSS_LASTS, Strike};
 pub use self::pace::Pace;
-pub use self::report::{Report, Violation};
+pub use self::report::{Culprit, Report, Violation};
 use crate::program::Program;
 
 /// Routers that a run can have.
@@ -63,7 +64,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
     let mut arena = Arena::set_up(options, &mut random)?;
     let (possible, lacking) = arena.possible(options.kinds);
     let (mut deck, mut report) = (Deck::new(possible), Report::new(options, lacking));
-    arena.judge_settled("the start", &mut report);
+    arena.judge_settled("the start", Instant::now(), &mut report);
     let (shortest, longest) = options.pace.hold();
     let end = Instant::now() + options.duration;
     while Instant::now() < end || !deck.was_dealt() {
@@ -111,7 +112,7 @@ fn suffer(
     if lossy {
         arena.listen()?;
     }
-    let began = Instant::now();
+    let (before, began) = (arena.verdicts(), Instant::now());
     for strike in strikes {
         arena.strike(*strike)?;
     }
@@ -120,33 +121,33 @@ fn suffer(
         arena.watch_for((hold * LOSS_LASTS).saturating_sub(began.elapsed()));
         arena.judge_claims(name, began, report);
     } else {
-        arena.judge_settled(name, report);
+        arena.judge_settled(name, began, report);
         arena.watch_for(hold.saturating_sub(began.elapsed()).max(arena.pace.aftermath()));
-        arena.judge_settled(name, report);
+        arena.judge_settled(name, began, report);
     }
     if changes_nothing(strikes) {
         arena.judge_still(name, began, report);
     }
-    Ok(arena.judge_outage(name, began, bound, report))
+    Ok(arena.judge_outage(name, began, bound, &before, report))
 }
 
 /// Mends them; how long a client was without an answer.
 fn recover(arena: &mut Arena, strikes: &[Strike], name: &str, report: &mut Report) -> Result<Duration> {
     let bound = strikes.iter().map(|strike| strike.fault.bound_at_end()).max().unwrap_or_default();
-    let mended = Instant::now();
+    let (before, mended) = (arena.verdicts(), Instant::now());
     for strike in strikes {
         arena.mend(*strike)?;
     }
     if loses(strikes) {
         arena.forget()?;
     }
-    arena.judge_settled(name, report);
+    arena.judge_settled(name, mended, report);
     arena.watch_for(arena.pace.aftermath());
-    arena.judge_settled(name, report);
+    arena.judge_settled(name, mended, report);
     if changes_nothing(strikes) {
         arena.judge_still(name, mended, report);
     }
-    Ok(arena.judge_outage(name, mended, bound, report))
+    Ok(arena.judge_outage(name, mended, bound, &before, report))
 }
 
 fn loses(strikes: &[Strike]) -> bool {

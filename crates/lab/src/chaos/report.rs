@@ -6,9 +6,19 @@ use std::time::{Duration, Instant};
 
 use super::Options;
 use super::fault::{Fault, Strike};
+use crate::program::Program;
 
 /// Violations that are kept.
 const VIOLATIONS_MAX: usize = 1_000;
+
+/// Who has to answer for a violation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Culprit {
+    /// A router that runs this did what it may not, or did not do what it must.
+    Program(Program),
+    /// Nobody answered, and routers of several programs would have had to.
+    NobodyAnswered,
+}
 
 /// Something that may not happen.
 #[derive(Debug, Clone)]
@@ -16,6 +26,8 @@ pub struct Violation {
     at: Instant,
     /// During what.
     pub during: String,
+    /// Who misbehaved, whoever the fault happened to.
+    pub culprit: Culprit,
     /// What it was.
     pub what: String,
 }
@@ -52,9 +64,9 @@ impl Report {
         }
     }
 
-    pub(super) fn violation(&mut self, during: &str, what: String) {
+    pub(super) fn violation(&mut self, during: &str, culprit: Culprit, what: String) {
         if self.violations.len() < VIOLATIONS_MAX {
-            self.violations.push(Violation { at: Instant::now(), during: during.to_owned(), what });
+            self.violations.push(Violation { at: Instant::now(), during: during.to_owned(), culprit, what });
         }
     }
 
@@ -98,9 +110,18 @@ impl Report {
     }
 }
 
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Program(program) => program.name(),
+            Self::NobodyAnswered => "nobody answered",
+        })
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.during, self.what)
+        write!(f, "{}: {} [{}]", self.during, self.what, self.culprit)
     }
 }
 
