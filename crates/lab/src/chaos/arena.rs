@@ -12,7 +12,7 @@ use super::Options;
 use super::clock::{self, Way};
 use super::fault::{Condition, Fault, Kinds, LOSS_PERCENT, Strike};
 use super::pace::Pace;
-use super::report::{Culprit, Report};
+use super::report::{Culprit, Lacking, Report};
 use super::router::{Router, address};
 use crate::capture::Capture;
 use crate::host::{Host, send};
@@ -88,12 +88,15 @@ impl Arena {
     }
 
     /// The faults of these kinds that can be made here, and what is said of the others.
-    pub(super) fn possible(&self, kinds: Kinds) -> (Vec<Fault>, Vec<String>) {
+    pub(super) fn possible(&self, kinds: Kinds) -> (Vec<Fault>, Vec<Lacking>) {
         let mut lacking = Vec::new();
-        let mut can = |what: &str, possible: Result<()>| {
-            possible.map_err(|error| lacking.push(format!("{what}: {error:#}"))).is_ok()
+        let mut can = |what: &'static str, possible: Result<()>, everywhere: bool| {
+            possible
+                .map_err(|error| lacking.push(Lacking { what, why: format!("{error:#}"), everywhere }))
+                .is_ok()
         };
-        let (loss, clock) = (can("loss", self.segment.can_lose()), can("clock steps", clock::possible()));
+        let loss = can("loss", self.segment.can_lose(), true);
+        let clock = can("clock steps", clock::possible(), clock::is_own());
         let possible = Fault::ALL.into_iter().filter(|fault| match fault {
             Fault::Loses(_) => loss,
             Fault::ClockStepped => clock,

@@ -16,16 +16,17 @@ pub(super) enum Way {
     Back,
 }
 
+/// Whether nobody else goes by it: the kernel is a guest's.
+pub(super) fn is_own() -> bool {
+    fs::read_to_string("/proc/cpuinfo").is_ok_and(|processor| processor.contains("User Mode Linux"))
+}
+
 /// Whether it may be stepped here: only where the kernel is a guest's, since everything on a machine shares its clock.
 ///
 /// # Errors
 /// Why not.
 pub fn possible() -> Result<()> {
-    let processor = fs::read_to_string("/proc/cpuinfo").context("reading /proc/cpuinfo")?;
-    ensure!(
-        processor.contains("User Mode Linux"),
-        "the clock is the whole machine's; `cargo xtask vm` has its own"
-    );
+    ensure!(is_own(), "the clock is the whole machine's; `cargo xtask vm` has its own");
     Ok(clock_settime(ClockId::Realtime, clock_gettime(ClockId::Realtime))?)
 }
 

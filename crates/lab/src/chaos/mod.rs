@@ -29,7 +29,7 @@ pub use self::clock::possible as clock_can_step;
 pub use self::fault::Kinds;
 use self::fault::{Deck, Fault, LOSS_LASTS, Strike};
 pub use self::pace::Pace;
-pub use self::report::{Culprit, Report, Violation};
+pub use self::report::{Culprit, Lacking, Report, Violation};
 use crate::program::Program;
 
 /// Routers that a run can have.

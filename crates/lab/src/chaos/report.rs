@@ -32,14 +32,22 @@ pub struct Violation {
     pub what: String,
 }
 
+/// Faults that this machine cannot make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    pub(super) what: &'static str,
+    pub(super) why: String,
+    /// They are expected to be made here, since they are wherever everything is installed.
+    pub(super) everywhere: bool,
+}
+
 /// What came of a run.
 #[derive(Debug)]
 pub struct Report {
     seed: u64,
     programs: Vec<&'static str>,
     began: Instant,
-    /// Faults that this machine cannot make, and why.
-    lacking: Vec<String>,
+    lacking: Vec<Lacking>,
     played: BTreeMap<Fault, Played>,
     /// Oldest first.
     pub violations: Vec<Violation>,
@@ -53,7 +61,7 @@ struct Played {
 }
 
 impl Report {
-    pub(super) fn new(options: &Options, lacking: Vec<String>) -> Self {
+    pub(super) fn new(options: &Options, lacking: Vec<Lacking>) -> Self {
         Self {
             seed: options.seed,
             programs: options.programs.iter().map(crate::Program::name).collect(),
@@ -105,8 +113,19 @@ impl Report {
     }
 
     /// Faults that this machine cannot make, and why.
-    pub fn lacking(&self) -> &[String] {
+    pub fn lacking(&self) -> &[Lacking] {
         &self.lacking
+    }
+
+    /// Those of them that the run was to have, so that it has shown less than it says.
+    pub fn left_out(&self) -> impl Iterator<Item = &Lacking> {
+        self.lacking.iter().filter(|lacking| lacking.everywhere)
+    }
+}
+
+impl fmt::Display for Lacking {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.why)
     }
 }
 
@@ -121,7 +140,7 @@ impl fmt::Display for Culprit {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} [{}]", self.during, self.what, self.culprit)
+        write!(f, "{} ({}): {}", self.during, self.culprit, self.what)
     }
 }
 
@@ -145,5 +164,27 @@ impl fmt::Display for Report {
             count => writeln!(f, "\n{count} violations"),
         }?;
         self.violations.iter().try_for_each(|violation| writeln!(f, "- {violation}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chaos::{Kinds, Pace};
+
+    #[test]
+    fn a_run_without_loss_is_left_out_and_one_without_a_clock_of_its_own_is_not() {
+        let options = Options {
+            seed: 1,
+            duration: Duration::ZERO,
+            programs: Vec::new(),
+            pace: Pace::USUAL,
+            kinds: Kinds::Every,
+        };
+        let lacking = |what, everywhere| Lacking { what, why: "no program".to_owned(), everywhere };
+        let report = Report::new(&options, vec![lacking("loss", true), lacking("clock steps", false)]);
+        let left_out: Vec<String> = report.left_out().map(Lacking::to_string).collect();
+        assert_eq!(left_out, ["loss: no program"]);
+        assert_eq!(report.lacking().len(), 2);
     }
 }
