@@ -26,7 +26,6 @@ const OTHERS_OF_A_CALL: usize = 16;
 #[derive(Debug)]
 pub struct DatagramSocket {
     socket: Socket,
-    way: Way,
     raw: Option<RawEcho>,
 }
 
@@ -50,7 +49,7 @@ impl DatagramSocket {
             Ok((raw, socket))
         });
         let (raw, socket) = opened.map_err(|error| way.unreached(errno(&error)))?;
-        Ok(Self { socket, way: way.clone(), raw })
+        Ok(Self { socket, raw })
     }
 
     fn socket(kind: DatagramKind, way: &Way) -> std::io::Result<(Option<RawEcho>, Socket)> {
@@ -71,25 +70,26 @@ impl DatagramSocket {
     /// Sends one datagram.
     ///
     /// # Errors
-    /// Also what the network said of an earlier one.
+    /// Also what the network said of an earlier one. A packet that this machine does not let out speaks of the way, as it
+    /// does for keepalived.
     pub fn send(&mut self, octets: &[u8]) -> Result<(), Unreached> {
         let sent = match self.raw {
             Some(raw) => self.socket.write(&raw.sealed(octets)),
             None => self.socket.write(octets),
         };
-        sent.map(drop).map_err(|error| self.way.unreached(errno(&error)))
+        sent.map(drop).map_err(|error| Unreached::Far(errno(&error)))
     }
 
     /// Takes one datagram; none if there is none.
     ///
     /// # Errors
-    /// What the network said of what was sent.
+    /// What the network said of what was sent, whatever the number (see [`Stream::connected`](super::Stream::connected)).
     pub fn receive(&mut self, buffer: &mut [u8]) -> Result<Option<usize>, Unreached> {
         for _ in 0..OTHERS_OF_A_CALL {
             let length = match self.socket.read(buffer) {
                 Ok(length) => length,
                 Err(error) if errno(&error) == Errno::AGAIN => return Ok(None),
-                Err(error) => return Err(self.way.unreached(errno(&error))),
+                Err(error) => return Err(Unreached::Far(errno(&error))),
             };
             let Some(raw) = self.raw else { return Ok(Some(length)) };
             let message = buffer.get(..length).and_then(|received| raw.opened(received)).map(<[u8]>::len);

@@ -92,7 +92,7 @@ fn unreached(to: SocketAddr, errno: Errno) -> Unreached {
     Unreached::Near(Error::new(format!("ask {to}"), errno))
 }
 
-/// Whether an error of a socket speaks of the other side or of the way to it.
+/// Whether an error of a socket that is about to ask speaks of the other side or of the way to it.
 fn is_far(errno: Errno) -> bool {
     matches!(
         errno,

@@ -37,11 +37,13 @@ impl Stream {
     /// What became of connecting, once the socket is writable.
     ///
     /// # Errors
-    /// Why there is no connection.
+    /// Why there is no connection: the other side or the way to it, whatever the number. Linux makes EACCES of an ICMPv6
+    /// error of a packet filter, which a socket has from this machine only while it begins to connect.
     pub fn connected(&self) -> Result<(), Unreached> {
         match self.socket.take_error() {
             Ok(None) => Ok(()),
-            Ok(Some(error)) | Err(error) => Err(unreached(self.to, errno(&error))),
+            Ok(Some(error)) => Err(Unreached::Far(errno(&error))),
+            Err(error) => Err(unreached(self.to, errno(&error))),
         }
     }
 

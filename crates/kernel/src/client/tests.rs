@@ -1,18 +1,19 @@
 //! In a network of their own, with its loopback.
 
 use std::net::{TcpListener, UdpSocket};
+use std::process::Command;
 
 use super::*;
 use crate::testbed::fresh_namespace::in_fresh_namespace;
 use crate::wait::clock;
 use crate::wait::poll::{Events, Interest, Poller};
 
-/// Waits for a socket, two seconds at most.
+/// Waits for a socket, ten seconds at most.
 fn wait(fd: impl std::os::fd::AsFd, interest: Interest) {
     let poller = Poller::open().unwrap();
     poller.add(fd, 0, interest).unwrap();
     let mut events = Events::default();
-    poller.wait(&mut events, Some(clock::monotonic() + 2_000_000_000)).unwrap();
+    poller.wait(&mut events, Some(clock::monotonic() + 10_000_000_000)).unwrap();
     assert!(!events.is_empty(), "nothing came");
 }
 
@@ -109,6 +110,66 @@ fn echo_requests_are_sent_whatever_group_may_send_them() {
                 assert_eq!(echo(to), Ok(10), "{allowed}: {to}");
             }
             assert_eq!(echo("192.0.2.1"), Err(Unreached::Far(Errno::NETUNREACH)), "{allowed}");
+        }
+    });
+}
+
+fn filter(rules: &str) {
+    let output = Command::new("nft").arg(rules).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+/// Has a packet filter reject what is asked with an error of ICMP and one of ICMPv6.
+fn reject(v4: &str, v6: &str) {
+    let rule = |asked: &str, error: &str| format!("add rule inet wall way {asked} reject with {error};");
+    let (v4, v6) = (format!("icmp {v4}"), format!("icmpv6 {v6}"));
+    let rules = [
+        rule("meta nfproto ipv4 meta l4proto { tcp, udp }", &v4),
+        rule("icmp type echo-request", &v4),
+        rule("meta nfproto ipv6 meta l4proto { tcp, udp }", &v6),
+        rule("icmpv6 type echo-request", &v6),
+    ];
+    let chain = "add table inet wall; flush table inet wall; \
+                 add chain inet wall way { type filter hook input priority 0; };";
+    filter(&format!("{chain} {}", rules.concat()));
+}
+
+#[test]
+fn whatever_is_said_of_a_question_speaks_of_the_other_side() {
+    in_fresh_namespace("whatever_is_said_of_a_question_speaks_of_the_other_side", || {
+        // Linux makes EACCES of codes 1, 5 and 6 of ICMPv6 (RFC 4443 section 3.1), and ENOPROTOOPT of code 2 of ICMP.
+        for (v4, v6, of_v4) in [
+            ("prot-unreachable", "admin-prohibited", Errno::NOPROTOOPT),
+            ("admin-prohibited", "policy-fail", Errno::HOSTUNREACH),
+            ("net-prohibited", "reject-route", Errno::NETUNREACH),
+        ] {
+            reject(v4, v6);
+            for (to, errno) in [("127.0.0.1:80", of_v4), ("[::1]:80", Errno::ACCESS)] {
+                let (way, far) = (Way::to(to.parse().unwrap()), Unreached::Far(errno));
+                let (stream, _) = Stream::connect(&way).unwrap();
+                wait(&stream, Interest::Writable);
+                assert_eq!(stream.connected(), Err(far.clone()), "{to}, {v4}, {v6}");
+                let mut socket = DatagramSocket::open(DatagramKind::Udp, &way).unwrap();
+                socket.send(b"question").unwrap();
+                wait(&socket, Interest::Readable);
+                assert_eq!(socket.receive(&mut [0; 9]), Err(far.clone()), "{to}, {v4}, {v6}");
+                assert_eq!(echo(&way.to.ip().to_string()), Err(far), "{to}, {v4}, {v6}");
+            }
+        }
+    });
+}
+
+#[test]
+fn datagrams_that_this_machine_does_not_let_out_speak_of_the_way() {
+    in_fresh_namespace("datagrams_that_this_machine_does_not_let_out_speak_of_the_way", || {
+        filter(
+            "add table inet wall; add chain inet wall out { type filter hook output priority 0; policy drop; }",
+        );
+        for to in ["127.0.0.1", "::1"] {
+            let way = Way::to(SocketAddr::new(to.parse().unwrap(), 80));
+            let mut socket = DatagramSocket::open(DatagramKind::Udp, &way).unwrap();
+            assert_eq!(socket.send(b"question"), Err(Unreached::Far(Errno::PERM)), "{to}");
+            assert_eq!(echo(to), Err(Unreached::Far(Errno::PERM)), "{to}");
         }
     });
 }

@@ -144,6 +144,52 @@ fn a_dead_server_of_names_is_noticed_within_the_timeout_whatever_comes_from_it()
     }
 }
 
+/// Ways to ask the one server of each port, at the second host of a segment.
+const OVER_IPV6: [(u16, &str); 3] = [
+    (8080, "TCP_CHECK {\n retry 0\n connect_timeout 9\n }"),
+    (8081, "UDP_CHECK {\n retry 0\n connect_timeout 1\n }"),
+    (8082, "PING_CHECK {\n retry 0\n connect_timeout 1\n }"),
+];
+
+#[test]
+fn a_server_behind_a_packet_filter_that_rejects_is_taken_out() {
+    let Some(stage) = Stage::set("a_server_behind_a_packet_filter_that_rejects_is_taken_out") else { return };
+    let (director, host) = (stage.host("director"), stage.host("server"));
+    let listens = || (TcpListener::bind("[fd00::2]:8080"), UdpSocket::bind("[fd00::2]:8081"));
+    let _servers = host.network().run(listens).unwrap();
+    let configuration: String = OVER_IPV6
+        .iter()
+        .map(|(port, check)| {
+            format!(
+                "virtual_server fd00::9 {port} {{\n delay_loop 1\n warmup 0\n lb_algo rr\n lb_kind NAT\n protocol TCP\n \
+                 real_server fd00::2 {port} {{\n {check}\n }}\n}}\n"
+            )
+        })
+        .collect();
+    let router = stage.start(&director, &configuration);
+    let are = |what: &str, up: bool| {
+        let all = || {
+            let services = router.services();
+            let checks: Vec<&Check> = services
+                .iter()
+                .flat_map(|service| &service.servers)
+                .flat_map(|server| &server.checks)
+                .collect();
+            checks.len() == OVER_IPV6.len() && checks.iter().all(|check| check.has_run && check.up == up)
+        };
+        assert!(wait::until(LIMIT, all), "{what}: {:?}\n{}", router.services(), router.log_tail());
+    };
+    are("at the start", true);
+    let wall = "add table ip6 wall; add chain ip6 wall in { type filter hook input priority 0; }; \
+                add rule ip6 wall in icmpv6 type echo-request reject with icmpv6 admin-prohibited; \
+                add rule ip6 wall in meta l4proto { tcp, udp } reject with icmpv6 admin-prohibited";
+    let built = host.run(&["nft", wall]).unwrap();
+    assert!(built.status.success(), "{}", built.output);
+    are("behind the packet filter", false);
+    assert!(host.run(&["nft", "delete table ip6 wall"]).unwrap().status.success());
+    are("without it", true);
+}
+
 /// Two groups whose packets get marks.
 const MARKED: &str = "
 global_defs {
