@@ -3,6 +3,7 @@
 use super::held::Held;
 use super::{COMMANDS_MAX, Item, Services};
 use crate::ipvs::{Command, ServiceKey};
+use crate::reconcile::Fate;
 
 impl Services {
     /// At most [`COMMANDS_MAX`] commands in an order that leaves no service without a server on the way: services, then
@@ -42,10 +43,24 @@ impl Services {
         }
         for item in settled {
             self.dirty.remove(&item);
+            self.came_right(item);
         }
         coming.append(&mut servers);
         coming.append(&mut going);
         coming
+    }
+
+    /// What needs no command is not refused any more, nor missing, though no command of ours was seen to succeed: its answer
+    /// was lost, or another program made it so. Of a service that is missing nothing is known of its servers.
+    fn came_right(&mut self, item: Item) {
+        let is_there = self.held.get(&item.service).is_some_and(Held::is_present);
+        if item.server.is_some() && !is_there {
+            return;
+        }
+        self.taken_away.remove(&item);
+        if self.refused.remove(&item).is_some_and(|refused| refused.error.is_some()) {
+            self.reports.push(item.thing().came(Fate::Accepted));
+        }
     }
 
     fn service_command(&self, key: ServiceKey) -> Option<Command> {

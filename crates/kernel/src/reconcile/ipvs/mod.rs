@@ -66,6 +66,13 @@ struct Refused {
     error: Option<Box<Error>>,
 }
 
+impl Refused {
+    /// Whether the last attempt was refused for another reason, and the table has not been read since.
+    fn was_for_another_reason(&self, refusal: Refusal) -> bool {
+        self.attempts > 0 && self.error.as_ref().is_some_and(|error| error.errno != refusal.errno())
+    }
+}
+
 /// A service, or a server of one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Item {
@@ -375,11 +382,15 @@ impl Services {
         }
     }
 
-    /// Everything of a service may differ.
+    /// Everything of a service may differ, or be as it is wanted though the kernel was last heard to refuse it.
     fn dirty_all(&mut self, key: ServiceKey) {
-        self.dirty.insert(Item::service(key));
+        let first = Item::service(key);
+        self.dirty.insert(first);
         let differing = self.held.get(&key).into_iter().flat_map(Held::differing);
         self.dirty.extend(differing.map(|server| Item::server(key, server)));
+        let is_ours = |item: &Item| item.service == key;
+        self.dirty.extend(self.refused.range(first..).map(|(item, _)| *item).take_while(is_ours));
+        self.dirty.extend(self.taken_away.range(first..).copied().take_while(is_ours));
     }
 
     fn take_due(&mut self, now: u64) {
@@ -427,9 +438,9 @@ impl Services {
             (Command::AddServer(..), Refusal::ServiceMissing)
                 if !self.held.get(&item.service).is_some_and(Held::is_present) => {}
             (_, Refusal::AlreadyThere | Refusal::ServiceMissing | Refusal::ServerMissing)
-                if !self.refused.contains_key(&item) =>
+                if self.refused.get(&item).is_none_or(|known| known.was_for_another_reason(refusal)) =>
             {
-                self.refused.insert(item, Refused::default());
+                self.refused.entry(item).or_default().attempts = 0;
                 self.stale.insert(item.service);
                 self.tell_of_others(item, refusal);
             }

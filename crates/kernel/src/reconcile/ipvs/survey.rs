@@ -108,10 +108,14 @@ impl Services {
         for (server, _) in &changed {
             held.found_server(*server, listed.get(server).copied());
         }
-        let told = changed.into_iter().filter(|(server, _)| !is_as_wanted(held, *server, &listed));
-        let told: Vec<_> = told.collect();
+        let (right, told): (Vec<_>, Vec<_>) =
+            changed.into_iter().partition(|(server, _)| is_as_wanted(held, *server, &listed));
         for (server, fate) in told {
             self.found(Item::server(key, server), fate, mend);
+        }
+        if mend {
+            // It may have been refused before.
+            self.dirty.extend(right.into_iter().map(|(server, _)| Item::server(key, server)));
         }
         Ok(())
     }

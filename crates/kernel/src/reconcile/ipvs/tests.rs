@@ -182,3 +182,95 @@ fn a_lost_answer_is_no_refusal() {
     assert_eq!((services.stale.len(), services.refusals(key()).count()), (1, 0));
     assert_eq!(services.next_wakeup(), Some(0));
 }
+
+/// What the kernel has of the service where the servers 1, 2 and 3 are as they are wanted.
+fn all() -> (Service, BTreeMap<ServerKey, Server>) {
+    (service("rr"), [1, 2, 3].map(|last| (server_key(last), server())).into())
+}
+
+/// A service with two servers, and a third one that the kernel has refused.
+fn refused_third(errno: Errno) -> Services {
+    let mut services = wanted();
+    round(&mut services, 0, done);
+    services.wish(Wish::Server(key(), server_key(3), server()));
+    round(&mut services, 0, refused(errno));
+    fates(&mut services);
+    services
+}
+
+#[test]
+fn what_is_as_wanted_by_itself_is_refused_no_more() {
+    let mut services = refused_third(Errno::NOMEM);
+    assert_eq!(services.refusals(key()).count(), 1);
+    // The second attempt works, but its answer is lost.
+    round(&mut services, SECOND, |_| Outcome::Unknown);
+    services.take_over(key(), Some(all()));
+    assert_eq!(services.difference(), []);
+    assert_eq!(services.refusals(key()).count(), 0);
+    assert_eq!(fates(&mut services), [(Some(3), Fate::Accepted)]);
+    assert!(services.refused.is_empty() && services.dirty.is_empty());
+
+    // While it is missing it is refused, and so it is while its service is.
+    for present in [Some((service("rr"), BTreeMap::new())), None] {
+        let mut services = refused_third(Errno::NOMEM);
+        services.take_over(key(), present);
+        services.difference();
+        assert_eq!(services.refusals(key()).count(), 1);
+        assert_eq!(fates(&mut services), []);
+    }
+
+    // A service that could not be removed and is gone is removed.
+    let mut services = wanted();
+    round(&mut services, 0, done);
+    services.unwish(&Item::service(key()));
+    round(&mut services, 0, refused(Errno::BUSY));
+    assert_eq!(services.refusals(key()).count(), 1);
+    services.take_over(key(), None);
+    assert_eq!(services.difference(), []);
+    assert_eq!(services.refusals(key()).count(), 0);
+}
+
+#[test]
+fn what_others_do_is_told_as_theirs_each_time() {
+    // A server that is already there as it is wanted: no command of ours follows.
+    let mut services = refused_third(Errno::EXIST);
+    services.take_over(key(), Some(all()));
+    assert_eq!((services.difference(), fates(&mut services)), (vec![], vec![]));
+    assert!(services.refused.is_empty());
+    // Later it is taken away and put back again by others, twice.
+    for _ in 0..2 {
+        services.wish(Wish::Server(key(), server_key(3), Server { weight: 9, ..server() }));
+        round(&mut services, SECOND, refused(Errno::NOENT));
+        assert_eq!(fates(&mut services), [(Some(3), Fate::TakenAway)]);
+        services.stale.clear();
+        services.wish(Wish::Server(key(), server_key(3), server()));
+        services.take_over(key(), Some(all()));
+        assert_eq!(services.difference(), []);
+        assert!(services.taken_away.is_empty() && services.refused.is_empty());
+    }
+}
+
+#[test]
+fn what_others_made_after_a_refusal_is_read_and_no_refusal() {
+    let mut services = refused_third(Errno::NOMEM);
+    services.stale.clear();
+    round(&mut services, SECOND, refused(Errno::EXIST));
+    assert_eq!(fates(&mut services), [(Some(3), Fate::TakenOver)]);
+    assert_eq!(services.stale, BTreeSet::from([key()]));
+    // The kernel goes on to say so though the table lacks it: that is told, and tried again later.
+    services.stale.clear();
+    services.take_over(key(), Some((service("rr"), [1, 2].map(|last| (server_key(last), server())).into())));
+    assert_eq!(round(&mut services, SECOND, refused(Errno::EXIST)).len(), 1);
+    let told = fates(&mut services);
+    assert!(
+        matches!(&told[..], [(Some(3), Fate::Refused(error))] if error.errno == Errno::EXIST),
+        "{told:?}"
+    );
+    assert!(services.stale.is_empty());
+    assert_eq!(round(&mut services, 2 * SECOND, refused(Errno::EXIST)).len(), 1);
+    assert_eq!((services.stale.len(), fates(&mut services)), (0, vec![]));
+    services.take_over(key(), Some(all()));
+    assert_eq!(services.difference(), []);
+    assert_eq!(fates(&mut services), [(Some(3), Fate::Accepted)]);
+    assert_eq!(services.refusals(key()).count(), 0);
+}
