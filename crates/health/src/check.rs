@@ -45,6 +45,7 @@ pub(crate) struct Check {
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Manner {
     pub(crate) settings: Arc<str>,
+    pub(crate) question: Arc<str>,
     pub(crate) rhythm: Rhythm,
     pub(crate) alpha: bool,
     pub(crate) log_all_failures: bool,
@@ -95,9 +96,9 @@ type Identity<'a> = (IpAddr, u16, &'a str);
 
 impl Manner {
     pub(crate) fn of(config: &CheckConfig) -> Self {
-        let CheckConfig { key, rhythm, alpha, log_all_failures } = config;
-        let settings = Arc::clone(&key.settings);
-        Self { settings, rhythm: *rhythm, alpha: *alpha, log_all_failures: *log_all_failures }
+        let CheckConfig { key, question, rhythm, alpha, log_all_failures } = config;
+        let (settings, question) = (Arc::clone(&key.settings), Arc::clone(question));
+        Self { settings, question, rhythm: *rhythm, alpha: *alpha, log_all_failures: *log_all_failures }
     }
 }
 
@@ -173,7 +174,7 @@ impl Check {
     }
 
     pub(crate) fn is_configured_as(&self, config: &CheckConfig) -> bool {
-        let Manner { settings: _, rhythm, alpha, log_all_failures } = &*self.config;
+        let Manner { settings: _, question: _, rhythm, alpha, log_all_failures } = &*self.config;
         self.identity() == config.key.identity()
             && (*rhythm, *alpha, *log_all_failures) == (config.rhythm, config.alpha, config.log_all_failures)
     }
@@ -327,6 +328,33 @@ impl Check {
         };
         let changed = std::mem::take(&mut self.up);
         (wait, (!changed).then_some(failures))
+    }
+
+    /// Whether it asks the same of the same target, be it at other times.
+    pub(crate) fn asks_as(&self, config: &CheckConfig) -> bool {
+        let target = config.key.target;
+        self.target.parts() == (target.ip(), target.port()) && self.config.question == config.question
+    }
+
+    /// Goes on where `old` is left, which asked the same at other times: nothing of its target is to be found out anew. What
+    /// it was waiting for comes no later than after a delay of its own.
+    pub(crate) fn go_on_from(&mut self, now: Moment, old: &Self) {
+        let Rhythm { steps, retries, delay_loop, .. } = self.config.rhythm;
+        let pages = steps.max(1);
+        (self.up, self.has_run, self.step) = (old.up, old.has_run, old.step.min(pages - 1));
+        (self.changed, self.took, self.verdicts) = (old.changed, old.took, old.verdicts);
+        self.parked = old.parked;
+        let next = if old.running { now } else { old.at };
+        self.at = next.min(now + delay_loop);
+        self.set_rare(|rare| {
+            rare.failures = old.failures().min(retries);
+            rare.successes = old.successes();
+            rare.failed_step = old.failed_step().filter(|step| *step < pages);
+            rare.contribution = old.contribution();
+            rare.last_failure = old.last_failure();
+            rare.bad_verdicts = old.bad_verdicts();
+            rare.trouble = old.trouble();
+        });
     }
 
     /// When it is asked after it has rested: where it would have been asked had it not.

@@ -100,6 +100,9 @@ pub struct ServerConfig {
 pub struct CheckConfig {
     /// What is asked, and how: checks with the same key are one.
     pub key: CheckKey,
+    /// What is asked alone, in a text of the caller's: the settings without those that say when, how often and how long. A
+    /// server's check that a reload replaces by one with the same target and question goes on in that one.
+    pub question: Arc<str>,
     /// When it is asked.
     pub rhythm: Rhythm,
     /// Down until it has been asked.

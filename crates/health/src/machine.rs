@@ -183,7 +183,7 @@ impl Machine {
 
     pub(crate) fn schedule(&mut self, id: CheckId) {
         let Some(check) = self.checks.get(id) else { return };
-        if !check.config.rhythm.unasked {
+        if !check.config.rhythm.unasked && !check.parked {
             self.queue.push(Entry { at: check.next(), key: Timer::Check(id) });
         }
     }

@@ -22,7 +22,9 @@ use crate::status::Resume;
 
 /// How a check begins that nobody has made before.
 #[derive(Clone, Copy)]
-struct Begin {
+struct Begin<'a> {
+    /// The checks that its server had till now.
+    before: &'a [CheckId],
     /// What is to be down until it has been asked is so.
     alpha_counts: bool,
     /// Its server waits for it.
@@ -106,7 +108,7 @@ impl Machine {
     /// A server that was not there before.
     fn add_server(&mut self, now: Moment, service: ServiceId, config: ServerConfig) -> ServerId {
         let settings = self.settings.share(Settings::of(&config));
-        let begin = Begin { alpha_counts: true, hurried: settings.proven_first };
+        let begin = Begin { before: &[], alpha_counts: true, hurried: settings.proven_first };
         let id = self.servers.insert(Server::new(service, config.address, settings));
         let checks: Vec<CheckId> =
             config.checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
@@ -147,27 +149,12 @@ impl Machine {
         config: &CheckConfig,
         server: ServerId,
         service: ServiceId,
-        begin: Begin,
+        begin: Begin<'_>,
     ) -> CheckId {
         let awake = self.services.get(service).is_some_and(|service| !service.suspended);
         let id = match self.check_id(&config.key) {
             Some(id) => id,
-            None => {
-                let first = if begin.hurried {
-                    now + self.spread(&config.key, FIRST_DELAY)
-                } else {
-                    now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup)
-                };
-                let manner = self.manners.share(Manner::of(config));
-                let mut check = Check::new(config.key.target, manner, first);
-                // Under a server that serves already, a check that nobody has asked must not take it away.
-                check.up |= !begin.alpha_counts;
-                let id = self.checks.insert(check);
-                let checks = &self.checks;
-                self.check_keys.insert(&config.key.identity(), id.0, |place| hash_of(checks, place));
-                self.schedule(id);
-                id
-            }
+            None => self.add_check(now, config, begin),
         };
         if let Some(check) = self.checks.get_mut(id) {
             check.add_user(server);
@@ -177,6 +164,30 @@ impl Machine {
                 self.schedule(id);
             }
         }
+        id
+    }
+
+    /// A check that was not there before, or asked at other times.
+    fn add_check(&mut self, now: Moment, config: &CheckConfig, begin: Begin<'_>) -> CheckId {
+        let first = if begin.hurried {
+            now + self.spread(&config.key, FIRST_DELAY)
+        } else {
+            now + FIRST_DELAY + self.spread(&config.key, config.rhythm.warmup)
+        };
+        let manner = self.manners.share(Manner::of(config));
+        let mut check = Check::new(config.key.target, manner, first);
+        // Under a server that serves already, a check that nobody has asked must not take it away.
+        check.up |= !begin.alpha_counts;
+        let before = begin.before.iter().filter_map(|id| self.checks.get(*id));
+        // Of several the one that is down counts: what it found has not been refuted.
+        let before = before.filter(|check| check.asks_as(config)).min_by_key(|check| check.up);
+        if let Some(before) = before {
+            check.go_on_from(now, before);
+        }
+        let id = self.checks.insert(check);
+        let checks = &self.checks;
+        self.check_keys.insert(&config.key.identity(), id.0, |place| hash_of(checks, place));
+        self.schedule(id);
         id
     }
 
@@ -249,8 +260,6 @@ impl Machine {
         let checks = new.checks;
         let Some(server) = self.servers.get_mut(id) else { return };
         let service = server.service;
-        let begin =
-            Begin { alpha_counts: server.failing > 0, hurried: settings.proven_first && !server.proven };
         let same = server.config.weight == settings.weight && same_checks;
         server.config = settings;
         if same {
@@ -258,11 +267,13 @@ impl Machine {
             return;
         }
         if !same_checks {
+            let old: Vec<_> = server.checks().collect();
+            let hurried = server.config.proven_first && !server.proven;
+            let begin = Begin { before: &old, alpha_counts: server.failing > 0, hurried };
             let fresh: Vec<CheckId> =
                 checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
             let awake = self.services.get(service).is_some_and(|service| !service.suspended);
             let Some(server) = self.servers.get_mut(id) else { return };
-            let old: Vec<_> = server.checks().collect();
             server.set_checks(&fresh);
             for check in old {
                 self.release(check, id, awake, sink);

@@ -509,16 +509,22 @@ impl Checker {
     // What a successor needs.
 
     fn remember_check(&mut self, check: CheckId) {
-        let Some((resume, usual)) = self.machine.check_resume(check) else { return };
-        let known = self.unusual.get(&check);
+        self.remember_checks([check]);
+    }
+
+    fn remember_checks(&mut self, checks: impl IntoIterator<Item = CheckId>) {
         let mut remembered = Remembered::default();
-        if usual {
-            if self.unusual.remove(&check).is_some() {
-                remembered.ordinary.push(resume.key);
+        for check in checks {
+            let Some((resume, usual)) = self.machine.check_resume(check) else { continue };
+            let known = self.unusual.get(&check);
+            if usual {
+                if self.unusual.remove(&check).is_some() {
+                    remembered.ordinary.push(resume.key);
+                }
+            } else if known != Some(&resume) {
+                self.unusual.insert(check, resume.clone());
+                remembered.checks.push(resume);
             }
-        } else if known != Some(&resume) {
-            self.unusual.insert(check, resume.clone());
-            remembered.checks.push(resume);
         }
         if !remembered.is_empty() {
             self.news(News::Resume(Box::new(remembered)));

@@ -532,7 +532,7 @@ mod tests {
         let source = Memory::new().file("k.conf", text);
         let model = load(&source, "/k.conf".as_ref(), &AnyMachine, &LoadOptions::default()).model;
         let server = &model.virtual_servers[0].real_servers[0];
-        let settings = crate::digest::check::settings_text(&server.checkers[0]);
+        let settings = crate::digest::texts::settings_text(&server.checkers[0]);
         CheckKey { target: "127.0.0.1:1".parse().unwrap(), settings: settings.as_str().into() }
     }
 

@@ -97,6 +97,8 @@ impl Checker {
             let mut wishes = Wishes::default();
             self.machine.revise(now, revised, &removed, &mut wishes);
             self.fulfil(now, wishes);
+            // Those that go on under other keys, of which nobody has told yet.
+            self.remember_checks(self.machine.check_ids());
             self.table.give_up(&placements);
             placements.iter().for_each(|placement| self.table.configure(placement, &self.machine));
             self.find_followed();

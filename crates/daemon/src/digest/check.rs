@@ -22,6 +22,7 @@ use steadfast_wire::vrrp::Family;
 
 use super::process::buffer;
 use super::ranges::Ranges;
+use super::texts::{Text, Texts};
 use crate::link::check::seen::Followed;
 use crate::link::check::work::{
     Balanced, Identity, Marked, Marking, Placement, Reach, Settings, Shared, Way, Ways,
@@ -411,8 +412,10 @@ fn check(checker: &Checker, real: &RealServer, server: &VirtualServer, texts: &m
         connection.and_then(|connection| connection.port).unwrap_or(real.address.port),
     );
     let host = real.virtualhost.as_deref().map(|host| &**host).or(server.virtualhost.as_deref());
+    let Text { settings, question } = texts.of(checker, host);
     CheckConfig {
-        key: CheckKey { target, settings: texts.of(checker, host) },
+        key: CheckKey { target, settings },
+        question,
         rhythm: rhythm(checker),
         // What a file says is known from the beginning.
         alpha: checker.alpha && !matches!(checker.kind, CheckKind::File(_)),
@@ -442,58 +445,6 @@ fn rhythm(checker: &Checker) -> Rhythm {
         CheckKind::Tcp(_) | CheckKind::Ping | CheckKind::Dns(_) | CheckKind::Udp(_) | CheckKind::Grpc(_) => {}
     }
     rhythm
-}
-
-/// The settings of a check of a kind that asks no host by name, as text.
-pub fn settings_text(checker: &Checker) -> String {
-    // A model has nothing that cannot be written.
-    serde_json::to_string(checker).unwrap_or_default()
-}
-
-/// The settings of checks as text. Thousands of servers are checked in the same way, and share one.
-#[derive(Default)]
-struct Texts {
-    known: BTreeMap<String, Arc<str>>,
-    /// Of whom the last one was: nearly always the next one is the same.
-    last: Option<(Checker, Option<String>, Arc<str>)>,
-}
-
-impl Texts {
-    /// Everything that tells a check from others of the same target.
-    fn of(&mut self, checker: &Checker, host: Option<&str>) -> Arc<str> {
-        if let Some((last, last_host, text)) = &self.last
-            && last == checker
-            && last_host.as_deref() == host
-        {
-            return Arc::clone(text);
-        }
-        let text = self.made(checker, host);
-        self.last = Some((checker.clone(), host.map(str::to_owned), Arc::clone(&text)));
-        text
-    }
-
-    fn made(&mut self, checker: &Checker, host: Option<&str>) -> Arc<str> {
-        let text = match &checker.kind {
-            CheckKind::Http(http) if http.virtualhost.is_none() && host.is_some() => {
-                let mut http = http.clone();
-                http.virtualhost = host.map(Into::into);
-                let kind = CheckKind::Http(http);
-                settings_text(&Checker { kind, ..checker.clone() })
-            }
-            CheckKind::Grpc(grpc) if grpc.virtualhost.is_none() && host.is_some() => {
-                let mut grpc = grpc.clone();
-                grpc.virtualhost = host.map(Into::into);
-                settings_text(&Checker { kind: CheckKind::Grpc(grpc), ..checker.clone() })
-            }
-            _ => settings_text(checker),
-        };
-        if let Some(known) = self.known.get(&text) {
-            return Arc::clone(known);
-        }
-        let shared: Arc<str> = text.as_str().into();
-        self.known.insert(text, Arc::clone(&shared));
-        shared
-    }
 }
 
 /// How the worker runs and uses the kernel.

@@ -8,6 +8,7 @@ mod numbers;
 pub(crate) mod process;
 mod ranges;
 mod sessions;
+pub(crate) mod texts;
 pub mod vrrp;
 pub(crate) mod watches;
 mod ways;

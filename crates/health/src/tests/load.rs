@@ -12,7 +12,8 @@ fn forty_thousand_servers_are_cheap() {
                 let [high, low] = number.to_be_bytes();
                 let address = SocketAddr::from(([10, high, low, last], 80));
                 let key = CheckKey { target: address, settings: Arc::clone(&settings) };
-                let check = CheckConfig { key, rhythm, alpha: false, log_all_failures: false };
+                let question = Arc::clone(&settings);
+                let check = CheckConfig { key, question, rhythm, alpha: false, log_all_failures: false };
                 ServerConfig { address, ..server(0, vec![check]) }
             });
             ServiceConfig { key: format!("tcp {number}").into(), servers: servers.collect(), ..service(0) }

@@ -81,7 +81,7 @@ fn address(last: u8) -> SocketAddr {
 
 fn check(last: u8, rhythm: Rhythm) -> CheckConfig {
     let key = CheckKey { target: address(last), settings: format!("{rhythm:?}").into() };
-    CheckConfig { key, rhythm, alpha: false, log_all_failures: false }
+    CheckConfig { key, question: "hello".into(), rhythm, alpha: false, log_all_failures: false }
 }
 
 /// Asked every 10 s, one retry after 1 s, no random delay.

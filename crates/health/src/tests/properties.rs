@@ -7,11 +7,33 @@ use super::*;
 #[derive(Debug, Clone)]
 enum Step {
     Pass(u16),
-    Answer { which: prop::sample::Index, good: bool, contribution: i8 },
-    Override { last: u8, by: Override },
+    Answer {
+        which: prop::sample::Index,
+        good: bool,
+        contribution: i8,
+    },
+    Override {
+        last: u8,
+        by: Override,
+    },
     Present(bool),
-    Reload { mask: u8, quorum: u32, hysteresis: u32, sorry: Option<bool>, weight: u32, inhibit: bool },
+    Reload(Shape),
+    /// A reload that changes nothing but when checks are made.
+    Retime(u8),
     Replace,
+}
+
+/// A configuration.
+#[derive(Debug, Clone)]
+struct Shape {
+    /// Which servers there are.
+    mask: u8,
+    quorum: u32,
+    hysteresis: u32,
+    sorry: Option<bool>,
+    weight: u32,
+    inhibit: bool,
+    delay_loop: u8,
 }
 
 fn any_override() -> impl Strategy<Value = Override> {
@@ -24,42 +46,47 @@ fn any_override() -> impl Strategy<Value = Override> {
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
-    let reload = (any::<u8>(), 1..6_u32, 0..3_u32, any::<Option<bool>>(), 0..4_u32, any::<bool>()).prop_map(
-        |(mask, quorum, hysteresis, sorry, weight, inhibit)| Step::Reload {
-            mask,
-            quorum,
-            hysteresis: hysteresis.min(quorum - 1),
-            sorry,
-            weight,
-            inhibit,
-        },
-    );
     prop_oneof![
         3 => (1..15_000_u16).prop_map(Step::Pass),
         6 => (any::<prop::sample::Index>(), any::<bool>(), any::<i8>())
             .prop_map(|(which, good, contribution)| Step::Answer { which, good, contribution }),
         1 => (1..=8_u8, any_override()).prop_map(|(last, by)| Step::Override { last, by }),
         1 => any::<bool>().prop_map(Step::Present),
-        1 => reload,
+        1 => any_shape().prop_map(Step::Reload),
+        1 => any_delay_loop().prop_map(Step::Retime),
         1 => Just(Step::Replace),
     ]
 }
 
-/// Servers of `mask`, each asked by its own check and some by one they share.
-fn services(
-    mask: u8,
-    quorum: u32,
-    hysteresis: u32,
-    with: Option<bool>,
-    weight: u32,
-    inhibit: bool,
-) -> Vec<ServiceConfig> {
+fn any_delay_loop() -> impl Strategy<Value = u8> {
+    prop_oneof![Just(4), Just(10), Just(25)]
+}
+
+fn any_shape() -> impl Strategy<Value = Shape> {
+    let numbers = (1..6_u32, 0..3_u32, 0..4_u32);
+    (any::<u8>(), numbers, any::<Option<bool>>(), any::<bool>(), any_delay_loop()).prop_map(
+        |(mask, (quorum, hysteresis, weight), sorry, inhibit, delay_loop)| Shape {
+            mask,
+            quorum,
+            hysteresis: hysteresis.min(quorum - 1),
+            sorry,
+            weight,
+            inhibit,
+            delay_loop,
+        },
+    )
+}
+
+/// Two services with the same servers, each asked by its own check and some by one they share.
+fn services(shape: &Shape) -> Vec<ServiceConfig> {
+    let Shape { mask, quorum, hysteresis, sorry: with, weight, inhibit, delay_loop } = *shape;
+    let rhythm = Rhythm { delay_loop: seconds(delay_loop.into()), ..rhythm() };
     let servers = (0..8_u8).filter(|bit| mask >> bit & 1 == 1).map(|bit| {
         let last = bit + 1;
-        let mut checks = vec![check(last, Rhythm { steps: 1 + u16::from(bit % 3), ..rhythm() })];
+        let mut checks = vec![check(last, Rhythm { steps: 1 + u16::from(bit % 3), ..rhythm })];
         if bit % 2 == 0 {
-            let shared = CheckKey { target: address(100), settings: "shared".into() };
-            checks.push(CheckConfig { key: shared, alpha: true, ..check(100, rhythm()) });
+            let shared = CheckKey { target: address(100), settings: format!("shared {delay_loop}").into() };
+            checks.push(CheckConfig { key: shared, alpha: true, ..check(100, rhythm) });
         }
         let slow_start = seconds(u64::from(bit % 2) * 5);
         let weight = weight + u32::from(bit % 3);
@@ -117,8 +144,10 @@ proptest! {
 
     #[test]
     fn the_table_is_what_the_states_call_for(steps in proptest::collection::vec(any_step(), 1..60)) {
-        let mut current = services(0x3f, 2, 1, Some(false), 1, false);
-        let mut bench = Bench::with(config(current.clone()), Resume::default());
+        let mut current = Shape {
+            mask: 0x3f, quorum: 2, hysteresis: 1, sorry: Some(false), weight: 1, inhibit: false, delay_loop: 10,
+        };
+        let mut bench = Bench::with(config(services(&current)), Resume::default());
         for step in steps {
             match step {
                 Step::Pass(milliseconds) => {
@@ -151,13 +180,21 @@ proptest! {
                         bench.handle(Input::Present { service, present });
                     }
                 }
-                Step::Reload { mask, quorum, hysteresis, sorry, weight, inhibit } => {
-                    current = services(mask, quorum, hysteresis, sorry, weight, inhibit);
-                    bench.reload(current.clone());
+                Step::Reload(shape) => {
+                    current = shape;
+                    bench.reload(services(&current));
+                }
+                Step::Retime(delay_loop) => {
+                    current.delay_loop = delay_loop;
+                    bench.wants();
+                    bench.record.events.clear();
+                    bench.reload(services(&current));
+                    prop_assert!(bench.wants().is_empty());
+                    prop_assert!(bench.record.events.is_empty(), "{:?}", bench.record.events);
                 }
                 Step::Replace => {
                     let resume = bench.machine.resume();
-                    bench.machine = Machine::new(bench.now, config(current.clone()), resume);
+                    bench.machine = Machine::new(bench.now, config(services(&current)), resume);
                     bench.record.running.clear();
                     bench.record.table.clear();
                     bench.record.events.clear();

@@ -51,7 +51,7 @@ fn new_checks_with_alpha_do_not_take_away_what_serves() {
     bench.run(seconds(1), &[(2, bad())]);
     let alpha = |last| {
         let key = CheckKey { target: address(last), settings: "alpha".into() };
-        CheckConfig { alpha: true, key, ..check(last, rhythm()) }
+        CheckConfig { alpha: true, key, question: "other".into(), ..check(last, rhythm()) }
     };
     let mut new = service(3);
     for (server, last) in new.servers.iter_mut().zip(1..) {
@@ -60,6 +60,124 @@ fn new_checks_with_alpha_do_not_take_away_what_serves() {
     bench.reload(vec![new]);
     // The second was down anyway, and the third has never been asked.
     assert_eq!(bench.table(), [(1, 1)]);
+}
+
+/// The servers of `before` with checks of other timings, which ask the same.
+fn retimed(before: ServiceConfig, rhythm: Rhythm) -> ServiceConfig {
+    let servers = before.servers.into_iter().map(|server| {
+        let checks = server.checks.iter().map(|check| {
+            let key = CheckKey { settings: format!("{rhythm:?}").into(), ..check.key.clone() };
+            CheckConfig { key, rhythm, log_all_failures: true, ..check.clone() }
+        });
+        ServerConfig { checks: checks.collect(), ..server.clone() }
+    });
+    ServiceConfig { servers: servers.collect(), ..before }
+}
+
+#[test]
+fn other_timings_move_no_server_and_tell_nothing() {
+    let mut bench = Bench::of(service(2));
+    bench.run(seconds(1), &[(1, bad())]);
+    assert_eq!(bench.table(), [(2, 1)]);
+    let known = |bench: &Bench| {
+        let status = |last| bench.machine.server(bench.find(last)).unwrap();
+        let check = bench.machine.check(status(1).checks[0]).unwrap();
+        let CheckStatus { has_run, last_failure, changed, took, verdicts, bad_verdicts, .. } = check;
+        (status(1).changed, has_run, last_failure, changed, took, verdicts, bad_verdicts)
+    };
+    let before = known(&bench);
+    bench.wants();
+    bench.told();
+    bench.asked();
+    let faster = Rhythm { delay_loop: seconds(5), delay_before_retry: seconds(2), retries: 3, ..rhythm() };
+    bench.reload(vec![retimed(service(2), faster)]);
+    assert_eq!((bench.wants(), bench.told()), (vec![], vec![]));
+    assert_eq!((bench.table(), known(&bench)), (vec![(2, 1)], before));
+    assert_eq!(bench.machine.check_ids().len(), 2, "those before are no more");
+    // Five seconds after the reload, and not only when the slower ones would have been asked.
+    bench.run(seconds(6), &[(1, bad()), (2, bad())]);
+    assert_eq!(bench.asked(), [6, 6].map(seconds));
+    assert_eq!(bench.told(), ["failure 1 of 3", "failure 1 of 3"]);
+    // A slower one keeps the time that was set for the next.
+    bench.reload(vec![retimed(service(2), Rhythm { delay_loop: seconds(60), retries: 0, ..rhythm() })]);
+    bench.run(seconds(5), &[(1, bad())]);
+    assert_eq!(bench.asked(), [8, 11].map(seconds));
+    assert_eq!(bench.told(), ["failure 1 of 0"]);
+    assert_eq!(bench.table(), [(2, 1)]);
+}
+
+#[test]
+fn other_timings_count_on_up_to_the_retries_that_are_left() {
+    let patient = Rhythm { retries: 3, delay_before_retry: seconds(2), ..rhythm() };
+    let mut bench = Bench::of(retimed(service(1), patient));
+    bench.run(seconds(1), &[]);
+    bench.run(seconds(14), &[(1, bad())]);
+    assert_eq!(bench.told(), ["quorum up 1 at start", "failure 1 of 3", "failure 2 of 3", "failure 3 of 3"]);
+    let hasty = Rhythm { retries: 1, ..patient };
+    bench.reload(vec![retimed(service(1), hasty)]);
+    assert_eq!(bench.machine.check(bench.machine.check_ids()[0]).unwrap().failures, 1);
+    bench.round(bad());
+    assert_eq!(bench.told(), ["check 1 down", "server 1 down", "quorum down 0"]);
+}
+
+#[test]
+fn a_check_that_runs_is_made_anew_with_other_timings() {
+    let mut bench = Bench::of(service(1));
+    bench.now = bench.now + seconds(1);
+    bench.advance();
+    let before: Vec<_> = bench.record.running.keys().copied().collect();
+    bench.reload(vec![retimed(service(1), Rhythm { delay_loop: seconds(5), ..rhythm() })]);
+    assert!(bench.record.running.is_empty(), "nobody waits for {before:?} any more");
+    bench.advance();
+    assert_eq!(bench.asked(), [1, 1].map(seconds));
+}
+
+#[test]
+fn pages_and_weights_go_on_with_other_timings() {
+    let pages = Rhythm { steps: 3, ..rhythm() };
+    let mut bench = Bench::of(retimed(service(1), pages));
+    bench.round(Verdict::Good { contribution: Contribution::Added(4) });
+    bench.round(bad());
+    bench.round(Verdict::Good { contribution: Contribution::Added(4) });
+    bench.round(Verdict::Good { contribution: Contribution::Added(4) });
+    bench.told();
+    let known = |bench: &Bench| {
+        let resume = bench.machine.resume().checks.remove(0);
+        CheckResume { key: CheckKey { settings: "".into(), ..resume.key }, ..resume }
+    };
+    let before = known(&bench);
+    assert_eq!((before.step, before.up, before.contribution), (1, false, Contribution::Added(4)));
+    bench.reload(vec![retimed(service(1), Rhythm { delay_loop: seconds(5), ..pages })]);
+    assert_eq!(known(&bench), before);
+    assert_eq!((bench.told(), bench.table()), (vec![], vec![]));
+}
+
+#[test]
+fn another_question_is_another_check() {
+    let mut bench = Bench::of(service(1));
+    bench.run(seconds(1), &[(1, bad())]);
+    let mut new = retimed(service(1), Rhythm { delay_loop: seconds(5), ..rhythm() });
+    for server in &mut new.servers {
+        let checks = server.checks.iter();
+        server.checks =
+            checks.map(|check| CheckConfig { question: "other".into(), ..check.clone() }).collect();
+    }
+    bench.reload(vec![new]);
+    assert_eq!(bench.table(), [(1, 1)]);
+}
+
+/// What rests stays at its phase.
+#[test]
+fn checks_that_rest_are_found_again_with_other_timings() {
+    let resting = || ServiceConfig { ha_suspend: true, ..service(1) };
+    let mut bench = Bench::of(resting());
+    bench.run(seconds(25), &[]);
+    bench.reload(vec![retimed(resting(), Rhythm { delay_loop: seconds(7), ..rhythm() })]);
+    bench.run(seconds(2), &[]);
+    assert_eq!(bench.asked(), []);
+    bench.handle(Input::Present { service: SERVICE, present: true });
+    bench.run(seconds(10), &[]);
+    assert_eq!(bench.asked(), [29, 36].map(seconds));
 }
 
 #[test]

@@ -151,6 +151,42 @@ fn a_reload_changes_what_differs() {
     director.await_table(&[SERVICE, SECOND], &daemon);
 }
 
+/// Nor does a worker that dies after it: what it found is known by the checks as they are now.
+#[test]
+fn a_reload_of_other_timings_brings_no_dead_server_back() {
+    let test = "a_reload_of_other_timings_brings_no_dead_server_back";
+    let Some(director) = Director::new(test) else { return };
+    director.host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
+    director.run(&["chmod", "755", "/run/tell"]);
+    let configuration = |timings: &str| {
+        let scripts = "notify_up \"/run/tell up\"\n notify_down \"/run/tell down\"";
+        let service =
+            WEB.replace("delay_loop 1", timings).replace("weight 3", &format!("weight 3\n {scripts}"));
+        format!("global_defs {{\n script_user root\n enable_script_security\n}}\n{service}")
+    };
+    let told = || director.host.read("/run/told").unwrap_or_default();
+    let _second = director.nginx("127.0.0.1:8082");
+    let daemon = director.start(&configuration("delay_loop 1"));
+    director.await_table(&[SERVICE, SECOND], &daemon);
+    assert!(wait::until(LIMIT, || told() == "down\n"), "{:?}\n{}", told(), daemon.log_tail());
+    the_table_stays(&director, || {
+        let timings = "delay_loop 3600\n delay_before_retry 2\n connect_timeout 4";
+        daemon.configure(&configuration(timings)).unwrap();
+        let (answer, code) = ask(&director, &daemon, &["reload"]);
+        assert_eq!(code, Some(0), "{answer}\n{}", daemon.log_tail());
+        let before = worker(&director, &daemon).unwrap();
+        director.run(&["kill", "-9", &before]);
+        let another = || worker(&director, &daemon).is_some_and(|pid| pid != before);
+        assert!(wait::until(LIMIT, another), "{}", daemon.log_tail());
+    });
+    daemon.configure(&configuration("delay_loop 1")).unwrap();
+    let (answer, code) = ask(&director, &daemon, &["reload"]);
+    assert_eq!(code, Some(0), "{answer}\n{}", daemon.log_tail());
+    let _first = director.nginx("127.0.0.1:8081");
+    director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
+    assert!(wait::until(LIMIT, || told() == "down\nup\n"), "{:?}\n{}", told(), daemon.log_tail());
+}
+
 #[test]
 fn what_another_program_changes_is_set_right() {
     let Some(director) = Director::new("what_another_program_changes_is_set_right") else { return };

@@ -224,7 +224,7 @@ fn server_checks(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, S
     let servers = model.virtual_servers.iter().flat_map(|service| &service.real_servers);
     for checker in servers.flat_map(|server| server.checkers.iter()) {
         let CheckKind::Misc(misc) = &checker.kind else { continue };
-        let settings: Arc<str> = digest::check::settings_text(checker).into();
+        let settings: Arc<str> = digest::texts::settings_text(checker).into();
         if checks.contains_key(&settings) {
             continue;
         }
