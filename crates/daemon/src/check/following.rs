@@ -34,6 +34,11 @@ impl Following {
     pub(super) fn of(surroundings: Surroundings) -> Self {
         Self { surroundings, checks: BTreeMap::new() }
     }
+
+    /// A check is no more. Its number may stand for another one already, which nobody has looked for yet.
+    pub(super) fn forget(&mut self, check: CheckId) {
+        self.checks.remove(&check);
+    }
 }
 
 impl What {

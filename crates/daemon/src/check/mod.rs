@@ -427,6 +427,7 @@ impl Checker {
     fn carry_out(&mut self, now: Moment, wishes: Wishes) -> Vec<Judged> {
         self.probes.forget(&wishes.forgotten.iter().copied().collect());
         for check in wishes.forgotten {
+            self.following.forget(check);
             // The key stands for no check any more, and nobody else tells that.
             if let Some(CheckResume { key, .. }) = self.unusual.remove(&check) {
                 let remembered = Remembered { ordinary: vec![key], ..Remembered::default() };

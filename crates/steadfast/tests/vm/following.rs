@@ -76,6 +76,41 @@ fn a_server_that_a_file_holds_down_at_the_start_is_never_there() {
     director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 5)], &daemon);
 }
 
+/// Each reload gives both servers another check: what one of them followed before is not what the other follows now.
+#[test]
+fn after_a_reload_each_check_follows_its_own_file() {
+    let Some(director) = Director::new("after_a_reload_each_check_follows_its_own_file") else { return };
+    let names = ["idle", "busy", "calm", "held"];
+    let mut files = String::new();
+    for (name, number) in names.into_iter().zip([0, 1, 0, 1]) {
+        director.host.write(&format!("/run/{name}"), &format!("{number}\n")).unwrap();
+        files += &format!("track_file {name} {{\n file /run/{name}\n weight 0\n}}\n");
+    }
+    let configuration = |followed: [&str; 2], weight: u32, of_servers: u32| {
+        let [first, second] =
+            followed.map(|name| format!("FILE_CHECK {{\n track_file {name}\n weight {weight}\n }}"));
+        let both = service("", &first).replace("weight 5", &format!("weight {of_servers}"));
+        let both = both.replace("8082 {", &format!("8082 {{\n {second}"));
+        format!("{files}{both}")
+    };
+    let daemon = director.start(&configuration(["idle", "busy"], 1, 5));
+    director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 6)], &daemon);
+    let reload = |followed, weight, of_servers, table: &[&str]| {
+        daemon.configure(&configuration(followed, weight, of_servers)).unwrap();
+        let (told, code) = super::operating::ask(&director, &daemon, &["reload"]);
+        assert_eq!(code, Some(0), "{told}\n{}", daemon.log_tail());
+        director.await_table(table, &daemon);
+    };
+    reload(["idle", "busy"], 3, 5, &[SERVICE, &server(8081, 5), &server(8082, 8)]);
+    reload(["idle", "busy"], 0, 5, &[SERVICE, &server(8081, 5)]);
+    reload(["calm", "held"], 0, 6, &[SERVICE, &server(8081, 6)]);
+    reload(["held", "calm"], 0, 7, &[SERVICE, &server(8082, 7)]);
+    // Each goes on following it.
+    director.host.write("/run/held", "0\n").unwrap();
+    director.host.write("/run/calm", "1\n").unwrap();
+    director.await_table(&[SERVICE, &server(8081, 7)], &daemon);
+}
+
 #[test]
 fn checks_rest_while_the_address_is_elsewhere() {
     let Some(director) = Director::new("checks_rest_while_the_address_is_elsewhere") else { return };
