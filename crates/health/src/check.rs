@@ -357,14 +357,18 @@ impl Check {
         });
     }
 
-    /// When it is asked after it has rested: where it would have been asked had it not.
-    pub(crate) fn resume_rhythm(&mut self, now: Moment) {
-        let round = self.config.rhythm.delay_loop.as_nanos().max(1);
+    /// It rests no more, if it did. It is asked where it would have been asked had it not, or `soon` if that is earlier;
+    /// whether its time is another now.
+    pub(crate) fn wake(&mut self, now: Moment, soon: Option<Moment>) -> bool {
+        let rested = std::mem::take(&mut self.parked);
         let late = now.since(self.at).as_nanos();
-        if late > 0 {
-            let rounds = late.div_ceil(round);
-            let ahead = rounds.saturating_mul(round) - late;
+        if rested && late > 0 {
+            let round = self.config.rhythm.delay_loop.as_nanos().max(1);
+            let ahead = late.div_ceil(round).saturating_mul(round) - late;
             self.at = now + Duration::from_nanos(u64::try_from(ahead).unwrap_or(u64::MAX));
         }
+        let sooner = soon.filter(|soon| *soon < self.at && !self.running);
+        self.at = sooner.unwrap_or(self.at);
+        rested || sooner.is_some()
     }
 }

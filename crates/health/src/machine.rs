@@ -81,7 +81,7 @@ impl Machine {
         for service in services {
             machine.enrol(now, service);
         }
-        machine.take_over(resume);
+        machine.take_over(now, resume);
         machine
     }
 
@@ -426,19 +426,27 @@ impl Machine {
         let checks: Vec<_> = servers
             .iter()
             .filter_map(|server| self.servers.get(*server))
-            .flat_map(|server| server.checks())
+            .flat_map(|server| server.checks().map(|check| (check, server.awaits_checks())))
             .collect();
-        for id in checks {
+        for (id, awaited) in checks {
             let Some(check) = self.checks.get_mut(id) else { continue };
             if suspended {
                 check.active_users = check.active_users.saturating_sub(1);
                 continue;
             }
             check.active_users += 1;
-            if std::mem::take(&mut check.parked) {
-                check.resume_rhythm(now);
-                self.schedule(id);
-            }
+            self.wake(now, id, awaited);
+        }
+    }
+
+    /// A server wants to know of a check that did not before; `awaited` if it is not in the table without.
+    pub(crate) fn wake(&mut self, now: Moment, id: CheckId, awaited: bool) {
+        let Some(check) = self.checks.get(id) else { return };
+        // As at a start.
+        let soon = (awaited && !check.has_run).then(|| now + self.spread(&check.key(), FIRST_DELAY));
+        let Some(check) = self.checks.get_mut(id) else { return };
+        if check.wake(now, soon) {
+            self.schedule(id);
         }
     }
 

@@ -159,10 +159,9 @@ impl Machine {
         if let Some(check) = self.checks.get_mut(id) {
             check.add_user(server);
             check.active_users += u32::from(awake);
-            if awake && std::mem::take(&mut check.parked) {
-                check.resume_rhythm(now);
-                self.schedule(id);
-            }
+        }
+        if awake {
+            self.wake(now, id, begin.hurried);
         }
         id
     }
@@ -268,8 +267,8 @@ impl Machine {
         }
         if !same_checks {
             let old: Vec<_> = server.checks().collect();
-            let hurried = server.config.proven_first && !server.proven;
-            let begin = Begin { before: &old, alpha_counts: server.failing > 0, hurried };
+            let (alpha_counts, hurried) = (server.failing > 0, server.awaits_checks());
+            let begin = Begin { before: &old, alpha_counts, hurried };
             let fresh: Vec<CheckId> =
                 checks.iter().map(|check| self.acquire(now, check, id, service, begin)).collect();
             let awake = self.services.get(service).is_some_and(|service| !service.suspended);
@@ -310,7 +309,7 @@ impl Machine {
     }
 
     /// What a predecessor knew.
-    pub(crate) fn take_over(&mut self, resume: Resume) {
+    pub(crate) fn take_over(&mut self, now: Moment, resume: Resume) {
         if resume.others_have_run {
             for id in self.checks.keys() {
                 if let Some(check) = self.checks.get_mut(id) {
@@ -340,7 +339,7 @@ impl Machine {
             service.quorum = known.quorum;
             service.resumed = true;
             if service.config.ha_suspend && !known.suspended {
-                self.suspend(Moment::ZERO, id, false);
+                self.suspend(now, id, false);
             }
             let by_address: BTreeMap<_, _> =
                 known.servers.into_iter().map(|server| (server.address, server.by)).collect();

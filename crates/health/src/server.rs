@@ -112,6 +112,11 @@ impl Server {
         before
     }
 
+    /// It is in the table only when each of its checks has been made once, and that is not yet so.
+    pub(crate) fn awaits_checks(&self) -> bool {
+        self.config.proven_first && !self.proven
+    }
+
     fn slow(&self) -> Option<Moment> {
         self.rare.as_ref().and_then(|rare| rare.slow).map(Moment::from)
     }

@@ -115,6 +115,50 @@ fn checks_rest_while_the_address_is_elsewhere_and_keep_their_phase() {
     );
 }
 
+fn proven_first(mut service: ServiceConfig) -> ServiceConfig {
+    service.servers.iter_mut().for_each(|server| server.proven_first = true);
+    service
+}
+
+#[test]
+fn servers_that_wait_to_be_proven_are_asked_within_a_second_when_the_address_comes() {
+    let mut bench = Bench::of(proven_first(ServiceConfig { ha_suspend: true, ..service(3) }));
+    bench.run(seconds(25), &[]);
+    assert_eq!((bench.asked(), bench.table()), (vec![], vec![]));
+    bench.handle(Input::Present { service: SERVICE, present: true });
+    bench.run(FIRST_DELAY, &[(2, bad())]);
+    assert_eq!(bench.table(), [(1, 1), (3, 1)]);
+    let asked = bench.asked();
+    assert_eq!(asked.len(), 3);
+    // Those that have been asked keep the rhythm that began with that.
+    bench.handle(Input::Present { service: SERVICE, present: false });
+    bench.run(seconds(22), &[]);
+    bench.handle(Input::Present { service: SERVICE, present: true });
+    bench.run(seconds(10), &[]);
+    assert_eq!(bench.asked(), asked.iter().map(|at| *at + seconds(30)).collect::<Vec<_>>());
+}
+
+/// Somebody else has the same check, which it does not need at once, or not at all.
+#[test]
+fn servers_that_wait_to_be_proven_are_asked_within_a_second_also_by_a_check_of_others() {
+    for (ha_suspend, warmup) in [(false, 600), (true, 600), (true, 0)] {
+        let check = check(1, Rhythm { warmup: seconds(warmup), ..rhythm() });
+        let servers = vec![server(1, vec![check])];
+        let first = ServiceConfig { key: "first".into(), ha_suspend, servers, ..service(0) };
+        let second = proven_first(ServiceConfig { key: "second".into(), ..first.clone() });
+        let second = ServiceConfig { ha_suspend: false, ..second };
+        let at_a_start = Bench::with(config(vec![first.clone(), second.clone()]), Resume::default());
+        let mut at_a_reload = Bench::with(config(vec![first.clone()]), Resume::default());
+        at_a_reload.run(seconds(5), &[]);
+        at_a_reload.reload(vec![first, second]);
+        for mut bench in [at_a_start, at_a_reload] {
+            bench.run(FIRST_DELAY, &[]);
+            assert_eq!(bench.asked().len(), 1, "{ha_suspend} {warmup}");
+            assert_eq!(bench.table(), [(1, 1), (1, 1)]);
+        }
+    }
+}
+
 #[test]
 fn a_check_that_is_shared_runs_for_those_that_do_not_rest() {
     let (mut resting, mut awake) = (service(1), service(1));
