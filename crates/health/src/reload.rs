@@ -216,9 +216,13 @@ impl Machine {
     fn change(&mut self, now: Moment, id: ServiceId, mut new: ServiceConfig, sink: &mut impl Sink) {
         let servers = std::mem::take(&mut new.servers);
         let Some(service) = self.services.get_mut(id) else { return };
-        let watched = service.config.ha_suspend;
         let watch = new.ha_suspend;
-        service.config = new;
+        let watched = std::mem::replace(&mut service.config, new).ha_suspend;
+        if watch != watched {
+            // While its servers are those that its checks count.
+            self.suspend(now, id, watch);
+        }
+        let Some(service) = self.services.get_mut(id) else { return };
         let old = std::mem::take(&mut service.servers);
         let mut leaving: BTreeMap<SocketAddr, ServerId> =
             old.iter().filter_map(|key| Some((self.servers.get(*key)?.address(), *key))).collect();
@@ -242,9 +246,6 @@ impl Machine {
                 let live = self.servers.get(*key).map_or(0, Server::live);
                 service.live = service.live.saturating_sub(u64::from(live));
             }
-        }
-        if watch != watched {
-            self.suspend(now, id, watch);
         }
         self.refresh(now, id, &order, sink);
         self.settle(now, id, &Cause::Reload, sink);

@@ -34,6 +34,8 @@ struct Shape {
     weight: u32,
     inhibit: bool,
     delay_loop: u8,
+    /// The checks of the second service rest while its address is elsewhere.
+    rests: bool,
 }
 
 fn any_override() -> impl Strategy<Value = Override> {
@@ -64,8 +66,8 @@ fn any_delay_loop() -> impl Strategy<Value = u8> {
 
 fn any_shape() -> impl Strategy<Value = Shape> {
     let numbers = (1..6_u32, 0..3_u32, 0..4_u32);
-    (any::<u8>(), numbers, any::<Option<bool>>(), any::<bool>(), any_delay_loop()).prop_map(
-        |(mask, (quorum, hysteresis, weight), sorry, inhibit, delay_loop)| Shape {
+    (any::<u8>(), numbers, any::<Option<bool>>(), any::<[bool; 2]>(), any_delay_loop()).prop_map(
+        |(mask, (quorum, hysteresis, weight), sorry, [inhibit, rests], delay_loop)| Shape {
             mask,
             quorum,
             hysteresis: hysteresis.min(quorum - 1),
@@ -73,13 +75,14 @@ fn any_shape() -> impl Strategy<Value = Shape> {
             weight,
             inhibit,
             delay_loop,
+            rests,
         },
     )
 }
 
 /// Two services with the same servers, each asked by its own check and some by one they share.
 fn services(shape: &Shape) -> Vec<ServiceConfig> {
-    let Shape { mask, quorum, hysteresis, sorry: with, weight, inhibit, delay_loop } = *shape;
+    let Shape { mask, quorum, hysteresis, sorry: with, weight, inhibit, delay_loop, rests } = *shape;
     let rhythm = Rhythm { delay_loop: seconds(delay_loop.into()), ..rhythm() };
     let servers = (0..8_u8).filter(|bit| mask >> bit & 1 == 1).map(|bit| {
         let last = bit + 1;
@@ -95,7 +98,7 @@ fn services(shape: &Shape) -> Vec<ServiceConfig> {
     });
     let servers: Vec<_> = servers.collect();
     let first = ServiceConfig { quorum, hysteresis, sorry: with.and_then(sorry), servers, ..service(0) };
-    let second = ServiceConfig { key: "second".into(), ha_suspend: true, sorry: None, ..first.clone() };
+    let second = ServiceConfig { key: "second".into(), ha_suspend: rests, sorry: None, ..first.clone() };
     if mask & 1 == 1 { vec![first, second] } else { vec![first] }
 }
 
@@ -145,7 +148,14 @@ proptest! {
     #[test]
     fn the_table_is_what_the_states_call_for(steps in proptest::collection::vec(any_step(), 1..60)) {
         let mut current = Shape {
-            mask: 0x3f, quorum: 2, hysteresis: 1, sorry: Some(false), weight: 1, inhibit: false, delay_loop: 10,
+            mask: 0x3f,
+            quorum: 2,
+            hysteresis: 1,
+            sorry: Some(false),
+            weight: 1,
+            inhibit: false,
+            delay_loop: 10,
+            rests: true,
         };
         let mut bench = Bench::with(config(services(&current)), Resume::default());
         for step in steps {

@@ -180,6 +180,24 @@ fn checks_that_rest_are_found_again_with_other_timings() {
     assert_eq!(bench.asked(), [29, 36].map(seconds));
 }
 
+/// A service that lets its checks rest, or does so no more, goes without a server that another has as well.
+#[test]
+fn a_shared_check_knows_who_wants_it_when_one_service_goes_from_it_and_to_rest() {
+    for (before, after) in [(true, false), (false, true)] {
+        let named = |key: &str, ha_suspend| ServiceConfig { key: key.into(), ha_suspend, ..service(2) };
+        let other = ServiceConfig { servers: service(1).servers, ..named("other", after) };
+        let mut bench = Bench::with(config(vec![named("one", before), other.clone()]), Resume::default());
+        bench.run(seconds(5), &[]);
+        let mut one = named("one", after);
+        one.servers.remove(0);
+        bench.reload(vec![one, other]);
+        bench.asked();
+        bench.run(seconds(20), &[]);
+        let asked = if after { vec![] } else { [11, 11, 21, 21].map(seconds).to_vec() };
+        assert_eq!(bench.asked(), asked, "{before} {after}");
+    }
+}
+
 #[test]
 fn weights_quorum_and_inhibit_take_effect() {
     let mut bench = Bench::of(service(2));
