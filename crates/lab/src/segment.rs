@@ -13,6 +13,8 @@ use steadfast_kernel::testbed::Wiring;
 use crate::host::Host;
 
 const BRIDGE: &str = "lan";
+/// The other part of a switch that is split.
+const FAR_BRIDGE: &str = "lan-far";
 
 /// Prefix lengths of the addresses that hosts get.
 const PREFIX_V4: u8 = 16;
@@ -116,6 +118,27 @@ impl Segment {
     /// The kernel's.
     pub fn rejoin(&self, host: &Host) -> Result<()> {
         Ok(self.wiring().attach(host.name(), BRIDGE)?)
+    }
+
+    /// Splits the switch: these hosts hear each other, and nobody else hears them or is heard by them. All keep their carrier: a
+    /// fault between two switches.
+    ///
+    /// # Errors
+    /// The kernel's. A switch that is split already has no third part.
+    pub fn split(&self, hosts: &[Arc<Host>]) -> Result<()> {
+        let mut wiring = self.wiring();
+        wiring.create_bridge(FAR_BRIDGE)?;
+        Ok(hosts.iter().try_for_each(|host| wiring.attach(host.name(), FAR_BRIDGE))?)
+    }
+
+    /// Ends [`Segment::split`] of these hosts.
+    ///
+    /// # Errors
+    /// The kernel's.
+    pub fn unite(&self, hosts: &[Arc<Host>]) -> Result<()> {
+        let mut wiring = self.wiring();
+        hosts.iter().try_for_each(|host| wiring.attach(host.name(), BRIDGE))?;
+        Ok(wiring.delete(FAR_BRIDGE)?)
     }
 
     /// Lets nothing pass to the host that is meant for all or for a group; what it sends passes, and it keeps its

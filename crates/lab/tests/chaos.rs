@@ -69,7 +69,7 @@ fn run(test: &str, seeds: &[u64], programs: &[Option<Program>]) -> Option<Vec<Re
     });
     for report in &reports {
         println!("{report}");
-        assert!(report.faults() > 0);
+        assert!(report.faults() > 0 && report.splits() > 0);
     }
     // The machine is the same for all.
     for lacking in reports.iter().take(1).flat_map(Report::left_out) {

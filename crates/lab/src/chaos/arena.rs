@@ -10,7 +10,7 @@ use steadfast_time::Random;
 
 use super::Options;
 use super::clock::{self, Way};
-use super::fault::{Condition, Fault, Kinds, LOSS_PERCENT, Strike};
+use super::fault::{Condition, Fault, Kinds, LOSS_PERCENT, Side, Strike};
 use super::pace::Pace;
 use super::report::{Culprit, Lacking, Report};
 use super::router::{Router, address};
@@ -62,12 +62,12 @@ impl Arena {
             let priority = |router: u8| 50 + 30 * ((number + router + turn) % count);
             let priorities = (0..pace.virtual_routers).map(priority).collect();
             let (program, advert_interval) = (program.clone(), pace.advert_interval);
-            let condition = Condition::Well;
             routers.push(Router {
                 host,
                 program,
                 daemon: None,
-                condition,
+                condition: Condition::Well,
+                side: Side::Near,
                 priorities,
                 advert_interval,
                 mixed,
@@ -114,6 +114,7 @@ impl Arena {
 
     /// Does it.
     pub(super) fn strike(&mut self, strike: Strike) -> Result<()> {
+        let cut_off = self.cut_off(strike, false);
         let Self { routers, segment, pace, .. } = self;
         let router = routers.get_mut(usize::from(strike.router)).context("no such router")?;
         router.condition = strike.fault.condition();
@@ -153,6 +154,7 @@ impl Arena {
                 router.daemon.take().context("no daemon runs")?.stop(STOP_LIMIT)?;
             }
             Fault::Isolated => segment.isolate(&router.host)?,
+            Fault::Split => segment.split(&cut_off)?,
             Fault::Deaf => segment.deafen(&router.host)?,
             Fault::Unplugged => segment.cut(&router.host)?,
             Fault::AddressDeleted => {
@@ -181,6 +183,7 @@ impl Arena {
 
     /// Mends it.
     pub(super) fn mend(&mut self, strike: Strike) -> Result<()> {
+        let cut_off = self.cut_off(strike, true);
         let Self { routers, segment, pace, .. } = self;
         let router = routers.get_mut(usize::from(strike.router)).context("no such router")?;
         router.condition = Condition::Well;
@@ -199,6 +202,7 @@ impl Arena {
             Fault::Killed | Fault::SupervisorKilled | Fault::Stopped => router.start()?,
             Fault::Hang => router.daemon()?.signal_all(Signal::CONT)?,
             Fault::Isolated => segment.rejoin(&router.host)?,
+            Fault::Split => segment.unite(&cut_off)?,
             Fault::Deaf => segment.let_hear(&router.host)?,
             Fault::Unplugged => segment.restore(&router.host)?,
             Fault::Loses(_) => segment.lose_nothing(&router.host)?,
@@ -206,6 +210,19 @@ impl Arena {
             Fault::Hiccup | Fault::WorkerKilled | Fault::AddressDeleted | Fault::ReloadStorm => {}
         }
         Ok(())
+    }
+
+    /// Notes who hears whom when a fault begins or ends, and tells whom it cuts off.
+    fn cut_off(&mut self, strike: Strike, is_over: bool) -> Vec<Arc<Host>> {
+        let count = u8::try_from(self.routers.len()).unwrap_or(u8::MAX);
+        let mut hosts = Vec::new();
+        for (number, side) in strike.cut_off(count) {
+            if let Some(router) = self.routers.get_mut(usize::from(number)) {
+                router.side = if is_over { Side::Near } else { side };
+                hosts.push(Arc::clone(&router.host));
+            }
+        }
+        hosts
     }
 
     /// Lets the client ask anew who has which address. Where announcements were lost it may ask the wrong one until its

@@ -55,8 +55,10 @@ pub(super) fn of_gap(
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use Condition::{Away, Well};
+
+    use super::*;
+    use crate::chaos::fault::Side;
 
     /// The first is the best.
     fn candidates(conditions: &[Condition]) -> Vec<Candidate> {
@@ -64,6 +66,7 @@ mod tests {
             router,
             priority: 200 - router,
             condition: *condition,
+            side: Side::Near,
         };
         (0..).zip(conditions).map(candidate).collect()
     }

@@ -149,6 +149,7 @@ impl Arena {
             router: at,
             priority: router.priorities.get(usize::from(number)).copied().unwrap_or_default(),
             condition: router.condition,
+            side: router.side,
         };
         (0..).zip(&self.routers).map(candidate).collect()
     }

@@ -32,6 +32,8 @@ pub(super) enum Fault {
     Stopped,
     /// The switch lets nothing through, and the router does not see it.
     Isolated,
+    /// The switch falls into two parts, with several routers on one of them at least; nobody sees it.
+    Split,
     /// The switch lets nothing through to the router, which is heard.
     Deaf,
     /// The cable is pulled.
@@ -74,16 +76,41 @@ pub(super) enum Condition {
     Well,
     /// It does nothing that others could notice.
     Away,
-    /// It takes part on a side of its own.
-    Alone,
     /// It is heard and does not hear.
     Deaf,
     /// It hears, and is heard, of some adverts only: nobody can say who is the owner.
     Uncertain,
 }
 
+/// A part of the switch: those on the same one hear each other, and nobody else.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Side {
+    /// That of the client.
+    #[default]
+    Near,
+    /// The other part of a switch that is split.
+    Far,
+    /// Nobody but this router, counted from zero.
+    Alone(u8),
+}
+
+impl Strike {
+    /// Whom it cuts off from the client, of so many routers, and where they are then. A switch that is split leaves the client half
+    /// of them, the smaller half of an odd number: several that hear each other are the point of it.
+    pub(super) fn cut_off(self, routers: u8) -> Vec<(u8, Side)> {
+        match self.fault {
+            Fault::Isolated => vec![(self.router, Side::Alone(self.router))],
+            Fault::Split => {
+                let far = (0..routers.div_ceil(2)).map(|next| (self.router + next) % routers);
+                far.map(|router| (router, Side::Far)).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+}
+
 impl Fault {
-    pub(super) const ALL: [Self; 16] = [
+    pub(super) const ALL: [Self; 17] = [
         Self::PowerLoss,
         Self::Killed,
         Self::Hang,
@@ -92,6 +119,7 @@ impl Fault {
         Self::SupervisorKilled,
         Self::Stopped,
         Self::Isolated,
+        Self::Split,
         Self::Deaf,
         Self::Unplugged,
         Self::AddressDeleted,
@@ -110,11 +138,12 @@ impl Fault {
             | Self::SupervisorKilled
             | Self::Stopped
             | Self::Unplugged => Condition::Away,
-            Self::Isolated => Condition::Alone,
             Self::Deaf => Condition::Deaf,
             Self::Loses(_) => Condition::Uncertain,
             Self::Hiccup
             | Self::WorkerKilled
+            | Self::Isolated
+            | Self::Split
             | Self::AddressDeleted
             | Self::ReloadStorm
             | Self::ClockStepped => Condition::Well,
@@ -128,6 +157,7 @@ impl Fault {
             | Self::Killed
             | Self::Hang
             | Self::Isolated
+            | Self::Split
             | Self::Deaf
             | Self::Unplugged
             | Self::AddressDeleted => Bound::Failover,
@@ -148,6 +178,11 @@ impl Fault {
             Bound::Open => Bound::Failover,
             bound => bound,
         }
+    }
+
+    /// Whether it happens to all at once, and so to nobody beside another fault.
+    pub(super) const fn is_of_all(self) -> bool {
+        matches!(self, Self::ClockStepped | Self::Split)
     }
 
     pub(super) const fn loses(self) -> bool {
@@ -185,6 +220,7 @@ impl Kinds {
                 Fault::Loses(_)
                     | Fault::ClockStepped
                     | Fault::Isolated
+                    | Fault::Split
                     | Fault::Unplugged
                     | Fault::AddressDeleted
             ),
@@ -223,10 +259,9 @@ impl Deck {
 
     /// A fault of another router at the same time, if one is left. What all of them have they have for itself.
     pub(super) fn deal_beside(&mut self, random: &mut Random, routers: u8, first: Strike) -> Option<Strike> {
-        let left: Vec<Fault> =
-            self.left.iter().copied().filter(|fault| *fault != Fault::ClockStepped).collect();
+        let left: Vec<Fault> = self.left.iter().copied().filter(|fault| !fault.is_of_all()).collect();
         let others: Vec<u8> = (0..routers).filter(|router| *router != first.router).collect();
-        (first.fault != Fault::ClockStepped).then(|| self.take(random, &left, &others))?
+        (!first.fault.is_of_all()).then(|| self.take(random, &left, &others))?
     }
 
     fn take(&mut self, random: &mut Random, faults: &[Fault], routers: &[u8]) -> Option<Strike> {
@@ -247,6 +282,7 @@ impl fmt::Display for Fault {
             Self::SupervisorKilled => "has its supervisor killed",
             Self::Stopped => "is stopped",
             Self::Isolated => "is cut off without seeing it",
+            Self::Split => "is cut off together with others",
             Self::Deaf => "hears nothing",
             Self::Unplugged => "is unplugged",
             Self::AddressDeleted => "has an address deleted",
@@ -286,14 +322,27 @@ mod tests {
     }
 
     #[test]
-    fn two_at_once_are_of_two_routers_and_the_clock_is_alone() {
+    fn a_split_has_several_routers_on_a_side_and_one_on_each() {
+        for (routers, router, far) in
+            [(3, 1, vec![1, 2]), (4, 0, vec![0, 1]), (4, 3, vec![3, 0]), (5, 4, vec![4, 0, 1])]
+        {
+            let cut_off = Strike { fault: Fault::Split, router }.cut_off(routers);
+            assert_eq!(cut_off, far.into_iter().map(|router| (router, Side::Far)).collect::<Vec<_>>());
+        }
+        let isolated = Strike { fault: Fault::Isolated, router: 2 };
+        assert_eq!(isolated.cut_off(4), [(2, Side::Alone(2))]);
+        assert!(Strike { fault: Fault::Deaf, router: 2 }.cut_off(4).is_empty());
+    }
+
+    #[test]
+    fn two_at_once_are_of_two_routers_and_what_all_have_is_alone() {
         for seed in 0..50 {
             let (mut random, mut deck) = (Random::new(seed), Deck::new(Fault::ALL.to_vec()));
             let first = deck.deal(&mut random, 4);
             let second = deck.deal_beside(&mut random, 4, first);
-            assert_eq!(second.is_none(), first.fault == Fault::ClockStepped);
+            assert_eq!(second.is_none(), first.fault.is_of_all());
             if let Some(second) = second {
-                assert!(second.router != first.router && second.fault != Fault::ClockStepped);
+                assert!(second.router != first.router && !second.fault.is_of_all());
                 assert_ne!(second.fault, first.fault);
             }
         }

@@ -1,6 +1,8 @@
 //! Who must own what, given how the routers are.
 
-use super::fault::Condition;
+use std::collections::BTreeSet;
+
+use super::fault::{Condition, Side};
 
 /// A router as the election sees it.
 #[derive(Debug, Clone, Copy)]
@@ -9,6 +11,7 @@ pub(super) struct Candidate {
     pub(super) router: u8,
     pub(super) priority: u8,
     pub(super) condition: Condition,
+    pub(super) side: Side,
 }
 
 /// Who owns an address when everything has settled, of those that can be asked. Those that are away are not asked:
@@ -21,58 +24,80 @@ pub(super) struct Verdict {
     pub(super) answer: Vec<u8>,
 }
 
-/// Who must own an address for which these compete. Every one preempts, and no priority occurs twice.
+/// Who must own an address for which these compete: on each side as if there were no other. Every one preempts, and no priority
+/// occurs twice.
 pub(super) fn verdict(candidates: &[Candidate]) -> Verdict {
+    let sides: BTreeSet<Side> = candidates.iter().map(|candidate| candidate.side).collect();
+    let mut owners: Vec<u8> = sides.into_iter().flat_map(|side| owners_on(side, candidates)).collect();
+    owners.sort_unstable();
+    Verdict { owners, answer: owners_on(Side::Near, candidates) }
+}
+
+/// Ordered by number.
+fn owners_on(side: Side, candidates: &[Candidate]) -> Vec<u8> {
     let of = |wanted: &[Condition]| {
         let wanted = wanted.to_vec();
-        candidates.iter().filter(move |candidate| wanted.contains(&candidate.condition))
+        let there = candidates.iter().filter(move |candidate| candidate.side == side);
+        there.filter(move |candidate| wanted.contains(&candidate.condition))
     };
     let heard = of(&[Condition::Well, Condition::Deaf]).max_by_key(|candidate| candidate.priority);
     // Who hears a better one gives way to it.
     let well = heard.filter(|candidate| candidate.condition == Condition::Well);
     // A router that hears nobody owns everything.
     let deaf = of(&[Condition::Deaf]);
-    let mut answer: Vec<u8> = well.into_iter().chain(deaf).map(|candidate| candidate.router).collect();
-    answer.sort_unstable();
-    let alone = of(&[Condition::Alone]).map(|candidate| candidate.router);
-    let mut owners: Vec<u8> = answer.iter().copied().chain(alone).collect();
+    let mut owners: Vec<u8> = well.into_iter().chain(deaf).map(|candidate| candidate.router).collect();
     owners.sort_unstable();
-    Verdict { owners, answer }
+    owners
 }
 
 #[cfg(test)]
 mod tests {
+    use Condition::{Away, Deaf, Well};
+    use Side::{Alone, Far, Near};
+
     use super::*;
 
-    fn judged(conditions: &[Condition]) -> (Vec<u8>, Vec<u8>) {
-        let candidates = (0..).zip(conditions).map(|(router, condition)| Candidate {
+    /// The first is the best.
+    fn judged(routers: &[(Side, Condition)]) -> (Vec<u8>, Vec<u8>) {
+        let candidates = (0..).zip(routers).map(|(router, (side, condition))| Candidate {
             router,
             priority: 200 - router,
             condition: *condition,
+            side: *side,
         });
         let Verdict { owners, answer } = verdict(&candidates.collect::<Vec<_>>());
         (owners, answer)
     }
 
+    fn judged_together(conditions: &[Condition]) -> (Vec<u8>, Vec<u8>) {
+        judged(&conditions.iter().map(|condition| (Near, *condition)).collect::<Vec<_>>())
+    }
+
     #[test]
     fn the_best_that_is_well_owns_alone() {
-        use Condition::{Away, Well};
-        assert_eq!(judged(&[Well, Well, Well]), (vec![0], vec![0]));
-        assert_eq!(judged(&[Away, Well, Well]), (vec![1], vec![1]));
-        assert_eq!(judged(&[Away, Away, Away]), (vec![], vec![]));
+        assert_eq!(judged_together(&[Well, Well, Well]), (vec![0], vec![0]));
+        assert_eq!(judged_together(&[Away, Well, Well]), (vec![1], vec![1]));
+        assert_eq!(judged_together(&[Away, Away, Away]), (vec![], vec![]));
     }
 
     #[test]
     fn each_side_has_its_owner() {
-        use Condition::{Alone, Well};
-        assert_eq!(judged(&[Alone, Well, Well]), (vec![0, 1], vec![1]));
-        assert_eq!(judged(&[Well, Alone, Well]), (vec![0, 1], vec![0]));
+        assert_eq!(judged(&[(Alone(0), Well), (Near, Well), (Near, Well)]), (vec![0, 1], vec![1]));
+        assert_eq!(judged(&[(Near, Well), (Alone(1), Well), (Near, Well)]), (vec![0, 1], vec![0]));
+        // Two may be cut off, each from everybody.
+        assert_eq!(judged(&[(Alone(0), Well), (Alone(1), Well), (Near, Well)]), (vec![0, 1, 2], vec![2]));
+    }
+
+    #[test]
+    fn the_best_of_each_side_owns_and_nobody_else_there() {
+        assert_eq!(judged(&[(Far, Well), (Far, Well), (Near, Well), (Near, Well)]), (vec![0, 2], vec![2]));
+        assert_eq!(judged(&[(Near, Well), (Far, Well), (Far, Well), (Near, Well)]), (vec![0, 1], vec![0]));
+        assert_eq!(judged(&[(Far, Away), (Far, Well), (Near, Away), (Near, Well)]), (vec![1, 3], vec![3]));
     }
 
     #[test]
     fn a_deaf_router_owns_too_and_silences_the_worse() {
-        use Condition::{Deaf, Well};
-        assert_eq!(judged(&[Well, Deaf, Well]), (vec![0, 1], vec![0, 1]));
-        assert_eq!(judged(&[Deaf, Well, Well]), (vec![0], vec![0]));
+        assert_eq!(judged_together(&[Well, Deaf, Well]), (vec![0, 1], vec![0, 1]));
+        assert_eq!(judged_together(&[Deaf, Well, Well]), (vec![0], vec![0]));
     }
 }

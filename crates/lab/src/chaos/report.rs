@@ -107,6 +107,11 @@ impl Report {
         self.times(Fault::loses)
     }
 
+    /// How often the switch was split.
+    pub fn splits(&self) -> usize {
+        self.times(|fault| fault == Fault::Split)
+    }
+
     fn times(&self, wanted: impl Fn(Fault) -> bool) -> usize {
         let wanted = self.played.iter().filter(|(fault, _)| wanted(**fault));
         wanted.map(|(_, played)| played.times).sum()

@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use rustix::process::Signal;
 
 use super::arena::STOP_LIMIT;
-use super::fault::Condition;
+use super::fault::{Condition, Side};
 use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::instance::Instance;
@@ -24,6 +24,8 @@ pub(super) struct Router {
     pub(super) program: Program,
     pub(super) daemon: Option<Daemon>,
     pub(super) condition: Condition,
+    /// Whom it hears.
+    pub(super) side: Side,
     /// Of each virtual router.
     pub(super) priorities: Vec<u8>,
     /// Of every instance.

@@ -34,6 +34,6 @@ fn no_step_of_the_clock_and_no_loss_of_fewer_than_three_adverts_moves_an_address
     let report = chaos::run(&options, &mut std::io::stdout().lock()).unwrap();
     println!("{report}");
     assert!(report.lacking().is_empty(), "{report}");
-    assert!(report.steps() > 0 && report.losses() > 0, "{report}");
+    assert!(report.steps() > 0 && report.losses() > 0 && report.splits() > 0, "{report}");
     assert!(report.violations.is_empty(), "{report}");
 }
