@@ -11,6 +11,7 @@ use steadfast_time::Random;
 use super::Options;
 use super::clock::{self, Way};
 use super::fault::{Condition, Fault, Kinds, LOSS_PERCENT, Side, Strike};
+use super::inventory::Inventory;
 use super::pace::Pace;
 use super::report::{Culprit, Lacking, Report};
 use super::router::{Router, address};
@@ -63,6 +64,7 @@ impl Arena {
             let priorities = (0..pace.virtual_routers).map(priority).collect();
             let (program, advert_interval) = (program.clone(), pace.advert_interval);
             routers.push(Router {
+                inventory: Inventory::at_first(&host)?,
                 host,
                 program,
                 daemon: None,
@@ -260,10 +262,8 @@ impl Arena {
         }
         for router in &self.routers {
             let culprit = || Culprit::Program(router.program.clone());
-            let there = router.host.addresses().unwrap_or_default();
-            for left in (0..self.pace.virtual_routers).map(address).filter(|address| there.contains(address))
-            {
-                report.violation(during, culprit(), format!("{left} is left on {}", router.host.name()));
+            for difference in router.inventory.differences(&router.host) {
+                report.violation(during, culprit(), difference);
             }
             if let Err(error) = router.until_nothing_runs() {
                 report.violation(during, culprit(), format!("{error:#}"));

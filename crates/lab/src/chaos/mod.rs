@@ -13,6 +13,7 @@ mod claims;
 mod clock;
 mod court;
 mod fault;
+mod inventory;
 mod judge;
 mod pace;
 mod report;

@@ -9,6 +9,7 @@ use rustix::process::Signal;
 
 use super::arena::STOP_LIMIT;
 use super::fault::{Condition, Side};
+use super::inventory::Inventory;
 use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::instance::Instance;
@@ -23,6 +24,8 @@ pub(super) struct Router {
     pub(super) host: Arc<Host>,
     pub(super) program: Program,
     pub(super) daemon: Option<Daemon>,
+    /// What the host had before its first daemon.
+    pub(super) inventory: Inventory,
     pub(super) condition: Condition,
     /// Whom it hears.
     pub(super) side: Side,
