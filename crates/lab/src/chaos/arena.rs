@@ -30,9 +30,6 @@ pub(super) const HOP_LIMIT_FIRST: u8 = 100;
 /// How long a stop may take.
 pub(super) const STOP_LIMIT: Duration = Duration::from_secs(10);
 
-const RELOADS_OF_A_STORM: u32 = 6;
-const RELOAD_PAUSE: Duration = Duration::from_millis(40);
-
 pub(super) struct Arena {
     // Dropped in this order: who looks, who runs, where.
     pub(super) watch: Watch,
@@ -114,8 +111,8 @@ impl Arena {
         format!("router{} ({program}) {}", strike.router + 1, strike.fault)
     }
 
-    /// Does it.
-    pub(super) fn strike(&mut self, strike: Strike) -> Result<()> {
+    /// Does it. What a router does wrong meanwhile is a violation.
+    pub(super) fn strike(&mut self, strike: Strike, during: &str, report: &mut Report) -> Result<()> {
         let cut_off = self.cut_off(strike, false);
         let Self { routers, segment, pace, .. } = self;
         let router = routers.get_mut(usize::from(strike.router)).context("no such router")?;
@@ -169,12 +166,8 @@ impl Arena {
                 }
             }
             Fault::ReloadStorm => {
-                for round in 0..RELOADS_OF_A_STORM {
-                    let configuration = router.configuration(round % 2 == 0);
-                    let daemon = router.daemon()?;
-                    daemon.configure(&configuration)?;
-                    daemon.signal(Signal::HUP);
-                    std::thread::sleep(RELOAD_PAUSE);
+                for what in router.reload_again_and_again(pace.settle_limit())? {
+                    report.violation(during, Culprit::Program(router.program.clone()), what);
                 }
             }
             Fault::Loses(ways) => segment.lose(&router.host, LOSS_PERCENT, ways)?,

@@ -115,7 +115,7 @@ fn suffer(
     }
     let (before, began) = (arena.verdicts(), Instant::now());
     for strike in strikes {
-        arena.strike(*strike)?;
+        arena.strike(*strike, name, report)?;
     }
     if lossy {
         // Who owns what is for the loss to say, and nothing has to settle; who claims must have lost enough.

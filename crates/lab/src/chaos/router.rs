@@ -17,8 +17,20 @@ use crate::program::Program;
 use crate::wait;
 
 pub(super) const VRID_FIRST: u8 = 51;
-/// A virtual router that reloads bring and take away.
+/// A virtual router that reloads bring and take away. Nobody else has it, and its address is not among those whose owner is judged.
 const VRID_EXTRA: u8 = 99;
+const ADDRESS_EXTRA: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 0, 9, 200));
+
+/// How long it stays, one time after the other. The last time it may come back before it has given up.
+const STAYS: [Stay; 3] = [Stay::Moment, Stay::UntilMaster, Stay::UntilMaster];
+/// Less than it takes to become master.
+const MOMENT: Duration = Duration::from_millis(40);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stay {
+    Moment,
+    UntilMaster,
+}
 
 pub(super) struct Router {
     pub(super) host: Arc<Host>,
@@ -61,13 +73,40 @@ impl Router {
         Ok(())
     }
 
-    pub(super) fn configuration(&self, extra: bool) -> String {
+    /// Brings a further virtual router and takes it away, again and again. What is wrong with its address, for which the daemon has
+    /// so long each time.
+    pub(super) fn reload_again_and_again(&self, limit: Duration) -> Result<Vec<String>> {
+        let mut wrong = Vec::new();
+        let has = || self.host.has(ADDRESS_EXTRA);
+        for stay in STAYS {
+            self.reload(true)?;
+            if stay == Stay::UntilMaster && !wait::until(limit, has) {
+                wrong.push(format!("{ADDRESS_EXTRA}: not there {limit:.1?} after a reload that brings it"));
+            }
+            // A reload may find the one before at work, and a master that has just begun.
+            std::thread::sleep(MOMENT);
+            self.reload(false)?;
+            std::thread::sleep(MOMENT);
+        }
+        if !wait::until(limit, || !has()) {
+            wrong.push(format!("{ADDRESS_EXTRA}: still there {limit:.1?} after a reload that takes it away"));
+        }
+        Ok(wrong)
+    }
+
+    fn reload(&self, extra: bool) -> Result<()> {
+        let daemon = self.daemon()?;
+        daemon.configure(&self.configuration(extra))?;
+        daemon.signal(Signal::HUP);
+        Ok(())
+    }
+
+    fn configuration(&self, extra: bool) -> String {
         let name = self.host.name();
         let instances = (0..).zip(&self.priorities).map(|(number, priority)| {
             self.instance(&format!("V{number}"), VRID_FIRST + number, *priority, address(number))
         });
-        let extra =
-            extra.then(|| self.instance("EXTRA", VRID_EXTRA, 10, Ipv4Addr::new(10, 0, 9, 200).into()));
+        let extra = extra.then(|| self.instance("EXTRA", VRID_EXTRA, 10, ADDRESS_EXTRA));
         let instances: String = instances.chain(extra).collect();
         // A keepalived that gives way to a better master says nothing otherwise, and the better one cannot know that clients
         // still ask the other.
