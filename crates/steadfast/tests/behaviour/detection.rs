@@ -1,6 +1,5 @@
 //! `fast_detection`: a master that dies is replaced long before its adverts are missed, and nobody else is.
 
-use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
@@ -36,8 +35,8 @@ fn many(priority: u8) -> String {
     with_globals("vrrp_version 3\nfast_detection", &[&routers])
 }
 
-/// Sessions that nobody configured, by peer and state.
-fn watched(router: &Router) -> BTreeMap<IpAddr, String> {
+/// Peer and state of each session that nobody configured.
+fn watched(router: &Router) -> Vec<(IpAddr, String)> {
     let sessions = router.status().map(|status| status.sessions).unwrap_or_default();
     let made = sessions.into_iter().filter(|session| session.name.starts_with("fast_detection"));
     made.map(|session| (session.peer, session.state)).collect()
@@ -45,10 +44,8 @@ fn watched(router: &Router) -> BTreeMap<IpAddr, String> {
 
 fn watch_each_other(routers: [&Router; 2], addresses: [IpAddr; 2]) {
     let [first, second] = addresses;
-    soon("the backup watches over its master, once", || {
-        watched(routers[1]) == BTreeMap::from([(first, "Up".to_owned())])
-    });
-    soon("the master knows of it", || watched(routers[0]) == BTreeMap::from([(second, "Up".to_owned())]));
+    soon("the backup watches over its master, once", || watched(routers[1]) == [(first, "Up".to_owned())]);
+    soon("the master knows of it", || watched(routers[0]) == [(second, "Up".to_owned())]);
 }
 
 fn watch_told(happening: &Happening, after: &str) -> bool {
@@ -146,7 +143,7 @@ fn what_happens_on_purpose_is_no_death() {
     // Without the option there is no session, and that is on purpose too.
     first.reload(&configuration(&[&slow(200)]));
     soon("nobody watches", || watched(&first).is_empty());
-    soon("the backup knows", || watched(&second).values().all(|state| state != "Up"));
+    soon("the backup knows", || watched(&second).iter().all(|(_, state)| state != "Up"));
     assert_eq!(second.counter("V1", "became_master"), Some(0), "{:#?}", second.events());
     first.reload(&with(200, ""));
     watch_each_other([&first, &second], addresses);
@@ -166,12 +163,12 @@ fn a_master_that_knows_no_sessions_is_left_to_its_adverts() {
     first.reaches("V1", State::Master);
     second.reaches("V1", State::Backup);
     let first_address = IpAddr::from(address_v4(1));
-    soon("it asks", || watched(&second) == BTreeMap::from([(first_address, "Down".to_owned())]));
+    soon("it asks", || watched(&second) == [(first_address, "Down".to_owned())]);
     let told = |happening: &Happening| {
         matches!(happening, Happening::SessionState { .. } | Happening::SessionDropped { .. })
     };
     assert!(!second.happened(told), "{:#?}", second.events());
-    assert_eq!(watched(&first), BTreeMap::new());
+    assert_eq!(watched(&first), []);
     first.signal_all(Signal::KILL).unwrap();
     second.reaches("V1", State::Master);
     assert!(!of_death(&second, "V1"), "{:#?}", second.events());
@@ -194,7 +191,7 @@ fn other_transports_are_watched_as_well() {
         first.reaches(name, State::Master);
         second.reaches(name, State::Backup);
     }
-    let up = |router: &Router| watched(router).values().filter(|state| *state == "Up").count();
+    let up = |router: &Router| watched(router).iter().filter(|(_, state)| state == "Up").count();
     soon("both pairs of addresses are watched", || up(&first) == 2 && up(&second) == 2);
     let cut = Instant::now();
     stage.segment.cut(first.host()).unwrap();
