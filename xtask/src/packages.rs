@@ -26,6 +26,7 @@ const NEEDS: &[Need] = &[
         package: "frr",
         what_for: "the other peer of the end-to-end tests",
     },
+    Need { program: "/usr/sbin/bird", package: "bird2", what_for: "the peer that signs packets of BFD" },
     Need { program: "ip", package: "iproute2", what_for: "end-to-end tests that look from outside" },
     Need { program: "mkfs.ext4", package: "e2fsprogs", what_for: "the slow disk of the soak" },
     Need { program: "nft", package: "nftables", what_for: "the other view of packet filters" },
