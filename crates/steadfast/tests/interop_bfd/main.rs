@@ -7,6 +7,7 @@ mod daily;
 mod documented;
 mod echo;
 mod following;
+mod hops;
 mod rarer;
 
 use std::net::IpAddr;
@@ -100,8 +101,8 @@ fn comes_goes_and_comes_back(pair: &Pair, daemon: &Daemon, interval_ms: u64) {
 }
 
 #[test]
-fn with_frr_over_ipv4_ipv6_and_several_hops() {
-    let test = "with_frr_over_ipv4_ipv6_and_several_hops";
+fn with_frr_over_ipv4_and_ipv6() {
+    let test = "with_frr_over_ipv4_and_ipv6";
     if !steadfast_lab::frr::Router::installed(test) {
         return;
     }
@@ -118,24 +119,6 @@ fn with_frr_over_ipv4_ipv6_and_several_hops() {
     comes_goes_and_comes_back(&pair, &daemon, 50);
     let shown = || bfdd.show().unwrap().replace(' ', "");
     assert!(wait::until(LIMIT, || shown().matches("\"status\":\"up\"").count() == 2), "{}", shown());
-}
-
-#[test]
-fn with_frr_over_several_hops() {
-    let test = "with_frr_over_several_hops";
-    if !steadfast_lab::frr::Router::installed(test) {
-        return;
-    }
-    let Some(pair) = Pair::set(test) else { return };
-    let peer = format!(
-        " peer {} multihop local-address {}\n  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n  no shutdown\n !\n",
-        v4(1),
-        v4(2)
-    );
-    let _bfdd = Bfd::start(&pair.theirs, &peer).unwrap();
-    let more = format!(" source_ip {}\n multihop\n max_hops 10\n", v4(1));
-    let daemon = pair.start(&instance("far", v4(2), &more));
-    comes_goes_and_comes_back(&pair, &daemon, 50);
 }
 
 /// BIRD on the second host, with a session of each family; `more` holds for both.
