@@ -195,3 +195,28 @@ fn with_itself_through_reloads_and_a_worker_s_death() {
     await_state(&daemon, "Up");
     assert_eq!((came_up(&daemon), came_up(&theirs)), before, "{}", daemon.log_tail());
 }
+
+/// The shortest interval that can be configured: 3 ms of silence end the session. On a busy machine it goes down now and then and
+/// comes back, so that what both ends agree on is awaited, and the end of the peer for good.
+#[test]
+fn with_itself_every_millisecond() {
+    let Some(pair) = Pair::set("with_itself_every_millisecond") else { return };
+    let fast = " min_rx 1\n min_tx 1\n";
+    let theirs = Daemon::start(&pair.theirs, &pair.program, &instance("there", v4(1), fast)).unwrap();
+    let daemon = pair.start(&instance("here", v4(2), fast));
+    for end in [&daemon, &theirs] {
+        let agreed = wait::until(LIMIT, || {
+            sessions(end).iter().any(|session| {
+                session.state == "Up"
+                    && session.transmit_microseconds == Some(1_000)
+                    && session.receive_microseconds == Some(1_000)
+                    && session.detection_microseconds == Some(3_000)
+            })
+        });
+        assert!(agreed, "{:#?}\n{}", sessions(end), end.log_tail());
+    }
+    theirs.signal_all(steadfast_lab::Signal::KILL).unwrap();
+    let down = await_state(&daemon, "Down");
+    assert!(down.iter().all(|session| session.counters["went_down"] > 0), "{down:#?}");
+    assert!(daemon.logged("control detection time expired", LIMIT), "{}", daemon.log_tail());
+}
