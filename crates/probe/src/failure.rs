@@ -57,6 +57,9 @@ pub enum Failure {
     /// Another response code of DNS (RFC 1035 section 4.1.1).
     #[error("the response code is {0}")]
     ResponseCode(u8),
+    /// An answer that a datagram has no room for (TC, RFC 1035 section 4.1.1).
+    #[error("the answer was cut")]
+    Cut,
     /// An answer of a length that is not good.
     #[error("the answer has {0} bytes")]
     ReplyLength(usize),

@@ -9,6 +9,12 @@ use crate::{Failure, Found};
 
 pub use services::{RECORDS_MAX, ServiceRecord};
 
+/// Response code of a server that does not understand the question (RFC 1035 section 4.1.1).
+pub const FORMAT_ERROR: u8 = 1;
+
+/// Response code of a server that knows no such question.
+pub const NOT_IMPLEMENTED: u8 = 4;
+
 /// Longest name in a question (RFC 1035 section 2.3.4).
 pub const NAME_BYTES_MAX: usize = 255;
 
@@ -20,6 +26,15 @@ const LABEL_BYTES_MAX: usize = 63;
 
 /// Recursion desired.
 const FLAGS: u16 = 0x0100;
+
+/// In the third octet of an answer: it was cut (TC, RFC 1035 section 4.1.1).
+const CUT: u8 = 0x02;
+
+/// Type of the record that tells what the asker can do (RFC 6891 section 6.1.2).
+const OPT: u16 = 41;
+
+/// Records behind the answer, among the numbers of the header.
+const ADDITIONAL: std::ops::Range<usize> = 10..12;
 
 /// IN.
 const CLASS: u16 = 1;
@@ -59,6 +74,21 @@ impl Question {
         Ok(Self { id, bytes })
     }
 
+    /// The same question, which offers to take a datagram of so many octets for an answer (EDNS, RFC 6891). Who does not know
+    /// of that answers with [`FORMAT_ERROR`] or [`NOT_IMPLEMENTED`] (RFC 6891 section 7, RFC 2671 section 5.3).
+    #[must_use]
+    pub fn offering(mut self, octets: u16) -> Self {
+        if let Some(count) = self.bytes.get_mut(ADDITIONAL) {
+            count.copy_from_slice(&1_u16.to_be_bytes());
+        }
+        // The root; type and room; response code, version and flags; no options (RFC 6891 section 6.1.2).
+        self.bytes.push(0);
+        for field in [OPT, octets, 0, 0, 0] {
+            self.bytes.extend_from_slice(&field.to_be_bytes());
+        }
+        self
+    }
+
     /// The datagram to send.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
@@ -78,10 +108,16 @@ impl Question {
 }
 
 impl Question {
-    /// Where the service is that was asked for (SRV); nothing if it is no answer to this question.
-    pub fn services(&self, datagram: &[u8]) -> Option<Result<Vec<ServiceRecord>, Failure>> {
-        let answer = self.judge(datagram)?;
-        Some(answer.and_then(|_| services::read(datagram).ok_or(Failure::Malformed("DNS"))))
+    /// Where the service is that was asked for (SRV), in order; nothing if it is no answer to this question. What is left of
+    /// an answer that was cut ([`Failure::Cut`]) is another part each time, and is not read.
+    pub fn services(&self, message: &[u8]) -> Option<Result<Vec<ServiceRecord>, Failure>> {
+        let answer = self.judge(message)?;
+        let is_cut = message.get(2).is_some_and(|flags| flags & CUT != 0);
+        Some(answer.and_then(|_| match services::read(message) {
+            _ if is_cut => Err(Failure::Cut),
+            Some(records) => Ok(records),
+            None => Err(Failure::Malformed("DNS")),
+        }))
     }
 }
 
@@ -130,6 +166,29 @@ mod tests {
         let name = Question::new(1, "AAAA", "www.example.org").unwrap();
         assert_eq!(name.bytes().get(12..), Some(&b"\x03www\x07example\x03org\0\0\x1c\0\x01"[..]));
         assert_eq!(Question::new(1, "AAAA", "www.example.org.").unwrap(), name);
+    }
+
+    #[test]
+    fn a_question_offers_room_behind_its_name() {
+        let question = Question::new(0x1234, "SRV", "a.lab").unwrap().offering(1_232);
+        let expected =
+            b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x01a\x03lab\0\0\x21\0\x01\0\0\x29\x04\xd0\0\0\0\0\0\0";
+        assert_eq!(question.bytes(), expected);
+        assert_eq!(
+            question.judge(&[0x12, 0x34, 0x81, 0x80, 0, 0, 0, 0, 0, 0, 0, 0]),
+            Some(Ok(Found::default()))
+        );
+    }
+
+    #[test]
+    fn an_answer_that_was_cut_has_no_records() {
+        let question = Question::new(0x1234, "SRV", ".").unwrap();
+        let answer = |flags: u8, code: u8| [0x12, 0x34, flags, code, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(question.services(&answer(0x81, 0x80)), Some(Ok(vec![])));
+        assert_eq!(question.services(&answer(0x83, 0x80)), Some(Err(Failure::Cut)));
+        assert_eq!(question.services(&answer(0x83, 0x81)), Some(Err(Failure::ResponseCode(FORMAT_ERROR))));
+        // To a check it is an answer like any other.
+        assert_eq!(question.judge(&answer(0x83, 0x80)), Some(Ok(Found::default())));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::NAME_BYTES_MAX;
 
-/// Records that are read of one answer.
+/// Records that are taken of one answer: the first in order, so that they are the same in whatever order they come.
 pub const RECORDS_MAX: usize = 64;
 
 /// Type SRV.
@@ -21,7 +21,7 @@ pub struct ServiceRecord {
     pub target: String,
 }
 
-/// The records of an answer; nothing where it ends too early.
+/// The records of an answer, in order; nothing where it ends too early.
 pub(super) fn read(datagram: &[u8]) -> Option<Vec<ServiceRecord>> {
     let mut at = 12;
     for _ in 0..number(datagram, 4)? {
@@ -32,7 +32,7 @@ pub(super) fn read(datagram: &[u8]) -> Option<Vec<ServiceRecord>> {
         let fields = behind_name(datagram, at)?;
         let (kind, length) = (number(datagram, fields)?, usize::from(number(datagram, fields + 8)?));
         let data = fields + 10;
-        if kind == SRV && records.len() < RECORDS_MAX {
+        if kind == SRV {
             let [priority, weight, port] =
                 [number(datagram, data)?, number(datagram, data + 2)?, number(datagram, data + 4)?];
             let target = name(datagram, data + 6)?;
@@ -41,6 +41,9 @@ pub(super) fn read(datagram: &[u8]) -> Option<Vec<ServiceRecord>> {
         at = data + length;
         datagram.get(..at)?;
     }
+    records.sort_unstable();
+    records.dedup();
+    records.truncate(RECORDS_MAX);
     Some(records)
 }
 
@@ -97,9 +100,14 @@ mod tests {
 
     /// Two records for `_web._tcp.example.org.`, the names in parts of the question.
     fn answer() -> Vec<u8> {
-        let mut octets = vec![0x12, 0x34, 0x81, 0x80, 0, 1, 0, 2, 0, 0, 0, 0];
+        answer_of(&[(20, b'b'), (10, b'a')])
+    }
+
+    fn answer_of(records: &[(u8, u8)]) -> Vec<u8> {
+        let count = u8::try_from(records.len()).unwrap();
+        let mut octets = vec![0x12, 0x34, 0x81, 0x80, 0, 1, 0, count, 0, 0, 0, 0];
         octets.extend_from_slice(b"\x04_web\x04_tcp\x07example\x03org\0\0\x21\0\x01");
-        for (priority, host) in [(10, b'a'), (20, b'b')] {
+        for &(priority, host) in records {
             octets.extend_from_slice(&[0xc0, 12, 0, 33, 0, 1, 0, 0, 0, 60, 0, 10]);
             // The domain begins behind the two parts of the service.
             octets.extend_from_slice(&[0, priority, 0, 5, 0x1f, 0x90, 1, host, 0xc0, 22]);
@@ -115,6 +123,15 @@ mod tests {
         for length in 0..answer().len() {
             assert_eq!(read(&answer()[..length]), None, "{length}");
         }
+    }
+
+    #[test]
+    fn of_too_many_records_the_same_are_taken_in_whatever_order_they_come() {
+        let mut many: Vec<(u8, u8)> = (0..100).map(|priority| (priority, b'a')).collect();
+        let taken = read(&answer_of(&many)).unwrap();
+        assert_eq!((taken.len(), taken[63].priority), (RECORDS_MAX, 63));
+        many.rotate_left(50);
+        assert_eq!(read(&answer_of(&many)), Some(taken));
     }
 
     #[test]

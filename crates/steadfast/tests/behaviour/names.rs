@@ -1,7 +1,7 @@
 //! Real servers by name, of the machine's hosts and of a name server.
 
 use std::collections::BTreeSet;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::Arc;
 
 use steadfast_control::event::{Balancing, Happening};
@@ -43,6 +43,14 @@ fn set_up(host: &Arc<Host>) {
     }
 }
 
+/// The name server of the host, with further settings.
+fn name_server(host: &Host, settings: &str) -> Child {
+    let server = "server:\n do-daemonize: no\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n \
+                  interface: 127.0.0.1\n local-zone: \"lab.\" static\n";
+    host.write("/run/unbound", &format!("{server}{settings}")).unwrap();
+    host.spawn(Command::new("/usr/sbin/unbound").args(["-d", "-c", "/run/unbound"])).unwrap()
+}
+
 fn hosts(host: &Host, of_web: &[&str]) {
     let web: String = of_web.iter().map(|address| format!("{address} web.lab\n")).collect();
     host.write("/run/hosts", &format!("127.0.0.1 localhost\n10.1.1.1 a.lab\n10.1.1.2 b.lab\n{web}")).unwrap();
@@ -67,15 +75,10 @@ fn names_become_servers_follow_what_is_known_and_outlive_the_name_service() {
     let host = stage.host("named");
     set_up(&host);
     // The last choice is never taken while there is a better one.
-    host.write(
-        "/run/unbound",
-        "server:\n do-daemonize: no\n chroot: \"\"\n username: \"\"\n pidfile: \"\"\n use-syslog: no\n interface: 127.0.0.1\n\
-         local-zone: \"lab.\" static\n local-data: \"_api._tcp.lab. SRV 10 7 8080 a.lab.\"\n\
-         local-data: \"_api._tcp.lab. SRV 20 1 8080 b.lab.\"\n",
-    )
-    .unwrap();
-    let mut unbound =
-        host.spawn(Command::new("/usr/sbin/unbound").args(["-d", "-c", "/run/unbound"])).unwrap();
+    let mut unbound = name_server(
+        &host,
+        " local-data: \"_api._tcp.lab. SRV 10 7 8080 a.lab.\"\n local-data: \"_api._tcp.lab. SRV 20 1 8080 b.lab.\"\n",
+    );
     let router = stage.start(&host, CONFIGURATION);
     let becomes = |what: &str, addresses: &[&str]| {
         let expected = plain(addresses);
@@ -109,6 +112,55 @@ fn names_become_servers_follow_what_is_known_and_outlive_the_name_service() {
     hosts(&host, &["10.1.0.9"]);
     soon("it is told that the name is there", || told("real_server web.lab can be looked up"));
     becomes("the name stands for what is there already", &["10.1.0.9"]);
+}
+
+/// As many hosts as an answer of 512 octets has no room for (RFC 1035 section 4.2.1), and more than one of 1,232 has.
+const MANY: [u8; 2] = [40, 60];
+
+/// A service with so many hosts, for which the name server's answers are at most that long.
+fn many(host: &Host, count: u8, settings: &str) -> Child {
+    let records =
+        (1..=count).map(|last| format!(" local-data: \"_api._tcp.lab. SRV 10 7 8080 s{last}.lab.\"\n"));
+    name_server(host, &format!(" {settings}\n{}", records.collect::<String>()))
+}
+
+#[test]
+fn a_service_of_the_dns_has_all_of_its_hosts_however_many_they_are() {
+    let test = "a_service_of_the_dns_has_all_of_its_hosts_however_many_they_are";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    let known: String = (1..=MANY[1]).map(|last| format!("10.1.2.{last} s{last}.lab\n")).collect();
+    host.write("/run/hosts", &known).unwrap();
+    let all = |count: u8| (1..=count).map(|last| (format!("10.1.2.{last}:8080"), 7)).collect::<BTreeSet<_>>();
+    let mut unbound = many(&host, MANY[0], "do-tcp: no");
+    let router = stage.start(&host, CONFIGURATION);
+    let becomes = |what: &str, count: u8| {
+        let reached = wait::until(LIMIT, || servers(&router, "10.9.0.2") == all(count));
+        assert!(reached, "{what}: {:?}\n{}", servers(&router, "10.9.0.2"), router.log_tail());
+    };
+    becomes("in one datagram", MANY[0]);
+    for (what, count, settings) in [
+        ("over TCP", MANY[1], "do-tcp: yes"),
+        ("over TCP from a server that cuts whatever is offered", MANY[0], "max-udp-size: 512"),
+    ] {
+        unbound.kill().unwrap();
+        unbound.wait().unwrap();
+        unbound = many(&host, count, settings);
+        becomes(what, count);
+    }
+    // What was known stands, whatever part of the answer comes. No answer comes while there is no server.
+    let told = |reason: &str| router.log().matches(&format!("(IPv4): 127.0.0.1: {reason}")).count();
+    let before = told("Connection refused");
+    unbound.kill().unwrap();
+    unbound.wait().unwrap();
+    soon("it is told that the server is gone", || told("Connection refused") > before);
+    let before = told("over TCP");
+    unbound = many(&host, MANY[1], "do-tcp: no");
+    soon("it is told that the answer cannot be had", || told("over TCP") > before);
+    assert_eq!(servers(&router, "10.9.0.2"), all(MANY[0]), "{}", router.log_tail());
+    unbound.kill().unwrap();
+    unbound.wait().unwrap();
 }
 
 /// Two services of both families have a server of one name, which has addresses of IPv4 alone.

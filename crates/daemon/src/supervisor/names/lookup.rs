@@ -2,23 +2,20 @@
 //! process of its own, in which everything may be waited for.
 
 use std::io::{PipeWriter, Write as _};
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
 
-use steadfast_probe::dns::{Question, ServiceRecord};
+use steadfast_probe::dns::ServiceRecord;
 use steadfast_wire::vrrp::Family;
 
+use super::name_server::ask;
 use super::{ADDRESSES_MAX, Answer};
 use crate::served::{Endpoint, Query};
 
 /// Names that are looked up at the same time.
 const BESIDE: usize = 8;
-/// Name servers that are asked in turn, and how long each.
+/// Name servers that are asked in turn.
 const SERVERS: usize = 3;
-const PATIENCE: Duration = Duration::from_secs(3);
-/// Room for an answer.
-const ANSWER_BYTES: usize = 4_096;
 /// The port of name servers.
 const PORT: u16 = 53;
 
@@ -111,36 +108,6 @@ fn name_servers(text: &str) -> Vec<IpAddr> {
         (words.next() == Some("nameserver")).then(|| words.next()?.parse().ok()).flatten()
     });
     lines.collect()
-}
-
-fn ask(server: SocketAddr, name: &str) -> Result<Vec<ServiceRecord>, String> {
-    let here: SocketAddr = if server.is_ipv4() { ([0, 0, 0, 0], 0).into() } else { ([0_u16; 8], 0).into() };
-    let number = u16::try_from(std::process::id() & 0xffff).unwrap_or_default() ^ noise();
-    let question = Question::new(number, "SRV", name).map_err(|error| error.to_string())?;
-    let told = |error: std::io::Error| error.to_string();
-    let socket = UdpSocket::bind(here).map_err(told)?;
-    socket.connect(server).map_err(told)?;
-    socket.send(question.bytes()).map_err(told)?;
-    let until = Instant::now() + PATIENCE;
-    let mut answer = [0; ANSWER_BYTES];
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err("no answer".to_owned());
-        }
-        socket.set_read_timeout(Some(left)).map_err(told)?;
-        let length = socket.recv(&mut answer).map_err(|_| "no answer".to_owned())?;
-        let datagram = answer.get(..length).unwrap_or_default();
-        if let Some(result) = question.services(datagram) {
-            return result.map_err(|failure| failure.to_string());
-        }
-    }
-}
-
-/// A number that a stranger does not guess (RFC 5452 section 4.3).
-fn noise() -> u16 {
-    use std::hash::{BuildHasher as _, RandomState};
-    u16::try_from(RandomState::new().hash_one(0) & 0xffff).unwrap_or_default()
 }
 
 #[cfg(test)]

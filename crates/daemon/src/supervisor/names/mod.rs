@@ -2,6 +2,7 @@
 //! nothing; what it found becomes servers as by a reload. What was known last stands while it finds nothing.
 
 mod lookup;
+mod name_server;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{PipeReader, Read as _};
