@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::{Filter, Happening, Record};
+use steadfast_control::event::{Filter, Happening, Record, Worker};
 use steadfast_control::request::UpgradeReport;
 use steadfast_control::status::Instance;
 use steadfast_lab::capture::Capture;
@@ -275,4 +275,46 @@ fn a_worker_that_is_killed_during_an_upgrade_has_a_successor() {
     });
     first.reaches("V1", State::Master);
     assert_ne!(first.worker(), worker);
+}
+
+/// Killed, whether or not somebody waited for it.
+fn is_dead(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
+/// So has one that dies while the other program begins, when no program hears of it.
+#[test]
+fn a_worker_that_is_killed_before_the_other_program_looks_has_a_successor() {
+    let name = "a_worker_that_is_killed_before_the_other_program_looks_has_a_successor";
+    let Some(stage) = Stage::set(name) else { return };
+    let virtual_router = Virtual { interval: "1", ..Virtual::with_priority(200) };
+    let first = stage.router("r1", &configuration(&[&virtual_router]));
+    // The worker stands still before it is killed. Its successor could find it superseded; its peer waits longer.
+    let patient = Virtual { interval: "1", ..Virtual::with_priority(100) }.more("down_timer_adverts 60");
+    let second = stage.router("r2", &configuration(&[&patient]));
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    soon("its mastership began longer ago than a master may be silent", || {
+        first.counter("V1", "adverts_sent").is_some_and(|sent| sent > 5)
+    });
+    let (supervisor, worker) = (first.pid(), first.worker());
+    let log = format!("{}/log", first.folder());
+    let mut changes = AddressChanges::watch(first.host());
+    send(worker, Signal::STOP);
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| upgrade(&stage, &first, None));
+        soon("the other program begins", || text_of(first.host(), &log).contains("becoming"));
+        send(supervisor, Signal::STOP);
+        send(worker, Signal::KILL);
+        soon("the worker is dead", || is_dead(worker));
+        send(supervisor, Signal::CONT);
+        let report = asked.join().unwrap();
+        assert!(report.upgraded, "{report:#?}");
+    });
+    assert_ne!(first.worker(), worker);
+    first.tells(|happening| matches!(happening, Happening::WorkerDied { worker: Worker::Vrrp, .. }));
+    assert_eq!(first.status().unwrap().worker.unwrap().restarts, 1);
+    assert_eq!(first.state("V1"), Some(State::Master), "{}", first.log_tail());
+    assert_eq!(changes.since_last(), []);
+    assert_eq!(second.counter("V1", "became_master"), Some(0));
 }

@@ -225,9 +225,11 @@ impl Rehearsed {
         for pid in left.ended {
             let _ = Child::adopt(pid).and_then(|child| child.signal_group(Signal::KILL));
         }
-        supervisor.reap_adopted();
+        // A worker may have ended since the other program looked last. It is known before anybody else's children are
+        // reaped, so that its end is told like any other.
         supervisor.resume_worker::<Vrrp>(left.routers.worker, now);
         supervisor.resume_worker::<Check>(balancing_worker, now);
+        supervisor.reap_adopted();
         match left.gave_way {
             None => {
                 let after = After::Upgrade { from: left.version, asked: left.asked };

@@ -179,6 +179,8 @@ impl<R: Role> Slot<R> {
     /// # Errors
     /// When it is gone.
     pub(crate) fn adopt(&mut self, now: Moment, left: WorkerLeft, poller: &Poller) -> Result<(), Error> {
+        // Where nothing can be known of its end, it was at work until now: what it held is its successor's.
+        self.lived_until = Some(now);
         let channel = Channel::over(left.channel.take()?);
         self.restarts = left.restarts;
         let child = Child::adopt(left.pid)?;
@@ -440,6 +442,7 @@ impl Ended {
 
 #[cfg(test)]
 mod tests {
+    use std::mem::ManuallyDrop;
     use std::process::Command;
 
     use steadfast_kernel::channel::{Incoming, MESSAGE_BYTES_MAX};
@@ -495,5 +498,22 @@ mod tests {
         slot.end();
         slot.take_ended(Moment::from_nanos(0), &poller).unwrap();
         assert!(!slot.order("reload".to_owned(), &poller), "there is no worker");
+    }
+
+    /// Its successor would go by the last change of state otherwise, and find that others took over long ago.
+    #[test]
+    fn a_worker_of_whose_end_nothing_is_known_was_at_work_until_now() {
+        let poller = Poller::open().unwrap();
+        let (channel, _worker) = Channel::pair().unwrap();
+        let channel = ManuallyDrop::new(channel);
+        let mut child = testbed::child(&mut Command::new("true")).unwrap();
+        let pid = child.pid();
+        child.wait().unwrap();
+        let mut slot =
+            Slot::<Any>::new(Tokens { channel: 0, child: 1 }, PathBuf::new(), Duration::from_secs(1));
+        let now = Moment::from_nanos(7);
+        let left = WorkerLeft { pid, channel: Kept::of(&*channel), restarts: 3 };
+        slot.adopt(now, left, &poller).unwrap_err();
+        assert_eq!((slot.predecessor_lived_until(), slot.restarts()), (Some(now), 3));
     }
 }
