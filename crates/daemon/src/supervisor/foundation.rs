@@ -9,7 +9,7 @@ use steadfast_kernel::process::signal::Signals;
 use steadfast_kernel::process::{Foreground, ProcessEvents};
 use steadfast_kernel::space::Space;
 use steadfast_kernel::wait::poll::Poller;
-use steadfast_vrrp::Moment;
+use steadfast_vrrp::{InstanceId, Moment};
 
 use super::control::{Control, Desk};
 use super::faults::Faults;
@@ -32,7 +32,7 @@ use super::workers::vrrp::Routers;
 use super::{SETTLE_AFTER, Supervisor};
 use crate::digest::vrrp::digest;
 use crate::digest::watches::Orders;
-use crate::link::vrrp::work::Work;
+use crate::link::vrrp::work::{VirtualAddress, Work};
 use crate::options::Options;
 use crate::places::Places;
 
@@ -52,6 +52,8 @@ pub(super) struct Foundation {
     pub(super) names: Names,
     /// The work before, whose numbers stay.
     pub(super) work: Work,
+    /// Instances that it has no more and that still hand over.
+    pub(super) leaving: BTreeMap<InstanceId, Vec<VirtualAddress>>,
     /// Where the table of IPVS is.
     pub(super) space: Space,
     /// The folder that the daemon was started in.
@@ -67,7 +69,7 @@ impl Foundation {
         let (effective, mut model) = Effective::of(self.loaded, &options, None);
         names.configure(now, &model);
         names.expand(&mut model);
-        let work = digest(&model, &self.work, &BTreeMap::new(), &options);
+        let work = digest(&model, &self.work, &self.leaving, &options);
         let balancing = BalancingKept::new(&model, &effective.packed, names.used(), self.space);
         let mut faults = Vec::new();
         let programs = Programs::resolve(&model, &work, &mut faults);

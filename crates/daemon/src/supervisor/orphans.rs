@@ -1,6 +1,7 @@
 //! Workers whose supervisor died: the one that comes next finds them, hears what they alone know, and has a successor of its own
 //! for each. They go on with their work meanwhile.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use steadfast_kernel::process::signal::Signal;
 use steadfast_kernel::process::{Child, Process, pidfile};
 use steadfast_kernel::rendezvous;
 use steadfast_kernel::wait::poll::{Events, Interest, Poller};
-use steadfast_vrrp::Moment;
+use steadfast_vrrp::{InstanceId, Moment};
 
 use super::names::NamesLeft;
 use super::upgrade::{After, milliseconds_since};
@@ -22,7 +23,7 @@ use crate::link::check::{self, Check};
 use crate::link::lifecycle::Role;
 use crate::link::orphan::{Orphan, greeting};
 use crate::link::vrrp::change::Change;
-use crate::link::vrrp::work::Work;
+use crate::link::vrrp::work::{VirtualAddress, Work};
 use crate::link::vrrp::{self, Order, Vrrp};
 use crate::places::Places;
 
@@ -69,6 +70,12 @@ impl Orphans {
     /// What runs: its numbers keep their meaning.
     pub(super) fn work(&self) -> Work {
         self.vrrp.as_ref().map(|found| found.knows.work.clone()).unwrap_or_default()
+    }
+
+    /// What still hands over though it runs no more: its numbers are not given again.
+    pub(super) fn leaving(&self) -> BTreeMap<InstanceId, Vec<VirtualAddress>> {
+        let leaving = self.vrrp.iter().flat_map(|found| &found.knows.leaving);
+        leaving.map(|leaving| (leaving.instance, leaving.addresses.clone())).collect()
     }
 
     /// What names stand for.
@@ -132,9 +139,9 @@ impl Supervisor {
     pub(super) fn take_over(&mut self, orphans: Orphans, since: Moment, now: Moment) {
         let Orphans { vrrp, check } = orphans;
         if let Some(Found { child, channel, knows, .. }) = vrrp {
-            let vrrp::Knows { daemon_started_at, work, settings } = knows;
+            let vrrp::Knows { daemon_started_at, work, leaving, settings } = knows;
             self.started_at = daemon_started_at;
-            self.routers.take_over(&work, settings);
+            self.routers.take_over(&work, leaving, settings);
             self.take_in::<Vrrp>(child, channel, now);
             self.have_removed(&work);
         }
@@ -150,7 +157,8 @@ impl Supervisor {
     /// Has the worker change over to what is configured now, where instances are not any more: only it can say that they
     /// shut down (RFC 9568 section 6.4.3), and it does so before it leaves.
     fn have_removed(&mut self, before: &Work) {
-        if self.routers.leaving.is_empty() {
+        // Those that an earlier reload removed have said so already.
+        if !before.machine.instances.iter().any(|config| self.routers.leaving.contains_key(&config.id)) {
             return;
         }
         let mut after = self.routers.work.clone();

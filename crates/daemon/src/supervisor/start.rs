@@ -206,6 +206,7 @@ fn assemble(
         faults: Faults::default(),
         names: Names::adopt(orphans.names()),
         work: orphans.work(),
+        leaving: orphans.leaving(),
         space,
         folder,
         foreground: foreground.take(),

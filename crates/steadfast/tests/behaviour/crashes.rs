@@ -386,6 +386,36 @@ fn an_instance_that_the_next_file_has_no_more_gives_up_in_order() {
     assert!(second.logged("(V2) Stopping", LIMIT), "{}", second.log_tail());
 }
 
+/// Nobody configures it any more, and nobody else would take its address away.
+#[test]
+fn an_instance_that_hands_over_when_the_supervisor_dies_leaves_no_address() {
+    let test = "an_instance_that_hands_over_when_the_supervisor_dies_leaves_no_address";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    let own = Virtual::with_priority(200);
+    // Slow enough that a supervisor comes after the one that died before the hand-over is at its end.
+    let slow = Virtual {
+        name: "V2",
+        vrid: 52,
+        interval: "3",
+        addresses: vec!["10.0.9.10/32"],
+        ..Virtual::with_priority(100)
+    };
+    let new = Virtual { name: "V3", vrid: 53, addresses: vec!["10.0.9.11/32"], ..own.clone() };
+    let address = IpAddr::from([10, 0, 9, 10]);
+    let first = stage.start(&host, &configuration(&[&own, &slow]));
+    first.reaches("V2", State::Master);
+    soon("it has its address", || host.has(address));
+    first.reload(&configuration(&[&own]));
+    let second = successor(&stage, first, &configuration(&[&own, &new]));
+    soon("the address is gone", || !host.has(address));
+    // The new one has not come by its number.
+    second.reaches("V3", State::Master);
+    let told = |happening: &Happening| matches!(happening, Happening::InstanceState { instance, to: State::Master, .. } if &**instance == "V3");
+    second.tells(told);
+    assert_eq!(second.state("V1"), Some(State::Master));
+}
+
 /// A backup takes over while it has no supervisor: its scripts are run by the next one.
 #[test]
 fn what_happens_while_there_is_no_supervisor_is_told_by_the_next() {

@@ -19,7 +19,7 @@ use steadfast_vrrp::status::{InstanceStatus, Resume};
 use steadfast_vrrp::{Event, InstanceId, InterfaceId, Moment, Reading, ScriptId, WatchId};
 
 use self::change::Change;
-use self::work::Work;
+use self::work::{VirtualAddress, Work};
 use super::lifecycle::{Lasting, Role, Worker};
 
 /// The worker of VRRP.
@@ -41,8 +41,21 @@ pub struct Knows {
     pub daemon_started_at: Moment,
     /// What it runs: numbers keep their meaning by it.
     pub work: Work,
+    /// Instances that it runs no more and that still hand over.
+    pub leaving: Vec<Leaving>,
     /// Settings of interfaces that were changed.
     pub settings: Remembered,
+}
+
+/// An instance that a reload took out and that still hands over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leaving {
+    /// Which: its number is not given again.
+    pub instance: InstanceId,
+    /// What it is called.
+    pub name: Arc<str>,
+    /// What it holds.
+    pub addresses: Vec<VirtualAddress>,
 }
 
 /// What it is told to do.

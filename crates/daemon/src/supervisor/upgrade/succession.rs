@@ -1,6 +1,6 @@
 //! The program that takes another one's place: whether it could, and how it goes on.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use steadfast_config::load::Loaded;
@@ -201,6 +201,8 @@ impl Rehearsed {
             faults: Faults::adopt(&left.faults),
             names: Names::adopt(left.names),
             work: left.routers.work,
+            // An upgrade waits for them.
+            leaving: BTreeMap::new(),
             space: space.transpose()?.unwrap_or_else(Space::own),
             folder: left.folder,
             foreground: None,

@@ -71,6 +71,11 @@ impl Known {
         }
     }
 
+    /// An instance that an earlier reload removed still has something to tell.
+    pub(crate) fn name(&mut self, instance: InstanceId, name: Arc<str>) {
+        self.instances.insert(instance, name);
+    }
+
     /// An instance that a reload removed has nothing more to tell.
     pub(crate) fn forget(&mut self, instance: InstanceId) {
         self.instances.remove(&instance);

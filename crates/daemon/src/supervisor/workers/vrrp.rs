@@ -19,7 +19,7 @@ use crate::link::inheritance::Inheritable as _;
 use crate::link::life::Lives;
 use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{Install, VirtualAddress, Work};
-use crate::link::vrrp::{News, Vrrp, Watching};
+use crate::link::vrrp::{Leaving, News, Vrrp, Watching};
 use crate::supervisor::notify::scripts as notifying;
 use crate::supervisor::{Supervisor, moment};
 use crate::vrrp::Terms;
@@ -79,12 +79,16 @@ impl Routers {
     }
 
     /// Goes on with what a worker runs whose supervisor died; the other configuration is in force already.
-    pub(crate) fn take_over(&mut self, before: &Work, settings: Remembered) {
+    pub(crate) fn take_over(&mut self, before: &Work, leaving: Vec<Leaving>, settings: Remembered) {
         let work = std::mem::take(&mut self.work);
         self.part_with(before, &work);
         // Instances that are removed still have something to tell.
         self.known.configure(before);
         self.known.configure(&work);
+        for Leaving { instance, name, addresses } in leaving {
+            self.known.name(instance, name);
+            self.leaving.insert(instance, addresses);
+        }
         self.work = work;
         self.known.keep_settings(settings);
         (self.addresses_out, self.started) = (true, true);

@@ -15,7 +15,7 @@ use steadfast_vrrp::{InstanceConfig, InstanceId, InterfaceId, Moment};
 use steadfast_wire::vrrp::{Family, IpProtocol};
 
 use super::interfaces::Interfaces;
-use crate::link::vrrp::work::{AdvertBuffer, Work};
+use crate::link::vrrp::work::{AdvertBuffer, VirtualAddress, Work};
 use crate::vrrp::timing::ToTiming;
 use crate::vrrp::timing::sockets::{Place, SocketKey};
 
@@ -47,8 +47,9 @@ pub(crate) struct Endpoints {
     sessions_without: BTreeMap<SessionId, Arc<str>>,
     /// Instances that were told to have no sockets, and why.
     without: BTreeMap<InstanceId, Arc<str>>,
-    /// Instances that a reload took out and that still hand over: they have to say so, and to hear who comes after them.
-    leaving: BTreeMap<InstanceId, Arc<InstanceConfig>>,
+    /// Instances that a reload took out and that still hand over: they have to say so, and to hear who comes after them. With
+    /// the addresses that they had.
+    leaving: BTreeMap<InstanceId, (Arc<InstanceConfig>, Vec<VirtualAddress>)>,
     /// One of those has left.
     outdated: bool,
     retry_at: Option<Moment>,
@@ -86,8 +87,13 @@ impl Endpoints {
     }
 
     /// A reload takes an instance out: its sockets stay until it [has left](Self::left).
-    pub(crate) fn leave(&mut self, instance: &Arc<InstanceConfig>) {
-        self.leaving.insert(instance.id, Arc::clone(instance));
+    pub(crate) fn leave(&mut self, instance: &Arc<InstanceConfig>, addresses: Vec<VirtualAddress>) {
+        self.leaving.insert(instance.id, (Arc::clone(instance), addresses));
+    }
+
+    /// Instances that were taken out and have not left yet, with the addresses that they had.
+    pub(crate) fn leaving(&self) -> impl Iterator<Item = (&InstanceConfig, &[VirtualAddress])> {
+        self.leaving.values().map(|(instance, addresses)| (&**instance, addresses.as_slice()))
     }
 
     /// An instance that was taken out has handed over.
@@ -99,7 +105,8 @@ impl Endpoints {
         let mut needed: BTreeMap<SocketKey, Need> = keys_of_sessions(work)
             .map(|key| (key, Need { index: NO_INTERFACE, buffer_bytes: None }))
             .collect();
-        let instances = work.machine.instances.iter().chain(self.leaving.values());
+        let leaving = self.leaving.values().map(|(instance, _)| instance);
+        let instances = work.machine.instances.iter().chain(leaving);
         for instance in instances.filter(|instance| instance.broken.is_none()) {
             if !interfaces.is_there(instance.adverts_on) {
                 continue;

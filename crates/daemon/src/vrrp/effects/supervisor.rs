@@ -1,6 +1,7 @@
 //! What the supervisor wants, and what it is told.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use steadfast_control::status::WorkerStatus;
 use steadfast_vrrp::{InstanceId, Moment};
@@ -10,7 +11,7 @@ use crate::link::lifecycle::{FromWorker, ToWorker, Trouble};
 use crate::link::line::Heard;
 use crate::link::vrrp::Living;
 use crate::link::vrrp::change::Change;
-use crate::link::vrrp::{Knows, News, Notice, Order};
+use crate::link::vrrp::{Knows, Leaving, News, Notice, Order};
 use crate::vrrp::timing::{Coalescing, Followed, ToTiming};
 
 impl Effects {
@@ -30,7 +31,14 @@ impl Effects {
     fn confide(&mut self, since: Moment) {
         let (daemon_started_at, work) = (self.daemon_started_at, self.work.clone());
         let settings = self.site.settings.remembered().clone();
-        self.line.confide(since, Knows { daemon_started_at, work, settings });
+        let holdings = &self.site.kinds.addresses.holdings;
+        let leaving = self.endpoints.leaving().map(|(config, addresses)| Leaving {
+            instance: config.id,
+            name: Arc::clone(&config.name),
+            addresses: if holdings.holds(config.id) { addresses.to_vec() } else { Vec::new() },
+        });
+        let leaving = leaving.collect();
+        self.line.confide(since, Knows { daemon_started_at, work, leaving, settings });
     }
 
     fn obey(&mut self, message: ToWorker<Order>) {
@@ -86,7 +94,8 @@ impl Effects {
         let links_before = self.work.links.clone();
         let removed: BTreeSet<InstanceId> = change.plan.removed().iter().copied().collect();
         for instance in self.work.machine.instances.iter().filter(|instance| removed.contains(&instance.id)) {
-            self.endpoints.leave(instance);
+            let addresses = self.work.install(instance.id).map(|install| install.addresses.clone());
+            self.endpoints.leave(instance, addresses.unwrap_or_default());
         }
         self.work.follow(&change);
         let coalescing = Coalescing::of(&self.work.machine, &self.work.sessions);
