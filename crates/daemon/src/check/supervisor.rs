@@ -41,7 +41,8 @@ impl Checker {
 
     fn obey(&mut self, message: ToWorker<Order>) {
         match message {
-            ToWorker::Stop => self.stopping = true,
+            // Whoever was to go on with it has no successor of this worker started any more.
+            ToWorker::Stop => (self.stopping, self.leaving) = (true, false),
             ToWorker::Leave => (self.stopping, self.leaving) = (true, true),
             ToWorker::Order(Order::Keep(kept)) => self.kept = kept,
             ToWorker::Order(Order::Reload(change)) => self.reload(*change),
@@ -149,5 +150,76 @@ impl Checker {
 
     pub(super) fn flush_before_exit(&mut self) {
         self.line.flush_before_exit(&self.poller);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use steadfast_health::Resume;
+    use steadfast_kernel::channel::{Channel, Incoming};
+    use steadfast_kernel::process::pulse::Pulses;
+    use steadfast_kernel::process::signal::Signals;
+    use steadfast_kernel::space::Space;
+    use steadfast_kernel::wait::poll::Poller;
+
+    use super::*;
+    use crate::check::table::Table;
+    use crate::check::{CHANNEL, Job, Opened, Terms};
+    use crate::link::check::seen::Surroundings;
+    use crate::link::check::work::Settings;
+    use crate::link::life::Lives;
+    use crate::link::line::Line;
+    use crate::served::{Known, Marks, Packed};
+
+    /// A worker without services that finds these messages when it begins, run to its end: what it says last.
+    fn last_word(told: &[ToWorker<Order>]) -> FromWorker<News> {
+        let (mut supervisor, channel) = Channel::pair().unwrap();
+        for message in told {
+            supervisor.send(&postcard::to_stdvec(message).unwrap()).unwrap();
+        }
+        let line = Line::new(channel, None, CHANNEL);
+        let opened = Opened {
+            poller: Poller::open().unwrap(),
+            signals: Signals::open(&[]).unwrap(),
+            filter_monitor: None,
+        };
+        line.listen(&opened.poller).unwrap();
+        let job = Job {
+            packed: Packed::default(),
+            known: Known::default(),
+            marks: Marks::default(),
+            settings: Settings::default(),
+            abandoned: BTreeSet::new(),
+            resume: Resume::default(),
+            surroundings: Surroundings::default(),
+            kept: Vec::new(),
+        };
+        // The table of the machine that runs the test is left alone.
+        let terms = Terms {
+            space: Space::own(),
+            keep_table: true,
+            begun_before: true,
+            confined: None,
+            pid_file: PathBuf::new(),
+        };
+        let table = Table::new(Settings::default(), true, None, None);
+        let life = Lives::new(Pulses::shared(1, 0).unwrap(), Duration::from_secs(1)).of(0);
+        Checker::new(job, line, opened, table, &terms).run(&life);
+        let mut last = None;
+        while let Ok(Incoming::Message(octets)) = supervisor.receive() {
+            last = Some(postcard::from_bytes(&octets).unwrap());
+        }
+        last.unwrap()
+    }
+
+    #[test]
+    fn a_stop_counts_though_the_worker_was_to_leave_before() {
+        assert_eq!(last_word(&[ToWorker::Leave]), FromWorker::Left);
+        assert_eq!(last_word(&[ToWorker::Stop]), FromWorker::Drained);
+        assert_eq!(last_word(&[ToWorker::Leave, ToWorker::Stop]), FromWorker::Drained);
     }
 }

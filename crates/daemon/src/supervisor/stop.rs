@@ -59,6 +59,7 @@ impl Supervisor {
         self.abandon_names();
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
+        self.end_table();
         self.scripts.runner.terminate(now, |purpose| {
             matches!(
                 purpose,
@@ -66,6 +67,20 @@ impl Supervisor {
             )
         });
         self.tell(Happening::Stopping);
+    }
+
+    /// At a stop, another check worker takes the place of one that did not say that it took its entries of the load balancer away: it
+    /// takes them away, and whoever is told of that is told. There is one at most.
+    pub(super) fn end_table(&mut self) {
+        let Some(stopping) = &mut self.stopping else { return };
+        if self.workers.check.is_filled() || self.options.keep_ipvs || !self.balancing.table_out {
+            return;
+        }
+        self.balancing.table_out = false;
+        let now = moment();
+        let until = now + self.loaded.global.child_wait.duration() + DRAIN_MARGIN;
+        stopping.workers_until = stopping.workers_until.max(until);
+        self.workers.check.start(now);
     }
 
     /// A hand-over takes at most one interval of the slowest instance (RFC 9568 section 6.1: a skew
@@ -79,14 +94,17 @@ impl Supervisor {
     /// Everything is handed over, every stop script had its time, and so had the shutdown script.
     pub(super) fn is_finished(&mut self, now: Moment) -> bool {
         let Some(stopping) = &mut self.stopping else { return false };
-        if !self.workers.are_gone() {
-            if now >= stopping.workers_until {
-                self.workers.kill();
-            }
+        if now >= stopping.workers_until {
+            self.workers.close();
+            self.workers.kill();
+        }
+        // Before any script, and whatever the load balancer takes: none may run for as long as two hosts answer for an address.
+        if !self.workers.vrrp.is_filled() {
+            self.remove_leftovers();
+        }
+        if !self.workers.are_gone() || self.workers.wakeup().is_some() {
             return false;
         }
-        // Before any script: none may run for as long as two hosts answer for an address.
-        self.remove_leftovers();
         let Some(stopping) = &mut self.stopping else { return false };
         match stopping.shutdown {
             Shutdown::Over => return true,

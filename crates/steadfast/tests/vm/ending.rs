@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use steadfast_lab::{Daemon, Program, Signal, wait};
 
 use super::director::{LIMIT, balances};
+use super::living::worker;
 use super::side::Side;
 
 /// A service that tells of everything that happens to it, up to the end.
@@ -125,4 +126,37 @@ fn no_script_of_a_stop_is_lost_for_those_before_it() {
     }
     daemon.wait(LIMIT).unwrap();
     assert_eq!(host.read("/run/told").unwrap(), "quorum up\nserver down\nquorum down\n");
+}
+
+/// Deaths of the check worker after which its successor is not started for some seconds.
+const DEATHS: usize = 8;
+
+/// A worker that waits for its start cannot take its entries away; somebody does.
+#[test]
+fn a_stop_takes_the_table_away_though_no_check_worker_runs() {
+    let test = "a_stop_takes_the_table_away_though_no_check_worker_runs";
+    let Some(program) = Program::steadfast(test).filter(|_| balances(test)) else { return };
+    let side = Side::new(&program);
+    let host = &side.director.host;
+    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
+    side.director.run(&["chmod", "755", "/run/tell"]);
+    let mut daemon = side.start(&configuration(""));
+    let ours = ["-A -t 10.9.0.1:80 -s rr", "-a -t 10.9.0.1:80 -r 198.18.0.2:80 -m -w 1"];
+    side.director.await_table(&ours, &daemon);
+    let told = || host.read("/run/told").unwrap_or_default();
+    assert!(wait::until(LIMIT, || told() == "quorum up\n"), "{:?}\n{}", told(), daemon.log_tail());
+    let mut before = None;
+    for death in 1..=DEATHS {
+        let other = || worker(&side.director, &daemon).filter(|pid| Some(pid) != before.as_ref());
+        let pid = wait::value(LIMIT, other);
+        let pid = pid.unwrap_or_else(|| panic!("after {death} deaths\n{}", daemon.log_tail()));
+        side.director.run(&["kill", "-9", &pid]);
+        before = Some(pid);
+    }
+    let gone = || worker(&side.director, &daemon).is_none();
+    assert!(wait::until(LIMIT, gone), "{}", daemon.log_tail());
+    assert_eq!(side.director.table(), ours);
+    assert_eq!(daemon.stop(LIMIT).unwrap().code(), Some(0), "{}", daemon.log_tail());
+    assert!(side.director.table().is_empty(), "{:?}\n{}", side.director.table(), daemon.log_tail());
+    assert_eq!(told(), "quorum up\nserver down\nquorum down\n");
 }

@@ -56,7 +56,7 @@ fn a_dead_server_leaves_and_a_revived_one_comes_back() {
 }
 
 /// The process of the checks.
-fn worker(director: &Director, daemon: &Daemon) -> Option<String> {
+pub(crate) fn worker(director: &Director, daemon: &Daemon) -> Option<String> {
     let pid = director.host.read(&format!("{}/c.pid", daemon.folder())).ok()?;
     Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())
 }

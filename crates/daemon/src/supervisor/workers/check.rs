@@ -49,6 +49,8 @@ pub(crate) struct BalancingKept {
     checks: BTreeMap<CheckKey, CheckResume>,
     /// A worker has begun once.
     pub(crate) started: bool,
+    /// A worker began, and has not said that it took its entries away.
+    pub(crate) table_out: bool,
     /// Where the table is.
     space: Space,
     /// Of the spread of first checks, for every worker.
@@ -88,6 +90,7 @@ impl BalancingKept {
             abandoned: BTreeSet::new(),
             checks: BTreeMap::new(),
             started: false,
+            table_out: false,
             space,
             seed: settings(model).seed,
             marks: Marks::default(),
@@ -117,6 +120,7 @@ impl BalancingKept {
         self.remember(left.known);
         (self.abandoned, self.started, self.seed) = (left.abandoned, left.started, left.seed);
         self.marks = left.marks;
+        self.table_out = self.started;
     }
 
     /// Goes on with what a worker has whose supervisor died; the other configuration is in force already.
@@ -126,7 +130,8 @@ impl BalancingKept {
         mut entries: BTreeSet<ServiceKey>,
         (loaded, known): (&Effective, &Known),
     ) {
-        (self.marks, self.seed, self.started) = (kept.marks, kept.seed, true);
+        (self.marks, self.seed) = (kept.marks, kept.seed);
+        (self.started, self.table_out) = (true, true);
         if loaded.global.firewall.ipvs_table.is_some() {
             self.marks.give(&loaded.model());
         }
@@ -471,17 +476,22 @@ impl Post for Check {
 
     fn started(supervisor: &mut Supervisor) {
         supervisor.balancing.started = true;
+        // The one that ends the table at a stop is the last.
+        supervisor.balancing.table_out |= supervisor.stopping.is_none();
     }
 
     fn reloaded(supervisor: &mut Supervisor) {
         supervisor.balancing.abandoned.clear();
     }
 
-    fn drained(_: &mut Supervisor) {}
+    fn drained(supervisor: &mut Supervisor) {
+        supervisor.balancing.table_out = false;
+    }
 
     fn ended(supervisor: &mut Supervisor) {
         supervisor.abandon_inquiry();
         supervisor.abandon_operations();
+        supervisor.end_table();
     }
 }
 

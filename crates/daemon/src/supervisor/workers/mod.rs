@@ -218,6 +218,9 @@ impl Supervisor {
         died.into_iter().for_each(|died| self.tell(died));
         self.forget_faults(|matter| *matter == Matter::Worker(R::WORKER));
         self.tell(Happening::WorkerStarted { worker: R::WORKER, pid });
+        if self.stopping.is_some() {
+            R::slot(&mut self.workers).tell(&ToWorker::Stop, &self.poller);
+        }
         self
     }
 
@@ -253,6 +256,9 @@ impl Supervisor {
         match message {
             FromWorker::Started => {
                 R::started(self);
+                if self.stopping.is_some() {
+                    return;
+                }
                 self.ready_if_all_run();
                 self.reload_confirmed(R::WORKER, Confirmation::Started);
                 // A worker that leaves may still have to say that it started.
