@@ -1,11 +1,13 @@
 //! Another program in the daemon's place: nothing on the wire and nothing in the kernel tells of it.
 
+use std::io::{Read as _, Write as _};
 use std::net::IpAddr;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use steadfast_control::event::{Filter, Happening, Record, Worker};
-use steadfast_control::request::UpgradeReport;
+use steadfast_control::request::{Answer, Request, UpgradeReport};
 use steadfast_control::status::Instance;
 use steadfast_lab::capture::Capture;
 use steadfast_lab::segment::address_v4;
@@ -253,6 +255,66 @@ fn a_client_that_waits_is_answered_before_an_upgrade() {
         assert!(report.upgraded, "{report:#?}");
         assert!(status.join().unwrap().is_some(), "{}", first.log_tail());
     });
+}
+
+/// Servers, and those of each service: more than a daemon has wait for a client that reads nothing.
+const SERVERS: usize = 3_000;
+const SERVERS_OF_A_SERVICE: usize = 50;
+
+/// Virtual servers with as many real ones as that.
+fn services() -> String {
+    let mut text = String::new();
+    for service in 0..SERVERS / SERVERS_OF_A_SERVICE {
+        text += &format!("virtual_server 10.9.0.{service} 80 {{\n lb_algo rr\n lb_kind NAT\n protocol TCP\n");
+        for server in 1..=SERVERS_OF_A_SERVICE {
+            text += &format!(" real_server 10.8.{service}.{server} 80 {{\n }}\n");
+        }
+        text += "}\n";
+    }
+    text
+}
+
+/// What a client that reads slowly reads in a go, and how long it does something else then.
+const READ_AT_ONCE: usize = 1_024;
+const READS_AFTER: Duration = Duration::from_millis(2);
+
+/// The rest of it is not asked for before it has read what came, and the program that comes does not know of it.
+#[test]
+fn a_client_that_reads_slowly_has_its_whole_answer_before_an_upgrade() {
+    let Some(stage) = Stage::set("a_client_that_reads_slowly_has_its_whole_answer_before_an_upgrade") else {
+        return;
+    };
+    let first = stage.router("r1", &(configuration(&[&Virtual::with_priority(200)]) + &services()));
+    first.reaches("V1", State::Master);
+    soon("the services are there", || first.services().len() == SERVERS / SERVERS_OF_A_SERVICE);
+    let mut stream = UnixStream::connect(first.host().outside("/run/steadfast/k.sock")).unwrap();
+    stream.set_read_timeout(Some(LIMIT)).unwrap();
+    let question = serde_json::to_string(&Request::Services { named: Vec::new() }).unwrap();
+    writeln!(stream, "{question}").unwrap();
+    let mut answer = Vec::new();
+    std::thread::scope(|scope| {
+        let asked = scope.spawn(|| upgrade(&stage, &first, None));
+        let mut some = [0; READ_AT_ONCE];
+        loop {
+            let count = stream.read(&mut some).expect("the answer goes on");
+            if count == 0 {
+                break;
+            }
+            answer.extend_from_slice(&some[..count]);
+            std::thread::sleep(READS_AFTER);
+        }
+        let report = asked.join().unwrap();
+        // On a busy machine it reads for longer than an upgrade waits.
+        assert!(report.upgraded || report.detail.contains("a client waits"), "{report:#?}");
+    });
+    let answers = answer.split_inclusive(|octet| *octet == b'\n').map(serde_json::from_slice::<Answer>);
+    let answers: Vec<Answer> = answers.map(Result::unwrap).collect();
+    let servers = |answer: &Answer| match answer {
+        Answer::Service(service) => service.servers.len(),
+        _ => 0,
+    };
+    assert_eq!(answers.iter().map(servers).sum::<usize>(), SERVERS);
+    assert_eq!(answers.last(), Some(&Answer::End));
 }
 
 /// A worker that dies while it is to leave has a successor like any other.

@@ -27,10 +27,10 @@ pub(crate) struct Desk {
 }
 
 impl Desk {
-    /// A client waits for what a worker was asked.
+    /// A client waits for what a worker was asked, or has to read what it was told before it is told the rest.
     pub(crate) fn is_asking(&self) -> bool {
-        let deadlines = [self.asked.wakeup(), self.inquiries.wakeup(), self.operations.wakeup()];
-        deadlines.iter().any(Option::is_some)
+        let asks = [self.asked.wakeup(), self.operations.wakeup()].iter().any(Option::is_some);
+        asks || self.inquiries.are_under_way()
     }
 
     pub(crate) fn new(control: Option<Control>) -> Self {

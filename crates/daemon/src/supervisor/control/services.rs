@@ -69,6 +69,11 @@ impl Inquiries {
         }
     }
 
+    /// Somebody is owed more of an answer.
+    pub(crate) fn are_under_way(&self) -> bool {
+        self.awaited != Awaited::Nothing
+    }
+
     /// Whoever does not read keeps others waiting.
     fn others_wait(&self) -> bool {
         self.asking.len() > 1 || !self.next.is_empty()
