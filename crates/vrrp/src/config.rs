@@ -173,6 +173,11 @@ impl InstanceConfig {
         master_interval * self.down_timer_adverts + self.skew(priority, master_interval)
     }
 
+    /// How long peers of a master of this priority wait for its next advert before another may have taken over.
+    pub fn patience(&self, priority: Priority, master_interval: Duration) -> Duration {
+        self.down_time(self.gives_up_as.unwrap_or(priority), master_interval)
+    }
+
     /// A virtual router that does what the protocol says and nothing besides: multicast, priority 100 (RFC 9568 section
     /// 5.2.4), preemption, no addresses, nothing tracked, and five announcements on becoming master. What differs is
     /// written over it.

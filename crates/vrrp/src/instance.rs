@@ -254,8 +254,7 @@ impl Instance {
     pub(crate) fn is_superseded(&self, now: Moment, due: Moment) -> bool {
         self.state == State::Master && due != Moment::NEVER && {
             let last_advert = due - self.interval();
-            let priority = self.config.gives_up_as.unwrap_or(self.standing.priority);
-            now.since(last_advert) > self.config.down_time(priority, self.master_interval)
+            now.since(last_advert) > self.config.patience(self.standing.priority, self.master_interval)
         }
     }
 

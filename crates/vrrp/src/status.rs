@@ -10,7 +10,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Family, Priority, Version, Vrid};
 
 use crate::config::{GroupId, InstanceConfig, InstanceId, InterfaceId, ScriptId};
 use crate::counters::{Counters, MachineCounters};
-use crate::event::{Cause, State};
+use crate::event::{Cause, Event, State};
 use crate::grid::next_on_grid;
 use crate::instance::Instance;
 use crate::machine::Machine;
@@ -186,6 +186,22 @@ impl Resume {
             let slot = next_on_grid(alive - self.master_interval, self.master_interval, self.instance);
             self.last_advert = self.last_advert.max(Some(slot));
         }
+    }
+
+    /// Until when peers that hear no further advert leave it to this router; `None` of one that sends none.
+    pub fn awaited_until(&self, config: &InstanceConfig) -> Option<Moment> {
+        let last = self.last_advert.filter(|_| self.state == State::Master)?;
+        Some(last + config.patience(self.priority, self.master_interval))
+    }
+
+    /// Nobody ran it for longer than its peers wait: whoever goes on with it listens first (RFC 9568 section 6.4.2), as a
+    /// master that was held up does. What became of it comes back.
+    pub fn give_way(&mut self, now: Moment, causes: Vec<Cause>) -> Event {
+        let (instance, priority, from, to) = (self.instance, self.priority, self.state, State::Backup);
+        (self.state, self.since, self.causes) = (to, now, causes.clone());
+        (self.master, self.last_advert, self.preparing) = (None, None, None);
+        self.counters.released_master += 1;
+        Event::InstanceState { instance, at: now, from, to, priority, causes }
     }
 }
 

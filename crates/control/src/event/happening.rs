@@ -199,6 +199,15 @@ pub enum Happening {
         /// Which.
         worker: Worker,
     },
+    /// There is no vrrp worker for longer than the peers of masters wait: what these had is removed, for others take over.
+    Yielded {
+        /// How many virtual routers.
+        instances: usize,
+        /// Workers in a row that died soon or could not be started.
+        deaths: u32,
+        /// Until another is started.
+        milliseconds: u64,
+    },
     /// Something about a process of ours that goes on.
     Worker {
         /// Which.
@@ -433,6 +442,7 @@ impl Happening {
             | Self::WorkerStarted { .. }
             | Self::WorkerDied { .. }
             | Self::WorkerHung { .. }
+            | Self::Yielded { .. }
             | Self::Worker { .. }
             | Self::Bound { .. }
             | Self::Reloaded { .. }
@@ -464,6 +474,7 @@ impl Happening {
             | Self::ServedElsewhere { .. }
             | Self::WorkerDied { .. }
             | Self::WorkerHung { .. }
+            | Self::Yielded { .. }
             | Self::Worker { trouble: Trouble::CannotWork { .. } | Trouble::Netlink { .. }, .. }
             | Self::ReloadRefused { .. }
             | Self::UpgradeRefused { .. } => Severity::Error,

@@ -122,6 +122,13 @@ pub fn happening(happening: &Happening) -> String {
         Happening::WorkerHung { worker } => {
             format!("the {} does not answer: it is killed, and its successor goes on", worker_title(*worker))
         }
+        Happening::Yielded { instances, deaths, milliseconds } => {
+            let routers = if *instances == 1 { "virtual router" } else { "virtual routers" };
+            let wait = super::duration::milliseconds(*milliseconds);
+            format!(
+                "no vrrp worker runs ({deaths} in a row died or did not start), and another is started in {wait}: {instances} {routers} given up, for others take over by now"
+            )
+        }
         Happening::Worker { worker, trouble } => self::trouble(*worker, trouble),
         Happening::Bound { bound: told @ (Bound::NotifiesForgotten { .. } | Bound::FlightRecorder) } => {
             self::bound(told)

@@ -101,6 +101,7 @@ fn kind(happening: &Happening) -> &'static str {
         Happening::WorkerStarted { .. } => "worker_started",
         Happening::WorkerDied { .. } => "worker_died",
         Happening::WorkerHung { .. } => "worker_hung",
+        Happening::Yielded { .. } => "yielded",
         Happening::Worker { .. } => "worker",
         Happening::Bound { .. } => "bound",
         Happening::Reloaded { .. } => "reloaded",
@@ -121,7 +122,7 @@ fn kind(happening: &Happening) -> &'static str {
     }
 }
 
-const KINDS: usize = 42;
+const KINDS: usize = 43;
 
 fn every(number: u64) -> Vec<Happening> {
     let name = || "n".into();
@@ -169,6 +170,7 @@ fn every(number: u64) -> Vec<Happening> {
         },
         Happening::WorkerStarted { worker: Worker::Vrrp, pid: 7 },
         Happening::WorkerHung { worker: Worker::Vrrp },
+        Happening::Yielded { instances: 2, deaths: 6, milliseconds: number },
         Happening::Bound { bound: Bound::AdvertsLost { count: number } },
         Happening::Bound { bound: Bound::SessionTurns { session: name(), peer: PEER } },
         Happening::Bound { bound: Bound::StopScripts { lost: 2 } },

@@ -8,6 +8,7 @@ mod faults;
 mod findings;
 mod foundation;
 mod journal;
+mod leftovers;
 mod names;
 mod notify;
 mod orphans;
@@ -19,6 +20,7 @@ mod stop;
 mod upgrade;
 mod watches;
 mod workers;
+mod yielding;
 
 use std::time::Duration;
 
@@ -220,6 +222,7 @@ impl Supervisor {
     // Time.
 
     fn timers(&mut self, now: Moment) {
+        self.yield_late(now);
         self.answer_late(now);
         self.desk.cut_off_late(now, &self.poller);
         self.services_late(now);
@@ -238,6 +241,7 @@ impl Supervisor {
     fn next_wakeup(&self) -> Option<Moment> {
         let wakeups = [
             self.workers.wakeup(),
+            self.yield_wakeup(),
             self.desk.wakeup(),
             self.desk.asked.wakeup(),
             self.desk.inquiries.wakeup(),

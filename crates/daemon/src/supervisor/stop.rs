@@ -1,17 +1,13 @@
 //! The end: hand-overs first, then stop scripts, then everything else.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use steadfast_control::event::{Bound, Fault, Happening};
-use steadfast_kernel::netlink::{Address, AddressKey, Batch, Requests};
-use steadfast_kernel::nftables;
-use steadfast_kernel::reconcile::links::Settings;
 use steadfast_vrrp::Moment;
 
+use super::leftovers::Extent;
 use super::scripts::hooks::{Hook, Shutdown};
 use super::scripts::runner::Purpose;
-use super::workers::vrrp::Routers;
 use super::{Supervisor, moment};
 use crate::places;
 
@@ -176,51 +172,14 @@ impl Supervisor {
         }
     }
 
+    /// A worker that hung or was killed could not remove its addresses, and a host without a daemon must not go on answering
+    /// for them.
     fn remove_leftovers(&mut self) {
         if self.options.keep_addresses || !std::mem::take(&mut self.routers.addresses_out) {
             return;
         }
-        if self.remove_addresses().is_err() {
+        if self.routers.remove_leftovers(&Extent::Everything).is_err() {
             self.fault(Fault::AddressesLeft);
         }
-    }
-
-    /// A worker that hung or was killed could not remove its addresses, and a host without a daemon
-    /// must not go on answering for them. What this program did not add stays; where the kernel does not tell, what
-    /// the worker said it held counts as added.
-    fn remove_addresses(&mut self) -> Result<(), steadfast_kernel::Error> {
-        let mut requests = Requests::open()?;
-        let links = requests.links()?;
-        let there = requests.addresses()?;
-        let told = Address::origins_are_told(&there);
-        let Routers { work, known, leaving, dropped, .. } = &self.routers;
-        let index_of: BTreeMap<&str, u32> = links.iter().map(|link| (&*link.name, link.index)).collect();
-        let there: BTreeMap<AddressKey, &Address> =
-            there.iter().map(|address| (address.key, address)).collect();
-        let mut batch = Batch::default();
-        let configured = work.installs.iter().flat_map(|install| {
-            let was_held = known.held_addresses(install.instance);
-            install.addresses.iter().map(move |address| (address, was_held))
-        });
-        let former = leaving.values().flatten().chain(dropped).map(|address| (address, true));
-        for (address, was_held) in configured.chain(former) {
-            let Some(&interface) = index_of.get(work.interface_name(address.interface)) else { continue };
-            let key = AddressKey { interface, address: address.address, prefix: address.prefix };
-            let ours = |found: &&Address| found.is_ours() || (!told && was_held);
-            if let Some(found) = there.get(&key).copied().filter(ours) {
-                batch.delete_address(key, found.peer);
-            }
-        }
-        let made: BTreeSet<&str> =
-            work.links.iter().map(|link| work.interface_name(link.interface)).collect();
-        for link in links.iter().filter(|link| link.is_made() && made.contains(link.name.as_str())) {
-            batch.delete_link(link.index);
-        }
-        requests.send(&mut batch)?;
-        Settings::restore(known.settings().clone(), &mut requests)?;
-        if !work.links.is_empty() || work.installs.iter().any(|install| install.not_accepted) {
-            nftables::remove(&work.filters.table)?;
-        }
-        Ok(())
     }
 }

@@ -262,6 +262,86 @@ fn a_worker_that_keeps_dying_is_started_less_and_less_often() {
     assert!(router.owns(VIRTUAL));
 }
 
+/// Lines of a host's table of routes or rules.
+fn lines_of(router: &Router, command: &[&str]) -> Vec<String> {
+    router.host().run(command).unwrap().output.lines().map(str::to_owned).collect()
+}
+
+/// The kernel would go on answering, beside the backup that has taken over.
+#[test]
+fn a_master_whose_worker_keeps_dying_yields_to_its_peer() {
+    let Some(stage) = Stage::set("a_master_whose_worker_keeps_dying_yields_to_its_peer") else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/notify", "echo \"$*\" >> /run/notified");
+    let ways = "virtual_routes {\n192.0.2.0/24 dev eth0\n}\nvirtual_rules {\nfrom 10.0.9.9 table 100\n}\n";
+    // Peers take over before the second wait, of two seconds, is over.
+    let router = |priority| Virtual { interval: "0.5", ..Virtual::with_priority(priority) };
+    let first =
+        stage.start(&host, &configuration(&[&router(200).more(&format!("{ways}notify /run/notify"))]));
+    first.reaches("V1", State::Master);
+    let second = stage.router("r2", &configuration(&[&router(100)]));
+    let client = stage.host("client");
+    second.reaches("V1", State::Backup);
+    let route = || lines_of(&first, &["ip", "route", "show", "192.0.2.0/24"]).len();
+    let rule = || {
+        let rules = lines_of(&first, &["ip", "rule", "show", "table", "100"]);
+        rules.iter().filter(|line| line.contains("10.0.9.9")).count()
+    };
+    soon("everything is there", || first.owns(VIRTUAL) && (route(), rule()) == (1, 1));
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    soon("r1 adverts", || !senders(&capture, 51, begin).is_empty());
+
+    let yielded = |happening: &Happening| matches!(happening, Happening::Yielded { instances: 1, .. });
+    let died =
+        |happening: &Happening| matches!(happening, Happening::WorkerDied { worker: Worker::Vrrp, .. });
+    let deaths = || first.events().iter().filter(|told| died(&told.happening)).count();
+    let kill = |until: &dyn Fn() -> bool| {
+        soon("that comes of it", || {
+            if let Some(worker) = first.vrrp_worker() {
+                send(worker, Signal::KILL);
+            }
+            until()
+        });
+    };
+    kill(&|| first.happened(yielded));
+    assert!(!first.owns(VIRTUAL));
+    assert_eq!((route(), rule()), (0, 0));
+    kill(&|| second.owns(VIRTUAL) && second.state("V1") == Some(State::Master));
+    // Over the next wait, and the short life of another worker.
+    let (taken_over, before) = (Instant::now(), deaths());
+    kill(&|| {
+        assert!(!first.owns(VIRTUAL) && second.owns(VIRTUAL));
+        let state = first.state("V1");
+        assert!(matches!(state, None | Some(State::Backup)), "{state:?}");
+        senders(&capture, 51, taken_over).len() > 4 && deaths() > before
+    });
+    let listens = |happening: &Happening| {
+        let Happening::InstanceState { from: State::Master, to: State::Backup, causes, .. } = happening
+        else {
+            return false;
+        };
+        matches!(causes[..], [Cause::HeldUp { .. }])
+    };
+    let events = first.events();
+    let place = |wanted: &dyn Fn(&Happening) -> bool| events.iter().position(|told| wanted(&told.happening));
+    assert!(place(&died) < place(&yielded) && place(&yielded) < place(&listens), "{events:#?}");
+    assert!(deaths() > 5, "{events:#?}");
+    soon("it is notified", || {
+        let text = host.read("/run/notified").unwrap_or_default();
+        text.lines().skip_while(|line| !line.contains("MASTER")).any(|line| line.contains("BACKUP"))
+    });
+
+    // Nobody kills it any more.
+    let back = Instant::now();
+    first.reaches("V1", State::Master);
+    second.reaches("V1", State::Backup);
+    soon("r1 has everything again", || {
+        first.owns(VIRTUAL) && !second.owns(VIRTUAL) && (route(), rule()) == (1, 1)
+    });
+    soon("it is announced", || !capture.gratuitous_arps(VIRTUAL_V4, back).is_empty());
+}
+
 #[test]
 fn dont_respawn_ends_the_daemon_with_its_worker() {
     let Some(stage) = Stage::set("dont_respawn_ends_the_daemon_with_its_worker") else { return };

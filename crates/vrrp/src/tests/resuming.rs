@@ -95,6 +95,50 @@ fn a_successor_that_comes_in_time_speaks_at_once() {
     assert_eq!((next.state(), next.sent()), (State::Master, vec![100]));
 }
 
+/// Its supervisor says so meanwhile, and not a moment before one that came then would find it out.
+#[test]
+fn who_has_no_successor_gives_way_when_a_late_one_would() {
+    let mut router = Router::one(instance(0));
+    router.wait(ms(60_300));
+    let mut resume = router.machine.resume_state(FIRST).unwrap();
+    resume.lived_until(router.now);
+    let until = resume.awaited_until(&router.config.instances[0]).unwrap();
+    let superseded = |now| {
+        let next = Router::prepare(router.config.clone(), vec![resume.clone()]);
+        !next.machine.superseded(now).is_empty()
+    };
+    assert!(!superseded(until));
+    assert!(superseded(until + ms(1)));
+    let released = resume.counters.released_master;
+
+    let causes = vec![Cause::HeldUp { silent_ms: 7 }];
+    let told = resume.give_way(until, causes.clone());
+    let (from, to) = (State::Master, State::Backup);
+    let priority = resume.priority;
+    assert_eq!(
+        told,
+        Event::InstanceState { instance: FIRST, at: until, from, to, priority, causes: causes.clone() }
+    );
+    assert!(!resume.serves());
+    assert_eq!(resume.awaited_until(&router.config.instances[0]), None);
+
+    // Who comes next listens as long as any backup, and tells nothing of what was told.
+    let mut next = Router::prepare(router.config.clone(), vec![resume]);
+    next.now = until + ms(10);
+    next.advance();
+    assert_eq!((next.state(), next.sent()), (State::Backup, vec![]));
+    let status = next.machine.status(FIRST).unwrap();
+    assert_eq!((status.since, status.causes), (until, causes));
+    assert_eq!(status.counters.released_master, released + 1);
+    assert!(!next.actions().iter().any(|action| matches!(action, Action::Event(_))));
+    next.wait(ms(3_000));
+    assert_eq!(next.state(), State::Backup);
+    next.wait(ms(1_000));
+    assert_eq!(next.state(), State::Master, "nobody had taken over");
+    let announced = next.announcements();
+    assert_eq!(announced, [(FIRST, router.config.instances[0].announce.master_repeat)], "as any new master");
+}
+
 #[test]
 fn a_successor_knows_whom_its_predecessor_met() {
     let mut router = Router::one(instance(0));

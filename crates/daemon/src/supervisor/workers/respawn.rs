@@ -34,6 +34,11 @@ impl Respawn {
         };
         self.delay
     }
+
+    /// Deaths in a row.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.deaths
+    }
 }
 
 #[cfg(test)]
@@ -46,6 +51,8 @@ mod tests {
         let short = Duration::from_secs(1);
         let waits: Vec<u64> = (0..12).map(|_| respawn.after(short).as_secs()).collect();
         assert_eq!(waits, [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 60, 60]);
+        assert_eq!(respawn.deaths(), 12);
         assert_eq!(respawn.after(STEADY_AFTER), Duration::ZERO);
+        assert_eq!(respawn.deaths(), 1);
     }
 }

@@ -41,7 +41,8 @@ pub(crate) struct Slot<R: Role> {
     beat: Duration,
     respawn: Respawn,
     start_at: Option<Moment>,
-    /// The last sign of life of the first thread of the last worker that died.
+    /// The last sign of life of the first thread of a worker that died. One that died before it gave any did nothing that
+    /// others would have seen: the sign of the one before it stands.
     lived_until: Option<Moment>,
     restarts: u32,
     /// Told once its successor runs: every millisecond without one is one in which nobody does its work.
@@ -119,6 +120,16 @@ impl<R: Role> Slot<R> {
         self.is_filled() || self.start_at.is_some()
     }
 
+    /// None runs, and another is to be started.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.is_filled() && self.start_at.is_some()
+    }
+
+    /// Workers in a row that died soon or could not be started.
+    pub(crate) fn deaths(&self) -> u32 {
+        self.respawn.deaths()
+    }
+
     /// How often a worker died and another took over.
     pub(crate) fn restarts(&self) -> u32 {
         self.restarts
@@ -129,7 +140,7 @@ impl<R: Role> Slot<R> {
         self.gave_up
     }
 
-    /// Until when the first thread of the predecessor of a worker that is about to start was surely at work.
+    /// Until when the first thread of a predecessor of a worker that is about to start was surely at work.
     pub(crate) fn predecessor_lived_until(&self) -> Option<Moment> {
         self.lived_until
     }
@@ -201,6 +212,7 @@ impl<R: Role> Slot<R> {
         // Its threads give their signs of life to nobody until it has a successor: for that it has the time of one
         // that hangs.
         let pulses = Pulses::shared(R::THREADS, now.as_nanos())?;
+        self.lived_until = Some(now);
         self.fill(now, child, channel, pulses, poller);
         Ok(())
     }
@@ -334,8 +346,12 @@ impl<R: Role> Slot<R> {
         // One that left was at work until then.
         let in_order = exit == Exit::Status(0) || (exit == Exit::Untold && self.left);
         let left = std::mem::take(&mut self.leaving) && in_order;
-        let lived_until = if left { now } else { Moment::from_nanos(process.pulses.first()).min(now) };
-        self.lived_until = Some(lived_until);
+        let sign = Moment::from_nanos(process.pulses.first()).min(now);
+        if left {
+            self.lived_until = Some(now);
+        } else if sign > process.started_at {
+            self.lived_until = Some(sign);
+        }
         // One that was killed leaves its pid file.
         if pidfile::read(&self.pid_file) == Some(pid) {
             let _ = std::fs::remove_file(&self.pid_file);
@@ -479,6 +495,29 @@ mod tests {
         let pulses = Pulses::shared(Any::THREADS, 0).unwrap();
         slot.fill(Moment::from_nanos(0), child, channel, pulses, poller);
         (slot, worker)
+    }
+
+    /// Otherwise one that dies at its first step again and again would keep what its peers took over long ago.
+    #[test]
+    fn a_worker_that_died_before_it_did_anything_was_not_at_work() {
+        let poller = Poller::open().unwrap();
+        let at = |seconds: u64| Moment::from_nanos(seconds * 1_000_000_000);
+        let mut slot: Slot<Any> =
+            Slot::new(Tokens { channel: 0, child: 1 }, PathBuf::new(), Duration::from_secs(1));
+        let mut lives = |started: u64, sign: Option<u64>| {
+            let child = testbed::child(&mut Command::new("true")).unwrap();
+            let pulses = Pulses::shared(Any::THREADS, at(started).as_nanos()).unwrap();
+            if let Some(sign) = sign {
+                pulses.of(0).beat(at(sign).as_nanos());
+            }
+            slot.fill(at(started), child, Channel::pair().unwrap().0, pulses, &poller);
+            slot.end();
+            slot.take_ended(at(started + 10), &poller).unwrap();
+            slot.predecessor_lived_until()
+        };
+        assert_eq!(lives(100, Some(103)), Some(at(103)));
+        assert_eq!(lives(120, None), Some(at(103)));
+        assert_eq!(lives(140, Some(141)), Some(at(141)));
     }
 
     #[test]

@@ -21,6 +21,7 @@ use crate::link::vrrp::inheritance::Inheritance;
 use crate::link::vrrp::work::{Install, VirtualAddress, Work};
 use crate::link::vrrp::{Leaving, News, Vrrp, Watching};
 use crate::supervisor::notify::scripts as notifying;
+use crate::supervisor::yielding::Awaited;
 use crate::supervisor::{Supervisor, moment};
 use crate::vrrp::Terms;
 
@@ -39,6 +40,8 @@ pub(crate) struct Routers {
     pub(crate) started: bool,
     /// Who may be behind changes that a worker hears of.
     pub(crate) suspects: Suspects,
+    /// While no worker runs: which instances peers still wait for.
+    pub(crate) awaited: Option<Awaited>,
 }
 
 /// What a vrrp worker is sent with.
@@ -61,6 +64,7 @@ impl Routers {
             addresses_out: false,
             started: false,
             suspects: Suspects::default(),
+            awaited: None,
         }
     }
 
@@ -76,6 +80,14 @@ impl Routers {
                 self.leaving.insert(install.instance, install.addresses.clone());
             }
         }
+    }
+
+    /// What no instance is to have any more is taken away, or a worker begins that does; nobody tells anything of it again.
+    pub(crate) fn forget_former(&mut self) {
+        for instance in std::mem::take(&mut self.leaving).into_keys() {
+            self.known.forget(instance);
+        }
+        self.dropped.clear();
     }
 
     /// Goes on with what a worker runs whose supervisor died; the other configuration is in force already.
@@ -143,7 +155,7 @@ impl Supervisor {
     }
 
     /// An event of the machine: told, and passed on to who is to be notified.
-    fn happened(&mut self, event: &Event) {
+    pub(crate) fn happened(&mut self, event: &Event) {
         let transition = notifying::transition(&self.scripts.programs, event);
         if let Event::InstanceState { instance, to, .. } = event {
             let name = self.routers.known.instance(*instance);
@@ -213,12 +225,8 @@ impl Post for Vrrp {
     }
 
     fn forked(supervisor: &mut Supervisor) {
-        let routers = &mut supervisor.routers;
-        // The worker takes their addresses away; nobody tells anything of them again.
-        for instance in std::mem::take(&mut routers.leaving).into_keys() {
-            routers.known.forget(instance);
-        }
-        routers.dropped.clear();
+        supervisor.routers.forget_former();
+        supervisor.routers.awaited = None;
     }
 
     fn started(supervisor: &mut Supervisor) {

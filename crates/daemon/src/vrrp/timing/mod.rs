@@ -362,7 +362,8 @@ impl Timing {
     fn wait(&mut self, events: &mut Events, due: Option<Moment>) {
         let engine = &self.engine;
         let now = now();
-        let sign = self.life.beat(now);
+        // Before the first turn there is no sign of life: its supervisor takes one for a sign that adverts were sent.
+        let sign = if engine.begun { self.life.beat(now) } else { now + self.life.every() };
         // A full lane is tried again soon even if nothing else happens.
         let retry = engine.out.is_behind().then(|| now + LANE_RETRY);
         let deadline = [due, retry].into_iter().flatten().fold(sign, Moment::min);
