@@ -1,7 +1,7 @@
 //! The daemon's processes die, hang and meet what others do to their addresses.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
 
 use steadfast_control::event::{Ending, Happening, Network, Worker};
@@ -12,6 +12,7 @@ use steadfast_lab::segment::address_v4;
 use steadfast_lab::{Signal, wait};
 use steadfast_vrrp::{Cause, State};
 
+use crate::crashes::{CHECK, worker};
 use crate::stage::{
     AddressChanges, LIMIT, Router, SLACK, Stage, VIRTUAL, VIRTUAL_V4, Virtual, configuration, longest_gap,
     master_down, send, senders, simple, soon, with_globals, write_script,
@@ -172,6 +173,42 @@ fn a_hung_worker_is_replaced() {
     soon("the successor listens", || first.happened(listens));
     first.reaches("V1", State::Master);
     soon("the address is there", || first.owns(VIRTUAL));
+}
+
+#[test]
+fn a_hung_check_worker_is_replaced() {
+    let Some(stage) = Stage::set("a_hung_check_worker_is_replaced") else { return };
+    let host = stage.host("r1");
+    let server = host.network().run(|| TcpListener::bind("127.0.0.1:8080")).unwrap().unwrap();
+    let service = "virtual_server 10.9.0.1 80 {\n delay_loop 1\n warmup 0\n lb_algo rr\n lb_kind NAT\n \
+                   real_server 127.0.0.1 8080 {\n TCP_CHECK {\n connect_timeout 5\n retry 0\n }\n }\n}\n";
+    let text = configuration(&[&Virtual::with_priority(200), &service]);
+    let router = stage.start_with(&host, &text, |command| {
+        command.env("WATCHDOG_USEC", "3000000");
+    });
+    router.reaches("V1", State::Master);
+    let up = || router.services().first().map(|service| service.servers.iter().all(|server| server.up));
+    soon("the server is there", || up() == Some(true));
+    let (vrrp, hung) = (router.worker(), worker(&router, CHECK).unwrap());
+    send(hung, Signal::STOP);
+    router.tells(|happening| matches!(happening, Happening::WorkerHung { worker: Worker::Check }));
+    soon("another runs", || {
+        router
+            .status()
+            .and_then(|status| status.check_worker)
+            .is_some_and(|worker| worker.restarts == 1 && worker.responsive)
+    });
+    soon("it has another process", || worker(&router, CHECK).is_some_and(|pid| pid != hung));
+    assert_eq!(router.worker(), vrrp);
+    assert!(router.owns(VIRTUAL));
+    // And it does the work.
+    soon("it knows the server", || up() == Some(true));
+    drop(server);
+    soon("it asks the server", || up() == Some(false));
+    let died = |happening: &Happening| {
+        matches!(happening, Happening::WorkerDied { ending: Ending::Signalled { signal: 9 }, .. })
+    };
+    assert_eq!(router.events().iter().filter(|record| died(&record.happening)).count(), 1);
 }
 
 /// The rest of the process goes on, and could answer.
