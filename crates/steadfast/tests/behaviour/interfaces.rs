@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use steadfast_control::event::{Happening, Network};
-use steadfast_lab::Segment;
+use steadfast_control::event::{Happening, Network, Trouble};
 use steadfast_lab::segment::{address_v4, address_v6};
+use steadfast_lab::{Segment, Signal};
 use steadfast_vrrp::State;
 
-use crate::stage::{Stage, VIRTUAL, Virtual, configuration, simple, soon, with_globals};
+use crate::stage::{Stage, VIRTUAL, Virtual, configuration, send, simple, soon, with_globals};
 
 #[test]
 fn a_tracked_interface_takes_from_the_priority_or_faults() {
@@ -235,4 +235,53 @@ fn a_polled_driver_is_believed_and_not_the_kernel() {
     assert!(
         !router.happened(|happening| matches!(happening, Happening::Network(Network::LinkUntold { .. })))
     );
+}
+
+/// ENOBUFS: the kernel has more to tell than the worker's socket takes, and drops the rest.
+#[test]
+fn what_the_kernel_could_not_tell_is_read_again() {
+    let Some(stage) = Stage::set("what_the_kernel_could_not_tell_is_read_again") else { return };
+    let host = stage.host("r1");
+    let outside = Segment::new().unwrap();
+    outside.plug(&host, "eth1").unwrap();
+    let tracking = Virtual::with_priority(200).more("track_interface {\neth1\n}");
+    // The least that the kernel grants, so that some hundred changes are too many.
+    let globals = "vrrp_version 3\nvrrp_netlink_monitor_rcv_bufs 4096";
+    let router = stage.start(&host, &with_globals(globals, &[&tracking]));
+    router.reaches("V1", State::Master);
+    soon("the address is there", || router.owns(VIRTUAL));
+    let overruns = || {
+        let overrun =
+            |happening: &Happening| matches!(happening, Happening::Worker { trouble: Trouble::Overrun, .. });
+        router.events().iter().filter(|record| overrun(&record.happening)).count()
+    };
+    // Changes of links and addresses, and then one that matters, of which the worker hears nothing.
+    let behind_its_back = |matters: &dyn Fn()| {
+        let before = overruns();
+        let worker = router.worker();
+        send(worker, Signal::STOP);
+        let noise = "10.0.7.7".parse().unwrap();
+        for _ in 0..200 {
+            host.assign("eth1", noise, 24).unwrap();
+            host.withdraw("eth1", noise, 24).unwrap();
+        }
+        for _ in 0..3 {
+            host.wiring().create_veth("comes", "goes", host.network()).unwrap();
+            host.wiring().delete("comes").unwrap();
+        }
+        matters();
+        send(worker, Signal::CONT);
+        soon("it is told", || overruns() > before);
+    };
+    assert_eq!(overruns(), 0);
+    behind_its_back(&|| host.withdraw("eth0", VIRTUAL, 32).unwrap());
+    soon("the address is back", || router.owns(VIRTUAL));
+    assert_eq!(router.state("V1"), Some(State::Master));
+    behind_its_back(&|| host.set_down("eth1").unwrap());
+    router.reaches("V1", State::Fault);
+    soon("the address is gone", || !router.owns(VIRTUAL));
+    behind_its_back(&|| host.set_up("eth1").unwrap());
+    router.reaches("V1", State::Master);
+    soon("the address is there again", || router.owns(VIRTUAL));
+    assert_eq!(router.status().unwrap().worker.unwrap().restarts, 0, "it was not away for long enough");
 }
