@@ -1,19 +1,28 @@
 //! What the processes of a running daemon have given up.
 
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 
 use steadfast_vrrp::State;
 
 use crate::crashes::{CHECK, worker};
-use crate::stage::{Stage, Virtual, configuration, simple, soon, text_of, write_script};
+use crate::stage::{
+    Router, Stage, Virtual, configuration, simple, soon, text_of, with_globals, write_script,
+};
 
 /// CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK, CAP_SYS_NICE and CAP_SYS_RESOURCE (linux/capability.h).
 const RIGHTS_OF_VRRP: u64 = 1 << 12 | 1 << 13 | 1 << 14 | 1 << 23 | 1 << 24;
+/// Likewise, and CAP_NET_BIND_SERVICE.
+const RIGHTS_OF_CHECKS: u64 = RIGHTS_OF_VRRP | 1 << 10;
 
 /// A line of proc_pid_status(5).
 fn status_of(pid: u32, name: &str) -> String {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
     status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap().trim().to_owned()
+}
+
+/// A set of capabilities of a process.
+fn rights(pid: u32, set: &str) -> u64 {
+    u64::from_str_radix(&status_of(pid, set), 16).unwrap()
 }
 
 #[test]
@@ -23,7 +32,6 @@ fn the_vrrp_worker_keeps_what_it_needs_and_the_supervisor_what_scripts_need() {
     let router = stage.router("r1", &simple(200));
     router.reaches("V1", State::Master);
     let (supervisor, worker) = (router.pid(), router.worker());
-    let rights = |pid: u32, set: &str| u64::from_str_radix(&status_of(pid, set), 16).unwrap();
     let held = rights(supervisor, "CapEff");
     for set in ["CapEff", "CapPrm"] {
         assert_eq!(rights(worker, set), held & RIGHTS_OF_VRRP, "{set}");
@@ -42,6 +50,23 @@ fn the_vrrp_worker_keeps_what_it_needs_and_the_supervisor_what_scripts_need() {
     }
     assert_eq!(status_of(supervisor, "Seccomp"), status_of(std::process::id(), "Seccomp"));
     assert_eq!(status_of(supervisor, "NoNewPrivs"), "0");
+}
+
+#[test]
+fn the_check_worker_keeps_what_it_needs() {
+    let Some(stage) = Stage::set("the_check_worker_keeps_what_it_needs") else { return };
+    let host = stage.host("r1");
+    let service = "virtual_server 10.9.0.1 80 {\n real_server 127.0.0.1 8080 {\n TCP_CHECK {\n }\n }\n}\n";
+    let router = stage.start(&host, service);
+    soon("it does its work", || !router.services().is_empty());
+    let worker = worker(&router, CHECK).unwrap();
+    let held = rights(router.pid(), "CapEff");
+    for set in ["CapEff", "CapPrm"] {
+        assert_eq!(rights(worker, set), held & RIGHTS_OF_CHECKS, "{set}");
+    }
+    assert_eq!(rights(worker, "CapInh"), 0);
+    assert_eq!(rights(worker, "CapBnd") & !RIGHTS_OF_CHECKS, 0);
+    assert_eq!((status_of(worker, "NoNewPrivs"), status_of(worker, "Seccomp")), ("1".into(), "2".into()));
 }
 
 #[test]
@@ -70,15 +95,33 @@ fn who_looks_names_up_has_no_right() {
     let service =
         "virtual_server 10.9.0.1 80 {\n  lb_algo rr\n  lb_kind NAT\n  real_server _api._tcp.lab {\n  }\n}\n";
     let router = stage.start(&host, service);
+    soon("it looks the name up without a right", || gave_everything_up(&router, "steadfast_names"));
+    drop(silent);
+}
+
+#[test]
+fn who_delivers_mail_has_no_right() {
+    let Some(stage) = Stage::set("who_delivers_mail_has_no_right") else { return };
+    let host = stage.host("mails");
+    // A mail server that takes connections and says nothing.
+    let silent = host.network().run(|| TcpListener::bind("127.0.0.1:2525")).unwrap().unwrap();
+    let globals = "vrrp_version 3\nsmtp_server 127.0.0.1 2525\nnotification_email {\na@example.org\n}";
+    let router = stage.start(&host, &with_globals(globals, &[&Virtual::default().more("smtp_alert")]));
+    soon("it delivers without a right", || gave_everything_up(&router, "steadfast_mail"));
+    drop(silent);
+}
+
+/// A process of this name runs that has no right, can get none back, and starts no program that has one.
+fn gave_everything_up(router: &Router, name: &str) -> bool {
     let given_up = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
         let has = |line: &str| status.lines().any(|found| found == line);
-        has("Name:\tsteadfast_names") && has("CapEff:\t0000000000000000") && has("NoNewPrivs:\t1")
+        let none = |set: &str| has(&format!("{set}:\t0000000000000000"));
+        has(&format!("Name:\t{name}"))
+            && ["CapEff", "CapPrm", "CapInh", "CapBnd", "CapAmb"].into_iter().all(none)
+            && has("NoNewPrivs:\t1")
     };
-    soon("it looks the name up without a right", || {
-        router.processes().is_ok_and(|processes| processes.into_iter().any(given_up))
-    });
-    drop(silent);
+    router.processes().is_ok_and(|processes| processes.into_iter().any(given_up))
 }
 
 /// `oom_score_adj` of a process.
