@@ -22,7 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use steadfast_health::{
-    CheckId, CheckResume, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
+    CheckId, CheckKey, CheckResume, Event, Happening, Input, Machine, Resume, Sink, Target, Verdict,
 };
 use steadfast_kernel::channel::Channel;
 use steadfast_kernel::ipvs::{Ipvs, ServiceKey};
@@ -269,6 +269,7 @@ impl Checker {
     fn new(job: Job, line: Line, opened: Opened, mut table: Table, terms: &Terms) -> Self {
         let now = moment();
         let Job { packed, known, marks, settings, abandoned, resume, surroundings, kept } = job;
+        let inherited: Vec<_> = resume.checks.iter().map(|check| check.key.clone()).collect();
         let mut placements = Vec::new();
         let served = Served::of(&packed, &known, &marks);
         let groups = served.groups();
@@ -305,6 +306,7 @@ impl Checker {
             settings,
         };
         problem.into_iter().for_each(|notice| checker.notice(notice));
+        checker.take_stock(inherited);
         checker
     }
 
@@ -508,6 +510,21 @@ impl Checker {
     }
 
     // What a successor needs.
+
+    /// What the supervisor keeps of a check is what it was told last, by whichever worker: of a check that is `inherited` as
+    /// unusual it has to be told when that is over, and at once where it is no check any more.
+    fn take_stock(&mut self, inherited: Vec<CheckKey>) {
+        for check in self.machine.check_ids() {
+            if let Some((resume, false)) = self.machine.check_resume(check) {
+                self.unusual.insert(check, resume);
+            }
+        }
+        let unusual: BTreeSet<_> = self.unusual.values().map(|resume| &resume.key).collect();
+        let ordinary: Vec<_> = inherited.into_iter().filter(|key| !unusual.contains(key)).collect();
+        if !ordinary.is_empty() {
+            self.news(News::Resume(Box::new(Remembered { ordinary, ..Remembered::default() })));
+        }
+    }
 
     fn remember_check(&mut self, check: CheckId) {
         self.remember_checks([check]);
