@@ -68,13 +68,13 @@ impl Foundation {
         let Self { options, mut names, .. } = self;
         let (effective, mut model) = Effective::of(self.loaded, &options, None);
         names.configure(now, &model);
-        names.expand(&mut model);
         let work = digest(&model, &self.work, &self.leaving, &options);
         let balancing = BalancingKept::new(&model, &effective.packed, names.used(), self.space);
         let mut faults = Vec::new();
-        let programs = Programs::resolve(&model, &work, &mut faults);
-        let mail = Mail::new(Subjects::of(&model, &work));
+        let mut programs = Programs::resolve(&model, &work, &mut faults);
         let orders = Orders::of(&model, &work);
+        names.expand(&mut model, &mut programs);
+        let mail = Mail::new(Subjects::of(&model, &work));
         // A worker forked while it is there would keep its copy for good.
         drop(model);
         let service = Service::open(now, self.foreground);

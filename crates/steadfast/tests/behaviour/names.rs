@@ -207,3 +207,58 @@ fn a_name_that_is_known_in_one_family_only_is_told_of_once() {
     soon("it is told", || router.log().contains("real_server web.lab can be looked up (IPv6)"));
     soon("both have it", || servers(&router, "2001:db8::1").len() == 1);
 }
+
+/// Checks of named servers that the supervisor makes or sees on behalf of the check worker.
+const SEEN_BY_THE_SUPERVISOR: &str = "global_defs {
+  resolve_interval 1
+  script_user root
+  enable_script_security
+}
+track_file full {
+  file /run/full
+  weight 0
+}
+virtual_server 10.9.0.1 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  delay_loop 1
+  warmup 0
+  real_server web.lab 80 {
+    MISC_CHECK {
+      misc_path /bin/false
+      retry 0
+    }
+  }
+}
+virtual_server 10.9.0.2 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server web.lab 80 {
+    FILE_CHECK {
+      track_file full
+    }
+  }
+}
+";
+
+/// At a start no name is known yet.
+#[test]
+fn programs_and_files_count_for_a_server_whose_name_is_found_after_the_start() {
+    let test = "programs_and_files_count_for_a_server_whose_name_is_found_after_the_start";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    host.write("/run/full", "1\n").unwrap();
+    let router = stage.start(&host, SEEN_BY_THE_SUPERVISOR);
+    let is = |service: &str, up: bool| {
+        let found = router.services().into_iter().find(|found| found.name.contains(service));
+        let servers = found.map(|found| found.servers).unwrap_or_default();
+        servers.len() == 2 && servers.iter().all(|server| server.up == up)
+    };
+    soon("the program's word counts", || is("10.9.0.1", false));
+    soon("the file's number counts", || is("10.9.0.2", false));
+    host.write("/run/full", "0\n").unwrap();
+    soon("the file is watched", || is("10.9.0.2", true));
+}

@@ -18,7 +18,7 @@ use steadfast_kernel::wait::poll::Interest;
 use steadfast_time::Moment;
 use steadfast_wire::vrrp::Family;
 
-use super::scripts::programs;
+use super::scripts::programs::Programs;
 use super::{NAMES, Supervisor, moment};
 use crate::link::check::{Check, Order};
 use crate::link::lifecycle::Worker;
@@ -108,9 +108,13 @@ impl Names {
         }
     }
 
-    /// Puts the servers that names stand for in the place of the names.
-    pub(crate) fn expand(&self, model: &mut Model) {
-        model.virtual_servers.iter_mut().for_each(|service| expand(&self.used, service));
+    /// Puts the servers that names stand for in the place of the names, and who is told of servers follows. What checks need is
+    /// made of the names before: it is there when a name becomes known.
+    pub(crate) fn expand(&self, model: &mut Model, programs: &mut Programs) {
+        if !self.wanted.is_empty() {
+            model.virtual_servers.iter_mut().for_each(|service| expand(&self.used, service));
+            programs.follow_servers(model);
+        }
     }
 
     /// What the servers are made of.
@@ -281,13 +285,10 @@ impl Supervisor {
             return;
         }
         let mut model = self.loaded.model();
-        self.names.expand(&mut model);
-        // What cannot be run was told when the configuration was read.
-        self.scripts.programs.services = programs::services(&model, &mut Vec::new());
+        self.names.expand(&mut model, &mut self.scripts.programs);
         self.mail.subjects.follow_servers(&model);
-        let followed = crate::digest::check::followed(&model);
         drop(model);
-        let change = self.balancing.follow(revision, followed);
+        let change = self.balancing.follow(revision);
         self.have_kept();
         let wanted = self.wants_checks();
         let order = Order::Reload(Box::new(change));

@@ -370,7 +370,6 @@ impl Supervisor {
         let changes = summary::summary(&plan_between(&self.loaded.packed, &effective.packed));
         let (known_before, marks_before) = (self.names.used().clone(), self.balancing.marks.clone());
         self.names.configure(moment(), &model);
-        self.names.expand(&mut model);
         self.balancing.marks.give(&model);
         let mut work = digest::vrrp::digest(&model, &self.routers.work, &self.routers.leaving, &self.options);
         self.configure_watches(Orders::of(&model, &work), false);
@@ -385,6 +384,7 @@ impl Supervisor {
         let followed = digest::check::followed(&model);
         let mut faults = Vec::new();
         let mut programs = Programs::resolve(&model, &work, &mut faults);
+        self.names.expand(&mut model, &mut programs);
         let mut subjects = Subjects::of(&model, &work);
         subjects.keep(&self.mail.subjects, |id| self.routers.leaving.contains_key(id));
         self.mail.subjects = subjects;
@@ -419,7 +419,8 @@ impl Supervisor {
         if self.loaded.global.fifo_write_states_on_reload {
             self.tell_fifos_everything();
         }
-        let change_of_balancing = self.balancing.follow(revision, followed);
+        self.balancing.look_for(followed);
+        let change_of_balancing = self.balancing.follow(revision);
         self.have_kept();
         let wanted = (self.wants_vrrp(), self.wants_checks());
         let mut awaited = BTreeMap::new();

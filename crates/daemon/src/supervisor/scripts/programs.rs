@@ -188,10 +188,15 @@ impl Programs {
         programs.shutdown = timed(&global.shutdown_script, global.shutdown_script_timeout_seconds);
         programs
     }
+
+    /// The servers are others. What cannot be run was told when the configuration was read.
+    pub(crate) fn follow_servers(&mut self, model: &Model) {
+        self.services = services(model, &mut Vec::new());
+    }
 }
 
 /// Services that have scripts, or servers that have.
-pub(crate) fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
+fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
     let mut ready = |up: &Option<Box<Script>>, down: &Option<Box<Script>>| {
         let mut resolve =
             |script: &Option<Box<Script>>| script.as_deref().and_then(|script| self::resolve(script, faults));

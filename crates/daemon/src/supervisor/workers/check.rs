@@ -163,7 +163,7 @@ impl BalancingKept {
 
     /// Goes on with another configuration. What the kernel has of services that are no more is taken away by whoever
     /// is the worker next. What the worker has to change comes back.
-    pub(crate) fn follow(&mut self, revision: Revision, followed: Followed) -> Change {
+    pub(crate) fn follow(&mut self, revision: Revision) -> Change {
         let Revision { change, services, mut gone } = revision;
         self.abandoned.append(&mut gone);
         if !self.abandoned.is_empty() {
@@ -172,9 +172,13 @@ impl BalancingKept {
                 self.abandoned.remove(key);
             });
         }
-        self.followed = followed;
         self.take_in(&services);
         change
+    }
+
+    /// Sees this on behalf of the worker from here on.
+    pub(crate) fn look_for(&mut self, followed: Followed) {
+        self.followed = followed;
     }
 
     /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
