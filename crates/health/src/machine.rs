@@ -499,7 +499,8 @@ impl Machine {
                 starting: false,
                 quorum: service.config.quorum,
                 hysteresis: service.config.hysteresis,
-                sum: service.live,
+                // Of its servers it has been told that they are gone.
+                sum: 0,
                 cause: cause.clone(),
                 notify,
             };

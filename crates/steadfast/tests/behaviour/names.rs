@@ -262,3 +262,37 @@ fn programs_and_files_count_for_a_server_whose_name_is_found_after_the_start() {
     host.write("/run/full", "0\n").unwrap();
     soon("the file is watched", || is("10.9.0.2", true));
 }
+
+/// Who tells of an address that a name has no more.
+const TOLD: &str = "global_defs {
+  resolve_interval 1
+  script_user root
+  enable_script_security
+}
+virtual_server 10.9.0.1 80 {
+  lb_algo rr
+  lb_kind NAT
+  protocol TCP
+  real_server web.lab 80 {
+    notify_down \"/run/tell down\"
+  }
+}
+";
+
+#[test]
+fn an_address_that_a_name_has_no_more_is_told_as_down() {
+    let Some(stage) = Stage::set("an_address_that_a_name_has_no_more_is_told_as_down") else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
+    assert!(host.run(&["chmod", "755", "/run/tell"]).unwrap().status.success());
+    let router = stage.start(&host, TOLD);
+    let becomes = |addresses: &[&str]| {
+        let expected = plain(addresses);
+        soon("the servers are there", || servers(&router, "10.9.0.1") == expected);
+    };
+    becomes(&["10.1.0.1", "10.1.0.2"]);
+    hosts(&host, &["10.1.0.2"]);
+    becomes(&["10.1.0.2"]);
+    soon("its script runs", || host.read("/run/told").is_ok_and(|told| told == "down\n"));
+}

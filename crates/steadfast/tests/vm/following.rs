@@ -3,7 +3,7 @@
 use std::process::{Child, Command};
 
 use steadfast_control::status::Status;
-use steadfast_lab::{Daemon, Program, wait};
+use steadfast_lab::{Daemon, Program, Signal, wait};
 
 use super::director::{Director, LIMIT};
 
@@ -23,12 +23,14 @@ fn service(of_service: &str, of_first: &str) -> String {
              weight 5
              {of_first}
            }}
-           real_server 127.0.0.1 8082 {{
-             weight 5
-           }}
+           {SECOND}
          }}"
     )
 }
+
+const SECOND: &str = "real_server 127.0.0.1 8082 {
+  weight 5
+}";
 
 fn server(port: u16, weight: u32) -> String {
     format!("-a -t 10.9.0.1:80 -r 127.0.0.1:{port} -m -w {weight}")
@@ -189,6 +191,18 @@ fn the_sync_daemon_follows_the_instance_that_names_its_interface() {
     assert!(wait::until(LIMIT, || sync_daemons(&director) == ["backup"]), "{}", daemon.log_tail());
 }
 
+const MAILS: &str = "global_defs {
+  router_id lab
+  notification_email {
+    ops@example.org
+  }
+  notification_email_from keeper@example.org
+  smtp_server 127.0.0.1 2525
+  smtp_connect_timeout 5
+  smtp_alert
+}
+";
+
 /// A mail server that writes everything it takes to a file.
 const MAIL_SERVER: &str = "import time
 from aiosmtpd.controller import Controller
@@ -232,20 +246,9 @@ fn servers_and_services_are_written_of_as_by_keepalived() {
     let test = "servers_and_services_are_written_of_as_by_keepalived";
     let Some(director) = Director::new(test) else { return };
     let Some(keepalived) = Program::keepalived(test) else { return };
-    let globals = "global_defs {
-        router_id lab
-        notification_email {
-            ops@example.org
-        }
-        notification_email_from keeper@example.org
-        smtp_server 127.0.0.1 2525
-        smtp_connect_timeout 5
-        smtp_alert
-      }
-      ";
     let check = "TCP_CHECK {\n retry 0\n connect_timeout 2\n }";
     let only_first = service("smtp_alert\nquorum 6", check);
-    let configuration = format!("{globals}{only_first}");
+    let configuration = format!("{MAILS}{only_first}");
     let mut server_of_mail = mail_server(&director);
     let found: Vec<Vec<String>> = [&director.program, &keepalived]
         .into_iter()
@@ -270,4 +273,36 @@ fn servers_and_services_are_written_of_as_by_keepalived() {
     assert_eq!(found[0], found[1]);
     let down = "Subject: [lab] Realserver [127.0.0.1]:tcp:8081 of virtual server [10.9.0.1]:tcp:80 - DOWN";
     assert!(found[0].iter().any(|letter| letter.contains(down)), "{:#?}", found[0]);
+}
+
+#[test]
+fn what_a_reload_takes_out_is_written_of_as_by_keepalived() {
+    let test = "what_a_reload_takes_out_is_written_of_as_by_keepalived";
+    let Some(director) = Director::new(test) else { return };
+    let Some(keepalived) = Program::keepalived(test) else { return };
+    let stays = service("", "").replace("10.9.0.1", "10.9.0.2");
+    let before = format!("{MAILS}{stays}\n{}", service("omega", ""));
+    let after = format!("{MAILS}{}", stays.replacen(SECOND, "", 1));
+    let mut server_of_mail = mail_server(&director);
+    let found = [&keepalived, &director.program].map(|program| {
+        let _ = director.host.run(&["rm", "-f", "/run/mail"]);
+        let mut daemon = Daemon::start(&director.host, program, &before).unwrap();
+        let count = |wanted: usize| {
+            let reached = wait::until(LIMIT, || letters(&director).len() >= wanted);
+            assert!(reached, "{}: {:#?}\n{}", program.name(), letters(&director), daemon.log_tail());
+        };
+        // Both start with the quorum, and one loses it.
+        count(2);
+        daemon.configure(&after).unwrap();
+        daemon.signal(Signal::HUP);
+        // The service, its two servers, and one of the other's.
+        count(6);
+        daemon.stop(LIMIT).unwrap();
+        letters(&director)
+    });
+    server_of_mail.kill().unwrap();
+    server_of_mail.wait().unwrap();
+    assert_eq!(found[0], found[1]);
+    let down = "Subject: [lab] Virtualserver [10.9.0.1]:tcp:80 - DOWN";
+    assert!(found[1].iter().any(|letter| letter.contains(down)), "{:#?}", found[1]);
 }

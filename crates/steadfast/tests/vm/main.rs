@@ -19,6 +19,7 @@ mod operating;
 mod processes;
 mod proven;
 mod refusals;
+mod removing;
 mod routes;
 mod running;
 mod servers;

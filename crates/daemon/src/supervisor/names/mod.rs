@@ -285,7 +285,10 @@ impl Supervisor {
             return;
         }
         let mut model = self.loaded.model();
-        self.names.expand(&mut model, &mut self.scripts.programs);
+        let programs = &mut self.scripts.programs;
+        let scripts_before = programs.take_services();
+        self.names.expand(&mut model, programs);
+        programs.keep_former(scripts_before, &model);
         self.mail.subjects.follow_servers(&model);
         drop(model);
         let change = self.balancing.follow(revision);
@@ -294,6 +297,8 @@ impl Supervisor {
         let order = Order::Reload(Box::new(change));
         if let Some(awaited) = self.hand_over::<Check>(order, wanted, now) {
             self.await_servers(Worker::Check, awaited);
+        } else {
+            self.forget_former_services();
         }
     }
 }

@@ -255,8 +255,16 @@ impl Supervisor {
             self.tell(Happening::Reloaded { changes: changes.into() });
         }
         self.reloads.turn = None;
+        self.forget_former_services();
         self.remove_marker();
         self.answer_reload();
+    }
+
+    /// The worker has told everything of services and servers that a reload removed.
+    pub(crate) fn forget_former_services(&mut self) {
+        self.scripts.programs.forget_former();
+        self.mail.subjects.forget_former();
+        self.balancing.forget_former();
     }
 
     /// Takes the file away that exists while a reload is under way.
@@ -386,10 +394,12 @@ impl Supervisor {
         let mut programs = Programs::resolve(&model, &work, &mut faults);
         self.names.expand(&mut model, &mut programs);
         let mut subjects = Subjects::of(&model, &work);
-        subjects.keep(&self.mail.subjects, |id| self.routers.leaving.contains_key(id));
+        let subjects_before = std::mem::take(&mut self.mail.subjects);
+        subjects.keep(subjects_before, &model, |id| self.routers.leaving.contains_key(id));
         self.mail.subjects = subjects;
+        // Removed instances, services and servers still have something to tell.
+        programs.keep_former(self.scripts.programs.take_services(), &model);
         drop(model);
-        // Removed instances still have something to tell.
         for (id, notifies) in std::mem::take(&mut self.scripts.programs.instances) {
             if self.routers.leaving.contains_key(&id) {
                 programs.instances.insert(id, notifies);

@@ -72,11 +72,20 @@ pub(crate) struct Notifies {
     pub(crate) tell_deleted: bool,
 }
 
+/// Scripts of services of the load balancer, by what the services are called.
+pub(crate) type OfServices = BTreeMap<Arc<str>, ServiceNotifies>;
+
 /// Scripts of one service of the load balancer and of its servers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct ServiceNotifies {
-    pub(crate) quorum: UpAndDown,
-    pub(crate) servers: BTreeMap<SocketAddr, UpAndDown>,
+    quorum: UpAndDown,
+    servers: BTreeMap<SocketAddr, UpAndDown>,
+}
+
+impl ServiceNotifies {
+    fn is_empty(&self) -> bool {
+        self.quorum.is_empty() && self.servers.is_empty()
+    }
 }
 
 /// What is run when something comes, and when it goes.
@@ -88,7 +97,7 @@ pub(crate) struct UpAndDown {
 
 impl UpAndDown {
     /// What is run now.
-    pub(crate) fn of(&self, up: bool) -> Option<&Command> {
+    fn of(&self, up: bool) -> Option<&Command> {
         if up { self.up.as_ref() } else { self.down.as_ref() }
     }
 
@@ -113,8 +122,10 @@ pub(crate) struct Programs {
     pub(crate) groups: BTreeMap<GroupId, Notifies>,
     /// Scripts that instances wait for before they serve.
     pub(crate) prepares: BTreeMap<InstanceId, Timed>,
-    /// Services whose scripts are to be run, by what they are called.
-    pub(crate) services: BTreeMap<Arc<str>, ServiceNotifies>,
+    /// Services whose scripts are to be run.
+    services: OfServices,
+    /// Those of services and servers that are no more, until the worker has told of their ends.
+    former: OfServices,
     /// Programs of checks of servers, by the settings of the check.
     pub(crate) server_checks: BTreeMap<Arc<str>, ServerCheck>,
     pub(crate) startup: Option<Timed>,
@@ -193,10 +204,46 @@ impl Programs {
     pub(crate) fn follow_servers(&mut self, model: &Model) {
         self.services = services(model, &mut Vec::new());
     }
+
+    /// What is run when a service, or a server of it, comes or goes.
+    pub(crate) fn of_service(&self, service: &str, server: Option<SocketAddr>, up: bool) -> Option<&Command> {
+        [&self.services, &self.former].into_iter().find_map(|services| {
+            let notifies = services.get(service)?;
+            let scripts = match server {
+                Some(server) => notifies.servers.get(&server)?,
+                None => &notifies.quorum,
+            };
+            scripts.of(up)
+        })
+    }
+
+    /// The scripts of services, when others come.
+    pub(crate) fn take_services(&mut self) -> OfServices {
+        std::mem::take(&mut self.services)
+    }
+
+    /// Of what was there `before`, what is not in the model has still to be told of.
+    pub(crate) fn keep_former(&mut self, mut before: OfServices, model: &Model) {
+        let mut names = digest::check::Names::default();
+        for service in &model.virtual_servers {
+            let Some(notifies) = before.get_mut(&names.next(service)) else { continue };
+            notifies.quorum = UpAndDown::default();
+            for server in digest::check::server_addresses(service) {
+                notifies.servers.remove(&server);
+            }
+        }
+        before.retain(|_, notifies| !notifies.is_empty());
+        self.former = before;
+    }
+
+    /// All of it is told.
+    pub(crate) fn forget_former(&mut self) {
+        self.former.clear();
+    }
 }
 
 /// Services that have scripts, or servers that have.
-fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, ServiceNotifies> {
+fn services(model: &Model, faults: &mut Vec<Fault>) -> OfServices {
     let mut ready = |up: &Option<Box<Script>>, down: &Option<Box<Script>>| {
         let mut resolve =
             |script: &Option<Box<Script>>| script.as_deref().and_then(|script| self::resolve(script, faults));
@@ -217,7 +264,7 @@ fn services(model: &Model, faults: &mut Vec<Fault>) -> BTreeMap<Arc<str>, Servic
                 notifies.servers.insert(address, scripts);
             }
         }
-        if !notifies.quorum.is_empty() || !notifies.servers.is_empty() {
+        if !notifies.is_empty() {
             services.insert(name, notifies);
         }
     }

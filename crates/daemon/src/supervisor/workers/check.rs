@@ -42,6 +42,8 @@ pub(crate) struct BalancingKept {
     headings: Headings,
     /// Those of groups: of which, and at which place among those that use the group.
     places: BTreeMap<Arc<str>, (Arc<str>, usize)>,
+    /// Of those that are no more, until the worker has told of their ends.
+    former_places: BTreeMap<Arc<str>, (Arc<str>, usize)>,
     /// What the supervisor has to see on behalf of the worker.
     followed: Followed,
     /// Entries of the kernel that a reload took away while no worker could do it: they go with the next start.
@@ -86,6 +88,7 @@ impl BalancingKept {
         let mut kept = Self {
             headings: Headings::default(),
             places: BTreeMap::new(),
+            former_places: BTreeMap::new(),
             followed: followed(model),
             abandoned: BTreeSet::new(),
             checks: BTreeMap::new(),
@@ -172,8 +175,16 @@ impl BalancingKept {
                 self.abandoned.remove(key);
             });
         }
+        let places_before = std::mem::take(&mut self.places);
         self.take_in(&services);
+        self.former_places = places_before;
+        self.former_places.retain(|service, _| !self.places.contains_key(service));
         change
+    }
+
+    /// Everything is told of services that are no more.
+    pub(crate) fn forget_former(&mut self) {
+        self.former_places.clear();
     }
 
     /// Sees this on behalf of the worker from here on.
@@ -183,7 +194,7 @@ impl BalancingKept {
 
     /// What keepalived calls a service in its FIFOs: of a group by its place among those that use the group.
     pub(crate) fn fifo_name(&self, service: &str) -> String {
-        match self.places.get(service) {
+        match self.places.get(service).or_else(|| self.former_places.get(service)) {
             Some((group, place)) => format!("[{group}]:{place}"),
             None => report::unnumbered_service(service).to_owned(),
         }
@@ -432,15 +443,9 @@ impl Supervisor {
             _ => return,
         };
         let owner = Owner::Service(Arc::clone(service));
-        if let Some(scripts) = self.scripts.programs.services.get(service) {
-            let scripts = match server {
-                Some(server) => scripts.servers.get(&server),
-                None => Some(&scripts.quorum),
-            };
-            if let Some(command) = scripts.and_then(|scripts| scripts.of(up)) {
-                let commands = vec![command.clone()];
-                self.notify(Transition { owner: owner.clone(), commands });
-            }
+        if let Some(command) = self.scripts.programs.of_service(service, server, up) {
+            let commands = vec![command.clone()];
+            self.notify(Transition { owner: owner.clone(), commands });
         }
         let name = self.balancing.fifo_name(service);
         let state = if up { "UP" } else { "DOWN" };

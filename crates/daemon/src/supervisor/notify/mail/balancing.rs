@@ -9,7 +9,7 @@ use steadfast_config::model::Model;
 use steadfast_health::{Cause, Happening};
 
 use super::{Letter, Relay};
-use crate::digest::check::Names;
+use crate::digest::check::{Names, server_addresses};
 use crate::supervisor::Supervisor;
 
 /// Who is written of.
@@ -42,6 +42,21 @@ impl Subjects {
         subjects
     }
 
+    /// Those that are not in the model any more.
+    pub(super) fn without(mut self, model: &Model) -> Self {
+        let mut names = Names::default();
+        for server in &model.virtual_servers {
+            let name = names.next(server);
+            self.services.remove(&name);
+            if let Some(servers) = self.servers.get_mut(&name) {
+                server_addresses(server).for_each(|address| {
+                    servers.remove(&address);
+                });
+            }
+        }
+        self
+    }
+
     fn has_server(&self, service: &str, server: SocketAddr) -> bool {
         self.servers.get(service).is_some_and(|servers| servers.contains(&server))
     }
@@ -50,21 +65,31 @@ impl Subjects {
 impl Supervisor {
     /// Writes of what happened where that is wanted; `check` is what the check is called that it speaks of.
     pub(crate) fn mail_of_balancing(&mut self, happening: &Happening, check: &str) {
-        let subjects = &self.mail.subjects.balancing;
+        let subjects = [&self.mail.subjects.balancing, &self.mail.subjects.former];
+        let subject_of = |service: &str, server: SocketAddr, up: bool| {
+            let of = (self.balancing.server_name(service, server), self.balancing.fifo_name(service));
+            format!("Realserver {} of virtual server {} - {}", of.0, of.1, state(up))
+        };
         let (subject, body) = match happening {
             Happening::Check { server, service, up, reason, server_follows, .. } => {
                 let every = !self.loaded.global.mail.no_checkers;
-                if !subjects.has_server(service, *server) || !(every || *server_follows) {
+                let wanted = subjects.into_iter().any(|subjects| subjects.has_server(service, *server));
+                if !wanted || !(every || *server_follows) {
                     return;
                 }
                 // Where the server does not follow, another check holds it down.
-                let state = state(*up && *server_follows);
-                let of = (self.balancing.server_name(service, *server), self.balancing.fifo_name(service));
-                let subject = format!("Realserver {} of virtual server {} - {state}", of.0, of.1);
+                let subject = subject_of(service, *server, *up && *server_follows);
                 (subject, words_of(check, *up, reason.as_deref()))
             }
+            // Of one that stays its checks are written of.
+            Happening::Server { server, service, up: false, cause: Cause::Reload, notify: true } => {
+                if !self.mail.subjects.former.has_server(service, *server) {
+                    return;
+                }
+                (subject_of(service, *server, false), "Removing".to_owned())
+            }
             Happening::Quorum { service, up, starting, quorum, hysteresis, sum, cause, notify: true } => {
-                if !subjects.services.contains(service) {
+                if !subjects.into_iter().any(|subjects| subjects.services.contains(service)) {
                     return;
                 }
                 let name = self.balancing.fifo_name(service);

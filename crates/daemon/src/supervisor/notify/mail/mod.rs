@@ -67,6 +67,8 @@ pub(crate) struct Subjects {
     instances: BTreeSet<InstanceId>,
     groups: BTreeSet<GroupId>,
     balancing: balancing::Subjects,
+    /// Services and servers that are no more, until the worker has told of their ends.
+    former: balancing::Subjects,
 }
 
 /// Letters on their way.
@@ -160,18 +162,26 @@ impl Subjects {
                 .map(|i| i.id)
                 .collect(),
             balancing: balancing::Subjects::of(model),
+            former: balancing::Subjects::default(),
             groups: machine.groups.iter().filter(|g| groups.contains(&*g.name)).map(|g| g.id).collect(),
         }
     }
 
     /// The servers are others.
     pub(crate) fn follow_servers(&mut self, model: &Model) {
-        self.balancing = balancing::Subjects::of(model);
+        let before = std::mem::replace(&mut self.balancing, balancing::Subjects::of(model));
+        self.former = before.without(model);
     }
 
     /// Those that a reload removed and that have something to tell still are written of.
-    pub(crate) fn keep(&mut self, before: &Self, leaving: impl Fn(&InstanceId) -> bool) {
-        self.instances.extend(before.instances.iter().copied().filter(leaving));
+    pub(crate) fn keep(&mut self, before: Self, model: &Model, leaving: impl Fn(&InstanceId) -> bool) {
+        self.instances.extend(before.instances.into_iter().filter(leaving));
+        self.former = before.balancing.without(model);
+    }
+
+    /// All is told of services and servers that are no more.
+    pub(crate) fn forget_former(&mut self) {
+        self.former = balancing::Subjects::default();
     }
 }
 
