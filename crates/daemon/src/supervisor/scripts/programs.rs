@@ -123,9 +123,9 @@ pub(crate) struct Programs {
     /// Scripts that instances wait for before they serve.
     pub(crate) prepares: BTreeMap<InstanceId, Timed>,
     /// Services whose scripts are to be run.
-    services: OfServices,
+    pub(crate) services: OfServices,
     /// Those of services and servers that are no more, until the worker has told of their ends.
-    former: OfServices,
+    pub(crate) former: OfServices,
     /// Programs of checks of servers, by the settings of the check.
     pub(crate) server_checks: BTreeMap<Arc<str>, ServerCheck>,
     pub(crate) startup: Option<Timed>,
