@@ -218,7 +218,7 @@ fn services_come_and_go() {
     bench.told();
     bench.reload(vec![ServiceConfig { key: "other".into(), ..service(2) }]);
     assert_eq!(bench.record.dropped, BTreeSet::from(["tcp 10.0.0.1:80".into()]));
-    assert_eq!(bench.told(), ["quorum up 2 at start", "server 1 down", "quorum down 1"]);
+    assert_eq!(bench.told(), ["quorum up 2 at start", "server 1 down", "quorum down 0"]);
     assert_eq!(bench.record.table.len(), 2);
     // The check of the first server went from one service to the other.
     assert_eq!(bench.machine.check_ids().len(), 2);

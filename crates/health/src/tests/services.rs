@@ -177,7 +177,7 @@ fn the_end_is_told_loudly_only_with_omega() {
         bench.run(seconds(1), &[(1, bad())]);
         bench.told();
         bench.handle(Input::Stop);
-        assert_eq!(bench.told(), [format!("server 2 down{quietly}"), format!("quorum down 1{quietly}")]);
+        assert_eq!(bench.told(), [format!("server 2 down{quietly}"), format!("quorum down 0{quietly}")]);
         assert_eq!(bench.table(), []);
         assert_eq!(bench.machine.next_wakeup(), None);
         bench.handle(Input::Present { service: SERVICE, present: true });
