@@ -26,6 +26,7 @@ use super::names::Names;
 use super::orphans::Orphans;
 use super::reload;
 use super::scripts::hooks::Hook;
+use super::scripts::runner::DESCRIPTORS_NEEDED;
 use super::{CONTROL, SIGNALS, Supervisor, moment};
 use crate::beside::{self, Runs, Turn};
 use crate::digest::process::buffer;
@@ -242,12 +243,19 @@ pub(super) fn catch_signals() -> Result<Signals, steadfast_kernel::Error> {
 /// How the process is from its first moment on.
 pub(super) fn settle(options: &Options, global: &Global) {
     limits::tune_allocator();
+    allow_descriptors();
     // Done without where it is not to be had. What a service manager has set below stays.
     let _ = limits::keep_from_memory_pressure(OUT_OF_MEMORY_SCORE);
     make_files_as(options, global);
     if options.core_dump {
         let _ = limits::allow_core_dumps();
     }
+}
+
+/// As many as are needed when all the scripts run that may; what finds none waits. With few scripts the limit that there is
+/// does, and is no reason to warn.
+pub(super) fn allow_descriptors() {
+    let _ = limits::allow_descriptors(u64::try_from(DESCRIPTORS_NEEDED).unwrap_or(u64::MAX));
 }
 
 /// The rights of files that are made here.

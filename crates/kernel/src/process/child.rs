@@ -32,7 +32,13 @@ pub enum Exit {
 }
 
 impl Child {
-    /// Takes over a child just forked: nobody else may have waited for it.
+    /// Takes over a child just forked. One that cannot be watched is ended: nobody would know of it, and another would
+    /// run beside it.
+    pub(crate) fn forked(pid: libc::pid_t, attempted: String) -> Result<Self> {
+        Self::of(pid, attempted).inspect_err(|_| end_unwatched(pid))
+    }
+
+    /// Holds a child: nobody else may have waited for it.
     pub(crate) fn of(pid: libc::pid_t, attempted: String) -> Result<Self> {
         let pid = Pid::from_raw(pid).ok_or_else(|| Error::new(attempted.clone(), Errno::SRCH))?;
         let pidfd = rustix::process::pidfd_open(pid, PidfdFlags::empty()).attempt(attempted)?;
@@ -169,6 +175,17 @@ impl AsFd for Child {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }
+}
+
+/// Ends a child by its number, with the process group that it may lead by now.
+fn end_unwatched(pid: libc::pid_t) {
+    let Some(child) = Pid::from_raw(pid) else { return };
+    // SAFETY: sends signals; a process that is not waited for keeps its pid, which no other process or group has.
+    unsafe {
+        libc::killpg(pid, libc::SIGKILL);
+        libc::kill(pid, libc::SIGKILL);
+    }
+    while matches!(rustix::process::waitid(WaitId::Pid(child), WaitIdOptions::EXITED), Err(Errno::INTR)) {}
 }
 
 fn ended_is_fine(returned: libc::c_int) -> std::result::Result<(), Errno> {

@@ -3,6 +3,8 @@
 use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit};
+
 use super::*;
 use crate::process::alone::alone;
 use crate::process::signal::Signal;
@@ -76,6 +78,21 @@ fn children_end_with_their_parent_and_are_adopted() {
         assert_eq!(eventually(ended_child), orphan);
         reap(orphan);
         assert_eq!(ended_child(), None);
+    });
+}
+
+#[test]
+fn a_child_that_cannot_be_watched_is_ended() {
+    alone(module_path!(), "a_child_that_cannot_be_watched_is_ended", || {
+        let Rlimit { maximum, .. } = rustix::process::getrlimit(Resource::Nofile);
+        rustix::process::setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum }).unwrap();
+        let forked = fork_child("child", || {
+            std::thread::sleep(Duration::from_secs(1000));
+            0
+        });
+        assert_eq!(forked.unwrap_err().errno, Errno::MFILE);
+        let left = rustix::process::waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        assert_eq!(left.unwrap_err(), Errno::CHILD, "it lives, or nobody has waited for it");
     });
 }
 

@@ -12,7 +12,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::FdFlags;
 use serde::{Deserialize, Serialize};
 
-use super::thread_count;
+use super::{limits, thread_count};
 use crate::error::{Attempt, Errno, Error, Result, check, last_errno};
 
 /// The variable that tells the program that comes where its predecessor's state is.
@@ -216,9 +216,11 @@ impl Program {
         for descriptor in all() {
             let _ = descriptor.mark(FdFlags::empty());
         }
+        let limits = limits::lay_down();
         // SAFETY: the path ends in NUL, the lists in a null pointer, and what they point into is alive.
         unsafe { libc::execve(path.as_ptr(), argument_list.as_ptr(), environment_list.as_ptr()) };
         let errno = last_errno();
+        limits.take_up();
         for descriptor in all() {
             let _ = descriptor.mark(FdFlags::CLOEXEC);
         }

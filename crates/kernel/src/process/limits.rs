@@ -219,6 +219,33 @@ pub fn allow_descriptors(needed: u64) -> Result<()> {
     })
 }
 
+/// The limits of this process, which it had laid down.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LaidDown {
+    core: Rlimit,
+    descriptors: Rlimit,
+}
+
+/// Goes back to the limits that the process had at first. The program that takes its place takes them for those that its
+/// scripts are to have, and raises its own.
+pub(super) fn lay_down() -> LaidDown {
+    let Original { core, descriptors, .. } = *original();
+    let own = LaidDown {
+        core: rustix::process::getrlimit(Resource::Core),
+        descriptors: rustix::process::getrlimit(Resource::Nofile),
+    };
+    LaidDown { core, descriptors }.take_up();
+    own
+}
+
+impl LaidDown {
+    /// What is refused stays as it is, which can be lived with.
+    pub(super) fn take_up(self) {
+        let _ = rustix::process::setrlimit(Resource::Core, self.core);
+        let _ = rustix::process::setrlimit(Resource::Nofile, self.descriptors);
+    }
+}
+
 /// Takes the limits of core dumps away; without CAP_SYS_RESOURCE the hard one stays.
 ///
 /// # Errors

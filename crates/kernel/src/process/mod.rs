@@ -102,7 +102,7 @@ fn fork_into(name: &str, bond: Bond) -> Result<Forked> {
             let _ = crate::process::signal::ignore(crate::process::signal::Signal::PIPE);
             Ok(Forked::Child)
         }
-        pid => Child::of(pid, attempted()).map(Forked::Parent),
+        pid => Child::forked(pid, attempted()).map(Forked::Parent),
     }
 }
 

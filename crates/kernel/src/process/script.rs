@@ -123,7 +123,11 @@ impl Script {
         // threads' locks cannot matter.
         match check(unsafe { libc::fork() }).attempt(attempted())? {
             0 => become_script(&plan, &pointers, standard, parent),
-            pid => Ok(Self { child: Child::of(pid, attempted())?, output, report: Some(report) }),
+            pid => {
+                // What only the script needs makes room for what it is watched by.
+                drop((null, report_end, output_end));
+                Ok(Self { child: Child::forked(pid, attempted())?, output, report: Some(report) })
+            }
         }
     }
 

@@ -3,7 +3,10 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions};
+
 use super::*;
+use crate::process::alone::alone;
 use crate::process::user;
 use crate::wait::poll::{Events, Interest, Poller};
 
@@ -108,6 +111,32 @@ fn a_hanging_script_is_killed_with_its_children() {
         assert!(start.elapsed() < DEADLINE, "a descendant survived");
         std::thread::yield_now();
     }
+}
+
+/// Leaves so many descriptors to a process with one thread.
+fn leave_descriptors(count: usize) {
+    let free: Vec<_> = (0..count).map(|_| std::fs::File::open("/dev/null").unwrap()).collect();
+    let highest = free.iter().map(AsRawFd::as_raw_fd).max().unwrap();
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    let current = Some(u64::try_from(highest + 1).unwrap());
+    rustix::process::setrlimit(Resource::Nofile, Rlimit { current, ..limit }).unwrap();
+}
+
+#[test]
+fn a_script_that_begins_needs_no_more_descriptors_than_it_is_given() {
+    alone(module_path!(), "a_script_that_begins_needs_no_more_descriptors_than_it_is_given", || {
+        // The null device and both ends of two pipes.
+        leave_descriptors(5);
+        let mut first = Script::spawn(&shell("exit 3", own_account())).unwrap();
+        // It keeps three of them.
+        let second = Script::spawn(&shell("exit 4", own_account())).unwrap_err();
+        assert_eq!(second.errno, Errno::MFILE);
+        assert_eq!(first.child.wait().unwrap(), Exit::Status(3));
+        drop(first);
+        let left = rustix::process::waitid(WaitId::All, WaitIdOptions::EXITED | WaitIdOptions::NOHANG);
+        assert_eq!(left.unwrap_err(), Errno::CHILD, "what was refused has begun");
+        Script::spawn(&shell("exit 4", own_account())).unwrap();
+    });
 }
 
 #[test]

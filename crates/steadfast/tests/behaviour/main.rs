@@ -64,6 +64,8 @@ mod scale;
 #[cfg(test)]
 mod scripts;
 #[cfg(test)]
+mod shortage;
+#[cfg(test)]
 mod signals;
 #[cfg(test)]
 mod split_brain;

@@ -22,7 +22,7 @@ use crate::stage::{
 const INTERVAL: Duration = Duration::from_millis(100);
 
 /// Has the daemon upgrade to a program, by the path that it sees: asked on its own host, where it trusts who asks.
-fn upgrade(stage: &Stage, router: &Router, program: Option<&str>) -> UpgradeReport {
+pub(crate) fn upgrade(stage: &Stage, router: &Router, program: Option<&str>) -> UpgradeReport {
     let own = stage.program.path().display().to_string();
     let words = [&own, "upgrade", "--json", "--control-socket", "/run/steadfast/k.sock"];
     let words: Vec<&str> = words.into_iter().chain(program).collect();

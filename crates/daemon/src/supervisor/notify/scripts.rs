@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_control::wording;
 use steadfast_vrrp::{Cause, Event, Moment, State};
 
+use crate::supervisor::scripts::checks::ROOM_AGAIN;
 use crate::supervisor::scripts::programs::{Command, Notifies, Programs};
 
 /// How long a transition waits for the scripts of the one before it.
@@ -148,6 +149,16 @@ fn made(
 pub(crate) struct Order {
     owners: BTreeMap<Owner, Lane>,
     bound: Reached,
+    shortage: Option<Shortage>,
+}
+
+/// The machine had no room for a script.
+#[derive(Debug, Clone, Copy)]
+struct Shortage {
+    /// Then it is asked again.
+    until: Moment,
+    /// Scripts that ended since, whose room there is.
+    ended: usize,
 }
 
 /// Whether something had to wait because too many scripts run.
@@ -183,6 +194,13 @@ impl Order {
 
     /// What may start now, where there is room for so many scripts. What has no room waits.
     pub(crate) fn startable(&mut self, now: Moment, mut room: usize) -> Vec<(Owner, Command)> {
+        self.shortage = self.shortage.filter(|shortage| shortage.until > now);
+        if let Some(Shortage { ended, .. }) = &mut self.shortage {
+            room = room.min(std::mem::take(ended));
+            if room == 0 {
+                return Vec::new();
+            }
+        }
         let mut starting = Vec::new();
         for (owner, lane) in &mut self.owners {
             let free = lane.running == 0 || lane.impatient_at.is_none_or(|at| at <= now);
@@ -204,6 +222,24 @@ impl Order {
         starting
     }
 
+    /// The machine had no room for these, which [`Self::startable`] gave at `now`: they wait again, before what came later.
+    pub(crate) fn put_back(&mut self, now: Moment, commands: &[(Owner, Command)]) {
+        for together in commands.chunk_by(|(before, _), (after, _)| before == after) {
+            let Some(lane) = together.first().and_then(|(owner, _)| self.owners.get_mut(owner)) else {
+                continue;
+            };
+            let commands: Vec<_> = together.iter().map(|(_, command)| command.clone()).collect();
+            lane.running = lane.running.saturating_sub(u32::try_from(commands.len()).unwrap_or(u32::MAX));
+            lane.waiting.push_front(commands);
+            // What began of their transition is nothing that they wait for.
+            lane.impatient_at = Some(now);
+        }
+        self.shortage = Some(Shortage { until: now + ROOM_AGAIN, ended: 0 });
+        if self.bound == Reached::Never {
+            self.bound = Reached::Untold;
+        }
+    }
+
     /// A script of this owner runs that belongs to no transition; the next one waits for it as for any other.
     pub(crate) fn begun(&mut self, owner: Owner, now: Moment) {
         let lane = self.owners.entry(owner).or_default();
@@ -222,6 +258,9 @@ impl Order {
 
     /// A script of this owner ended, or could not be started.
     pub(crate) fn ended(&mut self, owner: &Owner) {
+        if let Some(Shortage { ended, .. }) = &mut self.shortage {
+            *ended += 1;
+        }
         if let Some(lane) = self.owners.get_mut(owner) {
             lane.running = lane.running.saturating_sub(1);
             if lane.running == 0 && lane.waiting.is_empty() {
@@ -232,11 +271,11 @@ impl Order {
 
     /// When to call [`Self::startable`] again, if no script ends before.
     pub(crate) fn next_wakeup(&self) -> Option<Moment> {
-        self.owners
-            .values()
-            .filter(|lane| !lane.waiting.is_empty())
-            .filter_map(|lane| lane.impatient_at)
-            .min()
+        let mut waiting = self.owners.values().filter(|lane| !lane.waiting.is_empty());
+        match self.shortage {
+            Some(Shortage { until, .. }) => waiting.next().map(|_| until),
+            None => waiting.filter_map(|lane| lane.impatient_at).min(),
+        }
     }
 
     /// Scripts that wait.
@@ -247,5 +286,98 @@ impl Order {
     /// Nothing waits and nothing runs.
     pub(crate) fn is_idle(&self) -> bool {
         self.owners.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::supervisor::scripts::programs::Identity;
+
+    fn transition(owner: &str, texts: &[&str]) -> Transition {
+        let account = Identity { uid: 0, gid: 0, groups: Vec::new() };
+        let command = |text: &&str| Command {
+            text: (*text).to_owned(),
+            program: (*text).into(),
+            arguments: Vec::new(),
+            account: account.clone(),
+        };
+        Transition { owner: Owner::Instance(owner.into()), commands: texts.iter().map(command).collect() }
+    }
+
+    fn texts(commands: &[(Owner, Command)]) -> Vec<&str> {
+        commands.iter().map(|(_, command)| command.text.as_str()).collect()
+    }
+
+    fn order() -> (Order, Owner) {
+        let mut order = Order::default();
+        for (owner, commands) in [("A", &["a1", "a2"][..]), ("B", &["b1"]), ("A", &["a3"])] {
+            assert!(order.add(transition(owner, commands)));
+        }
+        (order, Owner::Instance("A".into()))
+    }
+
+    const NOW: Moment = Moment::from_nanos(1_000_000_000);
+
+    #[test]
+    fn what_finds_no_room_begins_later_and_before_what_came_after_it() {
+        let (mut order, a) = order();
+        let first = order.startable(NOW, 100);
+        assert_eq!(texts(&first), ["a1", "a2", "b1"]);
+        order.put_back(NOW, &first[1..]);
+        assert_eq!(order.waiting(), 3);
+        assert!(order.reached_bound() && !order.reached_bound());
+
+        assert!(order.startable(NOW, 100).is_empty(), "it asks a machine again that has just refused");
+        let again = order.next_wakeup().unwrap();
+        assert_eq!(again, NOW + ROOM_AGAIN);
+        let second = order.startable(again, 100);
+        assert_eq!(texts(&second), ["a2", "b1"], "the next transition waits for this one");
+        order.ended(&a);
+        order.ended(&a);
+        assert_eq!(texts(&order.startable(again, 100)), ["a3"]);
+        assert_eq!(order.next_wakeup(), None);
+    }
+
+    #[test]
+    fn what_comes_while_there_is_no_room_has_its_turn_too() {
+        let (mut order, a) = order();
+        let first = order.startable(NOW, 1);
+        assert_eq!(texts(&first), ["b1"]);
+        order.put_back(NOW, &first);
+        let again = order.next_wakeup();
+        assert!(order.add(transition("C", &["c1"])));
+        assert!(order.startable(NOW, 100).is_empty());
+        assert_eq!(order.next_wakeup(), again);
+        let second = order.startable(again.unwrap(), 100);
+        assert_eq!(texts(&second), ["a1", "a2", "b1", "c1"]);
+        order.ended(&a);
+        assert_eq!(order.waiting(), 1);
+    }
+
+    #[test]
+    fn the_end_of_a_script_is_room_for_another_at_once() {
+        let (mut order, a) = order();
+        let first = order.startable(NOW, 100);
+        order.put_back(NOW, &first[1..]);
+        order.ended(&a);
+        assert_eq!(texts(&order.startable(NOW, 100)), ["a2"]);
+        assert!(order.startable(NOW, 100).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_lost_and_nobody_is_idle_while_something_waits() {
+        let (mut order, a) = order();
+        let first = order.startable(NOW, 100);
+        order.put_back(NOW, &first);
+        assert!(!order.is_idle());
+        let again = NOW + ROOM_AGAIN;
+        assert_eq!(texts(&order.startable(again, 100)), ["a1", "a2", "b1"]);
+        for owner in [a.clone(), a.clone(), Owner::Instance("B".into())] {
+            order.ended(&owner);
+        }
+        assert_eq!(texts(&order.startable(again, 100)), ["a3"]);
+        order.ended(&a);
+        assert!(order.is_idle());
     }
 }

@@ -11,10 +11,10 @@ use steadfast_control::wording;
 use steadfast_vrrp::{Moment, ScriptId};
 
 use super::programs::{Check, Programs};
-use super::runner::Ended;
+use super::runner::{Ended, lacks_room};
 
 /// A script for which there was no room is tried again after this time.
-const ROOM_AGAIN: Duration = Duration::from_millis(250);
+pub(crate) const ROOM_AGAIN: Duration = Duration::from_millis(250);
 
 /// All check scripts.
 #[derive(Debug, Default)]
@@ -201,7 +201,7 @@ impl Checks {
             // The run that it kept from starting comes now, and one without room soon: where all have the same interval
             // and start at the same moment, the same ones would find none each time.
             let missed = entry.overstays.take().is_some_and(|overstay| overstay.missed).then_some(now);
-            let again = matches!(ended.ending, Ending::NoRoom { .. }).then(|| now + ROOM_AGAIN);
+            let again = lacks_room(&ended.ending).then(|| now + ROOM_AGAIN);
             if let Some(due) = missed.or(again).filter(|due| *due < entry.due) {
                 self.due.remove(&(entry.due, id.script));
                 entry.due = due;
@@ -255,6 +255,8 @@ impl Entry {
 
 #[cfg(test)]
 mod tests {
+    use steadfast_kernel::{Errno, Error};
+
     use super::*;
     use crate::supervisor::scripts::programs::{Command, Identity};
     use crate::supervisor::scripts::runner::Purpose;
@@ -363,13 +365,22 @@ mod tests {
     fn a_script_without_room_tries_again_before_its_interval_is_over() {
         let mut checks = slow();
         let id = begun(&mut checks, 0);
-        let not_started =
-            Ended::not_started(Purpose::Check(id), String::new(), Ending::NoRoom { running: 1 });
+        let error = Box::new(Error::new("start script", Errno::MFILE));
+        for ending in [Ending::NoRoom { running: 1 }, Ending::NotStarted { error }] {
+            let mut checks = slow();
+            let id = begun(&mut checks, 0);
+            let not_started = Ended::not_started(Purpose::Check(id), String::new(), ending);
+            checks.ended(at(0), id, &not_started);
+            assert_eq!(checks.next_wakeup(), Some(at(0) + ROOM_AGAIN));
+            assert!(checks.take_due(at(0)).is_none());
+            assert!(matches!(checks.take_due(at(0) + ROOM_AGAIN), Some(Due::Start(..))));
+            // From then on its turn is another one than that of the others.
+            assert_eq!(checks.next_wakeup(), Some(at(2) + ROOM_AGAIN));
+        }
+        // What is wrong with the script itself is so in a moment, too.
+        let error = Box::new(Error::new("start script", Errno::INVAL));
+        let not_started = Ended::not_started(Purpose::Check(id), String::new(), Ending::NotStarted { error });
         checks.ended(at(0), id, &not_started);
-        assert_eq!(checks.next_wakeup(), Some(at(0) + ROOM_AGAIN));
-        assert!(checks.take_due(at(0)).is_none());
-        assert!(matches!(checks.take_due(at(0) + ROOM_AGAIN), Some(Due::Start(..))));
-        // From then on its turn is another one than that of the others.
-        assert_eq!(checks.next_wakeup(), Some(at(2) + ROOM_AGAIN));
+        assert_eq!(checks.next_wakeup(), Some(at(2)));
     }
 }

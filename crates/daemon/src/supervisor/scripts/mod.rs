@@ -14,7 +14,7 @@ use steadfast_vrrp::{Moment, ScriptId};
 use self::checks::{CheckId, Checks, Due, Verdict};
 use self::preparations::Preparations;
 use self::programs::{Check, Programs};
-use self::runner::{Ended, NOTIFIES_MAX, Purpose, Runner};
+use self::runner::{Ended, Purpose, Runner, lacks_room};
 use super::notify::scripts::{self as notifying, Owner, Transition};
 use super::{RUNS, Supervisor, moment};
 use crate::link::vrrp::Order;
@@ -69,17 +69,28 @@ impl Supervisor {
                 }
             }
         }
+        self.run_notifies(now);
+    }
+
+    fn run_notifies(&mut self, now: Moment) {
         let room = self.scripts.runner.room(&Purpose::Notify(Owner::Instance("".into())));
-        for (owner, command) in self.scripts.order.startable(now, room) {
-            let purpose = Purpose::Notify(owner);
-            if let Err(ending) =
-                self.scripts.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS)
-            {
-                self.script_ended(Ended::not_started(purpose, command.text, ending));
+        let mut starting = self.scripts.order.startable(now, room).into_iter();
+        while let Some((owner, command)) = starting.next() {
+            let purpose = Purpose::Notify(owner.clone());
+            let started = self.scripts.runner.start(now, &command, purpose.clone(), None, &self.poller, RUNS);
+            match started {
+                Ok(_) => {}
+                Err(ending) if lacks_room(&ending) => {
+                    let waiting: Vec<_> = std::iter::once((owner, command)).chain(starting).collect();
+                    self.scripts.order.put_back(now, &waiting);
+                    break;
+                }
+                Err(ending) => self.script_ended(Ended::not_started(purpose, command.text, ending)),
             }
         }
         if self.scripts.order.reached_bound() {
-            self.tell(Happening::Bound { bound: Bound::NotifyScripts { running: NOTIFIES_MAX } });
+            let running = self.scripts.runner.count(|purpose| matches!(purpose, Purpose::Notify(_)));
+            self.tell(Happening::Bound { bound: Bound::NotifyScripts { running } });
         }
     }
 

@@ -36,6 +36,16 @@ pub(crate) const NOTIFIES_MAX: usize = 1_024;
 /// Programs of checks of servers likewise; those that find no room find out nothing.
 pub(crate) const SERVER_CHECKS_MAX: usize = 1_024;
 
+/// Descriptors that a run keeps: its process, the report of its start, its output.
+const DESCRIPTORS_OF_A_RUN: usize = 3;
+/// Descriptors of everything else that a supervisor has open: clients, FIFOs, watched files, channels, helpers.
+const DESCRIPTORS_OF_THE_REST: usize = 512;
+/// Descriptors that a supervisor needs when as many scripts of every kind run as may.
+pub(crate) const DESCRIPTORS_NEEDED: usize =
+    // Scripts that prepare instances are as many as notify scripts.
+    (CHECKS_MAX + NOTIFIES_MAX + NOTIFIES_MAX + SERVER_CHECKS_MAX) * DESCRIPTORS_OF_A_RUN
+            + DESCRIPTORS_OF_THE_REST;
+
 /// What a run is for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Purpose {
@@ -351,10 +361,11 @@ impl Run {
 
     fn ended(self, now: Moment, end: ScriptEnd) -> Ended {
         let success = end == ScriptEnd::Exited(Exit::Status(0)) && self.strikes == 0;
+        let ending = Ending::from(end);
         Ended {
             success,
-            ran: !lacks_room(end),
-            ending: end.into(),
+            ran: !lacks_room(&ending),
+            ending,
             output: printable(&self.output),
             duration: now.since(self.started),
             purpose: self.purpose,
@@ -382,9 +393,16 @@ impl Run {
     }
 }
 
-/// Whether descriptors, processes or memory ran out before it could run.
-fn lacks_room(end: ScriptEnd) -> bool {
-    let ScriptEnd::NotStarted { errno, .. } = end else { return false };
+/// Whether descriptors, processes or memory ran out before it could run, or as many of its kind run as may: it can later.
+pub(crate) fn lacks_room(ending: &Ending) -> bool {
+    let errno = match ending {
+        Ending::NoRoom { .. } => return true,
+        Ending::NotStarted { error } | Ending::NotWatched { error } => error.errno,
+        Ending::NotRun { errno, .. } => *errno,
+        Ending::Exited { .. } | Ending::Signalled { .. } | Ending::Untold | Ending::TimedOut { .. } => {
+            return false;
+        }
+    };
     [Errno::MFILE, Errno::NFILE, Errno::NOMEM, Errno::AGAIN, Errno::NOBUFS].contains(&errno)
 }
 

@@ -126,6 +126,8 @@ impl Prepared {
 
 /// Goes on in the place of the program that ran before, or gives way to it again; the exit status comes back.
 pub fn succeed(options: Options, octets: &[u8]) -> u8 {
+    // What was left open may be more than the limit allows that the program before gave back.
+    start::allow_descriptors();
     let prepare = |rehearsed| Ok((rehearsed, Prepared::new().map_err(|error| error.to_string())?));
     let reason = match rehearse(options, octets).and_then(prepare) {
         Ok((rehearsed, prepared)) => match rehearsed.take_over(prepared) {
