@@ -71,7 +71,7 @@ impl Foundation {
         let work = digest(&model, &self.work, &self.leaving, &options);
         let balancing = BalancingKept::new(&model, &effective.packed, names.used(), self.space);
         let mut faults = Vec::new();
-        let mut programs = Programs::resolve(&model, &work, &mut faults);
+        let mut programs = Programs::resolve(&model, &work, &options, &mut faults);
         let orders = Orders::of(&model, &work);
         names.expand(&mut model, &mut programs);
         let mail = Mail::new(Subjects::of(&model, &work));

@@ -8,7 +8,9 @@ use steadfast_control::event::{Fault, Happening, Network};
 use steadfast_lab::{Daemon, Host, Program, Signal, wait};
 use steadfast_vrrp::State;
 
-use crate::stage::{LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, own_etc, simple, soon, text_of};
+use crate::stage::{
+    LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, own_etc, simple, soon, text_of, write_script,
+};
 
 /// What an ordinary keepalived answers to.
 fn keepalived_configuration(vrid: u8, address: &str) -> String {
@@ -124,6 +126,56 @@ fn two_daemons_share_a_network_unless_they_would_run_the_same_router() {
     });
     assert_eq!(beside.stop(LIMIT).unwrap().code(), Some(0));
     assert!(host.has(VIRTUAL) && !host.has("10.0.9.10".parse().unwrap()));
+}
+
+/// A load balancer with one server, and what runs beside it.
+fn balanced(server: &str, routers: &str) -> String {
+    let service = format!(
+        "virtual_server 10.9.0.1 80 {{\nlb_algo rr\nlb_kind NAT\nprotocol TCP\nreal_server {server} 80 {{\n}}\n}}\n"
+    );
+    configuration(&[&routers, &service])
+}
+
+/// keepalived's way to keep the two apart: one file, and a daemon for each half of it.
+#[test]
+fn a_load_balancer_beside_the_daemon_of_its_virtual_routers_reloads_and_runs_nothing_of_theirs() {
+    let test = "a_load_balancer_beside_the_daemon_of_its_virtual_routers_reloads_and_runs_nothing_of_theirs";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    write_script(&host, "/run/chk", "exit 0");
+    let check = "vrrp_script chk {\nscript \"/run/chk\"\ninterval 1\nweight 1\n}\n";
+    let tracking = Virtual::default().more("track_script {\nchk\n}");
+    let text = |server| balanced(server, &format!("{check}{tracking}"));
+    let balancer = stage.start_with(&host, &text("10.1.0.1"), |command| {
+        command.arg("-C");
+    });
+    soon("it answers", || balancer.status().is_some());
+
+    host.write("/run/second/conf", &text("10.1.0.1")).unwrap();
+    let mut command = Command::new(stage.program.path());
+    command.args([
+        "-P",
+        "-n",
+        "-l",
+        "-D",
+        "-f/run/second/conf",
+        "-p/run/second/k.pid",
+        "-r/run/second/v.pid",
+    ]);
+    command.arg("--control-socket=/run/second/k.sock");
+    let mut routers = Daemon::spawn(&host, "second", command).unwrap();
+    soon("the address comes", || host.has(VIRTUAL));
+
+    balancer.reload(&text("10.1.0.2"));
+    let servers = || -> Vec<String> {
+        let servers = balancer.services().into_iter().flat_map(|service| service.servers);
+        servers.map(|server| server.address.to_string()).collect()
+    };
+    soon("it has the other server", || servers() == ["10.1.0.2:80"]);
+    let status = balancer.status().unwrap();
+    let run: Vec<_> = status.scripts.iter().filter(|script| script.running || script.runs > 0).collect();
+    assert!(run.is_empty(), "{run:#?}");
+    assert_eq!(routers.stop(LIMIT).unwrap().code(), Some(0));
 }
 
 #[test]

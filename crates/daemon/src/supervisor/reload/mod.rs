@@ -352,6 +352,9 @@ impl Supervisor {
 
     /// A virtual router that another daemon in this network namespace runs.
     fn runs_elsewhere(&self, model: &Model) -> Option<Clash> {
+        if !self.options.run_vrrp {
+            return None;
+        }
         let wanted = Runs::of(model);
         beside::others(&self.own_processes()).iter().find_map(|other| other.clash(&wanted))
     }
@@ -391,7 +394,7 @@ impl Supervisor {
         let revision = Revision::between(before, after, digest::check::settings(&model));
         let followed = digest::check::followed(&model);
         let mut faults = Vec::new();
-        let mut programs = Programs::resolve(&model, &work, &mut faults);
+        let mut programs = Programs::resolve(&model, &work, &self.options, &mut faults);
         self.names.expand(&mut model, &mut programs);
         let mut subjects = Subjects::of(&model, &work);
         let subjects_before = std::mem::take(&mut self.mail.subjects);

@@ -16,6 +16,7 @@ use steadfast_kernel::process::user;
 use steadfast_vrrp::{GroupId, InstanceId, ScriptId};
 
 use crate::link::vrrp::work::Work;
+use crate::options::Options;
 use crate::supervisor::notify::fifo::{Kind, Setting};
 use crate::{digest, host};
 
@@ -146,11 +147,12 @@ pub(crate) struct Timed {
 
 impl Programs {
     /// Looks everything up; what cannot be run is left out and named in `faults`.
-    pub(crate) fn resolve(model: &Model, work: &Work, faults: &mut Vec<Fault>) -> Self {
+    pub(crate) fn resolve(model: &Model, work: &Work, options: &Options, faults: &mut Vec<Fault>) -> Self {
         let mut programs = Self::default();
         let script_ids: BTreeMap<&str, ScriptId> =
             work.machine.scripts.iter().map(|script| (&*script.name, script.id)).collect();
-        for script in &model.scripts {
+        // Only virtual routers follow them: where those are left out, keepalived runs none either.
+        for script in model.scripts.iter().filter(|_| options.run_vrrp) {
             let Some(&id) = script_ids.get(&*script.name) else { continue };
             if let Some(command) = resolve(&script.script, faults) {
                 let (name, interval, timeout) =
