@@ -11,6 +11,7 @@ use steadfast_vrrp::State;
 use crate::stage::{
     LIMIT, Router, Stage, VIRTUAL, Virtual, configuration, own_etc, simple, soon, text_of, write_script,
 };
+use crate::upgrade::upgrade;
 
 /// What an ordinary keepalived answers to.
 fn keepalived_configuration(vrid: u8, address: &str) -> String {
@@ -176,6 +177,29 @@ fn a_load_balancer_beside_the_daemon_of_its_virtual_routers_reloads_and_runs_not
     let run: Vec<_> = status.scripts.iter().filter(|script| script.running || script.runs > 0).collect();
     assert!(run.is_empty(), "{run:#?}");
     assert_eq!(routers.stop(LIMIT).unwrap().code(), Some(0));
+}
+
+/// Nobody hands anything over there, so nothing of it is waited for.
+#[test]
+fn a_load_balancer_upgrades_after_a_reload_that_removed_a_virtual_router() {
+    let test = "a_load_balancer_upgrades_after_a_reload_that_removed_a_virtual_router";
+    let Some(stage) = Stage::set(test) else { return };
+    let further = Virtual { name: "V2", vrid: 52, addresses: vec!["10.0.9.10/32"], ..Virtual::default() };
+    let text = |routers: &[&Virtual]| {
+        balanced("10.1.0.1", &routers.iter().map(ToString::to_string).collect::<String>())
+    };
+    let first = Virtual::default();
+    let balancer = stage.start_with(&stage.host("r1"), &text(&[&first, &further]), |command| {
+        command.arg("-C");
+    });
+    soon("it answers", || balancer.status().is_some());
+    balancer.reload(&text(&[&first]));
+    let report = upgrade(&stage, &balancer, None);
+    assert!(report.upgraded, "{report:#?}");
+    balancer.reload(&text(&[&further]));
+    let names: Vec<_> =
+        balancer.status().unwrap().instances.into_iter().map(|instance| instance.name).collect();
+    assert_eq!(names.iter().map(|name| &**name).collect::<Vec<_>>(), ["V2"]);
 }
 
 #[test]

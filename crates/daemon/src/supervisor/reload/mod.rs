@@ -386,7 +386,11 @@ impl Supervisor {
         self.configure_watches(Orders::of(&model, &work), false);
         self.watches.fill(&mut work);
         let work_before = std::mem::take(&mut self.routers.work);
-        self.routers.part_with(&work_before, &work);
+        if self.options.run_vrrp {
+            self.routers.part_with(&work_before, &work);
+        } else {
+            self.routers.forget_removed(&work_before, &work);
+        }
         self.routers.work = work_before;
 
         let before = Served::of(&self.loaded.packed, &known_before, &marks_before);

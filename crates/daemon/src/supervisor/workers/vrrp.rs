@@ -90,6 +90,14 @@ impl Routers {
         self.dropped.clear();
     }
 
+    /// Nobody runs virtual routers here: those that `after` has no more have nothing to hand over.
+    pub(crate) fn forget_removed(&mut self, before: &Work, after: &Work) {
+        let kept: BTreeSet<_> = after.machine.instances.iter().map(|instance| instance.id).collect();
+        let removed =
+            before.machine.instances.iter().map(|instance| instance.id).filter(|id| !kept.contains(id));
+        removed.for_each(|id| self.known.forget(id));
+    }
+
     /// Goes on with what a worker runs whose supervisor died; the other configuration is in force already.
     pub(crate) fn take_over(&mut self, before: &Work, leaving: Vec<Leaving>, settings: Remembered) {
         let work = std::mem::take(&mut self.work);
