@@ -52,7 +52,7 @@ impl Supervisor {
         });
         self.scripts.starting = None;
         self.service.stopping();
-        self.abandon_names();
+        self.end_names();
         // Before the news: a new master is waited for from the moment of priority 0.
         self.stop_workers();
         self.end_table();

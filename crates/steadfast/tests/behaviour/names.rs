@@ -1,13 +1,15 @@
 //! Real servers by name, of the machine's hosts and of a name server.
 
 use std::collections::BTreeSet;
+use std::fs::OpenOptions;
 use std::process::{Child, Command};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use steadfast_control::event::{Balancing, Happening};
 use steadfast_lab::{Host, Signal, wait};
 
-use crate::stage::{LIMIT, Router, Stage, soon};
+use crate::stage::{LIMIT, Router, Stage, soon, write_script};
 
 const CONFIGURATION: &str = "global_defs {
   resolve_interval 1
@@ -295,4 +297,38 @@ fn an_address_that_a_name_has_no_more_is_told_as_down() {
     hosts(&host, &["10.1.0.2"]);
     becomes(&["10.1.0.2"]);
     soon("its script runs", || host.read("/run/told").is_ok_and(|told| told == "down\n"));
+}
+
+/// What the kernel counts the time of processors in, for programs.
+const TICK_MILLISECONDS: u64 = 10;
+
+/// Time of processors that a process has had (proc_pid_stat(5)).
+fn processor_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+    let ticks: u64 = [fields[11], fields[12]].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    Duration::from_millis(ticks * TICK_MILLISECONDS)
+}
+
+#[test]
+fn a_name_that_nobody_looks_up_any_more_costs_a_stop_no_time_of_the_processor() {
+    let test = "a_name_that_nobody_looks_up_any_more_costs_a_stop_no_time_of_the_processor";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("named");
+    set_up(&host);
+    host.run(&["mkfifo", "/run/gate"]).unwrap();
+    write_script(&host, "/run/last", "echo begun > /run/begun\nexec </run/gate");
+    let globals = "resolve_interval 1\n  shutdown_script /run/last\n  shutdown_script_timeout 100";
+    let text = CONFIGURATION.replace("resolve_interval 1", globals).replace("web.lab", "nowhere.lab");
+    let mut router = stage.start(&host, &text);
+    assert!(router.logged("real_server nowhere.lab cannot be looked up", LIMIT), "{}", router.log_tail());
+    router.signal(Signal::TERM);
+    soon("the last script runs", || host.read("/run/begun").is_ok());
+
+    let (since, before) = (Instant::now(), processor_time(router.pid()));
+    soon("another look-up would have been due", || since.elapsed() > Duration::from_secs(3));
+    let spent = processor_time(router.pid()) - before;
+    assert!(spent * 5 < since.elapsed(), "{spent:?} of {:?}", since.elapsed());
+    let _gate = OpenOptions::new().read(true).write(true).open(host.outside("/run/gate")).unwrap();
+    assert_eq!(router.wait(LIMIT).unwrap().code(), Some(0));
 }

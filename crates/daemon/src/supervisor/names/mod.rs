@@ -208,8 +208,14 @@ impl Supervisor {
         }
     }
 
+    /// No round begins any more.
+    pub(crate) fn end_names(&mut self) {
+        self.abandon_names();
+        self.names.next = None;
+    }
+
     /// What is still to be told, if anything, is not wanted any more.
-    pub(crate) fn abandon_names(&mut self) -> Option<Vec<u8>> {
+    fn abandon_names(&mut self) -> Option<Vec<u8>> {
         let mut round = self.names.under_way.take()?;
         let _ = self.poller.remove(&round.report);
         let _ = round.child.signal(Signal::KILL);

@@ -2,6 +2,7 @@
 //! would forget where their MAC addresses are.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use steadfast_vrrp::{InstanceId, Moment};
 
@@ -16,6 +17,22 @@ pub(super) struct Further {
 impl Further {
     pub(super) fn next_wakeup(&self) -> Option<Moment> {
         self.due.values().min().copied()
+    }
+
+    /// Holders whose time has come, which comes again after the `period` of each. One that has none is announced nowhere else
+    /// any more: a reload has removed it, and it hands over.
+    fn take_due(&mut self, now: Moment, period: impl Fn(InstanceId) -> Option<Duration>) -> Vec<InstanceId> {
+        let mut due: Vec<InstanceId> =
+            self.due.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
+        due.retain(|instance| {
+            let next = period(*instance).map(|period| now + period);
+            match next {
+                Some(at) => self.due.insert(*instance, at),
+                None => self.due.remove(instance),
+            };
+            next.is_some()
+        });
+        due
     }
 }
 
@@ -38,10 +55,9 @@ impl Effects {
 
     /// Asks for what is due.
     pub(super) fn announce_further(&mut self) {
-        let now = now();
-        let due: Vec<InstanceId> =
-            self.further.due.iter().filter(|(_, at)| **at <= now).map(|(id, _)| *id).collect();
-        for instance in due {
+        let work = &self.work;
+        let period = |instance| Some(work.install(instance)?.extra_announce?.period);
+        for instance in self.further.take_due(now(), period) {
             let Some(install) = self.work.install(instance) else { continue };
             let Some(extra) = install.extra_announce else { continue };
             let instances = &self.work.machine.instances;
@@ -52,8 +68,25 @@ impl Effects {
                     && (extra.all || self.work.made(address.interface).is_some())
             });
             let positions: Vec<u32> = further.map(|(position, _)| position).collect();
-            self.further.due.insert(instance, now + extra.period);
             self.request_announcements(instance, Some(&positions), 1);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_holder_that_a_reload_removed_is_due_once_more_and_never_again() {
+        let (stays, goes) = (InstanceId(1), InstanceId(2));
+        let (now, second) = (Moment::from_nanos(5_000_000_000), Duration::from_secs(1));
+        let mut further = Further { due: BTreeMap::from([(stays, now), (goes, now)]) };
+        let period = |instance| (instance == stays).then_some(second);
+        assert_eq!(further.take_due(now, period), [stays]);
+        assert_eq!(further.next_wakeup(), Some(now + second));
+        assert_eq!(further.take_due(now, period), []);
+        assert_eq!(further.take_due(now + second, |_| None), []);
+        assert_eq!(further.next_wakeup(), None, "it would wake the thread again and again");
     }
 }
