@@ -133,6 +133,11 @@ impl Capture {
         self.shared.up_to_date().frames.clone()
     }
 
+    /// What was kept so far; it is kept no more.
+    pub fn take(&self) -> Vec<Frame> {
+        std::mem::take(&mut self.shared.up_to_date().frames)
+    }
+
     /// The advertisements of a virtual router since `since`, oldest first.
     pub fn adverts(&self, vrid: Vrid, since: Instant) -> Vec<(Instant, Advert)> {
         self.select(since, |frame| match &frame.content {

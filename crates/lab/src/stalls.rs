@@ -36,6 +36,17 @@ impl Stalls {
         Ok(Self { shared, thread: Some(thread) })
     }
 
+    /// The longest of those that lasted into the time from `begin` to `end`.
+    pub fn longest_within(&self, begin: Instant, end: Instant) -> Duration {
+        let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);
+        let lasted = stalls.iter().rev().take_while(|(at, _)| *at >= begin);
+        lasted
+            .filter(|(at, late)| at.checked_sub(*late).is_none_or(|begun| begun <= end))
+            .map(|(_, late)| *late)
+            .max()
+            .unwrap_or_default()
+    }
+
     /// The longest that ended at `since` or later.
     pub fn longest_since(&self, since: Instant) -> Duration {
         let stalls = self.shared.stalls.lock().unwrap_or_else(PoisonError::into_inner);

@@ -37,4 +37,7 @@ fn nothing_around_a_pair_makes_it_fail_over() {
     assert!(ours.adverts > seconds * u64::from(soak::INSTANCES) * 5, "{report}");
     assert_eq!(ours.failovers, 0, "{report}");
     assert!(ours.complaints.is_empty(), "{:?}", ours.complaints);
+    assert_eq!(ours.watches_ended, 0, "{report}");
+    // An advert passes three threads, each of which the machine can keep waiting: the timing thread, and the kernel's for a packet.
+    assert!(ours.worst_alone <= report.kernel * 2 + Duration::from_millis(20), "{report}");
 }

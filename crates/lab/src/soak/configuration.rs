@@ -13,7 +13,7 @@ use crate::instance::Instance;
 use crate::program::Program;
 
 /// Scripts that never end, of each router.
-const SCRIPTS: u16 = 250;
+const SCRIPTS: u16 = 500;
 /// Virtual servers that are read with each reload, and the real servers of each.
 const VIRTUAL_SERVERS: u16 = 2_313;
 const REAL_SERVERS: u8 = 16;
@@ -46,7 +46,7 @@ impl Configuration {
     pub(super) fn start(&self, host: &Arc<Host>) -> Result<Daemon> {
         host.write("/run/hangs", "#!/bin/sh\nexec sleep 1000\n")?;
         make_executable(host, "/run/hangs")?;
-        host.write("/run/servers", &servers())?;
+        write_servers(host, Many::Absent)?;
         // Nobody has this address, so that nobody answers, and nobody says so.
         host.write("/run/resolv.conf", "nameserver 10.0.77.53\n")?;
         done(host.run(&["mount", "--bind", "/run/resolv.conf", "/etc/resolv.conf"])?)?;
@@ -140,8 +140,17 @@ pub(super) fn last_of_many() -> IpAddr {
     one_of_many(MANY_ADDRESSES - 1).into()
 }
 
-/// One of them by a name.
-fn servers() -> String {
+/// Virtual servers whose real servers all have another weight each time that the many addresses come or go.
+pub(super) fn write_servers(host: &Host, many: Many) -> Result<()> {
+    let weight = match many {
+        Many::Present => 2,
+        Many::Absent => 1,
+    };
+    host.write("/run/servers", &servers(weight))
+}
+
+/// One of the real servers has a name.
+fn servers(weight: u8) -> String {
     let mut text = String::new();
     for service in 0..VIRTUAL_SERVERS {
         let [high, low] = service.to_be_bytes();
@@ -150,7 +159,11 @@ fn servers() -> String {
             "virtual_server 10.50.{high}.{low} 80 {{\n  lb_algo rr\n  lb_kind NAT\n  protocol TCP\n"
         );
         for server in 1..=REAL_SERVERS {
-            let _ = writeln!(text, "  real_server 10.{}.{high}.{low} 80 {{\n  }}", 60 + server);
+            let _ = writeln!(
+                text,
+                "  real_server 10.{}.{high}.{low} 80 {{\n    weight {weight}\n  }}",
+                60 + server
+            );
         }
         if service == 0 {
             text.push_str("  real_server nobody.knows.invalid 80 {\n  }\n");

@@ -5,6 +5,7 @@
 
 mod configuration;
 mod disk;
+mod ear;
 mod report;
 mod stress;
 
@@ -13,20 +14,18 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, ensure};
-use steadfast_wire::vrrp::Vrid;
-
 use self::configuration::Configuration;
 pub use self::disk::lacking as disk_lacking;
+use self::ear::Ear;
 pub use self::report::{Lateness, Report};
 use self::stress::Stress;
-use crate::capture::Capture;
 use crate::daemon::Daemon;
 use crate::host::Host;
 use crate::program::Program;
-use crate::segment::{Segment, address_v4};
+use crate::segment::Segment;
 use crate::stalls::Stalls;
 use crate::wait;
+use anyhow::{Result, ensure};
 
 /// Of every instance.
 pub const ADVERT_INTERVAL: Duration = Duration::from_millis(100);
@@ -35,11 +34,16 @@ pub const INSTANCES: u8 = 8;
 const VRID_FIRST: u8 = 11;
 /// How long the routers may take to come to rest at first.
 const SETTLE_LIMIT: Duration = Duration::from_secs(60);
-/// A capture keeps a bounded number of frames, so that a long soak is heard in pieces.
+/// From one line about how it goes to the next. A capture keeps a bounded number of frames meanwhile.
 const PIECE: Duration = Duration::from_secs(20);
 
 /// What no log of ours may hold after a soak.
 const COMPLAINTS: [&str; 3] = ["panicked", "reload refused", "Unexpected argument"];
+/// What a log of ours says once for each reload.
+const RELOADED: &str = "reload: ";
+/// What a log of ours says when a session of `fast_detection` comes, and when it goes.
+const WATCHES: &str = "BFD_Instance(fast_detection eth0) Entering Up";
+const WATCHES_NO_MORE: &str = "BFD_Instance(fast_detection eth0) Entering Down";
 
 /// What to do.
 #[derive(Debug, Clone)]
@@ -48,7 +52,8 @@ pub struct Options {
     pub duration: Duration,
     /// What runs beside each other, each as a pair of its own.
     pub programs: Vec<Program>,
-    /// The first of them watches over its master by BFD, and asks for the priority of real time, as the manual advises then.
+    /// The first of them watches over its master by BFD, and asks for the priority of real time, as the manual advises where
+    /// processors are overloaded.
     pub fast_detection: bool,
     /// Logs of steadfast are on a disk that stalls; see [`disk_lacking`].
     pub disk: bool,
@@ -61,7 +66,7 @@ struct Pair {
     master: Arc<Host>,
     configuration: Configuration,
     daemons: [Daemon; 2],
-    ear: Arc<Host>,
+    ear: Ear,
 }
 
 /// Runs the pairs under stress until the time is over.
@@ -70,7 +75,7 @@ struct Pair {
 /// When the hosts cannot be set up, or a pair does not come to rest before the stress begins.
 pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
     let pairs = options.programs.iter().enumerate();
-    let pairs = pairs
+    let mut pairs = pairs
         .map(|(number, program)| Pair::set_up(program, options.fast_detection && number == 0, options.disk))
         .collect::<Result<Vec<_>>>()?;
     let mut report = Report::new(options);
@@ -79,11 +84,9 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
     let begin = Instant::now();
     while begin.elapsed() < options.duration {
         let piece = Instant::now();
-        let captures =
-            pairs.iter().map(|pair| Capture::start_for_adverts(&pair.ear)).collect::<Result<Vec<_>>>()?;
         std::thread::sleep(PIECE.min(options.duration.saturating_sub(begin.elapsed())));
-        for (number, (pair, capture)) in pairs.iter().zip(&captures).enumerate() {
-            pair.listen(capture, piece, number, &mut report);
+        for (pair, lateness) in pairs.iter_mut().zip(&mut report.pairs) {
+            pair.ear.hear(&stalls, lateness);
         }
         report.kernel(stalls.longest_since(piece));
         writeln!(out, "{:>6} s: {report}", begin.elapsed().as_secs())?;
@@ -92,8 +95,8 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
     for stress in stress {
         report.stressed(stress.end());
     }
-    for (number, pair) in pairs.iter().enumerate() {
-        report.complaints(number, pair.complaints());
+    for (pair, lateness) in pairs.iter().zip(&mut report.pairs) {
+        pair.read_logs(lateness);
     }
     Ok(report)
 }
@@ -101,7 +104,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
 impl Pair {
     fn set_up(program: &Program, watches: bool, disk: bool) -> Result<Self> {
         let segment = Segment::new()?;
-        let (master, backup, ear) = (segment.host("master")?, segment.host("backup")?, segment.host("ear")?);
+        let (master, backup) = (segment.host("master")?, segment.host("backup")?);
         let configuration = |host: &Host, priority| Configuration {
             program: program.clone(),
             name: host.name().to_owned(),
@@ -113,41 +116,28 @@ impl Pair {
         let daemons = [of_master.start(&master)?, configuration(&backup, 100).start(&backup)?];
         let settled =
             || (0..INSTANCES).all(|number| master.has(address(number)) && !backup.has(address(number)));
+        let watched = || !watches || daemons.iter().all(|daemon| daemon.log().contains(WATCHES));
         ensure!(
-            wait::until(SETTLE_LIMIT, settled),
+            wait::until(SETTLE_LIMIT, || settled() && watched()),
             "{} did not come to rest:\n{}",
             program.name(),
             daemons[0].log_tail()
         );
+        let ear = Ear::of(&segment)?;
         Ok(Self { program: program.clone(), segment, master, configuration: of_master, daemons, ear })
     }
 
-    /// Who said what since then, and how late.
-    fn listen(&self, capture: &Capture, since: Instant, number: usize, report: &mut Report) {
-        let own = IpAddr::from(address_v4(1));
-        for instance in 0..INSTANCES {
-            let Some(vrid) = Vrid::new(VRID_FIRST + instance) else { continue };
-            let adverts = capture.adverts(vrid, since);
-            let foreign = adverts.iter().filter(|(_, advert)| advert.source != own).count();
-            report.failovers(number, foreign);
-            let mine: Vec<Instant> =
-                adverts.iter().filter(|(_, advert)| advert.source == own).map(|(at, _)| *at).collect();
-            for gap in mine.windows(2) {
-                if let [one, next] = gap {
-                    report.gap(number, next.duration_since(*one));
-                }
+    /// What only the logs tell.
+    fn read_logs(&self, lateness: &mut Lateness) {
+        let logs = self.daemons.each_ref().map(Daemon::log);
+        let of_master = logs[0].lines().filter(|line| line.contains(RELOADED)).count();
+        lateness.reloads = of_master;
+        for line in logs.iter().flat_map(|log| log.lines()) {
+            lateness.watches_ended += usize::from(line.contains(WATCHES_NO_MORE));
+            if COMPLAINTS.iter().any(|words| line.contains(words)) {
+                lateness.complaints.push(format!("{}: {line}", self.program.name()));
             }
         }
-    }
-
-    /// Lines of the logs that show a daemon that died, or one that did not get what a soak wants it to have.
-    fn complaints(&self) -> Vec<String> {
-        let logs = self.daemons.iter().map(Daemon::log);
-        let lines = logs.flat_map(|log| log.lines().map(str::to_owned).collect::<Vec<_>>());
-        lines
-            .filter(|line| COMPLAINTS.iter().any(|words| line.contains(words)))
-            .map(|line| format!("{}: {line}", self.program.name()))
-            .collect()
     }
 }
 

@@ -1,7 +1,9 @@
 //! What surrounds a router.
 
 use std::fs::{File, OpenOptions};
+use std::io::{ErrorKind, Write as _};
 use std::net::IpAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -10,13 +12,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use rustix::fs::OFlags;
 use rustix::process::{Pid, Signal, kill_process};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 use steadfast_kernel::namespace::Network;
 use steadfast_kernel::testbed::Wiring;
 
 use super::configuration::{Configuration, FIFO, Many, last_of_many};
-use super::{Pair, disk};
+use super::{Pair, configuration, disk};
 use crate::host::Host;
 use crate::wait;
 
@@ -45,8 +48,6 @@ pub(super) struct Done {
     pub packets: u64,
     /// Interfaces made and deleted.
     pub links: u64,
-    /// Reloads asked for.
-    pub reloads: u64,
     /// Times that the instance with many addresses came, to its last one.
     pub many_addresses: u64,
     /// Times that the disk stalled.
@@ -67,7 +68,6 @@ struct Shared {
     over: AtomicBool,
     packets: AtomicU64,
     links: AtomicU64,
-    reloads: AtomicU64,
     many_addresses: AtomicU64,
     disk_stalls: AtomicU64,
 }
@@ -130,7 +130,6 @@ impl Stress {
         Done {
             packets: shared.packets.load(Ordering::Relaxed),
             links: shared.links.load(Ordering::Relaxed),
-            reloads: shared.reloads.load(Ordering::Relaxed),
             many_addresses: shared.many_addresses.load(Ordering::Relaxed),
             disk_stalls: shared.disk_stalls.load(Ordering::Relaxed),
         }
@@ -206,16 +205,19 @@ impl Reloads {
         })
     }
 
+    fn write(&self, many: Many) -> Result<()> {
+        configuration::write_servers(&self.host, many)?;
+        self.host.write(&self.file, &self.configuration.text(many))
+    }
+
     fn go_on(&self, shared: &Shared) {
         for many in [Many::Present, Many::Absent].into_iter().cycle() {
-            if !shared.goes_on() || self.host.write(&self.file, &self.configuration.text(many)).is_err() {
+            if !shared.goes_on() || self.write(many).is_err() {
                 return;
             }
             for _ in 0..RELOADS_OF_ONE_FILE {
                 std::thread::sleep(RELOAD_INTERVAL);
-                if kill_process(self.pid, Signal::HUP).is_ok() {
-                    shared.reloads.fetch_add(1, Ordering::Relaxed);
-                }
+                let _ = kill_process(self.pid, Signal::HUP);
             }
             if many == Many::Present && self.host.has(last_of_many()) {
                 shared.many_addresses.fetch_add(1, Ordering::Relaxed);
@@ -224,11 +226,18 @@ impl Reloads {
     }
 }
 
-/// Keeps a FIFO open and reads nothing, so that it is full after some lines.
+/// Keeps a FIFO open, fills it and reads nothing.
 fn occupy(path: &Path) -> Result<File> {
-    let open = || OpenOptions::new().read(true).write(true).open(path).ok();
-    let fifo = wait::value(FIFO_LIMIT, open).with_context(|| format!("opening {}", path.display()))?;
+    let never_waits = OFlags::NONBLOCK.bits().cast_signed();
+    let open = || OpenOptions::new().read(true).write(true).custom_flags(never_waits).open(path).ok();
+    let mut fifo = wait::value(FIFO_LIMIT, open).with_context(|| format!("opening {}", path.display()))?;
     rustix::pipe::fcntl_setpipe_size(&fifo, FIFO_BYTES)?;
+    let full = loop {
+        if let Err(error) = fifo.write(b"\n") {
+            break error;
+        }
+    };
+    anyhow::ensure!(full.kind() == ErrorKind::WouldBlock, "filling {}: {full}", path.display());
     Ok(fifo)
 }
 
