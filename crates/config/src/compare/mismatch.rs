@@ -54,8 +54,8 @@ fn authentication(instance: &VrrpInstance, peer: &VrrpInstance) -> Option<String
     if kind(instance) != kind(peer) {
         return Some(format!("it authenticates {}, its peer ({}) {}", kind(instance), peer.name, kind(peer)));
     }
-    let password = |instance: &VrrpInstance| instance.authentication.as_ref().map(|one| one.password);
-    (password(instance) != password(peer)).then(|| format!("its peer ({}) has another password", peer.name))
+    let passwords = [instance, peer].map(|one| one.authentication.as_ref().map(|one| &one.password));
+    (passwords[0] != passwords[1]).then(|| format!("its peer ({}) has another password", peer.name))
 }
 
 fn addresses(instance: &VrrpInstance, peer: &VrrpInstance) -> Option<(String, Span)> {

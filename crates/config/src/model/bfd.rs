@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use steadfast_wire::bfd::Algorithm;
 
 use super::{Site, Weight};
-use crate::value::{Interval, Name, Text};
+use crate::value::{Interval, Name, Secret};
 
 /// Who hears of a session.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -31,7 +31,7 @@ pub struct BfdAuthentication {
     /// The number that both ends know the secret by.
     pub id: u8,
     /// As written: text, `hex:DIGITS` or `file:PATH`.
-    pub value: Text,
+    pub value: Secret,
 }
 
 /// How packets of a session are signed.

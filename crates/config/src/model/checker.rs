@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{GrpcCheck, HttpRequest, Script};
-use crate::value::{Interval, Name, Text};
+use crate::value::{Interval, Name, Secret, Text};
 
 /// A check with what all kinds have in common, inheritance applied.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -222,7 +222,7 @@ impl Default for DnsCheck {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ssl {
     /// Passphrase of the key.
-    pub password: Option<Text>,
+    pub password: Option<Secret>,
     /// Trusted certificates.
     pub ca: Option<Text>,
     /// Client certificate.

@@ -11,7 +11,7 @@ use steadfast_wire::vrrp::{AdvertInterval, Centiseconds, Family, Priority, Versi
 use super::{
     Announce, ExtraAnnounce, InstanceExtensions, Password, Route, Rule, Script, Site, Tracks, VirtualAddress,
 };
-use crate::value::{Interval, Name, Text};
+use crate::value::{Interval, Name, Secret, Text};
 
 /// `vrrp_instance`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -320,7 +320,7 @@ pub struct HmacKey {
     /// Its id.
     pub id: u8,
     /// As written: text, `hex:DIGITS` or `file:PATH`.
-    pub value: Text,
+    pub value: Secret,
 }
 
 /// `use_vmac`.

@@ -4,14 +4,15 @@ use std::borrow::Cow;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use zeroize::Zeroize as _;
 
 /// Octets in the packet (RFC 2338 section 5.3.10).
 const OCTETS: usize = 8;
 
-/// A password as the packet carries it: eight octets, padded with zeros.
+/// A password as the packet carries it: eight octets, padded with zeros. Its memory is cleared when it is dropped.
 ///
 /// In formats for people it is text; where a character was cut in two, and in binary formats, its octets.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Password([u8; OCTETS]);
 
 impl Password {
@@ -25,7 +26,7 @@ impl Password {
     }
 
     /// All eight octets.
-    pub fn octets(self) -> [u8; OCTETS] {
+    pub fn octets(&self) -> [u8; OCTETS] {
         self.0
     }
 
@@ -36,13 +37,19 @@ impl Password {
     }
 
     /// A text that is cut to this password: a character that was cut in two is completed by some other.
-    pub(crate) fn to_text(self) -> String {
+    pub(crate) fn to_text(&self) -> String {
         // Which first continuation octet is allowed depends on the octet before it (RFC 3629 section 4).
         const COMPLETIONS: [&[u8]; 6] =
             [&[], &[0x80], &[0x80, 0x80], &[0xa0, 0x80], &[0x80, 0x80, 0x80], &[0x90, 0x80, 0x80]];
         let completed =
             COMPLETIONS.iter().find_map(|end| String::from_utf8([self.written(), end].concat()).ok());
         completed.unwrap_or_else(|| String::from_utf8_lossy(self.written()).into_owned())
+    }
+}
+
+impl Drop for Password {
+    fn drop(&mut self) {
+        self.0.zeroize();
     }
 }
 

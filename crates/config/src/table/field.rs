@@ -6,7 +6,7 @@ use steadfast_wire::vrrp::{Priority, Version, Vrid};
 
 use super::notation;
 use crate::model::Script;
-use crate::value::{Interval, Name, Text};
+use crate::value::{Interval, Name, Secret, Text};
 
 /// A value that was read.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +100,7 @@ field!(i16, Value::Integer(n) => i16::try_from(n).ok(), |this| this.to_string())
 field!(i32, Value::Integer(n) => i32::try_from(n).ok(), |this| this.to_string());
 field!(Interval, Value::Interval(interval) => Some(interval), |this| this.to_string());
 field!(Text, Value::Text(text) => Some(Text::from(text)), |this| notation::quote(this));
+field!(Secret, Value::Text(text) => Some(Secret::from(text)), |this| notation::quote(this));
 field!(Box<Text>, Value::Text(text) => Some(Box::new(Text::from(text))), |this| notation::quote(this));
 field!(Name, Value::Text(text) => Some(Name::from(text)), |this| notation::quote(this));
 field!(IpAddr, Value::Address(address) => Some(address), |this| this.to_string());

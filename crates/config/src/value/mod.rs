@@ -2,11 +2,13 @@
 
 mod interval;
 mod read;
+mod secret;
 
 use std::sync::Arc;
 
 pub use interval::Interval;
 pub use read::{Mistake, Problem, Unit};
+pub use secret::Secret;
 pub(crate) use read::{
     address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
     time, unsigned,

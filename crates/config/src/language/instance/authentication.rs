@@ -23,7 +23,7 @@ pub(crate) fn show_authentication(instance: &VrrpInstance) -> Vec<String> {
     let Some(authentication) = &instance.authentication else { return Vec::new() };
     let draft = AuthenticationDraft {
         kind: Some(authentication.kind),
-        password: Some(authentication.password),
+        password: Some(authentication.password.clone()),
         ..AuthenticationDraft::default()
     };
     shown::block(shown::statements(AUTHENTICATION, &draft, None))
@@ -73,7 +73,7 @@ pub(crate) fn read_auth_pass(draft: &mut AuthenticationDraft, line: Statement<'_
 }
 
 pub(crate) fn show_auth_pass(draft: &AuthenticationDraft) -> Vec<String> {
-    draft.password.map(|password| quote(&password.to_text())).into_iter().collect()
+    draft.password.as_ref().map(|password| quote(&password.to_text())).into_iter().collect()
 }
 
 /// Octets of a key of `auth_hmac`.
