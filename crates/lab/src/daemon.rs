@@ -91,6 +91,14 @@ impl Daemon {
         self.host.read(&format!("{}/log", self.folder)).unwrap_or_else(|error| format!("{error:#}"))
     }
 
+    /// The same, which is gone from its log then. A line that is written at this moment can be lost.
+    pub fn take_log(&self) -> String {
+        let log = self.log();
+        let file = self.host.outside(&format!("{}/log", self.folder));
+        let _ = fs::File::options().write(true).open(file).and_then(|file| file.set_len(0));
+        log
+    }
+
     /// Whether it wrote a sentence to its log within `limit`. What a process does can be seen before what it tells of it,
     /// which takes its way through others.
     #[must_use]

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 pub use interval::Interval;
 pub use read::{Mistake, Problem, Unit};
-pub use secret::Secret;
 pub(crate) use read::{
     address, address_and_prefix, boolean, c_number, choice, host_address, integer, interface, multicast,
     time, unsigned,
 };
+pub use secret::Secret;
 
 /// Text from the file that is kept as it stands.
 pub type Text = Box<str>;

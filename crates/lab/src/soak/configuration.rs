@@ -140,7 +140,7 @@ pub(super) fn last_of_many() -> IpAddr {
     one_of_many(MANY_ADDRESSES - 1).into()
 }
 
-/// Virtual servers whose real servers all have another weight each time that the many addresses come or go.
+/// Virtual servers of which one real server each has another weight whenever the many addresses come or go.
 pub(super) fn write_servers(host: &Host, many: Many) -> Result<()> {
     let weight = match many {
         Many::Present => 2,
@@ -159,6 +159,7 @@ fn servers(weight: u8) -> String {
             "virtual_server 10.50.{high}.{low} 80 {{\n  lb_algo rr\n  lb_kind NAT\n  protocol TCP\n"
         );
         for server in 1..=REAL_SERVERS {
+            let weight = if server == 1 { weight } else { 1 };
             let _ = writeln!(
                 text,
                 "  real_server 10.{}.{high}.{low} 80 {{\n    weight {weight}\n  }}",

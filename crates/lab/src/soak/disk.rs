@@ -40,6 +40,8 @@ pub(super) fn stall(disk: &Path) -> bool {
     let is_written = std::fs::metadata(disk.join(LOG)).is_ok_and(|log| log.len() > 0);
     let seconds = STALL.as_secs_f64();
     let script = format!("cd \"$0\" && fsfreeze -f . && {{ sleep {seconds}; fsfreeze -u .; }}");
+    // It has room for some minutes.
+    let _ = std::fs::File::options().write(true).open(disk.join(LOG)).and_then(|log| log.set_len(0));
     let mut stall = Command::new("sh");
     stall.args(["-c", &script]).arg(disk).stdin(Stdio::null()).process_group(0);
     stall.status().is_ok_and(|status| status.success()) && is_written

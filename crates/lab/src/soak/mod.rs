@@ -87,6 +87,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
         std::thread::sleep(PIECE.min(options.duration.saturating_sub(begin.elapsed())));
         for (pair, lateness) in pairs.iter_mut().zip(&mut report.pairs) {
             pair.ear.hear(&stalls, lateness);
+            pair.read_logs(lateness);
         }
         report.kernel(stalls.longest_since(piece));
         writeln!(out, "{:>6} s: {report}", begin.elapsed().as_secs())?;
@@ -94,9 +95,6 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
     }
     for stress in stress {
         report.stressed(stress.end());
-    }
-    for (pair, lateness) in pairs.iter().zip(&mut report.pairs) {
-        pair.read_logs(lateness);
     }
     Ok(report)
 }
@@ -127,11 +125,10 @@ impl Pair {
         Ok(Self { program: program.clone(), segment, master, configuration: of_master, daemons, ear })
     }
 
-    /// What only the logs tell.
+    /// What only the logs tell, since the last call: there is room for some minutes of them.
     fn read_logs(&self, lateness: &mut Lateness) {
-        let logs = self.daemons.each_ref().map(Daemon::log);
-        let of_master = logs[0].lines().filter(|line| line.contains(RELOADED)).count();
-        lateness.reloads = of_master;
+        let logs = self.daemons.each_ref().map(Daemon::take_log);
+        lateness.reloads += logs[0].lines().filter(|line| line.contains(RELOADED)).count();
         for line in logs.iter().flat_map(|log| log.lines()) {
             lateness.watches_ended += usize::from(line.contains(WATCHES_NO_MORE));
             if COMPLAINTS.iter().any(|words| line.contains(words)) {
