@@ -38,6 +38,6 @@ fn nothing_around_a_pair_makes_it_fail_over() {
     assert_eq!(ours.failovers, 0, "{report}");
     assert!(ours.complaints.is_empty(), "{:?}", ours.complaints);
     assert_eq!(ours.watches_ended, 0, "{report}");
-    // An advert passes three threads, each of which the machine can keep waiting: the timing thread, and the kernel's for a packet.
-    assert!(ours.worst_alone <= report.kernel * 2 + Duration::from_millis(20), "{report}");
+    // A fair scheduler lets wait who has worked, and the flood and the reloads are work: a bare timer has none.
+    assert!(ours.late_alone * 100 <= ours.adverts, "{report}");
 }

@@ -47,7 +47,7 @@ impl Ear {
             if late > LATE {
                 lateness.late += 1;
                 let stall = stalls.longest_within(before + ADVERT_INTERVAL, at);
-                lateness.worst_alone = lateness.worst_alone.max(late.saturating_sub(stall));
+                lateness.late_alone += u64::from(late.saturating_sub(stall) > LATE);
             }
         }
     }

@@ -20,8 +20,8 @@ pub struct Lateness {
     pub late: u64,
     /// The latest.
     pub worst: Duration,
-    /// Of those that count, the longest that one was later than a bare timer at that time.
-    pub worst_alone: Duration,
+    /// So late even without what a bare timer was late at that time.
+    pub late_alone: u64,
     /// Adverts of the backup: it had become master.
     pub failovers: usize,
     /// Reloads that the master did, of us: it makes one of several that wait.
@@ -88,13 +88,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = |time: Duration| time.as_secs_f64() * 1e3;
         for pair in &self.pairs {
-            let Lateness { program, adverts, late, worst, worst_alone, failovers, .. } = pair;
-            let (worst, alone) = (milliseconds(*worst), milliseconds(*worst_alone));
+            let Lateness { program, adverts, late, late_alone, worst, failovers, .. } = pair;
+            let worst = milliseconds(*worst);
             let limit = LATE.as_millis();
             write!(
                 f,
-                "{program}: {adverts} adverts, {late} more than {limit} ms late, the latest {worst:.1} ms, {alone:.1} ms more \
-                 than a bare timer then, {failovers} of the backup; "
+                "{program}: {adverts} adverts, {late} more than {limit} ms late, {late_alone} of them later than a bare timer by as \
+                 much, the latest {worst:.1} ms, {failovers} of the backup; "
             )?;
         }
         write!(f, "a bare timer: {:.1} ms", milliseconds(self.kernel))?;
