@@ -321,7 +321,7 @@ fn a_name_that_nobody_looks_up_any_more_costs_a_stop_no_time_of_the_processor() 
     let globals = "resolve_interval 1\n  shutdown_script /run/last\n  shutdown_script_timeout 100";
     let text = CONFIGURATION.replace("resolve_interval 1", globals).replace("web.lab", "nowhere.lab");
     let mut router = stage.start(&host, &text);
-    assert!(router.logged("real_server nowhere.lab cannot be looked up", LIMIT), "{}", router.log_tail());
+    assert!(router.logged("real_server nowhere.lab has no IPv4 address", LIMIT), "{}", router.log_tail());
     router.signal(Signal::TERM);
     soon("the last script runs", || host.read("/run/begun").is_ok());
 
