@@ -78,7 +78,7 @@ fn a_script_that_hangs_or_fails_is_waited_for_no_longer_than_its_time() {
     let begin = Instant::now();
     soon("it serves", || router.owns(VIRTUAL));
     assert!(begin.elapsed() < Duration::from_secs(3), "{:?}", begin.elapsed());
-    assert!(prepared(&router, Prepared::TimedOut) || prepared(&router, Prepared::Failed));
+    soon("it is told why", || prepared(&router, Prepared::TimedOut) || prepared(&router, Prepared::Failed));
     let told = |happening: &Happening| {
         matches!(happening, Happening::Notify { ending: Ending::TimedOut { .. }, .. })
     };
