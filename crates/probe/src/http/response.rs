@@ -58,6 +58,7 @@ impl Response {
         if self.status.is_some() {
             return self.take_body(octets);
         }
+        let octets = if self.buffer.is_empty() { without_empty_lines(octets) } else { octets };
         let room = HEADER_BYTES_MAX.saturating_sub(self.buffer.len());
         let (first, rest) = octets.split_at_checked(room).unwrap_or((octets, &[]));
         self.buffer.extend_from_slice(first);
@@ -112,11 +113,13 @@ impl Response {
 
     /// What does not begin as HTTP is told at once, not when it does not end.
     fn plausible(&self) -> Result<(), Failure> {
-        let begin = self.buffer.iter().position(|octet| !matches!(octet, b'\r' | b'\n')).unwrap_or(0);
-        let begins = self.buffer.get(begin..).unwrap_or_default();
         let known = b"HTTP/1.";
-        let length = begins.len().min(known.len());
-        if begins.get(..length) == known.get(..length) { Ok(()) } else { Err(Failure::Malformed("HTTP")) }
+        let length = self.buffer.len().min(known.len());
+        if self.buffer.get(..length) == known.get(..length) {
+            Ok(())
+        } else {
+            Err(Failure::Malformed("HTTP"))
+        }
     }
 
     fn take_body(&mut self, octets: &[u8]) -> Result<Step, Failure> {
@@ -166,6 +169,12 @@ impl Response {
             length_mismatch: self.length.is_some_and(|length| length != self.body_bytes),
         }
     }
+}
+
+/// RFC 9112 section 2.2: empty lines before the first are passed over. They would be taken for the end of the header.
+fn without_empty_lines(octets: &[u8]) -> &[u8] {
+    let begin = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n'));
+    begin.and_then(|begin| octets.get(begin..)).unwrap_or_default()
 }
 
 /// Whether there is an empty line behind the first.

@@ -147,9 +147,20 @@ fn answers_of_old_and_odd_servers_are_read() {
         b"HTTP/1.1 200 OK\nServer: x\n\nbody",
         b"HTTP/1.1 200 OK\r\nBroken header\r\nServer: x\r\n\r\nbody",
         b"HTTP/1.1 204 No Content\r\nContent-Length: 77\r\n\r\n",
+        b"\r\n\r\nHTTP/1.1 200 OK\r\n\r\n",
     ] {
-        let found = answer(Expectation::default(), octets, 3);
-        assert!(found.is_ok(), "{}: {found:?}", String::from_utf8_lossy(octets));
+        for piece in [1, 3] {
+            let found = answer(Expectation::default(), octets, piece);
+            assert!(found.is_ok(), "{}: {found:?}", String::from_utf8_lossy(octets));
+        }
+    }
+}
+
+#[test]
+fn what_is_no_http_behind_empty_lines_means_the_same_in_any_pieces() {
+    for piece in [1, 3, 100] {
+        let found = answer(Expectation::default(), b"\n\r\n\r\nHTTP/1.H\0", piece);
+        assert_eq!(found, Err(Failure::Closed(Awaited::Header)), "{piece}");
     }
 }
 
