@@ -146,7 +146,14 @@ pub(super) fn write_servers(host: &Host, many: Many) -> Result<()> {
         Many::Present => 2,
         Many::Absent => 1,
     };
-    host.write("/run/servers", &servers(weight))
+    replace(host, "/run/servers", &servers(weight))
+}
+
+/// Writes a file that may be read at any moment: a reload that is late must not find half of it.
+pub(super) fn replace(host: &Host, path: &str, text: &str) -> Result<()> {
+    let other = format!("{path}.new");
+    host.write(&other, text)?;
+    Ok(std::fs::rename(host.outside(&other), host.outside(path))?)
 }
 
 /// One of the real servers has a name.

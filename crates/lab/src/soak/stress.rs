@@ -207,7 +207,7 @@ impl Reloads {
 
     fn write(&self, many: Many) -> Result<()> {
         configuration::write_servers(&self.host, many)?;
-        self.host.write(&self.file, &self.configuration.text(many))
+        configuration::replace(&self.host, &self.file, &self.configuration.text(many))
     }
 
     fn go_on(&self, shared: &Shared) {
