@@ -25,3 +25,19 @@ pub const fn needs(worker: Worker) -> &'static Needs {
         Worker::Check => &check::NEEDS,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use steadfast_kernel::testbed::{alone, granted};
+
+    use super::*;
+
+    #[test]
+    fn what_a_worker_does_not_need_is_refused() {
+        alone(module_path!(), "what_a_worker_does_not_need_is_refused", || {
+            for worker in [Worker::Vrrp, Worker::Check] {
+                assert_eq!(granted(needs(worker)).unwrap(), [""; 0], "{worker:?}");
+            }
+        });
+    }
+}

@@ -119,8 +119,8 @@ fn socket() -> std::result::Result<OwnedFd, Errno> {
 mod tests {
     use super::*;
     use crate::channel::Incoming;
-    use crate::process::alone::alone;
     use crate::process::{Child, Exit, Forked, exit_now, fork_to_outlive};
+    use crate::testbed::alone;
 
     #[test]
     fn who_listens_is_found_by_its_number_and_lets_callers_in_when_it_wants_to() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit};
 
 use super::*;
-use crate::process::alone::alone;
 use crate::process::signal::Signal;
+use crate::testbed::alone;
 
 const DEADLINE: Duration = Duration::from_secs(10);
 

@@ -1,7 +1,5 @@
 //! Processes: children without exec, scripts, waiting through pidfds, going into the background.
 
-#[cfg(test)]
-pub(crate) mod alone;
 mod background;
 mod child;
 pub mod confinement;

@@ -63,8 +63,8 @@ impl Pulse {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::alone::alone;
     use crate::process::{Exit, fork_child};
+    use crate::testbed::alone;
 
     #[test]
     fn the_signs_of_a_forked_process_are_seen_and_stay_when_it_is_gone() {

@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, WaitId, WaitIdOptions};
 
 use super::*;
-use crate::process::alone::alone;
 use crate::process::user;
+use crate::testbed::alone;
 use crate::wait::poll::{Events, Interest, Poller};
 
 const DEADLINE: Duration = Duration::from_secs(10);

@@ -80,8 +80,8 @@ mod tests {
     use std::sync::atomic::Ordering;
 
     use super::*;
-    use crate::process::alone::alone;
     use crate::process::fork_child;
+    use crate::testbed::alone;
 
     #[test]
     fn what_a_child_wrote_is_there_after_its_death() {

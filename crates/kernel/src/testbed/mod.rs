@@ -3,6 +3,8 @@
 //! Everything here is held by file descriptors of the calling process. The kernel removes it with the last descriptor,
 //! so that even a process ended by SIGKILL leaves nothing behind.
 
+mod alone;
+mod attempts;
 mod child;
 mod container;
 mod frames;
@@ -13,6 +15,8 @@ mod tap;
 mod user_namespace;
 mod wiring;
 
+pub use alone::alone;
+pub use attempts::granted;
 pub use child::child;
 pub use container::{Container, END_LIMIT};
 pub use frames::{Frames, Wanted};

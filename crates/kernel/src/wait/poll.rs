@@ -177,9 +177,9 @@ fn timespec(nanoseconds: u64) -> Timespec {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::alone::alone;
     use crate::process::signal::Signal;
     use crate::process::{Exit, fork_child};
+    use crate::testbed::alone;
     use crate::wait::wake::Waker;
 
     #[test]

@@ -1,13 +1,12 @@
 //! Giving up for real, in a process that is there for nothing else, and trying what is given up.
 
 use std::os::fd::AsFd;
-use std::path::Path;
 
 use rustix::net::{AddressFamily, SocketType};
 
 use super::*;
-use crate::process::alone::alone;
 use crate::process::{Exit, fork_child};
+use crate::testbed::{alone, granted};
 
 const NEEDS: Needs = Needs {
     capabilities: &[Capability::NetRaw],
@@ -20,9 +19,6 @@ const NEEDS: Needs = Needs {
     ],
 };
 
-/// A signal that tells of a call that is not allowed.
-const BAD_CALL: i32 = libc::SIGSYS;
-
 /// How a confined child ends that does this.
 fn confined(work: impl FnOnce() -> i32) -> Exit {
     let confined_work = || match confine(&NEEDS, Cores::None) {
@@ -33,10 +29,6 @@ fn confined(work: impl FnOnce() -> i32) -> Exit {
         }
     };
     fork_child("confined", confined_work).unwrap().wait().unwrap()
-}
-
-fn refused(exit: Exit) -> bool {
-    matches!(exit, Exit::Signal(signal) if signal.number() == BAD_CALL)
 }
 
 #[test]
@@ -74,49 +66,21 @@ fn rights_and_the_way_to_new_ones_are_gone() {
 }
 
 #[test]
-fn no_program_can_be_run() {
-    alone(module_path!(), "no_program_can_be_run", || {
-        let exit = confined(|| {
-            let arguments: [*const libc::c_char; 2] = [c"/bin/true".as_ptr(), std::ptr::null()];
-            // SAFETY: path and arguments end with a NUL and live across the call.
-            unsafe { libc::execv(c"/bin/true".as_ptr(), arguments.as_ptr()) }
-        });
-        assert!(refused(exit), "{exit:?}");
+fn what_is_not_needed_is_refused() {
+    alone(module_path!(), "what_is_not_needed_is_refused", || {
+        assert_eq!(granted(&NEEDS).unwrap(), [""; 0]);
     });
 }
 
+/// So that the attempts are known to succeed where nothing is in their way.
 #[test]
-fn nothing_of_others_can_be_touched() {
-    alone(module_path!(), "nothing_of_others_can_be_touched", || {
-        // Arguments that would be refused for themselves if the call were made.
-        let attempts = [
-            ("kill", libc::SYS_kill),
-            ("ptrace", libc::SYS_ptrace),
-            ("mount", libc::SYS_mount),
-            ("setuid", libc::SYS_setuid),
-            ("init_module", libc::SYS_init_module),
-            ("process_vm_readv", libc::SYS_process_vm_readv),
-            ("unshare", libc::SYS_unshare),
-            ("setns", libc::SYS_setns),
-            ("reboot", libc::SYS_reboot),
-            ("bpf", libc::SYS_bpf),
-            ("connect", libc::SYS_connect),
-        ];
-        for (name, call) in attempts {
-            // SAFETY: numbers that are no addresses; the kernel refuses them.
-            let exit = confined(|| i32::from(unsafe { libc::syscall(call, -1, -1, -1, -1, -1, -1) } >= 0));
-            assert!(refused(exit), "{name}: {exit:?}");
-        }
-    });
-}
-
-#[test]
-fn sockets_of_other_kinds_cannot_be_opened() {
-    alone(module_path!(), "sockets_of_other_kinds_cannot_be_opened", || {
-        for family in [AddressFamily::UNIX, AddressFamily::PACKET, AddressFamily::INET6] {
-            let exit = confined(|| i32::from(rustix::net::socket(family, SocketType::DGRAM, None).is_err()));
-            assert!(refused(exit), "{family:?}: {exit:?}");
-        }
+fn what_is_needed_is_granted() {
+    alone(module_path!(), "what_is_needed_is_granted", || {
+        let needs = Needs { files: &[Files { below: "/", access: Access::Write }], ..NEEDS };
+        let granted = granted(&needs).unwrap();
+        assert!(granted.contains(&"writes to a file".to_owned()), "{granted:?}");
+        assert!(granted.contains(&"reads a file".to_owned()), "{granted:?}");
+        assert!(!granted.contains(&"makes a file".to_owned()), "{granted:?}");
     });
 }
 
@@ -138,35 +102,9 @@ fn answer<T>(outcome: std::io::Result<T>) -> Option<i32> {
     outcome.err().and_then(|error| error.raw_os_error())
 }
 
-/// Does something with a file that is there, or one that is not; the kernel's answer.
-type Attempt = fn(&Path, &Path) -> Option<i32>;
-
 #[test]
-fn files_beyond_those_that_are_needed_are_out_of_reach() {
-    alone(module_path!(), "files_beyond_those_that_are_needed_are_out_of_reach", || {
-        let folder = std::env::temp_dir().join(format!("confined-{}", std::process::id()));
-        std::fs::create_dir(&folder).unwrap();
-        let (there, new) = (folder.join("there"), folder.join("new"));
-        std::fs::write(&there, "x").unwrap();
-        let attempts: [(&str, Attempt); 9] = [
-            ("reads a file", |there, _| answer(std::fs::read(there))),
-            ("writes to a file", |there, _| answer(std::fs::OpenOptions::new().append(true).open(there))),
-            ("looks into a folder", |there, _| answer(std::fs::read_dir(there.parent().unwrap()))),
-            ("makes a file", |_, new| answer(std::fs::File::create(new))),
-            ("removes a file", |there, _| answer(std::fs::remove_file(there))),
-            ("looks into another process", |_, _| answer(std::fs::read("/proc/1/status"))),
-            ("reads a setting of the kernel", |_, _| answer(std::fs::read("/proc/sys/kernel/core_pattern"))),
-            ("writes a setting of the kernel", |_, _| {
-                answer(std::fs::OpenOptions::new().write(true).open("/proc/sys/kernel/core_pattern"))
-            }),
-            ("writes to itself", |_, _| {
-                answer(std::fs::OpenOptions::new().write(true).open("/proc/self/oom_score_adj"))
-            }),
-        ];
-        for (name, attempt) in attempts {
-            let exit = confined(|| i32::from(attempt(&there, &new) != Some(libc::EACCES)));
-            assert_eq!(exit, Exit::Status(0), "{name}");
-        }
+fn files_that_are_needed_are_within_reach() {
+    alone(module_path!(), "files_that_are_needed_are_within_reach", || {
         let exit = confined(|| {
             let setting = "/proc/sys/net/ipv4/conf/lo/arp_ignore";
             let own =
@@ -178,7 +116,6 @@ fn files_beyond_those_that_are_needed_are_out_of_reach() {
             i32::from(!(own && allowed))
         });
         assert_eq!(exit, Exit::Status(0));
-        std::fs::remove_dir_all(&folder).unwrap();
     });
 }
 

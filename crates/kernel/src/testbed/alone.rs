@@ -1,12 +1,15 @@
 //! Tests that need a process with one thread.
 
-use super::{Child, Exit, exit_now};
+use crate::process::{Child, Exit, exit_now};
 
 const ALONE: &str = "STEADFAST_TEST_ALONE";
 
 /// Runs `test`, which is `name` in `module`, in a process that has only one thread: the only child of a test program
 /// with nothing else to do, so that no other thread holds a lock while it is forked.
-pub(crate) fn alone(module: &str, name: &str, test: impl FnOnce() + std::panic::UnwindSafe) {
+///
+/// # Panics
+/// When the test fails, as tests do.
+pub fn alone(module: &str, name: &str, test: impl FnOnce() + std::panic::UnwindSafe) {
     if std::env::var_os(ALONE).is_some() {
         // SAFETY: the only other thread waits for this one.
         let pid = unsafe { libc::fork() };
