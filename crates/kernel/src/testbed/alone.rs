@@ -1,4 +1,5 @@
 //! Tests that need a process with one thread.
+#![allow(clippy::unwrap_used, reason = "a test stops at what it does not expect")]
 
 use crate::process::{Child, Exit, exit_now};
 
