@@ -1,6 +1,7 @@
 //! Datagrams to and from one address: UDP, and echo requests of ICMP.
 
 use std::io::{Read as _, Write as _};
+use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use socket2::{Protocol, SockAddr, Socket, Type};
@@ -27,6 +28,7 @@ const OTHERS_OF_A_CALL: usize = 16;
 pub struct DatagramSocket {
     socket: Socket,
     raw: Option<RawEcho>,
+    to: SocketAddr,
 }
 
 impl DatagramSocket {
@@ -49,7 +51,7 @@ impl DatagramSocket {
             Ok((raw, socket))
         });
         let (raw, socket) = opened.map_err(|error| way.unreached(errno(&error)))?;
-        Ok(Self { socket, raw })
+        Ok(Self { socket, raw, to: way.to })
     }
 
     fn socket(kind: DatagramKind, way: &Way) -> std::io::Result<(Option<RawEcho>, Socket)> {
@@ -71,13 +73,13 @@ impl DatagramSocket {
     ///
     /// # Errors
     /// Also what the network said of an earlier one. A packet that this machine does not let out speaks of the way, as it
-    /// does for keepalived.
+    /// does for keepalived; one for which it has no room speaks of nobody.
     pub fn send(&mut self, octets: &[u8]) -> Result<(), Unreached> {
         let sent = match self.raw {
             Some(raw) => self.socket.write(&raw.sealed(octets)),
             None => self.socket.write(octets),
         };
-        sent.map(drop).map_err(|error| Unreached::Far(errno(&error)))
+        sent.map(drop).map_err(|error| unsent(self.to, errno(&error)))
     }
 
     /// Takes one datagram; none if there is none.
@@ -100,6 +102,15 @@ impl DatagramSocket {
             }
         }
         Ok(None)
+    }
+}
+
+/// Tells apart whose fault it is that a datagram was not sent. With IP_RECVERR Linux tells also of a queue of this machine
+/// that is full (ENOBUFS).
+fn unsent(to: SocketAddr, errno: Errno) -> Unreached {
+    match errno {
+        Errno::NOBUFS | Errno::NOMEM | Errno::AGAIN => Unreached::near(to, errno),
+        errno => Unreached::Far(errno),
     }
 }
 

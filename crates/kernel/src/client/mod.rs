@@ -40,6 +40,12 @@ pub enum Unreached {
     Near(Error),
 }
 
+impl Unreached {
+    fn near(to: SocketAddr, errno: Errno) -> Self {
+        Self::Near(Error::new(format!("ask {to}"), errno))
+    }
+}
+
 impl Way {
     /// Straight to an address.
     pub const fn to(to: SocketAddr) -> Self {
@@ -89,7 +95,7 @@ fn unreached(to: SocketAddr, errno: Errno) -> Unreached {
     if is_far(errno) {
         return Unreached::Far(errno);
     }
-    Unreached::Near(Error::new(format!("ask {to}"), errno))
+    Unreached::near(to, errno)
 }
 
 /// Whether an error of a socket that is about to ask speaks of the other side or of the way to it.

@@ -114,9 +114,13 @@ fn echo_requests_are_sent_whatever_group_may_send_them() {
     });
 }
 
-fn filter(rules: &str) {
-    let output = Command::new("nft").arg(rules).output().unwrap();
+fn run(command: &mut Command) {
+    let output = command.output().unwrap();
     assert!(output.status.success(), "{output:?}");
+}
+
+fn filter(rules: &str) {
+    run(Command::new("nft").arg(rules));
 }
 
 /// Has a packet filter reject what is asked with an error of ICMP and one of ICMPv6.
@@ -170,6 +174,22 @@ fn datagrams_that_this_machine_does_not_let_out_speak_of_the_way() {
             let mut socket = DatagramSocket::open(DatagramKind::Udp, &way).unwrap();
             assert_eq!(socket.send(b"question"), Err(Unreached::Far(Errno::PERM)), "{to}");
             assert_eq!(echo(to), Err(Unreached::Far(Errno::PERM)), "{to}");
+        }
+    });
+}
+
+#[test]
+fn datagrams_for_which_this_machine_has_no_room_say_nothing_of_the_other_side() {
+    in_fresh_namespace("datagrams_for_which_this_machine_has_no_room_say_nothing_of_the_other_side", || {
+        for to in ["127.0.0.1", "::1"] {
+            run(Command::new("tc").args("qdisc add dev lo root pfifo limit 0".split(' ')));
+            let way = Way::to(SocketAddr::new(to.parse().unwrap(), 80));
+            let full = Unreached::Near(Error::new(format!("ask {}", way.to), Errno::NOBUFS));
+            let mut socket = DatagramSocket::open(DatagramKind::Udp, &way).unwrap();
+            assert_eq!(socket.send(b"question"), Err(full.clone()), "{to}");
+            assert_eq!(echo(to), Err(full), "{to}");
+            run(Command::new("tc").args("qdisc delete dev lo root".split(' ')));
+            socket.send(b"question").unwrap();
         }
     });
 }
