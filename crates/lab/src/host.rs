@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -144,6 +145,17 @@ impl Host {
             fs::create_dir_all(folder)?;
         }
         fs::write(&outside, contents).with_context(|| format!("writing {path} on {}", self.name))
+    }
+
+    /// Writes a shell script below the host's /run, for everyone to run.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn write_script(&self, path: &str, text: &str) -> Result<()> {
+        self.write(path, &format!("#!/bin/sh\n{text}\n"))?;
+        let everyone = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.outside(path), everyone)
+            .with_context(|| format!("permitting {path} on {}", self.name))
     }
 
     /// Reads a file as the host sees it.

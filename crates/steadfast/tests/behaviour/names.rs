@@ -286,8 +286,7 @@ fn an_address_that_a_name_has_no_more_is_told_as_down() {
     let Some(stage) = Stage::set("an_address_that_a_name_has_no_more_is_told_as_down") else { return };
     let host = stage.host("named");
     set_up(&host);
-    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
-    assert!(host.run(&["chmod", "755", "/run/tell"]).unwrap().status.success());
+    write_script(&host, "/run/tell", "echo \"$@\" >>/run/told");
     let router = stage.start(&host, TOLD);
     let becomes = |addresses: &[&str]| {
         let expected = plain(addresses);

@@ -285,8 +285,7 @@ pub(crate) fn send(pid: u32, signal: Signal) {
 
 /// Puts a shell script on a host, for everyone to run.
 pub(crate) fn write_script(host: &Host, path: &str, text: &str) {
-    host.write(path, &format!("#!/bin/sh\n{text}\n")).unwrap();
-    set_mode(host, path, 0o755);
+    host.write_script(path, text).unwrap();
 }
 
 /// Changes the permissions of a file on a host.

@@ -1,7 +1,5 @@
 //! Quotes and escapes of commands: both daemons start the same program with the same arguments.
 
-use std::os::unix::fs::PermissionsExt as _;
-
 use steadfast_lab::{Daemon, Segment, wait};
 
 use crate::pair::{LIMIT, programs};
@@ -9,10 +7,8 @@ use crate::pair::{LIMIT, programs};
 const RECORDED: &str = include_str!("../../../config/tests/commands.tsv");
 
 /// Writes its arguments, each in brackets, beside itself.
-const PROGRAM: &str = "#!/bin/sh
-for argument; do printf '[%s]' \"$argument\"; done > \"$0.new\"
-mv \"$0.new\" \"$0.arguments\"
-";
+const PROGRAM: &str = "for argument; do printf '[%s]' \"$argument\"; done > \"$0.new\"
+mv \"$0.new\" \"$0.arguments\"";
 
 /// Commands as written, and the arguments that reach the program, where it is started.
 fn started() -> Vec<(&'static str, String)> {
@@ -60,9 +56,7 @@ fn a_command_reaches_its_program_exactly() {
         let segment = Segment::new().unwrap();
         let host = segment.host("r1").unwrap();
         for number in 0..commands.len() {
-            host.write(&program(number), PROGRAM).unwrap();
-            let mode = std::fs::Permissions::from_mode(0o755);
-            std::fs::set_permissions(host.outside(&program(number)), mode).unwrap();
+            host.write_script(&program(number), PROGRAM).unwrap();
         }
         let daemon = Daemon::start(&host, &program_of, &configuration(&commands)).unwrap();
         for (number, (command, arguments)) in commands.iter().enumerate() {

@@ -24,8 +24,7 @@ fn reaches(alone: &Alone, daemon: &Daemon, line: &str) {
 fn scripts_of_a_group_are_run_as_keepalived_runs_them() {
     let mut found = Vec::new();
     for alone in alone("scripts_of_a_group_are_run_as_keepalived_runs_them") {
-        alone.host.write("/run/tell", &format!("#!/bin/sh\necho \"$*\" >> {TOLD}\n")).unwrap();
-        alone.host.run(&["chmod", "755", "/run/tell"]).unwrap();
+        alone.host.write_script("/run/tell", &format!("echo \"$*\" >> {TOLD}")).unwrap();
         let script = |keyword: &str| format!(" {keyword} \"/run/tell {keyword}\"\n");
         let scripts: String =
             ["notify", "notify_master", "notify_backup", "notify_fault", "notify_stop"].map(script).concat();

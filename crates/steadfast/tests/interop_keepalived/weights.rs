@@ -98,12 +98,11 @@ fn scripts_and_interfaces_move_priorities_as_they_do_with_keepalived() {
         let other = Segment::new().unwrap();
         other.plug(host, "eth1").unwrap();
         for (path, text) in [
-            ("/run/check", "#!/bin/sh\ntest -e /run/well\n"),
-            ("/run/slow", "#!/bin/sh\ntest -e /run/well || sleep 20\n"),
-            ("/run/looks", "#!/bin/sh\nid -un > /run/seen\n"),
+            ("/run/check", "test -e /run/well"),
+            ("/run/slow", "test -e /run/well || sleep 20"),
+            ("/run/looks", "id -un > /run/seen"),
         ] {
-            host.write(path, text).unwrap();
-            host.run(&["chmod", "755", path]).unwrap();
+            host.write_script(path, text).unwrap();
         }
         host.write("/run/well", "").unwrap();
         host.write("/run/seen", "").unwrap();

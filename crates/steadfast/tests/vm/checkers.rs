@@ -166,13 +166,13 @@ fn needed(server: &str, weight: u32) -> String {
 /// Lets a side become what the configuration speaks of.
 fn furnish(side: &Side) {
     let host = &side.director.host;
-    let program = |path: &str, text: &str| {
-        host.write(path, &format!("#!/bin/sh\n{text}\n")).unwrap();
-        side.director.run(&["chmod", "755", path]);
-    };
-    program("/run/tell", "echo \"$@\" >>/run/told");
-    program("/run/exit", "exit $(cat $1)");
-    program("/run/slow", "[ \"$(id -un)\" = nobody ] || exit 1\n[ ! -e /run/wait ] || exec sleep 30");
+    host.write_script("/run/tell", "echo \"$@\" >>/run/told").unwrap();
+    host.write_script("/run/exit", "exit $(cat $1)").unwrap();
+    host.write_script(
+        "/run/slow",
+        "[ \"$(id -un)\" = nobody ] || exit 1\n[ ! -e /run/wait ] || exec sleep 30",
+    )
+    .unwrap();
     host.write("/run/status", "0").unwrap();
     host.write("/run/weight", "0").unwrap();
     side.director.run(&["mkfifo", "/run/fifo"]);

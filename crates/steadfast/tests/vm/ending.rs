@@ -38,8 +38,7 @@ const TRIES: usize = 3;
 fn end(program: &Program, globals: &str) -> (Vec<String>, Vec<String>) {
     let side = Side::new(program);
     let host = &side.director.host;
-    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
-    side.director.run(&["chmod", "755", "/run/tell"]);
+    host.write_script("/run/tell", "echo \"$@\" >>/run/told").unwrap();
     let mut daemon = side.start(&configuration(globals));
     let ours = ["-A -t 10.9.0.1:80 -s rr", "-a -t 10.9.0.1:80 -r 198.18.0.2:80 -m -w 1"];
     side.director.await_table(&ours, &daemon);
@@ -101,9 +100,8 @@ fn no_script_of_a_stop_is_lost_for_those_before_it() {
     let side = Side::new(&program);
     let host = &side.director.host;
     // Nothing but the shell has to be started, which takes long enough on a busy machine.
-    let script = "#!/bin/sh\necho \"$@\" >>/run/begun\nread line </run/gate\necho \"$@\" >>/run/told\n";
-    host.write("/run/tell", script).unwrap();
-    side.director.run(&["chmod", "755", "/run/tell"]);
+    let script = "echo \"$@\" >>/run/begun\nread line </run/gate\necho \"$@\" >>/run/told";
+    host.write_script("/run/tell", script).unwrap();
     side.director.run(&["mkfifo", "/run/gate"]);
     // Open at both ends, so that neither a script nor this test waits for the other to open it.
     let mut gate = OpenOptions::new().read(true).write(true).open(host.outside("/run/gate")).unwrap();
@@ -138,8 +136,7 @@ fn a_stop_takes_the_table_away_though_no_check_worker_runs() {
     let Some(program) = Program::steadfast(test).filter(|_| balances(test)) else { return };
     let side = Side::new(&program);
     let host = &side.director.host;
-    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
-    side.director.run(&["chmod", "755", "/run/tell"]);
+    host.write_script("/run/tell", "echo \"$@\" >>/run/told").unwrap();
     let mut daemon = side.start(&configuration(""));
     let ours = ["-A -t 10.9.0.1:80 -s rr", "-a -t 10.9.0.1:80 -r 198.18.0.2:80 -m -w 1"];
     side.director.await_table(&ours, &daemon);

@@ -192,8 +192,7 @@ fn a_reload_changes_what_differs() {
 fn a_reload_of_other_timings_brings_no_dead_server_back() {
     let test = "a_reload_of_other_timings_brings_no_dead_server_back";
     let Some(director) = Director::new(test) else { return };
-    director.host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
-    director.run(&["chmod", "755", "/run/tell"]);
+    director.host.write_script("/run/tell", "echo \"$@\" >>/run/told").unwrap();
     let configuration = |timings: &str| {
         let scripts = "notify_up \"/run/tell up\"\n notify_down \"/run/tell down\"";
         let service =

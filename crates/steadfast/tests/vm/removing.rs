@@ -33,8 +33,7 @@ fn service(target: &str, settings: &str, servers: &[String]) -> String {
 fn removal(program: &Program, others: &str, entries: &[&str]) -> (Vec<String>, Vec<String>) {
     let side = Side::new(program);
     let host = &side.director.host;
-    host.write("/run/tell", "#!/bin/sh\necho \"$@\" >>/run/told\n").unwrap();
-    side.director.run(&["chmod", "755", "/run/tell"]);
+    host.write_script("/run/tell", "echo \"$@\" >>/run/told").unwrap();
     side.director.run(&["mkfifo", "/run/fifo"]);
     // Open at both ends, so that a writer that opens it anew does not end the reader.
     let reader = ["sh", "-c", "exec 3<>/run/fifo; exec cat <&3 >/run/heard"];
