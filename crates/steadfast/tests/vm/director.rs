@@ -48,6 +48,14 @@ impl Director {
         Daemon::start(&self.host, &self.program, configuration).unwrap()
     }
 
+    /// An interface `d0` with an address; nobody is at its other end.
+    pub(crate) fn interface(&self, address: &str) {
+        self.run(&["ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
+        self.run(&["ip", "link", "set", "d1", "up"]);
+        self.run(&["ip", "link", "set", "d0", "up"]);
+        self.run(&["ip", "address", "add", address, "dev", "d0"]);
+    }
+
     /// Another program at work, or keepalived.
     pub(crate) fn run(&self, words: &[&str]) -> String {
         let finished = self.host.run(words).unwrap();

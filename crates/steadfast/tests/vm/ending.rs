@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use steadfast_lab::{Daemon, Program, Signal, wait};
 
 use super::director::{LIMIT, balances};
-use super::living::worker;
+use super::living::{another_worker, worker};
 use super::side::Side;
 
 /// A service that tells of everything that happens to it, up to the end.
@@ -143,10 +143,8 @@ fn a_stop_takes_the_table_away_though_no_check_worker_runs() {
     let told = || host.read("/run/told").unwrap_or_default();
     assert!(wait::until(LIMIT, || told() == "quorum up\n"), "{:?}\n{}", told(), daemon.log_tail());
     let mut before = None;
-    for death in 1..=DEATHS {
-        let other = || worker(&side.director, &daemon).filter(|pid| Some(pid) != before.as_ref());
-        let pid = wait::value(LIMIT, other);
-        let pid = pid.unwrap_or_else(|| panic!("after {death} deaths\n{}", daemon.log_tail()));
+    for _ in 0..DEATHS {
+        let pid = another_worker(&side.director, &daemon, before.as_ref());
         side.director.run(&["kill", "-9", &pid]);
         before = Some(pid);
     }

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use steadfast_control::status::Status;
 use steadfast_lab::wait;
 
 use super::director::{Director, LIMIT};
-use super::operating::ask;
+use super::operating::status;
 
 /// Nobody has this address, so that a check of it ends with its timeout.
 const SILENT: &str = "10.9.5.2";
@@ -33,36 +32,22 @@ fn service(of: &str, statements: &str) -> String {
     )
 }
 
-/// The network of [`SILENT`].
-fn network_of_nobody(director: &Director) {
-    director.run(&["ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
-    director.run(&["ip", "link", "set", "d1", "up"]);
-    director.run(&["ip", "link", "set", "d0", "up"]);
-    director.run(&["ip", "address", "add", "10.9.5.1/24", "dev", "d0"]);
-}
-
 #[test]
 fn a_server_is_installed_when_its_checks_have_been_made_once() {
     let Some(director) = Director::new("a_server_is_installed_when_its_checks_have_been_made_once") else {
         return;
     };
-    network_of_nobody(&director);
+    director.interface("10.9.5.1/24");
     let text = service(CHECKED_FIRST, "install_after_first_check") + &service(AT_ONCE, "");
     let daemon = director.start(&text);
     let mut seen = BTreeSet::new();
-    let checked = || ask(&director, &daemon, &["status", "--json"]).0;
     let both_failed = wait::until(LIMIT, || {
         seen.extend(director.table());
-        let Ok(status) = serde_json::from_str::<Status>(&checked()) else { return false };
-        status
-            .services
-            .iter()
-            .flat_map(|service| &service.servers)
-            .filter(|server| server.checks[0].results > 0)
-            .count()
-            == 2
+        let services = status(&director, &daemon).map(|status| status.services).unwrap_or_default();
+        let servers = services.iter().flat_map(|service| &service.servers);
+        servers.filter(|server| server.checks[0].results > 0).count() == 2
     });
-    assert!(both_failed, "{}\n{}", checked(), daemon.log_tail());
+    assert!(both_failed, "{:#?}\n{}", status(&director, &daemon), daemon.log_tail());
     let entry = |of: &str| format!("-a -t {of} -r {SILENT}:80 -m -w 1");
     assert!(seen.contains(&entry(AT_ONCE)), "{seen:#?}");
     assert!(!seen.contains(&entry(CHECKED_FIRST)), "{seen:#?}");

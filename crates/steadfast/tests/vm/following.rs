@@ -6,6 +6,7 @@ use steadfast_control::status::Status;
 use steadfast_lab::{Daemon, Program, Signal, wait};
 
 use super::director::{Director, LIMIT};
+use super::operating;
 
 const SERVICE: &str = "-A -t 10.9.0.1:80 -s wrr";
 
@@ -34,14 +35,6 @@ const SECOND: &str = "real_server 127.0.0.1 8082 {
 
 fn server(port: u16, weight: u32) -> String {
     format!("-a -t 10.9.0.1:80 -r 127.0.0.1:{port} -m -w {weight}")
-}
-
-/// An interface `d0` with an address; nobody is at its other end.
-fn interface(director: &Director, address: &str) {
-    director.run(&["ip", "link", "add", "d0", "type", "veth", "peer", "name", "d1"]);
-    director.run(&["ip", "link", "set", "d1", "up"]);
-    director.run(&["ip", "link", "set", "d0", "up"]);
-    director.run(&["ip", "address", "add", address, "dev", "d0"]);
 }
 
 #[test]
@@ -98,9 +91,7 @@ fn after_a_reload_each_check_follows_its_own_file() {
     let daemon = director.start(&configuration(["idle", "busy"], 1, 5));
     director.await_table(&[SERVICE, &server(8081, 5), &server(8082, 6)], &daemon);
     let reload = |followed, weight, of_servers, table: &[&str]| {
-        daemon.configure(&configuration(followed, weight, of_servers)).unwrap();
-        let (told, code) = super::operating::ask(&director, &daemon, &["reload"]);
-        assert_eq!(code, Some(0), "{told}\n{}", daemon.log_tail());
+        operating::reload(&director, &daemon, &configuration(followed, weight, of_servers));
         director.await_table(table, &daemon);
     };
     reload(["idle", "busy"], 3, 5, &[SERVICE, &server(8081, 5), &server(8082, 8)]);
@@ -126,7 +117,7 @@ fn checks_rest_while_the_address_is_elsewhere() {
     };
     assert!(wait::until(LIMIT, || asked().0), "{}", daemon.log_tail());
     assert_eq!(asked(), (true, 0));
-    interface(&director, "10.9.0.1/32");
+    director.interface("10.9.0.1/32");
     director.await_table(&[SERVICE, &server(8082, 5)], &daemon);
     director.run(&["ip", "address", "del", "10.9.0.1/32", "dev", "d0"]);
     assert!(wait::until(LIMIT, || asked().0), "{}", daemon.log_tail());
@@ -155,7 +146,7 @@ pub(crate) fn sync_daemons(director: &Director) -> Vec<String> {
 #[test]
 fn services_and_the_sync_daemon_follow_an_instance() {
     let Some(director) = Director::new("services_and_the_sync_daemon_follow_an_instance") else { return };
-    interface(&director, "10.8.0.1/24");
+    director.interface("10.8.0.1/24");
     let globals = "global_defs {\n lvs_sync_daemon d0 V1\n}\n";
     let daemon = director.start(&format!("{globals}{INSTANCE}{}", service("only_while_master V1", "")));
     let whole = [SERVICE.to_owned(), server(8081, 5), server(8082, 5)];
@@ -180,7 +171,7 @@ fn the_sync_daemon_follows_the_instance_that_names_its_interface() {
     else {
         return;
     };
-    interface(&director, "10.8.0.1/24");
+    director.interface("10.8.0.1/24");
     let instance = INSTANCE.replace("interface d0\n", "interface d0\n  lvs_sync_daemon_interface d0\n");
     let daemon = director.start(&format!("{instance}{}", service("", "")));
     assert!(wait::until(LIMIT, || sync_daemons(&director) == ["master"]), "{}", daemon.log_tail());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use steadfast_lab::{Daemon, Signal, wait};
 
 use super::director::{Director, LIMIT};
-use super::operating::ask;
+use super::operating::{ask, reload};
 use super::running::Running;
 
 /// Two web servers behind one address, asked every second.
@@ -73,7 +73,7 @@ fn the_table_stays<T>(director: &Director, expected: &[&str], what: impl FnOnce(
 }
 
 /// A worker that was not there `before`.
-fn another_worker(director: &Director, daemon: &Daemon, before: Option<&String>) -> String {
+pub(crate) fn another_worker(director: &Director, daemon: &Daemon, before: Option<&String>) -> String {
     let another = || worker(director, daemon).filter(|pid| Some(pid) != before);
     wait::value(LIMIT, another).unwrap_or_else(|| panic!("no other worker\n{}", daemon.log_tail()))
 }
@@ -206,17 +206,12 @@ fn a_reload_of_other_timings_brings_no_dead_server_back() {
     assert!(wait::until(LIMIT, || told() == "down\n"), "{:?}\n{}", told(), daemon.log_tail());
     the_table_stays(&director, &[SERVICE, SECOND], || {
         let timings = "delay_loop 3600\n delay_before_retry 2\n connect_timeout 4";
-        daemon.configure(&configuration(timings)).unwrap();
-        let (answer, code) = ask(&director, &daemon, &["reload"]);
-        assert_eq!(code, Some(0), "{answer}\n{}", daemon.log_tail());
+        reload(&director, &daemon, &configuration(timings));
         let before = worker(&director, &daemon).unwrap();
         director.run(&["kill", "-9", &before]);
-        let another = || worker(&director, &daemon).is_some_and(|pid| pid != before);
-        assert!(wait::until(LIMIT, another), "{}", daemon.log_tail());
+        another_worker(&director, &daemon, Some(&before));
     });
-    daemon.configure(&configuration("delay_loop 1")).unwrap();
-    let (answer, code) = ask(&director, &daemon, &["reload"]);
-    assert_eq!(code, Some(0), "{answer}\n{}", daemon.log_tail());
+    reload(&director, &daemon, &configuration("delay_loop 1"));
     let _first = director.nginx("127.0.0.1:8081");
     director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
     assert!(wait::until(LIMIT, || told() == "down\nup\n"), "{:?}\n{}", told(), daemon.log_tail());

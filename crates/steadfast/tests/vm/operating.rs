@@ -14,7 +14,15 @@ pub(crate) fn ask(director: &Director, daemon: &Daemon, words: &[&str]) -> (Stri
     (told.output, told.status.code())
 }
 
-fn status(director: &Director, daemon: &Daemon) -> Option<Status> {
+/// Has the daemon read another file, which is in force then.
+#[track_caller]
+pub(crate) fn reload(director: &Director, daemon: &Daemon, configuration: &str) {
+    daemon.configure(configuration).unwrap();
+    let (told, code) = ask(director, daemon, &["reload"]);
+    assert_eq!(code, Some(0), "{told}\n{}", daemon.log_tail());
+}
+
+pub(crate) fn status(director: &Director, daemon: &Daemon) -> Option<Status> {
     serde_json::from_str(&ask(director, daemon, &["status", "--json"]).0).ok()
 }
 

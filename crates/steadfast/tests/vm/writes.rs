@@ -4,7 +4,7 @@ use steadfast_kernel::testbed::IpvsTap;
 use steadfast_lab::left_out;
 
 use super::director::Director;
-use super::operating::ask;
+use super::operating;
 
 /// Commands that change something (linux/ip_vs.h); all others only ask.
 const WRITES: [(u8, &str); 11] = [
@@ -78,9 +78,7 @@ fn a_reload_writes_what_differs_and_an_unchanged_file_writes_nothing() {
 
     // It answers when the worker has changed over; then the kernel is told.
     let mut reload = |text: &str, lines: &[String]| {
-        daemon.configure(text).unwrap();
-        let (told, code) = ask(&director, &daemon, &["reload"]);
-        assert_eq!(code, Some(0), "{told}\n{}", daemon.log_tail());
+        operating::reload(&director, &daemon, text);
         await_table(lines, &daemon);
         written()
     };
