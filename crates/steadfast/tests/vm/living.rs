@@ -1,6 +1,6 @@
 //! What a daemon with virtual servers does from its start to its stop.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use steadfast_lab::{Daemon, Signal, wait};
 
@@ -61,14 +61,19 @@ pub(crate) fn worker(director: &Director, daemon: &Daemon) -> Option<String> {
     Some(pid.trim().to_owned()).filter(|pid| !pid.is_empty())
 }
 
-/// While `what` happens, and for five seconds at least, the table is as `expected`. Counters of the kernel would begin anew
+/// While `what` happens, and for five seconds at least, the table is as it was before. Counters of the kernel would begin anew
 /// with an entry that is made anew.
-fn the_table_stays<T>(director: &Director, expected: &[&str], what: impl FnOnce() -> T) -> T {
+fn the_table_stays<T: Send>(director: &Director, what: impl FnOnce() -> T + Send) -> T {
+    let (begin, before) = (Instant::now(), director.glance());
+    assert!(before.contains("TCP"), "{before}");
     std::thread::scope(|scope| {
-        let watch = scope.spawn(|| wait::until(Duration::from_secs(5), || director.table() != expected));
-        let came_of_it = what();
-        assert!(!watch.join().unwrap(), "{:?}", director.table());
-        came_of_it
+        let what = scope.spawn(what);
+        let over = wait::until(LIMIT * 2, || {
+            assert_eq!(director.glance(), before);
+            what.is_finished() && begin.elapsed() > Duration::from_secs(5)
+        });
+        assert!(over, "it takes too long");
+        what.join().unwrap()
     })
 }
 
@@ -96,7 +101,7 @@ fn the_death_of_the_worker_changes_nothing_in_the_kernel() {
     let daemon = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &daemon);
     let before = wait::value(LIMIT, || worker(&director, &daemon)).unwrap();
-    the_table_stays(&director, &[SERVICE, SECOND], || director.run(&["kill", "-9", &before]));
+    the_table_stays(&director, || director.run(&["kill", "-9", &before]));
     another_goes_on(&director, &daemon, Some(&before), second);
 }
 
@@ -118,8 +123,7 @@ fn a_server_that_came_back_under_a_successor_stays_under_the_next() {
     daemon.signal(Signal::CONT);
     let second = another_worker(&director, &daemon, Some(&first));
     director.await_table(&[SERVICE, FIRST, SECOND], &daemon);
-    // In order of the words.
-    the_table_stays(&director, &[SERVICE, FIRST, SECOND], || {
+    the_table_stays(&director, || {
         director.run(&["kill", "-9", &second]);
         another_worker(&director, &daemon, Some(&second))
     });
@@ -139,7 +143,7 @@ fn an_upgrade_changes_nothing_in_the_kernel() {
     let daemon = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &daemon);
     let before = wait::value(LIMIT, || worker(&director, &daemon));
-    the_table_stays(&director, &[SERVICE, SECOND], || {
+    the_table_stays(&director, || {
         let (told, status) = ask(&director, &daemon, &["upgrade"]);
         assert_eq!(status, Some(0), "{told}");
     });
@@ -155,7 +159,7 @@ fn the_death_of_the_supervisor_changes_nothing_in_the_kernel() {
     let mut first = director.start(WEB);
     director.await_table(&[SERVICE, SECOND], &first);
     let before = wait::value(LIMIT, || worker(&director, &first));
-    let daemon = the_table_stays(&director, &[SERVICE, SECOND], || {
+    let daemon = the_table_stays(&director, || {
         first.signal(Signal::KILL);
         first.wait(LIMIT).unwrap();
         director.start(WEB)
@@ -204,7 +208,7 @@ fn a_reload_of_other_timings_brings_no_dead_server_back() {
     let daemon = director.start(&configuration("delay_loop 1"));
     director.await_table(&[SERVICE, SECOND], &daemon);
     assert!(wait::until(LIMIT, || told() == "down\n"), "{:?}\n{}", told(), daemon.log_tail());
-    the_table_stays(&director, &[SERVICE, SECOND], || {
+    the_table_stays(&director, || {
         let timings = "delay_loop 3600\n delay_before_retry 2\n connect_timeout 4";
         reload(&director, &daemon, &configuration(timings));
         let before = worker(&director, &daemon).unwrap();
