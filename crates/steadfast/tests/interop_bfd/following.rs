@@ -10,7 +10,7 @@ use steadfast_lab::{Daemon, Host, Program, Segment, Signal, permission, wait};
 use steadfast_vrrp::State;
 use steadfast_wire::vrrp::Vrid;
 
-use crate::{LIMIT, SLACK, instance, v4};
+use crate::{LIMIT, SLACK, TIMERS, instance, v4};
 
 /// The address of the virtual router.
 const VIRTUAL: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::new(10, 0, 9, 9));
@@ -29,11 +29,7 @@ fn router(name: &str, vrid: u8, priority: u8, more: &str) -> String {
 
 /// FRR's bfdd at the uplink, with a session to the first host.
 fn uplink(host: &Arc<Host>) -> Bfd {
-    let peer = format!(
-        " peer {} interface eth0\n  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n  no shutdown\n !\n",
-        v4(1)
-    );
-    Bfd::start(host, &peer).unwrap()
+    Bfd::start(host, &format!(" peer {} interface eth0\n{TIMERS}", v4(1))).unwrap()
 }
 
 fn state(daemon: &Daemon, name: &str) -> Option<State> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use steadfast_lab::frr::Bfd;
 use steadfast_lab::{Host, Program, Segment, Signal, permission, wait};
 
-use crate::{LIMIT, Pair, await_state, comes_goes_and_comes_back, echo, instance, sessions};
+use crate::{LIMIT, Pair, TIMERS, await_state, comes_goes_and_comes_back, echo, instance, sessions};
 
 /// Our addresses, and the peer's behind the router, which has the last of each network.
 const OURS: [IpAddr; 2] = [ip4(1, 1), ip6(1, 1)];
@@ -75,10 +75,9 @@ fn with_frr_behind_a_router() {
         return;
     }
     let Some(path) = Path::set(test) else { return };
-    let timers = "  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n  no shutdown\n !\n";
     let peers = OURS.iter().zip(THEIRS);
     let peers: String = peers
-        .map(|(ours, theirs)| format!(" peer {ours} multihop local-address {theirs}\n{timers}"))
+        .map(|(ours, theirs)| format!(" peer {ours} multihop local-address {theirs}\n{TIMERS}"))
         .collect();
     let _bfdd = Bfd::start(&path.pair.theirs, &peers).unwrap();
 

@@ -42,6 +42,10 @@ fn v6(number: u8) -> IpAddr {
     address_v6(number).into()
 }
 
+/// 50 ms and three packets, for a peer of FRR's bfdd.
+const TIMERS: &str =
+    "  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n  no shutdown\n !\n";
+
 /// 50 ms, three packets, and what differs.
 fn instance(name: &str, neighbor: IpAddr, more: &str) -> String {
     format!(
@@ -107,10 +111,9 @@ fn with_frr_over_ipv4_and_ipv6() {
         return;
     }
     let Some(pair) = Pair::set(test) else { return };
-    let timers = "  detect-multiplier 3\n  receive-interval 50\n  transmit-interval 50\n  no shutdown\n !\n";
     let peers = [
-        format!(" peer {} interface eth0\n{timers}", v4(1)),
-        format!(" peer {} local-address {} interface eth0\n{timers}", v6(1), v6(2)),
+        format!(" peer {} interface eth0\n{TIMERS}", v4(1)),
+        format!(" peer {} local-address {} interface eth0\n{TIMERS}", v6(1), v6(2)),
     ];
     let bfdd = Bfd::start(&pair.theirs, &peers.concat()).unwrap();
     let configuration =
