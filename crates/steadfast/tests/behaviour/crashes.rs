@@ -411,8 +411,10 @@ fn an_instance_that_hands_over_when_the_supervisor_dies_leaves_no_address() {
     soon("the address is gone", || !host.has(address));
     // The new one has not come by its number.
     second.reaches("V3", State::Master);
-    let told = |happening: &Happening| matches!(happening, Happening::InstanceState { instance, to: State::Master, .. } if &**instance == "V3");
-    second.tells(told);
+    second.tells(|happening| match happening {
+        Happening::InstanceState { instance, to: State::Master, .. } => &**instance == "V3",
+        _ => false,
+    });
     assert_eq!(second.state("V1"), Some(State::Master));
 }
 

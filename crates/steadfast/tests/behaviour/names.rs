@@ -1,7 +1,6 @@
 //! Real servers by name, of the machine's hosts and of a name server.
 
 use std::collections::BTreeSet;
-use std::fs::OpenOptions;
 use std::process::{Child, Command};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +8,7 @@ use std::time::{Duration, Instant};
 use steadfast_control::event::{Balancing, Happening};
 use steadfast_lab::{Host, Signal, wait};
 
-use crate::stage::{LIMIT, Router, Stage, soon, write_script};
+use crate::stage::{LIMIT, Router, Stage, open_gate, soon, write_script};
 
 const CONFIGURATION: &str = "global_defs {
   resolve_interval 1
@@ -328,6 +327,6 @@ fn a_name_that_nobody_looks_up_any_more_costs_a_stop_no_time_of_the_processor() 
     soon("another look-up would have been due", || since.elapsed() > Duration::from_secs(3));
     let spent = processor_time(router.pid()) - before;
     assert!(spent * 5 < since.elapsed(), "{spent:?} of {:?}", since.elapsed());
-    let _gate = OpenOptions::new().read(true).write(true).open(host.outside("/run/gate")).unwrap();
+    let _gate = open_gate(&host);
     assert_eq!(router.wait(LIMIT).unwrap().code(), Some(0));
 }

@@ -11,8 +11,8 @@ use steadfast_lab::segment::address_v4;
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, LIMIT, SLACK, Stage, Virtual, configuration, longest_gap, send, senders, simple, soon,
-    text_of, with_globals, write_script,
+    AddressChanges, LIMIT, SLACK, Stage, Virtual, configuration, is_dead, longest_gap, send, senders, simple,
+    soon, text_of, with_globals, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(200);
@@ -455,10 +455,7 @@ fn a_worker_that_cannot_be_told_of_a_reload_has_a_successor_that_begins_with_it(
         router.configure(file).unwrap();
         send(supervisor, Signal::HUP);
         send(worker, Signal::KILL);
-        let ended = || {
-            std::fs::read_to_string(format!("/proc/{worker}/stat")).is_ok_and(|stat| stat.contains(") Z "))
-        };
-        soon("the worker is dead", ended);
+        soon("the worker is dead", || is_dead(worker));
         send(supervisor, Signal::CONT);
         let generation = attempt + 2;
         soon("the file is in force", || {

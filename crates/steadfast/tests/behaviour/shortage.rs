@@ -1,13 +1,12 @@
 //! More scripts at a time than there are descriptors, at first or for good.
 
-use std::fs::{File, OpenOptions};
 use std::process::Command;
 use std::time::Duration;
 
 use steadfast_control::event::{Bound, Happening};
 use steadfast_lab::{Host, Segment, wait};
 
-use crate::stage::{Router, Stage, Virtual, configuration, soon, text_of, write_script};
+use crate::stage::{Router, Stage, Virtual, configuration, open_gate, soon, text_of, write_script};
 use crate::upgrade::upgrade;
 
 /// Instances or check scripts where the limit can be raised: more than 1,024 descriptors are enough for.
@@ -59,15 +58,19 @@ fn write_gated(host: &Host) {
     write_script(host, "/run/notify", "echo \"$1\" >> /run/told\nexec </run/gate");
 }
 
-/// For whoever waits and whoever comes, as long as this lives.
-fn open_gate(host: &Host) -> File {
-    OpenOptions::new().read(true).write(true).open(host.outside("/run/gate")).unwrap()
-}
-
 /// Different instances that were told of.
 fn told(host: &Host) -> usize {
     let text = text_of(host, "/run/told");
     text.lines().collect::<std::collections::BTreeSet<_>>().len()
+}
+
+/// Waits until each of as many instances was told of, once.
+#[track_caller]
+fn await_told(router: &Router, count: usize) {
+    let host = router.host();
+    let all = wait::until(LONG, || told(host) == count);
+    assert!(all, "{} of {count} were told of: {}", told(host), router.log_tail());
+    assert_eq!(text_of(host, "/run/told").lines().count(), count, "some were told of twice");
 }
 
 fn checks(count: usize) -> String {
@@ -101,9 +104,7 @@ fn as_many_notify_scripts_run_at_a_time_as_the_bound_says() {
     let (_switches, routers) = routers(&host, MANY);
     write_gated(&host);
     let router = stage.start_with(&host, &configuration(&[&routers]), as_a_service);
-    let all = wait::until(LONG, || told(&host) == MANY);
-    assert!(all, "{} of {MANY} run: {}", told(&host), router.log_tail());
-    assert_eq!(text_of(&host, "/run/told").lines().count(), MANY, "some ran twice");
+    await_told(&router, MANY);
 }
 
 #[test]
@@ -119,9 +120,7 @@ fn a_notify_script_without_a_descriptor_waits_for_one() {
     assert!(waited, "none waits: {}", router.log_tail());
     assert!(told(&host) < SOME);
     let _gate = open_gate(&host);
-    let all = wait::until(LONG, || told(&host) == SOME);
-    assert!(all, "{} of {SOME} ran: {}", told(&host), router.log_tail());
-    assert_eq!(text_of(&host, "/run/told").lines().count(), SOME, "some ran twice");
+    await_told(&router, SOME);
 }
 
 #[test]

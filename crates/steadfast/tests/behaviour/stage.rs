@@ -1,6 +1,7 @@
 //! Routers on a segment, what they are told and what they tell.
 
 use std::fmt;
+use std::fs::{File, OpenOptions};
 use std::net::{IpAddr, Ipv4Addr};
 use std::ops::{Deref, DerefMut};
 use std::process::Command;
@@ -283,9 +284,19 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
+/// Whether a process was killed, and maybe nobody has waited for it.
+pub(crate) fn is_dead(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
 /// Puts a shell script on a host, for everyone to run.
 pub(crate) fn write_script(host: &Host, path: &str, text: &str) {
     host.write_script(path, text).unwrap();
+}
+
+/// Opens the FIFO `/run/gate` for whoever waits there and whoever comes, as long as this lives.
+pub(crate) fn open_gate(host: &Host) -> File {
+    OpenOptions::new().read(true).write(true).open(host.outside("/run/gate")).unwrap()
 }
 
 /// Changes the permissions of a file on a host.

@@ -15,8 +15,8 @@ use steadfast_lab::{Program, Signal};
 use steadfast_vrrp::State;
 
 use crate::stage::{
-    AddressChanges, LIMIT, Router, SLACK, Stage, VIRTUAL, Virtual, configuration, longest_gap, send, senders,
-    set_mode, soon, text_of, write_script,
+    AddressChanges, LIMIT, Router, SLACK, Stage, VIRTUAL, Virtual, configuration, is_dead, longest_gap, send,
+    senders, set_mode, soon, text_of, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -337,11 +337,6 @@ fn a_worker_that_is_killed_during_an_upgrade_has_a_successor() {
     });
     first.reaches("V1", State::Master);
     assert_ne!(first.worker(), worker);
-}
-
-/// Killed, whether or not somebody waited for it.
-fn is_dead(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
 /// So has one that dies while the other program begins, when no program hears of it.
