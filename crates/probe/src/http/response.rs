@@ -171,7 +171,8 @@ impl Response {
     }
 }
 
-/// RFC 9112 section 2.2: empty lines before the first are passed over. They would be taken for the end of the header.
+/// Empty lines before the first are passed over, as RFC 9112 section 2.2 has it for requests. They would be taken for the end of the
+/// header.
 fn without_empty_lines(octets: &[u8]) -> &[u8] {
     let begin = octets.iter().position(|octet| !matches!(octet, b'\r' | b'\n'));
     begin.and_then(|begin| octets.get(begin..)).unwrap_or_default()
