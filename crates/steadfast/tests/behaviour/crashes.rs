@@ -16,7 +16,7 @@ use steadfast_vrrp::State;
 
 use crate::stage::{
     AddressChanges, LIMIT, Router, SLACK, Stage, VIRTUAL, Virtual, configuration, longest_gap, send, senders,
-    simple, soon, text_of, write_script,
+    simple, soon, state_of, text_of, write_script,
 };
 
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -486,11 +486,7 @@ ctypes.CDLL(None).syscall(SYS_EXIT, 0)
     let host = stage.host("r1");
     host.write("/run/steadfast/dying.py", DYING).unwrap();
     let mut dying = host.spawn(Command::new("python3").arg("/run/steadfast/dying.py")).unwrap();
-    let state = || {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", dying.id())).unwrap();
-        stat.rsplit(") ").next().and_then(|fields| fields.chars().next())
-    };
-    soon("its first thread has ended", || state() == Some('Z'));
+    soon("its first thread has ended", || state_of(dying.id()) == Some('Z'));
     let router = stage.start(&host, &simple(200));
     let files = format!("/proc/{}/fd", router.pid());
     soon("it waits for the end", || {

@@ -284,9 +284,16 @@ pub(crate) fn send(pid: u32, signal: Signal) {
     let _ = rustix::process::kill_process(pid, signal);
 }
 
-/// Whether a process was killed, and maybe nobody has waited for it.
+/// State of a process (proc_pid_stat(5)); None when it is gone.
+pub(crate) fn state_of(pid: u32) -> Option<char> {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?.rsplit_once(") ")?.1.chars().next()
+}
+
+/// Whether a process was killed, and maybe nobody has waited for it. Its sockets are open for as long as one of its threads is there,
+/// which may end after the first.
 pub(crate) fn is_dead(pid: u32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
+    let threads = std::fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count);
+    threads <= 1 && state_of(pid).is_none_or(|state| state == 'Z')
 }
 
 /// Puts a shell script on a host, for everyone to run.
