@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rustix::fs::FallocateFlags;
 use rustix::process::Signal;
 
 use crate::host::{Host, kinship, send, send_to_all};
@@ -91,12 +93,24 @@ impl Daemon {
         self.host.read(&format!("{}/log", self.folder)).unwrap_or_else(|error| format!("{error:#}"))
     }
 
-    /// The same, which is gone from its log then. A line that is written at this moment can be lost.
-    pub fn take_log(&self) -> String {
-        let log = self.log();
-        let file = self.host.outside(&format!("{}/log", self.folder));
-        let _ = fs::File::options().write(true).open(file).and_then(|file| file.set_len(0));
-        log
+    /// The whole lines that it wrote behind the octet `from`, which becomes the end of the last. What lies before it has no room in
+    /// the log any more: a long run with many words would fill the host's memory.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub fn take_log(&self, from: &mut u64) -> Result<String> {
+        let path = self.host.outside(&format!("{}/log", self.folder));
+        let mut file = fs::File::options().read(true).write(true).open(path)?;
+        file.seek(SeekFrom::Start(*from))?;
+        let mut octets = Vec::new();
+        file.read_to_end(&mut octets)?;
+        let whole = octets.iter().rposition(|octet| *octet == b'\n').map_or(0, |last| last + 1);
+        octets.truncate(whole);
+        *from += u64::try_from(whole)?;
+        if *from > 0 {
+            rustix::fs::fallocate(&file, FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE, 0, *from)?;
+        }
+        Ok(String::from_utf8_lossy(&octets).into_owned())
     }
 
     /// Whether it wrote a sentence to its log within `limit`. What a process does can be seen before what it tells of it,

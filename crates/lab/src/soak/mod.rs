@@ -66,6 +66,8 @@ struct Pair {
     master: Arc<Host>,
     configuration: Configuration,
     daemons: [Daemon; 2],
+    /// Octets of their logs that were read.
+    read: [u64; 2],
     ear: Ear,
 }
 
@@ -87,7 +89,7 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<Report> {
         std::thread::sleep(PIECE.min(options.duration.saturating_sub(begin.elapsed())));
         for (pair, lateness) in pairs.iter_mut().zip(&mut report.pairs) {
             pair.ear.hear(&stalls, lateness);
-            pair.read_logs(lateness);
+            pair.read_logs(lateness)?;
         }
         report.kernel(stalls.longest_since(piece));
         writeln!(out, "{:>6} s: {report}", begin.elapsed().as_secs())?;
@@ -122,19 +124,30 @@ impl Pair {
             daemons[0].log_tail()
         );
         let ear = Ear::of(&segment)?;
-        Ok(Self { program: program.clone(), segment, master, configuration: of_master, daemons, ear })
+        Ok(Self {
+            program: program.clone(),
+            segment,
+            master,
+            configuration: of_master,
+            daemons,
+            read: [0; 2],
+            ear,
+        })
     }
 
-    /// What only the logs tell, since the last call: there is room for some minutes of them.
-    fn read_logs(&self, lateness: &mut Lateness) {
-        let logs = self.daemons.each_ref().map(Daemon::take_log);
-        lateness.reloads += logs[0].lines().filter(|line| line.contains(RELOADED)).count();
-        for line in logs.iter().flat_map(|log| log.lines()) {
-            lateness.watches_ended += usize::from(line.contains(WATCHES_NO_MORE));
-            if COMPLAINTS.iter().any(|words| line.contains(words)) {
-                lateness.complaints.push(format!("{}: {line}", self.program.name()));
+    /// What only the logs tell, since the last call.
+    fn read_logs(&mut self, lateness: &mut Lateness) -> Result<()> {
+        for (number, (daemon, read)) in self.daemons.iter().zip(&mut self.read).enumerate() {
+            for line in daemon.take_log(read)?.lines() {
+                // The backup is told of none.
+                lateness.reloads += usize::from(number == 0 && line.contains(RELOADED));
+                lateness.watches_ended += usize::from(line.contains(WATCHES_NO_MORE));
+                if COMPLAINTS.iter().any(|words| line.contains(words)) {
+                    lateness.complaints.push(format!("{}: {line}", self.program.name()));
+                }
             }
         }
+        Ok(())
     }
 }
 
