@@ -1,10 +1,13 @@
 //! How the daemon was asked to run; the command line fills this in.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use steadfast_config::Code;
 use steadfast_kernel::process::confinement::Cores;
+
+use crate::link::vrrp::work::Work;
 
 /// Default configuration file.
 pub const DEFAULT_CONFIGURATION: &str = "/etc/keepalived/keepalived.conf";
@@ -115,6 +118,11 @@ impl Default for Options {
 }
 
 impl Options {
+    /// What of this a vrrp worker is given to run.
+    pub(crate) fn run_of<'a>(&self, work: &'a Work) -> Cow<'a, Work> {
+        if self.run_vrrp { Cow::Borrowed(work) } else { Cow::Owned(work.clone().without_routers()) }
+    }
+
     /// How workers are confined, if they are.
     pub(crate) const fn confinement(&self) -> Option<Cores> {
         match (self.unconfined, self.core_dump) {

@@ -141,9 +141,12 @@ impl Supervisor {
         if let Some(Found { child, channel, knows, .. }) = vrrp {
             let vrrp::Knows { daemon_started_at, work, leaving, settings } = knows;
             self.started_at = daemon_started_at;
-            self.routers.take_over(&work, leaving, settings);
+            let mut after = self.routers.work.clone();
+            self.watches.fill(&mut after);
+            let after = self.options.run_of(&after);
+            self.routers.take_over(&work, &after, leaving, settings);
             self.take_in::<Vrrp>(child, channel, now);
-            self.have_removed(&work);
+            self.have_removed(&work, &after);
         }
         if let Some(Found { child, channel, knows, .. }) = check {
             let check::Knows { kept, entries } = knows;
@@ -154,19 +157,14 @@ impl Supervisor {
         self.begin_succession(After::Death { since }, now);
     }
 
-    /// Has the worker change over to what is configured now, where instances are not any more: only it can say that they
+    /// Has the worker change over to what is to be run now, where instances are not any more: only it can say that they
     /// shut down (RFC 9568 section 6.4.3), and it does so before it leaves.
-    fn have_removed(&mut self, before: &Work) {
+    fn have_removed(&mut self, before: &Work, after: &Work) {
         // Those that an earlier reload removed have said so already.
         if !before.machine.instances.iter().any(|config| self.routers.leaving.contains_key(&config.id)) {
             return;
         }
-        let mut after = self.routers.work.clone();
-        self.watches.fill(&mut after);
-        if !self.options.run_vrrp {
-            after = after.without_routers();
-        }
-        let change = Box::new(Change::between(before, &after));
+        let change = Box::new(Change::between(before, after));
         let living = beside::living(&self.own_processes());
         self.workers.vrrp.order(Order::Reload { change, living }, &self.poller);
     }

@@ -386,6 +386,34 @@ fn an_instance_that_the_next_file_has_no_more_gives_up_in_order() {
     assert!(second.logged("(V2) Stopping", LIMIT), "{}", second.log_tail());
 }
 
+/// The next daemon has the same file, and balances load only: whoever ran the virtual routers gives them up.
+#[test]
+fn virtual_routers_that_the_next_daemon_leaves_out_are_given_up_in_order() {
+    let test = "virtual_routers_that_the_next_daemon_leaves_out_are_given_up_in_order";
+    let Some(stage) = Stage::set(test) else { return };
+    let (host, client) = (stage.host("r1"), stage.host("client"));
+    let text = simple(200) + SERVICE;
+    let mut first = stage.start(&host, &text);
+    let peer = stage.router("r2", &simple(100));
+    first.reaches("V1", State::Master);
+    peer.reaches("V1", State::Backup);
+    soon("both workers run", || worker(&first, CHECK).is_some() && host.has(VIRTUAL));
+    let capture = Capture::start(&client).unwrap();
+    let begin = Instant::now();
+    first.signal(Signal::KILL);
+    first.wait(LIMIT).unwrap();
+    let second = stage.start_with(&host, &text, |command| {
+        command.arg("-C");
+    });
+    soon("the workers are taken over", || second.happened(took_over));
+    soon("the address is gone", || !host.has(VIRTUAL));
+    soon("the peer has it", || peer.owns(VIRTUAL) && peer.state("V1") == Some(State::Master));
+    let own = IpAddr::from(address_v4(1));
+    let last = senders(&capture, 51, begin).into_iter().rfind(|(_, source, _)| *source == own);
+    assert_eq!(last.expect("it said something").2, 0);
+    assert!(second.logged("(V1) Stopping", LIMIT), "{}", second.log_tail());
+}
+
 /// Nobody configures it any more, and nobody else would take its address away.
 #[test]
 fn an_instance_that_hands_over_when_the_supervisor_dies_leaves_no_address() {

@@ -82,11 +82,14 @@ pub struct FilterStyle {
 }
 
 impl Work {
-    /// The sessions alone, for a worker that runs no virtual routers.
+    /// The sessions alone, for a worker that runs no virtual routers. What others left of them is on interfaces that it
+    /// knows by their numbers.
     #[must_use]
     pub fn without_routers(self) -> Self {
-        let Self { sessions, filters, pacing, settings, .. } = self;
-        Self { sessions, filters, pacing, settings, ..Self::default() }
+        let Self { mut machine, sessions, links, filters, pacing, settings, .. } = self;
+        machine.interfaces.retain(|interface| links.iter().all(|link| link.interface != interface.id));
+        let machine = Config { interfaces: machine.interfaces, ..Config::default() };
+        Self { machine, sessions, filters, pacing, settings, ..Self::default() }
     }
 
     /// The interface that is made under this number, if it is such.

@@ -386,11 +386,11 @@ impl Supervisor {
         self.configure_watches(Orders::of(&model, &work), false);
         self.watches.fill(&mut work);
         let work_before = std::mem::take(&mut self.routers.work);
-        if self.options.run_vrrp {
-            self.routers.part_with(&work_before, &work);
-        } else {
-            self.routers.forget_removed(&work_before, &work);
-        }
+        let change = {
+            let (before, after) = (self.options.run_of(&work_before), self.options.run_of(&work));
+            self.routers.part_with(&before, &after);
+            Change::between(&before, &after)
+        };
         self.routers.work = work_before;
 
         let before = Served::of(&self.loaded.packed, &known_before, &marks_before);
@@ -418,14 +418,8 @@ impl Supervisor {
         self.forget_faults(|matter| matches!(matter, Matter::Program(_)));
         faults.into_iter().for_each(|fault| self.fault(fault));
         let now = moment();
-        self.routers.known.configure(&work);
         self.scripts.configure(now, programs);
-        let change = if self.options.run_vrrp {
-            Change::between(&self.routers.work, &work)
-        } else {
-            Change::between(&self.routers.work.clone().without_routers(), &work.clone().without_routers())
-        };
-        self.routers.work = work;
+        self.routers.configure(work);
         self.loaded = effective;
         self.reloads.refused = None;
         self.settle_process();

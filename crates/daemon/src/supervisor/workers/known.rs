@@ -82,6 +82,12 @@ impl Known {
         self.resume.remove(&instance);
     }
 
+    /// Forgets every instance but these.
+    pub(crate) fn forget_others(&mut self, stays: impl Fn(InstanceId) -> bool) {
+        self.instances.retain(|id, _| stays(*id));
+        self.resume.retain(|id, _| stays(*id));
+    }
+
     /// What a successor of the worker needs.
     pub(crate) fn into_resume(self) -> (Vec<Resume>, Vec<steadfast_bfd::Resume>) {
         let routers = self.resume.values().filter_map(Packed::unpack).collect();

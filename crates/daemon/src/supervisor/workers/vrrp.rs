@@ -90,26 +90,31 @@ impl Routers {
         self.dropped.clear();
     }
 
-    /// Nobody runs virtual routers here: those that `after` has no more have nothing to hand over.
-    pub(crate) fn forget_removed(&mut self, before: &Work, after: &Work) {
-        let kept: BTreeSet<_> = after.machine.instances.iter().map(|instance| instance.id).collect();
-        let removed =
-            before.machine.instances.iter().map(|instance| instance.id).filter(|id| !kept.contains(id));
-        removed.for_each(|id| self.known.forget(id));
+    /// Takes over another configuration, once [`Self::part_with`] knows what has to be handed over for it. What is neither
+    /// in it nor hands over has nothing more to tell.
+    pub(crate) fn configure(&mut self, work: Work) {
+        self.known.configure(&work);
+        self.known.forget_others(|id| work.install(id).is_some() || self.leaving.contains_key(&id));
+        self.work = work;
     }
 
-    /// Goes on with what a worker runs whose supervisor died; the other configuration is in force already.
-    pub(crate) fn take_over(&mut self, before: &Work, leaving: Vec<Leaving>, settings: Remembered) {
-        let work = std::mem::take(&mut self.work);
-        self.part_with(before, &work);
+    /// Goes on with what a worker runs whose supervisor died. The other configuration is in force already; `after` is what
+    /// is run of it.
+    pub(crate) fn take_over(
+        &mut self,
+        before: &Work,
+        after: &Work,
+        leaving: Vec<Leaving>,
+        settings: Remembered,
+    ) {
+        self.part_with(before, after);
         // Instances that are removed still have something to tell.
         self.known.configure(before);
-        self.known.configure(&work);
+        self.known.configure(&self.work);
         for Leaving { instance, name, addresses } in leaving {
             self.known.name(instance, name);
             self.leaving.insert(instance, addresses);
         }
-        self.work = work;
         self.known.keep_settings(settings);
         (self.addresses_out, self.started) = (true, true);
     }
@@ -139,9 +144,7 @@ impl Supervisor {
     pub(super) fn into_vrrp_errand(self) -> Errand {
         let Routers { mut work, known, leaving, dropped, .. } = self.routers;
         self.watches.fill(&mut work);
-        if !self.options.run_vrrp {
-            work = work.without_routers();
-        }
+        let mut work = self.options.run_of(&work).into_owned();
         let held_back = held_back_until(&self.loaded.global, self.started_at);
         work.machine.startup_delay = held_back.since(moment());
         let settings = known.settings().clone();
