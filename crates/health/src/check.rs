@@ -11,6 +11,7 @@ use crate::config::{CheckConfig, CheckKey, Rhythm, ServerId};
 use crate::endpoint::Endpoint;
 use crate::few::{First, remove};
 use crate::instant::{Lapse, Since};
+use crate::status::CheckResume;
 
 /// One check, of which there are tens of thousands: what many have in common is shared, and what few have is behind a pointer.
 #[derive(Debug)]
@@ -336,22 +337,30 @@ impl Check {
         self.target.parts() == (target.ip(), target.port()) && self.config.question == config.question
     }
 
+    /// Takes over what is known of a check that asked the same, be it at other times.
+    pub(crate) fn resume(&mut self, known: CheckResume) {
+        let Rhythm { steps, retries, .. } = self.config.rhythm;
+        let pages = steps.max(1);
+        (self.up, self.has_run, self.step) = (known.up, known.has_run, known.step.min(pages - 1));
+        self.set_rare(|rare| {
+            rare.failures = known.failures.min(retries);
+            // Of one that is up nobody needs to know.
+            rare.successes = if known.up { 0 } else { known.successes };
+            rare.failed_step = known.failed_step.filter(|step| *step < pages);
+            rare.contribution = known.contribution;
+            rare.last_failure = known.last_failure;
+        });
+    }
+
     /// Goes on where `old` is left, which asked the same at other times: nothing of its target is to be found out anew. What
     /// it was waiting for comes no later than after a delay of its own.
     pub(crate) fn go_on_from(&mut self, now: Moment, old: &Self) {
-        let Rhythm { steps, retries, delay_loop, .. } = self.config.rhythm;
-        let pages = steps.max(1);
-        (self.up, self.has_run, self.step) = (old.up, old.has_run, old.step.min(pages - 1));
+        self.resume(CheckResume::of(old));
         (self.changed, self.took, self.verdicts) = (old.changed, old.took, old.verdicts);
         self.parked = old.parked;
         let next = if old.running { now } else { old.at };
-        self.at = next.min(now + delay_loop);
+        self.at = next.min(now + self.config.rhythm.delay_loop);
         self.set_rare(|rare| {
-            rare.failures = old.failures().min(retries);
-            rare.successes = old.successes();
-            rare.failed_step = old.failed_step().filter(|step| *step < pages);
-            rare.contribution = old.contribution();
-            rare.last_failure = old.last_failure();
             rare.bad_verdicts = old.bad_verdicts();
             rare.trouble = old.trouble();
         });

@@ -1,7 +1,7 @@
 //! Coming, going and staying: at the start, at a reload, and where a predecessor died. What stays keeps its state and its
 //! rhythm.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, btree_map};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::machine::{FIRST_DELAY, Machine};
 use crate::server::{Server, Settings};
 use crate::service::Service;
 use crate::slab::Slab;
-use crate::status::Resume;
+use crate::status::{CheckResume, Resume};
 
 /// How a check begins that nobody has made before.
 #[derive(Clone, Copy)]
@@ -97,7 +97,7 @@ impl Machine {
         self.service_keys.insert(key, id);
         let mut known = BTreeMap::new();
         for server in servers {
-            if let std::collections::btree_map::Entry::Vacant(vacant) = known.entry(server.address) {
+            if let btree_map::Entry::Vacant(vacant) = known.entry(server.address) {
                 vacant.insert(());
                 self.add_server(now, id, server);
             }
@@ -318,22 +318,7 @@ impl Machine {
                 }
             }
         }
-        for known in resume.checks {
-            let id = self.check_id(&known.key);
-            let Some(check) = id.and_then(|id| self.checks.get_mut(id)) else { continue };
-            check.up = known.up;
-            check.has_run = known.has_run;
-            let pages = check.config.rhythm.steps.max(1);
-            check.step = known.step.min(pages - 1);
-            check.set_rare(|rare| {
-                rare.failures = known.failures;
-                // Of one that is up nobody needs to know.
-                rare.successes = if known.up { 0 } else { known.successes };
-                rare.failed_step = known.failed_step.filter(|step| *step < pages);
-                rare.contribution = known.contribution;
-                rare.last_failure = known.last_failure;
-            });
-        }
+        self.take_over_checks(resume.checks);
         for known in resume.services {
             let Some(id) = self.service_id(&known.key) else { continue };
             let Some(service) = self.services.get_mut(id) else { continue };
@@ -353,6 +338,36 @@ impl Machine {
         for id in self.servers.keys() {
             self.recount(id);
             self.begin(Moment::ZERO, id);
+        }
+    }
+
+    /// Checks of which a predecessor knew something. One that is made otherwise since is known by what it asks.
+    fn take_over_checks(&mut self, mut all: Vec<CheckResume>) {
+        let mut otherwise = BTreeMap::new();
+        for known in all.extract_if(.., |known| self.check_id(&known.key).is_none()) {
+            let asks = (known.key.target, Arc::clone(&known.question));
+            match otherwise.entry(asks) {
+                btree_map::Entry::Vacant(vacant) => drop(vacant.insert(known)),
+                // Of several the one that is down counts: what it found has not been refuted.
+                btree_map::Entry::Occupied(mut before) if !known.up => drop(before.insert(known)),
+                btree_map::Entry::Occupied(_) => {}
+            }
+        }
+        if !otherwise.is_empty() {
+            for id in self.checks.keys() {
+                let Some(check) = self.checks.get_mut(id) else { continue };
+                let asks = (check.target(), Arc::clone(&check.config.question));
+                if let Some(known) = otherwise.get(&asks) {
+                    check.resume(known.clone());
+                }
+            }
+        }
+        // Whoever is as it was is what it was.
+        for known in all {
+            let id = self.check_id(&known.key);
+            if let Some(check) = id.and_then(|id| self.checks.get_mut(id)) {
+                check.resume(known);
+            }
         }
     }
 }

@@ -51,6 +51,8 @@ pub struct ServerResume {
 pub struct CheckResume {
     /// Which.
     pub key: CheckKey,
+    /// What it asks: by this and its target it is known again where its settings are others by now.
+    pub question: Arc<str>,
     /// Whether it was up.
     pub up: bool,
     /// Whether a whole round of its pages had been judged.
@@ -295,9 +297,10 @@ impl Machine {
 }
 
 impl CheckResume {
-    fn of(check: &Check) -> Self {
+    pub(crate) fn of(check: &Check) -> Self {
         Self {
             key: check.key(),
+            question: Arc::clone(&check.config.question),
             up: check.up,
             has_run: check.has_run,
             failures: check.failures(),

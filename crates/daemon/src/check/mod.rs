@@ -428,14 +428,7 @@ impl Checker {
     /// What is known at once comes back: a verdict is not to be told while the machine is still asking.
     fn carry_out(&mut self, now: Moment, wishes: Wishes) -> Vec<Judged> {
         self.probes.forget(&wishes.forgotten.iter().copied().collect());
-        for check in wishes.forgotten {
-            self.following.forget(check);
-            // The key stands for no check any more, and nobody else tells that.
-            if let Some(CheckResume { key, .. }) = self.unusual.remove(&check) {
-                let remembered = Remembered { ordinary: vec![key], ..Remembered::default() };
-                self.news(News::Resume(Box::new(remembered)));
-            }
-        }
+        wishes.forgotten.iter().for_each(|check| self.following.forget(*check));
         for (service, target, weight) in wishes.entries {
             self.table.want(&service, target, weight, &self.machine);
         }
@@ -512,26 +505,18 @@ impl Checker {
     // What a successor needs.
 
     /// What the supervisor keeps of a check is what it was told last, by whichever worker: of a check that is `inherited` as
-    /// unusual it has to be told when that is over, and at once where it is no check any more.
+    /// unusual it has to be told when that is over, and at once where it is no check any more or goes on under another key.
     fn take_stock(&mut self, inherited: Vec<CheckKey>) {
-        for check in self.machine.check_ids() {
-            if let Some((resume, false)) = self.machine.check_resume(check) {
-                self.unusual.insert(check, resume);
-            }
-        }
-        let unusual: BTreeSet<_> = self.unusual.values().map(|resume| &resume.key).collect();
-        let ordinary: Vec<_> = inherited.into_iter().filter(|key| !unusual.contains(key)).collect();
-        if !ordinary.is_empty() {
-            self.news(News::Resume(Box::new(Remembered { ordinary, ..Remembered::default() })));
-        }
+        self.remember_checks(self.machine.check_ids(), inherited);
     }
 
     fn remember_check(&mut self, check: CheckId) {
-        self.remember_checks([check]);
+        self.remember_checks([check], Vec::new());
     }
 
-    fn remember_checks(&mut self, checks: impl IntoIterator<Item = CheckId>) {
-        let mut remembered = Remembered::default();
+    /// The keys `gone` stand for no check any more, but for those of `checks`. In one message: a worker may die between two.
+    fn remember_checks(&mut self, checks: impl IntoIterator<Item = CheckId>, gone: Vec<CheckKey>) {
+        let mut remembered = Remembered { ordinary: gone, ..Remembered::default() };
         for check in checks {
             let Some((resume, usual)) = self.machine.check_resume(check) else { continue };
             let known = self.unusual.get(&check);

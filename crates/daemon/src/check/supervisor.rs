@@ -97,9 +97,11 @@ impl Checker {
             let keys: Vec<_> = keys.cloned().collect();
             let mut wishes = Wishes::default();
             self.machine.revise(now, revised, &removed, &mut wishes);
+            // Those that are no more, and those that go on under other keys.
+            let forgotten = wishes.forgotten.iter().filter_map(|check| self.unusual.remove(check));
+            let gone = forgotten.map(|known| known.key).collect();
+            self.remember_checks(self.machine.check_ids(), gone);
             self.fulfil(now, wishes);
-            // Those that go on under other keys, of which nobody has told yet.
-            self.remember_checks(self.machine.check_ids());
             self.table.give_up(&placements);
             placements.iter().for_each(|placement| self.table.configure(placement, &self.machine));
             self.find_followed();

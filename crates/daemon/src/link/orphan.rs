@@ -16,7 +16,7 @@ use steadfast_time::Moment;
 
 /// Of what supervisors and workers say to each other, and of all that is in it. Goes up with every change: one version's
 /// supervisor may hear the other's workers, be it after an upgrade or after a death.
-pub(crate) const VERSION: u16 = 6;
+pub(crate) const VERSION: u16 = 7;
 
 /// A worker without a supervisor goes on with its work for so long, for one that a service manager starts; then it hands over.
 pub(crate) const ALONE_MAX: Duration = Duration::from_secs(10);

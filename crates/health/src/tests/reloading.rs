@@ -249,3 +249,57 @@ fn a_successor_goes_on_without_a_word() {
     successor.run(seconds(1), &[]);
     assert_eq!(successor.told(), ["check 1 up", "server 1 up"]);
 }
+
+/// What a supervisor keeps for a successor.
+fn kept(machine: &Machine) -> Resume {
+    let checks = machine.check_ids().into_iter().filter_map(|id| machine.check_resume(id));
+    let checks = checks.filter(|(_, usual)| !usual).map(|(resume, _)| resume).collect();
+    Resume { checks, others_have_run: true, ..machine.resume() }
+}
+
+/// The reload that a worker did not live to make is its successor's.
+#[test]
+fn a_successor_with_other_timings_goes_on_without_a_word() {
+    let patient = Rhythm { retries: 3, delay_before_retry: seconds(60), ..rhythm() };
+    let alpha = |mut service: ServiceConfig| {
+        let checks = service.servers[1].checks.iter();
+        service.servers[1].checks =
+            checks.map(|check| CheckConfig { alpha: true, ..check.clone() }).collect();
+        service
+    };
+    let services = || alpha(retimed(service(3), patient));
+    let mut bench = Bench::of(services());
+    bench.run(seconds(1), &[(1, bad())]);
+    bench.run(seconds(12), &[(1, bad()), (3, bad())]);
+    assert_eq!(bench.table(), [(2, 1), (3, 1)]);
+    let before = kept(&bench.machine);
+    assert_eq!(before.checks.len(), 3, "{before:?}");
+    let hasty = alpha(retimed(service(3), Rhythm { retries: 0, delay_loop: seconds(5), ..rhythm() }));
+    let mut successor = Bench::with(config(vec![hasty]), before);
+    assert_eq!(successor.table(), [(2, 1), (3, 1)]);
+    assert_eq!(successor.told(), Vec::<String>::new());
+    let failures = successor.machine.resume().checks.into_iter().map(|check| check.failures);
+    assert_eq!(failures.collect::<Vec<_>>(), [0, 0, 0], "no more than its retries");
+    successor.run(seconds(1), &[(1, bad()), (3, bad())]);
+    assert_eq!(successor.told(), ["failure 1 of 0", "check 3 down", "server 3 down"]);
+}
+
+/// A check that is as it was needs no word of another, though that asks the same.
+#[test]
+fn a_successor_takes_a_check_of_other_timings_only_for_what_is_no_more() {
+    let named = |key: &str, rhythm| ServiceConfig { key: key.into(), ..retimed(service(1), rhythm) };
+    let [slow, fast, faster] =
+        [20, 5, 4].map(|delay| Rhythm { delay_loop: seconds(delay), retries: 0, ..rhythm() });
+    let mut bench = Bench::with(config(vec![named("one", slow), named("two", fast)]), Resume::default());
+    bench.run(seconds(1), &[]);
+    bench.run(seconds(6), &[(1, bad())]);
+    let before = kept(&bench.machine);
+    assert_eq!(before.checks.len(), 1, "{before:?}");
+    for (rhythm, down) in [(fast, 1), (faster, 2)] {
+        let services = vec![named("three", rhythm), named("four", Rhythm { retries: 1, ..faster })];
+        let successor = Bench::with(config(services), before.clone());
+        let ids = successor.machine.check_ids().into_iter();
+        let found = ids.filter(|id| !successor.machine.check(*id).unwrap().up).count();
+        assert_eq!(found, down, "{rhythm:?}");
+    }
+}

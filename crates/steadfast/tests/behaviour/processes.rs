@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, TcpListener};
 use std::time::{Duration, Instant};
 
-use steadfast_control::event::{Ending, Happening, Network, Worker};
+use steadfast_control::event::{Balancing, Ending, Happening, Network, Worker};
 use steadfast_control::status::Instance;
 use steadfast_kernel::testbed::hold;
 use steadfast_lab::capture::Capture;
@@ -209,6 +209,83 @@ fn a_hung_check_worker_is_replaced() {
         matches!(happening, Happening::WorkerDied { ending: Ending::Signalled { signal: 9 }, .. })
     };
     assert_eq!(router.events().iter().filter(|record| died(&record.happening)).count(), 1);
+}
+
+/// Two servers, of which the first is dead, and their checks.
+fn two_servers(timings: &str, further: &str) -> String {
+    let server = |port: u16| {
+        format!("real_server 127.0.0.1 {port} {{\n TCP_CHECK {{\n connect_timeout 1\n }}\n {further}\n }}\n")
+    };
+    format!(
+        "virtual_server 10.9.0.1 80 {{\n {timings}\n lb_algo rr\n lb_kind NAT\n protocol TCP\n {}{}}}\n",
+        server(8081),
+        server(8080)
+    )
+}
+
+/// Whether the servers are up.
+fn are_up(router: &Router) -> Vec<bool> {
+    let services = router.services();
+    services.iter().flat_map(|service| &service.servers).map(|server| server.up).collect()
+}
+
+/// The worker for checks dies, and its successor knows as much as it did.
+#[track_caller]
+fn a_check_worker_is_followed(router: &Router, restarts: u32) {
+    let before = worker(router, CHECK).unwrap();
+    send(before, Signal::KILL);
+    soon("another runs", || {
+        router
+            .status()
+            .and_then(|status| status.check_worker)
+            .is_some_and(|worker| worker.restarts == restarts && worker.responsive)
+    });
+    assert_ne!(worker(router, CHECK), Some(before));
+}
+
+/// What a worker dies before it makes is its successor's, which does not know the checks by their settings.
+#[test]
+fn a_check_worker_that_dies_before_a_reload_of_other_timings_brings_no_dead_server_back() {
+    let test = "a_check_worker_that_dies_before_a_reload_of_other_timings_brings_no_dead_server_back";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    let _server = host.network().run(|| TcpListener::bind("127.0.0.1:8080")).unwrap().unwrap();
+    let router = stage.start(&host, &two_servers("delay_loop 1\n warmup 0", ""));
+    soon("the dead server is known", || are_up(&router) == [false, true]);
+    send(worker(&router, CHECK).unwrap(), Signal::STOP);
+    // None is asked before the end of the test.
+    router.configure(&two_servers("delay_loop 3600\n warmup 3600\n retry 5", "")).unwrap();
+    router.signal(Signal::HUP);
+    soon("the reload waits for the worker", || {
+        let services = router.services();
+        services.first().is_some_and(|service| service.servers[0].checks[0].retries == 5)
+    });
+    assert_eq!(are_up(&router), [false, true]);
+    // The one after it has heard of them by their new settings.
+    for restarts in 1..=2 {
+        a_check_worker_is_followed(&router, restarts);
+        assert_eq!(are_up(&router), [false, true], "{}", router.log_tail());
+    }
+    router.tells(|happening| matches!(happening, Happening::Reloaded { .. }));
+    let came =
+        |happening: &Happening| matches!(happening, Happening::Balancing(Balancing::Server { up: true, .. }));
+    assert!(!router.happened(came), "{:#?}", router.events());
+}
+
+/// A check that is down until it has been asked takes no server away that serves, nor does it with a successor.
+#[test]
+fn a_check_worker_that_dies_before_a_new_check_is_made_takes_no_server_away() {
+    let test = "a_check_worker_that_dies_before_a_new_check_is_made_takes_no_server_away";
+    let Some(stage) = Stage::set(test) else { return };
+    let host = stage.host("r1");
+    let _server = host.network().run(|| TcpListener::bind("127.0.0.1:8080")).unwrap().unwrap();
+    let router = stage.start(&host, &two_servers("delay_loop 1\n warmup 0", ""));
+    soon("the dead server is known", || are_up(&router) == [false, true]);
+    let timings = "delay_loop 3600\n warmup 3600\n alpha";
+    router.reload(&two_servers(timings, "PING_CHECK {\n }"));
+    assert_eq!(are_up(&router), [false, true]);
+    a_check_worker_is_followed(&router, 1);
+    assert_eq!(are_up(&router), [false, true], "{}", router.log_tail());
 }
 
 /// The rest of the process goes on, and could answer.

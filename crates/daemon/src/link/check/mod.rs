@@ -151,7 +151,7 @@ pub struct Told {
 pub struct Remembered {
     /// Checks that are not as a check is of which nothing is known.
     pub checks: Vec<CheckResume>,
-    /// Checks of which nothing need be known any more.
+    /// Checks of which nothing need be known any more, but for those of `checks`.
     pub ordinary: Vec<CheckKey>,
     /// Services.
     pub services: Vec<ServiceResume>,
